@@ -1,0 +1,37 @@
+"""annotune: from a codebook to a regression table.
+
+The public names are loaded when they are first used: importing annotune does not import torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AnnotuneError": "errors",
+    "AnnotuneWarning": "errors",
+    "Codebook": "codebook",
+    "Label": "codebook",
+    "Variable": "codebook",
+    "read_codebook": "codebook",
+    "read_corpus": "corpus",
+    "read_codings": "codings",
+    "bind": "codings",
+    "resolve": "codings",
+    "widen": "codings",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'annotune' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"annotune.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

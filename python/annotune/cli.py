@@ -1,0 +1,56 @@
+"""The command line: one thin function per verb; whatever it does, Python can do by the same name."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from annotune import __version__
+from annotune.errors import AnnotuneError, AnnotuneWarning
+
+app = typer.Typer(
+    help="From a codebook to a regression table.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
+errors = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def main() -> None:
+    """Run a verb; what the user can mend is one sentence and exit code 2, never a traceback."""
+    warnings.simplefilter("always", AnnotuneWarning)
+    show_other = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: object) -> None:
+        if issubclass(category, AnnotuneWarning):
+            errors.print("Note:", message, style="yellow", markup=False)
+        else:
+            show_other(message, category, *rest)  # type: ignore[arg-type]
+
+    warnings.showwarning = show  # type: ignore[assignment]
+    try:
+        app()
+    except AnnotuneError as error:
+        errors.print("Error:", error, style="bold red", markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("Stopped. What was finished is kept.", style="bold")
+        sys.exit(130)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"annotune {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def annotune(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """From a codebook to a regression table."""

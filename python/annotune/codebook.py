@@ -1,0 +1,256 @@
+"""What is coded: variables, their labels, and the labels' codes and definitions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pydantic
+import yaml
+
+from annotune.errors import AnnotuneError, nearest
+
+Kind = Literal["nominal", "ordinal", "multilabel"]
+Location = tuple[str | int, ...]
+Model = TypeVar("Model", bound=pydantic.BaseModel)
+
+
+class _Part(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Label(_Part):
+    """One category: its whole-number code, its name, and what coders are told about it."""
+
+    code: int = pydantic.Field(ge=0, le=2_147_483_620)  # the largest that Stata's long can hold
+    name: str = pydantic.Field(min_length=1)
+    definition: str = ""
+    examples: tuple[str, ...] = ()
+    parent: int | None = None
+
+
+class Variable(_Part):
+    """One thing that is coded; the order of its labels is the order of the file."""
+
+    name: str = pydantic.Field(min_length=1)
+    kind: Kind = "nominal"
+    instruction: str = ""
+    labels: tuple[Label, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The labels' names, in codebook order."""
+        return [label.name for label in self.labels]
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """The code of each label's name."""
+        return {label.name: label.code for label in self.labels}
+
+
+class Codebook(_Part):
+    """Everything that coders, people or models, may say about a text.
+
+    >>> topic = Variable(name="topic", labels=(Label(code=1, name="Health"), Label(code=3, name="Law")))
+    >>> Codebook(variables=(topic,)).variable("topic").codes
+    {'Health': 1, 'Law': 3}
+    """
+
+    name: str = ""
+    language: str = "en"
+    variables: tuple[Variable, ...]
+
+    @pydantic.model_validator(mode="after")
+    def _sound(self, info: pydantic.ValidationInfo) -> Codebook:
+        if info.context is None:  # a reader checks by itself, because it can name the line
+            for _, fault in _faults(self):
+                raise AnnotuneError(fault, "Every code, name and variable may be there once.")
+        return self
+
+    def variable(self, name: str | None = None) -> Variable:
+        """The variable of that name; without a name, the only one there is."""
+        if name is None and len(self.variables) == 1:
+            return self.variables[0]
+        names = [variable.name for variable in self.variables]
+        if name is None:
+            raise AnnotuneError("The codebook has several variables.", f"Choose with variable=: {names}.")
+        if name not in names:
+            raise AnnotuneError(f"The codebook has no variable {name!r}.", nearest(name, names))
+        return self.variables[names.index(name)]
+
+    @property
+    def sha256(self) -> str:
+        """A fingerprint of the content, whatever the file's layout."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def read_codebook(path: str | Path, variable: str | None = None) -> Codebook:
+    """Read a codebook: a YAML file, a sheet with a row per label, or a labelled column.
+
+    Parameters
+    ----------
+    path
+        `.yaml`/`.yml`; `.xlsx`, `.csv` or `.tsv` with the columns variable, code, name (and kind,
+        definition, instruction, parent where wanted); `.dta`, `.sav` or `.rds`, whose value
+        labels or factor levels become the labels of `variable`.
+    variable
+        The labelled column of a data file; all labelled columns when left out.
+
+    Raises
+    ------
+    AnnotuneError
+        Naming the file and the line, for anything that is not a sound codebook.
+    """
+    path = Path(path)
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return _from_yaml(path)
+    from annotune.tables import read_table
+
+    table = read_table(path)
+    if table.labels:
+        return _from_value_labels(path, table.labels, variable)
+    return _from_rows(path, table.frame.to_dicts(), table.frame.columns)
+
+
+def _faults(codebook: Codebook) -> Iterator[tuple[Location, str]]:
+    """What pydantic's types cannot say: things that must be unique, and parents that must exist."""
+    if not codebook.variables:
+        yield ("variables",), "The codebook has no variable."
+    seen: set[str] = set()
+    for v, variable in enumerate(codebook.variables):
+        if variable.name in seen:
+            yield ("variables", v), f"The variable {variable.name!r} is there twice."
+        seen.add(variable.name)
+        for place, fault in _label_faults(variable):
+            yield ("variables", v, "labels", *place), fault
+
+
+def _label_faults(variable: Variable) -> Iterator[tuple[Location, str]]:
+    where = f"of variable {variable.name!r}"
+    enough = 1 if variable.kind == "multilabel" else 2
+    if len(variable.labels) < enough:
+        yield (), f"The labels {where} are too few: {variable.kind} variables need at least {enough}."
+    codes: set[int] = set()
+    names: set[str] = set()
+    for i, label in enumerate(variable.labels):
+        if label.code in codes:
+            yield (i, "code"), f"The code {label.code} {where} is there twice."
+        if label.name.casefold() in names:
+            yield (i, "name"), f"The label {label.name!r} {where} is there twice (case does not count)."
+        codes.add(label.code)
+        names.add(label.name.casefold())
+    for i, label in enumerate(variable.labels):
+        if label.parent is not None and (label.parent not in codes or label.parent == label.code):
+            yield (i, "parent"), f"The parent {label.parent} of label {label.name!r} {where} is no other label's code."
+
+
+def _from_yaml(path: Path) -> Codebook:
+    content, lines = read_yaml(path)
+    codebook = validate(Codebook, content, path, lines)
+    for place, fault in _faults(codebook):
+        raise AnnotuneError(f"{path}, line {line_of(place, lines)}: {fault}", "Mend it there.")
+    return codebook
+
+
+def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
+    """A YAML file's content, every scalar as the string that was written, and each place's line.
+
+    Strings as written, because YAML reads the labels No and 1.10 as false and 1.1; pydantic's
+    types turn them into numbers where a number is wanted.
+    """
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise AnnotuneError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from None
+    except UnicodeDecodeError:
+        raise AnnotuneError(f"{path} is not UTF-8.", "Save it with the encoding UTF-8.") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        problem = error.problem or "it cannot be read"
+        raise AnnotuneError(
+            f"{path}, line {line}: this is not YAML: {problem}.", "Check the indentation, colons and quotes there."
+        ) from None
+    except yaml.YAMLError:
+        raise AnnotuneError(f"{path} holds characters that YAML does not allow.", "Remove them.") from None
+    lines: dict[Location, int] = {}
+    return (_plain(node, (), lines, path) if node is not None else {}), lines
+
+
+def validate(model: type[Model], content: Any, path: Path, lines: dict[Location, int]) -> Model:
+    """`content` as a `model`, or the first thing wrong with it, with file and line."""
+    try:
+        return model.model_validate(content, context={"path": path})
+    except pydantic.ValidationError as error:
+        first = min(error.errors(), key=lambda fault: line_of(fault["loc"], lines))
+        place: Location = first["loc"]
+        what = ".".join(str(part) for part in place) or "the file"
+        advice = "Check the spelling of the key." if first["type"] == "extra_forbidden" else "Mend it there."
+        raise AnnotuneError(f"{path}, line {line_of(place, lines)}: {what}: {first['msg']}.", advice) from None
+
+
+def line_of(place: Location, lines: dict[Location, int]) -> int:
+    """The line of the nearest thing at or around `place` that stands in the file."""
+    while place not in lines and place:
+        place = place[:-1]
+    return lines.get(place, 1)
+
+
+def _plain(node: yaml.Node, place: Location, lines: dict[Location, int], path: Path) -> Any:
+    lines[place] = node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(child, (*place, i), lines, path) for i, child in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, place, lines, path)
+    empty = node.tag == "tag:yaml.org,2002:null" and node.value in ("", "~")
+    return None if empty else node.value
+
+
+def _mapping(node: yaml.MappingNode, place: Location, lines: dict[Location, int], path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, child in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode) or key.value in content:
+            fault = (
+                f"the key {key.value!r} is there twice" if isinstance(key, yaml.ScalarNode) else "a key must be a word"
+            )
+            raise AnnotuneError(f"{path}, line {line}: {fault}.", "Keep one.")
+        value = _plain(child, (*place, key.value), lines, path)
+        lines[(*place, key.value)] = line
+        if value is not None:  # a key without a value says nothing: its default holds
+            content[key.value] = value
+    return content
+
+
+def _from_value_labels(path: Path, labels: dict[str, dict[int, str]], variable: str | None) -> Codebook:
+    if variable is not None and variable not in labels:
+        raise AnnotuneError(f"{path} has no labelled column {variable!r}.", nearest(variable, labels))
+    wanted = [variable] if variable is not None else list(labels)
+    return Codebook(
+        name=path.stem,
+        variables=tuple(
+            Variable(name=name, labels=tuple(Label(code=code, name=text) for code, text in labels[name].items()))
+            for name in wanted
+        ),
+    )
+
+
+def _from_rows(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> Codebook:
+    missing = [name for name in ("variable", "code", "name") if name not in columns]
+    if missing:
+        raise AnnotuneError(f"{path} has no column {missing[0]!r}.", "A codebook sheet has variable, code and name.")
+    variables: dict[str, dict[str, Any]] = {}
+    lines: dict[Location, int] = {(): 1}
+    for row, cells in enumerate(rows, start=2):  # the sheet's first row holds the names
+        cells = {key: value for key, value in cells.items() if value is not None}
+        name = str(cells.pop("variable", ""))
+        entry = variables.setdefault(name, {"name": name, "labels": []})
+        entry |= {key: cells.pop(key) for key in ("kind", "instruction") if key in cells}
+        place = ("variables", list(variables).index(name), "labels", len(entry["labels"]))
+        lines[place] = row
+        entry["labels"].append({key: value for key, value in cells.items() if key in Label.model_fields})
+    codebook = validate(Codebook, {"name": path.stem, "variables": list(variables.values())}, path, lines)
+    for place, fault in _faults(codebook):
+        raise AnnotuneError(f"{path}, row {line_of(place, lines)}: {fault}", "Mend it there.")
+    return codebook

@@ -1,0 +1,44 @@
+"""What goes wrong, in words: one family of errors, one of warnings."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Sequence
+
+
+class AnnotuneError(Exception):
+    """Something the user can mend: one sentence of what is wrong, one of what to do.
+
+    The command line prints it without a traceback and exits with 2.
+
+    >>> raise AnnotuneError("The corpus has no column 'id'.", "Name it with unit_id=.")
+    Traceback (most recent call last):
+    annotune.errors.AnnotuneError: The corpus has no column 'id'. Name it with unit_id=.
+    """
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        self.what, self.advice = what, advice
+        super().__init__(f"{what} {advice}".strip())
+
+
+class AnnotuneWarning(UserWarning):
+    """Work goes on, but something was left out or assumed, and how much is counted."""
+
+
+def warn(message: str) -> None:
+    """Tell the user about it once, at the place where annotune was called."""
+    warnings.warn(message, AnnotuneWarning, stacklevel=3)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint such as "Did you mean 'topic'?", or the list of what there is."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"Did you mean {close[0]!r}?" if close else f"There are: {listing(names)}."
+
+
+def listing(items: Sequence[object], most: int = 8) -> str:
+    """Up to `most` items in quotes, and how many more there are."""
+    shown = ", ".join(repr(item) for item in items[:most])
+    return shown + (f" and {len(items) - most:,} more" if len(items) > most else "")
