@@ -247,7 +247,7 @@ def _from_rows(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> Co
         name = str(cells.pop("variable", ""))
         entry = variables.setdefault(name, {"name": name, "labels": []})
         entry |= {key: cells.pop(key) for key in ("kind", "instruction") if key in cells}
-        place = ("variables", list(variables).index(name), "labels", len(entry["labels"]))
+        place: Location = ("variables", list(variables).index(name), "labels", len(entry["labels"]))
         lines[place] = row
         entry["labels"].append({key: value for key, value in cells.items() if key in Label.model_fields})
     codebook = validate(Codebook, {"name": path.stem, "variables": list(variables.values())}, path, lines)

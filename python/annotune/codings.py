@@ -278,7 +278,7 @@ def _lengthen(
     coder = coder or ("coder" if "coder" in frame.columns and not coders else None)
     who = pl.col(coder).cast(pl.String) if coder else pl.lit(stem)
     extra = [pl.col(column) for column in ("prob", "status", *keep) if column in frame.columns]
-    base = [pl.col(unit_id).alias("unit_id"), "_row"]
+    base = [pl.col(unit_id).alias("unit_id"), pl.col("_row")]
     if "label" in frame.columns and not coders and not columns:
         what = (
             pl.col("variable").cast(pl.String)
@@ -346,8 +346,7 @@ def _all_labels(cells: pl.Series, entry: Variable) -> bool:
     if not (cells.dtype in (pl.String, pl.Enum, pl.Categorical) or cells.dtype.is_numeric()):
         return False
     present = _words(cells).drop_nulls()
-    known = present.is_in(list(_spellings(entry)))
-    return len(present) > 0 and float(known.mean() or 0) > 0.5
+    return int(present.is_in(list(_spellings(entry))).sum()) > len(present) / 2
 
 
 def _spellings(entry: Variable) -> dict[str, str]:

@@ -78,7 +78,8 @@ def as_frame(data: Any) -> pl.DataFrame:
     if isinstance(data, pl.LazyFrame):
         return data.collect()
     if hasattr(data, "iloc"):
-        return pl.from_pandas(data.reset_index(drop=True))
+        frame: pl.DataFrame = pl.from_pandas(data.reset_index(drop=True))
+        return frame
     raise AnnotuneError(
         f"A {type(data).__name__} is no table.", "Give a file's path, or a polars or pandas data frame."
     )
