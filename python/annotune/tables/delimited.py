@@ -5,75 +5,75 @@ Everything is read as words first, so that no identifier loses digits or leading
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import io
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-import charset_normalizer
 import polars as pl
 
 from annotune.errors import AnnotuneError
+from annotune.tables.encodings import detect_encoding
 
 ALL_COLUMNS = ("*",)  # as `strings`: leave every column as the words it is
 DELIMITERS = ",;\t|"
-# Western single-byte encodings differ in a handful of characters; Windows' is the one in use.
-_WESTERN = {"ascii", "cp1252", "latin_1", "iso8859_15", "cp1250", "iso8859_2", "mac_roman", "cp850", "cp437", "cp858"}
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_START = 1_000_000  # characters that the delimiter is found out from
+_AT_ONCE = 50_000  # rows held as Python objects when a file is read row by row
+csv.field_size_limit(2**31 - 1)  # Python's own limit is below the length of a speech
 
 
 def read(path: Path, strings: tuple[str, ...], encoding: str | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The table, and a note where the encoding had to be guessed."""
+    """The table, and notes on what had to be assumed or left out."""
     data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-    found = encoding or detect_encoding(data)
-    try:
-        text = data.decode(found)
-    except (UnicodeDecodeError, LookupError) as error:
-        raise AnnotuneError(f"{path} is not {found}: {error}.", "Leave encoding out, or name the right one.") from None
-    guessed = encoding is None and not found.startswith("utf")
-    notes = (f"{path.name} is not UTF-8; it was read as {found}.",) if guessed else ()
+    text, notes = decode(path, data, encoding)
     delimiter = detect_delimiter(text)
-    frame = _parse(path, text, delimiter)
+    if text.startswith("sep="):  # Excel's own first line; its line stays, so that the others keep their numbers
+        delimiter, text = text[4], "\n" + text.partition("\n")[2]
+    frame = _parse(path, text, delimiter).with_columns(pl.all().replace("", None))
     typed = () if strings == ALL_COLUMNS else (column for column in frame if column.name not in strings)
     return frame.with_columns(infer(column) for column in typed), notes
 
 
-def detect_encoding(data: bytes) -> str:
-    """UTF-8 where the bytes allow it, else the likeliest encoding; Western ones count as Windows-1252."""
-    for mark, name in _BOMS:
-        if data.startswith(mark):
-            return name
+def decode(path: Path, data: bytes, encoding: str | None) -> tuple[str, tuple[str, ...]]:
+    """The file's text, with line ends as they are today."""
+    found = encoding or detect_encoding(data)
     try:
-        data.decode("utf-8")
-        return "utf-8"
-    except UnicodeDecodeError:
-        best = charset_normalizer.from_bytes(data[:200_000]).best()
-        likely = best.encoding if best else "cp1252"
-    if likely not in _WESTERN:
-        return likely
-    try:
-        data.decode("cp1252")
-        return "cp1252"
-    except UnicodeDecodeError:  # five bytes have no character there
-        return "latin-1"
+        text = data.decode(found, errors="strict" if encoding else "replace")
+    except (UnicodeDecodeError, LookupError) as error:
+        raise AnnotuneError(f"{path} is not {found}: {error}.", "Leave encoding out, or name the right one.") from None
+    notes = []
+    if encoding is None and not found.startswith("utf"):
+        notes.append(f"{path.name} is not UTF-8; it was read as {found}. If letters are wrong, name its encoding.")
+    if lost := text.count("\ufffd") if encoding is None else 0:
+        notes.append(f"{path.name}: what cannot be read as {found} became '\ufffd' ({lost:,} times).")
+    if empty := text.count("\0"):
+        notes.append(f"{path.name}: null characters, which no text may hold, were left out ({empty:,} in all).")
+    text = text.replace("\0", "").removeprefix("\ufeff")
+    return (text if "\n" in text else text.replace("\r", "\n")), tuple(notes)
 
 
 def detect_delimiter(text: str) -> str:
-    """The candidate that splits the header into most columns."""
-    header = next(iter(text.splitlines()), "")
-    return max(DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
+    """The candidate that splits the header into most columns, and the first rows into as many."""
+
+    def fit(mark: str) -> tuple[bool, int]:
+        rows = csv.reader(io.StringIO(text[:_START], newline=""), delimiter=mark)
+        widths = [len(row) for row in islice(rows, 20) if row] or [0]
+        return len(set(widths)) == 1 < widths[0], widths[0]
+
+    return max(DELIMITERS, key=fit)
 
 
 def infer(column: pl.Series) -> pl.Series:
     """Words as numbers or truth values where all of them are; NA then means missing.
 
-    Numbers with a leading zero (post codes) or of more than 15 digits (identifiers) stay words.
+    Whole numbers with a leading zero (post codes) or of more than 15 digits (identifiers) stay words.
     """
     words = column.str.strip_chars()
     words = words.set(words.is_in(["", "NA"]), None)
     present = words.drop_nulls()
-    if present.is_empty() or present.str.contains(r"^[+-]?0\d|\d{16,}").any():
+    if present.is_empty() or present.str.contains(r"^[+-]?(0\d+|\d{16,})$").any():
         return column
     for pattern, dtype in ((r"^[+-]?\d+$", pl.Int64), (r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$", pl.Float64)):
         if present.str.contains(pattern).all():
@@ -84,22 +84,56 @@ def infer(column: pl.Series) -> pl.Series:
 
 
 def _parse(path: Path, text: str, delimiter: str) -> pl.DataFrame:
+    """polars is fast, but pads short rows and names no line; what it doubts is read row by row."""
+    names = _header(path, text, delimiter)
     try:
-        return pl.read_csv(
-            io.BytesIO(text.encode("utf-8")), separator=delimiter, infer_schema=False, truncate_ragged_lines=False
-        )
-    except pl.exceptions.PolarsError as error:
-        raise _ragged(path, text, delimiter, error) from None
+        frame = pl.read_csv(io.BytesIO(text.encode()), separator=delimiter, infer_schema=False)
+        doubtful = frame.width != len(names) or frame.to_series(-1).has_nulls() or '\\"' in text
+    except pl.exceptions.PolarsError:
+        doubtful = True
+    if doubtful:
+        return _by_row(path, text, delimiter, names)
+    frame.columns = names
+    return frame
 
 
-def _ragged(path: Path, text: str, delimiter: str, error: Exception) -> AnnotuneError:
-    """polars does not say which row is broken; a second, slow reading does."""
-    rows = csv.reader(io.StringIO(text), delimiter=delimiter)
-    width = len(next(rows, []))
-    for row in rows:
-        if len(row) > width:
-            what = f"{path}, line {rows.line_num}: {len(row)} fields where the header has {width}."
-            return AnnotuneError(what, "Put quotes around texts that hold the delimiter.")
-    return AnnotuneError(
-        f"{path} cannot be read as a table: {str(error).splitlines()[0]}.", "Check quotes and delimiters."
-    )
+def _header(path: Path, text: str, delimiter: str) -> list[str]:
+    header = next(_rows(path, text[:_START], delimiter), [])
+    if not header:
+        raise AnnotuneError(f"{path} is empty.", "Give a file with a header and rows.")
+    names = [name.strip() or f"column_{i}" for i, name in enumerate(header, start=1)]
+    double = next((name for name in names if names.count(name) > 1), None)
+    if double is not None:
+        raise AnnotuneError(f"{path}, line 1: the column {double!r} is there twice.", "Rename or remove one.")
+    return names
+
+
+def _by_row(path: Path, text: str, delimiter: str, names: list[str]) -> pl.DataFrame:
+    rows = _rows(path, text, delimiter)
+    next(rows)
+    parts = [pl.DataFrame(schema=dict.fromkeys(names, pl.String))]
+    while chunk := list(islice(rows, _AT_ONCE)):
+        parts.append(pl.DataFrame(dict(zip(names, zip(*chunk, strict=True), strict=True)), schema=parts[0].schema))
+    return pl.concat(parts)
+
+
+def _rows(path: Path, text: str, delimiter: str) -> Iterator[list[str]]:
+    """Every row, the header first; the line is named where quotes or the number of fields are wrong."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    width = 0
+    while True:
+        where = f"{path}, line {rows.line_num + 1}"
+        try:
+            row = next(rows, None)
+        except csv.Error:
+            what = f"{where}: a quotation mark is not closed, or stands inside a quoted text."
+            raise AnnotuneError(what, 'Double the marks inside a text: "so ""quoted"" here".') from None
+        if row is None:
+            return
+        width = width or len(row)
+        row = row or [""] * width
+        if len(row) != width:
+            what = f"{where}: {len(row)} fields where the header has {width}."
+            raise AnnotuneError(what, "Put quotes around texts that hold the delimiter or a line break.")
+        if width:
+            yield row

@@ -69,9 +69,13 @@ def _series(name: str, column: RObject, labels: Labels, path: Path) -> pl.Series
         )
     if "factor" in classes:
         levels = [str(level) for level in column.attributes["levels"].value]
-        labels[name] = dict(enumerate(levels, start=1))
-        codes = pl.Series(name, np.where(value < 1, 0, value)).replace(0, None).cast(pl.Int64)
-        return codes.replace_strict(labels[name], return_dtype=pl.Enum(levels))
+        codes = _attribute(column, "codes")  # kept by our own writer
+        labels[name] = dict(zip(range(1, len(levels) + 1) if codes is None else codes.astype(int).tolist(), levels))
+        places = pl.Series(name, value.astype(np.int64) - 1)
+        return pl.Series(name, levels, dtype=pl.Enum(levels)).gather(places.set(places < 0, None))
+    if "integer64" in classes:  # the bits of 64-bit whole numbers in the places of doubles
+        whole = value.view(np.int64)
+        return pl.Series(name, whole).set(pl.Series(whole == np.iinfo(np.int64).min), None)
     series = _plain(name, value)
     if "Date" in classes:
         return series.cast(pl.Float64).floor().cast(pl.Int32).cast(pl.Date)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
+import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import fastexcel
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.tables import delimited, labelled, rds
+from annotune.tables import delimited, labelled, parquet, rds
+
+NAMELESS = ("column_", "__UNNAMED__")  # what columns without a name are called in csv and in Excel
+logging.getLogger("fastexcel.types.dtype").setLevel(logging.ERROR)  # it reports every empty column
 
 
 @dataclass(frozen=True)
@@ -27,12 +35,15 @@ class Table:
         For each column that has one, its variable label.
     notes
         What had to be assumed, such as an encoding.
+    first
+        The number that the first row has for the user: 2 where a line of names is above it.
     """
 
     frame: pl.DataFrame
     labels: dict[str, dict[int, str]] = field(default_factory=dict)
     headings: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    first: int = 1
 
 
 def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str | None = None) -> Table:
@@ -68,7 +79,10 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
         raise AnnotuneError(f"{path} may not be read.", "Change its permissions.") from None
     except AnnotuneError:
         raise
-    except Exception as error:  # each library has its own errors for a broken file; the user needs one sentence
+    except (
+        Exception,
+        pl.exceptions.PanicException,
+    ) as error:  # each library has its own errors for a broken file; the user needs one sentence
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise AnnotuneError(
             f"{path} cannot be read as {_suffix(path)[1:]}: {reason}.", "Check that the file is whole."
@@ -76,25 +90,61 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
 
 
 def _suffix(path: Path) -> str:
-    suffix = path.suffix.lower()
-    return Path(path.stem).suffix.lower() if suffix == ".gz" else suffix
+    """The format's suffix; `.gz` goes only with text, which the libraries for other formats do not unpack."""
+    suffix, inner = path.suffix.lower(), Path(path.stem).suffix.lower()
+    return inner if suffix == ".gz" and FORMATS.get(inner) in (_delimited, _jsonl) else suffix
 
 
 def _delimited(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
     frame, notes = delimited.read(path, strings, encoding)
-    return Table(frame, notes=notes)
+    return Table(_trimmed(frame), notes=notes, first=2)
 
 
 def _parquet(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    return Table(pl.read_parquet(path))
+    return Table(*parquet.read(path))
 
 
 def _jsonl(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    return Table(pl.read_ndjson(path, infer_schema_length=None))
+    data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        return Table(pl.read_ndjson(data, infer_schema_length=None))
+    except pl.exceptions.PolarsError:
+        for number, line in enumerate(data.splitlines(), start=1):
+            if line.strip() and not _is_object(line):
+                what = f"{path}, line {number}: this is not a JSON object."
+                raise AnnotuneError(what, "Write one {...} a line, in UTF-8.") from None
+        raise
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line, parse_constant=_refuse), dict)
+    except ValueError:
+        return False
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is Python's, not JSON's")
 
 
 def _excel(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    return Table(pl.read_excel(path, infer_schema_length=None))
+    book = fastexcel.read_excel(path)
+    # Excel has doubles only: those beyond 2^53 must stay doubles, or lost digits would look like real ones
+    frame = book.load_sheet(0, schema_sample_rows=None).to_polars()
+    frame = _trimmed(frame.with_columns(labelled.as_whole(column) for column in frame))
+    if frame.width == 0:
+        raise AnnotuneError(f"{path}: the sheet {book.sheet_names[0]!r} is empty.", "Put the table on the first sheet.")
+    others = len(book.sheet_names) - 1
+    notes = (f"{path.name}: the sheet {book.sheet_names[0]!r} was read, {others} more were not.",) if others else ()
+    return Table(frame, notes=notes, first=2)
+
+
+def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Without the empty rows at the end and the nameless empty columns that spreadsheets leave."""
+    filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
+    nameless = [column.name for column in frame if column.name.startswith(NAMELESS) and not column.count()]
+    return frame.head(int(filled[-1]) + 1 if len(filled) else 0).drop(nameless)
 
 
 def _labelled(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:

@@ -1,0 +1,82 @@
+"""Which encoding a text file has: found out from the words that are not plain ASCII.
+
+Statistical detectors need pages of text; a coder's file has a few names. So every candidate reads
+those words, and the one that makes most of them into words of its languages is taken.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from itertools import islice
+
+import charset_normalizer
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_WESTERN = "àáâãäåæçèéêëìíîïñòóôõöøùúûüßœ"
+_CENTRAL = "ąćęłńóśźżáčďéěíňřšťúůýžäöüßôľĺŕőűăâîșțşţ"
+_TURKISH = "çğıöşüâîû"
+_RUSSIAN = "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґў"
+_GREEK = "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ"
+# The likelier come first, because a tie goes to the first.
+_CANDIDATES = (
+    ("cp1252", _WESTERN),
+    ("mac_roman", _WESTERN),
+    ("cp850", _WESTERN),
+    ("cp1250", _CENTRAL),
+    ("iso8859_2", _CENTRAL),
+    ("cp1254", _TURKISH),
+    ("cp1251", _RUSSIAN),
+    ("cp1253", _GREEK),
+    ("koi8_r", _RUSSIAN),
+    ("cp866", _RUSSIAN),
+)
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_SIGNS = "“”„‘’‚–—…€£°§·«»¿¡\xa0•´ªº"
+
+
+def detect_encoding(data: bytes) -> str:
+    """UTF-8 or UTF-16 where the bytes say so, else the likeliest single-byte encoding, else a guess."""
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return name
+    start = data[:4096]
+    if start.count(0) > len(start) / 4:  # every other byte of plain text in UTF-16
+        return "utf-16-le" if start[1::2].count(0) > start[::2].count(0) else "utf-16-be"
+    if _mostly_utf8(data):
+        return "utf-8"
+    words = [match.group() for match in islice(_WORD.finditer(data), 2_000)]
+    scores = {name: sum(_plausible(word, name, letters) for word in words) for name, letters in _CANDIDATES}
+    likeliest = max(scores, key=lambda name: scores[name])
+    if scores[likeliest] > len(words) / 2:
+        return likeliest
+    best = charset_normalizer.from_bytes(data[:200_000]).best()
+    return best.encoding if best else "cp1252"
+
+
+def _mostly_utf8(data: bytes) -> bool:
+    """Whether at most one in ten characters beyond ASCII is broken, as where a text was cut in mid-letter."""
+    try:
+        data.decode("utf-8")
+        return True
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", errors="replace")
+    beyond = len(text) - len(text.encode("ascii", errors="ignore"))
+    return text.count("\ufffd") <= beyond / 10
+
+
+def _plausible(word: bytes, encoding: str, letters: str) -> bool:
+    """Whether the word, read so, has letters of one script only, and capitals only where words have them."""
+    read = word.decode(encoding, errors="replace").strip(_SIGNS).replace("’", "")
+    if not all(letter.isascii() or letter.lower() in letters for letter in read):
+        return False
+    plain = sum(letter.isascii() for letter in read)
+    other_script = "а" in letters or "α" in letters
+    of_one_script = plain == 0 if other_script else plain > 0 or len(read) <= 1
+    return of_one_script and (read == "" or read.islower() or read.isupper() or read.istitle())
