@@ -22,6 +22,7 @@ _HOME = {
     "bind": "codings",
     "resolve": "codings",
     "widen": "codings",
+    "write": "export.write",
 }
 
 __all__ = ["__version__", *_HOME]

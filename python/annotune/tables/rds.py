@@ -70,7 +70,8 @@ def _series(name: str, column: RObject, labels: Labels, path: Path) -> pl.Series
     if "factor" in classes:
         levels = [str(level) for level in column.attributes["levels"].value]
         codes = _attribute(column, "codes")  # kept by our own writer
-        labels[name] = dict(zip(range(1, len(levels) + 1) if codes is None else codes.astype(int).tolist(), levels))
+        numbers = range(1, len(levels) + 1) if codes is None else codes.astype(int).tolist()
+        labels[name] = dict(zip(numbers, levels, strict=True))
         places = pl.Series(name, value.astype(np.int64) - 1)
         return pl.Series(name, levels, dtype=pl.Enum(levels)).gather(places.set(places < 0, None))
     if "integer64" in classes:  # the bits of 64-bit whole numbers in the places of doubles

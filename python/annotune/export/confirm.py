@@ -1,0 +1,66 @@
+"""Reading back what was written: the first and last rows must say what was sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from annotune.errors import AnnotuneError
+from annotune.export.sheet import Column, Sheet
+from annotune.tables import labelled, rds
+
+SAMPLE = 500  # rows from each end
+MOST_CELLS = 5_000_000  # of an .rds, which can only be read whole
+
+Labels = dict[str, dict[int, str]]
+
+
+def confirm(sheet: Sheet, draft: Path, target: Path) -> None:
+    """Stop when the file at `draft` does not hold the sheet that goes to `target`."""
+    suffix = target.suffix.lower()
+    if suffix == ".rds" and sheet.rows * len(sheet.columns) <= MOST_CELLS:
+        _compare(sheet, sheet.frame.collect(), *rds.read(draft)[:2], target)
+    elif suffix in (".dta", ".sav"):
+        for first in sorted({0, max(0, sheet.rows - SAMPLE)}):
+            sent = sheet.frame.slice(first, SAMPLE).collect()
+            _compare(sheet, sent, *labelled.read(draft, None, first, SAMPLE)[:2], target)
+    elif suffix in (".parquet", ".csv"):
+        scan = pl.scan_parquet(draft) if suffix == ".parquet" else pl.scan_csv(draft, infer_schema=False)
+        found = scan.select(pl.len()).collect().item()
+        if found != sheet.rows:
+            raise _different(target, f"there are {found:,} rows instead of {sheet.rows:,}")
+
+
+def _compare(sheet: Sheet, sent: pl.DataFrame, found: pl.DataFrame, labels: Labels, target: Path) -> None:
+    """Column by column, because names may have been changed for the format."""
+    if sent.shape != found.shape:
+        raise _different(target, f"its sample has the shape {found.shape} instead of {sent.shape}")
+    for column, name in zip(sheet.columns, found.columns, strict=True):
+        before = sent.select(column.codes()).to_series() if column.labels is not None else sent[column.name]
+        after = _codes(found[name], labels) if column.labels is not None else found[name]
+        same = _plain(before).eq_missing(_plain(after))
+        if not same.all():
+            row = int((~same).arg_max() or 0)
+            raise _different(target, f"column {column.name!r} has {after[row]!r} instead of {before[row]!r}")
+
+
+def _codes(cells: pl.Series, labels: Labels) -> pl.Series:
+    known = Column(cells.name, labels.get(cells.name), named=isinstance(cells.dtype, pl.Enum))
+    return cells.to_frame().select(known.codes()).to_series() if known.labels is not None else cells
+
+
+def _plain(cells: pl.Series) -> pl.Series:
+    """What every format can say: text, with an empty one for a missing one, or a number, with null for all else."""
+    if cells.dtype in (pl.String, pl.Enum, pl.Categorical):
+        return cells.cast(pl.String).fill_null("").str.strip_chars_end(" ")  # SPSS pads with blanks
+    if isinstance(cells.dtype, pl.Datetime):
+        cells = cells.dt.timestamp("ms")
+    elif cells.dtype == pl.Date:
+        cells = cells.to_physical().cast(pl.Int64) * 86_400_000  # a day may come back as its midnight
+    numbers = cells.cast(pl.Float64)
+    return numbers.set(~numbers.is_finite(), None)
+
+
+def _different(target: Path, how: str) -> AnnotuneError:
+    return AnnotuneError(f"{target} was not kept: read back, {how}.", "Try again, and report it if it stays so.")

@@ -1,0 +1,325 @@
+"""Stata's .dta, release 118 (119 above 32,767 variables), written in batches: memory does not grow with the rows.
+
+The layout is that of "Description of .dta file format 118" in Stata's manual [P] Programming, under file formats .dta.
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import polars as pl
+
+from annotune.errors import AnnotuneError
+from annotune.export.names import cut, stata_names
+from annotune.export.sheet import REASONS, Change, Column, Facts, Sheet
+
+MOST_VARIABLES = 32_767  # of release 118, and of Stata/SE
+LONGEST_STR = 2_045  # bytes; a longer text is a strL
+LONGEST_LABEL = 80  # characters, of a variable's label and the data's
+LONGEST_VALUE_LABEL, MOST_VALUE_LABELS, LONGEST_NOTE = 32_000, 65_536, 67_784  # bytes, labels, bytes
+EPOCH = 3_653  # days from 1960-01-01, Stata's day 0, to 1970-01-01
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Storage:
+    """One of Stata's types: its number in the file, the range of its values, and its missing values."""
+
+    kind: int
+    dtype: str
+    polars: Any
+    low: float
+    high: float
+    missing: float = 0  # the value of "."
+    step: float = 1  # from there to .a, and on to .b
+    format: str = "%9.0g"
+
+    def letter(self, letter: str) -> float:
+        """The value of an extended missing value such as .a."""
+        return self.missing + (ord(letter) - 96) * self.step
+
+
+BYTE = Storage(65_530, "i1", pl.Int8, -127, 100, 101, format="%8.0g")
+INT = Storage(65_529, "<i2", pl.Int16, -32_767, 32_740, 32_741, format="%8.0g")
+LONG = Storage(65_528, "<i4", pl.Int32, -2_147_483_647, 2_147_483_620, 2_147_483_621, format="%12.0g")
+FLOAT = Storage(65_527, "<f4", pl.Float32, -(2.0**127), 2.0**127 - 2.0**103, 2.0**127, 2.0**115)
+DOUBLE = Storage(65_526, "<f8", pl.Float64, -(2.0**1023), 2.0**1023 - 2.0**970, 2.0**1023, 2.0**1011, "%10.0g")
+STR_L = Storage(32_768, "<u8", pl.String, 0, 0, format="%9s")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A column as Stata has it; `values` fills it, missing values included."""
+
+    name: str
+    storage: Storage
+    values: pl.Expr
+    format: str = ""
+    heading: str = ""
+    labels: tuple[tuple[int, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def write(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
+    """Write the sheet to `path`, and say what Stata's format could not take as it was."""
+    names, changes = stata_names([column.name for column in sheet.columns])
+    variables = [
+        _variable(column, name, sheet.schema[column.name], facts[column.name], changes)
+        for column, name in zip(sheet.columns, names, strict=True)
+    ]
+    title, notes = _shortened(sheet.title, LONGEST_LABEL, None, "title", changes)
+    notes += sheet.notes
+    for note in notes:
+        if len(note.encode()) > LONGEST_NOTE:
+            changes.append(Change(None, "truncated", f"a note was cut to {LONGEST_NOTE:,} bytes"))
+    with path.open("wb") as out:
+        _File(out, sheet, variables).write(title, notes)
+    return changes
+
+
+def _variable(column: Column, name: str, dtype: pl.DataType, facts: Facts, changes: list[Change]) -> Variable:
+    heading = column.heading or (column.name if name != column.name else "")
+    heading, notes = _shortened(heading, LONGEST_LABEL, column.name, "variable label", changes)
+    if column.labels is not None and len(column.labels) <= MOST_VALUE_LABELS:
+        storage, values = _codes(column, facts, changes)
+        labels = _value_labels(column, storage, changes)
+        width = min(max([8, *(len(text) for _, text in labels)]), LONGEST_LABEL)
+        return Variable(name, storage, values, f"%{width}.0g", heading, labels, notes)
+    if column.labels is not None:
+        changes.append(Change(column.name, "type", f"more than {MOST_VALUE_LABELS:,} labels: they became text"))
+        width = max(len(label.encode()) for label in column.names)
+        storage, values = _text(pl.col(column.name).cast(pl.String), width)
+    elif dtype == pl.String:
+        storage, values = _text(pl.col(column.name), facts.width)
+        if facts.nulls:
+            changes.append(Change(column.name, "missing", "missing texts became empty ones", facts.nulls))
+    else:
+        storage, values = _numbers(column.name, dtype, facts, changes)
+    return Variable(name, storage, values, _format(dtype, storage), heading, notes=notes)
+
+
+def _shortened(
+    text: str, most: int, column: str | None, what: str, changes: list[Change]
+) -> tuple[str, tuple[str, ...]]:
+    """A label that fits, and the notes that keep the whole of one that does not."""
+    if len(text) <= most:
+        return text, ()
+    changes.append(Change(column, "truncated", f"the {what} was cut to {most} characters; a note has it whole"))
+    return text[:most], (text,)
+
+
+def _format(dtype: pl.DataType, storage: Storage) -> str:
+    if dtype == pl.Date:
+        return "%td"
+    return "%tc" if isinstance(dtype, pl.Datetime) else storage.format
+
+
+def _text(cells: pl.Expr, width: int) -> tuple[Storage, pl.Expr]:
+    """Texts padded with NUL to the width of the longest, as one array of bytes; or as they are, for a strL."""
+    if width > LONGEST_STR:
+        return STR_L, cells.fill_null("")
+    width = max(width, 1)
+    padded = pl.concat_str(cells.fill_null(""), pl.lit("\0" * width)).cast(pl.Binary).bin.head(width)
+    array = padded.bin.reinterpret(dtype=pl.Array(pl.UInt8, width))
+    return Storage(width, f"S{width}", pl.Array(pl.UInt8, width), 0, 0, format=f"%{max(width, 9)}s"), array
+
+
+def _codes(column: Column, facts: Facts, changes: list[Change]) -> tuple[Storage, pl.Expr]:
+    """The codes, and where there is none, the missing value that says why."""
+    known = [] if column.named else [number for number in (facts.low, facts.high) if number is not None]
+    storage = _tightest([*known, *(code for code in column.labels or () if column.named)])
+    missing: pl.Expr = pl.lit(storage.missing)
+    if column.status is not None:
+        letters = {status: storage.letter(letter) for status, (letter, _) in REASONS.items()}
+        status = pl.col(column.status).cast(pl.String)
+        missing = status.replace_strict(letters, default=storage.missing, return_dtype=pl.Float64)
+        if facts.nulls:
+            told = ", ".join(f".{letter} {text}" for letter, text in REASONS.values())
+            changes.append(Change(column.name, "missing", f"missing codes tell why: {told}", facts.nulls))
+    codes = column.codes()
+    return storage, pl.when(codes.is_null()).then(missing).otherwise(codes.cast(pl.Float64)).cast(storage.polars)
+
+
+def _value_labels(column: Column, storage: Storage, changes: list[Change]) -> tuple[tuple[int, str], ...]:
+    labels = {code: text for code, text in (column.labels or {}).items() if LONG.low <= code <= LONG.high}
+    if len(labels) < len(column.labels or {}):
+        changes.append(Change(column.name, "label", "codes beyond Stata's long lost their labels"))
+    if list(labels) != sorted(labels):  # the format wants them sorted
+        changes.append(Change(column.name, "label", "the labels stand in the order of their codes"))
+    if any(len(text.encode()) > LONGEST_VALUE_LABEL for text in labels.values()):
+        changes.append(Change(column.name, "truncated", f"value labels were cut to {LONGEST_VALUE_LABEL:,} bytes"))
+    if column.status is not None:
+        labels |= {int(LONG.letter(letter)): text for letter, text in REASONS.values()}
+    return tuple((code, cut(labels[code], LONGEST_VALUE_LABEL)) for code in sorted(labels))
+
+
+def _numbers(name: str, dtype: pl.DataType, facts: Facts, changes: list[Change]) -> tuple[Storage, pl.Expr]:
+    """Numbers, truth, days and times in the tightest type that holds them."""
+    cells = pl.col(name)
+    bounds = [number for number in (facts.low, facts.high) if number is not None]
+    if dtype.is_float():
+        return _reals(name, dtype, bounds, facts, changes)
+    if dtype in (pl.Boolean, pl.Null):
+        storage, values = BYTE, cells.cast(pl.Int8)
+    elif isinstance(dtype, pl.Datetime):
+        if facts.finer:
+            changes.append(Change(name, "type", "times were cut to milliseconds", facts.finer))
+        storage, values = DOUBLE, (cells.dt.timestamp("ms") + EPOCH * DAY_MS).cast(pl.Float64)
+    elif dtype == pl.Date:
+        storage, values = _tightest([day + EPOCH for day in bounds]), cells.to_physical().cast(pl.Int64) + EPOCH
+    else:
+        storage, values = _tightest(bounds), cells
+    return storage, values.cast(storage.polars).fill_null(pl.lit(storage.missing, storage.polars))
+
+
+def _reals(
+    name: str, dtype: pl.DataType, bounds: list[float], facts: Facts, changes: list[Change]
+) -> tuple[Storage, pl.Expr]:
+    """Real numbers; .n stands for not-a-number and .i for infinity and what is beyond Stata's range."""
+    single = dtype == pl.Float32 and all(FLOAT.low <= bound <= FLOAT.high for bound in bounds)
+    storage, cells = FLOAT if single else DOUBLE, pl.col(name).cast(pl.Float64)
+    if dtype == pl.Float32 and not single:
+        changes.append(Change(name, "type", "single became double precision, for its large numbers"))
+    for count, text in ((facts.nan, "not-a-number became .n"), (facts.infinite, "infinite values became .i")):
+        if count:
+            changes.append(Change(name, "missing", text, count))
+    if any(not DOUBLE.low <= bound <= DOUBLE.high for bound in bounds):
+        changes.append(Change(name, "missing", "numbers beyond 8.9e307 became .i"))
+    values = (
+        pl.when(cells.is_null())
+        .then(storage.missing)
+        .when(cells.is_nan())
+        .then(storage.letter("n"))
+        .when((cells < storage.low) | (cells > storage.high))
+        .then(storage.letter("i"))
+        .otherwise(cells)
+    )
+    return storage, values.cast(storage.polars)
+
+
+def _tightest(bounds: Sequence[float]) -> Storage:
+    for storage in (BYTE, INT, LONG):
+        if all(storage.low <= bound <= storage.high for bound in bounds):
+            return storage
+    return DOUBLE
+
+
+class _File:
+    """The sections of a .dta file, one after the other; where each begins is noted for the map."""
+
+    def __init__(self, out: BinaryIO, sheet: Sheet, variables: Sequence[Variable]) -> None:
+        self.out, self.sheet, self.variables = out, sheet, variables
+        self.many = len(variables) > MOST_VARIABLES
+        self.starts: list[int] = []
+
+    def write(self, title: str, notes: Sequence[str]) -> None:
+        """The whole file."""
+        self._begin("stata_dta")
+        self.out.write(self._header(title))
+        self._section("map", bytes(8 * 14))
+        self._section("variable_types", np.array([v.storage.kind for v in self.variables], "<u2").tobytes())
+        self._section("varnames", self._texts([v.name for v in self.variables], 129))
+        self._section("sortlist", bytes((4 if self.many else 2) * (len(self.variables) + 1)))
+        self._section("formats", self._texts([v.format for v in self.variables], 57))
+        self._section("value_label_names", self._texts([v.name if v.labels else "" for v in self.variables], 129))
+        self._section("variable_labels", self._texts([v.heading for v in self.variables], 321))
+        self._section("characteristics", self._characteristics(notes))
+        with tempfile.TemporaryFile(dir=Path(self.out.name).parent) as long_texts:
+            self._begin("data")
+            self._data(long_texts)
+            self.out.write(b"</data>")
+            self._begin("strls")
+            long_texts.seek(0)
+            shutil.copyfileobj(long_texts, self.out)
+            self.out.write(b"</strls>")
+        self._section("value_labels", b"".join(_label_table(v) for v in self.variables if v.labels))
+        self.starts.append(self.out.tell())
+        self.out.write(b"</stata_dta>")
+        self.starts.append(self.out.tell())
+        self.out.seek(self.starts[1] + len("<map>"))
+        self.out.write(np.array(self.starts, "<u8").tobytes())
+
+    def _begin(self, tag: str) -> None:
+        self.starts.append(self.out.tell())
+        self.out.write(f"<{tag}>".encode())
+
+    def _section(self, tag: str, content: bytes) -> None:
+        self._begin(tag)
+        self.out.write(content + f"</{tag}>".encode())
+
+    def _header(self, title: str) -> bytes:
+        """Release, byte order, counts and the data's label; no time, so that the same data give the same bytes."""
+        label = title.encode()
+        return b"".join(
+            (
+                b"<header><release>%d</release><byteorder>LSF</byteorder>" % (119 if self.many else 118),
+                b"<K>%s</K>" % struct.pack("<I" if self.many else "<H", len(self.variables)),
+                b"<N>%s</N>" % struct.pack("<Q", self.sheet.rows),
+                b"<label>%s</label>" % (struct.pack("<H", len(label)) + label),
+                b"<timestamp>\0</timestamp></header>",
+            )
+        )
+
+    def _texts(self, texts: Sequence[str], width: int) -> bytes:
+        return np.array([text.encode() for text in texts], f"S{width}").tobytes()
+
+    def _characteristics(self, notes: Sequence[str]) -> bytes:
+        owned = [("_dta", notes), *((variable.name, variable.notes) for variable in self.variables)]
+        return b"".join(_notes(owner, texts) for owner, texts in owned if texts)
+
+    def _data(self, long_texts: BinaryIO) -> None:
+        """The rows, as records of fixed width; texts of a strL go to a file beside them."""
+        record = np.dtype([(f"f{place}", variable.storage.dtype) for place, variable in enumerate(self.variables)])
+        values = [variable.values.alias(f"f{place}") for place, variable in enumerate(self.variables)]
+        done = 0
+        for batch in self.sheet.batches(values, record.itemsize):
+            records = np.empty(batch.height, record)
+            for place, variable in enumerate(self.variables):
+                column = batch[f"f{place}"]
+                if variable.storage is STR_L:
+                    records[column.name] = self._long_texts(column, place + 1, done, long_texts)
+                elif variable.storage.dtype.startswith("S"):
+                    records[column.name] = column.to_numpy().view(variable.storage.dtype)[:, 0]
+                else:
+                    records[column.name] = column.to_numpy()
+            self.out.write(records.data)
+            done += batch.height
+        if done != self.sheet.rows:
+            raise AnnotuneError("The data changed while they were being written.", "Write them again.")
+
+    def _long_texts(self, column: pl.Series, variable: int, done: int, out: BinaryIO) -> np.ndarray:
+        """The pointers (variable, observation) of one column's texts; 0 for an empty one."""
+        texts = column.to_list()
+        for row, text in enumerate(texts, start=done + 1):
+            if text:
+                content = text.encode() + b"\0"
+                out.write(struct.pack("<3sIQBI", b"GSO", variable, row, 130, len(content)) + content)
+        pointers = np.arange(done + 1, done + 1 + len(texts), dtype="<u8") << (24 if self.many else 16) | variable
+        return np.where(column.to_numpy() != "", pointers, 0)
+
+
+def _notes(owner: str, texts: Sequence[str]) -> bytes:
+    """Notes are the characteristics note1, note2, ...; note0 is their number."""
+    contents = [str(len(texts)), *texts]
+    return b"".join(_characteristic(owner, f"note{place}", text) for place, text in enumerate(contents))
+
+
+def _characteristic(owner: str, name: str, text: str) -> bytes:
+    content = cut(text, LONGEST_NOTE).encode() + b"\0"
+    names = struct.pack("129s129s", owner.encode(), name.encode())
+    return b"<ch>" + struct.pack("<I", len(names) + len(content)) + names + content + b"</ch>"
+
+
+def _label_table(variable: Variable) -> bytes:
+    texts = [text.encode() + b"\0" for _, text in variable.labels]
+    offsets = np.cumsum([0, *(len(text) for text in texts)])
+    table = struct.pack("<II", len(texts), offsets[-1]) + offsets[:-1].astype("<u4").tobytes()
+    table += np.array([code for code, _ in variable.labels], "<i4").tobytes() + b"".join(texts)
+    return b"<lbl>" + struct.pack("<I129s3x", len(table), variable.name.encode()) + table + b"</lbl>"

@@ -1,0 +1,169 @@
+"""Parquet, csv, SPSS and Excel: the formats for which a library does the work."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyreadstat
+import xlsxwriter
+
+from annotune.errors import AnnotuneError
+from annotune.export.names import cut, spss_names
+from annotune.export.sheet import Change, Column, Facts, Sheet
+from annotune.tables.parquet import METADATA
+
+SAV_LABEL, SAV_VALUE_LABEL, SAV_TITLE, SAV_NOTE, SAV_TEXT = 256, 120, 64, 80, 32_767  # bytes
+SAV_DATE_AT, SAV_DATE = 92, b"01 Jan 7000:00:00"  # where a .sav says when it was made, and what ours say
+XLSX_ROWS, XLSX_COLUMNS, XLSX_TEXT = 1_048_576, 16_384, 32_767
+XLSX_MADE = dt.datetime(1970, 1, 1)
+
+
+def write_parquet(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
+    """The frame as it is, coded columns as Enum; what else is known goes into the file's metadata, as JSON."""
+    about = {
+        "labels": {column.name: column.labels for column in sheet.columns if column.labels is not None},
+        "headings": {column.name: column.heading for column in sheet.columns if column.heading},
+        "notes": sheet.notes,
+        "title": sheet.title,
+    }
+    named = [
+        pl.col(column.name).cast(pl.String).cast(pl.Enum(column.names)) for column in sheet.columns if column.named
+    ]
+    sheet.frame.with_columns(named).sink_parquet(path, metadata={METADATA: json.dumps(about, ensure_ascii=False)})
+    return []
+
+
+def write_csv(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
+    """UTF-8 with a header; labels by their names, a missing text as nothing and an empty one as ""."""
+    sheet.frame.sink_csv(path)
+    return []
+
+
+def write_sav(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
+    """SPSS's .sav through pyreadstat."""
+    names, changes = spss_names([column.name for column in sheet.columns])
+    frame = sheet.frame.select(
+        _sav_cells(column, sheet.schema[column.name], facts[column.name], changes).alias(name)
+        for column, name in zip(sheet.columns, names, strict=True)
+    ).collect()
+    coded = {name: column for name, column in zip(names, sheet.columns, strict=True) if column.labels is not None}
+    notes = [piece for note in sheet.notes for piece in _pieces(note, SAV_NOTE)]
+    pyreadstat.write_sav(
+        frame,
+        str(path),
+        file_label=_fitted(sheet.title, SAV_TITLE, None, "title", changes),
+        column_labels=[
+            _fitted(column.heading, SAV_LABEL, column.name, "variable label", changes) or None
+            for column in sheet.columns
+        ],
+        note=notes or None,
+        variable_value_labels={name: _sav_labels(column, changes) for name, column in coded.items()},
+        variable_measure={name: "ordinal" if column.ordered else "nominal" for name, column in coded.items()},
+    )
+    with path.open("r+b") as file:  # the same data give the same bytes
+        file.seek(SAV_DATE_AT)
+        file.write(SAV_DATE)
+    return changes
+
+
+def _sav_cells(column: Column, dtype: pl.DataType, facts: Facts, changes: list[Change]) -> pl.Expr:
+    cells = pl.col(column.name)
+    if column.labels is not None:
+        if column.status is not None and facts.nulls:
+            told = f"missing codes are all system-missing; {column.status} tells why"
+            changes.append(Change(column.name, "missing", told, facts.nulls))
+        return column.codes().cast(pl.Float64)
+    if dtype == pl.String:
+        if facts.nulls:
+            changes.append(Change(column.name, "missing", "missing texts became empty ones", facts.nulls))
+        if facts.width > SAV_TEXT:
+            raise AnnotuneError(
+                f"Column {column.name!r} has a text of {facts.width:,} bytes; SPSS takes {SAV_TEXT:,}.",
+                "Leave the column out, or write another format.",
+            )
+        return cells.fill_null("")
+    if dtype.is_float():
+        if facts.nan + facts.infinite:
+            told = "not-a-number and infinite values became system-missing"
+            changes.append(Change(column.name, "missing", told, facts.nan + facts.infinite))
+        return pl.when(cells.is_finite()).then(cells).cast(pl.Float64)
+    if dtype.is_temporal():
+        return cells.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else cells
+    return cells.cast(pl.Float64)
+
+
+def _sav_labels(column: Column, changes: list[Change]) -> dict[float, str]:
+    return {
+        float(code): _fitted(text, SAV_VALUE_LABEL, column.name, f"label of {code}", changes)
+        for code, text in (column.labels or {}).items()
+    }
+
+
+def _fitted(text: str, most: int, column: str | None, what: str, changes: list[Change]) -> str:
+    short = cut(text, most)
+    if short != text:
+        changes.append(Change(column, "truncated", f"the {what} was cut to {most} bytes"))
+    return short
+
+
+def _pieces(text: str, most: int) -> Sequence[str]:
+    """A long text as several lines that fit."""
+    pieces = []
+    while text:
+        piece = cut(text, most)
+        pieces.append(piece)
+        text = text[len(piece) :]
+    return pieces
+
+
+def write_xlsx(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
+    """A workbook with the data, their labels, and what is known about them, on a sheet each."""
+    if sheet.rows >= XLSX_ROWS or len(sheet.columns) > XLSX_COLUMNS:
+        raise AnnotuneError(
+            f"Excel takes {XLSX_ROWS - 1:,} rows and {XLSX_COLUMNS:,} columns; these are {sheet.rows:,} and "
+            f"{len(sheet.columns):,}.",
+            "Write .csv or .parquet.",
+        )
+    changes: list[Change] = []
+    safe = {"strings_to_formulas": False, "strings_to_urls": False, "default_date_format": "yyyy-mm-dd hh:mm:ss"}
+    with xlsxwriter.Workbook(path, safe) as book:
+        book.set_properties({"created": XLSX_MADE, "title": sheet.title})
+        data = book.add_worksheet("data")
+        data.freeze_panes(1, 0)
+        data.write_row(0, 0, [column.name for column in sheet.columns])
+        days = book.add_format({"num_format": "yyyy-mm-dd"})
+        for place, column in enumerate(sheet.columns):
+            cells = _xlsx_cells(sheet, column, facts[column.name], changes)
+            data.write_column(1, place, cells.to_list(), days if cells.dtype == pl.Date else None)
+        _about(book, sheet)
+    return changes
+
+
+def _about(book: Any, sheet: Sheet) -> None:
+    labels = [(column.name, code, text) for column in sheet.columns for code, text in (column.labels or {}).items()]
+    headings = [("heading", column.name, column.heading) for column in sheet.columns if column.heading]
+    about = [("title", "", sheet.title)] * bool(sheet.title) + headings + [("note", "", note) for note in sheet.notes]
+    for name, header, rows in (("labels", ("column", "code", "label"), labels), ("about", ("", "column", ""), about)):
+        if rows:
+            page = book.add_worksheet(name)
+            for place, row in enumerate((header, *rows)):
+                page.write_row(place, 0, row)
+
+
+def _xlsx_cells(sheet: Sheet, column: Column, facts: Facts, changes: list[Change]) -> pl.Series:
+    cells = sheet.frame.select(column.name).collect().to_series()
+    if cells.dtype.is_float() and facts.nan + facts.infinite:
+        told = "not-a-number and infinite values became empty cells"
+        changes.append(Change(column.name, "missing", told, facts.nan + facts.infinite))
+        return cells.set(~cells.is_finite(), None)
+    if cells.dtype == pl.String and facts.width > XLSX_TEXT:
+        long = int((cells.str.len_chars() > XLSX_TEXT).sum())
+        if long:
+            changes.append(Change(column.name, "truncated", f"texts were cut to {XLSX_TEXT:,} characters", long))
+        return cells.str.head(XLSX_TEXT)
+    return cells.dt.replace_time_zone(None) if isinstance(cells.dtype, pl.Datetime) else cells

@@ -1,0 +1,197 @@
+"""R's .rds: a tibble in R's own serialization (XDR, version 3), written column by column.
+
+The format is that of "R Internals", section 1.8. Tagged missing values are those of the R package haven: a NaN
+that carries a letter.
+"""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import polars as pl
+
+from annotune.errors import AnnotuneError
+from annotune.export.sheet import REASONS, Change, Column, Facts, Sheet
+
+SYMBOL, PAIRS, LOGICAL, INTEGER, REAL, STRING, LIST, NIL = 1, 2, 10, 13, 14, 16, 19, 254
+HAS_CLASS, HAS_ATTRIBUTES, HAS_TAG = 0x100, 0x200, 0x400
+ASCII, UTF8, NA_STRING = 0x0004_0009, 0x0000_8009, 0x0000_0009  # the flags of a string
+NA_INTEGER = -(2**31)
+NA_REAL = 0x7FF0_0000_0000_07A2
+MOST_ROWS = 2**31 - 1
+SLICE = 200_000  # texts at a time
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A vector of R: its type, its values (big-endian numbers, or texts) and its attributes."""
+
+    kind: int
+    values: np.ndarray | pl.Series
+    attributes: dict[str, Vector] = field(default_factory=dict)
+
+
+def write(
+    sheet: Sheet, facts: dict[str, Facts], path: Path, *, labelled: bool = False, compress: bool = True
+) -> list[Change]:
+    """Write the sheet to `path`, and say what R could not take as it was.
+
+    With `labelled`, coded columns are haven_labelled with tagged missing values, instead of factors.
+    """
+    if sheet.rows > MOST_ROWS:
+        raise AnnotuneError(f"{sheet.rows:,} rows are more than an R data frame has.", "Write them as parquet.")
+    changes: list[Change] = []
+    with path.open("wb") as file:
+        if compress:  # neither a name nor a time goes into the header: the same data give the same bytes
+            with gzip.GzipFile("", "wb", 1, file, mtime=0) as packed:
+                _write(packed, sheet, facts, labelled, changes)
+        else:
+            _write(file, sheet, facts, labelled, changes)
+    return changes
+
+
+def _write(
+    out: IO[bytes] | gzip.GzipFile, sheet: Sheet, facts: dict[str, Facts], labelled: bool, changes: list[Change]
+) -> None:
+    """The data frame: a list of its columns, one in memory at a time."""
+    out.write(b"X\n" + struct.pack(">iiii5s", 3, 0x0004_0000, 0x0003_0500, 5, b"UTF-8"))
+    out.write(struct.pack(">ii", LIST | HAS_CLASS | HAS_ATTRIBUTES, len(sheet.columns)))
+    for column in sheet.columns:
+        _put(out, _vector(sheet, column, facts[column.name], labelled, changes))
+    attributes = {
+        "names": _texts([column.name for column in sheet.columns]),
+        "row.names": Vector(INTEGER, np.array([NA_INTEGER, -sheet.rows], ">i4")),
+        "class": _texts(["tbl_df", "tbl", "data.frame"]),
+    }
+    if sheet.title:
+        attributes["label"] = _texts([sheet.title])
+    if sheet.notes:
+        attributes["notes"] = _texts(sheet.notes)
+    _put_attributes(out, attributes)
+
+
+def _vector(sheet: Sheet, column: Column, facts: Facts, labelled: bool, changes: list[Change]) -> Vector:
+    heading = {"label": _texts([column.heading])} if column.heading else {}
+    if column.labels is None:
+        cells = sheet.frame.select(column.name).collect().to_series()
+        plain = _plain(cells, facts)
+        return Vector(plain.kind, plain.values, heading | plain.attributes)
+    ambiguous = not column.named and (facts.unlabelled > 0 or len(set(column.names)) < len(column.names))
+    if ambiguous and not labelled:
+        changes.append(Change(column.name, "type", "is haven_labelled, as not every code has a label of its own"))
+    if labelled or ambiguous:
+        return _labelled(sheet, column, heading)
+    if column.status is not None and facts.nulls:
+        told = f"missing codes are all NA in a factor; {column.status} tells why"
+        changes.append(Change(column.name, "missing", told, facts.nulls))
+    return _factor(sheet, column, heading)
+
+
+def _factor(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
+    """Levels in codebook order; `codes` keeps the codes that a factor has no place for."""
+    positions = sheet.frame.select(column.positions()).collect().to_series()
+    described = {
+        "levels": _texts(column.names),
+        "class": _texts(["ordered", "factor"] if column.ordered else ["factor"]),
+        "codes": Vector(REAL, np.array(list(column.labels or {}), ">f8")),
+    }
+    return Vector(INTEGER, _integers(positions), attributes | described)
+
+
+def _labelled(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
+    """Codes with labels; where the column has a status, NA with the letter of the reason."""
+    reasons = list(REASONS.values()) if column.status is not None else []
+    status = pl.col(column.status).cast(pl.String) if column.status is not None else pl.lit("")
+    letters = {reason: ord(letter) for reason, (letter, _) in REASONS.items()}
+    tags = status.replace_strict(letters, default=0, return_dtype=pl.UInt64)
+    cells = sheet.frame.select(column.codes().cast(pl.Float64).alias("code"), tags.alias("tag")).collect()
+    labels = column.labels or {}
+    coded = pl.Series([*labels, *(None for _ in reasons)], dtype=pl.Float64)
+    tagged = np.array([*(0 for _ in labels), *(ord(letter) for letter, _ in reasons)], "u8")
+    names = {"names": _texts([*labels.values(), *(text for _, text in reasons)])}
+    described = {
+        "labels": Vector(REAL, _reals(coded, tagged), names),
+        "class": _texts(["haven_labelled", "vctrs_vctr", "double"]),
+    }
+    return Vector(REAL, _reals(cells["code"], cells["tag"].to_numpy()), attributes | described)
+
+
+def _plain(cells: pl.Series, facts: Facts) -> Vector:
+    """Texts, truth, numbers, days and times, with R's NA where a cell is empty."""
+    dtype = cells.dtype
+    if dtype == pl.String:
+        return Vector(STRING, cells)
+    if dtype in (pl.Boolean, pl.Null):
+        return Vector(LOGICAL, _integers(cells))
+    if dtype == pl.Date:
+        return Vector(REAL, _reals(cells.to_physical()), {"class": _texts(["Date"])})
+    if isinstance(dtype, pl.Datetime):
+        seconds = cells.to_physical() / {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
+        return Vector(REAL, _reals(seconds), {"class": _texts(["POSIXct", "POSIXt"]), "tzone": _texts(["UTC"])})
+    if dtype.is_integer() and max(-(facts.low or 0), facts.high or 0) < 2**31:
+        return Vector(INTEGER, _integers(cells))
+    return Vector(REAL, _reals(cells))
+
+
+def _texts(texts: Sequence[str]) -> Vector:
+    return Vector(STRING, pl.Series(texts, dtype=pl.String))
+
+
+def _integers(cells: pl.Series) -> np.ndarray:
+    return cells.cast(pl.Int32).fill_null(NA_INTEGER).to_numpy().astype(">i4")
+
+
+def _reals(cells: pl.Series, tags: np.ndarray | None = None) -> np.ndarray:
+    """Doubles whose missing values are R's NA, carrying a letter where `tags` has one, and so apart from NaN."""
+    values = cells.cast(pl.Float64).fill_nan(float("nan")).fill_null(0).to_numpy().copy()
+    missing = cells.is_null().to_numpy()
+    letters = np.zeros(len(values), "u8") if tags is None else tags
+    values.view("u8")[missing] = NA_REAL | letters[missing] << np.uint64(32)
+    return values.astype(">f8")
+
+
+def _put(out: IO[bytes] | gzip.GzipFile, vector: Vector) -> None:
+    """A vector with its attributes."""
+    flags = vector.kind | (HAS_ATTRIBUTES if vector.attributes else 0)
+    flags |= HAS_CLASS if "class" in vector.attributes else 0
+    out.write(struct.pack(">ii", flags, len(vector.values)))
+    if isinstance(vector.values, pl.Series):
+        for part in vector.values.to_frame().iter_slices(SLICE):
+            out.write(_characters(part.to_series()).data)
+    else:
+        out.write(vector.values.data)
+    if vector.attributes:
+        _put_attributes(out, vector.attributes)
+
+
+def _put_attributes(out: IO[bytes] | gzip.GzipFile, attributes: dict[str, Vector]) -> None:
+    """A list of pairs: each value behind the symbol that names it, and an end."""
+    for name, value in attributes.items():
+        out.write(struct.pack(">iiii", PAIRS | HAS_TAG, SYMBOL, ASCII, len(name)) + name.encode())
+        _put(out, value)
+    out.write(struct.pack(">i", NIL))
+
+
+def _characters(texts: pl.Series) -> np.ndarray:
+    """Every text as flags, length and bytes, laid out for all of them at once."""
+    lengths = texts.str.len_bytes()
+    plain = (lengths == texts.str.len_chars()).to_numpy()
+    missing = texts.is_null().to_numpy()
+    heads = np.empty((len(texts), 2), ">i4")
+    heads[:, 0] = np.where(missing, NA_STRING, np.where(plain, ASCII, UTF8))
+    sizes = lengths.fill_null(0).to_numpy().astype(np.int64)
+    heads[:, 1] = np.where(missing, -1, sizes)
+    starts = np.cumsum(sizes + 8) - sizes - 8
+    places = (starts[:, None] + np.arange(8)).ravel()
+    out = np.empty(int(sizes.sum()) + 8 * len(texts), np.uint8)
+    body = np.ones(len(out), bool)
+    body[places] = False
+    out[places] = heads.view(np.uint8).ravel()
+    out[body] = np.frombuffer(texts.str.join("").cast(pl.Binary).item() or b"", np.uint8)
+    return out

@@ -1,0 +1,282 @@
+"""What is to be written, before any format: columns with their labels, and what no format can hold put right."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from annotune.codebook import Codebook, Variable
+from annotune.errors import AnnotuneError, listing, nearest
+from annotune.tables.labelled import EXACT_BELOW
+
+# why a coded cell is missing: the letter of Stata's extended missing value, and its label
+REASONS = {
+    "missing": ("a", "not coded"),
+    "none": ("b", "no label applies"),
+    "unparsed": ("c", "answer not parsed"),
+    "error": ("d", "call failed"),
+}
+BATCH_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that a format could not take as it was, and in how many cells."""
+
+    column: str | None
+    change: str
+    detail: str
+    cells: int | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; `labels` (codes and names, in codebook order) make it a coded one.
+
+    `named` says that the cells hold names, not codes; `status` is the column that says why a cell is missing.
+    """
+
+    name: str
+    labels: dict[int, str] | None = None
+    named: bool = False
+    ordered: bool = False
+    heading: str = ""
+    status: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The labels' names, in codebook order."""
+        return list((self.labels or {}).values())
+
+    def codes(self) -> pl.Expr:
+        """The column's codes, null where missing."""
+        if not self.named:
+            return pl.col(self.name)
+        by_name = {name: code for code, name in (self.labels or {}).items()}
+        return _mapped(pl.col(self.name).cast(pl.String), by_name, pl.Int64)
+
+    def positions(self) -> pl.Expr:
+        """The column's places in the list of labels, from 1, null where missing."""
+        keys: Sequence[Any] = self.names if self.named else list(self.labels or {})
+        source = pl.col(self.name).cast(pl.String) if self.named else pl.col(self.name)
+        return _mapped(source, {key: place for place, key in enumerate(keys, start=1)}, pl.Int32)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one pass over the data says about a column."""
+
+    nulls: int = 0
+    low: float | None = None  # of whole numbers and of the days of dates
+    high: float | None = None
+    width: int = 0  # of the longest text, in bytes
+    nul: int = 0
+    nan: int = 0
+    infinite: int = 0
+    finer: int = 0  # times with parts of a millisecond
+    unlabelled: int = 0
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A lazy frame with the descriptions of its columns, in order."""
+
+    frame: pl.LazyFrame
+    schema: pl.Schema
+    rows: int
+    columns: tuple[Column, ...]
+    title: str = ""
+    notes: tuple[str, ...] = ()
+
+    def batches(self, expressions: Sequence[pl.Expr], row_bytes: int) -> Iterator[pl.DataFrame]:
+        """The rows in order, a few at a time, so that memory does not grow with their number."""
+        most = max(1_000, BATCH_BYTES // max(row_bytes, 1))
+        for batch in self.frame.select(expressions).collect_batches(chunk_size=most, maintain_order=True):
+            yield from batch.iter_slices(most)
+
+
+def describe(
+    frame: pl.LazyFrame,
+    codebook: Codebook | None = None,
+    labels: Mapping[str, Mapping[int, str]] | None = None,
+    headings: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+    title: str | None = None,
+) -> Sheet:
+    """A frame with everything that is known about its columns."""
+    schema = frame.collect_schema()
+    if not schema:
+        raise AnnotuneError("The table has no columns.", "Give at least one.")
+    for name in (*(labels or {}), *(headings or {})):
+        if name not in schema:
+            raise AnnotuneError(f"There is no column {name!r} to be labelled.", nearest(name, list(schema)))
+    columns = tuple(_column(name, schema, codebook, labels or {}, headings or {}) for name in schema)
+    rows = int(frame.select(pl.len()).collect().item())
+    heading = title if title is not None else (codebook.name if codebook else "")
+    return Sheet(frame, schema, rows, columns, _valid(heading), tuple(_valid(note) for note in notes))
+
+
+def _column(
+    name: str,
+    schema: pl.Schema,
+    codebook: Codebook | None,
+    labels: Mapping[str, Mapping[int, str]],
+    headings: Mapping[str, str],
+) -> Column:
+    dtype = schema[name]
+    variable = _variable(name, dtype, codebook)
+    heading = _valid(headings.get(name) or (variable.instruction if variable else ""))
+    coded = _labels(name, dtype, variable, labels)
+    if coded is None:
+        return Column(name, heading=heading)
+    return Column(
+        name,
+        {code: _valid(text) for code, text in coded.items()},
+        named=not dtype.is_integer(),
+        ordered=variable is not None and variable.kind == "ordinal",
+        heading=heading,
+        status=f"{name}_status" if schema.get(f"{name}_status") in (pl.String, pl.Enum, pl.Categorical) else None,
+    )
+
+
+def _variable(name: str, dtype: pl.DataType, codebook: Codebook | None) -> Variable | None:
+    """The codebook's variable of that name, or the one whose labels the column's categories are."""
+    single = [variable for variable in codebook.variables if variable.kind != "multilabel"] if codebook else []
+    for variable in single:
+        alike = isinstance(dtype, pl.Enum) and dtype.categories.to_list() == variable.names
+        if variable.name == name or alike:
+            return variable
+    return None
+
+
+def _labels(
+    name: str, dtype: pl.DataType, variable: Variable | None, labels: Mapping[str, Mapping[int, str]]
+) -> dict[int, str] | None:
+    words = isinstance(dtype, (pl.String, pl.Categorical, pl.Enum))
+    if not words and not dtype.is_integer():
+        return None
+    if name in labels:
+        return dict(labels[name])
+    if variable is not None:
+        return {label.code: label.name for label in variable.labels}
+    return dict(enumerate(dtype.categories.to_list(), start=1)) if isinstance(dtype, pl.Enum) else None
+
+
+def measure(sheet: Sheet) -> dict[str, Facts]:
+    """The facts about every column, in one pass."""
+    wanted = [
+        expression.alias(f"{place}:{fact}")
+        for place, column in enumerate(sheet.columns)
+        for fact, expression in _questions(column, sheet.schema[column.name]).items()
+    ]
+    answers = sheet.frame.select(wanted).collect(engine="streaming").row(0, named=True)
+    facts: dict[str, dict[str, Any]] = {column.name: {} for column in sheet.columns}
+    for key, answer in answers.items():
+        place, fact = key.split(":")
+        if answer is not None:
+            facts[sheet.columns[int(place)].name][fact] = answer
+    return {name: Facts(**found) for name, found in facts.items()}
+
+
+def _questions(column: Column, dtype: pl.DataType) -> dict[str, pl.Expr]:
+    cells = pl.col(column.name)
+    asked = {"nulls": cells.null_count()}
+    if column.labels is not None:
+        known = cells.cast(pl.String).is_in(column.names) if column.named else cells.is_in(list(column.labels))
+        asked["unlabelled"] = (~known).sum()
+    if dtype.is_integer() or dtype == pl.Date:
+        number = cells.to_physical()
+        asked |= {"low": number.min(), "high": number.max()}
+    elif dtype.is_float():
+        finite = cells.filter(cells.is_finite())
+        asked |= {"nan": cells.is_nan().sum(), "infinite": cells.is_infinite().sum()}
+        asked |= {"low": finite.min(), "high": finite.max()}
+    elif dtype == pl.String:
+        asked |= {"width": cells.str.len_bytes().max(), "nul": cells.str.contains("\0", literal=True).sum()}
+    elif isinstance(dtype, pl.Datetime):
+        asked["finer"] = (cells != cells.dt.truncate("1ms")).sum()
+    return asked
+
+
+def require_known_labels(sheet: Sheet, facts: Mapping[str, Facts]) -> None:
+    """Stop where a cell holds a name that has no code."""
+    for column in sheet.columns:
+        if column.named and facts[column.name].unlabelled:
+            cells = pl.col(column.name).cast(pl.String)
+            strange = sheet.frame.filter(~cells.is_in(column.names)).select(cells.unique().sort()).collect()
+            names = strange.to_series().to_list()
+            raise AnnotuneError(
+                f"Column {column.name!r}: {listing(names)} stand in {facts[column.name].unlabelled:,} cells "
+                "but are no labels of it.",
+                nearest(str(names[0]), column.names),
+            )
+
+
+def tame(sheet: Sheet) -> tuple[Sheet, dict[str, Facts], list[Change]]:
+    """The sheet in the types that every format has: whole and real numbers, truth, text, days, times, codes."""
+    facts = measure(sheet)
+    require_known_labels(sheet, facts)
+    changes: list[Change] = []
+    expressions = []
+    for column in sheet.columns:
+        expression, detail, cells = _tamed(column, sheet.schema[column.name], facts[column.name])
+        if detail:
+            changes.append(Change(column.name, "type", detail, cells))
+            expressions.append(expression.alias(column.name))
+    if not expressions:
+        return sheet, facts, changes
+    frame = sheet.frame.with_columns(expressions)
+    tamed = dataclasses.replace(sheet, frame=frame, schema=frame.collect_schema())
+    return tamed, measure(tamed), changes
+
+
+def _tamed(column: Column, dtype: pl.DataType, facts: Facts) -> tuple[pl.Expr, str, int | None]:
+    """A column in a type that every format has, and what that did to it (nothing: an empty sentence)."""
+    cells = pl.col(column.name)
+    if column.labels is not None:
+        return cells, "", None
+    if dtype.is_integer() and max(-(facts.low or 0), facts.high or 0) > EXACT_BELOW[pl.Float64]:
+        return cells.cast(pl.String), "whole numbers beyond 2^53 became text, to keep every digit", None
+    if dtype == pl.String:
+        detail = "NUL characters were removed" if facts.nul else ""
+        return cells.str.replace_all("\0", "", literal=True), detail, facts.nul or None
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone not in (None, "UTC"):
+        return cells.dt.convert_time_zone("UTC"), f"times in {dtype.time_zone} became times in UTC", None
+    if isinstance(dtype, pl.Categorical):
+        return cells.cast(pl.String), "categories became text; give an Enum or labels for codes", None
+    if isinstance(dtype, pl.Decimal):
+        return cells.cast(pl.Float64), f"{dtype} became double precision", None
+    if isinstance(dtype, pl.Duration):
+        return cells.dt.total_microseconds() / 1e6, "durations became seconds", None
+    if dtype == pl.Time:
+        return cells.dt.to_string("%H:%M:%S%.f"), "times of day became text", None
+    if dtype == pl.Binary:
+        return cells.bin.encode("hex"), "bytes became text, in hexadecimal", None
+    if dtype.is_nested():
+        as_json = cells.map_elements(_json, return_dtype=pl.String)
+        return as_json, f"{dtype} became text, in JSON", None
+    if dtype == pl.Object:
+        raise AnnotuneError(f"Column {column.name!r} holds Python objects.", "Turn them into text or numbers first.")
+    return cells, "", None
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, pl.Series):
+        value = value.to_list()
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _mapped(source: pl.Expr, values: Mapping[Any, int], dtype: Any) -> pl.Expr:
+    if not values:  # a column without a single category is empty
+        return pl.lit(None, dtype)
+    return source.replace_strict(list(values), list(values.values()), return_dtype=dtype, default=None)
+
+
+def _valid(text: str) -> str:
+    """Text that UTF-8 can hold: halves of surrogate pairs and NUL become the replacement character."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

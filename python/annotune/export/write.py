@@ -1,0 +1,154 @@
+"""One call, every format: the same table for Stata, R, SPSS, Python and spreadsheets, and what each had to change."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from annotune.codebook import Codebook
+from annotune.corpus import as_frame
+from annotune.errors import AnnotuneError
+from annotune.export import confirm, dta, others, rds
+from annotune.export.files import replacing
+from annotune.export.sheet import Change, Facts, Sheet, describe, tame
+from annotune.tables import parquet, read_table
+
+Writer = Callable[[Sheet, dict[str, Facts], Path], list[Change]]
+WRITERS: dict[str, Writer] = {
+    ".dta": dta.write,
+    ".rds": rds.write,
+    ".parquet": others.write_parquet,
+    ".csv": others.write_csv,
+    ".sav": others.write_sav,
+    ".xlsx": others.write_xlsx,
+}
+REPORT = {"file": pl.String, "column": pl.String, "change": pl.String, "detail": pl.String, "cells": pl.Int64}
+MOST_SHOWN = 20
+
+
+def write(
+    data: Any,
+    paths: str | Path | Sequence[str | Path],
+    *,
+    codebook: Codebook | None = None,
+    labels: Mapping[str, Mapping[int, str]] | None = None,
+    headings: Mapping[str, str] | None = None,
+    notes: Sequence[str] | None = None,
+    title: str | None = None,
+    labelled: bool = False,
+) -> pl.DataFrame:
+    """Write a table for Stata, R, SPSS, Python or a spreadsheet, and say what had to be changed.
+
+    Every file appears whole or not at all, is compared with what was sent, and has the same bytes for the same
+    input. A parquet file is written to .dta in batches, so that it may be larger than the memory.
+
+    Parameters
+    ----------
+    data
+        A polars or pandas frame, a polars LazyFrame, or the path of a table.
+    paths
+        Where to: one path or several; .dta, .rds, .parquet, .csv, .sav or .xlsx.
+    codebook
+        Columns named after its variables, and Enum columns of their labels, get the codes and labels: value labels
+        in Stata and SPSS, factor levels in codebook order in R. Where a column `topic_status` stands beside
+        `topic`, Stata's missing values tell why: .a not coded, .b no label applies, .c answer not parsed,
+        .d call failed.
+    labels
+        For other coded columns: column -> {code: name}. An Enum column without labels gets the codes 1, 2, ...
+    headings
+        Variable labels; a codebook's variable has its instruction.
+    notes
+        Where the data come from, a sentence each: notes in Stata, the attribute `notes` in R.
+    title
+        The data's label; the codebook's name when left out.
+    labelled
+        Coded columns as haven_labelled in .rds, instead of factors. R's lm takes a factor's levels, but a
+        haven_labelled column as one number.
+
+    Returns
+    -------
+    polars.DataFrame
+        file, column, change (renamed, truncated, type, label, missing), detail, cells; printed when not empty.
+
+    Raises
+    ------
+    AnnotuneError
+        For a suffix without a writer, a label without a code, a full disk, or a folder that may not be written.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl, tempfile, pathlib
+    >>> data = pl.DataFrame({"unit_id": ["a", "b"], "left/right": [0.25, None]})
+    >>> report = at.write(data, pathlib.Path(tempfile.mkdtemp()) / "scores.dta")
+    scores.dta, 'left/right': renamed: is called left_right
+    """
+    targets = [
+        Path(path) for path in (paths if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths])
+    ]
+    for target in targets:
+        _require_writer(target)
+    if not targets:
+        raise AnnotuneError("No file to write to was given.", "Give at least one path.")
+    changes: list[tuple[str, Change]] = []
+    with _source(data, targets[0].parent) as (frame, known_labels, known_headings):
+        raw = describe(
+            frame, codebook, {**known_labels, **(labels or {})}, {**known_headings, **(headings or {})},
+            notes or (), title,
+        )  # fmt: skip
+        tamed, facts, common = tame(raw)
+        for target in targets:
+            parquet = target.suffix.lower() == ".parquet"  # holds every type as it is
+            made = _write(raw if parquet else tamed, facts, target, labelled)
+            changes += [(target.name, change) for change in ([] if parquet else common) + made]
+    return _report(changes)
+
+
+def _require_writer(target: Path) -> None:
+    if target.suffix.lower() not in WRITERS:
+        raise AnnotuneError(
+            f"{target}: no writer for {target.suffix or 'a file without suffix'!r}.",
+            f"Use one of {', '.join(WRITERS)}.",
+        )
+
+
+@contextmanager
+def _source(
+    data: Any, folder: Path
+) -> Iterator[tuple[pl.LazyFrame, Mapping[str, Mapping[int, str]], Mapping[str, str]]]:
+    """The data as a lazy frame that gives the same rows every time it is asked, with what its file knows."""
+    if isinstance(data, (str, Path)) and Path(data).suffix.lower() == ".parquet" and Path(data).is_file():
+        yield pl.scan_parquet(data), *parquet.about(Path(data))
+    elif isinstance(data, (str, Path)):
+        table = read_table(data)
+        yield table.frame.lazy(), table.labels, table.headings
+    elif isinstance(data, pl.LazyFrame):  # computed once: a second run may order its rows differently
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".annotune-") as scratch:
+            data.sink_parquet(Path(scratch) / "data.parquet")
+            yield pl.scan_parquet(Path(scratch) / "data.parquet"), {}, {}
+    else:
+        yield as_frame(data).lazy(), {}, {}
+
+
+def _write(sheet: Sheet, facts: dict[str, Facts], target: Path, labelled: bool) -> list[Change]:
+    suffix = target.suffix.lower()
+    writer = functools.partial(rds.write, labelled=labelled) if suffix == ".rds" else WRITERS[suffix]
+    with replacing(target) as draft:
+        changes = writer(sheet, facts, draft)
+        confirm.confirm(sheet, draft, target)
+    return changes
+
+
+def _report(changes: Sequence[tuple[str, Change]]) -> pl.DataFrame:
+    rows = [(file, change.column, change.change, change.detail, change.cells) for file, change in changes]
+    for file, column, change, detail, cells in rows[:MOST_SHOWN]:
+        where = file if column is None else f"{file}, {column!r}"
+        print(f"{where}: {change}: {detail}" + (f" ({cells:,} cells)" if cells is not None else ""))
+    if len(rows) > MOST_SHOWN:
+        print(f"... and {len(rows) - MOST_SHOWN:,} more changes in the report.")
+    return pl.DataFrame(rows, schema=REPORT, orient="row")
