@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from annotune.errors import AnnotuneError, listing, nearest, warn
-from annotune.tables import read_table
+from annotune.tables import Table, read_table
+from annotune.tables.labelled import EXACT_BELOW
 
-EXACT_UP_TO = 2**53  # a double holds whole numbers exactly up to here
+EXACT_UP_TO = EXACT_BELOW[pl.Float64]  # a double holds whole numbers exactly below
 
 
 def read_corpus(
@@ -50,39 +51,55 @@ def read_corpus(
     >>> at.read_corpus(pl.DataFrame({"id": [7, 8], "q": ["Why?", "How?"]}), unit_id="id", text="q")["unit_id"].to_list()
     ['7', '8']
     """
-    frame, name = _frame(path, (unit_id, text), encoding)
-    wanted = (
-        [column for column in frame.columns if column not in (unit_id, text)]
-        if covariates is None
-        else list(covariates)
-    )
+    frame, name, first = load(path, "The corpus", (unit_id, text), encoding)
+    others = [column for column in frame.columns if column not in (unit_id, text)]
+    wanted = others if covariates is None else unique_names(covariates)
     require_columns(frame, [unit_id, text, *wanted], name)
     corpus = frame.select(
-        identifiers(frame[unit_id], name).alias("unit_id"),
+        identifiers(frame[unit_id], name, first).alias("unit_id"),
         _texts(frame[text], name).alias("text"),
-        *(frame[column] for column in wanted if column not in ("unit_id", "text")),
+        *(frame[column] for column in wanted if column not in ("unit_id", "text", unit_id, text)),
     )
-    _require_unique(corpus["unit_id"], name, unit_id)
-    empty = corpus["text"].null_count()
-    if empty:
-        warn(
-            f"{name}: {empty:,} of {len(corpus):,} texts are empty; they stay in the results with the status 'missing'."
-        )
+    _require_unique(corpus["unit_id"], name, unit_id, first)
+    _tell_losses(corpus, name, [column for column in wanted if column in {"unit_id", "text"} - {unit_id, text}])
     return corpus
 
 
+def load(source: Any, called: str, strings: tuple[str, ...], encoding: str | None) -> tuple[pl.DataFrame, str, int]:
+    """The rows of a file or frame, its name in messages (`called`, for a frame), and its first row's number."""
+    is_file = isinstance(source, (str, Path))
+    table = read_table(source, strings=strings, encoding=encoding) if is_file else Table(as_frame(source))
+    name = str(source) if is_file else called
+    for note in table.notes:
+        warn(note)
+    if table.frame.is_empty():
+        raise AnnotuneError(f"{name} has no rows.", f"Its columns are {listing(table.frame.columns)}.")
+    return table.frame, name, table.first
+
+
 def as_frame(data: Any) -> pl.DataFrame:
-    """A polars frame from a polars or pandas one."""
+    """A polars frame from a polars or pandas one; a pandas index that has a name is a column."""
     if isinstance(data, pl.DataFrame):
         return data
     if isinstance(data, pl.LazyFrame):
         return data.collect()
-    if hasattr(data, "iloc"):
-        frame: pl.DataFrame = pl.from_pandas(data.reset_index(drop=True))
-        return frame
-    raise AnnotuneError(
-        f"A {type(data).__name__} is no table.", "Give a file's path, or a polars or pandas data frame."
-    )
+    if not hasattr(data, "iloc") or not hasattr(data, "columns"):
+        what = f"A {type(data).__name__} is no table."
+        raise AnnotuneError(what, "Give a file's path, or a polars or pandas data frame.")
+    named = all(name is not None and name not in data.columns for name in data.index.names)
+    try:
+        frame: pl.DataFrame = pl.from_pandas(data.reset_index(drop=not named))
+    except ImportError:
+        raise AnnotuneError("pandas frames need pyarrow.", "Install it: pip install annotune[pandas].") from None
+    except (TypeError, ValueError) as error:  # pyarrow's own errors are both
+        what = f"The pandas frame cannot be taken over: {str(error).splitlines()[0]}."
+        raise AnnotuneError(what, "Give every column one type, and a name of its own.") from None
+    return frame
+
+
+def unique_names(columns: str | Sequence[str]) -> list[str]:
+    """Each name once; a single one may be given without brackets."""
+    return [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
 
 
 def require_columns(frame: pl.DataFrame, names: Sequence[str], source: str) -> None:
@@ -92,32 +109,42 @@ def require_columns(frame: pl.DataFrame, names: Sequence[str], source: str) -> N
             raise AnnotuneError(f"{source} has no column {column!r}.", nearest(column, frame.columns))
 
 
-def identifiers(column: pl.Series, source: str) -> pl.Series:
-    """Identifiers as strings, refused where they are missing or have lost digits on the way."""
-    missing = column.is_null()
-    if column.dtype == pl.String:
-        missing = missing | (column.str.strip_chars() == "")
-    if missing.any():
-        row = int(missing.arg_max() or 0) + 2
+def identifiers(column: pl.Series, source: str, first: int = 1) -> pl.Series:
+    """Identifiers as strings, refused where they are missing or have lost digits; `first` numbers the rows."""
+    words = column.cast(pl.String) if not column.dtype.is_nested() else None
+    if words is None:
         raise AnnotuneError(
-            f"{source}, row {row}, column {column.name!r}: the identifier is missing ({missing.sum():,} in all).",
+            f"{source}: the column {column.name!r} holds {column.dtype}.", "Name another with unit_id=."
+        )
+    missing = words.is_null() | (words.str.strip_chars() == "")
+    if missing.any():
+        raise AnnotuneError(
+            f"{source}, row {_position(missing, first)}, column {column.name!r}: the identifier is missing "
+            f"({missing.sum():,} in all).",
             "Every row needs one.",
         )
-    if column.dtype.is_float():
-        column = _whole_identifiers(column, source)
-    return column.cast(pl.String)
-
-
-def _whole_identifiers(column: pl.Series, source: str) -> pl.Series:
-    lost = (column.abs() > EXACT_UP_TO) | (column != column.round())
+    lost = _lost_digits(column)
     if lost.any():
-        row = int(lost.arg_max() or 0)
         raise AnnotuneError(
-            f"{source}, row {row + 2}, column {column.name!r}: the identifier {column[row]!r} is stored as a number "
-            "that cannot hold all its digits.",
+            f"{source}, row {_position(lost, first)}, column {column.name!r}: the identifier "
+            f"{column.filter(lost)[0]!r} is a number that has lost digits ({lost.sum():,} in all).",
             "Store identifiers as text in the file they come from.",
         )
-    return column.cast(pl.Int64)
+    return column.cast(pl.Int64).cast(pl.String) if column.dtype.is_float() else words
+
+
+def _position(rows: pl.Series, first: int) -> int:
+    return int(rows.arg_max() or 0) + first
+
+
+def _lost_digits(column: pl.Series) -> pl.Series:
+    """Doubles beyond what they can hold, and the 1.23E+18 that spreadsheets make of long numbers."""
+    for dtype, below in EXACT_BELOW.items():
+        if column.dtype == dtype:
+            return ~((column.abs() < below) & (column == column.round()))
+    if column.dtype == pl.String:
+        return column.str.contains(r"^\s*\d([.,]\d+)?[eE]\+?\d\d\s*$")
+    return pl.repeat(False, len(column), eager=True)
 
 
 def _texts(column: pl.Series, source: str) -> pl.Series:
@@ -126,27 +153,27 @@ def _texts(column: pl.Series, source: str) -> pl.Series:
             f"{source}: the column {column.name!r} holds {column.dtype}, not texts.", "Name another with text=."
         )
     texts = column.cast(pl.String)
-    return texts.set(texts.str.strip_chars() == "", None)
+    return texts.set(texts.str.strip_chars().is_in(["", "NA"]), None)  # NA is how R writes a missing text
 
 
-def _require_unique(units: pl.Series, source: str, column: str) -> None:
+def _require_unique(units: pl.Series, source: str, column: str, first: int) -> None:
     double = units.is_duplicated()
-    if double.any():
-        first = units.filter(double)[0]
-        rows = [int(row) + 2 for row in (units == first).arg_true()[:3]]
-        raise AnnotuneError(
-            f"{source}, column {column!r}: {first!r} is there more than once (rows {', '.join(map(str, rows))}); "
-            f"{units.filter(double).n_unique():,} identifiers are.",
-            "Every text needs an identifier of its own.",
+    if not double.any():
+        return
+    unit = units.filter(double)[0]
+    rows = [str(row + first) for row in (units == unit).arg_true()[:3].to_list()]
+    raise AnnotuneError(
+        f"{source}, column {column!r}: {unit!r} is there more than once (rows {', '.join(rows)}); "
+        f"so are {units.filter(double).n_unique() - 1:,} other identifiers.",
+        "Every text needs an identifier of its own.",
+    )
+
+
+def _tell_losses(corpus: pl.DataFrame, source: str, displaced: list[str]) -> None:
+    empty = corpus["text"].null_count()
+    if empty:
+        warn(
+            f"{source}: {empty:,} of {len(corpus):,} texts are empty; they keep their rows, with the status 'missing'."
         )
-
-
-def _frame(path: Any, strings: tuple[str, ...], encoding: str | None) -> tuple[pl.DataFrame, str]:
-    if not isinstance(path, (str, Path)):
-        return as_frame(path), "The corpus"
-    table = read_table(path, strings=strings, encoding=encoding)
-    for note in table.notes:
-        warn(note)
-    if table.frame.is_empty():
-        raise AnnotuneError(f"{path} has no rows.", f"Its columns are {listing(table.frame.columns)}.")
-    return table.frame, str(path)
+    for column in displaced:
+        warn(f"{source}: the column {column!r} was left out, because another one was named as {column}.")
