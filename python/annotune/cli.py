@@ -35,9 +35,14 @@ def main() -> None:
     except AnnotuneError as error:
         errors.print("Error:", error, style="bold red", markup=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        errors.print("Stopped. What was finished is kept.", style="bold")
-        sys.exit(130)
+    except OSError as error:  # a full disk, a folder that may not be written to
+        what = f"{error.filename or 'A file'}: {error.strerror or error}. Check the path, the permissions and the disk."
+        errors.print("Error:", what, style="bold red", markup=False)
+        sys.exit(2)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of an interrupt
+            errors.print("Stopped. What was finished is kept.", style="bold")
+        raise
 
 
 def _version(wanted: bool) -> None:

@@ -10,11 +10,22 @@ from typing import Any, Literal, TypeVar
 import pydantic
 import yaml
 
-from annotune.errors import AnnotuneError, nearest
+from annotune.errors import AnnotuneError, listing, nearest, warn
 
 Kind = Literal["nominal", "ordinal", "multilabel"]
 Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=pydantic.BaseModel)
+_SHEET = {"variable", "code", "name"}  # the columns that a codebook's sheet must have
+_COMPLAINTS = {  # pydantic's commonest, in the words of a file's author
+    "missing": "it is missing",
+    "extra_forbidden": "there is no such key",
+    "model_type": "it must be a block of keys with values",
+    "tuple_type": "it must be a list, one '- ' each",
+    "string_type": "it must be one word or sentence",
+    "string_too_short": "it is empty",
+    "int_parsing": "it must be a whole number",
+    "int_type": "it must be a whole number",
+}
 
 
 class _Part(pydantic.BaseModel):
@@ -106,12 +117,19 @@ def read_codebook(path: str | Path, variable: str | None = None) -> Codebook:
     path = Path(path)
     if path.suffix.lower() in (".yaml", ".yml"):
         return _from_yaml(path)
-    from annotune.tables import read_table
+    from annotune.tables import ALL_COLUMNS, read_table
 
-    table = read_table(path)
+    table = read_table(path, strings=ALL_COLUMNS)
+    for note in table.notes:
+        warn(note)
+    if set(table.frame.columns) >= _SHEET:
+        return _from_rows(path, table.frame.to_dicts(), table.first)
     if table.labels:
         return _from_value_labels(path, table.labels, variable)
-    return _from_rows(path, table.frame.to_dicts(), table.frame.columns)
+    raise AnnotuneError(
+        f"{path} holds no codebook: no column has value labels, and {listing(sorted(_SHEET))} are not all columns.",
+        f"There are: {listing(table.frame.columns)}.",
+    )
 
 
 def _faults(codebook: Codebook) -> Iterator[tuple[Location, str]]:
@@ -139,11 +157,25 @@ def _label_faults(variable: Variable) -> Iterator[tuple[Location, str]]:
             yield (i, "code"), f"The code {label.code} {where} is there twice."
         if label.name.casefold() in names:
             yield (i, "name"), f"The label {label.name!r} {where} is there twice (case does not count)."
+        if variable.kind == "multilabel" and set(label.name) & set(";|"):
+            yield (i, "name"), f"The label {label.name!r} {where} holds ; or |, which separate the labels of a text."
         codes.add(label.code)
         names.add(label.name.casefold())
+    parents = {label.code: label.parent for label in variable.labels}
     for i, label in enumerate(variable.labels):
-        if label.parent is not None and (label.parent not in codes or label.parent == label.code):
-            yield (i, "parent"), f"The parent {label.parent} of label {label.name!r} {where} is no other label's code."
+        if label.parent is not None and label.parent not in codes:
+            yield (i, "parent"), f"The parent {label.parent} of label {label.name!r} {where} is no label's code."
+        if label.code in _ancestors(label.code, parents):
+            yield (i, "parent"), f"The label {label.name!r} {where} is its own ancestor."
+
+
+def _ancestors(code: int, parents: dict[int, int | None]) -> set[int]:
+    found: set[int] = set()
+    above = parents.get(code)
+    while above is not None and above not in found:
+        found.add(above)
+        above = parents.get(above)
+    return found
 
 
 def _from_yaml(path: Path) -> Codebook:
@@ -174,20 +206,26 @@ def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
         ) from None
     except yaml.YAMLError:
         raise AnnotuneError(f"{path} holds characters that YAML does not allow.", "Remove them.") from None
+    if node is None:
+        raise AnnotuneError(f"{path} is empty.", "Write its keys and values.")
     lines: dict[Location, int] = {}
-    return (_plain(node, (), lines, path) if node is not None else {}), lines
+    try:
+        return _plain(node, (), lines, path), lines
+    except RecursionError:
+        raise AnnotuneError(f"{path} holds an alias (*) of something around it.", "Write it out.") from None
 
 
-def validate(model: type[Model], content: Any, path: Path, lines: dict[Location, int]) -> Model:
-    """`content` as a `model`, or the first thing wrong with it, with file and line."""
+def validate(model: type[Model], content: Any, path: Path, lines: dict[Location, int], unit: str = "line") -> Model:
+    """`content` as a `model`, or the first thing wrong with it, with file and line (or row, as `unit` says)."""
     try:
         return model.model_validate(content, context={"path": path})
     except pydantic.ValidationError as error:
         first = min(error.errors(), key=lambda fault: line_of(fault["loc"], lines))
-        place: Location = first["loc"]
-        what = ".".join(str(part) for part in place) or "the file"
-        advice = "Check the spelling of the key." if first["type"] == "extra_forbidden" else "Mend it there."
-        raise AnnotuneError(f"{path}, line {line_of(place, lines)}: {what}: {first['msg']}.", advice) from None
+    place: Location = first["loc"]
+    what = "".join(f", {part}" if isinstance(part, str) else f" {part + 1}" for part in place)[2:] or "the file"
+    complaint = _COMPLAINTS.get(first["type"], first["msg"])
+    advice = "Check the spelling of the key." if first["type"] == "extra_forbidden" else "Mend it there."
+    raise AnnotuneError(f"{path}, {unit} {line_of(place, lines)}: {what}: {complaint}.", advice)
 
 
 def line_of(place: Location, lines: dict[Location, int]) -> int:
@@ -211,11 +249,10 @@ def _mapping(node: yaml.MappingNode, place: Location, lines: dict[Location, int]
     content: dict[str, Any] = {}
     for key, child in node.value:
         line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode) or key.value in content:
-            fault = (
-                f"the key {key.value!r} is there twice" if isinstance(key, yaml.ScalarNode) else "a key must be a word"
-            )
-            raise AnnotuneError(f"{path}, line {line}: {fault}.", "Keep one.")
+        if not isinstance(key, yaml.ScalarNode):
+            raise AnnotuneError(f"{path}, line {line}: a key must be a word.", "Mend it there.")
+        if (*place, key.value) in lines:
+            raise AnnotuneError(f"{path}, line {line}: the key {key.value!r} is there twice.", "Keep one.")
         value = _plain(child, (*place, key.value), lines, path)
         lines[(*place, key.value)] = line
         if value is not None:  # a key without a value says nothing: its default holds
@@ -226,31 +263,42 @@ def _mapping(node: yaml.MappingNode, place: Location, lines: dict[Location, int]
 def _from_value_labels(path: Path, labels: dict[str, dict[int, str]], variable: str | None) -> Codebook:
     if variable is not None and variable not in labels:
         raise AnnotuneError(f"{path} has no labelled column {variable!r}.", nearest(variable, labels))
-    wanted = [variable] if variable is not None else list(labels)
-    return Codebook(
-        name=path.stem,
-        variables=tuple(
-            Variable(name=name, labels=tuple(Label(code=code, name=text) for code, text in labels[name].items()))
-            for name in wanted
-        ),
-    )
+    variables = []
+    for name in [variable] if variable is not None else list(labels):
+        negative = [text for code, text in labels[name].items() if code < 0]
+        if negative:
+            warn(f"{path}, column {name!r}: negative codes mean missing, and were left out: {listing(negative)}.")
+        kept = [{"code": code, "name": text} for code, text in labels[name].items() if code >= 0]
+        variables.append({"name": name, "labels": kept})
+    codebook = validate(Codebook, {"name": path.stem, "variables": variables}, path, {})
+    for _, fault in _faults(codebook):
+        raise AnnotuneError(f"{path}: {fault}", "Mend the value labels, or name another column with variable=.")
+    return codebook
 
 
-def _from_rows(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> Codebook:
-    missing = [name for name in ("variable", "code", "name") if name not in columns]
-    if missing:
-        raise AnnotuneError(f"{path} has no column {missing[0]!r}.", "A codebook sheet has variable, code and name.")
+def _from_rows(path: Path, rows: list[dict[str, Any]], first: int) -> Codebook:
     variables: dict[str, dict[str, Any]] = {}
-    lines: dict[Location, int] = {(): 1}
-    for row, cells in enumerate(rows, start=2):  # the sheet's first row holds the names
-        cells = {key: value for key, value in cells.items() if value is not None}
-        name = str(cells.pop("variable", ""))
+    lines: dict[Location, int] = {(): first}
+    for row, found in enumerate(rows, start=first):
+        cells = {key: _cell(value) for key, value in found.items() if value is not None}
+        cells = {key: text for key, text in cells.items() if text not in ("", "NA") or (key == "name" and text)}
+        name = cells.pop("variable", "")
         entry = variables.setdefault(name, {"name": name, "labels": []})
         entry |= {key: cells.pop(key) for key in ("kind", "instruction") if key in cells}
-        place: Location = ("variables", list(variables).index(name), "labels", len(entry["labels"]))
-        lines[place] = row
-        entry["labels"].append({key: value for key, value in cells.items() if key in Label.model_fields})
-    codebook = validate(Codebook, {"name": path.stem, "variables": list(variables.values())}, path, lines)
+        place: Location = ("variables", list(variables).index(name))
+        lines.setdefault(place, row)
+        lines[(*place, "labels", len(entry["labels"]))] = row
+        label: dict[str, Any] = {key: text for key, text in cells.items() if key in Label.model_fields}
+        if "examples" in label:
+            label["examples"] = label["examples"].splitlines()
+        entry["labels"].append(label)
+    codebook = validate(Codebook, {"name": path.stem, "variables": list(variables.values())}, path, lines, "row")
     for place, fault in _faults(codebook):
         raise AnnotuneError(f"{path}, row {line_of(place, lines)}: {fault}", "Mend it there.")
     return codebook
+
+
+def _cell(value: Any) -> str:
+    """A cell as it looks in the sheet: spreadsheets hold the code 1 as 1.0."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value).strip()

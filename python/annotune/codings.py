@@ -34,7 +34,7 @@ def read_codings(
     coder: str | None = None,
     variable: str | None = None,
     columns: Mapping[str, str] | None = None,
-    coders: Sequence[str] = (),
+    coders: Sequence[str] | None = None,
     keep: Sequence[str] = (),
     unknown: Literal["error", "drop"] = "error",
     encoding: str | None = None,
@@ -86,7 +86,7 @@ def read_codings(
     sources = paths if isinstance(paths, (list, tuple)) else [paths]
     if not sources:
         raise AnnotuneError("No file with codings was given.", "Give at least one.")
-    coders, keep = unique_names(coders), [name for name in unique_names(keep) if name not in SCHEMA]
+    coders, keep = unique_names(coders or ()), [name for name in unique_names(keep) if name not in SCHEMA]
     parts = []
     for number, data in enumerate(sources, start=1):
         given = layouts.source(data, unit_id, encoding, str(number) if len(sources) > 1 else "")

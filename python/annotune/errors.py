@@ -34,6 +34,8 @@ def warn(message: str) -> None:
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint such as "Did you mean 'topic'?", or the list of what there is."""
     names = list(known)
+    if not names:
+        return "There is none."
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else f"There are: {listing(names)}."
 
