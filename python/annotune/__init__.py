@@ -22,6 +22,7 @@ _HOME = {
     "bind": "codings",
     "resolve": "codings",
     "widen": "codings",
+    "reliability": "agreement.reliability",
     "write": "export.write",
 }
 

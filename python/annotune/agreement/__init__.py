@@ -1,0 +1,1 @@
+"""Do coders agree? One engine of pattern counts for every coefficient, with intervals."""

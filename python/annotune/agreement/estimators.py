@@ -1,0 +1,197 @@
+"""From a metric's name and its level of measurement to a statistic of the ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from annotune.agreement import coefficients as co
+from annotune.agreement import distances, icc
+from annotune.agreement.patterns import ABSENT, Floats, Statistic, counts, distinct, restricted
+from annotune.agreement.ratings import Ratings
+from annotune.errors import AnnotuneError, nearest
+
+Distance = Callable[[Any, Any], float]
+Level = str | Distance
+
+KAPPAS = ("cohen_kappa", "scott_pi", "fleiss_kappa", "conger_kappa", "light_kappa", "brennan_prediger", "ac1", "ac2")
+METRICS = ("percent", *KAPPAS, "alpha", *icc.NAMES)
+FOR_TWO = ("cohen_kappa", "scott_pi")
+LEVELS = ("nominal", "ordinal", "interval", "ratio", "linear", "quadratic", "gwet_ordinal", "masi", "jaccard")
+MOST_VALUES = 2_000  # a distance between each two of them is held
+MOST_RANKS = 200
+
+
+class NotDefined(Exception):
+    """Why a coefficient has no value in these codings: the note in its row."""
+
+
+def plan(ratings: Ratings, metrics: Sequence[str] | None, level: Level | None) -> list[tuple[str, str]]:
+    """The metrics to compute, each with its level."""
+    name = _level(ratings, level)
+    wanted = list(metrics) if metrics is not None else _defaults(ratings, name)
+    every = [one for metric in wanted for one in (icc.NAMES if metric == "icc" else (metric,))]
+    for metric in every:
+        if metric not in METRICS:
+            raise AnnotuneError(f"There is no metric {metric!r}.", nearest(metric, ["icc", *METRICS]))
+    return [(metric, scale) for metric in every for scale in _scales(metric, name, ratings, level)]
+
+
+def _level(ratings: Ratings, level: Level | None) -> str:
+    """The level's name, refused where the codebook does not carry it."""
+    if level is None:
+        return {"nominal": "nominal", "ordinal": "ordinal", "multilabel": "masi"}[ratings.kind]
+    if callable(level):
+        return "custom"
+    if level not in LEVELS:
+        raise AnnotuneError(f"There is no level {level!r}.", nearest(level, LEVELS))
+    who = f"The variable {ratings.variable!r}"
+    if (level in ("masi", "jaccard")) != (ratings.kind == "multilabel") and level != "nominal":
+        kinds = (
+            ("is", "nominal, masi or jaccard")
+            if ratings.kind == "multilabel"
+            else ("is not", "a level for single labels")
+        )
+        raise AnnotuneError(f"{who} {kinds[0]} multi-label, and the level is {level!r}.", f"Choose {kinds[1]}.")
+    ordered = ratings.kind == "ordinal" or (not ratings.listed and ratings.codes is not None)
+    if level not in ("nominal", "masi", "jaccard") and not ordered:
+        advice = "Give it the kind ordinal there" if ratings.listed else "Give a codebook with the kind ordinal"
+        raise AnnotuneError(f"{who} has labels without an order, and the level is {level!r}.", f"{advice}.")
+    return level
+
+
+def _defaults(ratings: Ratings, level: str) -> list[str]:
+    kappa = "cohen_kappa" if len(ratings.coders) == 2 else "fleiss_kappa"
+    if level in ("interval", "ratio"):
+        return ["percent", "alpha", "icc"]
+    if level in ("masi", "jaccard", "custom"):
+        return ["percent", "alpha"]
+    return ["percent", "alpha", kappa, "ac1" if level == "nominal" else "ac2"]
+
+
+def _scales(metric: str, level: str, ratings: Ratings, asked: Level | None) -> list[str]:
+    if metric in ("percent", "ac1"):
+        return ["nominal"]
+    if metric in icc.NAMES:
+        return [level if level in ("interval", "ratio") else "ordinal"]
+    if metric == "alpha":
+        return ["masi", "jaccard"] if asked is None and ratings.kind == "multilabel" else [level]
+    if level == "ordinal":  # Krippendorff's ordinal metric moves with the margins, so it gives no fixed weights
+        return ["quadratic"] if metric == "ac2" else ["linear", "quadratic"]
+    return [level]
+
+
+def distance(ratings: Ratings, scale: str, custom: Level | None = None) -> Floats:
+    """The distance between each two categories (q x q)."""
+    q = len(ratings.categories)
+    if q > MOST_VALUES:
+        raise NotDefined(f"more than {MOST_VALUES:,} different values: take level='interval' or fewer categories")
+    positions = np.arange(q, dtype=float)
+    if scale == "custom" and callable(custom):
+        return _checked(distances.custom(custom, ratings.categories))
+    if scale in ("masi", "jaccard"):
+        return {"masi": distances.masi, "jaccard": distances.jaccard}[scale](ratings.categories)
+    if scale in ("interval", "ratio"):
+        return {"interval": distances.interval, "ratio": distances.ratio}[scale](_values(ratings, scale))
+    if scale in ("linear", "quadratic"):
+        return {"linear": distances.linear, "quadratic": distances.interval}[scale](positions)
+    return distances.gwet_ordinal(q) if scale == "gwet_ordinal" else distances.nominal(q)
+
+
+def _checked(table: Floats) -> Floats:
+    sound = np.isfinite(table).all() and (table >= 0).all() and (np.diag(table) == 0).all() and (table == table.T).all()
+    if not sound:
+        raise AnnotuneError(
+            "The custom distance is none: it must be 0 from a label to itself, never negative, and the same both ways.",
+            "Mend the function given as level=.",
+        )
+    return table
+
+
+def _values(ratings: Ratings, scale: str) -> Floats:
+    """What a category counts as: its code at interval and ratio level, its place in the order otherwise."""
+    if scale not in ("interval", "ratio") or ratings.codes is None:
+        return np.arange(len(ratings.categories), dtype=float)
+    if scale == "ratio" and (ratings.codes < 0).any():
+        raise AnnotuneError("Ratios need values that are not negative.", "Take level='interval'.")
+    return ratings.codes
+
+
+def agreement_weights(ratings: Ratings, scale: str, custom: Level | None = None) -> Floats:
+    """1 minus the distance, relative to the largest where the distance has no upper limit of its own."""
+    table = distance(ratings, scale, custom)
+    return 1 - table if scale in ("nominal", "masi", "jaccard") else distances.weights(table)
+
+
+def statistic(ratings: Ratings, metric: str, scale: str, custom: Level | None = None) -> Statistic:
+    """The metric at its level as a statistic of the ratings.
+
+    Raises
+    ------
+    NotDefined
+        With the reason, where these codings give the metric no value.
+    """
+    _require_pairs(ratings, metric)
+    if metric == "alpha":
+        return _alpha(ratings, scale, custom)
+    if metric in icc.NAMES:
+        return _icc(ratings, metric, scale)
+    weights = agreement_weights(ratings, scale, custom)
+    if metric == "percent":
+        return co.percent(ratings.slots, ratings.table, weights)
+    if metric in FOR_TWO:
+        return of_pair(ratings, 0, 1, metric, weights)
+    if metric in ("conger_kappa", "light_kappa"):
+        return {"conger_kappa": co.conger, "light_kappa": co.light}[metric](distinct(ratings.crossed), weights)
+    return co.corrected(ratings.slots, ratings.table, weights, co.POOLED[metric])
+
+
+def _require_pairs(ratings: Ratings, metric: str) -> None:
+    coders = len(ratings.coders)
+    if not len(ratings.unit):
+        raise NotDefined("no unit has a coding")
+    if metric in FOR_TWO and coders > 2:
+        other = {"cohen_kappa": "light_kappa is its mean", "scott_pi": "fleiss_kappa generalises it"}[metric]
+        raise NotDefined(f"for two coders, and there are {coders}: {other}, pairwise_reliability gives each pair")
+    if coders < 2:
+        raise NotDefined("only one coder")
+    if ratings.given.max() < 2:
+        raise NotDefined("no unit was coded by two coders")
+    if metric != "percent" and len(np.unique(ratings.value[ratings.given[ratings.unit] > 1])) == 1:
+        raise NotDefined("all codings are in one category: agreement beyond chance is not defined")
+
+
+def of_pair(ratings: Ratings, first: int, second: int, metric: str, weights: Floats) -> Statistic:
+    """A coefficient of two coders on the units that both have coded."""
+    patterns = distinct(ratings.crossed[:, [first, second]])
+    patterns = restricted(patterns, (patterns.rows != ABSENT).all(1))
+    if not len(patterns.rows):
+        raise NotDefined("the two coders share no unit")
+    one, other = (counts(column[:, None], weights.shape[0]) for column in patterns.rows.T)
+    return co.of_sides(patterns, co.between(one, other, weights), weights, metric)
+
+
+def _alpha(ratings: Ratings, scale: str, custom: Level | None) -> Statistic:
+    pairable = (ratings.slots.rows != ABSENT).sum(1) > 1
+    patterns = restricted(ratings.slots, pairable)
+    if scale == "interval":
+        values = _values(ratings, scale)
+        given = patterns.rows != ABSENT
+        x = np.where(given, (values - values[ratings.value].mean())[patterns.rows], 0.0)
+        return co.alpha_of_moments(patterns, given.sum(1).astype(float), x.sum(1), (x**2).sum(1))
+    if scale == "ordinal":
+        used = np.flatnonzero(np.bincount(ratings.value))
+        if len(used) > MOST_RANKS:
+            raise NotDefined(f"more than {MOST_RANKS} different ranks: take level='interval'")
+        return co.alpha_ordinal(patterns, co.coincidences(ratings.table[pairable][:, used]), len(used))
+    return co.alpha(patterns, ratings.table[pairable], distance(ratings, scale, custom))
+
+
+def _icc(ratings: Ratings, metric: str, scale: str) -> Statistic:
+    patterns = distinct(ratings.crossed)
+    patterns = restricted(patterns, (patterns.rows != ABSENT).all(1))
+    if patterns.freq.sum() < 2:
+        raise NotDefined("fewer than two units were coded by every coder")
+    return icc.icc(patterns, _values(ratings, scale), metric)

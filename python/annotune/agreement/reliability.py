@@ -1,0 +1,287 @@
+"""How far do coders agree? Coefficients with intervals, in one tidy table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from annotune.agreement import coefficients, icc
+from annotune.agreement.estimators import Level, NotDefined, plan, statistic
+from annotune.agreement.intervals import LEVEL, Interval, Method, interval
+from annotune.agreement.patterns import ABSENT, Statistic, clustered
+from annotune.agreement.ratings import Ratings, read_ratings
+from annotune.codebook import Codebook
+from annotune.codings import check, of_variable
+from annotune.corpus import require_columns
+from annotune.errors import AnnotuneError
+
+SCHEMA: dict[str, Any] = {
+    "variable": pl.String,
+    "metric": pl.String,
+    "level": pl.String,
+    "category": pl.String,
+    "coder_a": pl.String,
+    "coder_b": pl.String,
+    "estimate": pl.Float64,
+    "se": pl.Float64,
+    "ci_low": pl.Float64,
+    "ci_high": pl.Float64,
+    "n_units": pl.Int64,
+    "n_pairable": pl.Int64,
+    "n_coders": pl.Int64,
+    "method": pl.String,
+    "note": pl.String,
+}
+MANY_UNPAIRED = 0.05  # from here on the published standard errors are visibly too large
+
+
+@dataclass(frozen=True)
+class Options:
+    """How intervals are made; checked once."""
+
+    ci: Method = "bootstrap"
+    n_boot: int = 1000
+    cluster: str | None = None
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.ci not in ("bootstrap", "analytic"):
+            raise AnnotuneError(f"There is no interval ci={self.ci!r}.", "Use 'bootstrap' or 'analytic'.")
+        if self.ci == "bootstrap" and self.n_boot < 100:
+            raise AnnotuneError(f"n_boot={self.n_boot} replicates are too few.", "Use 100 or more; 1,000 is usual.")
+
+
+def reliability(
+    codings: Any,
+    variable: str | None = None,
+    codebook: Codebook | None = None,
+    level: Level | None = None,
+    metrics: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
+    ci: Method = "bootstrap",
+    n_boot: int = 1000,
+    cluster: str | None = None,
+    seed: int = 1,
+) -> pl.DataFrame:
+    """Agreement of all coders, for one variable or for each.
+
+    Codings that are missing or failed count for nothing, and no unit is dropped for them. Where a coder
+    coded a unit more than once the first counts, because a coder who repeats themselves is not two coders;
+    the note says how many were left out.
+
+    Parameters
+    ----------
+    codings
+        A table of codings; further columns may be named in `by` and `cluster`.
+    variable
+        What to look at; each variable in the table when left out.
+    codebook
+        Gives the full category set, the order of ordinal labels, and says what is multi-label. Without
+        one, the categories are the labels that were used, and labels that are all numbers have their order.
+    level
+        `nominal`, `ordinal`, `interval`, `ratio`; `linear`, `quadratic` or `gwet_ordinal` weights; `masi` or
+        `jaccard` for multi-label variables; or a function of two labels (two sets of labels) that gives
+        their distance. By default what the codebook says. Interval and ratio levels take the labels'
+        codes as values; ordinal, linear and quadratic take their order.
+    metrics
+        Of `percent`, `cohen_kappa`, `scott_pi`, `fleiss_kappa`, `conger_kappa`, `light_kappa`,
+        `brennan_prediger`, `ac1`, `ac2`, `alpha`, `icc1` ... `icc3k` (`icc` for all six). By default percent,
+        alpha, a kappa and AC1 or AC2.
+    by
+        Columns; agreement is computed within each of their groups.
+    ci
+        `bootstrap`: units are drawn with replacement, the interval is bias-corrected and accelerated
+        (Efron 1987). `analytic`: the published standard errors (Gwet 2014) with a t interval; F intervals
+        for ICCs.
+    n_boot, seed
+        The number of replicates, and the seed they are drawn with.
+    cluster
+        A column whose groups are resampled instead of units (documents, authors), or `coder`: the
+        jackknife over coders, for conclusions about other coders than these.
+
+    Returns
+    -------
+    polars.DataFrame
+        A row per metric and level, after the columns of `by`: variable, metric, level, category, coder_a,
+        coder_b, estimate, se, ci_low, ci_high (95 %), n_units (with a coding), n_pairable (with two or more),
+        n_coders, method, note. What is not defined is null, and the note says why.
+
+    Raises
+    ------
+    AnnotuneError
+        For labels outside the codebook, a level the labels do not have, or an unknown name.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> anna, ben = ["yes", "no", "no", "yes"], ["yes", "no", "yes", None]
+    >>> wide = pl.DataFrame({"unit_id": list("abcd"), "anna": anna, "ben": ben})
+    >>> found = at.reliability(at.read_codings(wide, variable="agree"), metrics=["percent", "alpha"])
+    >>> found.select("metric", pl.col("estimate").round(3), "n_pairable").rows()
+    [('percent', 0.667, 3), ('alpha', 0.444, 3)]
+
+    References
+    ----------
+    Krippendorff, K. (2019). Content Analysis (4th ed.), chapter 12. Gwet, K. L. (2014). Handbook of
+    Inter-Rater Reliability (4th ed.).
+    """
+    options = Options(ci, n_boot, cluster, seed)
+    rows = []
+    for group, ratings in each(codings, variable, codebook, by, cluster):
+        chosen = plan(ratings, metrics, level)
+        rows += [group | measure(ratings, metric, scale, level, options) for metric, scale in chosen]
+        if metrics is None and ratings.kind == "multilabel":
+            rows += [group | row for row in by_label(ratings, ["alpha"], options)]
+    return framed(rows, by)
+
+
+def each(
+    codings: Any,
+    variable: str | None,
+    codebook: Codebook | None,
+    by: str | Sequence[str] | None,
+    cluster: str | None = None,
+) -> Iterator[tuple[dict[str, Any], Ratings]]:
+    """The ratings of each variable, in each group of `by`, with the group's names."""
+    rows, columns = check(codings), _columns(by)
+    require_columns(rows, columns, "The table of codings")
+    column = None if cluster == "coder" else cluster
+    for name in [variable] if variable is not None else rows["variable"].unique(maintain_order=True):
+        part, entry = of_variable(rows, name), codebook.variable(name) if codebook else None
+        groups = part.group_by(columns, maintain_order=True) if columns else [((), part)]
+        for key, group in groups:
+            yield dict(zip(columns, key, strict=True)), read_ratings(group, name, entry, column)
+
+
+def _columns(by: str | Sequence[str] | None) -> list[str]:
+    return [by] if isinstance(by, str) else list(by or ())
+
+
+def framed(rows: list[dict[str, Any]], by: str | Sequence[str] | None = None) -> pl.DataFrame:
+    """Rows as the tidy table, the columns of `by` first."""
+    frame = pl.DataFrame(rows, infer_schema_length=None, schema_overrides=SCHEMA)
+    return frame.select(*_columns(by), *SCHEMA)
+
+
+def measure(ratings: Ratings, metric: str, scale: str, custom: Level | None, options: Options) -> dict[str, Any]:
+    """One row: the metric of all coders with its interval, or null and the reason."""
+    row = described(ratings, metric, scale)
+    try:
+        found = statistic(ratings, metric, scale, custom)
+    except NotDefined as reason:
+        return row | {"note": str(reason)}
+    if options.cluster == "coder":
+        measured = over_coders(ratings, lambda left: statistic(left, metric, scale, custom))
+    else:
+        measured = measured_by(found, ratings, options, metric)
+    return row | measured | {"note": _joined([*_notes(ratings, metric, scale, found, options), measured["note"]])}
+
+
+def described(ratings: Ratings, metric: str, scale: str) -> dict[str, Any]:
+    """What a row is about, before there is an estimate."""
+    return dict.fromkeys(SCHEMA) | {
+        "variable": ratings.variable,
+        "metric": metric,
+        "level": scale,
+        "n_units": ratings.units,
+        "n_pairable": int((ratings.given > 1).sum()),
+        "n_coders": len(ratings.coders),
+    }
+
+
+def measured_by(found: Statistic, ratings: Ratings, options: Options, metric: str = "") -> dict[str, Any]:
+    """The estimate with its interval, by the bootstrap or the delta method, over units or clusters."""
+    df = ratings.units - 1
+    if ratings.cluster is not None:
+        found = clustered(found, ratings.cluster)
+        df = len(found.patterns.freq) - 1
+    bounds = (-np.inf, 1.0) if metric in icc.NAMES else (0.0, 1.0) if metric == "percent" else (-1.0, 1.0)
+    measured = interval(found, options.ci, options.n_boot, options.seed, df, bounds)
+    method = f"bootstrap ({options.n_boot:,} replicates, BCa)" if options.ci == "bootstrap" else "analytic (t)"
+    if options.ci == "analytic" and metric in icc.NAMES and measured.se is not None and ratings.cluster is None:
+        low, high = icc.f_interval(metric, found.patterns.freq @ found.terms, LEVEL)
+        measured, method = Interval(measured.estimate, measured.se, low, high), "analytic (F)"
+    of = "" if options.cluster is None else f", clusters of {options.cluster}"
+    return shown(measured, method + of)
+
+
+def shown(measured: Interval, method: str) -> dict[str, Any]:
+    """An interval as columns of a row."""
+    note = None
+    if measured.estimate is None:
+        note = "not defined: no variation is left"
+    elif measured.se is None:
+        note = "no standard error: too few units, or no variation among them"
+    elif measured.lost:
+        note = f"{measured.lost} replicates had no value and were left out"
+    return {
+        "estimate": measured.estimate,
+        "se": measured.se,
+        "ci_low": measured.low,
+        "ci_high": measured.high,
+        "method": method if measured.se is not None else None,
+        "note": note,
+    }
+
+
+def over_coders(ratings: Ratings, make: Callable[[Ratings], Statistic]) -> dict[str, Any]:
+    """The jackknife: how far the estimate moves when each coder in turn is taken out (Gwet 2014, chapter 5).
+
+    Coders are not drawn with replacement, because a coder drawn twice would agree with themselves.
+    """
+    from scipy.stats import t
+
+    estimate, coders = make(ratings).estimate(), len(ratings.coders)
+    try:
+        left = np.array([make(ratings.only(ratings.coder != coder)).estimate() for coder in range(coders)])
+    except NotDefined:
+        left = np.array([np.nan])
+    if not np.isfinite(left).all():
+        return shown(Interval(estimate if np.isfinite(estimate) else None), "") | {
+            "note": "no jackknife: without one of the coders there is nothing left to compare"
+        }
+    se = float(np.sqrt((coders - 1) / coders * ((left - left.mean()) ** 2).sum()))
+    reach = float(t.ppf((1 + LEVEL) / 2, coders - 1)) * se
+    measured = Interval(estimate, se, max(estimate - reach, -1.0), min(estimate + reach, 1.0))
+    return shown(measured, "jackknife over coders")
+
+
+def _notes(ratings: Ratings, metric: str, scale: str, found: Statistic, options: Options) -> Iterator[str]:
+    """What a reader of the row must know."""
+    unpaired = float((ratings.given < 2).mean())
+    if ratings.repeated:
+        yield f"{ratings.repeated:,} further codings of a unit by the same coder were left out"
+    if metric in icc.NAMES and found.patterns.freq.sum() < ratings.units:
+        yield f"on the {found.patterns.freq.sum():,} units that every coder coded"
+    if metric in ("ac1", "ac2", "brennan_prediger") and not ratings.listed:
+        yield "depends on the number of categories, here those that were used: give a codebook"
+    if options.ci == "analytic" and unpaired > MANY_UNPAIRED and metric in coefficients.POOLED and metric != "alpha":
+        yield f"{unpaired:.0%} of units have one coding: this standard error is too large, prefer ci='bootstrap'"
+    if metric == "fleiss_kappa" and scale == "nominal" and ratings.slots.rows.min() != ABSENT:
+        yield from _against_chance(ratings)
+
+
+def _against_chance(ratings: Ratings) -> Iterator[str]:
+    from scipy.stats import norm
+
+    z = coefficients.fleiss_against_chance(ratings.table, ratings.slots.freq)
+    if z is not None:
+        p = 2 * float(norm.sf(abs(z)))
+        p_value = "< .001" if p < 0.001 else f"= {p:.3f}"
+        yield f"against chance: z = {z:.2f}, two-sided p {p_value} (Fleiss, Nee and Landis 1979)"
+
+
+def _joined(notes: list[str | None]) -> str | None:
+    return "; ".join(note for note in notes if note) or None
+
+
+def by_label(ratings: Ratings, metrics: Sequence[str], options: Options) -> Iterator[dict[str, Any]]:
+    """Each label against all the others, as a question of yes or no."""
+    for label in ratings.labels:
+        binary = ratings.label_or_not(label)
+        for metric in metrics:
+            yield measure(binary, metric, "nominal", None, options) | {"category": label}
