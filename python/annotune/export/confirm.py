@@ -20,10 +20,10 @@ def confirm(sheet: Sheet, draft: Path, target: Path) -> None:
     """Stop when the file at `draft` does not hold the sheet that goes to `target`."""
     suffix = target.suffix.lower()
     if suffix == ".rds" and sheet.rows * len(sheet.columns) <= MOST_CELLS:
-        _compare(sheet, sheet.frame.collect(), *rds.read(draft)[:2], target)
+        _compare(sheet, sheet.frame().collect(), *rds.read(draft)[:2], target)
     elif suffix in (".dta", ".sav"):
         for first in sorted({0, max(0, sheet.rows - SAMPLE)}):
-            sent = sheet.frame.slice(first, SAMPLE).collect()
+            sent = sheet.slice(first, SAMPLE)
             _compare(sheet, sent, *labelled.read(draft, None, first, SAMPLE)[:2], target)
     elif suffix in (".parquet", ".csv"):
         scan = pl.scan_parquet(draft) if suffix == ".parquet" else pl.scan_csv(draft, infer_schema=False)

@@ -34,23 +34,27 @@ def write_parquet(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Cha
     named = [
         pl.col(column.name).cast(pl.String).cast(pl.Enum(column.names)) for column in sheet.columns if column.named
     ]
-    sheet.frame.with_columns(named).sink_parquet(path, metadata={METADATA: json.dumps(about, ensure_ascii=False)})
+    sheet.frame().with_columns(named).sink_parquet(path, metadata={METADATA: json.dumps(about, ensure_ascii=False)})
     return []
 
 
 def write_csv(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
     """UTF-8 with a header; labels by their names, a missing text as nothing and an empty one as ""."""
-    sheet.frame.sink_csv(path)
+    sheet.frame().sink_csv(path)
     return []
 
 
 def write_sav(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
     """SPSS's .sav through pyreadstat."""
     names, changes = spss_names([column.name for column in sheet.columns])
-    frame = sheet.frame.select(
-        _sav_cells(column, sheet.schema[column.name], facts[column.name], changes).alias(name)
-        for column, name in zip(sheet.columns, names, strict=True)
-    ).collect()
+    frame = (
+        sheet.frame()
+        .select(
+            _sav_cells(column, sheet.schema[column.name], facts[column.name], changes).alias(name)
+            for column, name in zip(sheet.columns, names, strict=True)
+        )
+        .collect()
+    )
     coded = {name: column for name, column in zip(names, sheet.columns, strict=True) if column.labels is not None}
     notes = [piece for note in sheet.notes for piece in _pieces(note, SAV_NOTE)]
     pyreadstat.write_sav(
@@ -156,7 +160,7 @@ def _about(book: Any, sheet: Sheet) -> None:
 
 
 def _xlsx_cells(sheet: Sheet, column: Column, facts: Facts, changes: list[Change]) -> pl.Series:
-    cells = sheet.frame.select(column.name).collect().to_series()
+    cells = sheet.frame().select(column.name).collect().to_series()
     if cells.dtype.is_float() and facts.nan + facts.infinite:
         told = "not-a-number and infinite values became empty cells"
         changes.append(Change(column.name, "missing", told, facts.nan + facts.infinite))

@@ -1,4 +1,4 @@
-"""R's .rds: a tibble in R's own serialization (XDR, version 3), written column by column.
+"""R's .rds: a tibble in R's own serialization (XDR, version 3), written column by column, a part in memory at a time.
 
 The format is that of "R Internals", section 1.8. Tagged missing values are those of the R package haven: a NaN
 that carries a letter.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -25,15 +25,17 @@ ASCII, UTF8, NA_STRING = 0x0004_0009, 0x0000_8009, 0x0000_0009  # the flags of a
 NA_INTEGER = -(2**31)
 NA_REAL = 0x7FF0_0000_0000_07A2
 MOST_ROWS = 2**31 - 1
-SLICE = 200_000  # texts at a time
+
+Pack = Callable[[pl.Series], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A vector of R: its type, its values (big-endian numbers, or texts) and its attributes."""
+    """A vector of R: its type, its length, its values as bytes, a part at a time, and its attributes."""
 
     kind: int
-    values: np.ndarray | pl.Series
+    length: int
+    parts: Iterable[np.ndarray]
     attributes: dict[str, Vector] = field(default_factory=dict)
 
 
@@ -59,14 +61,14 @@ def write(
 def _write(
     out: IO[bytes] | gzip.GzipFile, sheet: Sheet, facts: dict[str, Facts], labelled: bool, changes: list[Change]
 ) -> None:
-    """The data frame: a list of its columns, one in memory at a time."""
+    """The data frame: a list of its columns, and its attributes."""
     out.write(b"X\n" + struct.pack(">iiii5s", 3, 0x0004_0000, 0x0003_0500, 5, b"UTF-8"))
     out.write(struct.pack(">ii", LIST | HAS_CLASS | HAS_ATTRIBUTES, len(sheet.columns)))
     for column in sheet.columns:
         _put(out, _vector(sheet, column, facts[column.name], labelled, changes))
     attributes = {
         "names": _texts([column.name for column in sheet.columns]),
-        "row.names": Vector(INTEGER, np.array([NA_INTEGER, -sheet.rows], ">i4")),
+        "row.names": Vector(INTEGER, 2, [np.array([NA_INTEGER, -sheet.rows], ">i4")]),
         "class": _texts(["tbl_df", "tbl", "data.frame"]),
     }
     if sheet.title:
@@ -79,9 +81,8 @@ def _write(
 def _vector(sheet: Sheet, column: Column, facts: Facts, labelled: bool, changes: list[Change]) -> Vector:
     heading = {"label": _texts([column.heading])} if column.heading else {}
     if column.labels is None:
-        cells = sheet.frame.select(column.name).collect().to_series()
-        plain = _plain(cells, facts)
-        return Vector(plain.kind, plain.values, heading | plain.attributes)
+        kind, cells, pack, attributes = _plain(pl.col(column.name), sheet.schema[column.name], facts)
+        return Vector(kind, sheet.rows, map(pack, sheet.column(cells)), heading | attributes)
     ambiguous = not column.named and (facts.unlabelled > 0 or len(set(column.names)) < len(column.names))
     if ambiguous and not labelled:
         changes.append(Change(column.name, "type", "is haven_labelled, as not every code has a label of its own"))
@@ -95,63 +96,63 @@ def _vector(sheet: Sheet, column: Column, facts: Facts, labelled: bool, changes:
 
 def _factor(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
     """Levels in codebook order; `codes` keeps the codes that a factor has no place for."""
-    positions = sheet.frame.select(column.positions()).collect().to_series()
     described = {
         "levels": _texts(column.names),
         "class": _texts(["ordered", "factor"] if column.ordered else ["factor"]),
-        "codes": Vector(REAL, np.array(list(column.labels or {}), ">f8")),
+        "codes": Vector(REAL, len(column.names), [np.array(list(column.labels or {}), ">f8")]),
     }
-    return Vector(INTEGER, _integers(positions), attributes | described)
+    places = map(_integers, sheet.column(column.positions()))
+    return Vector(INTEGER, sheet.rows, places, attributes | described)
 
 
 def _labelled(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
     """Codes with labels; where the column has a status, NA with the letter of the reason."""
-    reasons = list(REASONS.values()) if column.status is not None else []
-    status = pl.col(column.status).cast(pl.String) if column.status is not None else pl.lit("")
-    letters = {reason: ord(letter) for reason, (letter, _) in REASONS.items()}
-    tags = status.replace_strict(letters, default=0, return_dtype=pl.UInt64)
-    cells = sheet.frame.select(column.codes().cast(pl.Float64).alias("code"), tags.alias("tag")).collect()
     labels = column.labels or {}
+    reasons = list(REASONS.values()) if column.status is not None else []
     coded = pl.Series([*labels, *(None for _ in reasons)], dtype=pl.Float64)
-    tagged = np.array([*(0 for _ in labels), *(ord(letter) for letter, _ in reasons)], "u8")
+    tagged = pl.Series([*(0 for _ in labels), *(ord(letter) for letter, _ in reasons)], dtype=pl.UInt64)
     names = {"names": _texts([*labels.values(), *(text for _, text in reasons)])}
     described = {
-        "labels": Vector(REAL, _reals(coded, tagged), names),
+        "labels": Vector(REAL, len(coded), [_reals(coded, tagged)], names),
         "class": _texts(["haven_labelled", "vctrs_vctr", "double"]),
     }
-    return Vector(REAL, _reals(cells["code"], cells["tag"].to_numpy()), attributes | described)
+    status = pl.col(column.status).cast(pl.String) if column.status is not None else pl.lit("")
+    letters = {reason: ord(letter) for reason, (letter, _) in REASONS.items()}
+    tags = status.replace_strict(letters, default=0, return_dtype=pl.UInt64).alias("tag")
+    cells = sheet.batches([column.codes().alias("code"), tags])
+    values = (_reals(batch["code"], batch["tag"]) for batch in cells)
+    return Vector(REAL, sheet.rows, values, attributes | described)
 
 
-def _plain(cells: pl.Series, facts: Facts) -> Vector:
-    """Texts, truth, numbers, days and times, with R's NA where a cell is empty."""
-    dtype = cells.dtype
+def _plain(cells: pl.Expr, dtype: pl.DataType, facts: Facts) -> tuple[int, pl.Expr, Pack, dict[str, Vector]]:
+    """Texts, truth, numbers, days and times: R's type, how to get there, and the attributes."""
     if dtype == pl.String:
-        return Vector(STRING, cells)
+        return STRING, cells, _characters, {}
     if dtype in (pl.Boolean, pl.Null):
-        return Vector(LOGICAL, _integers(cells))
+        return LOGICAL, cells, _integers, {}
     if dtype == pl.Date:
-        return Vector(REAL, _reals(cells.to_physical()), {"class": _texts(["Date"])})
+        return REAL, cells.to_physical(), _reals, {"class": _texts(["Date"])}
     if isinstance(dtype, pl.Datetime):
         seconds = cells.to_physical() / {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
-        return Vector(REAL, _reals(seconds), {"class": _texts(["POSIXct", "POSIXt"]), "tzone": _texts(["UTC"])})
+        return REAL, seconds, _reals, {"class": _texts(["POSIXct", "POSIXt"]), "tzone": _texts(["UTC"])}
     if dtype.is_integer() and max(-(facts.low or 0), facts.high or 0) < 2**31:
-        return Vector(INTEGER, _integers(cells))
-    return Vector(REAL, _reals(cells))
+        return INTEGER, cells, _integers, {}
+    return REAL, cells, _reals, {}
 
 
 def _texts(texts: Sequence[str]) -> Vector:
-    return Vector(STRING, pl.Series(texts, dtype=pl.String))
+    return Vector(STRING, len(texts), [_characters(pl.Series(texts, dtype=pl.String))])
 
 
 def _integers(cells: pl.Series) -> np.ndarray:
     return cells.cast(pl.Int32).fill_null(NA_INTEGER).to_numpy().astype(">i4")
 
 
-def _reals(cells: pl.Series, tags: np.ndarray | None = None) -> np.ndarray:
+def _reals(cells: pl.Series, tags: pl.Series | None = None) -> np.ndarray:
     """Doubles whose missing values are R's NA, carrying a letter where `tags` has one, and so apart from NaN."""
     values = cells.cast(pl.Float64).fill_nan(float("nan")).fill_null(0).to_numpy().copy()
     missing = cells.is_null().to_numpy()
-    letters = np.zeros(len(values), "u8") if tags is None else tags
+    letters = np.zeros(len(values), "u8") if tags is None else tags.to_numpy()
     values.view("u8")[missing] = NA_REAL | letters[missing] << np.uint64(32)
     return values.astype(">f8")
 
@@ -160,12 +161,9 @@ def _put(out: IO[bytes] | gzip.GzipFile, vector: Vector) -> None:
     """A vector with its attributes."""
     flags = vector.kind | (HAS_ATTRIBUTES if vector.attributes else 0)
     flags |= HAS_CLASS if "class" in vector.attributes else 0
-    out.write(struct.pack(">ii", flags, len(vector.values)))
-    if isinstance(vector.values, pl.Series):
-        for part in vector.values.to_frame().iter_slices(SLICE):
-            out.write(_characters(part.to_series()).data)
-    else:
-        out.write(vector.values.data)
+    out.write(struct.pack(">ii", flags, vector.length))
+    for part in vector.parts:
+        out.write(part.data)
     if vector.attributes:
         _put_attributes(out, vector.attributes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,9 @@ REASONS = {
     "unparsed": ("c", "answer not parsed"),
     "error": ("d", "call failed"),
 }
-BATCH_BYTES = 32 * 2**20
+BATCH_BYTES, SLICE_BYTES = 32 * 2**20, 128 * 2**20
+FEWEST_ROWS, MOST_ROWS = 10_000, 250_000  # of a slice
+MERGED = {"low": min, "high": max, "width": max}  # of the facts of two slices; all others are counts
 
 
 @dataclass(frozen=True)
@@ -84,24 +87,43 @@ class Facts:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A lazy frame with the descriptions of its columns, in order."""
+    """Rows that are read a slice at a time, with the descriptions of their columns, in order.
 
-    frame: pl.LazyFrame
+    `source` is a frame in memory or a scan of a parquet file: slices of both are cheap, and memory stays the same
+    whatever their number. `tamed` is what is done to every slice.
+    """
+
+    source: pl.LazyFrame
     schema: pl.Schema
     rows: int
     columns: tuple[Column, ...]
+    step: int
     title: str = ""
     notes: tuple[str, ...] = ()
+    tamed: tuple[pl.Expr, ...] = ()
 
-    def batches(self, expressions: Sequence[pl.Expr], row_bytes: int) -> Iterator[pl.DataFrame]:
-        """The rows in order, a few at a time, so that memory does not grow with their number."""
-        most = max(1_000, BATCH_BYTES // max(row_bytes, 1))
-        for batch in self.frame.select(expressions).collect_batches(chunk_size=most, maintain_order=True):
-            yield from batch.iter_slices(most)
+    def frame(self) -> pl.LazyFrame:
+        """All rows."""
+        return self.source.with_columns(self.tamed)
+
+    def slice(self, first: int, count: int) -> pl.DataFrame:
+        """So many rows from the one numbered `first` on."""
+        return self.source.slice(first, count).with_columns(self.tamed).collect()
+
+    def batches(self, expressions: Sequence[pl.Expr], row_bytes: int = 1) -> Iterator[pl.DataFrame]:
+        """The rows in order, so many at a time as are good for the memory when a row takes so many bytes."""
+        most = max(BATCH_BYTES // row_bytes, 1_000)
+        for first in range(0, self.rows, self.step):
+            for part in self.slice(first, self.step).iter_slices(most):
+                yield part.select(expressions)
+
+    def column(self, expression: pl.Expr) -> Iterator[pl.Series]:
+        """One column in batches."""
+        return (batch.to_series() for batch in self.batches([expression]))
 
 
 def describe(
-    frame: pl.LazyFrame,
+    source: pl.LazyFrame,
     codebook: Codebook | None = None,
     labels: Mapping[str, Mapping[int, str]] | None = None,
     headings: Mapping[str, str] | None = None,
@@ -109,16 +131,19 @@ def describe(
     title: str | None = None,
 ) -> Sheet:
     """A frame with everything that is known about its columns."""
-    schema = frame.collect_schema()
+    schema = source.collect_schema()
     if not schema:
         raise AnnotuneError("The table has no columns.", "Give at least one.")
     for name in (*(labels or {}), *(headings or {})):
         if name not in schema:
             raise AnnotuneError(f"There is no column {name!r} to be labelled.", nearest(name, list(schema)))
     columns = tuple(_column(name, schema, codebook, labels or {}, headings or {}) for name in schema)
-    rows = int(frame.select(pl.len()).collect().item())
+    rows = int(source.select(pl.len()).collect().item())
+    head = source.head(1_000).collect()
+    step = int(SLICE_BYTES / max(head.estimated_size() / max(len(head), 1), 1))
     heading = title if title is not None else (codebook.name if codebook else "")
-    return Sheet(frame, schema, rows, columns, _valid(heading), tuple(_valid(note) for note in notes))
+    step = min(max(step, FEWEST_ROWS), MOST_ROWS)
+    return Sheet(source, schema, rows, columns, step, _valid(heading), tuple(_valid(note) for note in notes))
 
 
 def _column(
@@ -168,19 +193,20 @@ def _labels(
 
 
 def measure(sheet: Sheet) -> dict[str, Facts]:
-    """The facts about every column, in one pass."""
+    """The facts about every column, in one pass over the rows."""
     wanted = [
         expression.alias(f"{place}:{fact}")
         for place, column in enumerate(sheet.columns)
         for fact, expression in _questions(column, sheet.schema[column.name]).items()
     ]
-    answers = sheet.frame.select(wanted).collect(engine="streaming").row(0, named=True)
-    facts: dict[str, dict[str, Any]] = {column.name: {} for column in sheet.columns}
-    for key, answer in answers.items():
-        place, fact = key.split(":")
-        if answer is not None:
-            facts[sheet.columns[int(place)].name][fact] = answer
-    return {name: Facts(**found) for name, found in facts.items()}
+    facts: list[dict[str, Any]] = [{} for _ in sheet.columns]
+    for answers in sheet.batches(wanted):
+        for key, answer in answers.row(0, named=True).items():
+            place, fact = key.split(":")
+            known = facts[int(place)]
+            if answer is not None:
+                known[fact] = MERGED.get(fact, operator.add)(known[fact], answer) if fact in known else answer
+    return {column.name: Facts(**known) for column, known in zip(sheet.columns, facts, strict=True)}
 
 
 def _questions(column: Column, dtype: pl.DataType) -> dict[str, pl.Expr]:
@@ -208,7 +234,7 @@ def require_known_labels(sheet: Sheet, facts: Mapping[str, Facts]) -> None:
     for column in sheet.columns:
         if column.named and facts[column.name].unlabelled:
             cells = pl.col(column.name).cast(pl.String)
-            strange = sheet.frame.filter(~cells.is_in(column.names)).select(cells.unique().sort()).collect()
+            strange = sheet.frame().filter(~cells.is_in(column.names)).select(cells.unique().sort()).collect()
             names = strange.to_series().to_list()
             raise AnnotuneError(
                 f"Column {column.name!r}: {listing(names)} stand in {facts[column.name].unlabelled:,} cells "
@@ -230,8 +256,8 @@ def tame(sheet: Sheet) -> tuple[Sheet, dict[str, Facts], list[Change]]:
             expressions.append(expression.alias(column.name))
     if not expressions:
         return sheet, facts, changes
-    frame = sheet.frame.with_columns(expressions)
-    tamed = dataclasses.replace(sheet, frame=frame, schema=frame.collect_schema())
+    schema = sheet.source.with_columns(expressions).collect_schema()
+    tamed = dataclasses.replace(sheet, schema=schema, tamed=tuple(expressions))
     return tamed, measure(tamed), changes
 
 

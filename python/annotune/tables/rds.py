@@ -195,7 +195,8 @@ class _Stream:
 
     def _by_reference(self, kind: int, has_attributes: bool) -> RObject:
         """Environments, external pointers and the like: nothing in them is data, but they are numbered."""
-        thing = self._remember(RObject(None))
+        thing = RObject(None)
+        self._remember(thing)
         if kind == _NAMESPACE:
             self._integer()
             for _ in range(self._integer()):
