@@ -16,6 +16,7 @@ from annotune.corpus import as_frame
 from annotune.errors import AnnotuneError
 from annotune.export import confirm, dta, others, rds
 from annotune.export.files import replacing
+from annotune.export.scripts import Regression, scripts
 from annotune.export.sheet import Change, Facts, Sheet, describe, tame
 from annotune.tables import parquet, read_table
 
@@ -42,6 +43,7 @@ def write(
     notes: Sequence[str] | None = None,
     title: str | None = None,
     labelled: bool = False,
+    regressions: Sequence[Regression | str] | None = None,
 ) -> pl.DataFrame:
     """Write a table for Stata, R, SPSS, Python or a spreadsheet, and say what had to be changed.
 
@@ -70,6 +72,10 @@ def write(
     labelled
         Coded columns as haven_labelled in .rds, instead of factors. R's lm takes a factor's levels, but a
         haven_labelled column as one number.
+    regressions
+        Formulas such as `topic == 'Health' ~ party + year`, or `export.scripts.Regression`s, which also name a
+        corrected outcome. A do-file stands beside the .dta and an R script beside the .rds, ready to run them; with
+        an empty list they load the data and show the labels.
 
     Returns
     -------
@@ -97,15 +103,17 @@ def write(
         raise AnnotuneError("No file to write to was given.", "Give at least one path.")
     changes: list[tuple[str, Change]] = []
     with _source(data, targets[0].parent) as (frame, known_labels, known_headings):
-        raw = describe(
-            frame, codebook, {**known_labels, **(labels or {})}, {**known_headings, **(headings or {})},
-            notes or (), title,
-        )  # fmt: skip
+        all_labels, all_headings = {**known_labels, **(labels or {})}, {**known_headings, **(headings or {})}
+        raw = describe(frame, codebook, all_labels, all_headings, notes or (), title)
         tamed, facts, common = tame(raw)
+        ready = [] if regressions is None else list(scripts(tamed, targets, regressions))
         for target in targets:
             parquet = target.suffix.lower() == ".parquet"  # holds every type as it is
             made = _write(raw if parquet else tamed, facts, target, labelled)
             changes += [(target.name, change) for change in ([] if parquet else common) + made]
+        for path, script in ready:
+            with replacing(path) as draft:
+                draft.write_text(script, encoding="utf-8")
     return _report(changes)
 
 
@@ -125,7 +133,7 @@ def _source(
     if isinstance(data, (str, Path)) and Path(data).suffix.lower() == ".parquet" and Path(data).is_file():
         yield pl.scan_parquet(data), *parquet.about(Path(data))
     elif isinstance(data, (str, Path)):
-        table = read_table(data)
+        table = read_table(data, strings=("unit_id",))
         yield table.frame.lazy(), table.labels, table.headings
     elif isinstance(data, pl.LazyFrame):  # computed once: a second run may order its rows differently
         with tempfile.TemporaryDirectory(dir=folder, prefix=".annotune-") as scratch:
