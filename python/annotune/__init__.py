@@ -23,7 +23,13 @@ _HOME = {
     "resolve": "codings",
     "widen": "codings",
     "reliability": "agreement.reliability",
+    "pairwise_reliability": "agreement.pairs",
+    "category_reliability": "agreement.pairs",
+    "compare_reliability": "agreement.pairs",
+    "coder_quality": "agreement.quality",
     "write": "export.write",
+    "to_r": "rbridge",
+    "from_r": "rbridge",
 }
 
 __all__ = ["__version__", *_HOME]

@@ -2,8 +2,8 @@
 
 Two families: coefficients of the *counts* of a unit (how many codings in each category, whoever gave
 them), and coefficients of *two sides* (one coder and another, or two groups of coders).
-Complex sums give the derivatives; a `.real` in a formula holds that part fixed in the derivative, which is
-what the published standard errors do (Gwet 2014; they are the delta method over units).
+Complex sums give the derivatives, and a `.real` holds a part of a formula fixed in them. Gwet's (2014)
+standard errors hold the number of pairable units fixed, and alpha's its small-sample correction.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def expect_gwet(shares: Any, weights: Floats) -> Any:
 def percent(patterns: Patterns, table: Floats, weights: Floats) -> Statistic:
     """The share of pairs of codings of a unit that agree, averaged over units."""
     pairable, agree = _agreement(table, weights)
-    return Statistic(patterns, np.column_stack([pairable, agree]), lambda s: s[..., 1] / s[..., 0].real)
+    terms = np.column_stack([pairable, agree])
+    return Statistic(patterns, terms, lambda s: s[..., 1] / s[..., 0], lambda s: s[..., 1] / s[..., 0].real)
 
 
 def corrected(patterns: Patterns, table: Floats, weights: Floats, expected: Expected) -> Statistic:
@@ -46,11 +47,10 @@ def corrected(patterns: Patterns, table: Floats, weights: Floats, expected: Expe
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
     terms = np.column_stack([pairable, agree, shares])
 
-    def value(s: Any) -> Any:
-        by_chance = expected(s[..., 2:] / s[..., 2:].sum(-1, keepdims=True), weights)
-        return _above_chance(s[..., 0], s[..., 1], by_chance)
+    def by_chance(s: Any) -> Any:
+        return expected(s[..., 2:] / s[..., 2:].sum(-1, keepdims=True), weights)
 
-    return Statistic(patterns, terms, value)
+    return _above_chance(patterns, terms, by_chance)
 
 
 def conger(patterns: Patterns, weights: Floats) -> Statistic:
@@ -60,14 +60,13 @@ def conger(patterns: Patterns, weights: Floats) -> Statistic:
     own = (patterns.rows[:, :, None] == np.arange(q)).reshape(len(patterns.rows), -1)
     terms = np.column_stack([pairable, agree, own])
 
-    def value(s: Any) -> Any:
+    def by_chance(s: Any) -> Any:
         by_coder = s[..., 2:].reshape(*s.shape[:-1], coders, q)
         shares = by_coder / by_coder.sum(-1, keepdims=True)
         total, same = shares.sum(-2), expect_fleiss(shares, weights).sum(-1)
-        by_chance = (expect_fleiss(total, weights) - same) / (coders * (coders - 1))
-        return _above_chance(s[..., 0], s[..., 1], by_chance)
+        return (expect_fleiss(total, weights) - same) / (coders * (coders - 1))
 
-    return Statistic(patterns, terms, value)
+    return _above_chance(patterns, terms, by_chance)
 
 
 def _agreement(table: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -77,8 +76,14 @@ def _agreement(table: Floats, weights: Floats) -> tuple[Floats, Floats]:
     return (n >= 2).astype(float), same / np.maximum(n * (n - 1), 1)
 
 
-def _above_chance(pairable: Any, agree: Any, by_chance: Any) -> Any:
-    return _divide(agree - by_chance * pairable, pairable.real * (1 - by_chance))
+def _above_chance(patterns: Patterns, terms: Floats, by_chance: Value) -> Statistic:
+    """Agreement beyond chance, from terms that begin with whether a unit has a pair and how far it agrees."""
+
+    def value(s: Any, pairable: Any) -> Any:
+        chance = by_chance(s)
+        return _divide(s[..., 1] - chance * s[..., 0], pairable * (1 - chance))
+
+    return Statistic(patterns, terms, lambda s: value(s, s[..., 0]), lambda s: value(s, s[..., 0].real))
 
 
 def _divide(a: Any, b: Any) -> Any:
@@ -132,12 +137,15 @@ def alpha_ordinal(patterns: Patterns, coincidences: Any, categories: int) -> Sta
     return Statistic(patterns, coincidences, value)
 
 
-def coincidences(table: Floats) -> Any:
-    """Krippendorff's coincidences of each pattern's values, from its counts (P x q*q, sparse)."""
+def coincidences(table: Floats, even: bool = False) -> Any:
+    """Krippendorff's coincidences of each pattern's values, from its counts (P x q*q, sparse).
+
+    A unit weighs as many as it has codings, or with `even` as two.
+    """
     from scipy import sparse
 
     q, n = table.shape[1], table.sum(1, keepdims=True)
-    per_pair = table / np.maximum(n - 1, 1) * (n >= 2)
+    per_pair = table / np.maximum(n - 1, 1) * (n >= 2) * (2 / np.maximum(n, 1) if even else 1)
     return sparse.hstack(
         [sparse.csr_array(per_pair * (table[:, [c]] - (np.arange(q) == c))) for c in range(q)], format="csr"
     )
@@ -219,7 +227,7 @@ def combined(parts: Sequence[Statistic], value: Value) -> Statistic:
 
 
 def fleiss_against_chance(table: Floats, freq: Ints) -> float | None:
-    """z of Fleiss' kappa under chance (Fleiss, Nee and Landis 1979); None where units differ in their codings' number."""
+    """z of Fleiss' kappa under chance (Fleiss, Nee and Landis 1979), where each unit has as many codings."""
     n = table.sum(1)
     coders, units = n[0], freq.sum()
     if (n != coders).any() or coders < 2:

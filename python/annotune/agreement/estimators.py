@@ -75,7 +75,7 @@ def _scales(metric: str, level: str, ratings: Ratings, asked: Level | None) -> l
     if metric in ("percent", "ac1"):
         return ["nominal"]
     if metric in icc.NAMES:
-        return [level if level in ("interval", "ratio") else "ordinal"]
+        return ["ordinal" if level in ("linear", "quadratic", "gwet_ordinal") else level]
     if metric == "alpha":
         return ["masi", "jaccard"] if asked is None and ratings.kind == "multilabel" else [level]
     if level == "ordinal":  # Krippendorff's ordinal metric moves with the margins, so it gives no fixed weights
@@ -190,6 +190,8 @@ def _alpha(ratings: Ratings, scale: str, custom: Level | None) -> Statistic:
 
 
 def _icc(ratings: Ratings, metric: str, scale: str) -> Statistic:
+    if scale not in ("ordinal", "interval", "ratio"):
+        raise NotDefined("for labels with an order: take level='ordinal' or 'interval'")
     patterns = distinct(ratings.crossed)
     patterns = restricted(patterns, (patterns.rows != ABSENT).all(1))
     if patterns.freq.sum() < 2:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from annotune.agreement.patterns import Floats, Ints, Statistic
 
-Method = Literal["bootstrap", "analytic"]
+Method = Literal["bootstrap", "analytic", "gwet"]
 
 LEVEL = 0.95
 CHUNK = 2**22  # numbers held at once: 32 MB
@@ -40,10 +40,11 @@ def interval(
     if not np.isfinite(estimate):
         return Interval(None)
     freq = statistic.patterns.freq
-    influence = influences(statistic)
+    held = replace(statistic, value=statistic.held) if method == "gwet" and statistic.held else statistic
+    influence = influences(held)
     if freq.sum() < 2 or np.abs(influence).max() < 1e-9:
         return Interval(estimate)
-    if method == "analytic":
+    if method != "bootstrap":
         from scipy.stats import t
 
         se = float(np.sqrt(freq.sum() / (freq.sum() - 1) * (freq @ influence**2)))

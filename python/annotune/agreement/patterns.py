@@ -32,11 +32,16 @@ class Patterns:
 
 @dataclass(frozen=True)
 class Statistic:
-    """`value` of the sums of `terms` (P x K, dense or sparse) over units, of which `freq` show each pattern."""
+    """`value` of the sums of `terms` (P x K, dense or sparse) over units.
+
+    `held` is the same value, with the parts that the published standard errors take as known held fixed
+    in its derivative.
+    """
 
     patterns: Patterns
     terms: Any
     value: Value
+    held: Value | None = None
 
     def estimate(self) -> float:
         """The coefficient in the sample; NaN where it is not defined."""
@@ -125,4 +130,5 @@ def clustered(statistic: Statistic, cluster: Ints) -> Statistic:
     cells = (np.ones(len(cluster)), (cluster, patterns.of_unit[there]))
     members = sparse.csr_array(cells, shape=(len(groups), len(patterns.freq)))
     rows = np.arange(len(groups))
-    return Statistic(Patterns(rows[:, None], np.ones_like(rows), rows), members @ statistic.terms, statistic.value)
+    each = Patterns(rows[:, None], np.ones_like(rows), rows)
+    return Statistic(each, members @ statistic.terms, statistic.value, statistic.held)

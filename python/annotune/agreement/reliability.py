@@ -36,7 +36,7 @@ SCHEMA: dict[str, Any] = {
     "method": pl.String,
     "note": pl.String,
 }
-MANY_UNPAIRED = 0.05  # from here on the published standard errors are visibly too large
+METHODS = {"bootstrap": "bootstrap ({:,} replicates, BCa)", "analytic": "analytic (t)", "gwet": "Gwet (t)"}
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Options:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.ci not in ("bootstrap", "analytic"):
-            raise AnnotuneError(f"There is no interval ci={self.ci!r}.", "Use 'bootstrap' or 'analytic'.")
+        if self.ci not in METHODS:
+            raise AnnotuneError(f"There is no interval ci={self.ci!r}.", f"Use one of {tuple(METHODS)}.")
         if self.ci == "bootstrap" and self.n_boot < 100:
             raise AnnotuneError(f"n_boot={self.n_boot} replicates are too few.", "Use 100 or more; 1,000 is usual.")
 
@@ -95,8 +95,9 @@ def reliability(
         Columns; agreement is computed within each of their groups.
     ci
         `bootstrap`: units are drawn with replacement, the interval is bias-corrected and accelerated
-        (Efron 1987). `analytic`: the published standard errors (Gwet 2014) with a t interval; F intervals
-        for ICCs.
+        (Efron 1987). `analytic`: the delta method with a t interval; F intervals for ICCs. `gwet`: the
+        same with the number of units that have two codings held fixed (Gwet 2014, irrCAC), which is too
+        wide where many units have only one.
     n_boot, seed
         The number of replicates, and the seed they are drawn with.
     cluster
@@ -178,7 +179,7 @@ def measure(ratings: Ratings, metric: str, scale: str, custom: Level | None, opt
         measured = over_coders(ratings, lambda left: statistic(left, metric, scale, custom))
     else:
         measured = measured_by(found, ratings, options, metric)
-    return row | measured | {"note": _joined([*_notes(ratings, metric, scale, found, options), measured["note"]])}
+    return row | measured | {"note": _joined([*_notes(ratings, metric, scale, found), measured["note"]])}
 
 
 def described(ratings: Ratings, metric: str, scale: str) -> dict[str, Any]:
@@ -201,8 +202,8 @@ def measured_by(found: Statistic, ratings: Ratings, options: Options, metric: st
         df = len(found.patterns.freq) - 1
     bounds = (-np.inf, 1.0) if metric in icc.NAMES else (0.0, 1.0) if metric == "percent" else (-1.0, 1.0)
     measured = interval(found, options.ci, options.n_boot, options.seed, df, bounds)
-    method = f"bootstrap ({options.n_boot:,} replicates, BCa)" if options.ci == "bootstrap" else "analytic (t)"
-    if options.ci == "analytic" and metric in icc.NAMES and measured.se is not None and ratings.cluster is None:
+    method = METHODS[options.ci].format(options.n_boot)
+    if options.ci != "bootstrap" and metric in icc.NAMES and measured.se is not None and ratings.cluster is None:
         low, high = icc.f_interval(metric, found.patterns.freq @ found.terms, LEVEL)
         measured, method = Interval(measured.estimate, measured.se, low, high), "analytic (F)"
     of = "" if options.cluster is None else f", clusters of {options.cluster}"
@@ -250,17 +251,14 @@ def over_coders(ratings: Ratings, make: Callable[[Ratings], Statistic]) -> dict[
     return shown(measured, "jackknife over coders")
 
 
-def _notes(ratings: Ratings, metric: str, scale: str, found: Statistic, options: Options) -> Iterator[str]:
+def _notes(ratings: Ratings, metric: str, scale: str, found: Statistic) -> Iterator[str]:
     """What a reader of the row must know."""
-    unpaired = float((ratings.given < 2).mean())
     if ratings.repeated:
         yield f"{ratings.repeated:,} further codings of a unit by the same coder were left out"
     if metric in icc.NAMES and found.patterns.freq.sum() < ratings.units:
         yield f"on the {found.patterns.freq.sum():,} units that every coder coded"
     if metric in ("ac1", "ac2", "brennan_prediger") and not ratings.listed:
         yield "depends on the number of categories, here those that were used: give a codebook"
-    if options.ci == "analytic" and unpaired > MANY_UNPAIRED and metric in coefficients.POOLED and metric != "alpha":
-        yield f"{unpaired:.0%} of units have one coding: this standard error is too large, prefer ci='bootstrap'"
     if metric == "fleiss_kappa" and scale == "nominal" and ratings.slots.rows.min() != ABSENT:
         yield from _against_chance(ratings)
 

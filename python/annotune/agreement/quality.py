@@ -1,0 +1,100 @@
+"""How good is each coder: agreement with the rest, and the errors that the model of Dawid and Skene estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from annotune.agreement.estimators import Level, NotDefined
+from annotune.agreement.intervals import Method
+from annotune.agreement.pairs import over_units, sided, sided_plan, two_groups
+from annotune.agreement.ratings import Ratings
+from annotune.agreement.reliability import Options, described, each, framed, measured_by
+from annotune.codebook import Codebook
+from annotune.dawid_skene import dawid_skene
+
+
+def coder_quality(
+    codings: Any,
+    variable: str | None = None,
+    codebook: Codebook | None = None,
+    level: Level | None = None,
+    metrics: Sequence[str] = ("percent", "alpha"),
+    by: str | Sequence[str] | None = None,
+    ci: Method = "bootstrap",
+    n_boot: int = 1000,
+    cluster: str | None = None,
+    seed: int = 1,
+) -> pl.DataFrame:
+    """How does each coder stand to the rest, and which errors does each make?
+
+    Parameters are those of `compare_reliability`.
+
+    Returns
+    -------
+    polars.DataFrame
+        For each coder: agreement with a draw from the others (`coder_b` is `rest`); the estimated
+        accuracy (`accuracy`); and the error matrix of Dawid and Skene (1979): a row per true and given
+        label, with the metric `dawid_skene` and the category `true -> given`.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> wide = pl.DataFrame({"unit_id": list("abcd"), "ann": list("xyxy"), "ben": list("xyyy"), "cem": list("xyxy")})
+    >>> found = at.coder_quality(at.read_codings(wide, variable="v"), metrics=["percent"])
+    >>> found.filter(metric="percent").select("coder_a", "estimate").rows()
+    [('ann', 0.875), ('ben', 0.75), ('cem', 0.875)]
+    >>> found.filter(coder_a="ben", metric="dawid_skene").select("category", pl.col("estimate").round(2)).rows()
+    [('x -> x', 0.5), ('x -> y', 0.5), ('y -> x', 0.0), ('y -> y', 1.0)]
+    """
+    options, rows = over_units(ci, n_boot, cluster, seed), []
+    for group, ratings in each(codings, variable, codebook, by, cluster):
+        for coder in range(len(ratings.coders)):
+            for metric, scale in sided_plan(ratings, metrics, level):
+                rows.append(group | _against_rest(ratings, coder, metric, scale, level, options))
+        if len(ratings.coders) > 1:
+            rows += [group | row for row in _errors(ratings)]
+    return framed(rows, by)
+
+
+def _against_rest(
+    ratings: Ratings, coder: int, metric: str, scale: str, level: Level | None, options: Options
+) -> dict[str, Any]:
+    one = np.arange(len(ratings.coders)) == coder
+    patterns, first, second = two_groups(ratings, one, ~one, fewest=1)
+    mine = int((ratings.coder == coder).sum())
+    row = described(ratings, metric, scale) | {"coder_a": ratings.coders[coder], "coder_b": "rest", "n_units": mine}
+    row["n_pairable"] = int(patterns.freq.sum())
+    try:
+        if not len(patterns.freq):
+            raise NotDefined("shares no unit with another coder")
+        found = sided(patterns, ratings, first, second, metric, scale, level)
+    except NotDefined as reason:
+        return row | {"note": str(reason)}
+    return row | measured_by(found, ratings, options, metric)
+
+
+def _errors(ratings: Ratings) -> Iterator[dict[str, Any]]:
+    """Each coder's accuracy and error matrix, for a multi-label variable label by label."""
+    if ratings.kind == "multilabel":
+        for label in ratings.labels:
+            yield from _error_rows(ratings.label_or_not(label), f"{label}: ")
+    else:
+        yield from _error_rows(ratings, "")
+
+
+def _error_rows(ratings: Ratings, prefix: str) -> Iterator[dict[str, Any]]:
+    names = ratings.categories
+    fit = dawid_skene(ratings.unit, ratings.coder, ratings.value, (ratings.units, len(ratings.coders), len(names)))
+    note = None if fit.converged else f"not converged after {fit.rounds} rounds"
+    row = described(ratings, "dawid_skene", "nominal") | {"method": "Dawid and Skene (1979), EM", "note": note}
+    for coder, name in enumerate(ratings.coders):
+        mine = row | {"coder_a": name, "n_units": int((ratings.coder == coder).sum())}
+        right = float(fit.prior @ np.diag(fit.confusion[coder]))
+        yield mine | {"metric": "accuracy", "category": prefix.removesuffix(": ") or None, "estimate": right}
+        for true, given in np.ndindex(len(names), len(names)):
+            category = f"{prefix}{names[true]} -> {names[given]}"
+            yield mine | {"category": category, "estimate": float(fit.confusion[coder, true, given])}
