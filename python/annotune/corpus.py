@@ -111,11 +111,10 @@ def require_columns(frame: pl.DataFrame, names: Sequence[str], source: str) -> N
 
 def identifiers(column: pl.Series, source: str, first: int = 1) -> pl.Series:
     """Identifiers as strings, refused where they are missing or have lost digits; `first` numbers the rows."""
-    words = column.cast(pl.String) if not column.dtype.is_nested() else None
-    if words is None:
-        raise AnnotuneError(
-            f"{source}: the column {column.name!r} holds {column.dtype}.", "Name another with unit_id=."
-        )
+    if column.dtype.is_nested():
+        raise AnnotuneError(f"{source}: the column {column.name!r} holds lists.", "Name another with unit_id=.")
+    column = column.fill_nan(None) if column.dtype.is_float() else column
+    words = column.cast(pl.String)
     missing = words.is_null() | (words.str.strip_chars() == "")
     if missing.any():
         raise AnnotuneError(

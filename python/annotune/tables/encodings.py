@@ -61,14 +61,14 @@ def detect_encoding(data: bytes) -> str:
 
 
 def _mostly_utf8(data: bytes) -> bool:
-    """Whether at most one in ten characters beyond ASCII is broken, as where a text was cut in mid-letter."""
+    """Whether most that is not ASCII is sound UTF-8, as where only one text was cut in mid-letter."""
     try:
         data.decode("utf-8")
         return True
     except UnicodeDecodeError:
         text = data.decode("utf-8", errors="replace")
     beyond = len(text) - len(text.encode("ascii", errors="ignore"))
-    return text.count("\ufffd") <= beyond / 10
+    return text.count("\ufffd") <= beyond / 4
 
 
 def _plausible(word: bytes, encoding: str, letters: str) -> bool:

@@ -1,0 +1,368 @@
+"""Every format and every ugly file that a researcher may have."""
+
+import gzip
+import random
+import shutil
+import subprocess
+import time
+
+import polars as pl
+import pyreadstat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import annotune as at
+from annotune.tables import ALL_COLUMNS, read_table
+from annotune.tables.encodings import detect_encoding
+
+LONG_ID = 1234567890123456789
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Write a file's bytes or text and read it."""
+
+    def read(content, name="t.csv", **options):
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_table(tmp_path / name, **options)
+
+    return read
+
+
+# --- csv: what is inside ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_delimiters_and_line_ends_are_found_out(table, mark, end):
+    rows = [["id", "v"], ["1", "x"], ["2", "y"]]
+    assert table(end.join(mark.join(row) for row in rows) + end).frame.rows() == [(1, "x"), (2, "y")]
+
+
+def test_the_delimiter_is_not_mistaken_for_punctuation(table):
+    frame = table("id;text, long, x;c\n1;a, b, c;2\n2;d;3\n").frame
+    assert frame.columns == ["id", "text, long, x", "c"]
+    assert frame["text, long, x"].to_list() == ["a, b, c", "d"]
+
+
+def test_excels_own_first_line_names_the_delimiter(table):
+    assert table("sep=;\nid;v,w\n1;x\n").frame.to_dicts() == [{"id": 1, "v,w": "x"}]
+
+
+def test_quotes_line_breaks_and_emoji_in_texts(table):
+    text = 'He said: "no",\r\nthen; left 😀\ttab'
+    frame = table(pl.DataFrame({"id": ["a"], "text": [text]}).write_csv()).frame
+    assert frame["text"].to_list() == [text]
+
+
+def test_quotation_marks_inside_unquoted_texts(table):
+    assert table('id,t\n1,5" pipe\n2,6" pipe\n').frame["t"].to_list() == ['5" pipe', '6" pipe']
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=8))
+def test_whatever_is_written_by_a_csv_writer_is_read_back(tmp_path_factory, cells):
+    texts = pl.DataFrame(cells, schema={"a": pl.String, "b": pl.String}, orient="row")
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + texts.write_csv(quote_style="always").encode())
+    expected = texts.with_columns(pl.all().str.replace_all("\0", "", literal=True).replace("", None))
+    filled = expected.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
+    expected = expected.head(int(filled[-1]) + 1 if len(filled) else 0)
+    assert_frame_equal(read_table(path, strings=ALL_COLUMNS).frame, expected)
+
+
+def test_texts_of_more_than_100_kilobytes(table):
+    text = "word " * 40_000
+    assert table(f'id,t,v\n1,"{text}",\n2,x,y\n').frame["t"].to_list() == [text, "x"]
+
+
+def test_a_row_that_is_too_long_or_too_short_is_named_by_its_line(table):
+    with pytest.raises(at.AnnotuneError, match=r"t\.csv, line 5: 4 fields where the header has 3"):
+        table('id,t,v\n1,"two\nlines",x\n2,y,\n3,a,b,c\n')
+    with pytest.raises(at.AnnotuneError, match=r"t\.csv, line 3: 2 fields where the header has 3"):
+        table("id,t,v\n1,a,b\n2,a\n3,c,d\n")
+
+
+def test_an_open_quotation_mark_is_named_by_its_line(table):
+    with pytest.raises(at.AnnotuneError, match=r"t\.csv, line 3: a quotation mark is not closed"):
+        table('id,t\n1,x\n2,"open\n3,y\n4,z\n')
+    with pytest.raises(at.AnnotuneError, match=r"t\.csv, line 2: a quotation mark"):
+        table('id,t\n1,"say \\"hi\\", please"\n2,y\n')
+
+
+def test_empty_rows_and_columns_at_the_end_are_left_out(table):
+    assert table("id,t,,\n1,x,,\n2,y,,\n,,,\n\n\n").frame.rows() == [(1, "x"), (2, "y")]
+    assert table("id,t\n1,x\n\n2,y\n").frame["id"].to_list() == [1, None, 2]  # in the middle they keep their place
+
+
+def test_headers_are_stripped_and_must_differ(table):
+    assert table(" id , t\n1,x\n").frame.columns == ["id", "t"]
+    assert table(",t\n1,x\n").frame.columns == ["column_1", "t"]  # as R's row names are
+    with pytest.raises(at.AnnotuneError, match="line 1: the column 't' is there twice"):
+        table("id,t,t\n1,2,3\n")
+
+
+def test_files_without_content_are_refused(table, tmp_path):
+    for content in ("", "\n\n", "\ufeff"):
+        with pytest.raises(at.AnnotuneError, match=r"t\.csv is empty"):
+            table(content)
+    with pytest.raises(at.AnnotuneError, match="is not there"):
+        read_table(tmp_path / "none.csv")
+    with pytest.raises(at.AnnotuneError, match="no reader"):
+        table("x", "t.doc")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(at.AnnotuneError, match="is a folder"):
+        read_table(tmp_path / "folder.csv")
+
+
+def test_null_characters_are_left_out_and_counted(table):
+    found = table("id,t\n1,a\0b\0\n")
+    assert found.frame["t"].to_list() == ["ab"]
+    assert "2 in all" in found.notes[0]
+
+
+# --- csv: types ---------------------------------------------------------------------------------
+
+
+def test_types_are_inferred_without_losing_characters(table):
+    frame = table(
+        "zip,long,int,dec,sci,full,flag,mixed,na\n"
+        "01234,1234567890123456,+1,1.5,1e3,0.12345678901234567,TRUE,1,NA\n"
+        "99999,2,-2,.5,2E-3,1,false,x,3\n"
+        ",,NA,,,,,z,\n"
+    ).frame
+    assert frame.schema == {
+        "zip": pl.String, "long": pl.String, "int": pl.Int64, "dec": pl.Float64, "sci": pl.Float64,
+        "full": pl.Float64, "flag": pl.Boolean, "mixed": pl.String, "na": pl.Int64,
+    }  # fmt: skip
+    assert frame["zip"].to_list() == ["01234", "99999", None]
+    assert frame["int"].to_list() == [1, -2, None]
+    assert frame["sci"].to_list() == [1000.0, 0.002, None]
+    assert frame["na"].to_list() == [None, 3, None]
+
+
+def test_columns_named_as_strings_stay_words(table):
+    frame = table("id,v\n007,1\n8,2\n", strings=("id",)).frame
+    assert frame.rows() == [("007", 1), ("8", 2)]
+    assert table("id,v\n007,NA\n", strings=ALL_COLUMNS).frame.rows() == [("007", "NA")]
+
+
+# --- csv: encodings -----------------------------------------------------------------------------
+
+WESTERN = {
+    "German": "Jörg,Müller,Größe,Außenpolitik",
+    "one German name": "Jörg",
+    "French": "Hélène,François,Santé,très élevé",
+    "Spanish": "Núñez,Educación,¿qué?,mañana",
+    "Dutch": "Financiën,coördinatie,één",
+    "Portuguese": "Educação,Saúde,ações",
+    "Danish": "Sørensen,Miljø,Ålborg",
+    "Italian": "città,perché,più",
+    "typographic": "It’s,“fine”,5 €,a – b",
+}
+
+
+@pytest.mark.parametrize("language", WESTERN)
+def test_short_western_files_are_read_right(table, language):
+    words = WESTERN[language].split(",")
+    encodings = ["cp1252"] if language in ("typographic",) else ["cp1252", "latin-1"]
+    for encoding in encodings:
+        found = table(("id,word\n" + "".join(f"{i},{w}\n" for i, w in enumerate(words))).encode(encoding))
+        assert found.frame["word"].to_list() == words
+        assert "cp1252" in found.notes[0]
+
+
+OTHERS = {
+    "cp1251": "Здравоохранение,Экономика страны,Да,Нет",
+    "koi8_r": "Здравоохранение,Экономика страны",
+    "cp1250": "Ochrona środowiska,łódź,żywność,się",
+    "iso8859_2": "Ochrona środowiska,łódź,żywność,się",
+    "cp1253": "Υγεία,Παιδεία και οικονομία",
+    "cp1254": "Sağlık,Eğitim,dış ilişkiler",
+    "mac_roman": "Größe,Müller,Jörg,très élevé",
+    "cp850": "Größe,Müller,Jörg,très élevé",
+}
+
+
+@pytest.mark.parametrize("encoding", OTHERS)
+def test_other_scripts_and_older_systems(table, encoding):
+    words = OTHERS[encoding].split(",")
+    found = table(("word;n\n" + "".join(f"{w};1\n" for w in words)).encode(encoding))
+    assert found.frame["word"].to_list() == words
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_unicode_with_and_without_a_mark(table, encoding):
+    found = table("id;text\n1;Größe 😀 Да\n".encode(encoding))
+    assert (found.frame.rows(), found.notes) == ([(1, "Größe 😀 Да")], ())
+
+
+def test_one_broken_letter_does_not_spoil_a_utf8_file(table):
+    found = table("id,t\n1,Größe und Äußeres über ähnlich größer\n2,caf".encode() + b"\xc3\n")
+    assert found.frame["t"].to_list() == ["Größe und Äußeres über ähnlich größer", "caf\ufffd"]
+    assert "utf-8 became '\ufffd' (1 times)" in found.notes[0]
+
+
+def test_a_named_encoding_is_used_and_must_fit(table):
+    assert table("id,t\n1,Größe\n".encode("cp850"), encoding="cp850").frame["t"].to_list() == ["Größe"]
+    assert table(b"\xef\xbb\xbfid,t\n1,x\n", encoding="utf-8").frame.columns == ["id", "t"]
+    for wrong in ("utf-8", "no-such"):
+        with pytest.raises(at.AnnotuneError, match=f"is not {wrong}"):
+            table("id,t\n1,Größe\n".encode("latin-1"), encoding=wrong)
+
+
+def test_plain_ascii_is_utf8():
+    assert detect_encoding(b"id,t\n1,plain\n") == detect_encoding(b"") == "utf-8"
+
+
+# --- speed --------------------------------------------------------------------------------------
+
+
+def test_many_rows_are_read_quickly(tmp_path):
+    words = ["the", "parliament", "voted", "on", "health", "and", "budget", "policies", "ü"]
+    draw = random.Random(1)
+    texts = [" ".join(draw.choices(words, k=12)) for _ in range(1_000)]
+    rows = (f'{LONG_ID + i},"{texts[i % 1_000]}, yes",{2000 + i % 20},{"" if i % 2 else "x"}\n' for i in range(200_000))
+    path = tmp_path / "big.csv"
+    path.write_text("id,text,year,last\n" + "".join(rows))
+    start = time.perf_counter()
+    frame = read_table(path, strings=("id", "text")).frame
+    assert time.perf_counter() - start < 5  # about 0.8 s on two cores, although the last column has holes
+    assert frame.shape == (200_000, 4)
+    assert frame["id"][-1] == str(LONG_ID + 199_999)
+
+
+# --- other formats ------------------------------------------------------------------------------
+
+
+def test_gzipped_text(table):
+    packed = gzip.compress("id;t\n1;Größe\n".encode("latin-1"))
+    assert table(packed, "t.csv.gz").frame["t"].to_list() == ["Größe"]
+    assert table(gzip.compress(b'{"id": 1}\n'), "t.jsonl.gz").frame["id"].to_list() == [1]
+    with pytest.raises(at.AnnotuneError, match=r"t\.csv\.gz cannot be read as csv"):
+        table(packed[:-12], "t.csv.gz")
+    with pytest.raises(at.AnnotuneError, match="no reader"):
+        table(gzip.compress(b"x"), "t.dta.gz")
+
+
+def test_jsonl_keeps_digits_lists_and_nulls(table):
+    found = table(
+        f'\ufeff{{"id": {LONG_ID}, "l": ["a", "b"]}}\n\n{{"id": 2, "t": "é\\ud83d\\ude00"}}\n', "t.jsonl"
+    ).frame
+    assert found["id"].to_list() == [LONG_ID, 2]
+    assert found["l"].to_list() == [["a", "b"], None]
+    assert found["t"].to_list() == [None, "é😀"]
+
+
+@pytest.mark.parametrize("bad", ['{"id": }', "[1]", '{"id": 1} x', '{"id": NaN}', '"é"'])
+def test_a_broken_line_of_jsonl_is_named(table, bad):
+    with pytest.raises(at.AnnotuneError, match=r"t\.jsonl, line 3: this is not a JSON object"):
+        table(f'{{"id": 1}}\n{{"id": 2}}\n{bad}\n'.encode("latin-1"), "t.jsonl")
+
+
+def test_excel_holds_whole_numbers_dates_and_notes(tmp_path):
+    import xlsxwriter
+
+    book = xlsxwriter.Workbook(tmp_path / "t.xlsx")
+    sheet = book.add_worksheet("Codings")
+    for r, row in enumerate([["id", "code", "zip", ""], [1, 3, "007", None], [2, None, "8", None]]):
+        for c, value in enumerate(row):
+            sheet.write(r, c, value)
+    sheet.write_blank(5, 1, None, book.add_format({"bold": True}))
+    book.add_worksheet("Notes")
+    book.close()
+    found = read_table(tmp_path / "t.xlsx")
+    assert found.frame.rows() == [(1, 3, "007"), (2, None, "8")]
+    assert found.frame.schema["code"] == pl.Int64
+    assert found.notes == ("t.xlsx: the sheet 'Codings' was read, 1 more were not.",)
+    xlsxwriter.Workbook(tmp_path / "e.xlsx").close()
+    with pytest.raises(at.AnnotuneError, match=r"e\.xlsx: the sheet 'Sheet1' is empty"):
+        read_table(tmp_path / "e.xlsx")
+
+
+@pytest.mark.parametrize("suffix", ["dta", "sav"])
+def test_labelled_columns_keep_their_codes_and_labels(tmp_path, suffix):
+    import pandas as pd
+
+    path = tmp_path / f"t.{suffix}"
+    frame = pd.DataFrame({"topic": [3, 1, None], "part": [1, 2, 9], "text": ["a", "b", "c"]})
+    getattr(pyreadstat, f"write_{suffix}")(
+        frame,
+        str(path),
+        column_labels={"topic": "Main topic"},
+        variable_value_labels={"topic": {3: "Law", 1: "Health", 7: "Trade"}, "part": {1: "one"}},
+    )
+    found = read_table(path)
+    assert found.labels == {"topic": {1: "Health", 3: "Law", 7: "Trade"}, "part": {1: "one"}}
+    assert found.frame["topic"].to_list() == ["Law", "Health", None]
+    assert found.frame["topic"].dtype == pl.Enum(["Health", "Law", "Trade"])
+    assert found.frame["part"].to_list() == [1, 2, 9]  # some codes have no label, so none is replaced
+    assert found.headings["topic"] == "Main topic"
+
+
+R_SCRIPT = """
+library(haven)
+d <- data.frame(id = c("a1", "a2"), topic = labelled(c(3, 1), c(Health = 1, Law = 3)),
+  tone = factor(c("low", NA), levels = c("low", "high")), text = c("Gr\\u00f6\\u00dfe", NA), year = c(2001L, NA),
+  day = as.Date(c("2024-02-29", NA)), big = c(1234567890123456789, 1))
+d$whole <- structure(c(4.94065645841247e-324, 9.88131291682493e-324), class = "integer64")
+saveRDS(d, "d.rds")
+write_dta(d[c("id", "topic", "tone", "text", "year", "day", "big")], "d.dta")
+write_sav(d[c("id", "topic", "tone", "text", "year", "day", "big")], "d.sav")
+write.csv(d, "d.csv")
+"""
+
+
+@pytest.fixture(scope="module")
+def from_r(tmp_path_factory):
+    """A folder with the same data frame as R and haven write it."""
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed")
+    folder = tmp_path_factory.mktemp("r")
+    done = subprocess.run(["Rscript", "-e", R_SCRIPT], cwd=folder, capture_output=True, text=True, check=False)
+    if "there is no package called" in done.stderr:
+        pytest.skip("the R package haven is not installed")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("suffix", ["rds", "dta", "sav"])
+def test_what_r_writes(from_r, suffix):
+    found = read_table(from_r / f"d.{suffix}")
+    assert found.frame["id"].to_list() == ["a1", "a2"]
+    assert found.frame["topic"].to_list() == ["Law", "Health"]
+    assert found.labels["topic"] == {1: "Health", 3: "Law"}
+    assert found.frame["tone"].to_list() == ["low", None]
+    assert found.labels["tone"] == {1: "low", 2: "high"}
+    assert found.frame["text"][0] == "Größe"
+    assert [str(day) for day in found.frame["day"]] == ["2024-02-29", "None"]
+    with pytest.raises(at.AnnotuneError, match=r"row 1, column 'big'.*lost digits"):
+        at.read_corpus(from_r / f"d.{suffix}", unit_id="big")
+
+
+def test_a_csv_of_r_has_row_names_and_na(from_r):
+    frame = read_table(from_r / "d.csv").frame
+    assert frame.columns[:2] == ["column_1", "id"]
+    assert frame["year"].to_list() == [2001, None]
+    with pytest.warns(at.AnnotuneWarning, match="1 of 2 texts are empty"):
+        assert at.read_corpus(from_r / "d.csv", unit_id="id")["text"].to_list() == ["Größe", None]
+
+
+def test_64_bit_whole_numbers_of_r(from_r):
+    assert read_table(from_r / "d.rds").frame["whole"].to_list() == [1, 2]
+
+
+def test_single_precision_identifiers_have_lost_digits(tmp_path):
+    import pandas as pd
+
+    path = tmp_path / "f.dta"
+    pd.DataFrame({"unit_id": pd.Series([3, 123456789], dtype="float32"), "text": "x"}).to_stata(path, write_index=False)
+    with pytest.raises(at.AnnotuneError, match=r"f\.dta, row 2, column 'unit_id'.*lost digits"):
+        at.read_corpus(path)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "xlsx", "dta", "sav", "rds", "jsonl"])
+def test_a_broken_file_is_one_sentence(table, suffix):
+    with pytest.raises(at.AnnotuneError, match=rf"t\.{suffix}"):
+        table(b"garbage that is no table " * 40, f"t.{suffix}")
