@@ -32,7 +32,8 @@ def read(
 
 def whole_codes(values: Mapping[Any, str]) -> dict[int, str]:
     """Value labels in the order of their codes; labels of extended missing values (.a) are not codes."""
-    codes = {int(code): text for code, text in values.items() if isinstance(code, (int, float)) and code == int(code)}
+    numbers = {float(code): text for code, text in values.items() if isinstance(code, (int, float))}
+    codes = {int(code): text for code, text in numbers.items() if code.is_integer()}
     return dict(sorted(codes.items()))
 
 

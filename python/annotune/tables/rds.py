@@ -7,6 +7,7 @@ describes it. Libraries for it lose labels or dates, or take half a minute a mil
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import lzma
 import struct
@@ -23,6 +24,8 @@ from annotune.tables.labelled import Labels, as_whole, name_values, whole_codes
 NA_INTEGER = -(2**31)
 NA_REAL_LOW_WORD = 1954  # the low 32 bits of R's NA_real_, which a NaN does not have
 _NIL, _NAMESPACE, _REFERENCE, _ALTREP, _ATTRIBUTES = 254, 249, 255, 238, (239, 240)
+ASCII, UTF8, LATIN1 = 64 << 12, 8 << 12, 4 << 12  # the marks of a string
+TWO_INTEGERS = struct.Struct(">ii").unpack_from
 _CONSTANTS = (_NIL, 253, 252, 251, 250, 242, 241)
 
 
@@ -63,21 +66,21 @@ def _series(name: str, column: RObject, labels: Labels, path: Path) -> pl.Series
     value = column.value
     if isinstance(value, list) and (not value or value[0] is None or isinstance(value[0], str)):
         return pl.Series(name, value, dtype=pl.String)
-    if not isinstance(value, np.ndarray) or "dim" in column.attributes:
-        raise AnnotuneError(
-            f"{path}, column {name!r}: lists and matrices are no columns.", "Leave it out, or flatten it."
-        )
+    if not isinstance(value, np.ndarray) or "dim" in column.attributes or value.dtype.kind == "c":
+        what = f"{path}, column {name!r}: lists, matrices and complex numbers are no columns."
+        raise AnnotuneError(what, "Leave it out, or flatten it.")
     if "factor" in classes:
-        levels = [str(level) for level in column.attributes["levels"].value]
+        levels = column.attributes["levels"].value  # NA may be one of them
         codes = _attribute(column, "codes")  # kept by our own writer
         numbers = range(1, len(levels) + 1) if codes is None else codes.astype(int).tolist()
-        labels[name] = dict(zip(numbers, levels, strict=True))
+        named = {number: level for number, level in zip(numbers, levels, strict=True) if level is not None}
+        labels[name] = named
         places = pl.Series(name, value.astype(np.int64) - 1)
-        return pl.Series(name, levels, dtype=pl.Enum(levels)).gather(places.set(places < 0, None))
+        return pl.Series(name, levels, dtype=pl.Enum(list(named.values()))).gather(places.set(places < 0, None))
     if "integer64" in classes:  # the bits of 64-bit whole numbers in the places of doubles
         whole = value.view(np.int64)
         return pl.Series(name, whole).set(pl.Series(whole == np.iinfo(np.int64).min), None)
-    series = _plain(name, value)
+    series = _without_user_missing(_plain(name, value), column)
     if "Date" in classes:
         return series.cast(pl.Float64).floor().cast(pl.Int32).cast(pl.Date)
     if "POSIXct" in classes:
@@ -89,11 +92,19 @@ def _series(name: str, column: RObject, labels: Labels, path: Path) -> pl.Series
     return series
 
 
+def _without_user_missing(series: pl.Series, column: RObject) -> pl.Series:
+    """SPSS's user-missing values, as haven keeps them, count as missing, as they do in a .sav."""
+    values, limits = _attribute(column, "na_values"), _attribute(column, "na_range")
+    if values is not None:
+        series = series.set(series.is_in(values.tolist()), None)
+    return series if limits is None else series.set(series.is_between(*limits.tolist()), None)
+
+
 def _plain(name: str, value: np.ndarray) -> pl.Series:
     """Numbers and truth values with R's several NAs as null."""
     if value.dtype == np.int8:
         missing, value = value < 0, value.astype(bool)
-    elif value.dtype.kind == "i":
+    elif value.dtype.kind in "iu":
         missing = value == NA_INTEGER
     else:
         missing = np.isnan(value) & ((value.view(np.uint64) & 0xFFFFFFFF) == NA_REAL_LOW_WORD)
@@ -124,9 +135,11 @@ class _Stream:
         self.references: list[Any] = []
         version = self._integer()
         self.at += 8
+        self.native = "utf-8"  # of strings without a mark
         if version == 3:
             length = self._integer()
-            self.at += length  # the native encoding's name
+            self.native = _encoding(self.data[self.at : self.at + length].decode("ascii"))
+            self.at += length
 
     def item(self) -> Any:
         """The next item: a symbol or string as str, a pairlist as dict, anything else as RObject."""
@@ -141,7 +154,8 @@ class _Stream:
         if kind in (2, 3, 5, 6, *_ATTRIBUTES):
             return self._pairs(has_attributes or kind in _ATTRIBUTES, has_tag)
         if kind == 9:
-            return self._string(levels)
+            self.at -= 4
+            return self._string()
         if kind == _ALTREP:
             return self._altrep()
         if kind in (4, 22, 23, _NAMESPACE):
@@ -166,13 +180,16 @@ class _Stream:
         self.at += values.nbytes
         return values.astype(values.dtype.newbyteorder("="))
 
-    def _string(self, levels: int) -> str | None:
-        length = self._integer()
+    def _string(self) -> str | None:
+        flags, length = TWO_INTEGERS(self.data, self.at)
+        self.at += 8
         if length < 0:
             return None
         raw = self.data[self.at : self.at + length]
         self.at += length
-        return raw.decode("latin-1" if levels & 4 else "utf-8", errors="replace")
+        if flags & (ASCII | UTF8):
+            return raw.decode("utf-8", errors="replace")
+        return raw.decode("cp1252" if flags & LATIN1 else self.native, errors="replace")
 
     def _remember(self, thing: Any) -> Any:
         self.references.append(thing)
@@ -224,7 +241,9 @@ class _Stream:
             return self._array(">c16")
         if kind == 24:
             return self._array("u1")
-        if kind in (16, 19, 20):
+        if kind == 16:
+            return [self._string() for _ in range(self._length())]
+        if kind in (19, 20):
             return [self.item() for _ in range(self._length())]
         if kind == 25:
             return None
@@ -246,6 +265,14 @@ class _Stream:
         raise AnnotuneError(
             f"{self.path} holds a compact vector of an unknown kind ({name}).", "Save a copy of the data."
         )
+
+
+def _encoding(name: str) -> str:
+    """Python's name for R's name of an encoding."""
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        return "utf-8"
 
 
 def _as_word(value: float) -> str | None:
