@@ -220,8 +220,10 @@ def named(long: pl.DataFrame, codebook: Codebook | None, name: str, unknown: str
     parts = []
     for (variable,), part in long.group_by("variable", maintain_order=True):
         entry = codebook.variable(str(variable)) if codebook else None
-        part = _split_sets(part) if entry and entry.kind == "multilabel" else part
-        parts.append(_name_labels(part, entry, name, unknown))
+        if entry is not None and entry.kind == "multilabel":
+            parts.append(_sound_sets(_name_labels(_split_sets(part), entry, name, unknown), name))
+        else:
+            parts.append(_name_labels(part, entry, name, unknown))
     rows = pl.concat(parts)
     said = pl.col("status").cast(pl.String) if "status" in rows.columns else pl.lit(None, pl.String)
     found = pl.when("_none").then(pl.lit("none")).when(pl.col("label").is_null()).then(pl.lit("missing"))
@@ -238,6 +240,18 @@ def _split_sets(part: pl.DataFrame) -> pl.DataFrame:
     )
     words = pl.when(words.list.len() == 0).then(None).otherwise(words)
     return part.with_columns(words.alias("label")).explode("label")
+
+
+def _sound_sets(part: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Each label of a cell once, and nothing missing beside labels; `none` beside labels is refused."""
+    labelled = pl.col("label").is_not_null()
+    beside = labelled.any().over("_row", "_column")
+    contrary = part.filter(pl.col("_none") & beside)
+    if len(contrary):
+        where = f"{name}, row {contrary['_row'][0]}, column {contrary['_column'][0]!r}"
+        what = f"{where}: 'none' stands beside other labels ({len(contrary):,} such cells)."
+        raise AnnotuneError(what, "Remove the one or the others.")
+    return part.filter(labelled | ~beside).unique(["_row", "_column", "label"], maintain_order=True)
 
 
 def _name_labels(part: pl.DataFrame, entry: Variable | None, name: str, unknown: str) -> pl.DataFrame:
