@@ -13,7 +13,8 @@ from annotune.corpus import as_frame, identifiers, require_columns, unique_names
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.tables.labelled import as_whole
 
-Rule = Literal["majority", "unanimous", "coder"]
+Rule = Literal["majority", "unanimous", "coder", "adjudicated", "dawid_skene"]
+RULES = ("majority", "unanimous", "coder", "adjudicated", "dawid_skene")
 
 SCHEMA: dict[str, Any] = {
     "unit_id": pl.String,
@@ -171,8 +172,11 @@ def resolve(
         A table of codings.
     rule
         `majority`: the label that most coders gave. `unanimous`: only where all agree.
-        `coder`: what the coder named by `coder` said. For a multi-label variable, majority keeps
-        every label that more than half of the unit's coders gave.
+        `coder`: what the coder named by `coder` said. `adjudicated`: a later coder overrules; the
+        unit's last answer in the table, or, with `coder`, what that coder said, and elsewhere the
+        majority. `dawid_skene`: the most likely label, given each coder's estimated errors (Dawid and
+        Skene 1979). For a multi-label variable, majority keeps every label that more than half of
+        the unit's coders gave, and dawid_skene every label more likely than not.
     codebook
         Says which variables are multi-label; without one, none is.
     ties
@@ -181,13 +185,14 @@ def resolve(
         ties it is part of.
     coder
         For the rule `coder`: whose codings are taken; texts that they did not code are left out.
+        For `adjudicated`: who has the last word.
 
     Returns
     -------
     polars.DataFrame
         A table of codings by the coder `gold`, a row per unit (per label where multi-label);
-        `prob` is the share of codings that give the label (of coders, where multi-label), and
-        `n_coders` how many people coded the unit.
+        `prob` is the share of codings that give the label (of coders, where multi-label), with
+        dawid_skene its posterior probability, and `n_coders` how many people coded the unit.
 
     Examples
     --------
@@ -199,21 +204,26 @@ def resolve(
     rows = check(codings)
     if rows.is_empty():
         raise AnnotuneError("The table of codings has no rows.", "Give what the coders said.")
-    if (rule == "coder") != (coder is not None):
+    if rule not in RULES:
+        raise AnnotuneError(f"There is no rule {rule!r}.", nearest(rule, RULES))
+    if (rule == "coder" and coder is None) or (rule not in ("coder", "adjudicated") and coder is not None):
         raise AnnotuneError("The rule 'coder' and coder= go together.", "Give both, or neither.")
+    known = rows["coder"].unique().sort().to_list()
+    if coder is not None and coder not in known:
+        raise AnnotuneError(f"There is no coder {coder!r}.", nearest(coder, known))
     if rule == "coder":
-        known = rows["coder"].unique().sort().to_list()
-        if coder not in known:
-            raise AnnotuneError(f"There is no coder {coder!r}.", nearest(str(coder), known))
         rows = rows.filter(pl.col("coder") == coder)
-    elif rule not in ("majority", "unanimous"):
-        raise AnnotuneError(f"There is no rule {rule!r}.", nearest(rule, ["majority", "unanimous", "coder"]))
     _require_tie_rule(ties, rows, codebook)
     parts = []
     for (variable,), part in rows.group_by("variable", maintain_order=True):
         entry = _entry(codebook, str(variable))
         said = part.filter(pl.col("status").is_in(["ok", "none"]))
-        if entry is not None and entry.kind == "multilabel":
+        sets = entry is not None and entry.kind == "multilabel"
+        if rule == "adjudicated":
+            said = _overruled(said, coder, sets)
+        if rule == "dawid_skene":
+            resolved = _most_likely(said, entry)
+        elif sets and entry:
             resolved = _resolve_sets(said, rule, entry)
         else:
             resolved = _resolve_single(said, rule, ties, entry)
@@ -248,6 +258,40 @@ def _resolve_single(said: pl.DataFrame, rule: Rule, ties: str, entry: Variable |
     return top.sort("unit_id", order).unique("unit_id", keep="first", maintain_order=True)
 
 
+def _overruled(said: pl.DataFrame, coder: str | None, sets: bool) -> pl.DataFrame:
+    """Of each unit the codings that stand: those of `coder` or of its last coder; for single labels the last one."""
+    last = pl.lit(coder) if coder is not None else pl.col("coder").last().over("unit_id")
+    word = said.filter(pl.col("coder") == last)
+    if not sets:
+        word = word.unique("unit_id", keep="last", maintain_order=True)
+    return pl.concat([word, said.join(word, on="unit_id", how="anti")])
+
+
+def _most_likely(said: pl.DataFrame, entry: Variable | None) -> pl.DataFrame:
+    """The labels with the highest posterior, for a multi-label variable each that is more likely than not."""
+    from annotune.dawid_skene import posteriors
+
+    if entry is None or entry.kind != "multilabel":
+        said = said.filter(pl.col("label").is_not_null())
+        likely = posteriors(said, entry.names if entry else sorted(set(said["label"])))
+        return likely.sort("prob", descending=True, maintain_order=True).unique("unit_id", maintain_order=True)
+    answers = said.select("unit_id", "coder").unique(maintain_order=True)
+    parts = []
+    for name in entry.names:
+        given = said.filter(pl.col("label") == name).select("unit_id", "coder", pl.lit("yes").alias("label")).unique()
+        asked = answers.join(given, on=["unit_id", "coder"], how="left").with_columns(pl.col("label").fill_null("no"))
+        yes = posteriors(asked, ["no", "yes"]).filter((pl.col("label") == "yes") & (pl.col("prob") > 0.5))
+        parts.append(yes.with_columns(pl.lit(name).alias("label")))
+    kept = pl.concat(parts).sort("unit_id", _rank(entry.names))
+    return pl.concat([kept, _without_label(said.join(kept, on="unit_id", how="anti"))])
+
+
+def _without_label(said: pl.DataFrame) -> pl.DataFrame:
+    """The units of `said` as decided, with no label."""
+    empty = [pl.lit(None, pl.String).alias("label"), pl.lit(None, pl.Float64).alias("prob")]
+    return said.select("unit_id").unique(maintain_order=True).with_columns(empty)
+
+
 def _rank(names: Sequence[str]) -> pl.Expr:
     return pl.col("label").replace_strict(
         {name: i for i, name in enumerate(names)}, default=len(names), return_dtype=pl.Int64
@@ -262,9 +306,8 @@ def _resolve_sets(said: pl.DataFrame, rule: Rule, entry: Variable) -> pl.DataFra
     if rule == "unanimous":
         return shares.filter(pl.col("prob").min().over("unit_id") == 1).sort("unit_id", _rank(entry.names))
     kept = shares.filter((pl.col("prob") > 0.5) & pl.col("label").is_not_null()).sort("unit_id", _rank(entry.names))
-    empty = [pl.lit(None, pl.String).alias("label"), pl.lit(None, pl.Float64).alias("prob")]
-    rest = shares.unique("unit_id", maintain_order=True).join(kept, on="unit_id", how="anti").with_columns(empty)
-    return pl.concat([kept, rest])
+    rest = _without_label(shares.join(kept, on="unit_id", how="anti"))
+    return pl.concat([kept.select(rest.columns), rest])
 
 
 def _as_gold(part: pl.DataFrame, resolved: pl.DataFrame, variable: str) -> pl.DataFrame:
@@ -294,6 +337,6 @@ def _without_doubles(codings: pl.DataFrame, codebook: Codebook | None) -> pl.Dat
     if len(again):
         warn(
             f"{len(again):,} codings are by a coder who coded the same text more than once, such as "
-            f"{again['coder'][0]!r} the text {again['unit_id'][0]!r}; each of them counts."
+            f"{again['coder'][0]!r} the text {again['unit_id'][0]!r}; a majority counts each of them, agreement the first."
         )
     return single

@@ -1,12 +1,16 @@
-"""Which label is right, and who errs how: the model of Dawid and Skene (1979), on plain arrays."""
+"""Which label is right, and who errs how: the model of Dawid and Skene (1979)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
+
+from annotune.errors import AnnotuneError, nearest, warn
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -24,7 +28,7 @@ class DawidSkene:
 
 
 def dawid_skene(
-    unit: Ints, coder: Ints, value: Ints, shape: tuple[int, int, int], tolerance: float = 1e-7, most: int = 2000
+    unit: Ints, coder: Ints, value: Ints, shape: tuple[int, int, int], tolerance: float = 1e-6, most: int = 10_000
 ) -> DawidSkene:
     """Maximum likelihood by EM, started from the share of codings for each label.
 
@@ -67,6 +71,44 @@ def dawid_skene(
         expected = _expected(given, prior, confusion)
         moved, posterior, rounds = np.abs(expected - posterior).max(initial=0.0), expected, rounds + 1
     return DawidSkene(prior, confusion, posterior, rounds, bool(moved <= tolerance))
+
+
+def posteriors(said: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The posterior probability of each of `names` in each unit of a table of answers.
+
+    Parameters
+    ----------
+    said
+        unit_id, coder, label; a row per coding, its label one of `names`.
+
+    Returns
+    -------
+    polars.DataFrame
+        unit_id, label, prob: units in the order of `said`, labels in that of `names`.
+
+    Raises
+    ------
+    AnnotuneError
+        For a label that is none of `names`.
+    """
+    strange = said.filter(~pl.col("label").is_in(list(names)))
+    if len(strange):
+        raise AnnotuneError(
+            f"The label {strange['label'][0]!r} is not in the codebook.", nearest(strange["label"][0], names)
+        )
+    units, coders = (said[column].unique(maintain_order=True).to_list() for column in ("unit_id", "coder"))
+    unit, coder, value = (
+        said[column].cast(pl.Enum(known)).to_physical().cast(pl.Int64).to_numpy()
+        for column, known in (("unit_id", units), ("coder", coders), ("label", list(names)))
+    )
+    fit = dawid_skene(unit, coder, value, (len(units), len(coders), len(names)))
+    if not fit.converged:
+        warn(
+            f"The model of Dawid and Skene has not converged after {fit.rounds:,} rounds; its labels may still change."
+        )
+    cells = {"unit_id": units, "prob": fit.posterior.tolist(), "label": [list(names)] * len(units)}
+    schema: dict[str, Any] = {"unit_id": pl.String, "prob": pl.List(pl.Float64), "label": pl.List(pl.String)}
+    return pl.DataFrame(cells, schema=schema).explode("prob", "label").select("unit_id", "label", "prob")
 
 
 def _maximised(given: Any, posterior: Floats, coders: int) -> tuple[Floats, Floats]:
