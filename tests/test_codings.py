@@ -1,6 +1,7 @@
 """Codings in every layout, and one answer from several coders."""
 
 import itertools
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -297,6 +298,24 @@ def test_a_table_that_is_no_table_of_codings(columns, message):
     )
     with pytest.raises(at.AnnotuneError, match=message):
         at.bind(frame)
+
+
+def test_85_coders_of_7322_sentences():
+    folder = Path(__file__).parents[2] / "shared" / "data" / "uk_manifestos_immigration"
+    if not folder.exists():
+        pytest.skip(f"{folder} is not there")
+    with pytest.warns(at.AnnotuneWarning) as caught:
+        codings = at.read_codings(
+            folder / "immigration_codings.parquet",
+            unit_id="sentence_id",
+            coder="coder_id",
+            columns={"area": "label_immigration"},
+            keep="round",
+        )
+    doubles = int(str(caught[0].message).split(" ")[0])
+    assert len(codings) + doubles == 49_225  # the figures of the data's own README
+    assert (codings["unit_id"].n_unique(), codings["coder"].n_unique()) == (7_322, 85)
+    assert at.resolve(codings, ties="immigration")["label"].null_count() == 0
 
 
 # --- widen --------------------------------------------------------------------------------------

@@ -5,8 +5,10 @@ import subprocess
 import sys
 import warnings
 
+import polars as pl
 import pytest
 
+import annotune
 from annotune import cli, errors
 
 
@@ -24,11 +26,8 @@ def test_nearest_suggests_lists_or_says_that_there_is_none():
 
 
 def test_a_warning_points_to_the_line_that_called_annotune():
-    def public():
-        errors.warn("3 texts were left out.")
-
-    with pytest.warns(errors.AnnotuneWarning, match="3 texts") as caught:
-        public()
+    with pytest.warns(errors.AnnotuneWarning, match="1 of 1 texts") as caught:
+        annotune.read_corpus(pl.DataFrame({"unit_id": ["a"], "text": [""]}))
     assert caught[0].filename == __file__
 
 

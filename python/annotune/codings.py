@@ -337,6 +337,7 @@ def _without_doubles(codings: pl.DataFrame, codebook: Codebook | None) -> pl.Dat
     if len(again):
         warn(
             f"{len(again):,} codings are by a coder who coded the same text more than once, such as "
-            f"{again['coder'][0]!r} the text {again['unit_id'][0]!r}; a majority counts each of them, agreement the first."
+            f"{again['coder'][0]!r} the text {again['unit_id'][0]!r}; "
+            "a majority counts each of them, agreement the first."
         )
     return single

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import warnings
 from collections.abc import Iterable, Sequence
 
@@ -28,7 +29,10 @@ class AnnotuneWarning(UserWarning):
 
 def warn(message: str) -> None:
     """Tell the user about it once, at the place where annotune was called."""
-    warnings.warn(message, AnnotuneWarning, stacklevel=3)
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("annotune."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, AnnotuneWarning, stacklevel=level)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
