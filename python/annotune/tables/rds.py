@@ -144,7 +144,7 @@ class _Stream:
     def item(self) -> Any:
         """The next item: a symbol or string as str, a pairlist as dict, anything else as RObject."""
         flags = self._integer()
-        kind, levels, has_attributes, has_tag = flags & 0xFF, flags >> 12, bool(flags & 512), bool(flags & 1024)
+        kind, has_attributes, has_tag = flags & 0xFF, bool(flags & 512), bool(flags & 1024)
         if kind in _CONSTANTS:
             return None
         if kind == _REFERENCE:
