@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from annotune.agreement.patterns import ABSENT, Floats, Ints, Patterns, by_coder, counts, distinct, slots
 from annotune.codebook import Kind, Variable
@@ -42,6 +43,8 @@ class Ratings:
     @cached_property
     def slots(self) -> Patterns:
         """Patterns of values, whoever gave them; every unit has at least one."""
+        if len(self.coders) <= 2 * self.given.max(initial=0):
+            return distinct(np.sort(self.crossed, axis=1))
         return distinct(slots(self.unit, self.value, self.units))
 
     @cached_property
@@ -59,14 +62,13 @@ class Ratings:
         """The number of codings of each unit (N,)."""
         return np.bincount(self.unit, minlength=self.units)
 
-    def only(self, keep: Any) -> Ratings:
+    def only(self, keep: NDArray[np.bool_]) -> Ratings:
         """The same with some of the codings (a mask of L), and the units that are left."""
-        left, unit = np.unique(self.unit[keep], return_inverse=True)
-        coders, coder = np.unique(self.coder[keep], return_inverse=True)
+        left, coders = np.unique(self.unit[keep]), np.unique(self.coder[keep])
         return replace(
             self,
-            unit=unit.astype(np.int64),
-            coder=coder.astype(np.int64),
+            unit=_dense(self.unit[keep]),
+            coder=_dense(self.coder[keep]),
             value=self.value[keep],
             units=len(left),
             coders=tuple(self.coders[i] for i in coders),
@@ -103,7 +105,7 @@ def read_ratings(part: pl.DataFrame, variable: str, entry: Variable | None, clus
         value, categories = place.to_numpy(), tuple(labels)
     unit, coders = _indices(part["unit_id"]), part["coder"].unique().sort().to_list()
     coder = part["coder"].cast(pl.Enum(coders)).to_physical().cast(pl.Int64).to_numpy()
-    first = pl.Series(unit * len(coders) + coder).is_first_distinct().to_numpy()
+    first = _firsts(unit * len(coders) + coder)
     return Ratings(
         variable=variable,
         kind=entry.kind if entry else "nominal",
@@ -119,6 +121,13 @@ def read_ratings(part: pl.DataFrame, variable: str, entry: Variable | None, clus
         repeated=int((~first).sum()),
         cluster=None if cluster is None else _clusters(part, unit, cluster),
     )
+
+
+def _firsts(key: Ints) -> NDArray[np.bool_]:
+    """Where each number appears for the first time; quick for the usual case that none is repeated."""
+    if int(key.max(initial=0)) < 8 * len(key) + 1024 and np.bincount(key).max(initial=0) <= 1:
+        return np.ones(len(key), bool)
+    return pl.Series(key).is_first_distinct().to_numpy()
 
 
 def _labels(given: pl.Series, variable: str, entry: Variable | None) -> list[str]:
@@ -160,8 +169,8 @@ def _indices(names: pl.Series) -> Ints:
     """Names as whole numbers from 0; runs of the same name are looked up once."""
     run = names.rle_id()
     first = run.cast(pl.Int64).diff().fill_null(1) == 1
-    ranks = names.filter(first).rank("dense").cast(pl.Int64).to_numpy() - 1
-    return np.asarray(ranks[run.to_numpy()], np.int64)
+    known = names.filter(first).cast(pl.Categorical).to_physical().cast(pl.Int64).to_numpy()
+    return np.asarray(_dense(known)[run.to_numpy()])
 
 
 def _clusters(part: pl.DataFrame, unit: Ints, cluster: str) -> Ints:
@@ -184,4 +193,7 @@ def _clusters(part: pl.DataFrame, unit: Ints, cluster: str) -> Ints:
 
 
 def _dense(index: Ints) -> Ints:
-    return np.unique(index, return_inverse=True)[1].astype(np.int64)
+    """The same numbers without the gaps between them."""
+    used = np.zeros(int(index.max(initial=-1)) + 1, np.int64)
+    used[index] = 1
+    return np.asarray((np.cumsum(used) - 1)[index])
