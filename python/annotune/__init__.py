@@ -11,6 +11,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "load": "classifier",
+    "Classifier": "classifier",
+    "Evaluation": "evaluation",
+    "evaluate": "evaluation",
+    "tune": "tuner",
     "AnnotuneError": "errors",
     "AnnotuneWarning": "errors",
     "Codebook": "codebook",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,12 +137,12 @@ def describe(
         if name not in schema:
             raise AnnotuneError(f"There is no column {name!r} to be labelled.", nearest(name, list(schema)))
     columns = tuple(_column(name, schema, codebook, labels or {}, headings or {}) for name in schema)
+    heading = title if title is not None else (codebook.name if codebook else "")
     rows = int(source.select(pl.len()).collect().item())
     head = source.head(1_000).collect()
     step = int(SLICE_BYTES / max(head.estimated_size() / max(len(head), 1), 1))
-    heading = title if title is not None else (codebook.name if codebook else "")
     step = min(max(step, FEWEST_ROWS), MOST_ROWS)
-    return Sheet(source, schema, rows, columns, step, _valid(heading), tuple(_valid(note) for note in notes))
+    return Sheet(source, schema, rows, columns, step, heading, tuple(notes))
 
 
 def _column(
@@ -155,13 +154,13 @@ def _column(
 ) -> Column:
     dtype = schema[name]
     variable = _variable(name, dtype, codebook)
-    heading = _valid(headings.get(name) or (variable.instruction if variable else ""))
+    heading = headings.get(name) or (variable.instruction if variable else "")
     coded = _labels(name, dtype, variable, labels)
     if coded is None:
         return Column(name, heading=heading)
     return Column(
         name,
-        {code: _valid(text) for code, text in coded.items()},
+        coded,
         named=not dtype.is_integer(),
         ordered=variable is not None and variable.kind == "ordinal",
         heading=heading,
@@ -283,26 +282,47 @@ def _tamed(column: Column, dtype: pl.DataType, facts: Facts) -> tuple[pl.Expr, s
         return cells.dt.to_string("%H:%M:%S%.f"), "times of day became text", None
     if dtype == pl.Binary:
         return cells.bin.encode("hex"), "bytes became text, in hexadecimal", None
+    if _holds_objects(dtype):
+        what = f"Column {column.name!r} holds bytes in lists, or Python objects."
+        raise AnnotuneError(what, "Turn them into text or numbers first.")
     if dtype.is_nested():
-        as_json = cells.map_elements(_json, return_dtype=pl.String)
-        return as_json, f"{dtype} became text, in JSON", None
-    if dtype == pl.Object:
-        raise AnnotuneError(f"Column {column.name!r} holds Python objects.", "Turn them into text or numbers first.")
+        return _json(cells), f"{dtype} became text, in JSON", None
     return cells, "", None
 
 
-def _json(value: Any) -> str:
-    if isinstance(value, pl.Series):
-        value = value.to_list()
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _json(cells: pl.Expr) -> pl.Expr:
+    """Each cell as JSON; polars writes that for a struct only, so it is put into one and taken out again."""
+    text = pl.struct(cells.alias("v")).struct.json_encode()
+    return pl.when(cells.is_not_null()).then(text.str.slice(len('{"v":')).str.head(-1))
+
+
+def _holds_objects(dtype: pl.DataType) -> bool:
+    """Whether there are bytes or Python objects anywhere inside a nested type."""
+    if isinstance(dtype, pl.Struct):
+        return any(_holds_objects(part.dtype) for part in dtype.fields)
+    if isinstance(dtype, (pl.List, pl.Array)):
+        return _holds_objects(dtype.inner)
+    return dtype in (pl.Binary, pl.Object)
 
 
 def _mapped(source: pl.Expr, values: Mapping[Any, int], dtype: Any) -> pl.Expr:
-    if not values:  # a column without a single category is empty
-        return pl.lit(None, dtype)
     return source.replace_strict(list(values), list(values.values()), return_dtype=dtype, default=None)
 
 
-def _valid(text: str) -> str:
-    """Text that UTF-8 can hold: halves of surrogate pairs and NUL become the replacement character."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+def writable(sheet: Sheet) -> tuple[Sheet, list[Change]]:
+    """The sheet with labels, headings, notes and title that a file can hold: without NUL and halves of characters."""
+    changes: list[Change] = []
+
+    def fitted(text: str, column: str | None, what: str) -> str:
+        fine = text.encode("utf-8", "replace").decode().replace("\0", "?")
+        if fine != text:
+            changes.append(Change(column, "text", f"characters that no file holds became ? in the {what}"))
+        return fine
+
+    columns = []
+    for column in sheet.columns:
+        heading = fitted(column.heading, column.name, "variable label")
+        columns.append(dataclasses.replace(column, heading=heading))
+    notes = tuple(fitted(note, None, "notes") for note in sheet.notes)
+    title = fitted(sheet.title, None, "title")
+    return dataclasses.replace(sheet, columns=tuple(columns), notes=notes, title=title), changes

@@ -17,7 +17,7 @@ from annotune.errors import AnnotuneError
 from annotune.export import confirm, dta, others, rds
 from annotune.export.files import replacing
 from annotune.export.scripts import Regression, scripts
-from annotune.export.sheet import Change, Facts, Sheet, describe, tame
+from annotune.export.sheet import Change, Facts, Sheet, describe, tame, writable
 from annotune.tables import parquet, read_table
 
 Writer = Callable[[Sheet, dict[str, Facts], Path], list[Change]]
@@ -104,13 +104,13 @@ def write(
     changes: list[tuple[str, Change]] = []
     with _source(data, targets[0].parent) as (frame, known_labels, known_headings):
         all_labels, all_headings = {**known_labels, **(labels or {})}, {**known_headings, **(headings or {})}
-        raw = describe(frame, codebook, all_labels, all_headings, notes or (), title)
-        tamed, facts, common = tame(raw)
+        raw, mended = writable(describe(frame, codebook, all_labels, all_headings, notes or (), title))
+        tamed, facts, tamings = tame(raw)
         ready = [] if regressions is None else list(scripts(tamed, targets, regressions))
         for target in targets:
             parquet = target.suffix.lower() == ".parquet"  # holds every type as it is
             made = _write(raw if parquet else tamed, facts, target, labelled)
-            changes += [(target.name, change) for change in ([] if parquet else common) + made]
+            changes += [(target.name, change) for change in mended + ([] if parquet else tamings) + made]
         for path, script in ready:
             with replacing(path) as draft:
                 draft.write_text(script, encoding="utf-8")

@@ -1,0 +1,291 @@
+"""A tuned model: it codes texts, knows how good it is, and can be saved, loaded and checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from annotune.codebook import Variable
+from annotune.codings import SCHEMA
+from annotune.corpus import read_corpus
+from annotune.errors import AnnotuneError, warn
+from annotune.record import versions
+
+if TYPE_CHECKING:
+    from annotune.evaluation import Evaluation
+    from annotune.tuning.encoder import Encoder
+
+CARD, HEAD, BACKBONE = "annotune.json", "head.safetensors", "backbone"
+TEXTS_AT_ONCE = 20_000
+# Texts of nobody's corpus, whose probabilities are stored with a model and computed again when it is loaded.
+CHECK_TEXTS = (
+    "The minister was asked about the cost of new hospitals.",
+    "Farmers demand help after the drought.",
+    "Quel est le calendrier de la réforme des retraites ?",
+    "No.",
+)
+CHECK_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model tuned to code one variable.
+
+    Attributes
+    ----------
+    variable
+        What it codes, as in the codebook.
+    labels
+        The labels it can give, in codebook order: those that occurred among the coded texts.
+    card
+        What it was made of and with: settings, choices, sizes of the parts, fingerprints, seconds.
+    evaluation
+        Agreement with held-out gold beside the baselines; None when nothing was held out.
+    held_out
+        The predictions behind that evaluation: a table of codings for texts it was not tuned on.
+    """
+
+    model: Encoder
+    tokenizer: Any
+    variable: Variable
+    labels: tuple[str, ...]
+    card: dict[str, Any]
+    evaluation: Evaluation | None = field(default=None, repr=False)
+    held_out: pl.DataFrame | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The coder's name in tables of codings, such as `minilm-3f2a`."""
+        return f"{self.card['base']['name'].split('/')[-1].lower()}-{self.card['model_sha256'][:4]}"
+
+    def classify(self, corpus: Any, *, precision: str = "float32", **columns: Any) -> pl.DataFrame:
+        """Code every text.
+
+        Parameters
+        ----------
+        corpus
+            A frame with unit_id and text, or what `read_corpus` takes (with `unit_id=` and `text=`).
+        precision
+            `float32`, or `bfloat16`: two to three times as fast where the processor has it, with
+            another label for one or two texts in a hundred.
+
+        Returns
+        -------
+        polars.DataFrame
+            A table of codings with a row per text, in the corpus's order (for a multi-label
+            variable a row per label given), and a column `p_<label>` with the probability of every
+            label. An empty text has the status `missing`; one for which the model gives no
+            probabilities has `error`; a set without labels has `none`.
+
+        Raises
+        ------
+        AnnotuneError
+            When the columns are not there or identifiers are double.
+        """
+        if precision not in ("float32", "bfloat16"):
+            raise AnnotuneError(f"The precision {precision!r} is unknown.", "Use 'float32' or 'bfloat16'.")
+        texts = read_corpus(corpus, **columns).select("unit_id", "text")
+        distinct = texts["text"].drop_nulls().unique(maintain_order=True)
+        logits = self._logits(distinct.to_list(), fast=precision == "bfloat16")
+        place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
+        found = texts.join(place, on="text", how="left", maintain_order="left")["_place"]
+        return self._as_codings(texts["unit_id"], logits, found.fill_null(-1).to_numpy())
+
+    def save(self, folder: str | Path) -> Path:
+        """Save to a folder (safetensors and JSON) that `load` reads; it is written whole or not at all."""
+        target = Path(folder)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            temporary.mkdir(parents=True)
+            self._write(temporary)
+            if target.exists():
+                if not (target / CARD).exists() and any(target.iterdir()):
+                    raise AnnotuneError(f"{target} holds something else.", "Choose a new folder for the model.")
+                shutil.rmtree(target)
+            os.replace(temporary, target)
+        except OSError as error:
+            raise AnnotuneError(
+                f"The model cannot be saved to {target}: {error.strerror}.", "Choose another folder."
+            ) from None
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return target
+
+    def _logits(self, texts: list[str], fast: bool = False) -> np.ndarray:
+        from annotune.tuning.batches import tokenize
+        from annotune.tuning.encoder import outputs
+
+        device = next(self.model.parameters()).device
+        limit = self.card["settings"]["max_tokens"]
+        parts, cut = [np.zeros((0, len(self.labels)), dtype=np.float32)], 0
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            tokens = tokenize(self.tokenizer, texts[start : start + TEXTS_AT_ONCE], limit)
+            cut += tokens.cut
+            parts.append(outputs(self.model, tokens, device, what=f"Coding {self.variable.name}", fast=fast))
+        if cut:
+            warn(
+                f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their beginning is read."
+            )
+        return np.concatenate(parts)
+
+    def _as_codings(self, units: pl.Series, logits: np.ndarray, place: np.ndarray) -> pl.DataFrame:
+        """A row per unit; `place` is its text's row in `logits`, -1 where it has no text."""
+        sets = self.variable.kind == "multilabel"
+        probabilities = np.full((len(units), len(self.labels)), np.nan)
+        has_text = place >= 0
+        probabilities[has_text] = (_sigmoid(logits) if sets else _softmax(logits))[place[has_text]]
+        coded = np.isfinite(probabilities).all(1)
+        status = np.where(~has_text, "missing", np.where(coded, "ok", "error"))
+        frame = pl.DataFrame(
+            {
+                "unit_id": units,
+                "status": status,
+                **{f"p_{label}": probabilities[:, i] for i, label in enumerate(self.labels)},
+            }
+        ).with_columns(
+            pl.col("^p_.*$").fill_nan(None),
+            pl.lit(self.variable.name).alias("variable"),
+            pl.lit(self.name).alias("coder"),
+        )
+        frame = self._sets(frame, probabilities) if sets else self._single(frame, probabilities, coded)
+        return frame.select(*SCHEMA, *(f"p_{label}" for label in self.labels))
+
+    def _single(self, frame: pl.DataFrame, probabilities: np.ndarray, coded: np.ndarray) -> pl.DataFrame:
+        best = np.where(coded[:, None], probabilities, 0).argmax(1)
+        labels = pl.Series(
+            "label", [self.labels[i] if ok else None for i, ok in zip(best, coded, strict=True)], dtype=pl.String
+        )
+        prob = pl.Series("prob", np.where(coded, probabilities[np.arange(len(best)), best], np.nan)).fill_nan(None)
+        return frame.with_columns(labels, prob)
+
+    def _sets(self, frame: pl.DataFrame, probabilities: np.ndarray) -> pl.DataFrame:
+        """A row per label that is likelier than not; a unit without any keeps one row."""
+        given = [
+            [{"label": self.labels[i], "prob": float(row[i])} for i in np.flatnonzero(row > 0.5)] or [None]
+            for row in probabilities
+        ]
+        dtype = pl.List(pl.Struct({"label": pl.String, "prob": pl.Float64}))
+        long = frame.with_columns(pl.Series("given", given, dtype=dtype)).explode("given").unnest("given")
+        none = (pl.col("status") == "ok") & pl.col("label").is_null()
+        return long.with_columns(pl.when(none).then(pl.lit("none")).otherwise(pl.col("status")).alias("status"))
+
+    def _write(self, folder: Path) -> None:
+        from safetensors.torch import save_file
+
+        self.model.backbone.save_pretrained(folder / BACKBONE, safe_serialization=True)
+        self.tokenizer.save_pretrained(folder / BACKBONE)
+        save_file(
+            {name: weights.detach().cpu().contiguous() for name, weights in self.model.head.state_dict().items()},
+            folder / HEAD,
+        )
+        card = {
+            **self.card,
+            "variable": self.variable.model_dump(),
+            "labels": list(self.labels),
+            "check": {"texts": list(CHECK_TEXTS), "logits": self._logits(list(CHECK_TEXTS)).round(6).tolist()},
+        }
+        (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+        if self.evaluation is not None:
+            for part in ("measures", "labels", "confusion"):
+                getattr(self.evaluation, part).write_parquet(folder / f"evaluation_{part}.parquet")
+        if self.held_out is not None:
+            self.held_out.write_parquet(folder / "held_out.parquet")
+
+
+def load(path: str | Path, device: str = "auto") -> Classifier:
+    """Load a saved model, and check that it still gives the probabilities that it was saved with.
+
+    Raises
+    ------
+    AnnotuneError
+        When the folder is no saved model, is incomplete, or computes something else here.
+    """
+    from annotune.runtime import choose_device
+    from annotune.tuning.base import Base, load_backbone, load_tokenizer
+    from annotune.tuning.encoder import build
+
+    folder = Path(path)
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        variable = Variable.model_validate(card.pop("variable"))
+    except (OSError, ValueError, KeyError):
+        raise AnnotuneError(
+            f"{folder} is no model saved by annotune.", "Give the folder that Classifier.save wrote."
+        ) from None
+    base = Base(folder / BACKBONE, card["base"]["name"], card["base"]["revision"])
+    labels, check = tuple(card.pop("labels")), card.pop("check")
+    model = build(load_backbone(base), len(labels)).to(choose_device(device))
+    _load_head(model, folder / HEAD)
+    loaded = Classifier(
+        model,
+        load_tokenizer(base),
+        variable,
+        labels,
+        card,
+        _saved_evaluation(folder),
+        _saved(folder / "held_out.parquet"),
+    )
+    _require_same(loaded, check, folder)
+    return loaded
+
+
+def model_sha256(model: Encoder) -> str:
+    """The fingerprint of all weights, whatever file they are in."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for name, weights in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weights.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _load_head(model: Encoder, path: Path) -> None:
+    from safetensors.torch import load_file
+
+    try:
+        model.head.load_state_dict(load_file(path))
+    except (OSError, RuntimeError) as error:
+        raise AnnotuneError(f"{path} is missing or damaged.", "Save the model again.") from error
+
+
+def _saved(path: Path) -> pl.DataFrame | None:
+    return pl.read_parquet(path) if path.exists() else None
+
+
+def _saved_evaluation(folder: Path) -> Evaluation | None:
+    from annotune.evaluation import Evaluation
+
+    parts = [_saved(folder / f"evaluation_{part}.parquet") for part in ("measures", "labels", "confusion")]
+    return None if any(part is None for part in parts) else Evaluation(*parts)  # type: ignore[arg-type]
+
+
+def _require_same(model: Classifier, check: dict[str, Any], folder: Path) -> None:
+    stored = np.array(check["logits"], dtype=np.float32)
+    now = model._logits(check["texts"])
+    difference = float(np.abs(_softmax(now) - _softmax(stored)).max())
+    if not difference <= CHECK_TOLERANCE:
+        here, there = versions(), model.card["versions"]
+        changed = {name: (there.get(name), here[name]) for name in here if there.get(name) != here[name]}
+        raise AnnotuneError(
+            f"{folder} computes other probabilities here than where it was tuned (by up to {difference:.3f}).",
+            f"Use the versions it was made with; these differ: {changed}."
+            if changed
+            else "Its files may be damaged; copy it again.",
+        )
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits.astype(np.float64)))

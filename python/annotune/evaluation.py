@@ -1,0 +1,353 @@
+"""Truth against predicted: measures with intervals, always beside what would be had without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from annotune.baselines import no_information, tf_idf
+from annotune.codebook import Codebook, Label, Variable
+from annotune.codings import check, of_variable
+from annotune.corpus import as_frame
+from annotune.errors import AnnotuneError, warn
+from annotune.measures import Sums, label_sums, measures, per_label, set_sums
+
+NO_INFORMATION, TF_IDF = "most frequent label", "TF-IDF + logistic regression"
+LEADING = ("macro_f1", "kappa", "mcc", "accuracy")  # accuracy last: a frequent label flatters it
+LEADING_SETS = ("micro_f1", "macro_f1", "exact_set", "any_right", "jaccard")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well predictions agree with the truth.
+
+    Attributes
+    ----------
+    measures
+        Columns model, measure, estimate, ci_low, ci_high (95 %), n_units, n_labels (that the
+        measure covers), note; the baselines are models of their own on the same units.
+    labels
+        Columns model, label, precision, recall, f1, f1_low, f1_high, n_true, n_predicted.
+    confusion
+        Columns truth, predicted, n, of the first model; empty for label sets.
+    models
+        The first is the one evaluated.
+    """
+
+    measures: pl.DataFrame
+    labels: pl.DataFrame
+    confusion: pl.DataFrame
+
+    @property
+    def models(self) -> list[str]:
+        """The models compared, the evaluated one first."""
+        return self.measures["model"].unique(maintain_order=True).to_list()
+
+    def get(self, measure: str, model: str | None = None) -> float | None:
+        """One estimate; of the evaluated model where none is named."""
+        wanted = (pl.col("measure") == measure) & (pl.col("model") == (model or self.models[0]))
+        found = self.measures.filter(wanted)["estimate"]
+        if found.is_empty():
+            raise AnnotuneError(f"There is no measure {measure!r} of {model or self.models[0]!r}.", "See .measures.")
+        return found[0]
+
+    def table(self) -> pl.DataFrame:
+        """A row per model and a column per leading measure, for reading."""
+        names = LEADING_SETS if "exact_set" in set(self.measures["measure"]) else LEADING
+        shown = self.measures.filter(pl.col("measure").is_in(names))
+        return shown.pivot("measure", index="model", values="estimate").select("model", *names)
+
+
+def evaluate(
+    truth: Any,
+    predicted: Any,
+    *,
+    variable: str | None = None,
+    codebook: Codebook | None = None,
+    corpus: pl.DataFrame | None = None,
+    train: Any = None,
+    baselines: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    cluster: str | None = None,
+    n_boot: int = 1000,
+    seed: int = 1,
+) -> Evaluation:
+    """Measure how well `predicted` agrees with `truth`, unit by unit.
+
+    A unit of the truth for which there is no prediction counts as wrong, and lowers the coverage;
+    predictions for units without a truth are left aside.
+
+    Parameters
+    ----------
+    truth, predicted
+        Tables of codings with one answer a unit (several rows a unit for a multi-label variable),
+        or two sequences of labels of equal length.
+    variable, codebook
+        Which variable, and the labels there are; without a codebook, those that occur.
+    corpus, train
+        Texts (unit_id, text) for the bag-of-words baseline, and the codings it may learn from.
+        Without `train` it learns from the truth by cross-validation.
+    baselines
+        Further predictions on the same units, by name.
+    name
+        What to call the model; by default its coder.
+    cluster
+        A column of the corpus whose values are resampled in the bootstrap in place of units.
+    n_boot, seed
+        Replicates of the percentile bootstrap (0 for none), and its seed.
+
+    Returns
+    -------
+    Evaluation
+        Macro means cover the labels that occur in truth or predictions; `macro_f1_all_labels`
+        covers the whole codebook, with 0 where a label never occurs. MCC is Gorodkin's (2004),
+        alpha Krippendorff's nominal one, kappa Cohen's.
+
+    Examples
+    --------
+    >>> import annotune as at
+    >>> result = at.evaluate(truth=["a", "a", "b"], predicted=["a", "b", "b"], n_boot=0)
+    >>> round(result.get("accuracy"), 3), result.get("accuracy", "most frequent label")
+    (0.667, 0.6666666666666666)
+    """
+    truth, predicted = _two_tables(truth, predicted)
+    entry = _variable(truth, predicted, variable, codebook)
+    truth = _answered(of_variable(truth, entry.name), entry)
+    units = truth["unit_id"].unique(maintain_order=True)
+    wanted = encode(truth, units, entry)[0]
+    given = {name or _coder(predicted): encode(of_variable(predicted, entry.name), units, entry)}
+    for label, table in (baselines or {}).items():
+        given[label] = encode(of_variable(check(table), entry.name), units, entry)
+    _add_baselines(given, units, wanted, entry, corpus, train, seed)
+    clusters = _clusters(units, corpus, cluster)
+    return tabulate(wanted, given, entry, clusters, n_boot, seed)
+
+
+def tabulate(
+    truth: np.ndarray,
+    given: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    entry: Variable,
+    clusters: np.ndarray | None = None,
+    n_boot: int = 1000,
+    seed: int = 1,
+) -> Evaluation:
+    """Measures of encoded answers: `given` maps each model to its answers and whether it answered, both by unit."""
+    n_labels, sets = len(entry.labels), entry.kind == "multilabel"
+    tables, labels = [], []
+    confusion = pl.DataFrame(schema={"truth": pl.String, "predicted": pl.String, "n": pl.Int64})
+    for model, (answers, answered) in given.items():
+        sums = set_sums(truth, answers, answered, clusters) if sets else label_sums(truth, answers, n_labels, clusters)
+        boot = sums.replicates(n_boot, np.random.default_rng(seed)) if n_boot else []
+        tables.append(_measure_rows(model, sums, boot, entry, len(truth)))
+        labels.append(_label_rows(model, sums, boot, entry))
+        if not sets and confusion.is_empty():
+            confusion = _confusion_rows(sums, entry)
+    return Evaluation(pl.concat(tables), pl.concat(labels), confusion)
+
+
+def encode(codings: pl.DataFrame, units: pl.Series, entry: Variable) -> tuple[np.ndarray, np.ndarray]:
+    """Answers in the order of `units`, and whether each was given, shape (n,).
+
+    Answers are label numbers (n,), -1 for none, or truth values (n, labels) for a multi-label variable.
+    """
+    place = {name: i for i, name in enumerate(entry.names)}
+    strange = codings.filter(pl.col("label").is_not_null() & ~pl.col("label").is_in(entry.names))
+    if len(strange):
+        raise AnnotuneError(
+            f"The label {strange['label'][0]!r} is not in the variable {entry.name!r}.", "Check the codebook."
+        )
+    rows = codings.filter(pl.col("status").is_in(["ok", "none"])).join(
+        pl.DataFrame({"unit_id": units, "_row": np.arange(len(units))}), on="unit_id"
+    )
+    row = rows["_row"].to_numpy()
+    label = rows["label"].replace_strict(place, default=-1, return_dtype=pl.Int64).to_numpy()
+    answered = np.zeros(len(units), dtype=bool)
+    answered[row] = True
+    if entry.kind == "multilabel":
+        sets = np.zeros((len(units), len(place)), dtype=bool)
+        sets[row[label >= 0], label[label >= 0]] = True
+        return sets, answered
+    if rows["unit_id"].is_duplicated().any():
+        unit = rows.filter(rows["unit_id"].is_duplicated())["unit_id"][0]
+        raise AnnotuneError(
+            f"The unit {unit!r} has several answers for {entry.name!r}.", "Make them one with resolve()."
+        )
+    answers = np.full(len(units), -1)
+    answers[row] = label
+    return answers, answered & (answers >= 0)
+
+
+def _two_tables(truth: Any, predicted: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
+    sequences = [isinstance(side, (pl.Series, np.ndarray, list, tuple)) for side in (truth, predicted)]
+    if not any(sequences):
+        return check(as_frame(truth)), check(as_frame(predicted))
+    if not all(sequences) or len(truth) != len(predicted):
+        raise AnnotuneError("truth and predicted do not match.", "Give two sequences of equal length, or two tables.")
+    return _from_sequence(truth, "truth"), _from_sequence(predicted, "predicted")
+
+
+def _from_sequence(labels: Any, coder: str) -> pl.DataFrame:
+    cells = pl.Series("label", labels, strict=False).cast(pl.String)
+    units = pl.Series("unit_id", range(len(cells))).cast(pl.String)
+    return check(pl.DataFrame([units, cells]).with_columns(pl.lit(coder).alias("coder")))
+
+
+def _variable(
+    truth: pl.DataFrame, predicted: pl.DataFrame, variable: str | None, codebook: Codebook | None
+) -> Variable:
+    there = truth["variable"].unique(maintain_order=True).to_list()
+    if codebook is not None:
+        return codebook.variable(variable if variable is not None or len(codebook.variables) == 1 else _one(there))
+    name = variable if variable is not None else _one(there)
+    labels = (
+        pl.concat([truth, predicted], how="diagonal_relaxed").filter(pl.col("variable") == name)["label"].drop_nulls()
+    )
+    # no validation: a single label is a poor truth but no mistake in a codebook
+    return variable_of(name, sorted(labels.unique().to_list()))
+
+
+def variable_of(name: str, labels: Sequence[str]) -> Variable:
+    """A nominal variable with these labels, numbered from 0."""
+    return Variable(name=name, labels=tuple(Label(code=code, name=label) for code, label in enumerate(labels)))
+
+
+def _one(variables: list[str]) -> str:
+    if len(variables) != 1:
+        raise AnnotuneError(f"The truth holds several variables: {variables}.", "Choose with variable=.")
+    return variables[0]
+
+
+def _answered(truth: pl.DataFrame, entry: Variable) -> pl.DataFrame:
+    known = truth.filter(pl.col("status").is_in(["ok", "none"] if entry.kind == "multilabel" else ["ok"]))
+    left_out = truth["unit_id"].n_unique() - known["unit_id"].n_unique()
+    if known.is_empty():
+        raise AnnotuneError(f"No unit has a true label for {entry.name!r}.", "Check the gold.")
+    if left_out:
+        warn(f"{left_out:,} units have no true label for {entry.name!r} and are left out.")
+    return known
+
+
+def _coder(predicted: pl.DataFrame) -> str:
+    coders = predicted["coder"].unique().to_list()
+    return str(coders[0]) if len(coders) == 1 else "predicted"
+
+
+def _clusters(units: pl.Series, corpus: pl.DataFrame | None, cluster: str | None) -> np.ndarray | None:
+    if cluster is None:
+        return None
+    if corpus is None or cluster not in corpus.columns:
+        raise AnnotuneError(f"There is no column {cluster!r} to resample by.", "Give the corpus that has it.")
+    joined = pl.DataFrame({"unit_id": units}).join(
+        corpus.select("unit_id", cluster), on="unit_id", how="left", maintain_order="left"
+    )
+    return joined[cluster].cast(pl.String).fill_null("").to_numpy()
+
+
+def _add_baselines(
+    given: dict[str, tuple[np.ndarray, np.ndarray]],
+    units: pl.Series,
+    truth: np.ndarray,
+    entry: Variable,
+    corpus: pl.DataFrame | None,
+    train: Any,
+    seed: int,
+) -> None:
+    """The most frequent label always; the bag of words where there are texts."""
+    everyone = np.ones(len(units), dtype=bool)
+    seen_units = seen = None
+    if train is not None:
+        known = _answered(of_variable(check(train), entry.name), entry).filter(
+            ~pl.col("unit_id").is_in(units.implode())
+        )
+        seen_units = known["unit_id"].unique(maintain_order=True)
+        seen = encode(known, seen_units, entry)[0]
+    if corpus is not None and TF_IDF not in given:
+        texts = texts_of(corpus, units)
+        if seen is not None and seen_units is not None:
+            answers = tf_idf(texts_of(corpus, seen_units), seen, texts)
+        else:
+            answers = _cross_validated(texts, truth, entry, seed)
+        given[TF_IDF] = (answers, everyone)
+    if NO_INFORMATION not in given:
+        given[NO_INFORMATION] = (no_information(truth if seen is None else seen, len(units)), everyone)
+
+
+def texts_of(corpus: pl.DataFrame, units: pl.Series) -> list[str]:
+    """The texts of `units`, in their order; empty where the corpus has none."""
+    joined = pl.DataFrame({"unit_id": units}).join(
+        corpus.select("unit_id", "text"), on="unit_id", how="left", maintain_order="left"
+    )
+    return joined["text"].fill_null("").to_list()
+
+
+def _cross_validated(texts: list[str], truth: np.ndarray, entry: Variable, seed: int, k: int = 5) -> np.ndarray:
+    fold = np.random.default_rng(seed).permutation(len(texts)) % min(k, len(texts))
+    answers = np.zeros_like(truth)
+    for i in np.unique(fold):
+        rest, out = np.flatnonzero(fold != i), np.flatnonzero(fold == i)
+        if len(rest):
+            answers[out] = tf_idf([texts[j] for j in rest], truth[rest], [texts[j] for j in out])
+    return answers
+
+
+def _measure_rows(model: str, sums: Sums, boot: list[np.ndarray], entry: Variable, n_units: int) -> pl.DataFrame:
+    arguments = (sums.n_labels, sums.sets, entry.kind == "ordinal")
+    point = measures(sums.total, *arguments)
+    drawn = [measures(chunk, *arguments) for chunk in boot]
+    by_label = per_label(sums.total, sums.n_labels, sums.sets)
+    occurring = int((~np.isnan(by_label["f1"])).sum())
+    rows = []
+    for name, value in point.items():
+        low, high = _interval([chunk[name] for chunk in drawn])
+        covers = sums.n_labels if name == "macro_f1_all_labels" else occurring
+        rows.append((model, name, _number(value), low, high, n_units, covers, _note(name, value)))
+    columns = ("model", "measure", "estimate", "ci_low", "ci_high", "n_units", "n_labels", "note")
+    types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.Float64, pl.Int64, pl.Int64, pl.String)
+    return pl.DataFrame(rows, schema=dict(zip(columns, types, strict=True)), orient="row")
+
+
+def _note(name: str, value: Any) -> str | None:
+    return f"{name} is not defined here: only one label occurs" if np.isnan(value) else None
+
+
+def _interval(draws: list[np.ndarray]) -> tuple[float | None, float | None]:
+    """The 2.5 and 97.5 percentiles; none where a replicate is not defined."""
+    values = np.concatenate(draws) if draws else np.array([])
+    values = values[~np.isnan(values)]
+    if len(values) == 0:
+        return None, None
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _number(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _label_rows(model: str, sums: Sums, boot: list[np.ndarray], entry: Variable) -> pl.DataFrame:
+    point = per_label(sums.total, sums.n_labels, sums.sets)
+    drawn = [per_label(chunk, sums.n_labels, sums.sets)["f1"] for chunk in boot]
+    bounds = [_interval([chunk[:, i] for chunk in drawn]) for i in range(sums.n_labels)]
+    return pl.DataFrame(
+        {
+            "model": [model] * sums.n_labels,
+            "label": entry.names,
+            **{name: [_number(value) for value in point[name]] for name in ("precision", "recall", "f1")},
+            "f1_low": [low for low, _ in bounds],
+            "f1_high": [high for _, high in bounds],
+            "n_true": point["n_true"].astype(int),
+            "n_predicted": point["n_predicted"].astype(int),
+        },
+        schema_overrides=dict.fromkeys(("precision", "recall", "f1", "f1_low", "f1_high"), pl.Float64),
+    )
+
+
+def _confusion_rows(sums: Sums, entry: Variable) -> pl.DataFrame:
+    table = sums.total.reshape(sums.n_labels, sums.n_labels + 1).astype(int)
+    columns = [*entry.names, None]
+    cells = [(entry.names[i], columns[j], int(table[i, j])) for i, j in np.argwhere(table > 0)]
+    return pl.DataFrame(cells, schema={"truth": pl.String, "predicted": pl.String, "n": pl.Int64}, orient="row")

@@ -1,0 +1,97 @@
+"""What was run, on what, with what: a JSON beside every output, so that somebody else can run it again."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from annotune.errors import AnnotuneError
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "tokenizers",
+    "scikit-learn",
+    "numpy",
+    "scipy",
+    "polars",
+    "pyreadstat",
+)
+
+
+def versions() -> dict[str, str]:
+    """annotune, Python and the packages that results depend on."""
+    from annotune import __version__
+
+    found = {"annotune": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def file_sha256(path: str | Path) -> str:
+    """The fingerprint of a file's bytes."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def frame_sha256(frame: pl.DataFrame) -> str:
+    """The fingerprint of a table's content: names, types and values, whatever the file it came from."""
+    digest = hashlib.sha256(repr(list(frame.schema.items())).encode())
+    for start in range(0, len(frame), 100_000):
+        digest.update(frame.slice(start, 100_000).write_csv(include_header=False).encode())
+    return digest.hexdigest()
+
+
+def fingerprint(content: Any) -> str:
+    """The fingerprint of anything that JSON can say."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def make_record(what: str, **content: Any) -> dict[str, Any]:
+    """A record: what was done, with which packages and settings; the time is a part of its own."""
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    return {"what": what, "time": {"written": now.isoformat()}, "versions": versions(), **content}
+
+
+def write_record(record: Mapping[str, Any], output: str | Path) -> Path:
+    """Write a record beside `output`, as `<its name>.record.json`."""
+    path = Path(f"{output}.record.json")
+    write_whole(path, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
+    return path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise AnnotuneError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def command_line() -> str:
+    """How the program was called, without the folders of this machine."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else ""

@@ -1,0 +1,56 @@
+"""What this machine can do: the processor to use, and whether half precision is fast on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+import torch
+
+from annotune.errors import AnnotuneError, nearest
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """The processor to compute on: `auto` takes a GPU where there is one.
+
+    Raises
+    ------
+    AnnotuneError
+        When the one asked for is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
+    kind = wanted.split(":")[0]
+    if kind not in there:
+        raise AnnotuneError(f"There is no device {wanted!r}.", nearest(wanted, ["auto", *there]))
+    if not there[kind]:
+        raise AnnotuneError(f"This machine has no {wanted!r} that torch can use.", "Leave device at 'auto'.")
+    return torch.device(wanted)
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is computed by the hardware; elsewhere it is many times slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    features = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, name, lambda: False)() for name in features)
+
+
+def half_precision(device: torch.device, enabled: bool = True) -> torch.autocast:
+    """A context in which matrix products run in bfloat16, where that is faster."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled and has_fast_bf16(device))
+
+
+def hardware() -> dict[str, Any]:
+    """What the record says about the machine; no names or addresses."""
+    cuda = torch.cuda.is_available()
+    return {
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if cuda else None,
+        "bf16": has_fast_bf16(choose_device()),
+        "system": platform.system(),
+    }

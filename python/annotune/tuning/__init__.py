@@ -1,0 +1,6 @@
+"""A model from codings: a probe first, then fine-tuning that starts from it.
+
+`settings` says what can be chosen, `base` finds the base model, `parts` keeps train, validation and
+test apart, `batches` makes batches, `encoder` is the network, `probe` its starting point, `loop` the
+training loop, and `fit` puts them together.
+"""

@@ -1,0 +1,84 @@
+"""Batches of similar lengths within a token budget, so that little of the work goes into padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from annotune.errors import AnnotuneError
+
+Indices = np.ndarray
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Texts as token ids: `ids[i]` is a list of ints; `cut` says how many texts were too long."""
+
+    ids: list[list[int]]
+    padding: int
+    cut: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, indices: Indices) -> Tokens:
+        """The texts at these places."""
+        return Tokens([self.ids[i] for i in indices], self.padding, 0)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens a text, shape (n,)."""
+        return np.fromiter((len(ids) for ids in self.ids), dtype=np.int64, count=len(self.ids))
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> Tokens:
+    """Texts as tokens, cut at `max_tokens` or at what the model can take.
+
+    NUL characters are dropped: tokenizers treat them in different ways.
+    """
+    limit = min(max_tokens, tokenizer.model_max_length)
+    # a token has hardly more than 32 characters, so nothing beyond can survive the cut
+    clean = [text.replace("\x00", "")[: limit * 32] for text in texts]
+    encoded = tokenizer(clean, truncation=True, max_length=limit)
+    cut = sum(bool(encoding.overflowing) for encoding in encoded.encodings)
+    ids = encoded["input_ids"]
+    padding = tokenizer.pad_token_id
+    if padding is None:
+        raise AnnotuneError("The base model's tokenizer has no padding token.", "Choose an encoder as base.")
+    return Tokens(ids, int(padding), cut)
+
+
+def by_length(
+    lengths: np.ndarray, max_tokens: int, max_texts: int, shuffle: np.random.Generator | None = None
+) -> list[Indices]:
+    """Batches (arrays of indices) of neighbouring lengths; with `shuffle`, in random order and composition.
+
+    Every index is in exactly one batch. A batch's texts times its longest text is within
+    `max_tokens`, unless a single text is longer.
+    """
+    ties = shuffle.permutation(len(lengths)) if shuffle is not None else np.arange(len(lengths))
+    order = np.lexsort((ties, lengths))
+    batches, start = [], 0
+    for end in range(1, len(order) + 1):
+        full = end == len(order) or end - start == max_texts or lengths[order[end]] * (end - start + 1) > max_tokens
+        if full:
+            batches.append(order[start:end])
+            start = end
+    if shuffle is not None:
+        return [batches[i] for i in shuffle.permutation(len(batches))]
+    return batches
+
+
+def pad(tokens: Tokens, batch: Indices, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask of a batch, both (texts, longest)."""
+    longest = max(len(tokens.ids[i]) for i in batch)
+    ids = np.full((len(batch), longest), tokens.padding, dtype=np.int64)
+    mask = np.zeros((len(batch), longest), dtype=np.int64)
+    for row, i in enumerate(batch):
+        ids[row, : len(tokens.ids[i])] = tokens.ids[i]
+        mask[row, : len(tokens.ids[i])] = 1
+    return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)

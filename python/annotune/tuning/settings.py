@@ -1,0 +1,56 @@
+"""What can be chosen about tuning; every default is meant to be left alone."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pydantic
+
+
+class Settings(pydantic.BaseModel):
+    """How a model is tuned.
+
+    Attributes
+    ----------
+    base
+        `minilm`, a folder, or a hub name such as `answerdotai/ModernBERT-base` (or `name@revision`).
+    method
+        `lora` adds small trainable matrices to every linear layer (Hu et al. 2021), `full` trains
+        all weights, `probe` leaves the base alone and fits a logistic regression on its embeddings.
+    epochs
+        Passes over the training texts; by default about 6, fewer where texts are many.
+    patience
+        Epochs without a gain on the validation part after which training stops; by default half of
+        the epochs, because the learning rate falls to zero at the end and most gains come late.
+    learning_rate, head_learning_rate
+        Of the base's trained weights and of the classification head; peaks of a one-cycle schedule.
+    rank
+        Of the LoRA matrices; their scale is twice the rank over the rank.
+    batch_tokens, batch_texts
+        A batch holds at most so many tokens, padding included, and so many texts.
+    max_tokens
+        Longer texts are cut there; how many is reported.
+    class_weights
+        `balanced` weighs labels by the inverse of their frequency, `none` does not, and `auto`
+        takes what the probe does better with on the validation part.
+    seed
+        Of every draw.
+    device
+        `auto`, `cpu`, `cuda` or `mps`.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    base: str = "minilm"
+    method: Literal["lora", "full", "probe"] = "lora"
+    epochs: int | None = pydantic.Field(default=None, ge=1, le=1000)
+    patience: int | None = pydantic.Field(default=None, ge=1)
+    learning_rate: float | None = pydantic.Field(default=None, gt=0)
+    head_learning_rate: float = pydantic.Field(default=1e-3, gt=0)
+    rank: int = pydantic.Field(default=16, ge=1)
+    batch_tokens: int = pydantic.Field(default=4096, ge=16)
+    batch_texts: int = pydantic.Field(default=32, ge=1)
+    max_tokens: int = pydantic.Field(default=256, ge=8)
+    class_weights: Literal["auto", "balanced", "none"] = "auto"
+    seed: int = pydantic.Field(default=1, ge=0)
+    device: str = "auto"
