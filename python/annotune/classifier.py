@@ -130,9 +130,7 @@ class Classifier:
             cut += tokens.cut
             parts.append(outputs(self.model, tokens, device, what=f"Coding {self.variable.name}", fast=fast))
         if cut:
-            warn(
-                f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their beginning is read."
-            )
+            warn(f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their start is read.")
         return np.concatenate(parts)
 
     def _as_codings(self, units: pl.Series, logits: np.ndarray, place: np.ndarray) -> pl.DataFrame:
@@ -167,7 +165,7 @@ class Classifier:
 
     def _sets(self, frame: pl.DataFrame, probabilities: np.ndarray) -> pl.DataFrame:
         """A row per label that is likelier than not; a unit without any keeps one row."""
-        given = [
+        given: list[list[dict[str, Any] | None]] = [
             [{"label": self.labels[i], "prob": float(row[i])} for i in np.flatnonzero(row > 0.5)] or [None]
             for row in probabilities
         ]
@@ -179,7 +177,8 @@ class Classifier:
     def _write(self, folder: Path) -> None:
         from safetensors.torch import save_file
 
-        self.model.backbone.save_pretrained(folder / BACKBONE, safe_serialization=True)
+        backbone: Any = self.model.backbone
+        backbone.save_pretrained(folder / BACKBONE, safe_serialization=True)
         self.tokenizer.save_pretrained(folder / BACKBONE)
         save_file(
             {name: weights.detach().cpu().contiguous() for name, weights in self.model.head.state_dict().items()},
@@ -284,7 +283,7 @@ def _require_same(model: Classifier, check: dict[str, Any], folder: Path) -> Non
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ class Evaluation:
         found = self.measures.filter(wanted)["estimate"]
         if found.is_empty():
             raise AnnotuneError(f"There is no measure {measure!r} of {model or self.models[0]!r}.", "See .measures.")
-        return found[0]
+        return None if found[0] is None else float(found[0])
 
     def table(self) -> pl.DataFrame:
         """A row per model and a column per leading measure, for reading."""

@@ -142,7 +142,7 @@ def _by_label(sums: Array, n_labels: int, sets: bool) -> tuple[Array, Array, Arr
 
 
 def _ratio(above: Array, below: Array) -> Array:
-    return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0)
+    return np.asarray(np.divide(above, below, out=np.full(np.shape(below), np.nan), where=below > 0))
 
 
 def _mean(values: Array) -> Array:

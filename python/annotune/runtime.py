@@ -33,7 +33,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is computed by the hardware; elsewhere it is many times slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     features = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return device.type == "cpu" and any(getattr(torch.cpu, name, lambda: False)() for name in features)
 

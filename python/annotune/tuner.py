@@ -17,7 +17,7 @@ from annotune.classifier import Classifier, model_sha256
 from annotune.codebook import Codebook, Variable
 from annotune.codings import check, of_variable
 from annotune.corpus import read_corpus
-from annotune.errors import AnnotuneError, nearest, warn
+from annotune.errors import AnnotuneError, listing, nearest, warn
 from annotune.evaluation import NO_INFORMATION, TF_IDF, Evaluation, encode, tabulate
 from annotune.record import frame_sha256, versions
 from annotune.runtime import hardware
@@ -49,7 +49,7 @@ class Coded:
         if self.targets.ndim == 1:
             return self.targets
         frequency = self.targets.sum(0)
-        return np.where(self.targets, frequency, frequency.max() + 1).argmin(1)
+        return np.asarray(np.where(self.targets, frequency, frequency.max() + 1).argmin(1))
 
 
 def tune(
@@ -198,7 +198,7 @@ def _coded(corpus: pl.DataFrame, gold: Any, codebook: Codebook, variable: str | 
             f"Tuning needs at least {FEWEST}; some hundreds are good.",
         )
     targets, _ = encode(rows, frame["unit_id"], entry)
-    seen = targets.any(0) if targets.ndim == 2 else np.bincount(targets, minlength=len(entry.labels)) > 0
+    seen = np.asarray(targets.any(0) if targets.ndim == 2 else np.bincount(targets, minlength=len(entry.labels)) > 0)
     return Coded(frame, *_without_unseen(targets, entry, seen))
 
 
@@ -216,8 +216,7 @@ def _without_unseen(
     if len(labels) < len(seen):
         never = [name for name in entry.names if name not in labels]
         warn(
-            f"{len(never)} labels of {entry.name!r} were never coded, so the model cannot give them: {', '.join(never[:5])}"
-            + (" ..." if len(never) > 5 else ".")
+            f"{len(never)} labels of {entry.name!r} were never coded; the model cannot give them: {listing(never, 5)}."
         )
     kept = entry.model_copy(update={"labels": tuple(label for label in entry.labels if label.name in labels)})
     if targets.ndim == 2:

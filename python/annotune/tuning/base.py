@@ -49,9 +49,9 @@ def load_backbone(base: Base) -> Any:
     from transformers import AutoModel
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     level = logging.get_verbosity()
-    logging.set_verbosity_error()  # weights of heads that are not used are no news to the user
+    logging.set_verbosity(logging.ERROR)  # weights of heads that are not used are no news to the user
     try:
         return AutoModel.from_pretrained(base.folder, use_safetensors=True, trust_remote_code=False, dtype="float32")
     except (OSError, ValueError, ImportError) as error:
@@ -59,7 +59,7 @@ def load_backbone(base: Base) -> Any:
         raise AnnotuneError(f"The base model {base.name} cannot be loaded: {reason}", "Check its folder.") from None
     finally:
         logging.set_verbosity(level)
-        logging.enable_progress_bar()
+        logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def load_tokenizer(base: Base) -> Any:

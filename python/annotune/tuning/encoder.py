@@ -36,7 +36,8 @@ class Encoder(nn.Module):
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Logits (texts, labels)."""
-        return self.head(self.embed(ids, mask))
+        logits: torch.Tensor = self.head(self.embed(ids, mask))
+        return logits
 
 
 def build(backbone: Any, n_labels: int) -> Encoder:
@@ -64,7 +65,8 @@ def add_lora(model: Encoder, rank: int) -> None:
 
 def merge_lora(model: Encoder) -> None:
     """Fold the low-rank matrices into the base's weights, which then need no peft to run."""
-    model.backbone = model.backbone.merge_and_unload()
+    adapted: Any = model.backbone
+    model.backbone = adapted.merge_and_unload()
 
 
 def outputs(

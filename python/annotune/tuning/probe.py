@@ -24,7 +24,7 @@ class Probe:
 
     def logits(self, embeddings: np.ndarray) -> np.ndarray:
         """Logits (n, labels) of embeddings (n, width)."""
-        return embeddings @ self.weight.T + self.bias
+        return np.asarray(embeddings @ self.weight.T + self.bias)
 
 
 def fit_probe(embeddings: np.ndarray, targets: np.ndarray, n_labels: int, penalty: float, balanced: bool) -> Probe:
