@@ -80,3 +80,59 @@ def write(
     known = read_codebook(codebook) if codebook else None
     formulas = regression or None  # typer gives an empty list where there is none
     write_table(data, paths, codebook=known, notes=note, title=title, labelled=labelled, regressions=formulas)
+
+
+@app.command()
+def reliability(
+    codings: Annotated[list[Path], typer.Argument(help="Files with codings: .xlsx, .csv, .dta, .parquet ...")],
+    codebook: Annotated[Path | None, typer.Option(help="Categories, their order, and what is multi-label.")] = None,
+    variable: Annotated[str | None, typer.Option(help="What to look at; each variable when left out.")] = None,
+    unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
+    coder: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
+    coders: Annotated[str | None, typer.Option(help="In the wide layout: the coders' columns, as a,b,c.")] = None,
+    columns: Annotated[list[str] | None, typer.Option(help="variable=column, where named differently.")] = None,
+    of: Annotated[str, typer.Option(help="all, pairs, categories, or coders (each against the rest).")] = "all",
+    model: Annotated[str | None, typer.Option(help="Compare people with these models, as m1,m2.")] = None,
+    level: Annotated[str | None, typer.Option(help="nominal, ordinal, interval, ratio, masi, jaccard ...")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Such as alpha,fleiss_kappa,icc.")] = None,
+    by: Annotated[str | None, typer.Option(help="Columns to divide the codings by, as a,b.")] = None,
+    ci: Annotated[str, typer.Option(help="bootstrap, analytic or gwet.")] = "bootstrap",
+    n_boot: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 1000,
+    cluster: Annotated[str | None, typer.Option(help="A column to resample by, or coder.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    write: Annotated[list[Path] | None, typer.Option(help="Also to a .dta, .rds, .csv, .xlsx or .tex.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg; a heat map with --of pairs.")] = None,
+) -> None:
+    """How far coders agree, with intervals."""
+    from annotune.agreement import present
+    from annotune.agreement.plots import plot_coders, plot_reliability
+    from annotune.agreement.views import view
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+
+    known = read_codebook(codebook) if codebook else None
+    table = read_codings(
+        list(codings),
+        known,
+        unit_id=unit_id,
+        coder=coder,
+        variable=None if columns else variable,
+        columns=dict(pair.partition("=")[::2] for pair in columns or []) or None,
+        coders=_words(coders),
+        keep=[*(_words(by) or []), *([cluster] if cluster not in (None, "coder") else [])],
+    )
+    wanted = {"variable": variable, "level": level, "metrics": _words(metrics), "by": _words(by), "ci": ci}
+    found = view(of, _words(model), table, codebook=known, n_boot=n_boot, cluster=cluster, seed=seed, **wanted)
+    screen = Console(highlight=False)
+    screen.print(present.screen(found), width=None if screen.is_terminal else 250)
+    for sentence in [*present.notes(found), *present.in_words(found)]:
+        print(sentence)
+    for path in write or []:
+        present.write(found, path)
+    if plot:
+        (plot_coders if of == "pairs" else plot_reliability)(found, plot)
+
+
+def _words(text: str | None) -> list[str] | None:
+    """`a,b` as a list; nothing where there is nothing."""
+    return [word.strip() for word in text.split(",")] if text else None

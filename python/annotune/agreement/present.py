@@ -1,0 +1,194 @@
+"""A reliability table for people: on the screen, in LaTeX, and in words with the conventions' sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from annotune.agreement.reliability import SCHEMA
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NAMES = {
+    "percent": "percent agreement",
+    "cohen_kappa": "Cohen's kappa",
+    "scott_pi": "Scott's pi",
+    "fleiss_kappa": "Fleiss' kappa",
+    "conger_kappa": "Conger's kappa",
+    "light_kappa": "Light's kappa",
+    "brennan_prediger": "Brennan-Prediger",
+    "ac1": "Gwet's AC1",
+    "ac2": "Gwet's AC2",
+    "alpha": "Krippendorff's alpha",
+    "dawid_skene": "error matrix",
+    **{f"icc{form}": f"ICC({form},1)" for form in "123"},
+    **{f"icc{form}k": f"ICC({form},k)" for form in "123"},
+}
+KAPPA_WORDS = ((0.0, "poor"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"))
+LANDIS_KOCH = "Landis and Koch 1977, p. 165"
+KRIPPENDORFF = "Krippendorff 2004, p. 241: reliable from .800, tentative from .667"
+TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"} | {
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    ">": r"\textgreater{}",
+    "<": r"\textless{}",
+}
+MOST_NAMED = 3  # rows that a note names
+NUMBERS = 4  # the last columns of a printed table
+CAUTION = "Conventions are no verdict: how much agreement is enough depends on what the codes are used for."
+
+
+def named(metric: str) -> str:
+    """The metric's name in prose."""
+    base = metric.removesuffix("_difference")
+    name = NAMES.get(base, base.replace("_", " "))
+    return f"{name}, difference" if base != metric else name
+
+
+def in_words(found: pl.DataFrame) -> list[str]:
+    """What the conventions say about each coefficient and its interval, with their sources; never as a verdict.
+
+    Only kappa-like coefficients and alpha have conventions. Nothing is said of rows without an interval.
+
+    Examples
+    --------
+    >>> row = {"variable": "topic", "metric": "alpha", "level": "nominal", "estimate": 0.71}
+    >>> print(in_words(pl.DataFrame([row | {"ci_low": 0.6, "ci_high": 0.82}]))[0])
+    topic: Krippendorff's alpha (nominal) 0.71, 95 % interval 0.60 to 0.82: tentative at the estimate,
+    from below tentative to reliable by the interval (Krippendorff 2004, p. 241: reliable from .800, tentative
+    from .667).
+    """
+    sentences = [sentence for row in found.to_dicts() for sentence in _sentence(row)]
+    return [*sentences, CAUTION] if sentences else []
+
+
+def _sentence(row: dict[str, Any]) -> Iterator[str]:
+    judged = _judge(row["metric"])
+    if judged is None or row["ci_low"] is None:
+        return
+    words, source = judged
+    at, low, high = (words(row[key]) for key in ("estimate", "ci_low", "ci_high"))
+    span = (
+        f"{low} throughout the interval"
+        if low == high == at
+        else f"{at} at the estimate, {_span(low, high)} by the interval"
+    )
+    yield (
+        f"{about(row)}: {named(row['metric'])} ({row['level']}) {row['estimate']:.2f}, "
+        f"95 % interval {row['ci_low']:.2f} to {row['ci_high']:.2f}: {span} ({source})."
+    )
+
+
+def _span(low: str, high: str) -> str:
+    return low if low == high else f"from {low} to {high}"
+
+
+def _judge(metric: str) -> Any:
+    if metric == "alpha":
+        return _alpha_word, KRIPPENDORFF
+    if metric.endswith("_kappa") or metric == "scott_pi":
+        return _kappa_word, LANDIS_KOCH
+    return None
+
+
+def _alpha_word(value: float) -> str:
+    if value >= 0.8:
+        return "reliable"
+    return "tentative" if value >= 0.667 else "below tentative"
+
+
+def _kappa_word(value: float) -> str:
+    return next((word for limit, word in KAPPA_WORDS if value <= limit), "almost perfect")
+
+
+def about(row: dict[str, Any]) -> str:
+    """What a row is about: the groups of `by`, the variable, the category and the coders."""
+    groups = [f"{name} {value}" for name, value in row.items() if name not in SCHEMA]
+    coders = " and ".join(str(row[side]) for side in ("coder_a", "coder_b") if row.get(side) is not None)
+    parts = [*groups, row["variable"], row.get("category"), coders or None]
+    return ", ".join(str(part) for part in parts if part is not None)
+
+
+def screen(found: pl.DataFrame) -> Table:
+    """The table as rich prints it."""
+    from rich.table import Table
+
+    shown, header = _cells(found)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for place, name in enumerate(header):
+        table.add_column(name, no_wrap=True, justify="right" if place >= len(header) - NUMBERS else "left")
+    for row in shown:
+        table.add_row(*row)
+    return table
+
+
+def tex(found: pl.DataFrame) -> str:
+    """The table as LaTeX, for the package booktabs."""
+    shown, header = _cells(found)
+    lines = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in shown]
+    head = " & ".join(_escaped(cell) for cell in header) + r" \\"
+    below = [f"% {note}" for note in found["note"].drop_nulls().unique(maintain_order=True)]
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{'l' * (len(header) - NUMBERS)}{'r' * NUMBERS}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            *below,
+            "",
+        ]
+    )
+
+
+def notes(found: pl.DataFrame) -> list[str]:
+    """What the rows' notes say, each once, and which rows it is about."""
+    told: dict[str, list[str]] = {}
+    for row in found.filter(pl.col("note").is_not_null()).to_dicts():
+        for note in row["note"].split("; "):
+            told.setdefault(note, []).append(f"{about(row)}, {named(row['metric'])}")
+    return [f"Note: {note} ({_some(rows)})." for note, rows in told.items()]
+
+
+def _some(rows: list[str]) -> str:
+    rest = len(rows) - MOST_NAMED
+    return "; ".join(rows[:MOST_NAMED]) + (f"; and {rest:,} more" if rest > 0 else "")
+
+
+def _escaped(cell: str) -> str:
+    return "".join(TEX.get(sign, sign) for sign in cell)
+
+
+def _cells(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
+    """Cells as text, without the columns that are empty throughout."""
+    groups = [name for name in found.columns if name not in SCHEMA]
+    sides = [name for name in ("category", "coder_a", "coder_b") if found[name].is_not_null().any()]
+    labels = [*groups, "variable", *sides]
+    header = [*labels, "coefficient", "level", "estimate", "95 % interval", "units", "coders"]
+    rows = []
+    for row in found.to_dicts():
+        interval = "" if row["ci_low"] is None else f"{row['ci_low']:.3f} to {row['ci_high']:.3f}"
+        estimate = "-" if row["estimate"] is None else f"{row['estimate']:.3f}"
+        first = ["" if row[name] is None else str(row[name]) for name in labels]
+        numbers = [estimate, interval, f"{row['n_pairable']:,}", f"{row['n_coders']:,}"]
+        rows.append([*first, named(row["metric"]), row["level"], *numbers])
+    return rows, header
+
+
+def write(found: pl.DataFrame, path: Path) -> None:
+    """Write the table: .tex as LaTeX, anything else as `annotune.write` does."""
+    if path.suffix.lower() == ".tex":
+        from annotune.record import write_whole
+
+        write_whole(path, tex(found))
+        return
+    from annotune.export.write import write as write_table
+
+    write_table(found, path, title="Reliability")

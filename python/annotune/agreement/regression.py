@@ -1,0 +1,246 @@
+"""Does agreement depend on who coded, when, or on the text?"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from annotune.agreement.patterns import Floats
+from annotune.codebook import Codebook
+from annotune.codings import check, of_variable
+from annotune.corpus import as_frame, require_columns
+from annotune.errors import AnnotuneError, warn
+
+SIGNIFICANT = 0.05
+MOST_LEVELS = 200
+FEW_CLUSTERS = 30
+
+
+@dataclass(frozen=True)
+class AgreementRegression:
+    """A fitted reliability regression.
+
+    `table`: a row per term: covariate, term, reference, estimate (log odds), se, ci_low, ci_high, p_value
+    (two-sided), effect (average change of the share of agreeing coders). `tests`: a row per covariate: chi2, df,
+    p_value of the joint Wald test. `verdict`: the same in plain words.
+    """
+
+    table: pl.DataFrame
+    tests: pl.DataFrame
+    verdict: str
+    n_codings: int
+    n_units: int
+    n_clusters: int
+
+
+def reliability_regression(
+    codings: Any,
+    on: str | Sequence[str],
+    variable: str | None = None,
+    codebook: Codebook | None = None,
+    corpus: Any = None,
+    cluster: str = "unit_id",
+) -> AgreementRegression:
+    """Regress each coding's agreement with the unit's other codings on who, when, or what was coded.
+
+    The outcome is the share of the unit's other coders who gave the same label (the same set of labels), in a
+    fractional logit (Papke and Wooldridge 1996) with standard errors robust to clusters.
+
+    Parameters
+    ----------
+    codings
+        A table of codings.
+    on
+        Covariates: columns of the codings (`coder` among them) or of the corpus. Numbers enter as they are;
+        everything else as categories, the most frequent one being the reference.
+    variable
+        What was coded; the only variable there is when left out.
+    codebook
+        Says what is multi-label.
+    corpus
+        Texts with covariates, joined by `unit_id`.
+    cluster
+        Whose codings depend on each other: `unit_id`, `coder`, or another column.
+
+    Raises
+    ------
+    AnnotuneError
+        For columns that are not there or do not vary, or where nothing was coded twice.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> said = {"unit_id": list("aabbccddee"), "coder": ["ann", "ben"] * 5, "label": list("xxxyyxxxyy")}
+    >>> frame = pl.DataFrame(said | {"words": [3, 3, 40, 40, 20, 20, 5, 5, 30, 30], "variable": ["v"] * 10})
+    >>> fit = at.reliability_regression(frame, "words")
+    >>> fit.tests["covariate"].to_list(), fit.n_codings, fit.table["estimate"][1] < 0
+    (['words'], 10, True)
+    """
+    names = [on] if isinstance(on, str) else list(on)
+    if not names:
+        raise AnnotuneError("No covariate was named.", "Name columns of the codings or the corpus with on=.")
+    rows = _agreeing(codings, variable, codebook)
+    rows = _joined(rows, corpus, [*names, cluster])
+    rows = _complete(rows, names)
+    design, terms = _design(rows, names)
+    fit = _fitted(rows["agree"].to_numpy(), design, rows[cluster].rank("dense").to_numpy())
+    table = _table(fit, design, terms)
+    tests = _tests(fit, terms, names)
+    clusters = rows[cluster].n_unique()
+    return AgreementRegression(
+        table, tests, _verdict(table, tests, clusters, fit.converged), len(rows), rows["unit_id"].n_unique(), clusters
+    )
+
+
+def _agreeing(codings: Any, variable: str | None, codebook: Codebook | None) -> pl.DataFrame:
+    """A row per coding of a unit that two coders coded, with the share of the others who said the same."""
+    rows = check(codings)
+    names = rows["variable"].unique(maintain_order=True).to_list()
+    if variable is None and len(names) != 1:
+        raise AnnotuneError("The table has several variables.", f"Choose with variable=: {names}.")
+    rows = of_variable(rows, variable or names[0])
+    entry = codebook.variable(variable or names[0]) if codebook else None
+    key = ["unit_id", "coder"]
+    if entry is not None and entry.kind == "multilabel":
+        said = pl.col("label").drop_nulls().unique().sort().str.join(";")
+        rest = [pl.col(name).first() for name in rows.columns if name not in (*key, "label")]
+        rows = rows.filter(pl.col("status").is_in(["ok", "none"])).group_by(key, maintain_order=True).agg(said, *rest)
+    else:
+        rows = rows.filter((pl.col("status") == "ok") & pl.col("label").is_not_null())
+    rows = rows.unique(key, keep="first", maintain_order=True)
+    others = pl.len().over("unit_id") - 1
+    share = (pl.len().over("unit_id", "label") - 1) / others
+    rows = rows.with_columns(share.alias("agree")).filter(others > 0)
+    if rows.is_empty():
+        raise AnnotuneError("No unit was coded by two coders.", "Agreement can only be seen on units coded twice.")
+    return rows
+
+
+def _joined(rows: pl.DataFrame, corpus: Any, names: Sequence[str]) -> pl.DataFrame:
+    wanted = [name for name in names if name not in rows.columns]
+    if corpus is not None and wanted:
+        texts = as_frame(corpus)
+        require_columns(texts, ["unit_id", *wanted], "Neither the table of codings nor the corpus")
+        texts = texts.select(pl.col("unit_id").cast(pl.String), *dict.fromkeys(wanted))
+        return rows.join(texts.unique("unit_id"), on="unit_id", how="left", maintain_order="left")
+    require_columns(rows, names, "The table of codings")
+    return rows
+
+
+def _complete(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    whole = rows.drop_nulls(list(names))
+    if len(whole) < len(rows):
+        warn(f"{len(rows) - len(whole):,} of {len(rows):,} codings lack a covariate and were left out.")
+    for name in names:
+        if whole[name].n_unique() < 2:
+            raise AnnotuneError(f"The covariate {name!r} is the same for all {len(whole):,} codings.", "Leave it out.")
+        if not whole[name].dtype.is_numeric() and whole[name].n_unique() > MOST_LEVELS:
+            many = whole[name].n_unique()
+            raise AnnotuneError(f"The covariate {name!r} has {many:,} categories.", "Group them, or give numbers.")
+    return whole
+
+
+@dataclass(frozen=True)
+class _Term:
+    covariate: str
+    name: str
+    reference: str | None
+
+
+def _design(rows: pl.DataFrame, names: Sequence[str]) -> tuple[Floats, list[_Term]]:
+    """The columns of the regression, the constant first; numbers as they are, categories as dummies."""
+    columns, terms = [np.ones(len(rows))], [_Term("", "constant", None)]
+    for name in names:
+        column = rows[name]
+        if column.dtype.is_numeric():
+            columns.append(column.cast(pl.Float64).to_numpy())
+            terms.append(_Term(name, name, None))
+            continue
+        words = column.cast(pl.String)
+        often = words.value_counts().sort("count", name, descending=[True, False])[name].to_list()
+        for level in sorted(often[1:]):
+            columns.append((words == level).cast(pl.Float64).to_numpy())
+            terms.append(_Term(name, level, often[0]))
+    return np.column_stack(columns), terms
+
+
+def _fitted(outcome: Floats, design: Floats, groups: Any) -> Any:
+    import statsmodels.api as sm
+
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        raise AnnotuneError("The covariates determine each other.", "Leave one of them out.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # convergence and separation are read from the fit and told in the verdict
+        model = sm.GLM(outcome, design, family=sm.families.Binomial())
+        return model.fit(cov_type="cluster", cov_kwds={"groups": groups})
+
+
+def _table(fit: Any, design: Floats, terms: Sequence[_Term]) -> pl.DataFrame:
+    limits = fit.conf_int()
+    return pl.DataFrame(
+        {
+            "covariate": [term.covariate for term in terms],
+            "term": [term.name for term in terms],
+            "reference": pl.Series([term.reference for term in terms], dtype=pl.String),
+            "estimate": fit.params,
+            "se": fit.bse,
+            "ci_low": limits[:, 0],
+            "ci_high": limits[:, 1],
+            "p_value": fit.pvalues,
+            "effect": [None, *(_effect(fit, design, terms, i) for i in range(1, len(terms)))],
+        }
+    )
+
+
+def _effect(fit: Any, design: Floats, terms: Sequence[_Term], term: int) -> float:
+    """The average change in agreement: per unit of a number, against the reference for a category."""
+    if terms[term].reference is None:
+        share = fit.predict(design)
+        return float((share * (1 - share)).mean() * fit.params[term])
+    without = design.copy()
+    without[:, [i for i, other in enumerate(terms) if other.covariate == terms[term].covariate]] = 0
+    with_it = without.copy()
+    with_it[:, term] = 1
+    return float((fit.predict(with_it) - fit.predict(without)).mean())
+
+
+def _tests(fit: Any, terms: Sequence[_Term], names: Sequence[str]) -> pl.DataFrame:
+    """Joint Wald tests, by the covariance that is robust to clusters."""
+    from scipy.stats import chi2
+
+    rows = []
+    for name in names:
+        mine = [i for i, term in enumerate(terms) if term.covariate == name]
+        beta, cov = fit.params[mine], fit.cov_params()[np.ix_(mine, mine)]
+        statistic = float(beta @ np.linalg.pinv(cov) @ beta)
+        rows.append(
+            {"covariate": name, "chi2": statistic, "df": len(mine), "p_value": float(chi2.sf(statistic, len(mine)))}
+        )
+    return pl.DataFrame(rows)
+
+
+def _verdict(table: pl.DataFrame, tests: pl.DataFrame, clusters: int, converged: bool) -> str:
+    sentences = [_about(test, table.filter(pl.col("covariate") == test["covariate"])) for test in tests.to_dicts()]
+    if clusters < FEW_CLUSTERS:
+        sentences.append(f"With {clusters} clusters the p-values are too small rather than too large.")
+    if not converged:
+        sentences.append("The regression has not converged: do not rely on it.")
+    return " ".join(sentences)
+
+
+def _about(test: dict[str, Any], terms: pl.DataFrame) -> str:
+    p = "p < .001" if test["p_value"] < 0.001 else f"p = {test['p_value']:.3f}"
+    by = f"two-sided Wald test, {p}"
+    if test["p_value"] >= SIGNIFICANT:
+        return f"No sign that agreement depends on {test['covariate']} ({by}), which does not prove that it does not."
+    most = terms.sort(pl.col("effect").abs(), descending=True).row(0, named=True)
+    points = f"{abs(most['effect']) * 100:.1f} percentage points {'more' if most['effect'] > 0 else 'less'}"
+    if most["reference"] is None:
+        return f"Agreement depends on {test['covariate']}: {points} for each further unit of it ({by})."
+    against = f"{most['term']!r} agrees {points} than {most['reference']!r}"
+    return f"Agreement depends on {test['covariate']}: {against} ({by})."
