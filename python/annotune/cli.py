@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,9 +13,15 @@ from rich.console import Console
 from annotune import __version__
 from annotune.errors import AnnotuneError, AnnotuneWarning
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from annotune.study import Results
+
 app = typer.Typer(
     help="From a codebook to a regression table.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
@@ -123,9 +129,8 @@ def reliability(
     )
     wanted = {"variable": variable, "level": level, "metrics": _words(metrics), "by": _words(by), "ci": ci}
     found = view(of, _words(model), table, codebook=known, n_boot=n_boot, cluster=cluster, seed=seed, **wanted)
-    screen = Console(highlight=False)
-    screen.print(present.screen(found), width=None if screen.is_terminal else 250)
-    for sentence in [*present.notes(found), *present.in_words(found)]:
+    Console(highlight=False, width=None if sys.stdout.isatty() else 250).print(present.screen(found))
+    for sentence in [*present.notes(found), *(present.in_words(found) if of == "all" else [])]:
         print(sentence)
     for path in write or []:
         present.write(found, path)
@@ -136,3 +141,225 @@ def reliability(
 def _words(text: str | None) -> list[str] | None:
     """`a,b` as a list; nothing where there is nothing."""
     return [word.strip() for word in text.split(",")] if text else None
+
+
+Id = Annotated[str, typer.Option(help="The corpus column with the identifier.")]
+Text = Annotated[str, typer.Option(help="The corpus column with the text.")]
+OfVariable = Annotated[str | None, typer.Option(help="Which variable of the codebook; not needed where there is one.")]
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="The study file, study.yaml.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Do every step again, also those that are up to date.")
+    ] = False,
+) -> None:
+    """Run a study: from codebook, corpus and codings to a tuned model, the coded corpus and its files."""
+    from annotune.study import run as run_study
+
+    _show_results(run_study(study, again=again, say=_say))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder for the simulated data and its results.")] = Path("demo-output"),
+) -> None:
+    """Simulate a study and run it: questions to a parliament, two coders, and a known truth."""
+    from annotune.simulation import demo as simulate
+    from annotune.study import run as run_study
+
+    data = simulate(out)
+    assert data.study is not None
+    console.print(f"Simulated {len(data.corpus):,} questions, {len(data.coders['anna']):,} of them coded, in {out}.")
+    results = run_study(data.study, say=_say)
+    _show_results(results)
+    _show_effect(results.data, data.effect)
+    console.print("\n[bold]What to type next[/bold]")
+    console.print(f"  annotune run {data.study}      (nothing has changed: every step is up to date)")
+    console.print(f"  annotune reliability {out}/coder_anna.xlsx {out}/coder_ben.dta --codebook {out}/codebook.yaml")
+    console.print(f"  annotune classify {out}/annotune-work/topic/model YOUR_TEXTS.csv coded.dta")
+
+
+@app.command()
+def resolve(
+    codings: Annotated[list[Path], typer.Argument(help="Files with codings.")],
+    out: Annotated[Path, typer.Option(help="Where the gold goes: .csv, .parquet, .dta ...")],
+    codebook: Annotated[Path | None, typer.Option(help="The labels there are.")] = None,
+    rule: Annotated[str, typer.Option(help="majority, unanimous, coder, adjudicated or dawid_skene.")] = "majority",
+    ties: Annotated[str, typer.Option(help="drop, first, or the label that wins ties.")] = "drop",
+    chosen: Annotated[str | None, typer.Option("--coder", help="For the rules coder and adjudicated.")] = None,
+    unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
+    coder_column: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
+    variable: OfVariable = None,
+) -> None:
+    """Make one answer a unit from several coders' answers."""
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+    from annotune.codings import resolve as resolve_codings
+    from annotune.export.write import write as write_table
+
+    known = read_codebook(codebook) if codebook else None
+    table = read_codings(list(codings), known, unit_id=unit_id, coder=coder_column, variable=variable)
+    gold = resolve_codings(table, rule, codebook=known, ties=ties, coder=chosen)  # type: ignore[arg-type]
+    write_table(gold, out)
+    answered = gold.filter(gold["status"].is_in(["ok", "none"]))["unit_id"].n_unique()
+    console.print(f"{answered:,} of {gold['unit_id'].n_unique():,} units have an answer; written to {out}.")
+
+
+@app.command()
+def tune(
+    corpus: Annotated[Path, typer.Argument(help="The texts.")],
+    gold: Annotated[list[Path], typer.Argument(help="Files with one answer a unit.")],
+    codebook: Annotated[Path, typer.Option(help="What was coded.")],
+    out: Annotated[Path, typer.Option(help="The folder for the model.")],
+    variable: OfVariable = None,
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
+    method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
+    test: Annotated[list[str] | None, typer.Option(help="A share, or column=value for the texts to hold out.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Cross-validate in so many folds instead.")] = None,
+    group: Annotated[str | None, typer.Option(help="Texts with the same value here stay together.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Tune a model on hand-coded texts, and measure it on texts it has not seen."""
+    from annotune import display
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+    from annotune.corpus import read_corpus
+    from annotune.tuner import tune as tune_model
+
+    known = read_codebook(codebook)
+    coded = read_codings(list(gold), known, unit_id=unit_id, variable=variable)
+    options: dict[str, Any] = {"base": base, "method": method, "epochs": epochs, "seed": seed, "device": device}
+    texts = read_corpus(corpus, unit_id, text)
+    model = tune_model(texts, coded, known, variable, test=_test_part(test), folds=folds, group=group, **options)
+    model.save(out)
+    if model.evaluation is not None:
+        console.print(display.comparison(model.evaluation))
+        console.print(display.labels(model.evaluation))
+    console.print(f"The model {model.name} is in {out}.")
+
+
+@app.command()
+def classify(
+    model: Annotated[Path, typer.Argument(help="The folder of a tuned model.")],
+    corpus: Annotated[Path, typer.Argument(help="The texts to code.")],
+    paths: Annotated[list[Path], typer.Argument(help="Where to: .dta, .rds, .parquet, .csv ...")],
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    precision: Annotated[
+        str, typer.Option(help="float32, or bfloat16 for speed where the processor has it.")
+    ] = "float32",
+) -> None:
+    """Code texts with a tuned model, and write them with their covariates."""
+    from annotune import display
+    from annotune.classifier import load
+    from annotune.codebook import Codebook
+    from annotune.corpus import read_corpus
+    from annotune.export.write import write as write_table
+    from annotune.record import file_sha256, make_record, write_record
+    from annotune.results import attach
+
+    coder = load(model)
+    texts = read_corpus(corpus, unit_id, text)
+    codings = coder.classify(texts, precision=precision)
+    known = Codebook(variables=(coder.variable,))
+    write_table(attach(texts, codings, codebook=known), paths, codebook=known, notes=[f"Coded by {coder.name}."])
+    record = make_record("annotune classify", model=coder.card, corpus_sha256=file_sha256(corpus), precision=precision)
+    for path in paths:
+        write_record(record, path)
+    console.print(display.counts(codings))
+    console.print("Written: " + ", ".join(str(path) for path in paths))
+
+
+@app.command()
+def evaluate(
+    truth: Annotated[Path, typer.Argument(help="The gold: one answer a unit.")],
+    predicted: Annotated[Path, typer.Argument(help="The answers to measure.")],
+    codebook: Annotated[Path | None, typer.Option(help="The labels there are.")] = None,
+    variable: OfVariable = None,
+    unit_id: Annotated[str, typer.Option(help="The column with the identifier, in every file.")] = "unit_id",
+    corpus: Annotated[Path | None, typer.Option(help="The texts, for the TF-IDF baseline.")] = None,
+    text: Text = "text",
+    cluster: Annotated[str | None, typer.Option(help="A column of the corpus to resample by.")] = None,
+    n_boot: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    write: Annotated[list[Path] | None, typer.Option(help="Also write the measures to a .csv, .dta ...")] = None,
+) -> None:
+    """Compare predicted with true labels, beside what could be had without a model."""
+    from annotune import display
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+    from annotune.corpus import read_corpus
+    from annotune.evaluation import evaluate as evaluate_codings
+    from annotune.export.write import write as write_table
+
+    known = read_codebook(codebook) if codebook else None
+    sides = [read_codings(path, known, unit_id=unit_id, variable=variable) for path in (truth, predicted)]
+    texts = read_corpus(corpus, unit_id, text) if corpus else None
+    options: dict[str, Any] = {"variable": variable, "codebook": known, "corpus": texts, "cluster": cluster}
+    found = evaluate_codings(*sides, n_boot=n_boot, seed=seed, **options)
+    console.print(display.comparison(found))
+    console.print(display.labels(found))
+    if write:
+        write_table(found.measures, write)
+
+
+def _say(step: str) -> None:
+    errors.print(f"{step} ...", style="dim", markup=False)
+
+
+def _test_part(test: list[str] | None) -> float | dict[str, list[str]] | None:
+    """A share, or the columns and values of `column=value`."""
+    if not test:
+        return None
+    if len(test) == 1 and "=" not in test[0]:
+        try:
+            return float(test[0])
+        except ValueError:
+            raise AnnotuneError(f"--test {test[0]!r} is neither a share nor column=value.", "Such as 0.2.") from None
+    part: dict[str, list[str]] = {}
+    for pair in test:
+        column, equals, value = pair.partition("=")
+        if not equals:
+            raise AnnotuneError(f"--test {pair!r} is not column=value.", "Such as party=Greens; it may be repeated.")
+        part.setdefault(column, []).append(value)
+    return part
+
+
+def _show_results(results: Results) -> None:
+    from annotune import display
+    from annotune.agreement import present
+
+    console.print("\n[bold]Agreement of the coders[/bold]")
+    console.print(present.screen(results.reliability))
+    for sentence in present.in_words(results.reliability):
+        console.print(sentence, markup=False)
+    for variable, evaluation in results.evaluations.items():
+        console.print(f"\n[bold]The model for {variable}, on texts it was not tuned on[/bold]")
+        console.print(display.comparison(evaluation))
+        console.print()
+        console.print(display.labels(evaluation))
+    console.print("\n[bold]The corpus as coded[/bold]")
+    console.print(display.counts(results.codings))
+    console.print("\n[bold]Files[/bold]")
+    for path in results.files:
+        console.print(
+            f"  {path}  ({path.stat().st_size / 1e6:,.1f} MB, record in {path.name}.record.json)", markup=False
+        )
+    current = [step for step, state in results.done.items() if state == "up to date"]
+    if current:
+        console.print(f"Up to date and not done again: {', '.join(current)}.")
+
+
+def _show_effect(data: pl.DataFrame, effect: float) -> None:
+    """What the codes say about the effect that was simulated."""
+    from annotune.simulation import health_gap
+
+    console.print("\n[bold]The opposition's share of questions on health, minus the government's[/bold]")
+    console.print(f"  in truth {effect:.3f}, by the model's codes {health_gap(data, 'topic'):.3f}, ", end="")
+    console.print(f"by the {data['topic_gold'].count():,} hand-coded questions {health_gap(data, 'topic_gold'):.3f}")

@@ -1,0 +1,69 @@
+"""Results as a person reads them in a terminal."""
+
+from __future__ import annotations
+
+import polars as pl
+from rich.table import Table
+
+from annotune.evaluation import LEADING, LEADING_SETS, Evaluation
+
+MEASURES = {
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "kappa": "kappa",
+    "mcc": "MCC",
+    "accuracy": "accuracy",
+    "exact_set": "exact set",
+    "any_right": "at least one right",
+    "jaccard": "Jaccard",
+}
+
+
+def comparison(evaluation: Evaluation) -> Table:
+    """The model beside its baselines, a row each, the leading measures with 95 % intervals."""
+    sets = "exact_set" in set(evaluation.measures["measure"])
+    names = LEADING_SETS if sets else LEADING
+    table = _table("", *(MEASURES[name] for name in names), "texts")
+    for model in evaluation.models:
+        rows = {row["measure"]: row for row in evaluation.measures.filter(pl.col("model") == model).to_dicts()}
+        table.add_row(model, *(_with_interval(rows[name]) for name in names), f"{rows[names[0]]['n_units']:,}")
+    return table
+
+
+def labels(evaluation: Evaluation) -> Table:
+    """Every label's precision, recall and F1, of the first model."""
+    table = _table("label", "precision", "recall", "F1", "95 % interval", "true", "predicted")
+    for row in evaluation.labels.filter(pl.col("model") == evaluation.models[0]).to_dicts():
+        interval = "" if row["f1_low"] is None else f"{row['f1_low']:.2f} to {row['f1_high']:.2f}"
+        figures = (_number(row[name]) for name in ("precision", "recall", "f1"))
+        table.add_row(row["label"], *figures, interval, f"{row['n_true']:,}", f"{row['n_predicted']:,}")
+    return table
+
+
+def counts(codings: pl.DataFrame) -> Table:
+    """How many units got each label, or why they got none."""
+    table = _table("variable", "label", "texts", "share")
+    for (variable,), rows in codings.group_by("variable", maintain_order=True):
+        said = pl.coalesce("label", pl.format("({})", "status")).alias("said")
+        units = rows["unit_id"].n_unique()
+        for row in rows.group_by(said).len().sort("len", descending=True).to_dicts():
+            table.add_row(str(variable), row["said"], f"{row['len']:,}", f"{row['len'] / units:.1%}")
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _with_interval(row: dict[str, float | None]) -> str:
+    if row["ci_low"] is None:
+        return _number(row["estimate"])
+    return f"{_number(row['estimate'])} ({row['ci_low']:.2f}-{row['ci_high']:.2f})"

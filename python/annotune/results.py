@@ -1,0 +1,112 @@
+"""The corpus with its codes beside it: one row a text, ready to be written and analysed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import polars as pl
+
+from annotune.codebook import Codebook, Variable
+from annotune.codings import check
+from annotune.corpus import as_frame
+from annotune.errors import AnnotuneError
+
+
+def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, text: bool = False) -> pl.DataFrame:
+    """Put each unit's codes beside its covariates.
+
+    Parameters
+    ----------
+    corpus
+        n rows: unit_id, text, covariates.
+    codings
+        A table of codings by one coder a variable, as `Classifier.classify` returns it.
+    codebook
+        Gives each column its labels, in order.
+    gold
+        What people decided; adds `<variable>_gold` where they coded the unit.
+    text
+        Whether the text stays in.
+
+    Returns
+    -------
+    polars.DataFrame
+        n rows in the corpus's order: unit_id, covariates, and for a variable `topic` the columns
+        `topic` (its label, `pl.Enum`), `topic_prob`, `topic_status`, `topic_p_<label>`, `topic_gold`.
+        A multi-label variable has a 0/1 column `topic_<label>` for each label in place of `topic`.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> vote = at.Variable(name="vote", labels=(at.Label(code=1, name="yes"), at.Label(code=2, name="no")))
+    >>> said = pl.DataFrame({"unit_id": ["b"], "variable": ["vote"], "label": ["no"]})
+    >>> texts = pl.DataFrame({"unit_id": ["a", "b"], "text": ["...", "..."]})
+    >>> at.attach(texts, said, codebook=at.Codebook(variables=(vote,)))["vote"].to_list()
+    [None, 'no']
+    """
+    frame = as_frame(corpus)
+    frame = frame if text else frame.drop("text", strict=False)
+    table = check(codings)
+    decided = None if gold is None else check(gold)
+    for entry in codebook.variables:
+        rows = table.filter(pl.col("variable") == entry.name)
+        if len(rows):
+            frame = _beside(frame, rows, entry)
+            if decided is not None:
+                frame = _gold_beside(frame, decided.filter(pl.col("variable") == entry.name), entry)
+    return frame
+
+
+def _beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
+    if rows["coder"].n_unique() > 1:
+        raise AnnotuneError(f"{entry.name!r} was coded by several coders.", "Choose one, or resolve them first.")
+    name, sets = entry.name, entry.kind == "multilabel"
+    named = _columns(entry, f"{name}_p")
+    probabilities = [pl.col(f"p_{label}").alias(named[label]) for label in entry.names if f"p_{label}" in rows.columns]
+    first = rows.unique("unit_id", keep="first", maintain_order=True)
+    if not sets and len(first) < len(rows):
+        raise AnnotuneError(f"A unit has several answers for {name!r}.", "Make them one with resolve().")
+    answer = (
+        _columns_of_sets(rows, entry, name)
+        if sets
+        else first.select("unit_id", _label(entry).alias(name), pl.col("prob").alias(f"{name}_prob"))
+    )
+    extra = first.select("unit_id", pl.col("status").alias(f"{name}_status"), *probabilities)
+    taken = set(frame.columns) & {*answer.columns, *extra.columns} - {"unit_id"}
+    if taken:
+        raise AnnotuneError(
+            f"The corpus has a column {min(taken)!r} already.", "Rename it, or leave it out with covariates."
+        )
+    joined = frame.join(answer, on="unit_id", how="left", maintain_order="left")
+    return joined.join(extra, on="unit_id", how="left", maintain_order="left")
+
+
+def _gold_beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
+    if entry.kind == "multilabel":
+        answer = _columns_of_sets(rows, entry, f"{entry.name}_gold")
+    else:
+        answer = rows.select("unit_id", _label(entry).alias(f"{entry.name}_gold"))
+    return frame.join(answer, on="unit_id", how="left", maintain_order="left")
+
+
+def _label(entry: Variable) -> pl.Expr:
+    return pl.col("label").cast(pl.Enum(entry.names))
+
+
+def _columns_of_sets(rows: pl.DataFrame, entry: Variable, stem: str) -> pl.DataFrame:
+    """A 0/1 column a label; null where the unit was not coded."""
+    coded = pl.col("status").is_in(["ok", "none"]).any()
+    given = [
+        pl.when(coded).then((pl.col("label") == label).fill_null(False).any()).cast(pl.Int8).alias(column)
+        for label, column in _columns(entry, stem).items()
+    ]
+    return rows.group_by("unit_id", maintain_order=True).agg(given)
+
+
+def _columns(entry: Variable, stem: str) -> dict[str, str]:
+    """A column name for each label, in letters, digits and underscores; its code where names would collide."""
+    names = {label: f"{stem}_" + re.sub(r"\W+", "_", label).strip("_") for label in entry.names}
+    if len({name.casefold() for name in names.values()}) < len(names):
+        return {label: f"{stem}_{code}" for label, code in entry.codes.items()}
+    return names
