@@ -41,10 +41,11 @@ def _compare(sheet: Sheet, sent: pl.DataFrame, found: pl.DataFrame, labels: Labe
     if sent.is_empty():  # where pyreadstat has no rows, it has no types
         return
     for column, name in zip(sheet.columns, found.columns, strict=True):
-        before = sent.select(column.codes()).to_series() if column.labels is not None else sent[column.name]
-        after = _codes(found[name], labels) if column.labels is not None else found[name]
+        before, after = sent[column.name], found[name]
+        if column.labels is not None and after.dtype != pl.String:  # text: more labels than Stata has
+            before, after = sent.select(column.codes()).to_series(), _codes(after, labels)
         same = _plain(before).eq_missing(_plain(after))
-        if isinstance(sent.schema[column.name], pl.Datetime):  # kept in parts of a second that round
+        if isinstance(before.dtype, pl.Datetime):  # kept in parts of a second that round
             same |= ((_plain(before) - _plain(after)).abs() <= MS).fill_null(False)
         if not same.all():
             row = int((~same).arg_max() or 0)

@@ -18,14 +18,13 @@ import polars as pl
 
 from annotune.errors import AnnotuneError
 from annotune.export.names import cut, stata_names
-from annotune.export.sheet import REASONS, Change, Column, Facts, Sheet
+from annotune.export.sheet import DAY_MS, REASONS, Change, Column, Facts, Sheet
 
 MOST_VARIABLES = 32_767  # of release 118, and of Stata/SE
 LONGEST_STR = 2_045  # bytes; a longer text is a strL
 LONGEST_LABEL = 80  # characters, of a variable's label and the data's
 LONGEST_VALUE_LABEL, MOST_VALUE_LABELS, LONGEST_NOTE = 32_000, 65_536, 67_784  # bytes, labels, bytes
 EPOCH = 3_653  # days from 1960-01-01, Stata's day 0, to 1970-01-01
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ REASONS = {
     "unparsed": ("c", "answer not parsed"),
     "error": ("d", "call failed"),
 }
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days from 1970-01-01
+DAY_MS = 86_400_000
 BATCH_BYTES, SLICE_BYTES = 32 * 2**20, 128 * 2**20
 FEWEST_ROWS, MOST_ROWS = 10_000, 250_000  # of a slice
 MERGED = {"low": min, "high": max, "width": max}  # of the facts of two slices; all others are counts
@@ -74,7 +76,7 @@ class Facts:
     """What one pass over the data says about a column."""
 
     nulls: int = 0
-    low: float | None = None  # of whole numbers and of the days of dates
+    low: float | None = None  # of numbers, and of the days of dates and times
     high: float | None = None
     width: int = 0  # of the longest text, in bytes
     nul: int = 0
@@ -224,7 +226,8 @@ def _questions(column: Column, dtype: pl.DataType) -> dict[str, pl.Expr]:
     elif dtype == pl.String:
         asked |= {"width": cells.str.len_bytes().max(), "nul": cells.str.contains("\0", literal=True).sum()}
     elif isinstance(dtype, pl.Datetime):
-        asked["finer"] = (cells != cells.dt.truncate("1ms")).sum()
+        days = cells.dt.timestamp("ms") // DAY_MS
+        asked |= {"finer": (cells.dt.nanosecond() % 1_000_000 != 0).sum(), "low": days.min(), "high": days.max()}
     return asked
 
 
@@ -265,6 +268,9 @@ def _tamed(column: Column, dtype: pl.DataType, facts: Facts) -> tuple[pl.Expr, s
     cells = pl.col(column.name)
     if column.labels is not None:
         return cells, "", None
+    if dtype in (pl.Date, pl.Datetime) and not FIRST_DAY <= (facts.low or 0) <= (facts.high or 0) <= LAST_DAY:
+        what = f"Column {column.name!r} has dates outside the years 1 to 9999."
+        raise AnnotuneError(what, "Mend them, or leave the column out.")
     if dtype.is_integer() and max(-(facts.low or 0), facts.high or 0) > EXACT_BELOW[pl.Float64]:
         return cells.cast(pl.String), "whole numbers beyond 2^53 became text, to keep every digit", None
     if dtype == pl.String:
@@ -296,7 +302,7 @@ def _json(cells: pl.Expr) -> pl.Expr:
     return pl.when(cells.is_not_null()).then(text.str.slice(len('{"v":')).str.head(-1))
 
 
-def _holds_objects(dtype: pl.DataType) -> bool:
+def _holds_objects(dtype: Any) -> bool:
     """Whether there are bytes or Python objects anywhere inside a nested type."""
     if isinstance(dtype, pl.Struct):
         return any(_holds_objects(part.dtype) for part in dtype.fields)
@@ -322,7 +328,9 @@ def writable(sheet: Sheet) -> tuple[Sheet, list[Change]]:
     columns = []
     for column in sheet.columns:
         heading = fitted(column.heading, column.name, "variable label")
-        columns.append(dataclasses.replace(column, heading=heading))
+        texts = {code: fitted(text, column.name, "labels") for code, text in (column.labels or {}).items()}
+        labels = None if column.labels is None else texts
+        columns.append(dataclasses.replace(column, heading=heading, labels=labels))
     notes = tuple(fitted(note, None, "notes") for note in sheet.notes)
     title = fitted(sheet.title, None, "title")
     return dataclasses.replace(sheet, columns=tuple(columns), notes=notes, title=title), changes

@@ -137,7 +137,11 @@ def _source(
         yield table.frame.lazy(), table.labels, table.headings
     elif isinstance(data, pl.LazyFrame):  # computed once: a second run may order its rows differently
         with tempfile.TemporaryDirectory(dir=folder, prefix=".annotune-") as scratch:
-            data.sink_parquet(Path(scratch) / "data.parquet")
+            try:
+                data.sink_parquet(Path(scratch) / "data.parquet")
+            except pl.exceptions.PolarsError as error:
+                what = f"The lazy frame cannot be computed: {str(error).splitlines()[0]}."
+                raise AnnotuneError(what, "Check its expressions.") from error
             yield pl.scan_parquet(Path(scratch) / "data.parquet"), {}, {}
     else:
         yield as_frame(data).lazy(), {}, {}
