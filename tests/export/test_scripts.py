@@ -1,0 +1,107 @@
+"""The scripts beside the data: R runs its one, and finds what statsmodels finds."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import polars as pl
+import pytest
+import statsmodels.api as sm
+
+import annotune as at
+from annotune.export.scripts import Regression
+
+LABELS = ["Health", 'Law "x"']
+FORMULA = "topic == 'Law \"x\"' ~ party + year"
+CODEBOOK = at.Codebook(
+    variables=(at.Variable(name="topic", labels=(at.Label(code=3, name="Health"), at.Label(code=1, name=LABELS[1]))),)
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    draw = np.random.default_rng(1)
+    n = 200
+    gold = [LABELS[k] if k < 2 else None for k in draw.integers(0, 4, n)]
+    return pl.DataFrame(
+        {
+            "unit_id": [str(i) for i in range(n)],
+            "topic": draw.choice(LABELS, n),
+            "topic_gold": pl.Series(gold, dtype=pl.Enum(LABELS)),
+            "party": pl.Series(draw.choice(["left", "right", "far"], n), dtype=pl.Enum(["right", "left", "far"])),
+            "country": draw.choice(["NL", "UK"], n),
+            "year": draw.integers(2000, 2020, n),
+            "dsl y": draw.random(n) * 3 - 1,
+            "pi": draw.choice([0.25, 0.5], n),
+        }
+    )
+
+
+def hc1(data, y, weights=None):
+    """Estimates and robust standard errors by statsmodels: intercept, left, far, year."""
+    x = np.column_stack([np.ones(len(data)), data["party"] == "left", data["party"] == "far", data["year"]]).astype(
+        float
+    )
+    rows = ~np.isnan(y)
+    model = sm.WLS(y[rows], x[rows], 1 if weights is None else weights[rows]).fit(cov_type="HC1")
+    return np.column_stack([model.params, model.bse])
+
+
+@pytest.mark.parametrize("suffixes", [(".dta", ".rds"), (".dta",)])
+def test_r_runs_the_script_and_agrees_with_statsmodels(tmp_path, data, suffixes):
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed.")
+    regression = Regression(FORMULA, corrected="dsl y", gold="topic_gold", probability="pi")
+    paths = [tmp_path / f"results{suffix}" for suffix in suffixes]
+    labels = {"party": {0: "right", 1: "left", 2: "far"}}
+    at.write(data, paths, codebook=CODEBOOK, labels=labels, notes=["seed 1"], regressions=[regression])
+    tell = "for (model in list(plain_1, hand_1, corrected_1)) "
+    tell += "write.table(robust(model)[1:2], 'found.txt', append = TRUE, col.names = FALSE)"
+    with (tmp_path / "results.R").open("a") as script:
+        script.write(tell)
+    run = subprocess.run(["Rscript", "results.R"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert "seed 1" in run.stdout
+    found = np.loadtxt(tmp_path / "found.txt", usecols=(1, 2))
+    code = {None: np.nan, LABELS[0]: 0.0, LABELS[1]: 1.0}
+    plain, gold = (np.array([code[label] for label in data[name]]) for name in ("topic", "topic_gold"))
+    wanted = [hc1(data, plain), hc1(data, gold, 1 / data["pi"].to_numpy()), hc1(data, data["dsl y"].to_numpy())]
+    np.testing.assert_allclose(found, np.vstack(wanted), rtol=1e-6)
+
+
+def test_the_do_file_names_codes_and_factors(tmp_path, data):
+    formulas = [FORMULA.replace("party", "party*country"), "year ~ 1"]
+    at.write(data, tmp_path / "r.dta", codebook=CODEBOOK, labels={"party": {-1: "right", 1: "left", 2: "far"}},
+             regressions=[Regression(formulas[0], "dsl y"), formulas[1]])  # fmt: skip
+    lines = (tmp_path / "r.do").read_text().splitlines()
+    assert lines[1] == 'use "r.dta", clear'
+    assert "generate byte plain_1_y = topic == 1 if !missing(topic)" in lines
+    assert "egen party_factor = group(party), label" in lines  # Stata's factors have no negative codes
+    assert "egen country_factor = group(country), label" in lines  # and no text
+    assert "regress plain_1_y i.party_factor##i.country_factor c.year, vce(robust)" in lines
+    assert "regress dsl_y i.party_factor##i.country_factor c.year, vce(robust)" in lines
+    assert "estimates table plain_1 corrected_1, b(%9.4f) se(%9.4f) stats(N)" in lines
+
+
+def test_the_first_label_of_the_codebook_is_the_base(tmp_path, data):
+    at.write(data, tmp_path / "r.dta", codebook=CODEBOOK, regressions=["year ~ topic"])
+    assert "regress year ib3.topic, vce(robust)" in (tmp_path / "r.do").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        ("topic", "no formula"),
+        ("topic == 'Healt' ~ year", "Did you mean 'Health'"),
+        ("topc == 'Health' ~ year", "Did you mean 'topic'"),
+        ("topic == 'Health' ~ yaer", "Did you mean 'year'"),
+        ("topic ~ year", "is no number"),
+        ("country == 'NL' ~ year", "has no labels"),
+        (Regression("topic == 'Health' ~ year", corrected="dsl"), "no column 'dsl'"),
+        (Regression("topic == 'Health' ~ year", gold="country"), "has no labels"),
+    ],
+)
+def test_a_wrong_formula_stops_before_anything_is_written(tmp_path, data, formula, words):
+    with pytest.raises(at.AnnotuneError, match=words):
+        at.write(data, tmp_path / "r.dta", codebook=CODEBOOK, regressions=[formula])
+    assert list(tmp_path.iterdir()) == []
