@@ -29,7 +29,7 @@ class Interval:
 
 
 def interval(
-    statistic: Statistic, method: Method, n_boot: int, seed: int, df: int, bounds: tuple[float, float] = (-1.0, 1.0)
+    statistic: Statistic, method: Method, n_boot: int, seed: int, df: int, bounds: tuple[float, float] = (-np.inf, 1.0)
 ) -> Interval:
     """The estimate with its standard error and 95 % interval.
 
@@ -42,7 +42,7 @@ def interval(
     freq = statistic.patterns.freq
     held = replace(statistic, value=statistic.held) if method == "gwet" and statistic.held else statistic
     influence = influences(held)
-    if freq.sum() < 2 or np.abs(influence).max() < 1e-9:
+    if freq.sum() < 2 or not np.abs(influence).max() >= 1e-9:
         return Interval(estimate)
     if method != "bootstrap":
         from scipy.stats import t
@@ -75,7 +75,8 @@ def _slopes(statistic: Statistic, sums: Floats, directions: Any) -> Floats:
     for part in _chunks(len(sums), directions.shape[0]):
         ways = directions[part]
         step = sums + 1j * STEP * (ways if isinstance(ways, np.ndarray) else ways.toarray())
-        parts.append(statistic.value(step).imag / STEP)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            parts.append(statistic.value(step).imag / STEP)
     return np.concatenate(parts)
 
 

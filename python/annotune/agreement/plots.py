@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from annotune.agreement.present import about, named
+from annotune.agreement.present import about, titled
 from annotune.errors import AnnotuneError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def plot_reliability(found: pl.DataFrame, path: str | Path | None = None) -> Fig
         if row["ci_low"] is not None:
             axes.plot([row["ci_low"], row["ci_high"]], [y, y], color=INK, linewidth=1.6, solid_capstyle="butt")
     axes.plot([row["estimate"] for row in rows], place, "o", color=INK, markersize=5)
-    axes.set_yticks(place, [f"{about(row)}: {named(row['metric'])} ({row['level']})" for row in rows])
+    axes.set_yticks(place, [f"{about(row)}: {titled(row)}" for row in rows])
     lowest = min(0.0, *(row["estimate"] if row["ci_low"] is None else row["ci_low"] for row in rows))
     axes.set_xlim(lowest - 0.02, 1.02)
     axes.set_ylim(-0.7, len(rows) - 0.3)
@@ -139,7 +139,7 @@ def _chosen(pairs: pl.DataFrame, metric: str | None, variable: str | None) -> tu
     pairs = pairs.filter(pl.col("variable") == pairs["variable"][0])
     last = pairs.filter(pl.col("estimate").is_not_null()).row(-1, named=True)
     same = (pl.col("metric") == last["metric"]) & (pl.col("level") == last["level"])
-    return pairs.filter(same), f"{last['variable']}: {named(last['metric'])} ({last['level']})"
+    return pairs.filter(same), f"{last['variable']}: {titled(last)}\ngrey: no value"
 
 
 def _square(rows: pl.DataFrame) -> tuple[list[str], Any]:

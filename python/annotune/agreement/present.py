@@ -50,6 +50,11 @@ def named(metric: str) -> str:
     return f"{name}, difference" if base != metric else name
 
 
+def titled(row: dict[str, Any]) -> str:
+    """The coefficient of a row with its level, where that is not nominal."""
+    return named(row["metric"]) + ("" if row["level"] == "nominal" else f" ({row['level']})")
+
+
 def in_words(found: pl.DataFrame) -> list[str]:
     """What the conventions say about each coefficient and its interval, with their sources; never as a verdict.
 
@@ -59,9 +64,8 @@ def in_words(found: pl.DataFrame) -> list[str]:
     --------
     >>> row = {"variable": "topic", "metric": "alpha", "level": "nominal", "estimate": 0.71}
     >>> print(in_words(pl.DataFrame([row | {"ci_low": 0.6, "ci_high": 0.82}]))[0])
-    topic: Krippendorff's alpha (nominal) 0.71, 95 % interval 0.60 to 0.82: tentative at the estimate,
-    from below tentative to reliable by the interval (Krippendorff 2004, p. 241: reliable from .800, tentative
-    from .667).
+    topic: Krippendorff's alpha 0.71, 95 % interval 0.60 to 0.82: tentative at the estimate, from below
+    tentative to reliable by the interval (Krippendorff 2004, p. 241: reliable from .800, tentative from .667).
     """
     sentences = [sentence for row in found.to_dicts() for sentence in _sentence(row)]
     return [*sentences, CAUTION] if sentences else []
@@ -79,7 +83,7 @@ def _sentence(row: dict[str, Any]) -> Iterator[str]:
         else f"{at} at the estimate, {_span(low, high)} by the interval"
     )
     yield (
-        f"{about(row)}: {named(row['metric'])} ({row['level']}) {row['estimate']:.2f}, "
+        f"{about(row)}: {titled(row)} {row['estimate']:.2f}, "
         f"95 % interval {row['ci_low']:.2f} to {row['ci_high']:.2f}: {span} ({source})."
     )
 
@@ -171,7 +175,7 @@ def _cells(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
     groups = [name for name in found.columns if name not in SCHEMA]
     sides = [name for name in ("category", "coder_a", "coder_b") if found[name].is_not_null().any()]
     labels = [*groups, "variable", *sides]
-    header = [*labels, "coefficient", "level", "estimate", "95 % interval", "units", "coders"]
+    header = [*labels, "coefficient", "level", "estimate", "95 % interval", "units coded twice", "coders"]
     rows = []
     for row in found.to_dicts():
         interval = "" if row["ci_low"] is None else f"{row['ci_low']:.3f} to {row['ci_high']:.3f}"

@@ -36,6 +36,7 @@ SCHEMA: dict[str, Any] = {
     "method": pl.String,
     "note": pl.String,
 }
+BOUNDS = {"percent": (0.0, 1.0), "": (-np.inf, np.inf)}  # kappas may fall below -1 where units lack codings
 METHODS = {"bootstrap": "bootstrap ({:,} replicates, BCa)", "analytic": "analytic (t)", "gwet": "Gwet (t)"}
 
 
@@ -195,13 +196,14 @@ def described(ratings: Ratings, metric: str, scale: str) -> dict[str, Any]:
 
 
 def measured_by(found: Statistic, ratings: Ratings, options: Options, metric: str = "") -> dict[str, Any]:
-    """The estimate with its interval, by the bootstrap or the delta method, over units or clusters."""
+    """The estimate with its interval, by the bootstrap or the delta method; `metric` is empty for a difference."""
     df = ratings.units - 1
     if ratings.cluster is not None:
         found = clustered(found, ratings.cluster)
         df = len(found.patterns.freq) - 1
-    bounds = (-np.inf, 1.0) if metric in icc.NAMES else (0.0, 1.0) if metric == "percent" else (-1.0, 1.0)
-    measured = interval(found, options.ci, options.n_boot, options.seed, df, bounds)
+    measured = interval(found, options.ci, options.n_boot, options.seed, df, BOUNDS.get(metric, (-np.inf, 1.0)))
+    if (ratings.given > 1).sum() < 2:
+        measured = Interval(measured.estimate)
     method = METHODS[options.ci].format(options.n_boot)
     if options.ci != "bootstrap" and metric in icc.NAMES and measured.se is not None and ratings.cluster is None:
         low, high = icc.f_interval(metric, found.patterns.freq @ found.terms, LEVEL)
@@ -247,7 +249,7 @@ def over_coders(ratings: Ratings, make: Callable[[Ratings], Statistic]) -> dict[
         }
     se = float(np.sqrt((coders - 1) / coders * ((left - left.mean()) ** 2).sum()))
     reach = float(t.ppf((1 + LEVEL) / 2, coders - 1)) * se
-    measured = Interval(estimate, se, max(estimate - reach, -1.0), min(estimate + reach, 1.0))
+    measured = Interval(estimate, se, estimate - reach, min(estimate + reach, 1.0))
     return shown(measured, "jackknife over coders")
 
 

@@ -1,0 +1,146 @@
+"""Codings that carry no answer, or the wrong question: a sentence, or null with a note."""
+
+import polars as pl
+import pytest
+
+import annotune as at
+
+COLUMNS = [
+    "variable", "metric", "level", "category", "coder_a", "coder_b", "estimate", "se", "ci_low", "ci_high",
+    "n_units", "n_pairable", "n_coders", "method", "note",
+]  # fmt: skip
+METRICS = ["percent", "fleiss_kappa", "conger_kappa", "light_kappa", "brennan_prediger", "ac1", "alpha"]
+
+
+def empty_handed(found, note):
+    assert found["estimate"].null_count() == len(found)
+    assert all(note in text for text in found["note"])
+
+
+def test_one_coder(codings_of):
+    empty_handed(at.reliability(codings_of([["a"], ["b"]]), metrics=METRICS), "only one coder")
+
+
+def test_no_unit_coded_twice(codings_of):
+    rows = [["a", None], [None, "b"], ["b", None]]
+    empty_handed(at.reliability(codings_of(rows), metrics=METRICS), "no unit was coded by two coders")
+
+
+def test_all_missing(codings_of):
+    empty_handed(at.reliability(codings_of([[None, None], [None, None]]), metrics=METRICS), "no unit has a coding")
+
+
+def test_a_single_category_is_never_a_silent_one(codings_of, codebook_of):
+    found = at.reliability(codings_of([["a", "a"]] * 5), codebook=codebook_of("ab"), metrics=METRICS)
+    percent, rest = found.filter(metric="percent"), found.filter(pl.col("metric") != "percent")
+    empty_handed(rest, "all codings are in one category")
+    assert percent["estimate"].to_list() == [1.0]
+    assert "no standard error" in percent["note"][0]
+
+
+def test_perfect_agreement_has_no_interval_and_says_so(codings_of):
+    found = at.reliability(codings_of([["a", "a"], ["b", "b"]] * 5), metrics=["alpha"])
+    assert found["estimate"].to_list() == [1.0]
+    assert found["ci_low"].to_list() == [None]
+    assert "no standard error" in found["note"][0]
+
+
+def test_two_units_are_enough_for_a_row(codings_of):
+    found = at.reliability(codings_of([["a", "b"], ["a", "a"]]), metrics=METRICS)
+    assert found["estimate"].is_nan().sum() == 0
+
+
+def test_labels_outside_the_codebook(codings_of, codebook_of):
+    with pytest.raises(at.AnnotuneError, match=r"'c' is not in the codebook's variable 'v' \(2 such codings\)"):
+        at.reliability(codings_of([["a", "c"], ["b", "c"]]), codebook=codebook_of("ab"))
+
+
+def test_failed_codings_count_as_missing(codings_of):
+    rows = codings_of([["a", "a", "b"], ["b", "b", "a"], ["a", "b", "a"]])
+    lost = pl.when(pl.col("coder") == "c2")
+    failed = rows.with_columns(
+        status=lost.then(pl.lit("unparsed")).otherwise("status"), label=lost.then(None).otherwise("label")
+    )
+    kept = rows.filter(pl.col("coder") != "c2")
+    assert at.reliability(failed)["estimate"].to_list() == at.reliability(kept)["estimate"].to_list()
+
+
+def test_a_coder_twice_on_a_unit_counts_with_the_first(codings_of):
+    rows = codings_of([["a", "a"], ["b", "b"], ["a", "b"], ["b", "b"]])
+    again = rows.filter((pl.col("coder") == "c0") & (pl.col("unit_id") == "0")).with_columns(label=pl.lit("b"))
+    once, twice = at.reliability(rows), at.reliability(pl.concat([rows, again]))
+    assert once["estimate"].to_list() == twice["estimate"].to_list()
+    assert all("1 further codings of a unit by the same coder were left out" in note for note in twice["note"])
+
+
+def test_an_order_that_is_not_there(codings_of, codebook_of):
+    rows = codings_of([["a", "b"], ["b", "b"]])
+    with pytest.raises(at.AnnotuneError, match=r"labels without an order.*Give a codebook with the kind ordinal"):
+        at.reliability(rows, level="ordinal")
+    with pytest.raises(at.AnnotuneError, match=r"labels without an order.*Give it the kind ordinal there"):
+        at.reliability(rows, codebook=codebook_of("ab"), level="interval")
+    with pytest.raises(at.AnnotuneError, match="is not multi-label, and the level is 'masi'"):
+        at.reliability(rows, level="masi")
+    empty_handed(at.reliability(rows, metrics=["icc"]), "for labels with an order")
+
+
+def test_single_label_levels_on_sets(codebook_of):
+    codebook = codebook_of("ab", "multilabel")
+    codings = at.read_codings(pl.DataFrame({"unit_id": ["1"], "x": ["a;b"], "y": ["a"]}), codebook, coders=["x", "y"])
+    with pytest.raises(at.AnnotuneError, match="is multi-label, and the level is 'ordinal'"):
+        at.reliability(codings, codebook=codebook, level="ordinal")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"metrics": ["kappa"]}, "There is no metric 'kappa'"),
+        ({"level": "nominl"}, "There is no level 'nominl'. Did you mean 'nominal'"),
+        ({"ci": "bca"}, "There is no interval ci='bca'"),
+        ({"n_boot": 5}, "n_boot=5 replicates are too few"),
+        ({"by": "rnd"}, "has no column 'rnd'"),
+        ({"variable": "w"}, "Nobody coded the variable 'w'"),
+    ],
+)
+def test_unknown_names(codings_of, options, sentence):
+    with pytest.raises(at.AnnotuneError, match=sentence):
+        at.reliability(codings_of([["a", "b"], ["b", "b"]]), **options)
+
+
+def test_negative_values_have_no_ratios(codings_of):
+    with pytest.raises(at.AnnotuneError, match="Ratios need values that are not negative"):
+        at.reliability(codings_of([["-1", "1"], ["0", "1"]]), level="ratio")
+
+
+def test_very_many_values(codings_of):
+    rows = [[str(i), str(i + 1)] for i in range(2500)]
+    found = at.reliability(codings_of(rows), level="interval", metrics=["alpha"], ci="analytic")
+    assert found["estimate"][0] > 0.99
+    empty_handed(at.reliability(codings_of(rows), level="ratio", metrics=["alpha"]), "more than 2,000 different values")
+    empty_handed(at.reliability(codings_of(rows), level="ordinal", metrics=["alpha"]), "more than 200 different ranks")
+
+
+def test_the_table_is_always_the_same(codings_of):
+    rows = codings_of([["a", "b", "a"], ["b", "b", "a"], ["a", "a", None]], round=pl.Series([1, 2, 1]))
+    assert at.reliability(rows).columns == COLUMNS
+    assert at.reliability(rows, by="round").columns == ["round", *COLUMNS]
+    for function in (at.pairwise_reliability, at.category_reliability, at.coder_quality):
+        assert function(rows).columns == COLUMNS
+    assert at.compare_reliability(rows, "c2").columns == COLUMNS
+
+
+def test_every_variable_has_its_own_rows(codings_of):
+    both = at.bind(codings_of([["a", "b"], ["b", "b"]], "v"), codings_of([["x", "x"], ["y", "x"]], "w"))
+    assert at.reliability(both, metrics=["percent"])["variable"].to_list() == ["v", "w"]
+
+
+def test_groups_are_measured_apart(codings_of):
+    rows = [["a", "a"], ["b", "b"], ["a", "b"], ["b", "a"]]
+    codings = codings_of(rows, round=pl.Series([1, 1, 2, 2]))
+    found = at.reliability(codings, metrics=["percent"], by="round")
+    assert found.select("round", "estimate").rows() == [(1, 1.0), (2, 0.0)]
+
+
+def test_pandas_frames_will_do(codings_of):
+    rows = codings_of([["a", "b"], ["b", "b"], ["a", "a"]])
+    assert at.reliability(rows.to_pandas()).equals(at.reliability(rows))

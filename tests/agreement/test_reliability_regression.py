@@ -1,0 +1,83 @@
+"""Does agreement depend on who, when, or what? The fit against statsmodels' own, and the verdict."""
+
+import numpy as np
+import polars as pl
+import pytest
+import statsmodels.api as sm
+
+import annotune as at
+
+
+def codings(units=400, seed=1, effect=0.0):
+    """Two coders a unit; in round 2 the second one errs more often by `effect`."""
+    rng = np.random.default_rng(seed)
+    truth, words = rng.integers(0, 2, units), rng.integers(3, 60, units)
+    when = np.where(np.arange(units) % 2, "two", "one")
+    wrong = rng.random(units) < 0.1 + effect * (when == "two")
+    rows = []
+    for coder, labels in (("ann", truth), ("ben", np.where(wrong, 1 - truth, truth))):
+        label = np.array(["no", "yes"])[labels]
+        rows.append(pl.DataFrame({"label": label, "words": words, "round": when}).with_columns(coder=pl.lit(coder)))
+    return pl.concat(rows).with_columns(unit_id=pl.Series([f"u{i}" for i in range(units)] * 2), variable=pl.lit("v"))
+
+
+def test_the_fit_is_a_fractional_logit_with_clustered_errors():
+    table = codings(effect=0.2)
+    fit = at.reliability_regression(table, ["round", "words"])
+    answers = table.pivot("coder", index="unit_id", values="label")
+    agree = (answers["ann"] == answers["ben"]).cast(pl.Float64).to_numpy()
+    design = np.column_stack([np.ones(800), (table["round"] == "two").to_numpy(), table["words"].to_numpy()]).astype(
+        float
+    )
+    model = sm.GLM(np.tile(agree, 2), design, family=sm.families.Binomial())
+    theirs = model.fit(cov_type="cluster", cov_kwds={"groups": np.tile(np.arange(400), 2)})
+    np.testing.assert_allclose(fit.table["estimate"], theirs.params, rtol=1e-6)
+    np.testing.assert_allclose(fit.table["se"], theirs.bse, rtol=1e-6)
+    assert (fit.n_codings, fit.n_units, fit.n_clusters) == (800, 400, 400)
+
+
+def test_what_matters_is_said_in_points():
+    fit = at.reliability_regression(codings(effect=0.25), ["round", "words"])
+    assert "Agreement depends on round: 'two' agrees" in fit.verdict
+    assert "percentage points less than 'one' (two-sided Wald test, p < .001)" in fit.verdict
+    assert "No sign that agreement depends on words" in fit.verdict
+    effect = fit.table.filter(term="two")["effect"][0]
+    assert effect == pytest.approx(-0.25, abs=0.08)
+
+
+def test_nothing_is_found_where_nothing_is():
+    found = [at.reliability_regression(codings(seed=seed), "round").tests["p_value"][0] for seed in range(40)]
+    assert np.mean(np.array(found) < 0.05) <= 0.15
+
+
+def test_covariates_of_the_corpus_are_joined():
+    table = codings().drop("words")
+    corpus = pl.DataFrame({"unit_id": [f"u{i}" for i in range(400)], "words": np.arange(400)})
+    assert at.reliability_regression(table, "words", corpus=corpus).n_codings == 800
+    with pytest.raises(at.AnnotuneError, match="has no column 'words'"):
+        at.reliability_regression(table, "words")
+
+
+def test_few_clusters_are_warned_of():
+    assert "With 2 clusters" in at.reliability_regression(codings(), "words", cluster="coder").verdict
+
+
+def test_missing_covariates_are_counted():
+    table = codings().with_columns(words=pl.when(pl.col("words") < 10).then(None).otherwise("words"))
+    with pytest.warns(at.AnnotuneWarning, match="of 800 codings lack a covariate"):
+        at.reliability_regression(table, "words")
+
+
+@pytest.mark.parametrize(
+    ("table", "on", "sentence"),
+    [
+        (codings(), [], "No covariate was named"),
+        (codings(), "variable", "'variable' is the same for all 800 codings"),
+        (codings(), "unit_id", "'unit_id' has 400 categories"),
+        (codings().with_columns(twice=pl.col("words") * 2), ["words", "twice"], "determine each other"),
+        (codings().filter(coder="ann"), "words", "No unit was coded by two coders"),
+    ],
+)
+def test_what_cannot_be_asked(table, on, sentence):
+    with pytest.raises(at.AnnotuneError, match=sentence):
+        at.reliability_regression(table, on)
