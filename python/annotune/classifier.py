@@ -96,23 +96,21 @@ class Classifier:
         logits = self._logits(distinct.to_list(), fast=precision == "bfloat16")
         place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
         found = texts.join(place, on="text", how="left", maintain_order="left")["_place"]
-        return self._as_codings(texts["unit_id"], logits, found.fill_null(-1).to_numpy())
+        return self.as_codings(texts["unit_id"], logits, found.fill_null(-1).to_numpy())
 
     def save(self, folder: str | Path) -> Path:
         """Save to a folder (safetensors and JSON) that `load` reads; it is written whole or not at all."""
         target = Path(folder)
+        if target.exists() and not (target / CARD).is_file() and (target.is_file() or any(target.iterdir())):
+            raise AnnotuneError(f"{target} holds something else.", "Choose a new folder for the model.")
         temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
             temporary.mkdir(parents=True)
             self._write(temporary)
-            if target.exists():
-                if not (target / CARD).exists() and any(target.iterdir()):
-                    raise AnnotuneError(f"{target} holds something else.", "Choose a new folder for the model.")
-                shutil.rmtree(target)
-            os.replace(temporary, target)
+            _put(temporary, target)
         except OSError as error:
             raise AnnotuneError(
-                f"The model cannot be saved to {target}: {error.strerror}.", "Choose another folder."
+                f"The model cannot be saved to {target}: {error.strerror or error}.", "Choose another folder."
             ) from None
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -122,18 +120,17 @@ class Classifier:
         from annotune.tuning.batches import tokenize
         from annotune.tuning.encoder import outputs
 
-        device = next(self.model.parameters()).device
         limit = self.card["settings"]["max_tokens"]
         parts, cut = [np.zeros((0, len(self.labels)), dtype=np.float32)], 0
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             tokens = tokenize(self.tokenizer, texts[start : start + TEXTS_AT_ONCE], limit)
             cut += tokens.cut
-            parts.append(outputs(self.model, tokens, device, what=f"Coding {self.variable.name}", fast=fast))
+            parts.append(outputs(self.model, tokens, what=f"Coding {self.variable.name}", fast=fast))
         if cut:
             warn(f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their start is read.")
         return np.concatenate(parts)
 
-    def _as_codings(self, units: pl.Series, logits: np.ndarray, place: np.ndarray) -> pl.DataFrame:
+    def as_codings(self, units: pl.Series, logits: np.ndarray, place: np.ndarray) -> pl.DataFrame:
         """A row per unit; `place` is its text's row in `logits`, -1 where it has no text."""
         sets = self.variable.kind == "multilabel"
         probabilities = np.full((len(units), len(self.labels)), np.nan)
@@ -177,9 +174,12 @@ class Classifier:
     def _write(self, folder: Path) -> None:
         from safetensors.torch import save_file
 
+        from annotune.tuning.base import quiet
+
         backbone: Any = self.model.backbone
-        backbone.save_pretrained(folder / BACKBONE, safe_serialization=True)
-        self.tokenizer.save_pretrained(folder / BACKBONE)
+        with quiet():
+            backbone.save_pretrained(folder / BACKBONE, safe_serialization=True)
+            self.tokenizer.save_pretrained(folder / BACKBONE)
         save_file(
             {name: weights.detach().cpu().contiguous() for name, weights in self.model.head.state_dict().items()},
             folder / HEAD,
@@ -211,28 +211,48 @@ def load(path: str | Path, device: str = "auto") -> Classifier:
     from annotune.tuning.encoder import build
 
     folder = Path(path)
+    card = _read_card(folder)
+    base = Base(folder / BACKBONE, card["base"]["name"], card["base"]["revision"])
+    variable, labels, check = (
+        Variable.model_validate(card.pop("variable")),
+        tuple(card.pop("labels")),
+        card.pop("check"),
+    )
+    model = build(load_backbone(base, choose_device(device)), len(labels))
+    _load_head(model, folder / HEAD)
+    evaluation, held_out = _saved_evaluation(folder), _saved(folder / "held_out.parquet")
+    loaded = Classifier(model, load_tokenizer(base), variable, labels, card, evaluation, held_out)
+    _require_same(loaded, check, folder)
+    return loaded
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        variable = Variable.model_validate(card.pop("variable"))
-    except (OSError, ValueError, KeyError):
+    except OSError:
         raise AnnotuneError(
             f"{folder} is no model saved by annotune.", "Give the folder that Classifier.save wrote."
         ) from None
-    base = Base(folder / BACKBONE, card["base"]["name"], card["base"]["revision"])
-    labels, check = tuple(card.pop("labels")), card.pop("check")
-    model = build(load_backbone(base), len(labels)).to(choose_device(device))
-    _load_head(model, folder / HEAD)
-    loaded = Classifier(
-        model,
-        load_tokenizer(base),
-        variable,
-        labels,
-        card,
-        _saved_evaluation(folder),
-        _saved(folder / "held_out.parquet"),
-    )
-    _require_same(loaded, check, folder)
-    return loaded
+    except ValueError:
+        card = None
+    needed = {"variable", "labels", "check", "base", "settings", "versions", "model_sha256"}
+    if not isinstance(card, dict) or needed - set(card):
+        raise AnnotuneError(f"{folder / CARD} is damaged.", "Save the model again, or copy it again.")
+    return card
+
+
+def _put(new: Path, target: Path) -> None:
+    """Rename `new` to `target`; a model that is there already goes only when the new one is in its place."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.exists():
+        os.replace(target, old)
+    try:
+        os.replace(new, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def model_sha256(model: Encoder) -> str:

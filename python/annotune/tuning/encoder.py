@@ -41,7 +41,7 @@ class Encoder(nn.Module):
 
 
 def build(backbone: Any, n_labels: int) -> Encoder:
-    """A network over `backbone` with an empty head, without dropout.
+    """A network over `backbone` with an empty head on the same device, without dropout.
 
     Few labels are few steps, and noise in the base costs more than it protects: the learning rate,
     early stopping and the comparison with the probe guard against overfitting. It is also a third
@@ -50,7 +50,7 @@ def build(backbone: Any, n_labels: int) -> Encoder:
     for module in backbone.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    return Encoder(backbone, n_labels, backbone.config.hidden_size)
+    return Encoder(backbone, n_labels, backbone.config.hidden_size).to(backbone.device)
 
 
 def add_lora(model: Encoder, rank: int) -> None:
@@ -72,7 +72,6 @@ def merge_lora(model: Encoder) -> None:
 def outputs(
     model: Encoder,
     tokens: Tokens,
-    device: torch.device,
     *,
     what: str = "",
     embeddings: bool = False,
@@ -84,6 +83,7 @@ def outputs(
     Each text's row depends on that text alone, up to rounding: batches are made by length.
     """
     model.eval()
+    device = model.head.weight.device
     width = model.head.in_features if embeddings else model.head.out_features
     result = np.zeros((len(tokens), width), dtype=np.float32)
     run = model.embed if embeddings else model

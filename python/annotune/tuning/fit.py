@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import time
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from annotune.measures import macro_f1
 from annotune.progress import bar
-from annotune.runtime import choose_device
-from annotune.tuning.base import Base, load_backbone
 from annotune.tuning.batches import Tokens
 from annotune.tuning.encoder import Encoder, add_lora, build, decide, merge_lora, outputs
 from annotune.tuning.loop import train
-from annotune.tuning.probe import PENALTIES, Probe, fit_probe
+from annotune.tuning.probe import PENALTIES, Probe, fit_probe, fit_probes
 from annotune.tuning.settings import Settings
 
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
@@ -24,15 +27,31 @@ TEXTS_TO_SEE = 40_000  # by default fine-tuning sees about so many texts, each b
 
 @dataclass(frozen=True)
 class Examples:
-    """n coded texts: their tokens, and label numbers (n,) or label sets (n, labels)."""
+    """n coded texts as the network sees them.
+
+    Attributes
+    ----------
+    tokens
+        The texts.
+    embeddings
+        Shape (n, width): what the base makes of them before any tuning.
+    targets
+        Label numbers (n,) or label sets (n, labels).
+    n_labels
+        How many labels there are.
+    """
 
     tokens: Tokens
+    embeddings: np.ndarray
     targets: np.ndarray
     n_labels: int
 
+    def __len__(self) -> int:
+        return len(self.targets)
+
     def take(self, places: np.ndarray) -> Examples:
         """The texts at these places."""
-        return Examples(self.tokens.take(places), self.targets[places], self.n_labels)
+        return Examples(self.tokens.take(places), self.embeddings[places], self.targets[places], self.n_labels)
 
 
 @dataclass(frozen=True)
@@ -60,56 +79,50 @@ class Choices:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A network ready for use, and the probe on the same base that it is compared with."""
+    """A network ready for use, the probe on the same base that it is compared with, and how fast it was trained."""
 
     model: Encoder
     probe: Probe
     choices: Choices
-    seconds: float
-    texts_per_second: float
+    texts_per_second: float | None
 
 
-def fit(examples: Examples, train_on: np.ndarray, validate_on: np.ndarray, base: Base, settings: Settings) -> Fitted:
-    """Fit on one part, choose on the other; `train_on` and `validate_on` are places that do not overlap.
+def fit(backbone: nn.Module, seen: Examples, held: Examples, settings: Settings) -> Fitted:
+    """Fit on `seen`, choose on `held`, which have no text in common.
 
     The network returned has the state, among the probe and all epochs, with the best macro-F1 on
-    the validation part: it is never worse there than the probe.
+    `held`: it is never worse there than the probe. `backbone` itself is left as it is.
     """
-    device = choose_device(settings.device)
-    model = build(load_backbone(base), examples.n_labels).to(device)
-    embeddings = outputs(model, examples.tokens, device, what="Reading the texts", embeddings=True, fast=True)
-    seen, held = examples.take(train_on), examples.take(validate_on)
-    probe, score = _best_probe(embeddings[train_on], seen, embeddings[validate_on], held, settings)
-    if settings.method == "probe":
-        return _probe_only(probe, Choices(probe.penalty, probe.balanced, 0, 0, {"probe": score}), base, device)
-    start = min(probe.penalty, START_PENALTY)
-    set_head(model, fit_probe(embeddings[train_on], seen.targets, seen.n_labels, start, probe.balanced))
-    planned = planned_epochs(len(train_on), settings)
-    model, choices, seconds = _tune(
-        model, seen, held, Choices(probe.penalty, probe.balanced, 0, planned, {"probe": score}), settings, device
-    )
-    if choices.epochs == 0:
-        return _probe_only(probe, choices, base, device)
-    return Fitted(model, probe, choices, seconds, (len(choices.scores) - 1) * len(train_on) / seconds)
+    probes = _candidates(seen, settings.class_weights)
+    scores = [score_of(probe.logits(held.embeddings), held.targets) for probe in probes]
+    probe = probes[int(np.argmax(scores))]
+    planned = planned_epochs(len(seen), settings)
+    choices = Choices(probe.penalty, probe.balanced, 0, planned, {"probe": max(scores)})
+    if planned:
+        gentle = (probe.balanced, min(probe.penalty, START_PENALTY))
+        start = next(other for other in probes if (other.balanced, other.penalty) == gentle)
+        model, choices, speed = _tune(backbone, start, seen, held, choices, settings)
+        if choices.epochs:
+            return Fitted(model, probe, choices, speed)
+    return Fitted(_with_head(backbone, probe), probe, choices, None)
 
 
-def refit(examples: Examples, choices: Choices, base: Base, settings: Settings) -> Fitted:
+def refit(backbone: nn.Module, examples: Examples, choices: Choices, settings: Settings) -> Fitted:
     """Fit on all texts given, with the choices that were made on a validation part before."""
-    device = choose_device(settings.device)
-    model = build(load_backbone(base), examples.n_labels).to(device)
-    embeddings = outputs(model, examples.tokens, device, what="Reading the texts", embeddings=True, fast=True)
-    probe = fit_probe(embeddings, examples.targets, examples.n_labels, choices.penalty, choices.balanced)
-    if choices.epochs == 0:
-        return _probe_only(probe, choices, base, device)
-    start = min(choices.penalty, START_PENALTY)
-    set_head(model, fit_probe(embeddings, examples.targets, examples.n_labels, start, choices.balanced))
-    model, choices, seconds = _tune(model, examples, None, choices, settings, device)
-    return Fitted(model, probe, choices, seconds, choices.planned * len(examples.tokens) / seconds)
+    probe = _probe(examples, choices.penalty, choices.balanced)
+    if not choices.epochs:
+        return Fitted(_with_head(backbone, probe), probe, choices, None)
+    gentle = min(choices.penalty, START_PENALTY)
+    start = probe if gentle == probe.penalty else _probe(examples, gentle, choices.balanced)
+    model, choices, speed = _tune(backbone, start, examples, None, choices, settings)
+    return Fitted(model, probe, choices, speed)
 
 
 def planned_epochs(n_texts: int, settings: Settings) -> int:
-    """Passes over the texts: as asked, else fewer where there are more texts."""
-    return settings.epochs or int(np.clip(round(TEXTS_TO_SEE / max(n_texts, 1)), 3, 8))
+    """Passes over the texts: as asked, else fewer where there are more texts; none for a probe."""
+    if settings.method == "probe":
+        return 0
+    return settings.epochs or int(np.clip(round(TEXTS_TO_SEE / n_texts), 3, 8))
 
 
 def score_of(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -117,78 +130,86 @@ def score_of(logits: np.ndarray, targets: np.ndarray) -> float:
     return macro_f1(targets, decide(logits, sets=targets.ndim == 2), logits.shape[1])
 
 
-def _best_probe(
-    embeddings: np.ndarray, seen: Examples, held_embeddings: np.ndarray, held: Examples, settings: Settings
-) -> tuple[Probe, float]:
-    weightings = {"auto": (False, True), "balanced": (True,), "none": (False,)}[settings.class_weights]
-    probes = [
-        fit_probe(embeddings, seen.targets, seen.n_labels, penalty, balanced)
-        for balanced in weightings
-        for penalty in PENALTIES
-    ]
-    scores = [score_of(probe.logits(held_embeddings), held.targets) for probe in probes]
-    best = int(np.argmax(scores))
-    return probes[best], scores[best]
+def _probe(examples: Examples, penalty: float, balanced: bool) -> Probe:
+    return fit_probe(examples.embeddings, examples.targets, examples.n_labels, penalty, balanced)
+
+
+def _candidates(seen: Examples, class_weights: str) -> list[Probe]:
+    """Probes to choose from; weighing labels is no choice where all are about as frequent."""
+    uneven = seen.targets.ndim == 2 or _unevenness(seen.targets) > 1.5
+    weightings = {"balanced": [True], "none": [False], "auto": [False, True] if uneven else [False]}[class_weights]
+    data = (seen.embeddings, seen.targets, seen.n_labels)
+    return [probe for balanced in weightings for probe in fit_probes(*data, PENALTIES, balanced)]
+
+
+def _unevenness(targets: np.ndarray) -> float:
+    """How many times as frequent as the rarest label that occurs the most frequent one is."""
+    counts = np.unique(targets, return_counts=True)[1]
+    return float(counts.max() / counts.min())
+
+
+def _with_head(backbone: nn.Module, probe: Probe) -> Encoder:
+    """A network of its own, whose head has the probe's weights."""
+    model = build(copy.deepcopy(backbone), len(probe.bias))
+    with torch.no_grad():
+        model.head.weight.copy_(torch.from_numpy(probe.weight))
+        model.head.bias.copy_(torch.from_numpy(probe.bias))
+    return model
 
 
 def _tune(
-    model: Encoder, seen: Examples, held: Examples | None, choices: Choices, settings: Settings, device: torch.device
+    backbone: nn.Module, start: Probe, seen: Examples, held: Examples | None, choices: Choices, settings: Settings
 ) -> tuple[Encoder, Choices, float]:
-    """Train; with a held-out part keep the best epoch, without one run the whole schedule."""
+    """Fine-tune from `start`; with a held-out part keep the best epoch, without one run the whole schedule."""
+    model = _with_head(backbone, start)
     if settings.method == "lora":
         add_lora(model, settings.rank)
-    scores, best, kept, seconds = dict(choices.scores), 0, None, 0.0
-    with bar("Tuning", choices.planned * len(seen.tokens)) as advance:
-        started = time.perf_counter()
-        for epoch, _ in enumerate(
-            train(
-                model,
-                seen.tokens,
-                seen.targets,
-                settings,
-                epochs=choices.planned,
-                balanced=choices.balanced,
-                device=device,
-                advance=advance,
-            ),
-            start=1,
-        ):
-            seconds += time.perf_counter() - started
-            if held is not None:
-                scores[f"epoch {epoch}"] = score_of(outputs(model, held.tokens, device, fast=True), held.targets)
-                if scores[f"epoch {epoch}"] >= max(scores.values()):
-                    best, kept = epoch, _trained_weights(model)
-                if epoch - best >= (settings.patience or max(2, choices.planned // 2)):
-                    break
-            started = time.perf_counter()
-    if kept is not None:
-        model.load_state_dict(kept, strict=False)
+    clock, done = _Clock(), choices.planned
+    plan: dict[str, Any] = {"epochs": choices.planned, "balanced": choices.balanced}
+    with bar("Tuning", choices.planned * len(seen)) as advance:
+        epochs = clock.timed(train(model, seen.tokens, seen.targets, settings, **plan, advance=advance))
+        if held is None:
+            deque(epochs, maxlen=0)
+        else:
+            choices = _keep_best(model, epochs, held, choices, settings)
+            done = len(choices.scores) - 1
     if settings.method == "lora":
         merge_lora(model)
-    return model, choices if held is None else replace(choices, epochs=best, scores=scores), seconds
+    return model, choices, done * len(seen) / clock.seconds
+
+
+def _keep_best(
+    model: Encoder, epochs: Iterator[float], held: Examples, choices: Choices, settings: Settings
+) -> Choices:
+    """Train until nothing is gained any more, and leave the model as it was after its best epoch."""
+    scores, best, kept = dict(choices.scores), 0, _trained_weights(model)
+    patience = settings.patience or max(2, choices.planned // 2)
+    for epoch, _ in enumerate(epochs, start=1):
+        score = score_of(outputs(model, held.tokens, fast=True), held.targets)
+        if score >= max(scores.values()):
+            best, kept = epoch, _trained_weights(model)
+        scores[f"epoch {epoch}"] = score
+        if epoch - best >= patience:
+            break
+    model.load_state_dict(kept, strict=False)
+    return replace(choices, epochs=best, scores=scores)
 
 
 def _trained_weights(model: Encoder) -> dict[str, torch.Tensor]:
     """A copy of what training changes."""
-    trained = {name for name, weights in model.named_parameters() if weights.requires_grad}
-    return {name: weights.detach().clone() for name, weights in model.state_dict().items() if name in trained}
+    return {name: weights.detach().clone() for name, weights in model.named_parameters() if weights.requires_grad}
 
 
-def _probe_only(probe: Probe, choices: Choices, base: Base, device: torch.device) -> Fitted:
-    """The untouched base under the probe's head."""
-    model = build(load_backbone(base), len(probe.bias)).to(device)
-    set_head(model, probe)
-    return Fitted(model, probe, choices, 0.0, 0.0)
+class _Clock:
+    """The seconds that an iterator itself takes, without what is done between its steps."""
 
+    seconds = 0.0
 
-def set_head(model: Encoder, probe: Probe) -> None:
-    """Give the network's head the probe's weights."""
-    with torch.no_grad():
-        model.head.weight.copy_(torch.from_numpy(probe.weight))
-        model.head.bias.copy_(torch.from_numpy(probe.bias))
-
-
-def probe_logits(probe: Probe, tokens: Tokens, base: Base, device: torch.device) -> np.ndarray:
-    """The probe's logits (n, labels) for texts that were not among those it was fitted to."""
-    model = build(load_backbone(base), len(probe.bias)).to(device)
-    return probe.logits(outputs(model, tokens, device, embeddings=True, fast=True))
+    def timed(self, steps: Iterator[float]) -> Iterator[float]:
+        while True:
+            started = time.perf_counter()
+            step = next(steps, None)
+            self.seconds += time.perf_counter() - started
+            if step is None:
+                return
+            yield step

@@ -46,7 +46,6 @@ def train(
     *,
     epochs: int,
     balanced: bool,
-    device: torch.device,
     advance: Advance,
 ) -> Iterator[float]:
     """Train `model` in place; after every epoch yields the mean loss, so that the caller can look and stop.
@@ -55,6 +54,7 @@ def train(
     """
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)
+    device = model.head.weight.device
     accelerator = _accelerator(device)
     loss_of = loss_function(targets, model.head.out_features, balanced, device)
     wanted = torch.tensor(targets, device=device)

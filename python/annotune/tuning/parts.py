@@ -1,8 +1,7 @@
-"""Train, validation and test: three parts of the coded texts that are never mixed."""
+"""Train, validation and test: parts of the coded texts that are never mixed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,86 +12,94 @@ Indices = np.ndarray
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Places of the coded texts, each in exactly one of three arrays.
+class Cases:
+    """n cases to be split: what is to be spread evenly, and what has to stay together.
 
     Attributes
     ----------
-    train
-        What the weights are fitted to.
-    validation
-        For stopping and every choice.
-    test
-        Looked at once, for the figures that are reported; may be empty.
-    """
-
-    train: Indices
-    validation: Indices
-    test: Indices
-
-
-def hold_out(
-    strata: np.ndarray, share: float, rng: np.random.Generator, groups: np.ndarray | None = None
-) -> tuple[Indices, Indices]:
-    """Split n cases into (rest, held out), `share` of them held out.
-
-    Parameters
-    ----------
     strata
-        Shape (n,): each stratum gives its share, and keeps at least one case in the rest.
-    share
-        Between 0 and 1.
+        Shape (n,), such as label numbers: every part gets its share of each stratum.
     groups
-        Shape (n,): whole groups are held out, so that sentences of one document stay together;
-        the strata are then not balanced.
+        Shape (n,): cases of one group are always in one part.
+    large
+        Whether groups are large (documents), so that parts are balanced by size and no longer by
+        stratum; otherwise nearly every case is a group of its own (equal texts).
+    seed
+        The same seed gives the same parts.
     """
-    if groups is not None:
-        return _hold_out_groups(groups, share, rng)
+
+    strata: np.ndarray
+    groups: np.ndarray
+    large: bool = False
+    seed: int = 1
+
+    def hold_out(self, places: Indices, share: float) -> tuple[Indices, Indices]:
+        """`places` in two: the rest, and about `share` of them held out.
+
+        >>> cases = Cases(strata=np.array([0, 0, 0, 0, 1, 1]), groups=np.array([1, 1, 2, 3, 4, 5]))
+        >>> rest, held = cases.hold_out(np.arange(6), 0.5)
+        >>> cases.strata[held].tolist(), bool(set(cases.groups[rest]) & set(cases.groups[held]))
+        ([0, 0, 1], False)
+        """
+        groups, rng = self.groups[places], np.random.default_rng(self.seed)
+        names, first = np.unique(groups, return_index=True)
+        if self.large:
+            chosen = _whole_groups(groups, share, rng)
+        else:
+            chosen = names[_of_each_stratum(self.strata[places][first], share, rng)]
+        out = np.isin(groups, chosen)
+        return places[~out], places[out]
+
+    def folds(self, k: int) -> list[tuple[Indices, Indices]]:
+        """k pairs of places (rest, fold); every case is in exactly one fold."""
+        rng = np.random.default_rng(self.seed)
+        names, first, inverse = np.unique(self.groups, return_index=True, return_inverse=True)
+        if not 2 <= k <= len(names):
+            kept = "groups" if self.large else "different texts"
+            raise AnnotuneError(f"{len(names)} {kept} cannot be put into {k} folds.", f"Choose from 2 to {len(names)}.")
+        dealt = _dealt_by_size(np.bincount(inverse), k, rng) if self.large else _dealt(self.strata[first], k, rng)
+        fold = dealt[inverse]
+        return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(k)]
+
+
+def _of_each_stratum(strata: np.ndarray, share: float, rng: np.random.Generator) -> Indices:
+    """About `share` of each stratum, which keeps at least one case itself."""
     held: list[Indices] = []
     owed = 0.0  # what rounding has withheld from the held-out part so far
     for stratum in np.unique(strata):
         cases = rng.permutation(np.flatnonzero(strata == stratum))
         owed += len(cases) * share
-        take = min(int(owed + 0.5), len(cases) - 1)
+        take = max(min(int(owed + 0.5), len(cases) - 1), 0)
         owed -= take
-        held.append(cases[: max(take, 0)])
-    out = np.sort(np.concatenate(held)) if held else np.array([], dtype=np.int64)
-    return np.setdiff1d(np.arange(len(strata)), out), out
+        held.append(cases[:take])
+    return np.concatenate(held)
 
 
-def folds(
-    strata: np.ndarray, k: int, rng: np.random.Generator, groups: np.ndarray | None = None
-) -> Iterator[tuple[Indices, Indices]]:
-    """k pairs of (rest, fold); every case is in one fold, strata spread evenly, groups kept whole."""
-    if groups is None:
-        order = np.lexsort((rng.permutation(len(strata)), strata))
-        fold = np.empty(len(strata), dtype=np.int64)
-        fold[order] = np.arange(len(strata)) % k
-    else:
-        fold = _deal_groups(groups, k, rng)
-    for i in range(k):
-        yield np.flatnonzero(fold != i), np.flatnonzero(fold == i)
-
-
-def _hold_out_groups(groups: np.ndarray, share: float, rng: np.random.Generator) -> tuple[Indices, Indices]:
+def _whole_groups(groups: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Groups that together come closest to the share; at least one, and not all."""
     names, sizes = np.unique(groups, return_counts=True)
     if len(names) < 2:
-        raise AnnotuneError("All coded texts are in one group.", "Choose a group column with several values, or none.")
+        raise AnnotuneError(
+            "All texts to be split are in one group.", "Choose a group column with more values, or none."
+        )
     order = rng.permutation(len(names))
     filled = np.cumsum(sizes[order])
-    # the number of groups whose size comes closest to the share, leaving at least one on each side
     take = 1 + int(np.argmin(np.abs(filled[:-1] - share * len(groups))))
-    out = np.isin(groups, names[order[:take]])
-    return np.flatnonzero(~out), np.flatnonzero(out)
+    return np.asarray(names[order[:take]])
 
 
-def _deal_groups(groups: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    if len(names) < k:
-        raise AnnotuneError(f"There are {len(names)} groups for {k} folds.", "Choose a finer group column, or none.")
-    load = np.zeros(k)
-    where = np.empty(len(names), dtype=np.int64)
-    for name in sorted(rng.permutation(len(names)), key=lambda i: -sizes[i]):
-        where[name] = int(np.argmin(load))  # the largest groups first, each into the emptiest fold
-        load[where[name]] += sizes[name]
-    return where[inverse]
+def _dealt(strata: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """A fold for each case, dealt like cards stratum by stratum."""
+    order = np.lexsort((rng.permutation(len(strata)), strata))
+    fold = np.empty(len(strata), dtype=np.int64)
+    fold[order] = np.arange(len(strata)) % k
+    return fold
+
+
+def _dealt_by_size(sizes: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """A fold for each group: the largest first, each into the emptiest fold."""
+    load, fold = np.zeros(k), np.empty(len(sizes), dtype=np.int64)
+    for group in sorted(rng.permutation(len(sizes)), key=lambda i: -sizes[i]):
+        fold[group] = int(np.argmin(load))
+        load[fold[group]] += sizes[group]
+    return fold
