@@ -135,7 +135,7 @@ def _excel(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
     frame = _trimmed(frame.with_columns(labelled.as_whole(column) for column in frame))
     if frame.width == 0:
         raise AnnotuneError(f"{path}: the sheet {book.sheet_names[0]!r} is empty.", "Put the table on the first sheet.")
-    others = len(set(book.sheet_names[1:]) - {"labels", "notes"})  # which annotune itself writes beside the data
+    others = len(set(book.sheet_names[1:]) - {"labels", "about"})  # which annotune itself writes beside the data
     notes = (f"{path.name}: the sheet {book.sheet_names[0]!r} was read, {others} more were not.",) if others else ()
     return Table(frame, notes=notes, first=2)
 

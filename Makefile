@@ -1,0 +1,53 @@
+# make demo runs the main job, make test passes the tests; both do all the set-up they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
+R_PACKAGES := r-base-core r-cran-haven r-cran-readstata13 r-cran-reticulate r-cran-sandwich r-cran-testthat r-cran-tibble r-cran-cli
+
+.PHONY: setup demo test lint bench r-check clean
+
+setup: $(VENV)/.ready
+
+demo: $(VENV)/.ready
+	$(BIN)/annotune demo
+
+test: lint $(VENV)/.r-ready
+	$(BIN)/python -m pytest python tests
+
+lint: $(VENV)/.test-ready
+	$(BIN)/ruff check python tests benchmarks
+	$(BIN)/ruff format --check python tests benchmarks
+	$(BIN)/mypy
+
+# Each benchmark prints ratios against its peers; what they need beyond the tests is named in each file.
+bench: $(VENV)/.test-ready
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+# The R package is built outside the tree, and checked without network and manual.
+r-check: $(VENV)/.r-ready
+	rm -rf build/r && mkdir -p build/r && cp -R r-package build/r/annotune
+	cd build/r && R CMD build annotune && R CMD check --no-manual annotune_*.tar.gz
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); $(APT) update; $(APT) install -y python3-venv; $(PYTHON) -m venv $(VENV); }
+
+# torch first: a later request would take whatever build another package asks for.
+$(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) torch==2.13.0
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.test-ready: $(VENV)/.ready
+	$(PIP) --editable '.[test,lint]'
+	touch $@
+
+$(VENV)/.r-ready: $(VENV)/.test-ready
+	@dpkg -s $(R_PACKAGES) >/dev/null 2>&1 || { $(APT) update -q && $(APT) install -q -y --no-install-recommends $(R_PACKAGES); }
+	touch $@
+
+clean:
+	rm -rf build demo-output $(VENV)
