@@ -228,6 +228,16 @@ def test_ambiguous_codes_stay_numbers_with_labels_in_r(written):
     assert "haven_labelled" in report[0]["detail"]
 
 
+def test_names_that_two_codes_share_are_refused(tmp_path):
+    with pytest.raises(at.AnnotuneError, match="two codes have the same label"):
+        at.write(pl.DataFrame({"a": ["x"]}), tmp_path / "t.dta", labels={"a": {1: "x", 2: "x"}})
+
+
+def test_codes_from_pandas_may_have_gaps(written):
+    path, _ = written(pd.DataFrame({"topic": [3, None, 20]}), ".dta", codebook=CODEBOOK)
+    assert read_table(path).frame["topic"].to_list() == ["Health", None, "Zoë"]
+
+
 def test_more_labels_than_stata_has(written):
     names = [f"w{i}" for i in range(65_537)]
     path, report = written(pl.DataFrame({"a": pl.Series(names[::-1], dtype=pl.Enum(names))}), ".dta")

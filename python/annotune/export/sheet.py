@@ -21,6 +21,7 @@ REASONS = {
     "unparsed": ("c", "answer not parsed"),
     "error": ("d", "call failed"),
 }
+WORDS = (pl.String, pl.Categorical, pl.Enum)
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days from 1970-01-01
 DAY_MS = 86_400_000
 BATCH_BYTES, SLICE_BYTES = 32 * 2**20, 128 * 2**20
@@ -160,13 +161,17 @@ def _column(
     coded = _labels(name, dtype, variable, labels)
     if coded is None:
         return Column(name, heading=heading)
+    named = not dtype.is_integer()
+    if named and len(set(coded.values())) < len(coded):
+        what = f"Column {name!r}: two codes have the same label, so its cells do not say which of them is meant."
+        raise AnnotuneError(what, "Give the column's codes instead of names, or labels that differ.")
     return Column(
         name,
         coded,
-        named=not dtype.is_integer(),
+        named=named,
         ordered=variable is not None and variable.kind == "ordinal",
         heading=heading,
-        status=f"{name}_status" if schema.get(f"{name}_status") in (pl.String, pl.Enum, pl.Categorical) else None,
+        status=f"{name}_status" if schema.get(f"{name}_status") in WORDS else None,
     )
 
 
@@ -183,8 +188,7 @@ def _variable(name: str, dtype: pl.DataType, codebook: Codebook | None) -> Varia
 def _labels(
     name: str, dtype: pl.DataType, variable: Variable | None, labels: Mapping[str, Mapping[int, str]]
 ) -> dict[int, str] | None:
-    words = isinstance(dtype, (pl.String, pl.Categorical, pl.Enum))
-    if not words and not dtype.is_integer():
+    if dtype not in WORDS and not dtype.is_integer():
         return None
     if name in labels:
         return dict(labels[name])

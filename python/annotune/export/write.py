@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from annotune.export.files import replacing
 from annotune.export.scripts import Regression, scripts
 from annotune.export.sheet import Change, Facts, Sheet, describe, tame, writable
 from annotune.tables import parquet, read_table
+from annotune.tables.labelled import as_whole
 
 Writer = Callable[[Sheet, dict[str, Facts], Path], list[Change]]
 WRITERS: dict[str, Writer] = {
@@ -102,7 +103,8 @@ def write(
     if not targets:
         raise AnnotuneError("No file to write to was given.", "Give at least one path.")
     changes: list[tuple[str, Change]] = []
-    with _source(data, targets[0].parent) as (frame, known_labels, known_headings):
+    coded = {*(labels or {}), *(variable.name for variable in (codebook.variables if codebook else ()))}
+    with _source(data, targets[0].parent, coded) as (frame, known_labels, known_headings):
         all_labels, all_headings = {**known_labels, **(labels or {})}, {**known_headings, **(headings or {})}
         raw, mended = writable(describe(frame, codebook, all_labels, all_headings, notes or (), title))
         tamed, facts, tamings = tame(raw)
@@ -127,7 +129,7 @@ def _require_writer(target: Path) -> None:
 
 @contextmanager
 def _source(
-    data: Any, folder: Path
+    data: Any, folder: Path, coded: Collection[str]
 ) -> Iterator[tuple[pl.LazyFrame, Mapping[str, Mapping[int, str]], Mapping[str, str]]]:
     """The data as a lazy frame that gives the same rows every time it is asked, with what its file knows."""
     if isinstance(data, (str, Path)) and Path(data).suffix.lower() == ".parquet" and Path(data).is_file():
@@ -144,7 +146,8 @@ def _source(
                 raise AnnotuneError(what, "Check its expressions.") from error
             yield pl.scan_parquet(Path(scratch) / "data.parquet"), {}, {}
     else:
-        yield as_frame(data).lazy(), {}, {}
+        frame = as_frame(data)  # from pandas, where codes with gaps are floating-point
+        yield frame.with_columns(as_whole(frame[name]) for name in coded if name in frame.columns).lazy(), {}, {}
 
 
 def _write(sheet: Sheet, facts: dict[str, Facts], target: Path, labelled: bool) -> list[Change]:
