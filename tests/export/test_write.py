@@ -243,6 +243,9 @@ def test_more_labels_than_stata_has(written):
     path, report = written(pl.DataFrame({"a": pl.Series(names[::-1], dtype=pl.Enum(names))}), ".dta")
     assert read_table(path).frame["a"].to_list() == names[::-1]
     assert "became text" in report[0]["detail"]
+    path, report = written(pl.DataFrame({"a": [65_536, 2]}), ".dta", labels={"a": dict(enumerate(names))})
+    assert read_table(path).frame["a"].to_list() == [65_536, 2]
+    assert "only the codes" in report[0]["detail"]
 
 
 def test_release_119_where_118_is_too_small(tmp_path, monkeypatch):

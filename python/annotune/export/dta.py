@@ -60,7 +60,7 @@ class Variable:
     name: str
     storage: Storage
     values: pl.Expr
-    format: str = ""
+    format: str
     heading: str = ""
     labels: tuple[tuple[int, str], ...] = ()
     notes: tuple[str, ...] = ()
@@ -86,9 +86,10 @@ def write(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
 def _variable(column: Column, name: str, dtype: pl.DataType, facts: Facts, changes: list[Change]) -> Variable:
     heading = column.heading or (column.name if name != column.name else "")
     heading, notes = _shortened(heading, LONGEST_LABEL, column.name, "variable label", changes)
-    if column.labels is not None and len(column.labels) <= MOST_VALUE_LABELS:
+    too_many = len(column.labels or {}) > MOST_VALUE_LABELS
+    if column.labels is not None and not (too_many and column.named):
         storage, values = _codes(column, facts, changes)
-        labels = _value_labels(column, storage, changes)
+        labels = _value_labels(column, changes)
         width = min(max([8, *(len(text) for _, text in labels)]), LONGEST_LABEL)
         return Variable(name, storage, values, f"%{width}.0g", heading, labels, notes)
     if column.labels is not None:
@@ -146,7 +147,12 @@ def _codes(column: Column, facts: Facts, changes: list[Change]) -> tuple[Storage
     return storage, pl.when(codes.is_null()).then(missing).otherwise(codes.cast(pl.Float64)).cast(storage.polars)
 
 
-def _value_labels(column: Column, storage: Storage, changes: list[Change]) -> tuple[tuple[int, str], ...]:
+def _value_labels(column: Column, changes: list[Change]) -> tuple[tuple[int, str], ...]:
+    if len(column.labels or {}) > MOST_VALUE_LABELS:
+        changes.append(
+            Change(column.name, "label", f"more than {MOST_VALUE_LABELS:,} labels: only the codes were kept")
+        )
+        return ()
     labels = {code: text for code, text in (column.labels or {}).items() if LONG.low <= code <= LONG.high}
     if len(labels) < len(column.labels or {}):
         changes.append(Change(column.name, "label", "codes beyond Stata's long lost their labels"))
