@@ -237,7 +237,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
         card = None
     needed = {"variable", "labels", "check", "base", "settings", "versions", "model_sha256"}
     if not isinstance(card, dict) or needed - set(card):
-        raise AnnotuneError(f"{folder / CARD} is damaged.", "Save the model again, or copy it again.")
+        raise _damaged(folder / CARD)
     return card
 
 
@@ -267,16 +267,24 @@ def model_sha256(model: Encoder) -> str:
 
 
 def _load_head(model: Encoder, path: Path) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         model.head.load_state_dict(load_file(path))
-    except (OSError, RuntimeError) as error:
-        raise AnnotuneError(f"{path} is missing or damaged.", "Save the model again.") from error
+    except (OSError, RuntimeError, SafetensorError):
+        raise _damaged(path) from None
 
 
 def _saved(path: Path) -> pl.DataFrame | None:
-    return pl.read_parquet(path) if path.exists() else None
+    try:
+        return pl.read_parquet(path) if path.exists() else None
+    except pl.exceptions.PolarsError:
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> AnnotuneError:
+    return AnnotuneError(f"{path} is missing or damaged.", "Copy the model again, or save it again.")
 
 
 def _saved_evaluation(folder: Path) -> Evaluation | None:
@@ -287,17 +295,19 @@ def _saved_evaluation(folder: Path) -> Evaluation | None:
 
 
 def _require_same(model: Classifier, check: dict[str, Any], folder: Path) -> None:
+    if model_sha256(model.model) != model.card["model_sha256"]:
+        raise _damaged(folder / BACKBONE)
     stored = np.array(check["logits"], dtype=np.float32)
     now = model._logits(check["texts"])
     difference = float(np.abs(_softmax(now) - _softmax(stored)).max())
     if not difference <= CHECK_TOLERANCE:
         here, there = versions(), model.card["versions"]
-        changed = {name: (there.get(name), here[name]) for name in here if there.get(name) != here[name]}
+        changed = [
+            f"{name} {there.get(name)} there, {here[name]} here" for name in here if there.get(name) != here[name]
+        ]
         raise AnnotuneError(
-            f"{folder} computes other probabilities here than where it was tuned (by up to {difference:.3f}).",
-            f"Use the versions it was made with; these differ: {changed}."
-            if changed
-            else "Its files may be damaged; copy it again.",
+            f"{folder} computes other probabilities here than where it was saved (by up to {difference:.3f}).",
+            f"Use the same versions ({'; '.join(changed)})." if changed else "Tune it again on this machine.",
         )
 
 

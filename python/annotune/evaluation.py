@@ -216,7 +216,9 @@ def variable_of(name: str, labels: Sequence[str]) -> Variable:
 
 
 def _one(variables: list[str]) -> str:
-    if len(variables) != 1:
+    if not variables:
+        raise AnnotuneError("The truth is empty.", "Give at least one coded unit.")
+    if len(variables) > 1:
         raise AnnotuneError(f"The truth holds several variables: {variables}.", "Choose with variable=.")
     return variables[0]
 
