@@ -230,11 +230,11 @@ class _File:
         self.out.write(self._header(title))
         self._section("map", bytes(8 * 14))
         self._section("variable_types", np.array([v.storage.kind for v in self.variables], "<u2").tobytes())
-        self._section("varnames", self._texts([v.name for v in self.variables], 129))
+        self._section("varnames", _padded([v.name for v in self.variables], 129))
         self._section("sortlist", bytes((4 if self.many else 2) * (len(self.variables) + 1)))
-        self._section("formats", self._texts([v.format for v in self.variables], 57))
-        self._section("value_label_names", self._texts([v.name if v.labels else "" for v in self.variables], 129))
-        self._section("variable_labels", self._texts([v.heading for v in self.variables], 321))
+        self._section("formats", _padded([v.format for v in self.variables], 57))
+        self._section("value_label_names", _padded([v.name if v.labels else "" for v in self.variables], 129))
+        self._section("variable_labels", _padded([v.heading for v in self.variables], 321))
         self._section("characteristics", self._characteristics(notes))
         with tempfile.TemporaryFile(dir=Path(self.out.name).parent) as long_texts:
             self._begin("data")
@@ -272,9 +272,6 @@ class _File:
             )
         )
 
-    def _texts(self, texts: Sequence[str], width: int) -> bytes:
-        return np.array([text.encode() for text in texts], f"S{width}").tobytes()
-
     def _characteristics(self, notes: Sequence[str]) -> bytes:
         owned = [("_dta", notes), *((variable.name, variable.notes) for variable in self.variables)]
         return b"".join(_notes(owner, texts) for owner, texts in owned if texts)
@@ -289,25 +286,34 @@ class _File:
             for place, variable in enumerate(self.variables):
                 column = batch[f"f{place}"]
                 if variable.storage is STR_L:
-                    records[column.name] = self._long_texts(column, place + 1, done, long_texts)
+                    records[column.name] = self._pointers(column, place + 1, done)
                 elif variable.storage.dtype.startswith("S"):
                     records[column.name] = column.to_numpy().view(variable.storage.dtype)[:, 0]
                 else:
                     records[column.name] = column.to_numpy()
             self.out.write(records.data)
+            self._long_texts(batch, done, long_texts)
             done += batch.height
         if done != self.sheet.rows:
             raise AnnotuneError("The data changed while they were being written.", "Write them again.")
 
-    def _long_texts(self, column: pl.Series, variable: int, done: int, out: BinaryIO) -> np.ndarray:
-        """The pointers (variable, observation) of one column's texts; 0 for an empty one."""
-        texts = column.to_list()
-        for row, text in enumerate(texts, start=done + 1):
-            if text:
-                content = text.encode() + b"\0"
-                out.write(struct.pack("<3sIQBI", b"GSO", variable, row, 130, len(content)) + content)
-        pointers = np.arange(done + 1, done + 1 + len(texts), dtype="<u8") << (24 if self.many else 16) | variable
-        return np.where(column.to_numpy() != "", pointers, 0)
+    def _pointers(self, column: pl.Series, variable: int, done: int) -> np.ndarray:
+        """Where each text of a strL is, by variable and observation; 0 for an empty one."""
+        rows = np.arange(done + 1, done + 1 + len(column), dtype="<u8")
+        return np.where(column.to_numpy() != "", rows << (24 if self.many else 16) | variable, 0)
+
+    def _long_texts(self, batch: pl.DataFrame, done: int, out: BinaryIO) -> None:
+        """The texts of all strLs, observation by observation."""
+        places = [place for place, variable in enumerate(self.variables) if variable.storage is STR_L]
+        for row, texts in enumerate(batch.select(f"f{place}" for place in places).iter_rows(), start=done + 1):
+            for place, text in zip(places, texts, strict=True):
+                if text:
+                    content = text.encode() + b"\0"
+                    out.write(struct.pack("<3sIQBI", b"GSO", place + 1, row, 130, len(content)) + content)
+
+
+def _padded(texts: Sequence[str], width: int) -> bytes:
+    return np.array([text.encode() for text in texts], f"S{width}").tobytes()
 
 
 def _notes(owner: str, texts: Sequence[str]) -> bytes:
