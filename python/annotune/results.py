@@ -58,6 +58,18 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
     return frame
 
 
+def headings(codebook: Codebook) -> dict[str, str]:
+    """What the columns that `attach` adds hold, for the variable labels of data files."""
+    told = {}
+    for entry in codebook.variables:
+        told[f"{entry.name}_prob"] = f"{entry.name}: the coder's probability for its label"
+        told[f"{entry.name}_status"] = f"{entry.name}: why there is a label, or none"
+        told[f"{entry.name}_gold"] = f"{entry.name}: what people decided"
+        for label, column in _columns(entry, f"{entry.name}_p").items():
+            told[column] = f"{entry.name}: the coder's probability for {label}"
+    return told
+
+
 def _beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
     if rows["coder"].n_unique() > 1:
         raise AnnotuneError(f"{entry.name!r} was coded by several coders.", "Choose one, or resolve them first.")

@@ -19,7 +19,7 @@ from annotune.errors import AnnotuneError, nearest
 from annotune.evaluation import Evaluation
 from annotune.export.write import WRITERS, write
 from annotune.record import file_sha256, fingerprint, make_record, versions, write_record, write_whole
-from annotune.results import attach
+from annotune.results import attach, headings
 from annotune.tables import read_table
 from annotune.tuning.settings import Settings
 
@@ -338,6 +338,7 @@ class _Run:
     ) -> tuple[tuple[Path, ...], pl.DataFrame]:
         self.say("Writing")
         table = read_table(self.file(self.study.corpus.path)) if _may_have_labels(self.study.corpus.path) else None
+        known_headings = {name: told for name, told in headings(codebook).items() if name in data.columns}
         targets = [self.file(name) for name in self.study.write]
         for target in targets:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -346,7 +347,7 @@ class _Run:
             targets,
             codebook=codebook,
             labels=table.labels if table else None,
-            headings=table.headings if table else None,
+            headings={**known_headings, **(table.headings if table else {})},
             notes=_notes(models, reliability),
             title=codebook.name or None,
             regressions=self.study.regressions,
@@ -390,7 +391,9 @@ def _notes(models: Mapping[str, Classifier], reliability: pl.DataFrame) -> list[
         if model.evaluation is not None:
             leading = "micro_f1" if model.variable.kind == "multilabel" else "macro_f1"
             row = model.evaluation.measures.filter(pl.col("measure") == leading).row(0, named=True)
-            notes.append(f"{name}: {leading} {row['estimate']:.3f} on {row['n_units']} held-out texts.")
+            notes.append(
+                f"{name}: {leading.replace('_f', '-F')} {row['estimate']:.3f} on {row['n_units']} held-out texts."
+            )
         alpha = reliability.filter((pl.col("variable") == name) & (pl.col("metric") == "alpha"))
         if len(alpha) and alpha["estimate"][0] is not None:
             notes.append(f"{name}: Krippendorff's alpha of the coders {alpha['estimate'][0]:.3f}.")
