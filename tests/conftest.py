@@ -62,6 +62,7 @@ def tiny_base(tmp_path_factory):
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **special).save_pretrained(folder)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    torch.set_num_threads(1)  # networks this small spend their time waiting for a second one
     torch.manual_seed(1)
     config = AutoConfig.for_model("bert", vocab_size=len(words), max_position_embeddings=64, **sizes)
     AutoModel.from_config(config).save_pretrained(folder)

@@ -302,9 +302,7 @@ def _require_same(model: Classifier, check: dict[str, Any], folder: Path) -> Non
     difference = float(np.abs(_softmax(now) - _softmax(stored)).max())
     if not difference <= CHECK_TOLERANCE:
         here, there = versions(), model.card["versions"]
-        changed = [
-            f"{name} {there.get(name)} there, {here[name]} here" for name in here if there.get(name) != here[name]
-        ]
+        changed = [f"{name} {there.get(name)}, not {here[name]}" for name in here if there.get(name) != here[name]]
         raise AnnotuneError(
             f"{folder} computes other probabilities here than where it was saved (by up to {difference:.3f}).",
             f"Use the same versions ({'; '.join(changed)})." if changed else "Tune it again on this machine.",

@@ -50,7 +50,7 @@ def test_folds_hold_every_case_once_and_keep_groups_whole(found, k):
 
 def test_every_stratum_gives_its_share():
     strata = np.repeat([0, 1, 2], [700, 200, 100])
-    rest, held = Cases(strata, np.arange(1000)).hold_out(np.arange(1000), 0.2)
+    _, held = Cases(strata, np.arange(1000)).hold_out(np.arange(1000), 0.2)
     assert np.bincount(strata[held]).tolist() == [140, 40, 20]
     for _, fold in Cases(strata, np.arange(1000)).folds(5):
         assert np.bincount(strata[fold]).tolist() == [140, 40, 20]
@@ -66,7 +66,7 @@ def test_many_small_strata_still_give_the_share_and_keep_one_each():
 def test_large_groups_come_close_to_the_share():
     groups = np.repeat(np.arange(20), np.random.default_rng(1).integers(20, 80, 20))
     found = Cases(np.zeros(len(groups), dtype=int), groups, large=True)
-    rest, held = found.hold_out(np.arange(len(groups)), 0.2)
+    _, held = found.hold_out(np.arange(len(groups)), 0.2)
     assert 0.15 < len(held) / len(groups) < 0.25
     sizes = [len(fold) for _, fold in found.folds(4)]
     assert max(sizes) - min(sizes) < 80

@@ -91,11 +91,14 @@ def load_tokenizer(base: Base) -> Any:
 
     try:
         with quiet():
-            return AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise AnnotuneError(
             f"The tokenizer of {base.name} cannot be loaded: {_first_line(error)}", "Check its folder."
         ) from None
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes up where there is none
+        raise AnnotuneError(f"The base model {base.name} has no tokenizer with words.", "Check its folder.")
+    return tokenizer
 
 
 def _first_line(error: Exception) -> str:

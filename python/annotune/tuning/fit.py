@@ -6,6 +6,7 @@ import copy
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -162,11 +163,11 @@ def _tune(
 ) -> tuple[Encoder, Choices, float]:
     """Fine-tune from `start`; with a held-out part keep the best epoch, without one run the whole schedule."""
     model = _with_head(backbone, start)
-    if settings.method == "lora":
-        add_lora(model, settings.rank)
     clock, done = _Clock(), choices.planned
     plan: dict[str, Any] = {"epochs": choices.planned, "balanced": choices.balanced}
-    with bar("Tuning", choices.planned * len(seen)) as advance:
+    with _seeded(settings.seed, model.head.weight.device), bar("Tuning", choices.planned * len(seen)) as advance:
+        if settings.method == "lora":
+            add_lora(model, settings.rank)
         epochs = clock.timed(train(model, seen.tokens, seen.targets, settings, **plan, advance=advance))
         if held is None:
             deque(epochs, maxlen=0)
@@ -176,6 +177,14 @@ def _tune(
     if settings.method == "lora":
         merge_lora(model)
     return model, choices, done * len(seen) / clock.seconds
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """The same draws each time, whatever was drawn before; the caller's own go on as if nothing had been."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def _keep_best(

@@ -53,7 +53,6 @@ def train(
     Learning rates rise over the first tenth of the steps and then fall to zero (one cycle).
     """
     rng = np.random.default_rng(settings.seed)
-    torch.manual_seed(settings.seed)
     device = model.head.weight.device
     accelerator = _accelerator(device)
     loss_of = loss_function(targets, model.head.out_features, balanced, device)

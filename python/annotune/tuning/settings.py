@@ -41,7 +41,7 @@ class Settings(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    base: str = "minilm"
+    base: str = pydantic.Field(default="minilm", min_length=1)
     method: Literal["lora", "full", "probe"] = "lora"
     epochs: int | None = pydantic.Field(default=None, ge=1, le=1000)
     patience: int | None = pydantic.Field(default=None, ge=1)
