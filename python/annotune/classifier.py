@@ -120,7 +120,7 @@ class Classifier:
         from annotune.tuning.batches import tokenize
         from annotune.tuning.encoder import outputs
 
-        limit = self.card["settings"]["max_tokens"]
+        limit = min(self.card["settings"]["max_tokens"], self.tokenizer.model_max_length)
         parts, cut = [np.zeros((0, len(self.labels)), dtype=np.float32)], 0
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             tokens = tokenize(self.tokenizer, texts[start : start + TEXTS_AT_ONCE], limit)
@@ -177,6 +177,7 @@ class Classifier:
         from annotune.tuning.base import quiet
 
         backbone: Any = self.model.backbone
+        self.tokenizer.backend_tokenizer.no_truncation()  # what it was last asked for is no part of the model
         with quiet():
             backbone.save_pretrained(folder / BACKBONE, safe_serialization=True)
             self.tokenizer.save_pretrained(folder / BACKBONE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from annotune.errors import AnnotuneError, nearest
+from annotune.errors import AnnotuneError, listing
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -24,7 +24,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
         return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
     kind = wanted.split(":")[0]
     if kind not in there:
-        raise AnnotuneError(f"There is no device {wanted!r}.", nearest(wanted, ["auto", *there]))
+        raise AnnotuneError(f"There is no device {wanted!r}.", f"Choose from {listing(['auto', *there])}.")
     if not there[kind]:
         raise AnnotuneError(f"This machine has no {wanted!r} that torch can use.", "Leave device at 'auto'.")
     return torch.device(wanted)

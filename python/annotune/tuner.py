@@ -242,7 +242,7 @@ def _card(work: _Work, fitted: Fitted, held: _Held, k: int | None, seconds: floa
     frame, speed = work.coded.frame, fitted.texts_per_second
     return {
         "base": {"name": work.base.name, "revision": work.base.revision},
-        "settings": work.settings.model_dump(),
+        "settings": {**work.settings.model_dump(), "base": work.base.name},  # its folder is this machine's affair
         "choices": asdict(fitted.choices),
         "parts": {"coded": len(frame), "held_out": len(held.places), "folds": k, "validation_share": work.validation},
         "cut_texts": work.examples.tokens.cut,

@@ -91,13 +91,15 @@ def load_tokenizer(base: Base) -> Any:
 
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise AnnotuneError(
             f"The tokenizer of {base.name} cannot be loaded: {_first_line(error)}", "Check its folder."
         ) from None
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes up where there is none
         raise AnnotuneError(f"The base model {base.name} has no tokenizer with words.", "Check its folder.")
+    for note in ("is_local", "local_files_only"):  # about how it was read, and not to be saved with it
+        tokenizer.init_kwargs.pop(note, None)
     return tokenizer
 
 
