@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -46,9 +47,12 @@ def tf_idf(seen_texts: Sequence[str], seen: np.ndarray, texts: Sequence[str]) ->
     return np.column_stack([_regression(known, seen[:, label], new) for label in range(seen.shape[1])]).astype(bool)
 
 
-def _regression(known: object, seen: np.ndarray, new: object) -> np.ndarray:
+def _regression(known: Any, seen: np.ndarray, new: Any) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     if seen.min() == seen.max():
-        return np.full(new.shape[0], seen[0])  # type: ignore[attr-defined]
-    return np.asarray(LogisticRegression(C=10, max_iter=1000, class_weight="balanced").fit(known, seen).predict(new))
+        return np.full(new.shape[0], seen[0])
+    model = LogisticRegression(C=10, max_iter=1000, class_weight="balanced")
+    with threadpool_limits(1, user_api="blas"):  # on sparse weights there is nothing for a second thread to do
+        return np.asarray(model.fit(known, seen).predict(new))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from annotune.tuning.probe import PENALTIES, fit_probe, fit_probes
+from annotune.tuning.probe import PENALTIES, fit_probe
 
 RNG = np.random.default_rng(2)
 POINTS = RNG.normal(size=(120, 6)).astype(np.float32)
@@ -19,7 +19,8 @@ def softmax(logits):
 @pytest.mark.parametrize("balanced", [False, True])
 def test_probabilities_are_those_of_a_regression_fitted_alone(n_labels, balanced):
     targets = (POINTS[:, 0] * 2 + RNG.normal(size=120)).round().clip(0, n_labels - 1).astype(int)
-    for penalty, probe in zip(PENALTIES, fit_probes(POINTS, targets, n_labels, PENALTIES, balanced), strict=True):
+    for penalty in PENALTIES:
+        probe = fit_probe(POINTS, targets, n_labels, penalty, balanced)
         alone = LogisticRegression(
             C=penalty, max_iter=1000, tol=1e-8, class_weight="balanced" if balanced else None
         ).fit(POINTS, targets)

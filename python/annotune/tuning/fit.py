@@ -19,7 +19,7 @@ from annotune.progress import bar
 from annotune.tuning.batches import Tokens
 from annotune.tuning.encoder import Encoder, add_lora, build, decide, merge_lora, outputs
 from annotune.tuning.loop import train
-from annotune.tuning.probe import PENALTIES, Probe, fit_probe, fit_probes
+from annotune.tuning.probe import PENALTIES, Probe, fit_probe
 from annotune.tuning.settings import Settings
 
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
@@ -139,8 +139,7 @@ def _candidates(seen: Examples, class_weights: str) -> list[Probe]:
     """Probes to choose from; weighing labels is no choice where all are about as frequent."""
     uneven = seen.targets.ndim == 2 or _unevenness(seen.targets) > 1.5
     weightings = {"balanced": [True], "none": [False], "auto": [False, True] if uneven else [False]}[class_weights]
-    data = (seen.embeddings, seen.targets, seen.n_labels)
-    return [probe for balanced in weightings for probe in fit_probes(*data, PENALTIES, balanced)]
+    return [_probe(seen, penalty, balanced) for balanced in weightings for penalty in PENALTIES]
 
 
 def _unevenness(targets: np.ndarray) -> float:

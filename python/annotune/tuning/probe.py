@@ -6,15 +6,12 @@ al. 2022), and a fine-tuned model that does not beat it is not handed out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 PENALTIES = (1.0, 10.0, 100.0)  # inverse strength of the ridge penalty; embeddings have length one
 RULED_OUT = -10.0  # the bias of a label that does not occur, and the log-odds of one that never does
-
-Weights = tuple[np.ndarray, np.ndarray]  # (labels, width) and (labels,)
 
 
 @dataclass(frozen=True)
@@ -32,14 +29,7 @@ class Probe:
 
 
 def fit_probe(embeddings: np.ndarray, targets: np.ndarray, n_labels: int, penalty: float, balanced: bool) -> Probe:
-    """Fit one probe; see `fit_probes`."""
-    return fit_probes(embeddings, targets, n_labels, [penalty], balanced)[0]
-
-
-def fit_probes(
-    embeddings: np.ndarray, targets: np.ndarray, n_labels: int, penalties: Sequence[float], balanced: bool
-) -> list[Probe]:
-    """Fit a probe for each penalty, each from the one before, which takes fewer steps.
+    """Fit one probe.
 
     Parameters
     ----------
@@ -47,43 +37,37 @@ def fit_probes(
         Shape (n, width).
     targets
         Shape (n,): label numbers; or (n, labels): truth values, a multi-label variable.
-    penalties
-        Inverse strengths of the ridge penalty, from strong to weak.
+    penalty
+        Inverse strength of the ridge penalty.
     balanced
         Whether labels count by the inverse of their frequency.
     """
     if targets.ndim == 1:
-        fitted = _path(embeddings, targets, n_labels, penalties, balanced)
+        weight, bias = _multinomial(embeddings, targets, n_labels, penalty, balanced)
     else:
-        binary = [_path(embeddings, column.astype(int), 2, penalties, balanced) for column in targets.T]
-        fitted = [_log_odds([path[i] for path in binary]) for i in range(len(penalties))]
-    return [Probe(*weights, penalty, balanced) for weights, penalty in zip(fitted, penalties, strict=True)]
+        answers = [_multinomial(embeddings, column.astype(int), 2, penalty, balanced) for column in targets.T]
+        weight = np.stack([rows[1] - rows[0] for rows, _ in answers])  # log-odds of yes against no
+        bias = np.stack([offsets[1] - offsets[0] for _, offsets in answers])
+    return Probe(weight, bias, penalty, balanced)
 
 
-def _log_odds(answers: list[Weights]) -> Weights:
-    """One row a label from its own regression of no and yes."""
-    return np.stack([w[1] - w[0] for w, _ in answers]), np.stack([b[1] - b[0] for _, b in answers])
-
-
-def _path(
-    embeddings: np.ndarray, targets: np.ndarray, n_labels: int, penalties: Sequence[float], balanced: bool
-) -> list[Weights]:
-    """A multinomial regression for each penalty; labels that do not occur are all but ruled out."""
+def _multinomial(
+    embeddings: np.ndarray, targets: np.ndarray, n_labels: int, penalty: float, balanced: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (labels, width) and biases (labels,); labels that do not occur are all but ruled out."""
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
+    weight = np.zeros((n_labels, embeddings.shape[1]), dtype=np.float32)
+    bias = np.full(n_labels, RULED_OUT, dtype=np.float32)
     seen = np.unique(targets)
-    weighting = "balanced" if balanced else None
-    model = LogisticRegression(max_iter=1000, class_weight=weighting, warm_start=True)
-    found = []
-    for penalty in penalties:
-        weight = np.zeros((n_labels, embeddings.shape[1]), dtype=np.float32)
-        bias = np.full(n_labels, RULED_OUT, dtype=np.float32)
-        bias[seen] = 0.0
-        if len(seen) > 1:
-            model.set_params(C=penalty).fit(embeddings, targets)
-            weight[seen], bias[seen] = _row_each(model.coef_, len(seen)), _row_each(model.intercept_, len(seen))
-        found.append((weight, bias))
-    return found
+    bias[seen] = 0.0
+    if len(seen) > 1:
+        model = LogisticRegression(C=penalty, max_iter=1000, class_weight="balanced" if balanced else None)
+        with threadpool_limits(1, user_api="blas"):  # steps this short are over before a second thread is awake
+            model.fit(embeddings, targets)
+        weight[seen], bias[seen] = _row_each(model.coef_, len(seen)), _row_each(model.intercept_, len(seen))
+    return weight, bias
 
 
 def _row_each(fitted: np.ndarray, n_labels: int) -> np.ndarray:
