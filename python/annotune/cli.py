@@ -123,7 +123,7 @@ def reliability(
         unit_id=unit_id,
         coder=coder,
         variable=None if columns else variable,
-        columns=dict(pair.partition("=")[::2] for pair in columns or []) or None,
+        columns={name: column or name for name, _, column in (pair.partition("=") for pair in columns or [])} or None,
         coders=_words(coders),
         keep=[*(_words(by) or []), *([cluster] if cluster not in (None, "coder") else [])],
     )

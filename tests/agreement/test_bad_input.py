@@ -99,12 +99,34 @@ def test_single_label_levels_on_sets(codebook_of):
         ({"ci": "bca"}, "There is no interval ci='bca'"),
         ({"n_boot": 5}, "n_boot=5 replicates are too few"),
         ({"by": "rnd"}, "has no column 'rnd'"),
+        ({"by": "coder"}, "cannot be divided by 'coder'"),
+        ({"metrics": []}, "No metric was named"),
         ({"variable": "w"}, "Nobody coded the variable 'w'"),
     ],
 )
 def test_unknown_names(codings_of, options, sentence):
     with pytest.raises(at.AnnotuneError, match=sentence):
         at.reliability(codings_of([["a", "b"], ["b", "b"]]), **options)
+
+
+def test_tables_without_rows_or_coders(codings_of):
+    rows = codings_of([["a", "b"], ["b", "b"]])
+    with pytest.raises(at.AnnotuneError, match="has no rows"):
+        at.reliability(rows.clear())
+    with pytest.raises(at.AnnotuneError, match="4 codings have no coder"):
+        at.reliability(rows.with_columns(coder=pl.lit(None, pl.String)))
+
+
+def test_a_single_metric_needs_no_list(codings_of):
+    rows = codings_of([["a", "b"], ["b", "b"]])
+    assert at.reliability(rows, metrics="alpha").equals(at.reliability(rows, metrics=["alpha"]))
+
+
+def test_a_coder_of_one_unit_does_not_cost_conger_the_interval(codings_of):
+    rows = [["a", "a", None], ["b", "b", None], ["a", "b", None], ["b", "b", "a"]] * 5
+    found = at.reliability(codings_of([*rows[:-5], ["a", "a", "a"]]), metrics="conger_kappa").row(0, named=True)
+    assert found["se"] > 0
+    assert found["note"] is None
 
 
 def test_negative_values_have_no_ratios(codings_of):

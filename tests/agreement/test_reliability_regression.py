@@ -62,6 +62,16 @@ def test_few_clusters_are_warned_of():
     assert "With 2 clusters" in at.reliability_regression(codings(), "words", cluster="coder").verdict
 
 
+def test_a_category_of_few_codings_does_not_make_the_verdict():
+    table = codings(effect=0.25)
+    odd = pl.col("unit_id").is_in(["u0", "u1"])
+    table = table.with_columns(round=pl.when(odd).then(pl.lit("three")).otherwise("round"))
+    table = table.with_columns(label=pl.when(odd & (pl.col("coder") == "ben")).then(pl.lit("other")).otherwise("label"))
+    fit = at.reliability_regression(table, "round")
+    assert fit.table.filter(term="three")["n_codings"].to_list() == [4]
+    assert "'three'" not in fit.verdict
+
+
 def test_missing_covariates_are_counted():
     table = codings().with_columns(words=pl.when(pl.col("words") < 10).then(None).otherwise("words"))
     with pytest.warns(at.AnnotuneWarning, match="of 800 codings lack a covariate"):

@@ -62,9 +62,11 @@ def conger(patterns: Patterns, weights: Floats) -> Statistic:
 
     def by_chance(s: Any) -> Any:
         by_coder = s[..., 2:].reshape(*s.shape[:-1], coders, q)
-        shares = by_coder / by_coder.sum(-1, keepdims=True)
+        given = by_coder.sum(-1, keepdims=True)
+        shares = by_coder / np.where(given == 0, 1, given)
         total, same = shares.sum(-2), expect_fleiss(shares, weights).sum(-1)
-        return (expect_fleiss(total, weights) - same) / (coders * (coders - 1))
+        present = (given != 0).sum((-1, -2))  # a replicate may lack a coder of few units
+        return (expect_fleiss(total, weights) - same) / (present * (present - 1))
 
     return _above_chance(patterns, terms, by_chance)
 

@@ -28,10 +28,12 @@ class NotDefined(Exception):
     """Why a coefficient has no value in these codings: the note in its row."""
 
 
-def plan(ratings: Ratings, metrics: Sequence[str] | None, level: Level | None) -> list[tuple[str, str]]:
+def plan(ratings: Ratings, metrics: str | Sequence[str] | None, level: Level | None) -> list[tuple[str, str]]:
     """The metrics to compute, each with its level."""
     name = _level(ratings, level)
-    wanted = list(metrics) if metrics is not None else _defaults(ratings, name)
+    wanted = _defaults(ratings, name) if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
+    if not wanted:
+        raise AnnotuneError("No metric was named.", f"There are: {', '.join(METRICS)}.")
     every = [one for metric in wanted for one in (icc.NAMES if metric == "icc" else (metric,))]
     for metric in every:
         if metric not in METRICS:
@@ -49,12 +51,11 @@ def _level(ratings: Ratings, level: Level | None) -> str:
         raise AnnotuneError(f"There is no level {level!r}.", nearest(level, LEVELS))
     who = f"The variable {ratings.variable!r}"
     if (level in ("masi", "jaccard")) != (ratings.kind == "multilabel") and level != "nominal":
-        kinds = (
-            ("is", "nominal, masi or jaccard")
-            if ratings.kind == "multilabel"
-            else ("is not", "a level for single labels")
-        )
-        raise AnnotuneError(f"{who} {kinds[0]} multi-label, and the level is {level!r}.", f"Choose {kinds[1]}.")
+        if ratings.kind == "multilabel":
+            what, advice = f"{who} is multi-label, and the level is {level!r}.", "Choose nominal, masi or jaccard."
+        else:
+            what, advice = f"{who} is not multi-label, and the level is {level!r}.", "Choose a level for single labels."
+        raise AnnotuneError(what, advice)
     ordered = ratings.kind == "ordinal" or (not ratings.listed and ratings.codes is not None)
     if level not in ("nominal", "masi", "jaccard") and not ordered:
         advice = "Give it the kind ordinal there" if ratings.listed else "Give a codebook with the kind ordinal"
@@ -142,7 +143,7 @@ def statistic(ratings: Ratings, metric: str, scale: str, custom: Level | None = 
     if metric == "percent":
         return co.percent(ratings.slots, ratings.table, weights)
     if metric in FOR_TWO:
-        return of_pair(ratings, 0, 1, metric, weights)
+        return _of_two(ratings, metric, weights)
     if metric in ("conger_kappa", "light_kappa"):
         return {"conger_kappa": co.conger, "light_kappa": co.light}[metric](distinct(ratings.crossed), weights)
     return co.corrected(ratings.slots, ratings.table, weights, co.POOLED[metric])
@@ -163,12 +164,10 @@ def _require_pairs(ratings: Ratings, metric: str) -> None:
         raise NotDefined("all codings are in one category: agreement beyond chance is not defined")
 
 
-def of_pair(ratings: Ratings, first: int, second: int, metric: str, weights: Floats) -> Statistic:
+def _of_two(ratings: Ratings, metric: str, weights: Floats) -> Statistic:
     """A coefficient of two coders on the units that both have coded."""
-    patterns = distinct(ratings.crossed[:, [first, second]])
+    patterns = distinct(ratings.crossed)
     patterns = restricted(patterns, (patterns.rows != ABSENT).all(1))
-    if not len(patterns.rows):
-        raise NotDefined("the two coders share no unit")
     one, other = (counts(column[:, None], weights.shape[0]) for column in patterns.rows.T)
     return co.of_sides(patterns, co.between(one, other, weights), weights, metric)
 

@@ -26,7 +26,7 @@ def pairwise_reliability(
     variable: str | None = None,
     codebook: Codebook | None = None,
     level: Level | None = None,
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     by: str | Sequence[str] | None = None,
     ci: Method = "bootstrap",
     n_boot: int = 1000,
@@ -61,7 +61,7 @@ def category_reliability(
     codings: Any,
     variable: str | None = None,
     codebook: Codebook | None = None,
-    metrics: Sequence[str] = ("percent", "fleiss_kappa", "alpha"),
+    metrics: str | Sequence[str] = ("percent", "fleiss_kappa", "alpha"),
     by: str | Sequence[str] | None = None,
     ci: Method = "bootstrap",
     n_boot: int = 1000,
@@ -93,7 +93,7 @@ def compare_reliability(
     variable: str | None = None,
     codebook: Codebook | None = None,
     level: Level | None = None,
-    metrics: Sequence[str] = ("percent", "alpha"),
+    metrics: str | Sequence[str] = ("percent", "alpha"),
     by: str | Sequence[str] | None = None,
     ci: Method = "bootstrap",
     n_boot: int = 1000,
@@ -152,11 +152,12 @@ def _require_coders(names: Sequence[str], coders: Sequence[str]) -> None:
             raise AnnotuneError(f"There is no coder {name!r}.", nearest(name, coders))
 
 
-def sided_plan(ratings: Ratings, metrics: Sequence[str], level: Level | None) -> list[tuple[str, str]]:
-    for metric in metrics:
+def sided_plan(ratings: Ratings, metrics: str | Sequence[str], level: Level | None) -> list[tuple[str, str]]:
+    chosen = plan(ratings, metrics, level)
+    for metric, _ in chosen:
         if metric not in SIDED:
             raise AnnotuneError(f"The metric {metric!r} does not compare groups of coders.", nearest(metric, SIDED))
-    return plan(ratings, metrics, level)
+    return chosen
 
 
 def _compared(

@@ -22,7 +22,7 @@ def coder_quality(
     variable: str | None = None,
     codebook: Codebook | None = None,
     level: Level | None = None,
-    metrics: Sequence[str] = ("percent", "alpha"),
+    metrics: str | Sequence[str] = ("percent", "alpha"),
     by: str | Sequence[str] | None = None,
     ci: Method = "bootstrap",
     n_boot: int = 1000,

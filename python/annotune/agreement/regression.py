@@ -19,15 +19,16 @@ from annotune.errors import AnnotuneError, warn
 SIGNIFICANT = 0.05
 MOST_LEVELS = 200
 FEW_CLUSTERS = 30
+FEW_CODINGS = 10  # a category with fewer can agree never or always by accident
 
 
 @dataclass(frozen=True)
 class AgreementRegression:
     """A fitted reliability regression.
 
-    `table`: a row per term: covariate, term, reference, estimate (log odds), se, ci_low, ci_high, p_value
-    (two-sided), effect (average change of the share of agreeing coders). `tests`: a row per covariate: chi2, df,
-    p_value of the joint Wald test. `verdict`: the same in plain words.
+    `table`: a row per term: covariate, term, reference, n_codings, estimate (log odds), se, ci_low, ci_high,
+    p_value (two-sided), effect (average change of the share of agreeing coders). `tests`: a row per covariate: chi2,
+    df, p_value of the joint Wald test. `verdict`: the same in plain words.
     """
 
     table: pl.DataFrame
@@ -93,7 +94,12 @@ def reliability_regression(
     tests = _tests(fit, terms, names)
     clusters = rows[cluster].n_unique()
     return AgreementRegression(
-        table, tests, _verdict(table, tests, clusters, fit.converged), len(rows), rows["unit_id"].n_unique(), clusters
+        table,
+        tests,
+        _verdict(table, tests, clusters, fit.mle_retvals["converged"]),
+        len(rows),
+        rows["unit_id"].n_unique(),
+        clusters,
     )
 
 
@@ -170,14 +176,15 @@ def _design(rows: pl.DataFrame, names: Sequence[str]) -> tuple[Floats, list[_Ter
 
 
 def _fitted(outcome: Floats, design: Floats, groups: Any) -> Any:
-    import statsmodels.api as sm
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
 
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise AnnotuneError("The covariates determine each other.", "Leave one of them out.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convergence and separation are read from the fit and told in the verdict
-        model = sm.GLM(outcome, design, family=sm.families.Binomial())
-        return model.fit(cov_type="cluster", cov_kwds={"groups": groups})
+        model = GLM(outcome, design, family=Binomial())
+        return model.fit(method="newton", disp=False, cov_type="cluster", cov_kwds={"groups": groups})
 
 
 def _table(fit: Any, design: Floats, terms: Sequence[_Term]) -> pl.DataFrame:
@@ -187,6 +194,9 @@ def _table(fit: Any, design: Floats, terms: Sequence[_Term]) -> pl.DataFrame:
             "covariate": [term.covariate for term in terms],
             "term": [term.name for term in terms],
             "reference": pl.Series([term.reference for term in terms], dtype=pl.String),
+            "n_codings": [
+                int((design[:, i] != 0).sum()) if term.reference else len(design) for i, term in enumerate(terms)
+            ],
             "estimate": fit.params,
             "se": fit.bse,
             "ci_low": limits[:, 0],
@@ -202,11 +212,10 @@ def _effect(fit: Any, design: Floats, terms: Sequence[_Term], term: int) -> floa
     if terms[term].reference is None:
         share = fit.predict(design)
         return float((share * (1 - share)).mean() * fit.params[term])
-    without = design.copy()
-    without[:, [i for i, other in enumerate(terms) if other.covariate == terms[term].covariate]] = 0
-    with_it = without.copy()
-    with_it[:, term] = 1
-    return float((fit.predict(with_it) - fit.predict(without)).mean())
+    mine = [i for i, other in enumerate(terms) if other.covariate == terms[term].covariate]
+    reference = design @ fit.params - design[:, mine] @ fit.params[mine]
+    share = 1 / (1 + np.exp(-np.stack([reference, reference + fit.params[term]])))
+    return float((share[1] - share[0]).mean())
 
 
 def _tests(fit: Any, terms: Sequence[_Term], names: Sequence[str]) -> pl.DataFrame:
@@ -238,6 +247,10 @@ def _about(test: dict[str, Any], terms: pl.DataFrame) -> str:
     by = f"two-sided Wald test, {p}"
     if test["p_value"] >= SIGNIFICANT:
         return f"No sign that agreement depends on {test['covariate']} ({by}), which does not prove that it does not."
+    if terms["reference"].is_not_null().any():
+        terms = terms.filter(pl.col("n_codings") >= FEW_CODINGS)
+        if terms.is_empty():
+            return f"Agreement depends on {test['covariate']} ({by}), whose categories have few codings each."
     most = terms.sort(pl.col("effect").abs(), descending=True).row(0, named=True)
     points = f"{abs(most['effect']) * 100:.1f} percentage points {'more' if most['effect'] > 0 else 'less'}"
     if most["reference"] is None:

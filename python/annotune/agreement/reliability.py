@@ -15,6 +15,7 @@ from annotune.agreement.intervals import LEVEL, Interval, Method, interval
 from annotune.agreement.patterns import ABSENT, Statistic, clustered
 from annotune.agreement.ratings import Ratings, read_ratings
 from annotune.codebook import Codebook
+from annotune.codings import SCHEMA as CODINGS
 from annotune.codings import check, of_variable
 from annotune.corpus import require_columns
 from annotune.errors import AnnotuneError
@@ -61,7 +62,7 @@ def reliability(
     variable: str | None = None,
     codebook: Codebook | None = None,
     level: Level | None = None,
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     by: str | Sequence[str] | None = None,
     ci: Method = "bootstrap",
     n_boot: int = 1000,
@@ -150,13 +151,20 @@ def each(
 ) -> Iterator[tuple[dict[str, Any], Ratings]]:
     """The ratings of each variable, in each group of `by`, with the group's names."""
     rows, columns = check(codings), _columns(by)
+    if rows.is_empty():
+        raise AnnotuneError("The table of codings has no rows.", "Give what the coders said.")
+    if rows["coder"].null_count():
+        raise AnnotuneError(f"{rows['coder'].null_count():,} codings have no coder.", "Say who gave them.")
+    for name in columns:
+        if name in (*CODINGS, *SCHEMA):
+            raise AnnotuneError(f"Agreement cannot be divided by {name!r}.", "Name a further column of the codings.")
     require_columns(rows, columns, "The table of codings")
     column = None if cluster == "coder" else cluster
-    for name in [variable] if variable is not None else rows["variable"].unique(maintain_order=True):
-        part, entry = of_variable(rows, name), codebook.variable(name) if codebook else None
+    for about in [variable] if variable is not None else rows["variable"].unique(maintain_order=True):
+        part, entry = of_variable(rows, about), codebook.variable(about) if codebook else None
         groups = part.group_by(columns, maintain_order=True) if columns else [((), part)]
         for key, group in groups:
-            yield dict(zip(columns, key, strict=True)), read_ratings(group, name, entry, column)
+            yield dict(zip(columns, key, strict=True)), read_ratings(group, about, entry, column)
 
 
 def _columns(by: str | Sequence[str] | None) -> list[str]:
@@ -217,6 +225,8 @@ def shown(measured: Interval, method: str) -> dict[str, Any]:
     note = None
     if measured.estimate is None:
         note = "not defined: no variation is left"
+    elif measured.se is None and measured.lost:
+        note = f"no interval: {measured.lost} replicates had no value"
     elif measured.se is None:
         note = "no standard error: too few units, or no variation among them"
     elif measured.lost:
@@ -279,9 +289,9 @@ def _joined(notes: list[str | None]) -> str | None:
     return "; ".join(note for note in notes if note) or None
 
 
-def by_label(ratings: Ratings, metrics: Sequence[str], options: Options) -> Iterator[dict[str, Any]]:
+def by_label(ratings: Ratings, metrics: str | Sequence[str], options: Options) -> Iterator[dict[str, Any]]:
     """Each label against all the others, as a question of yes or no."""
     for label in ratings.labels:
         binary = ratings.label_or_not(label)
-        for metric in metrics:
-            yield measure(binary, metric, "nominal", None, options) | {"category": label}
+        for metric, scale in plan(binary, metrics, "nominal"):
+            yield measure(binary, metric, scale, None, options) | {"category": label}
