@@ -96,7 +96,7 @@ def reliability_regression(
     return AgreementRegression(
         table,
         tests,
-        _verdict(table, tests, clusters, fit.mle_retvals["converged"]),
+        _verdict(table, tests, clusters, fit.converged),
         len(rows),
         rows["unit_id"].n_unique(),
         clusters,
@@ -184,7 +184,7 @@ def _fitted(outcome: Floats, design: Floats, groups: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convergence and separation are read from the fit and told in the verdict
         model = GLM(outcome, design, family=Binomial())
-        return model.fit(method="newton", disp=False, cov_type="cluster", cov_kwds={"groups": groups})
+        return model.fit(cov_type="cluster", cov_kwds={"groups": groups})
 
 
 def _table(fit: Any, design: Floats, terms: Sequence[_Term]) -> pl.DataFrame:
