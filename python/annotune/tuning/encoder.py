@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -61,12 +63,28 @@ def add_lora(model: Encoder, rank: int) -> None:
     with warnings.catch_warnings():  # peft asks transformers for an attribute by its old name
         warnings.simplefilter("ignore", FutureWarning)
         model.backbone = get_peft_model(model.backbone, config)
+    module: Any
+    for module in model.backbone.modules():
+        if hasattr(module, "cast_input_dtype_enabled"):  # to float32 and back: autocast sees to the types already
+            module.cast_input_dtype_enabled = False
 
 
 def merge_lora(model: Encoder) -> None:
     """Fold the low-rank matrices into the base's weights, which then need no peft to run."""
     adapted: Any = model.backbone
     model.backbone = adapted.merge_and_unload()
+
+
+@contextmanager
+def plain_attention(backbone: Any) -> Iterator[None]:
+    """On a CPU, attention written out: the backward pass of torch's fused one is ten times slower on short texts."""
+    usual = backbone.config._attn_implementation
+    if backbone.device.type == "cpu":
+        backbone.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        backbone.set_attn_implementation(usual)
 
 
 def outputs(

@@ -17,7 +17,7 @@ from torch import nn
 from annotune.measures import macro_f1
 from annotune.progress import bar
 from annotune.tuning.batches import Tokens
-from annotune.tuning.encoder import Encoder, add_lora, build, decide, merge_lora, outputs
+from annotune.tuning.encoder import Encoder, add_lora, build, decide, merge_lora, outputs, plain_attention
 from annotune.tuning.loop import train
 from annotune.tuning.probe import PENALTIES, Probe, fit_probe
 from annotune.tuning.settings import Settings
@@ -164,7 +164,12 @@ def _tune(
     model = _with_head(backbone, start)
     clock, done = _Clock(), choices.planned
     plan: dict[str, Any] = {"epochs": choices.planned, "balanced": choices.balanced}
-    with _seeded(settings.seed, model.head.weight.device), bar("Tuning", choices.planned * len(seen)) as advance:
+    total = choices.planned * len(seen)
+    with (
+        _seeded(settings.seed, model.head.weight.device),
+        plain_attention(model.backbone),
+        bar("Tuning", total) as advance,
+    ):
         if settings.method == "lora":
             add_lora(model, settings.rank)
         epochs = clock.timed(train(model, seen.tokens, seen.targets, settings, **plan, advance=advance))
