@@ -25,7 +25,7 @@ from annotune.runtime import choose_device, hardware
 from annotune.tuning.base import Base, find_base, load_backbone, load_tokenizer
 from annotune.tuning.batches import tokenize
 from annotune.tuning.encoder import build, decide, outputs
-from annotune.tuning.fit import Examples, Fitted, fit, refit
+from annotune.tuning.fit import Examples, Fitted, fit, refit, settle
 from annotune.tuning.parts import Cases
 from annotune.tuning.settings import Settings
 
@@ -190,15 +190,18 @@ def _hold_out_once(work: _Work, test: np.ndarray) -> tuple[Fitted, _Held]:
 
 def _cross_validate(work: _Work, k: int) -> tuple[Fitted, _Held]:
     """Every text predicted by a model that has not seen it; then one model from all texts."""
-    looked = [_look(work, _fit(work, rest), rest, out) for rest, out in work.cases.folds(k)]
+    looked, choices = [], []
+    for rest, out in work.cases.folds(k):
+        fitted = _fit(work, rest)
+        looked.append(_look(work, fitted, rest, out))
+        choices.append(fitted.choices)
     order = np.argsort(np.concatenate([held.places for held in looked]))
     held = _Held(
         work.everything,
         np.concatenate([held.logits for held in looked])[order],
         {name: np.concatenate([held.answers[name] for held in looked])[order] for name in looked[0].answers},
     )
-    choices = _fit(work, work.everything).choices
-    return refit(work.backbone, work.examples, choices, work.settings), held
+    return refit(work.backbone, work.examples, settle(choices, len(work.examples), work.settings), work.settings), held
 
 
 def _fit(work: _Work, places: np.ndarray) -> Fitted:

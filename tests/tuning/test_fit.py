@@ -15,7 +15,7 @@ from annotune.tuning import fit as fitting
 from annotune.tuning.base import find_base, load_backbone, load_tokenizer
 from annotune.tuning.batches import tokenize
 from annotune.tuning.encoder import add_lora, build, decide, merge_lora, outputs
-from annotune.tuning.fit import Choices, Examples, fit, planned_epochs, refit, score_of
+from annotune.tuning.fit import Choices, Examples, fit, planned_epochs, refit, score_of, settle
 from annotune.tuning.loop import loss_function
 from annotune.tuning.probe import Probe
 from annotune.tuning.settings import Settings
@@ -139,7 +139,7 @@ def test_weighing_is_no_choice_where_labels_are_equally_frequent(work):
 
 
 def test_epochs_by_default_are_fewer_where_texts_are_more():
-    assert [planned_epochs(n, Settings()) for n in (100, 8_000, 100_000)] == [8, 5, 3]
+    assert [planned_epochs(n, Settings()) for n in (100, 8_000, 100_000)] == [6, 5, 3]
     assert planned_epochs(100, Settings(epochs=2)) == 2
     assert planned_epochs(100, Settings(method="probe", epochs=2)) == 0
 
@@ -148,3 +148,15 @@ def test_decisions():
     logits = np.array([[0.1, 2.0, -1.0], [-3.0, -2.0, -0.5]])
     assert decide(logits, sets=False).tolist() == [1, 2]
     assert decide(logits, sets=True).tolist() == [[True, True, False], [False, False, False]]
+
+
+@pytest.mark.parametrize(("last", "epochs"), [((0.9, 0.7), 6), ((0.9, 0.4), 0)])
+def test_what_folds_agree_on(last, epochs):
+    folds = [
+        Choices(penalty, balanced, 2, 3, {"probe": 0.7, "epoch 1": 0.99, "epoch 2": score})
+        for (penalty, balanced), score in zip([(10.0, True), (1.0, False)], last, strict=True)
+    ]
+    agreed = settle([folds[0], *folds], 100, Settings())
+    assert (agreed.penalty, agreed.balanced, agreed.planned) == (10.0, True, 6)
+    assert settle(folds, 100, Settings()).epochs == epochs
+    assert settle(folds, 100, Settings(method="probe")).epochs == 0

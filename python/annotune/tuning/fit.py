@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from annotune.tuning.probe import PENALTIES, Probe, fit_probe
 from annotune.tuning.settings import Settings
 
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
-TEXTS_TO_SEE = 40_000  # by default fine-tuning sees about so many texts, each between 3 and 8 times
+TEXTS_TO_SEE = 40_000  # by default fine-tuning sees about so many texts, each between 3 and 6 times
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,26 @@ def refit(backbone: nn.Module, examples: Examples, choices: Choices, settings: S
     return Fitted(model, probe, choices, speed)
 
 
+def settle(folds: list[Choices], n_texts: int, settings: Settings) -> Choices:
+    """The choices for all `n_texts`, from those made on the validation parts of several folds.
+
+    The probe that most folds chose; and fine-tuning, for its whole schedule, where over the folds it ended no worse
+    than the probe.
+    """
+    penalty, balanced = Counter((fold.penalty, fold.balanced) for fold in folds).most_common(1)[0][0]
+    probe = float(np.mean([fold.scores["probe"] for fold in folds]))
+    planned = planned_epochs(n_texts, settings)
+    if not planned:
+        return Choices(penalty, balanced, 0, 0, {"probe": probe})
+    tuned = float(np.mean([list(fold.scores.values())[-1] for fold in folds]))
+    return Choices(penalty, balanced, planned if tuned >= probe else 0, planned, {"probe": probe, "tuned": tuned})
+
+
 def planned_epochs(n_texts: int, settings: Settings) -> int:
     """Passes over the texts: as asked, else fewer where there are more texts; none for a probe."""
     if settings.method == "probe":
         return 0
-    return settings.epochs or int(np.clip(round(TEXTS_TO_SEE / n_texts), 3, 8))
+    return settings.epochs or int(np.clip(round(TEXTS_TO_SEE / n_texts), 3, 6))
 
 
 def score_of(logits: np.ndarray, targets: np.ndarray) -> float:
