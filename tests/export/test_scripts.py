@@ -69,6 +69,23 @@ def test_r_runs_the_script_and_agrees_with_statsmodels(tmp_path, data, suffixes)
     np.testing.assert_allclose(found, np.vstack(wanted), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("suffix", "options"), [(".dta", {}), (".rds", {"labelled": True})])
+def test_labelled_columns_enter_as_factors_and_numbers_stay_numbers(tmp_path, suffix, options):
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed.")
+    income = [1.0, 2, 4, 3, 6, None, 7, 5]
+    data = pl.DataFrame({"income": income, "party": [1, 2, 3, 1, 2, 3, 1, 2], "topic": ["a", "b"] * 4})
+    data = data.with_columns(income_missing=pl.when(pl.col("income").is_null()).then(pl.lit(".a refused")))
+    labels = {"party": {3: "left", 1: "centre", 2: "right"}, "topic": {4: "a", 2: "b"}}
+    formulas = ["topic == 'a' ~ income + party"]
+    at.write(data, tmp_path / f"d{suffix}", labels=labels, regressions=formulas, **options)
+    with (tmp_path / "d.R").open("a") as script:
+        script.write("cat(names(coef(plain_1)), sum(plain_1$model$plain_1_y), sep = ' ', file = 'found.txt')")
+    run = subprocess.run(["Rscript", "d.R"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "found.txt").read_text() == "(Intercept) income partycentre partyright 4"
+
+
 def test_the_do_file_names_codes_and_factors(tmp_path, data):
     formulas = [FORMULA.replace("party", "party*country"), "year ~ 1"]
     at.write(data, tmp_path / "r.dta", codebook=CODEBOOK, labels={"party": {-1: "right", 1: "left", 2: "far"}},

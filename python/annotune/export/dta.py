@@ -18,7 +18,7 @@ import polars as pl
 
 from annotune.errors import AnnotuneError
 from annotune.export.names import cut, stata_names
-from annotune.export.sheet import DAY_MS, REASONS, Change, Column, Facts, Sheet
+from annotune.export.sheet import DAY_MS, Change, Column, Facts, Sheet
 
 MOST_VARIABLES = 32_767  # of release 118, and of Stata/SE
 LONGEST_STR = 2_045  # bytes; a longer text is a strL
@@ -101,7 +101,9 @@ def _variable(column: Column, name: str, dtype: pl.DataType, facts: Facts, chang
         if facts.nulls:
             changes.append(Change(column.name, "missing", "missing texts became empty ones", facts.nulls))
     else:
-        storage, values = _numbers(column.name, dtype, facts, changes)
+        storage, values = _numbers(column, dtype, facts, changes)
+        _tell(column, facts, changes)
+        return Variable(name, storage, values, _format(dtype, storage), heading, _value_labels(column, changes), notes)
     return Variable(name, storage, values, _format(dtype, storage), heading, notes=notes)
 
 
@@ -135,16 +137,23 @@ def _codes(column: Column, facts: Facts, changes: list[Change]) -> tuple[Storage
     """The codes, and where there is none, the missing value that says why."""
     known = [] if column.named else [number for number in (facts.low, facts.high) if number is not None]
     storage = _tightest([*known, *(code for code in column.labels or () if column.named)])
-    missing: pl.Expr = pl.lit(storage.missing)
-    if column.status is not None:
-        letters = {status: storage.letter(letter) for status, (letter, _) in REASONS.items()}
-        status = pl.col(column.status).cast(pl.String)
-        missing = status.replace_strict(letters, default=storage.missing, return_dtype=pl.Float64)
-        if facts.nulls:
-            told = ", ".join(f".{letter} {text}" for letter, text in REASONS.values())
-            changes.append(Change(column.name, "missing", f"missing codes tell why: {told}", facts.nulls))
+    _tell(column, facts, changes)
     codes = column.codes()
-    return storage, pl.when(codes.is_null()).then(missing).otherwise(codes.cast(pl.Float64)).cast(storage.polars)
+    values = pl.when(codes.is_null()).then(_missing(column, storage)).otherwise(codes.cast(pl.Float64))
+    return storage, values.cast(storage.polars)
+
+
+def _missing(column: Column, storage: Storage) -> pl.Expr:
+    """The missing value that says why, and "." where nothing does."""
+    if column.status is None:
+        return pl.lit(storage.missing, pl.Float64)
+    values = {letter: storage.letter(letter) for letter, _ in column.reasons.values()}
+    return column.tags().replace_strict(values, default=storage.missing, return_dtype=pl.Float64)
+
+
+def _tell(column: Column, facts: Facts, changes: list[Change]) -> None:
+    if column.status is not None and facts.nulls:
+        changes.append(Change(column.name, "missing", f"missing codes tell why: {column.told()}", facts.nulls))
 
 
 def _value_labels(column: Column, changes: list[Change]) -> tuple[tuple[int, str], ...]:
@@ -160,17 +169,16 @@ def _value_labels(column: Column, changes: list[Change]) -> tuple[tuple[int, str
         changes.append(Change(column.name, "label", "the labels stand in the order of their codes"))
     if any(len(text.encode()) > LONGEST_VALUE_LABEL for text in labels.values()):
         changes.append(Change(column.name, "truncated", f"value labels were cut to {LONGEST_VALUE_LABEL:,} bytes"))
-    if column.status is not None:
-        labels |= {int(LONG.letter(letter)): text for letter, text in REASONS.values()}
+    labels |= {int(LONG.letter(letter)): text for letter, text in column.reasons.values() if text}
     return tuple((code, cut(labels[code], LONGEST_VALUE_LABEL)) for code in sorted(labels))
 
 
-def _numbers(name: str, dtype: pl.DataType, facts: Facts, changes: list[Change]) -> tuple[Storage, pl.Expr]:
+def _numbers(column: Column, dtype: pl.DataType, facts: Facts, changes: list[Change]) -> tuple[Storage, pl.Expr]:
     """Numbers, truth, days and times in the tightest type that holds them."""
-    cells = pl.col(name)
+    name, cells = column.name, pl.col(column.name)
     bounds = [number for number in (facts.low, facts.high) if number is not None]
     if dtype.is_float():
-        return _reals(name, dtype, bounds, facts, changes)
+        return _reals(column, dtype, bounds, facts, changes)
     if dtype in (pl.Boolean, pl.Null):
         storage, values = BYTE, cells.cast(pl.Int8)
     elif isinstance(dtype, pl.Datetime):
@@ -181,15 +189,16 @@ def _numbers(name: str, dtype: pl.DataType, facts: Facts, changes: list[Change])
         storage, values = _tightest([day + EPOCH for day in bounds]), cells.to_physical().cast(pl.Int64) + EPOCH
     else:
         storage, values = _tightest(bounds), cells
-    return storage, values.cast(storage.polars).fill_null(pl.lit(storage.missing, storage.polars))
+    return storage, values.cast(storage.polars).fill_null(_missing(column, storage).cast(storage.polars))
 
 
 def _reals(
-    name: str, dtype: pl.DataType, bounds: list[float], facts: Facts, changes: list[Change]
+    column: Column, dtype: pl.DataType, bounds: list[float], facts: Facts, changes: list[Change]
 ) -> tuple[Storage, pl.Expr]:
     """Real numbers; .n stands for not-a-number and .i for infinity and what is beyond Stata's range."""
     single = dtype == pl.Float32 and all(FLOAT.low <= bound <= FLOAT.high for bound in bounds)
-    storage, cells = FLOAT if single else DOUBLE, pl.col(name).cast(pl.Float64)
+    name, cells = column.name, pl.col(column.name).cast(pl.Float64)
+    storage = FLOAT if single else DOUBLE
     if dtype == pl.Float32 and not single:
         changes.append(Change(name, "type", "single became double precision, for its large numbers"))
     for count, text in ((facts.nan, "not-a-number became .n"), (facts.infinite, "infinite values became .i")):
@@ -199,7 +208,7 @@ def _reals(
         changes.append(Change(name, "missing", "numbers beyond 8.9e307 became .i"))
     values = (
         pl.when(cells.is_null())
-        .then(storage.missing)
+        .then(_missing(column, storage))
         .when(cells.is_nan())
         .then(storage.letter("n"))
         .when((cells < storage.low) | (cells > storage.high))

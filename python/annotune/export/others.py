@@ -15,9 +15,11 @@ import xlsxwriter
 from annotune.errors import AnnotuneError
 from annotune.export.names import cut, spss_names
 from annotune.export.sheet import Change, Column, Facts, Sheet
+from annotune.tables import reasons
 from annotune.tables.parquet import METADATA
 
 SAV_LABEL, SAV_VALUE_LABEL, SAV_TITLE, SAV_NOTE, SAV_TEXT = 256, 120, 64, 80, 32_767  # bytes
+SAV_MISSING = 3  # codes of a variable that may count as missing
 SAV_DATE_AT, SAV_DATE = 92, b"01 Jan 7000:00:00"  # where a .sav says when it was made, and what ours say
 XLSX_ROWS, XLSX_COLUMNS, XLSX_TEXT = 1_048_576, 16_384, 32_767
 XLSX_MADE = dt.datetime(1970, 1, 1)
@@ -47,10 +49,11 @@ def write_csv(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]
 def write_sav(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
     """SPSS's .sav through pyreadstat."""
     names, changes = spss_names([column.name for column in sheet.columns])
+    user = {name: _user_missing(sheet, column) for name, column in zip(names, sheet.columns, strict=True)}
     frame = (
         sheet.frame()
         .select(
-            _sav_cells(column, sheet.schema[column.name], facts[column.name], changes).alias(name)
+            _sav_cells(column, sheet.schema[column.name], facts[column.name], user[name], changes).alias(name)
             for column, name in zip(sheet.columns, names, strict=True)
         )
         .collect()
@@ -67,6 +70,7 @@ def write_sav(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]
         ],
         note=notes or None,
         variable_value_labels={name: _sav_labels(column, changes) for name, column in coded.items()},
+        missing_ranges={name: _range(codes) for name, codes in user.items() if codes},
         variable_measure={name: "ordinal" if column.ordered else "nominal" for name, column in coded.items()},
     )
     with path.open("r+b") as file:  # the same data give the same bytes
@@ -75,12 +79,33 @@ def write_sav(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]
     return changes
 
 
-def _sav_cells(column: Column, dtype: pl.DataType, facts: Facts, changes: list[Change]) -> pl.Expr:
+def _user_missing(sheet: Sheet, column: Column) -> dict[str, float]:
+    """The reasons that can be user-missing codes again: in a column of numbers, none of which is one of them."""
+    codes = reasons.codes(column.reasons)
+    if not codes or (column.labels is None and not sheet.schema[column.name].is_numeric()):
+        return {}
+    values, limits = column.codes().cast(pl.Float64), (min(codes.values()), max(codes.values()))
+    taken = values.is_in(list(codes.values())) if len(codes) <= SAV_MISSING else values.is_between(*limits)
+    return {} if sheet.frame().select(taken.any()).collect().item() else codes
+
+
+def _range(codes: dict[str, float]) -> list[Any]:
+    """Single codes, or from the lowest to the highest where there are more than a variable may have."""
+    values = sorted(codes.values())
+    return values if len(values) <= SAV_MISSING else [{"lo": values[0], "hi": values[-1]}]
+
+
+def _sav_cells(
+    column: Column, dtype: pl.DataType, facts: Facts, user: dict[str, float], changes: list[Change]
+) -> pl.Expr:
     cells = pl.col(column.name)
+    if column.status is not None and facts.nulls and len(user) < len(column.reasons):
+        told = f"missing codes are {'partly' if user else 'all'} system-missing; {column.status} tells why"
+        changes.append(Change(column.name, "missing", told, facts.nulls))
+    if user:
+        why = pl.col(str(column.status)).cast(pl.String)
+        return pl.coalesce(column.codes(), why.replace_strict(user, default=None, return_dtype=pl.Float64))
     if column.labels is not None:
-        if column.status is not None and facts.nulls:
-            told = f"missing codes are all system-missing; {column.status} tells why"
-            changes.append(Change(column.name, "missing", told, facts.nulls))
         return column.codes().cast(pl.Float64)
     if dtype == pl.String:
         if facts.nulls:

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.export.sheet import REASONS, Change, Column, Facts, Sheet
+from annotune.export.sheet import Change, Column, Facts, Sheet
 
 SYMBOL, PAIRS, LOGICAL, INTEGER, REAL, STRING, LIST, NIL = 1, 2, 10, 13, 14, 16, 19, 254
 HAS_CLASS, HAS_ATTRIBUTES, HAS_TAG = 0x100, 0x200, 0x400
@@ -80,18 +80,26 @@ def _write(
 
 def _vector(sheet: Sheet, column: Column, facts: Facts, labelled: bool, changes: list[Change]) -> Vector:
     heading = {"label": _texts([column.heading])} if column.heading else {}
-    if column.labels is None:
+    explained = column.status is not None and facts.nulls > 0
+    if column.labels is None and not (labelled and explained and sheet.schema[column.name].is_numeric()):
+        if explained:
+            changes.append(Change(column.name, "missing", f"is NA; {column.status} tells why", facts.nulls))
         kind, cells, pack, attributes = _plain(pl.col(column.name), sheet.schema[column.name], facts)
         return Vector(kind, sheet.rows, map(pack, sheet.column(cells)), heading | attributes)
-    ambiguous = not column.named and (facts.unlabelled > 0 or len(set(column.names)) < len(column.names))
+    ambiguous = is_ambiguous(column, facts)
     if ambiguous and not labelled:
         changes.append(Change(column.name, "type", "is haven_labelled, as not every code has a label of its own"))
     if labelled or ambiguous:
         return _labelled(sheet, column, heading)
-    if column.status is not None and facts.nulls:
+    if explained:
         told = f"missing codes are all NA in a factor; {column.status} tells why"
         changes.append(Change(column.name, "missing", told, facts.nulls))
     return _factor(sheet, column, heading)
+
+
+def is_ambiguous(column: Column, facts: Facts) -> bool:
+    """Whether a factor cannot hold a coded column: codes without a label, or two with the same."""
+    return not column.named and (facts.unlabelled > 0 or len(set(column.names)) < len(column.names))
 
 
 def _factor(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
@@ -108,7 +116,7 @@ def _factor(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vect
 def _labelled(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
     """Codes with labels; where the column has a status, NA with the letter of the reason."""
     labels = column.labels or {}
-    reasons = list(REASONS.values()) if column.status is not None else []
+    reasons = [(letter, text) for letter, text in column.reasons.values() if text]
     coded = pl.Series([*labels, *(None for _ in reasons)], dtype=pl.Float64)
     tagged = pl.Series([*(0 for _ in labels), *(ord(letter) for letter, _ in reasons)], dtype=pl.UInt64)
     names = {"names": _texts([*labels.values(), *(text for _, text in reasons)])}
@@ -116,9 +124,9 @@ def _labelled(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Ve
         "labels": Vector(REAL, len(coded), [_reals(coded, tagged)], names),
         "class": _texts(["haven_labelled", "vctrs_vctr", "double"]),
     }
-    status = pl.col(column.status).cast(pl.String) if column.status is not None else pl.lit("")
-    letters = {reason: ord(letter) for reason, (letter, _) in REASONS.items()}
-    tags = status.replace_strict(letters, default=0, return_dtype=pl.UInt64).alias("tag")
+    described = described if column.labels is not None or reasons else {}
+    numbers = {letter: ord(letter) for letter, _ in column.reasons.values()}
+    tags = column.tags().replace_strict(numbers, default=0, return_dtype=pl.UInt64).alias("tag")
     cells = sheet.batches([column.codes().alias("code"), tags])
     values = (_reals(batch["code"], batch["tag"]) for batch in cells)
     return Vector(REAL, sheet.rows, values, attributes | described)

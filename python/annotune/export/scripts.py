@@ -56,9 +56,12 @@ class Regression:
 
 
 def scripts(
-    sheet: Sheet, targets: Sequence[Path], regressions: Sequence[Regression | str]
+    sheet: Sheet, targets: Sequence[Path], regressions: Sequence[Regression | str], labelled: bool = False
 ) -> Iterator[tuple[Path, str]]:
-    """A do-file for results.dta and an R script for results.rds, or for results.dta where that is alone."""
+    """A do-file for results.dta and an R script for results.rds, or for results.dta where that is alone.
+
+    `labelled` says that coded columns in the .rds are haven_labelled.
+    """
     wanted = [Regression(entry) if isinstance(entry, str) else entry for entry in regressions]
     _require_columns(sheet, wanted)
     by_suffix = {target.suffix.lower(): target for target in targets}
@@ -66,7 +69,7 @@ def scripts(
     if stata is not None:
         yield stata.with_suffix(".do"), "\n".join(do_file(sheet, stata.name, wanted)) + "\n"
     if r is not None:
-        yield r.with_suffix(".R"), "\n".join(r_script(sheet, r.name, wanted)) + "\n"
+        yield r.with_suffix(".R"), "\n".join(r_script(sheet, r.name, wanted, labelled)) + "\n"
 
 
 def _require_columns(sheet: Sheet, regressions: Sequence[Regression]) -> None:
@@ -103,6 +106,10 @@ def _outcome(regression: Regression) -> tuple[str, str | None]:
     return (found["column"], found["label"]) if found else (left, None)
 
 
+def _explanatory(regressions: Sequence[Regression]) -> list[str]:
+    return list(dict.fromkeys(name for entry in regressions for term in entry.terms for name in term[::2]))
+
+
 def _columns(sheet: Sheet) -> dict[str, Column]:
     return {column.name: column for column in sheet.columns}
 
@@ -133,8 +140,7 @@ def do_file(sheet: Sheet, data: str, regressions: Sequence[Regression]) -> list[
     names = _stata_names(sheet)
     lines = ["version 14", f'use "{data}", clear', "describe", "notes"]
     lines += [f"tabulate {names[column.name]}, missing" for column in sheet.columns if column.labels is not None]
-    explanatory = dict.fromkeys(name for entry in regressions for term in entry.terms for name in term[::2])
-    factors = {name: _stata_factor(sheet, name, names[name]) for name in explanatory}
+    factors = {name: _stata_factor(sheet, name, names[name]) for name in _explanatory(regressions)}
     lines += [ready for _, ready in factors.values() if ready]
     signs = {":": "#", "*": "##"}
     for number, regression in enumerate(regressions, start=1):
@@ -179,6 +185,11 @@ def _stata_model(sheet: Sheet, model: _Model, right: str, names: Mapping[str, st
     return [*lines, f"regress {left} {right}{weight}, vce(robust)", f"estimates store {model.name}"]
 
 
+R_FACTORS = (
+    "data[] <- lapply(data, haven::zap_missing)",
+    "data[coded] <- lapply(data[coded], haven::as_factor)",
+    "data[] <- lapply(data, haven::zap_labels)",
+)
 R_ROBUST = """
 # estimates with standard errors robust to heteroskedasticity, as Stata's vce(robust) gives them
 robust <- function(model) {
@@ -189,15 +200,23 @@ robust <- function(model) {
 }"""
 
 
-def r_script(sheet: Sheet, data: str, regressions: Sequence[Regression]) -> list[str]:
+def r_script(sheet: Sheet, data: str, regressions: Sequence[Regression], labelled: bool = False) -> list[str]:
     """The lines of the R script."""
     names = {column.name: column.name for column in sheet.columns}
     read = f"readRDS({_r_text(data)})"
     if data.lower().endswith(".dta"):
         names = _stata_names(sheet)
-        read = f"haven::as_factor(haven::zap_missing(haven::read_dta({_r_text(data)})), only_labelled = TRUE)"
-    lines = [f"data <- {read}", 'print(attr(data, "notes"))', "str(data)"]
+        read, labelled = f"haven::read_dta({_r_text(data)})", True
     coded = [names[column.name] for column in sheet.columns if column.labels is not None]
+    lines = [f"data <- {read}", 'print(attr(data, "notes"))']
+    if labelled:  # columns with labels for missing values alone stay numbers
+        lines += [f"coded <- c({', '.join(_r_text(name) for name in coded)})", *R_FACTORS]
+        lines += [
+            _r_base(names[name], _columns(sheet)[name])
+            for name in _explanatory(regressions)
+            if _columns(sheet)[name].labels
+        ]
+    lines.append("str(data)")
     lines += [f'print(table(data[[{_r_text(name)}]], useNA = "ifany"))' for name in coded]
     lines += [R_ROBUST] * bool(regressions)
     for number, regression in enumerate(regressions, start=1):
@@ -220,6 +239,12 @@ def _r_model(model: _Model, right: str, names: Mapping[str, str]) -> list[str]:
     if model.probability is not None:
         weight = f", weights = 1 / {_r_name(names[model.probability])}"
     return [*lines, f"{model.name} <- lm({left} ~ {right}, data{weight})", f"print(robust({model.name}))"]
+
+
+def _r_base(name: str, column: Column) -> str:
+    """The codebook's first label as the base; haven sorts the levels by code."""
+    cells = f"data[[{_r_text(name)}]]"
+    return f"{cells} <- relevel({cells}, {_r_text(column.names[0])})"
 
 
 def _r_name(name: str) -> str:

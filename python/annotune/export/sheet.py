@@ -13,14 +13,8 @@ import polars as pl
 from annotune.codebook import Codebook, Variable
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.tables.labelled import EXACT_BELOW
+from annotune.tables.reasons import REASONS, SUFFIX, letters
 
-# why a coded cell is missing: the letter of Stata's extended missing value, and its label
-REASONS = {
-    "missing": ("a", "not coded"),
-    "none": ("b", "no label applies"),
-    "unparsed": ("c", "answer not parsed"),
-    "error": ("d", "call failed"),
-}
 WORDS = (pl.String, pl.Categorical, pl.Enum)
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days from 1970-01-01
 DAY_MS = 86_400_000
@@ -43,7 +37,8 @@ class Change:
 class Column:
     """A column; `labels` (codes and names, in codebook order) make it a coded one.
 
-    `named` says that the cells hold names, not codes; `status` is the column that says why a cell is missing.
+    `named` says that the cells hold names, not codes; `status` is the column that says why a cell is missing, and
+    `reasons` are its words, with the letter of the missing value and its label (or nothing) for each.
     """
 
     name: str
@@ -52,6 +47,7 @@ class Column:
     ordered: bool = False
     heading: str = ""
     status: str | None = None
+    reasons: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -64,6 +60,17 @@ class Column:
             return pl.col(self.name)
         by_name = {name: code for code, name in (self.labels or {}).items()}
         return _mapped(pl.col(self.name).cast(pl.String), by_name, pl.Int64)
+
+    def tags(self) -> pl.Expr:
+        """The letter of the reason for which a cell is missing, null where there is none."""
+        if self.status is None:
+            return pl.lit(None, pl.String)
+        by_word = {word: letter for word, (letter, _) in self.reasons.items()}
+        return _mapped(pl.col(self.status).cast(pl.String), by_word, pl.String)
+
+    def told(self) -> str:
+        """The letters and what they stand for, in words."""
+        return ", ".join(f".{letter} {text}".rstrip() for letter, text in self.reasons.values())
 
     def positions(self) -> pl.Expr:
         """The column's places in the list of labels, from 1, null where missing."""
@@ -145,7 +152,20 @@ def describe(
     head = source.head(1_000).collect()
     step = int(SLICE_BYTES / max(head.estimated_size() / max(len(head), 1), 1))
     step = min(max(step, FEWEST_ROWS), MOST_ROWS)
-    return Sheet(source, schema, rows, columns, step, heading, tuple(notes))
+    sheet = Sheet(source, schema, rows, columns, step, heading, tuple(notes))
+    return dataclasses.replace(sheet, columns=tuple(_explained(sheet, column) for column in columns))
+
+
+def _explained(sheet: Sheet, column: Column) -> Column:
+    """The column with the words of the one beside it that says why cells are missing, where it has one."""
+    status = f"{column.name}{SUFFIX}"
+    text = column.labels is None and sheet.schema[column.name] in WORDS  # which has no missing values of its own
+    if text or sheet.schema[column.name].is_nested() or sheet.schema.get(status) not in WORDS:
+        return column
+    given = pl.col(status).cast(pl.String).filter(pl.col(column.name).is_null()).unique()
+    words = {word for part in sheet.column(given) for word in part if word}
+    reasons = letters(words)
+    return dataclasses.replace(column, status=status, reasons=reasons) if reasons else column
 
 
 def _column(
@@ -165,13 +185,15 @@ def _column(
     if named and len(set(coded.values())) < len(coded):
         what = f"Column {name!r}: two codes have the same label, so its cells do not say which of them is meant."
         raise AnnotuneError(what, "Give the column's codes instead of names, or labels that differ.")
+    known = schema.get(f"{name}_status") in WORDS
     return Column(
         name,
         coded,
         named=named,
         ordered=variable is not None and variable.kind == "ordinal",
         heading=heading,
-        status=f"{name}_status" if schema.get(f"{name}_status") in WORDS else None,
+        status=f"{name}_status" if known else None,
+        reasons=REASONS if known else {},
     )
 
 
@@ -315,7 +337,7 @@ def _holds_objects(dtype: Any) -> bool:
     return dtype in (pl.Binary, pl.Object)
 
 
-def _mapped(source: pl.Expr, values: Mapping[Any, int], dtype: Any) -> pl.Expr:
+def _mapped(source: pl.Expr, values: Mapping[Any, Any], dtype: Any) -> pl.Expr:
     return source.replace_strict(list(values), list(values.values()), return_dtype=dtype, default=None)
 
 

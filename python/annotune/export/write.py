@@ -108,7 +108,8 @@ def write(
         all_labels, all_headings = {**known_labels, **(labels or {})}, {**known_headings, **(headings or {})}
         raw, mended = writable(describe(frame, codebook, all_labels, all_headings, notes or (), title))
         tamed, facts, tamings = tame(raw)
-        ready = [] if regressions is None else list(scripts(tamed, targets, regressions))
+        in_r = any(labelled or rds.is_ambiguous(c, facts[c.name]) for c in tamed.columns if c.labels is not None)
+        ready = [] if regressions is None else list(scripts(tamed, targets, regressions, labelled=in_r))
         for target in targets:
             parquet = target.suffix.lower() == ".parquet"  # holds every type as it is
             made = _write(raw if parquet else tamed, facts, target, labelled)

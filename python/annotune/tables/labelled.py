@@ -1,13 +1,16 @@
-"""Stata and SPSS files: value labels, variable labels and dates survive the reading."""
+"""Stata and SPSS files: value labels, variable labels, dates and reasons for missing cells survive the reading."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyreadstat
+
+from annotune.tables.reasons import reason
 
 Labels = dict[str, dict[int, str]]
 EXACT_BELOW = {pl.Float32: 2**24, pl.Float64: 2**53}  # beyond, floating-point numbers skip whole ones
@@ -15,19 +18,53 @@ EXACT_BELOW = {pl.Float32: 2**24, pl.Float64: 2**53}  # beyond, floating-point n
 
 def read(
     path: Path, encoding: str | None, first: int = 0, most: int = 0
-) -> tuple[pl.DataFrame, Labels, dict[str, str]]:
-    """The table, the value labels of its columns, and the columns' variable labels.
+) -> tuple[pl.DataFrame, Labels, dict[str, str], dict[str, pl.Series]]:
+    """The table, the value labels of its columns, the columns' variable labels, and why cells are missing.
 
     `first` and `most` choose rows: how many to skip, and how many to read (0: all of them).
     """
-    reader = pyreadstat.read_dta if path.suffix.lower() == ".dta" else pyreadstat.read_sav
-    frame, meta = reader(str(path), output_format="polars", encoding=encoding, row_offset=first, row_limit=most)
+    reader: Callable[..., Any] = functools.partial(
+        pyreadstat.read_dta if path.suffix.lower() == ".dta" else pyreadstat.read_sav,
+        str(path),
+        output_format="polars",
+        encoding=encoding,
+        row_offset=first,
+        row_limit=most,
+    )
+    frame, meta = reader()
+    reasons = _reasons(reader, frame, meta.variable_value_labels)
     labels = {name: whole_codes(values) for name, values in meta.variable_value_labels.items()}
     labels = {name: values for name, values in labels.items() if values}
     headings = {name: text for name, text in meta.column_names_to_labels.items() if text}
     single = [name for name, kind in meta.readstat_variable_types.items() if kind == "float"]
     frame = frame.with_columns(as_whole(column) for column in frame.cast(dict.fromkeys(single, pl.Float32)))
-    return frame.with_columns(name_values(frame[name], values) for name, values in labels.items()), labels, headings
+    frame = frame.with_columns(name_values(frame[name], values) for name, values in labels.items())
+    return frame, labels, headings, reasons
+
+
+def _reasons(
+    reader: Callable[..., Any], frame: pl.DataFrame, labels: Mapping[str, Mapping[Any, str]]
+) -> dict[str, pl.Series]:
+    """For each column with extended or user-missing values, the reason where a cell is missing for one.
+
+    The columns with missing cells are read again with their missing codes; nothing else is taken from that.
+    """
+    gaps = [column.name for column in frame if column.has_nulls()]
+    if not gaps:
+        return {}
+    coded, _ = reader(usecols=gaps, user_missing=True, disable_datetime_conversion=True)
+    found = {}
+    for name in gaps:
+        dot = "" if frame.schema[name] == pl.String else "."  # words are SPSS's own, letters Stata's
+        known = labels.get(name, {})
+        words: list[str | None] = [None] * len(frame)
+        for row in frame[name].is_null().arg_true().to_list():
+            code = coded[name][row]
+            if code is not None and code == code:
+                words[row] = reason(f"{dot}{code}" if isinstance(code, str) else code, known.get(code))
+        if any(words):
+            found[name] = pl.Series(name, words, dtype=pl.String)
+    return found
 
 
 def whole_codes(values: Mapping[Any, str]) -> dict[int, str]:

@@ -20,6 +20,7 @@ import polars as pl
 
 from annotune.errors import AnnotuneError
 from annotune.tables.labelled import Labels, as_whole, name_values, whole_codes
+from annotune.tables.reasons import reason
 
 NA_INTEGER = -(2**31)
 NA_REAL_LOW_WORD = 1954  # the low 32 bits of R's NA_real_, which a NaN does not have
@@ -37,8 +38,8 @@ class RObject:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-def read(path: Path) -> tuple[pl.DataFrame, Labels, dict[str, str]]:
-    """A data frame with its value labels (factor levels are 1, 2, ...) and variable labels."""
+def read(path: Path) -> tuple[pl.DataFrame, Labels, dict[str, str], dict[str, pl.Series]]:
+    """A data frame with its value labels (factor levels are 1, 2, ...), variable labels, and why cells are missing."""
     root = _Stream(_decompress(path.read_bytes()), path).item()
     columns = _names(root) if isinstance(root, RObject) else None
     if columns is None or "data.frame" not in _classes(root):
@@ -51,7 +52,43 @@ def read(path: Path) -> tuple[pl.DataFrame, Labels, dict[str, str]]:
         heading = _attribute(column, "label")
         if heading is not None and len(heading):
             headings[name] = str(heading[0])
-    return pl.DataFrame(series), labels, headings
+    why = {name: _reasons(column) for name, column in zip(columns, root.value, strict=True)}
+    return pl.DataFrame(series), labels, headings, {name: words for name, words in why.items() if words.count()}
+
+
+def _reasons(column: RObject) -> pl.Series:
+    """Why cells are missing: haven's tagged missing values, and SPSS's user-missing ones as haven keeps them."""
+    value, coded = column.value, column.attributes.get("labels")
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "if" or "factor" in _classes(column):
+        return pl.Series(dtype=pl.String)
+    known = [] if coded is None else zip(_codes(coded.value), _names(coded) or [], strict=True)
+    labels = {code: text for code, text in known if code is not None}
+    numbers = pl.Series(value.astype(float)).fill_nan(None)
+    user = numbers.is_not_null() & _without_user_missing(numbers, column).is_null()
+    words: list[str | None] = [None] * len(value)
+    tags = _tags(value)
+    for row in np.flatnonzero(tags).tolist():
+        words[row] = reason(f".{chr(tags[row])}", labels.get(chr(tags[row])))
+    for row in user.arg_true().to_list():
+        words[row] = reason(float(value[row]), labels.get(float(value[row])))
+    return pl.Series(words, dtype=pl.String)
+
+
+def _tags(value: np.ndarray) -> np.ndarray:
+    """The letters in R's missing doubles, as numbers; 0 where there is none."""
+    if value.dtype.kind != "f":
+        return np.zeros(len(value), np.uint64)
+    bits = value.view(np.uint64)
+    letters = (bits >> np.uint64(32)) & np.uint64(0xFF)
+    tagged = np.isnan(value) & ((bits & np.uint64(0xFFFFFFFF)) == NA_REAL_LOW_WORD) & (letters >= 97) & (letters <= 122)
+    return np.where(tagged, letters, 0)
+
+
+def _codes(value: Any) -> list[str | float | None]:
+    """The codes of value labels: numbers, or the letters of tagged missing values."""
+    if not isinstance(value, np.ndarray):
+        return [None] * len(value)
+    return [chr(tag) if tag else float(code) for code, tag in zip(value, _tags(value).tolist(), strict=True)]
 
 
 def _decompress(data: bytes) -> bytes:
@@ -87,8 +124,11 @@ def _series(name: str, column: RObject, labels: Labels, path: Path) -> pl.Series
         return (series.cast(pl.Float64) * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
     if "haven_labelled" in classes and _attribute(column, "labels") is not None:
         coded = column.attributes["labels"]
-        labels[name] = whole_codes(dict(zip(coded.value.tolist(), _names(coded) or [], strict=True)))
-        return name_values(as_whole(series), labels[name])
+        known = whole_codes(dict(zip(coded.value.tolist(), _names(coded) or [], strict=True)))
+        if known:  # else only missing values have labels
+            labels[name] = known
+            return name_values(as_whole(series), known)
+        return as_whole(series)
     return series
 
 

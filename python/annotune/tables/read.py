@@ -14,7 +14,7 @@ import fastexcel
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.tables import delimited, labelled, parquet, rds
+from annotune.tables import delimited, labelled, parquet, rds, reasons
 
 NAMELESS = ("column_", "__UNNAMED__")  # what columns without a name are called in csv and in Excel
 logging.getLogger("fastexcel.types.dtype").setLevel(logging.ERROR)  # it reports every empty column
@@ -28,7 +28,8 @@ class Table:
     ----------
     frame
         Labelled columns hold their labels (`pl.Enum`, ordered by code) when every value has one,
-        else the bare codes.
+        else the bare codes. Where cells of `income` are Stata's .a to .z or user-missing in SPSS,
+        `income_missing` says why: ".a refused", "99 refused".
     labels
         For each labelled column, its codes and their labels.
     headings
@@ -148,11 +149,22 @@ def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _labelled(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    return Table(*labelled.read(path, encoding))
+    return _explained(path, *labelled.read(path, encoding))
 
 
 def _rds(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    return Table(*rds.read(path))
+    return _explained(path, *rds.read(path))
+
+
+def _explained(
+    path: Path,
+    frame: pl.DataFrame,
+    labels: dict[str, dict[int, str]],
+    headings: dict[str, str],
+    why: dict[str, pl.Series],
+) -> Table:
+    frame, notes = reasons.beside(frame, why, path.name)
+    return Table(frame, labels, headings, notes)
 
 
 FORMATS: dict[str, Callable[[Path, tuple[str, ...], str | None], Table]] = {
