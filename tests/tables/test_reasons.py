@@ -151,8 +151,23 @@ def test_words_that_are_no_reasons_are_only_words(tmp_path):
     assert letters(["who knows"]) == {}
 
 
-def test_codes_take_free_letters_and_the_rest_has_none():
-    found = letters([".a", *(str(code) for code in range(-30, 0))])
+def test_codes_take_free_letters_and_the_rest_has_none(tmp_path):
+    codes = [str(code) for code in range(-30, 0)]
+    found = letters([".a", *codes])
     assert found["-30"] == ("b", "-30")
-    assert len({letter for letter, _ in found.values()}) == len(found) == 24
-    assert {"n", "i"}.isdisjoint(letter for letter, _ in found.values())
+    taken = [letter for letter, _ in found.values() if letter]
+    assert len(set(taken)) == len(taken) == 24
+    assert {"n", "i"}.isdisjoint(taken)
+    assert found["-1"] == ("", "-1")
+    report = at.write(pl.DataFrame({"x": [1] + [None] * 30, "x_missing": [None, *codes]}), tmp_path / "x.dta")
+    assert "no letter is left for 6 others" in report["detail"][0]
+
+
+def test_long_and_broken_labels_of_reasons(tmp_path):
+    frame = pl.DataFrame({"x": [1.5, None, None], "x_missing": [None, ".a " + "y" * 33_000, ".b g\0one"]})
+    report = at.write(frame, tmp_path / "x.dta")
+    assert "value labels were cut to 32,000 bytes" in report["detail"].to_list()
+    assert report["detail"].str.len_chars().max() < 200
+    coded, meta = pyreadstat.read_dta(tmp_path / "x.dta", user_missing=True, output_format="polars")
+    assert coded["x"].to_list() == [1.5, "a", "b"]
+    assert meta.variable_value_labels["x"]["b"] == "gone"

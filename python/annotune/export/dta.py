@@ -147,7 +147,7 @@ def _missing(column: Column, storage: Storage) -> pl.Expr:
     """The missing value that says why, and "." where nothing does."""
     if column.status is None:
         return pl.lit(storage.missing, pl.Float64)
-    values = {letter: storage.letter(letter) for letter, _ in column.reasons.values()}
+    values = {letter: storage.letter(letter) for letter in column.lettered}
     return column.tags().replace_strict(values, default=storage.missing, return_dtype=pl.Float64)
 
 
@@ -167,9 +167,9 @@ def _value_labels(column: Column, changes: list[Change]) -> tuple[tuple[int, str
         changes.append(Change(column.name, "label", "codes beyond Stata's long lost their labels"))
     if list(labels) != sorted(labels):  # the format wants them sorted
         changes.append(Change(column.name, "label", "the labels stand in the order of their codes"))
+    labels |= {int(LONG.letter(letter)): text for letter, text in column.lettered.items() if text}
     if any(len(text.encode()) > LONGEST_VALUE_LABEL for text in labels.values()):
         changes.append(Change(column.name, "truncated", f"value labels were cut to {LONGEST_VALUE_LABEL:,} bytes"))
-    labels |= {int(LONG.letter(letter)): text for letter, text in column.reasons.values() if text}
     return tuple((code, cut(labels[code], LONGEST_VALUE_LABEL)) for code in sorted(labels))
 
 

@@ -116,7 +116,7 @@ def _factor(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vect
 def _labelled(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
     """Codes with labels; where the column has a status, NA with the letter of the reason."""
     labels = column.labels or {}
-    reasons = [(letter, text) for letter, text in column.reasons.values() if text]
+    reasons = [(letter, text) for letter, text in column.lettered.items() if text]
     coded = pl.Series([*labels, *(None for _ in reasons)], dtype=pl.Float64)
     tagged = pl.Series([*(0 for _ in labels), *(ord(letter) for letter, _ in reasons)], dtype=pl.UInt64)
     names = {"names": _texts([*labels.values(), *(text for _, text in reasons)])}
@@ -125,7 +125,7 @@ def _labelled(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Ve
         "class": _texts(["haven_labelled", "vctrs_vctr", "double"]),
     }
     described = described if column.labels is not None or reasons else {}
-    numbers = {letter: ord(letter) for letter, _ in column.reasons.values()}
+    numbers = {letter: ord(letter) for letter in column.lettered}
     tags = column.tags().replace_strict(numbers, default=0, return_dtype=pl.UInt64).alias("tag")
     cells = sheet.batches([column.codes().alias("code"), tags])
     values = (_reals(batch["code"], batch["tag"]) for batch in cells)

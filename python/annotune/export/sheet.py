@@ -20,6 +20,7 @@ FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days 
 DAY_MS = 86_400_000
 BATCH_BYTES, SLICE_BYTES = 32 * 2**20, 128 * 2**20
 FEWEST_ROWS, MOST_ROWS = 10_000, 250_000  # of a slice
+MOST_TOLD = 40  # characters of a reason's label in the report
 MERGED = {"low": min, "high": max, "width": max}  # of the facts of two slices; all others are counts
 
 
@@ -38,7 +39,7 @@ class Column:
     """A column; `labels` (codes and names, in codebook order) make it a coded one.
 
     `named` says that the cells hold names, not codes; `status` is the column that says why a cell is missing, and
-    `reasons` are its words, with the letter of the missing value and its label (or nothing) for each.
+    `reasons` are its words, with the letter of the missing value and its label for each (either may be "").
     """
 
     name: str
@@ -65,12 +66,19 @@ class Column:
         """The letter of the reason for which a cell is missing, null where there is none."""
         if self.status is None:
             return pl.lit(None, pl.String)
-        by_word = {word: letter for word, (letter, _) in self.reasons.items()}
+        by_word = {word: letter for word, (letter, _) in self.reasons.items() if letter}
         return _mapped(pl.col(self.status).cast(pl.String), by_word, pl.String)
+
+    @property
+    def lettered(self) -> dict[str, str]:
+        """The letters of the reasons, and their labels."""
+        return {letter: text for letter, text in self.reasons.values() if letter}
 
     def told(self) -> str:
         """The letters and what they stand for, in words."""
-        return ", ".join(f".{letter} {text}".rstrip() for letter, text in self.reasons.values())
+        named = ", ".join(f".{letter} {text[:MOST_TOLD]}".rstrip() for letter, text in self.lettered.items())
+        rest = sum(letter == "" for letter, _ in self.reasons.values())
+        return named + (f"; no letter is left for {rest:,} others" if rest else "")
 
     def positions(self) -> pl.Expr:
         """The column's places in the list of labels, from 1, null where missing."""
@@ -163,7 +171,7 @@ def _explained(sheet: Sheet, column: Column) -> Column:
     if text or sheet.schema[column.name].is_nested() or sheet.schema.get(status) not in WORDS:
         return column
     given = pl.col(status).cast(pl.String).filter(pl.col(column.name).is_null()).unique()
-    words = {word for part in sheet.column(given) for word in part if word}
+    words = {word.replace("\0", "") for part in sheet.column(given) for word in part if word}  # as the cells will be
     reasons = letters(words)
     return dataclasses.replace(column, status=status, reasons=reasons) if reasons else column
 

@@ -22,7 +22,7 @@ REASONS = {
     "error": ("d", "call failed"),
 }
 SUFFIX = "_missing"
-FORM = re.compile(r"(?:\.(?P<letter>[a-z])|(?P<code>-?\d+(?:\.\d+)?(?:e[+-]\d+)?))(?: (?P<label>.*))?", re.DOTALL)
+FORM = re.compile(r"(?:\.(?P<letter>[a-z])|(?P<code>-?\d{1,15}(?:\.\d{1,15})?))(?: (?P<label>.*))?", re.DOTALL)
 FREE = [letter for letter in ascii_lowercase if letter not in "ni"]  # .n is not-a-number, .i infinity
 
 
@@ -53,8 +53,8 @@ def beside(frame: pl.DataFrame, reasons: Mapping[str, pl.Series], source: str) -
 def _told(frame: pl.DataFrame, name: str, why: pl.Series) -> bool:
     """Whether a column of the file says the same already, as in files that annotune has written."""
     beside = frame[name + SUFFIX] if name + SUFFIX in frame.columns else None
-    if beside is not None and beside.dtype == pl.String:
-        return bool(((beside.fill_null("") != "") == why.is_not_null()).all())
+    if beside is not None and beside.dtype in (pl.String, pl.Enum):
+        return bool(((beside.cast(pl.String).fill_null("") != "") == why.is_not_null()).all())
     status = frame[f"{name}_status"] if f"{name}_status" in frame.columns else None
     if status is None or status.dtype not in (pl.String, pl.Enum):
         return False
@@ -64,7 +64,7 @@ def _told(frame: pl.DataFrame, name: str, why: pl.Series) -> bool:
 
 
 def letters(reasons: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """For each reason its letter and label; codes take the letters that are free, and where none is left have none.
+    """For each reason its letter and label; codes take the letters that are free, and "" where none is left.
 
     Empty when a reason is not of the form that `reason` gives: such a column is something else.
 
@@ -78,7 +78,7 @@ def letters(reasons: Iterable[str]) -> dict[str, tuple[str, str]]:
     known = {text: (match["letter"], match["label"] or "") for text, match in found.items() if match["letter"]}
     codes = sorted((text for text in found if text not in known), key=lambda text: float(found[text]["code"]))
     taken = {letter for letter, _ in known.values()}
-    free = [letter for letter in FREE if letter not in taken]
+    free = [*(letter for letter in FREE if letter not in taken), *([""] * len(codes))]
     return known | {text: (letter, found[text]["label"] or text) for text, letter in zip(codes, free, strict=False)}
 
 
