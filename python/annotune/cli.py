@@ -123,7 +123,7 @@ def reliability(
         unit_id=unit_id,
         coder=coder,
         variable=None if columns else variable,
-        columns={name: column or name for name, _, column in (pair.partition("=") for pair in columns or [])} or None,
+        columns=_columns(columns),
         coders=_words(coders),
         keep=[*(_words(by) or []), *([cluster] if cluster not in (None, "coder") else [])],
     )
@@ -141,6 +141,11 @@ def reliability(
 def _words(text: str | None) -> list[str] | None:
     """`a,b` as a list; nothing where there is nothing."""
     return [word.strip() for word in text.split(",")] if text else None
+
+
+def _columns(pairs: list[str] | None) -> dict[str, str] | None:
+    """`variable=column` as a dictionary; nothing where there is nothing."""
+    return {name: column or name for name, _, column in (pair.partition("=") for pair in pairs or [])} or None
 
 
 Id = Annotated[str, typer.Option(help="The corpus column with the identifier.")]
@@ -363,3 +368,55 @@ def _show_effect(data: pl.DataFrame, effect: float) -> None:
     console.print("\n[bold]The opposition's share of questions on health, minus the government's[/bold]")
     console.print(f"  in truth {effect:.3f}, by the model's codes {health_gap(data, 'topic'):.3f}, ", end="")
     console.print(f"by the {data['topic_gold'].count():,} hand-coded questions {health_gap(data, 'topic_gold'):.3f}")
+
+
+@app.command()
+def reliability_regression(
+    codings: Annotated[list[Path], typer.Argument(help="Files with codings: .xlsx, .csv, .dta, .parquet ...")],
+    on: Annotated[str, typer.Option(help="Columns of the codings (coder is one) or the corpus, as a,b.")],
+    corpus: Annotated[Path | None, typer.Option(help="Texts with further columns.")] = None,
+    codebook: Annotated[Path | None, typer.Option(help="Says what is multi-label.")] = None,
+    variable: Annotated[str | None, typer.Option(help="What was coded; not needed where there is one.")] = None,
+    unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
+    coder: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
+    coders: Annotated[str | None, typer.Option(help="In the wide layout: the coders' columns, as a,b,c.")] = None,
+    columns: Annotated[list[str] | None, typer.Option(help="variable=column, where named differently.")] = None,
+    cluster: Annotated[
+        str, typer.Option(help="Whose codings depend on each other: unit_id, coder or a column.")
+    ] = "unit_id",
+    write: Annotated[list[Path] | None, typer.Option(help="Also to a .dta, .rds, .csv, .xlsx or .tex.")] = None,
+) -> None:
+    """Does agreement depend on who coded, when, or on the text?"""
+    from annotune.agreement import present
+    from annotune.agreement.regression import reliability_regression as regression
+    from annotune.codebook import read_codebook
+    from annotune.codings import SCHEMA, read_codings
+
+    known, names = read_codebook(codebook) if codebook else None, _words(on) or []
+    texts = _identified(corpus, unit_id) if corpus else None
+    elsewhere = {*SCHEMA, *(texts.columns if texts is not None else [])}
+    table = read_codings(
+        list(codings),
+        known,
+        unit_id=unit_id,
+        coder=coder,
+        variable=None if columns else variable,
+        columns=_columns(columns),
+        coders=_words(coders),
+        keep=[name for name in dict.fromkeys([*names, cluster]) if name not in elsewhere],
+    )
+    fit = regression(table, names, variable, known, texts, cluster)
+    console.print(present.screen(fit.table))
+    print(f"{fit.n_codings:,} codings of {fit.n_units:,} texts in {fit.n_clusters:,} clusters.", fit.verdict)
+    for path in write or []:
+        present.write(fit.table, path)
+
+
+def _identified(path: Path, unit_id: str) -> pl.DataFrame:
+    """A table of texts, the identifiers as text in the column unit_id."""
+    from annotune.corpus import identifiers, require_columns
+    from annotune.tables import read_table
+
+    frame = read_table(path, strings=(unit_id,)).frame
+    require_columns(frame, [unit_id], str(path))
+    return frame.with_columns(identifiers(frame[unit_id], str(path)).alias("unit_id"))

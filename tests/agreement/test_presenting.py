@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import annotune as at
-from annotune.agreement.present import CAUTION, in_words, notes, tex
+from annotune.agreement.present import CAUTION, in_words, notes, screen, tex
 from annotune.tables import read_table
 
 
@@ -129,3 +129,37 @@ def test_the_command_lines_other_tables(codings, tmp_path):
     assert "rest" in command(source, "--of", "coders", "--ci", "analytic")
     assert "alpha, difference" in command(source, "--model", "c2", "--ci", "analytic")
     assert "There is no table of 'pair'" in command(source, "--of", "pair", expect=2)
+
+
+def test_brackets_in_labels_are_no_markup(codings_of, capsys):
+    from rich.console import Console
+
+    found = at.category_reliability(codings_of([["[/x]", "[red]y"], ["[/x]", "[/x]"], [":smile:", "[/x]"]]))
+    Console(width=200).print(screen(found))
+    said = capsys.readouterr().out
+    assert all(label in said for label in ("[/x]", "[red]y", ":smile:"))
+
+
+def test_lost_replicates_are_one_note():
+    row = {"variable": "v", "metric": "alpha"}
+    found = pl.DataFrame([row | {"note": f"{n} replicates had no value and were left out"} for n in (3, 14)])
+    assert notes(found) == [
+        "Note: some replicates had no value and were left out (v, Krippendorff's alpha; v, Krippendorff's alpha)."
+    ]
+
+
+def test_a_heat_map_of_very_many_coders_shows_the_busiest(codings_of):
+    rng = np.random.default_rng(1)
+    rows = rng.integers(0, 2, (40, 62)).astype(object)
+    rows[3:, 60:] = None
+    figure = at.plot_coders(at.pairwise_reliability(codings_of(rows.tolist()), metrics=["percent"], ci="analytic"))
+    shown = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert sorted(shown) == sorted(f"c{i}" for i in range(60))
+    assert "the 60 busiest of 62 coders" in figure.axes[0].get_title()
+
+
+def test_error_matrices_are_not_in_the_forest(codings):
+    figure = at.plot_reliability(at.coder_quality(codings))
+    shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(shown) == 6
+    assert not any("accuracy" in name or "error matrix" in name for name in shown)

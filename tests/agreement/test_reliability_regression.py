@@ -59,7 +59,76 @@ def test_covariates_of_the_corpus_are_joined():
 
 
 def test_few_clusters_are_warned_of():
-    assert "With 2 clusters" in at.reliability_regression(codings(), "words", cluster="coder").verdict
+    table = codings().with_columns(block=pl.col("unit_id").str.tail(1))
+    assert "With 10 clusters" in at.reliability_regression(table, "words", cluster="block").verdict
+
+
+def test_clusters_must_outnumber_terms():
+    with pytest.raises(at.AnnotuneError, match="2 clusters of 'coder' cannot carry the standard errors of 2 terms"):
+        at.reliability_regression(codings(), "words", cluster="coder")
+
+
+def test_a_category_that_never_agrees_is_shown_and_not_tested():
+    table = codings(units=900, effect=0.0)
+    last = pl.col("unit_id").is_in([f"u{i}" for i in range(860, 900)])
+    table = table.with_columns(round=pl.when(last).then(pl.lit("never")).otherwise("round"))
+    apart = pl.when(last).then(pl.col("coder")).otherwise("label")
+    fit = at.reliability_regression(table.with_columns(label=apart), "round")
+    never = fit.table.filter(term="never").row(0, named=True)
+    assert (never["estimate"], never["se"], never["p_value"]) == (None, None, None)
+    assert never["effect"] < -0.8
+    assert fit.tests.select("df").item() == 1
+    assert "(1 of its categories agree always, or never, and are not tested.)" in fit.verdict
+
+
+def test_two_coders_agree_alike():
+    with pytest.raises(at.AnnotuneError, match="same on both sides of every agreement"):
+        at.reliability_regression(codings(), "coder")
+
+
+def test_numbers_that_are_none_are_left_out():
+    strange = pl.when(pl.col("unit_id") == "u1").then(float("nan")).when(pl.col("unit_id") == "u2").then(float("inf"))
+    table = codings().with_columns(words=strange.otherwise(pl.col("words").cast(pl.Float64)))
+    with pytest.warns(at.AnnotuneWarning, match="4 of 800 codings lack a covariate"):
+        assert at.reliability_regression(table, "words").n_codings == 796
+
+
+def test_what_cannot_be_explained(codings_of):
+    table = codings()
+    perfect = table.with_columns(label=pl.lit("yes"))
+    with pytest.raises(at.AnnotuneError, match="Agreement is the same for every coding"):
+        at.reliability_regression(perfect, "words")
+    with pytest.raises(at.AnnotuneError, match="All codings are in one cluster of 'k'"):
+        at.reliability_regression(table.with_columns(k=pl.lit("x")), "words", cluster="k")
+    with pytest.raises(at.AnnotuneError, match="The column 'k' is empty for 800 codings"):
+        at.reliability_regression(table.with_columns(k=pl.lit(None, pl.String)), "words", cluster="k")
+    with pytest.raises(at.AnnotuneError, match="The covariate 'words' holds lists"):
+        at.reliability_regression(table.with_columns(pl.concat_list("words")), "words")
+    with pytest.raises(at.AnnotuneError, match="has no rows"):
+        at.reliability_regression(table.clear(), "words")
+    texts = pl.DataFrame({"unit_id": ["u1", "u1"], "year": [1, 2]})
+    with pytest.raises(at.AnnotuneError, match="The corpus has the text 'u1' twice"):
+        at.reliability_regression(table, "year", corpus=texts)
+
+
+def test_the_command_line_regresses(tmp_path, monkeypatch, capsys):
+    from annotune import cli
+
+    codings(effect=0.25).select("unit_id", "coder", "label", "round").write_csv(tmp_path / "codings.csv")
+    codings().select(pl.col("unit_id").alias("id"), "words").unique("id").write_csv(tmp_path / "corpus.csv")
+    pl.read_csv(tmp_path / "codings.csv").rename({"unit_id": "id"}).write_csv(tmp_path / "codings.csv")
+    words = ["codings.csv", "--variable", "label", "--unit-id", "id", "--coder", "coder", "--on", "round,words"]
+    monkeypatch.chdir(tmp_path)
+    rest = ["--corpus", "corpus.csv", "--write", "terms.tex", "--write", "terms.csv"]
+    monkeypatch.setattr("sys.argv", ["annotune", "reliability-regression", *words, *rest])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    said = capsys.readouterr().out
+    assert "Agreement depends on round: 'two' agrees" in said
+    assert "800 codings of 400 texts in 400 clusters." in said
+    assert r"round & two & one &" in (tmp_path / "terms.tex").read_text()
+    assert pl.read_csv(tmp_path / "terms.csv")["term"].to_list() == ["constant", "two", "words"]
 
 
 def test_a_category_of_few_codings_does_not_make_the_verdict():

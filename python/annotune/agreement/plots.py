@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CODERS = 60  # more do not fit on a page
-MOST_ROWS = 80
+MOST_ROWS = 120
 MOST_NUMBERS = 15  # from more coders on the cells are too small for a number
 INK, PALE = "#1f4e79", "#b8c4d0"
 
@@ -33,7 +33,7 @@ def plot_reliability(found: pl.DataFrame, path: str | Path | None = None) -> Fig
     Returns
     -------
     matplotlib.figure.Figure
-        Rows without a value are left out.
+        Rows without a value are left out, and the error matrices of `coder_quality`.
 
     Raises
     ------
@@ -48,7 +48,8 @@ def plot_reliability(found: pl.DataFrame, path: str | Path | None = None) -> Fig
     >>> figure.axes[0].get_xlabel()
     'agreement, with 95 % interval'
     """
-    rows = found.filter(pl.col("estimate").is_not_null()).to_dicts()
+    modelled = pl.col("metric").is_in(["accuracy", "dawid_skene"])  # without an interval
+    rows = found.filter(pl.col("estimate").is_not_null() & ~modelled).to_dicts()
     if not rows:
         raise AnnotuneError("The table has no coefficient with a value.", "Its notes say why.")
     if len(rows) > MOST_ROWS:
@@ -77,6 +78,8 @@ def plot_coders(
 ) -> Figure:
     """A heat map of a pairwise table: the agreement of each two coders, the most agreeable ones first.
 
+    Of more than 60 coders, those with the most units in common with others are shown, and the title says so.
+
     Parameters
     ----------
     pairs
@@ -89,7 +92,7 @@ def plot_coders(
     Raises
     ------
     AnnotuneError
-        Where the table has no pairs, or too many coders for a picture.
+        Where the table has no pairs with a value.
 
     Examples
     --------
@@ -99,12 +102,8 @@ def plot_coders(
     >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
     ['ann', 'cem', 'ben']
     """
-    rows, title = _chosen(pairs, metric, variable)
+    rows, title = _busiest(*_chosen(pairs, metric, variable))
     coders, cells = _square(rows)
-    if len(coders) > MOST_CODERS:
-        raise AnnotuneError(
-            f"A heat map of {len(coders)} coders cannot be read.", f"Choose {MOST_CODERS} at most, such as the busiest."
-        )
     size = max(3.2, 0.42 * len(coders) if len(coders) > MOST_NUMBERS else 0.6 * len(coders))
     figure, axes = _figure(size + 1.6, size + 0.8)
     image = axes.imshow(cells, vmin=min(0.0, float(np.nanmin(cells))), vmax=1.0, cmap="Blues")
@@ -140,6 +139,17 @@ def _chosen(pairs: pl.DataFrame, metric: str | None, variable: str | None) -> tu
     last = pairs.filter(pl.col("estimate").is_not_null()).row(-1, named=True)
     same = (pl.col("metric") == last["metric"]) & (pl.col("level") == last["level"])
     return pairs.filter(same), f"{last['variable']}: {titled(last)}\ngrey: no value"
+
+
+def _busiest(rows: pl.DataFrame, title: str) -> tuple[pl.DataFrame, str]:
+    """The pairs of the coders who share the most units with others, as many as fit on a page."""
+    sides = [rows.select(pl.col(side).alias("coder"), "n_pairable") for side in ("coder_a", "coder_b")]
+    shared = pl.concat(sides).group_by("coder").agg(pl.col("n_pairable").sum())
+    if len(shared) <= MOST_CODERS:
+        return rows, title
+    kept = shared.sort("n_pairable", "coder", descending=[True, False])["coder"].head(MOST_CODERS).implode()
+    rows = rows.filter(pl.col("coder_a").is_in(kept) & pl.col("coder_b").is_in(kept))
+    return rows, f"{title}; the {MOST_CODERS} busiest of {len(shared):,} coders"
 
 
 def _square(rows: pl.DataFrame) -> tuple[list[str], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,15 +120,16 @@ def about(row: dict[str, Any]) -> str:
 
 
 def screen(found: pl.DataFrame) -> Table:
-    """The table as rich prints it."""
+    """A table of agreement, or of a reliability regression, as rich prints it; a label may have brackets."""
     from rich.table import Table
+    from rich.text import Text
 
     shown, header = _cells(found)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for place, name in enumerate(header):
-        table.add_column(name, no_wrap=True, justify="right" if place >= len(header) - NUMBERS else "left")
+        table.add_column(Text(name), no_wrap=True, justify="right" if place >= len(header) - NUMBERS else "left")
     for row in shown:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     return table
 
 
@@ -136,7 +138,7 @@ def tex(found: pl.DataFrame) -> str:
     shown, header = _cells(found)
     lines = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in shown]
     head = " & ".join(_escaped(cell) for cell in header) + r" \\"
-    below = [f"% {note}" for note in found["note"].drop_nulls().unique(maintain_order=True)]
+    below = [f"% {said}" for said in found["note"].drop_nulls().unique(maintain_order=True)] if "note" in found else []
     return "\n".join(
         [
             rf"\begin{{tabular}}{{{'l' * (len(header) - NUMBERS)}{'r' * NUMBERS}}}",
@@ -153,10 +155,10 @@ def tex(found: pl.DataFrame) -> str:
 
 
 def notes(found: pl.DataFrame) -> list[str]:
-    """What the rows' notes say, each once, and which rows it is about."""
+    """What the rows' notes say, each once, and which rows it is about; the table itself counts lost replicates."""
     told: dict[str, list[str]] = {}
     for row in found.filter(pl.col("note").is_not_null()).to_dicts():
-        for note in row["note"].split("; "):
+        for note in re.sub(r"\b\d+ replicates", "some replicates", row["note"]).split("; "):
             told.setdefault(note, []).append(f"{about(row)}, {named(row['metric'])}")
     return [f"Note: {note} ({_some(rows)})." for note, rows in told.items()]
 
@@ -172,6 +174,8 @@ def _escaped(cell: str) -> str:
 
 def _cells(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
     """Cells as text, without the columns that are empty throughout."""
+    if "covariate" in found.columns and "metric" not in found.columns:
+        return _terms(found)
     groups = [name for name in found.columns if name not in SCHEMA]
     sides = [name for name in ("category", "coder_a", "coder_b") if found[name].is_not_null().any()]
     labels = [*groups, "variable", *sides]
@@ -183,6 +187,22 @@ def _cells(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
         first = ["" if row[name] is None else str(row[name]) for name in labels]
         numbers = [estimate, interval, f"{row['n_pairable']:,}", f"{row['n_coders']:,}"]
         rows.append([*first, named(row["metric"]), row["level"], *numbers])
+    return rows, header
+
+
+def _terms(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
+    """The same of the terms of a reliability regression."""
+    header = ["covariate", "term", "reference", "log odds", "95 % interval", "two-sided p", "effect, points"]
+    rows = []
+    for row in found.to_dicts():
+        first = [row["covariate"], row["term"], row["reference"] or ""]
+        effect = "" if row["effect"] is None else f"{100 * row['effect']:.2f}"
+        if row["estimate"] is None:
+            rows.append([*first, "-", "", "", effect])
+            continue
+        p = "< .001" if row["p_value"] < 0.001 else f"{row['p_value']:.3f}"
+        interval = f"{row['ci_low']:.3f} to {row['ci_high']:.3f}"
+        rows.append([*first, f"{row['estimate']:.3f}", interval, p, effect])
     return rows, header
 
 

@@ -18,6 +18,7 @@ from annotune.errors import AnnotuneError, warn
 
 SIGNIFICANT = 0.05
 MOST_LEVELS = 200
+OUTCOME = "share of agreeing coders"
 FEW_CLUSTERS = 30
 FEW_CODINGS = 10  # a category with fewer can agree never or always by accident
 
@@ -27,8 +28,9 @@ class AgreementRegression:
     """A fitted reliability regression.
 
     `table`: a row per term: covariate, term, reference, n_codings, estimate (log odds), se, ci_low, ci_high,
-    p_value (two-sided), effect (average change of the share of agreeing coders). `tests`: a row per covariate: chi2,
-    df, p_value of the joint Wald test. `verdict`: the same in plain words.
+    p_value (two-sided), effect (average change of the share of agreeing coders). Categories whose codings agree all
+    or never have an effect only, and no part in the tests. `tests`: a row per covariate: chi2, df, p_value of the
+    joint Wald test. `verdict`: the same in plain words.
     """
 
     table: pl.DataFrame
@@ -71,7 +73,8 @@ def reliability_regression(
     Raises
     ------
     AnnotuneError
-        For columns that are not there or do not vary, or where nothing was coded twice.
+        For columns that are not there or do not vary, where nothing was coded twice, or where agreement
+        does not vary.
 
     Examples
     --------
@@ -87,12 +90,19 @@ def reliability_regression(
         raise AnnotuneError("No covariate was named.", "Name columns of the codings or the corpus with on=.")
     rows = _agreeing(codings, variable, codebook)
     rows = _joined(rows, corpus, [*names, cluster])
-    rows = _complete(rows, names)
+    rows = _complete(rows, names, cluster)
     design, terms = _design(rows, names)
-    fit = _fitted(rows["agree"].to_numpy(), design, rows[cluster].rank("dense").to_numpy())
-    table = _table(fit, design, terms)
-    tests = _tests(fit, terms, names)
     clusters = rows[cluster].n_unique()
+    if clusters <= len(terms):
+        raise AnnotuneError(
+            f"{clusters} clusters of {cluster!r} cannot carry the standard errors of {len(terms)} terms.",
+            "Take fewer covariates or categories, or smaller clusters.",
+        )
+    outcome = rows[OUTCOME].to_numpy()
+    fit = _fitted(outcome, design, rows[cluster].rank("dense").to_numpy())
+    extreme = [term.reference is not None and _extreme(outcome[design[:, i] != 0]) for i, term in enumerate(terms)]
+    table = _table(fit, design, terms, extreme)
+    tests = _tests(fit, terms, names, extreme)
     return AgreementRegression(
         table,
         tests,
@@ -106,6 +116,8 @@ def reliability_regression(
 def _agreeing(codings: Any, variable: str | None, codebook: Codebook | None) -> pl.DataFrame:
     """A row per coding of a unit that two coders coded, with the share of the others who said the same."""
     rows = check(codings)
+    if rows.is_empty():
+        raise AnnotuneError("The table of codings has no rows.", "Give what the coders said.")
     names = rows["variable"].unique(maintain_order=True).to_list()
     if variable is None and len(names) != 1:
         raise AnnotuneError("The table has several variables.", f"Choose with variable=: {names}.")
@@ -121,7 +133,7 @@ def _agreeing(codings: Any, variable: str | None, codebook: Codebook | None) -> 
     rows = rows.unique(key, keep="first", maintain_order=True)
     others = pl.len().over("unit_id") - 1
     share = (pl.len().over("unit_id", "label") - 1) / others
-    rows = rows.with_columns(share.alias("agree")).filter(others > 0)
+    rows = rows.with_columns(share.alias(OUTCOME)).filter(others > 0)
     if rows.is_empty():
         raise AnnotuneError("No unit was coded by two coders.", "Agreement can only be seen on units coded twice.")
     return rows
@@ -131,15 +143,32 @@ def _joined(rows: pl.DataFrame, corpus: Any, names: Sequence[str]) -> pl.DataFra
     wanted = [name for name in names if name not in rows.columns]
     if corpus is not None and wanted:
         texts = as_frame(corpus)
-        require_columns(texts, ["unit_id", *wanted], "Neither the table of codings nor the corpus")
+        require_columns(texts, ["unit_id", *wanted], "The corpus, like the table of codings,")
         texts = texts.select(pl.col("unit_id").cast(pl.String), *dict.fromkeys(wanted))
-        return rows.join(texts.unique("unit_id"), on="unit_id", how="left", maintain_order="left")
+        again = texts.filter(texts["unit_id"].is_duplicated())
+        if len(again):
+            raise AnnotuneError(f"The corpus has the text {again['unit_id'][0]!r} twice.", "Leave one of them out.")
+        return rows.join(texts, on="unit_id", how="left", maintain_order="left")
     require_columns(rows, names, "The table of codings")
     return rows
 
 
-def _complete(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    whole = rows.drop_nulls(list(names))
+def _complete(rows: pl.DataFrame, names: Sequence[str], cluster: str) -> pl.DataFrame:
+    """The codings with all covariates, in clusters, of coders who agree here and disagree there."""
+    nested = [name for name in names if rows[name].dtype.is_nested()]
+    if nested:
+        raise AnnotuneError(f"The covariate {nested[0]!r} holds lists.", "Give one number or category a coding.")
+    finite = [pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in names if rows[name].dtype.is_float()]
+    whole = rows.with_columns(finite).drop_nulls(list(names))
+    if whole[cluster].null_count():
+        raise AnnotuneError(
+            f"The column {cluster!r} is empty for {whole[cluster].null_count():,} codings.",
+            "Every coding must be in a cluster.",
+        )
+    if whole[OUTCOME].n_unique() == 1:
+        raise AnnotuneError("Agreement is the same for every coding.", "There is nothing to explain.")
+    if whole[cluster].n_unique() == 1:
+        raise AnnotuneError(f"All codings are in one cluster of {cluster!r}.", "Standard errors need two or more.")
     if len(whole) < len(rows):
         warn(f"{len(rows) - len(whole):,} of {len(rows):,} codings lack a covariate and were left out.")
     for name in names:
@@ -184,12 +213,21 @@ def _fitted(outcome: Floats, design: Floats, groups: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convergence and separation are read from the fit and told in the verdict
         model = GLM(outcome, design, family=Binomial())
-        return model.fit(cov_type="cluster", cov_kwds={"groups": groups})
+        fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups})
+    if not (fit.bse > 1e-8).all():  # NaN included
+        what = "A covariate is the same on both sides of every agreement, such as who coded where there are two coders."
+        raise AnnotuneError(what, "Leave it out, or add texts or coders.")
+    return fit
 
 
-def _table(fit: Any, design: Floats, terms: Sequence[_Term]) -> pl.DataFrame:
+def _extreme(outcome: Floats) -> bool:
+    """Where all codings agree, or none, the odds have no estimate and Wald's test no meaning."""
+    return bool((outcome == outcome[0]).all() and outcome[0] in (0, 1))
+
+
+def _table(fit: Any, design: Floats, terms: Sequence[_Term], extreme: Sequence[bool]) -> pl.DataFrame:
     limits = fit.conf_int()
-    return pl.DataFrame(
+    table = pl.DataFrame(
         {
             "covariate": [term.covariate for term in terms],
             "term": [term.name for term in terms],
@@ -205,6 +243,9 @@ def _table(fit: Any, design: Floats, terms: Sequence[_Term]) -> pl.DataFrame:
             "effect": [None, *(_effect(fit, design, terms, i) for i in range(1, len(terms)))],
         }
     )
+    unknown = pl.Series(extreme)
+    odds = ["estimate", "se", "ci_low", "ci_high", "p_value"]
+    return table.with_columns(pl.when(unknown).then(None).otherwise(pl.col(odds)).name.keep())
 
 
 def _effect(fit: Any, design: Floats, terms: Sequence[_Term], term: int) -> float:
@@ -218,19 +259,22 @@ def _effect(fit: Any, design: Floats, terms: Sequence[_Term], term: int) -> floa
     return float((share[1] - share[0]).mean())
 
 
-def _tests(fit: Any, terms: Sequence[_Term], names: Sequence[str]) -> pl.DataFrame:
+def _tests(fit: Any, terms: Sequence[_Term], names: Sequence[str], extreme: Sequence[bool]) -> pl.DataFrame:
     """Joint Wald tests, by the covariance that is robust to clusters."""
     from scipy.stats import chi2
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in names:
-        mine = [i for i, term in enumerate(terms) if term.covariate == name]
+        mine = [i for i, term in enumerate(terms) if term.covariate == name and not extreme[i]]
+        if not mine:
+            rows.append({"covariate": name, "chi2": None, "df": 0, "p_value": None})
+            continue
         beta, cov = fit.params[mine], fit.cov_params()[np.ix_(mine, mine)]
         statistic = float(beta @ np.linalg.pinv(cov) @ beta)
         rows.append(
             {"covariate": name, "chi2": statistic, "df": len(mine), "p_value": float(chi2.sf(statistic, len(mine)))}
         )
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows, {"covariate": pl.String, "chi2": pl.Float64, "df": pl.Int64, "p_value": pl.Float64})
 
 
 def _verdict(table: pl.DataFrame, tests: pl.DataFrame, clusters: int, converged: bool) -> str:
@@ -243,6 +287,14 @@ def _verdict(table: pl.DataFrame, tests: pl.DataFrame, clusters: int, converged:
 
 
 def _about(test: dict[str, Any], terms: pl.DataFrame) -> str:
+    lost = terms["estimate"].null_count()
+    if test["p_value"] is None:
+        return f"No test of {test['covariate']}: in each of its categories but the first coders agree always, or never."
+    tested = _tested(test, terms.filter(pl.col("estimate").is_not_null()))
+    return f"{tested} ({lost} of its categories agree always, or never, and are not tested.)" if lost else tested
+
+
+def _tested(test: dict[str, Any], terms: pl.DataFrame) -> str:
     p = "p < .001" if test["p_value"] < 0.001 else f"p = {test['p_value']:.3f}"
     by = f"two-sided Wald test, {p}"
     if test["p_value"] >= SIGNIFICANT:
