@@ -66,7 +66,7 @@ FAULTS = {
     "no name": (HEAD + "      - {code: 1, name: }\n      - {code: 2, name: B}\n", "line 4: .*name: it is missing"),
     "code is a word": (TWO.replace("code: 2", "code: x"), "line 5: .*code: it must be a whole number"),
     "code is a fraction": (TWO.replace("code: 2", "code: 1.5"), "line 5: .*code: it must be a whole number"),
-    "code is negative": (TWO.replace("code: 2", "code: -2"), "line 5: .*greater than or equal to 0"),
+    "code is negative": (TWO.replace("code: 2", "code: -2"), "line 5: .*it must be 0 or more"),
     "code beyond Stata's": (TWO.replace("code: 2", "code: 2147483621"), "line 5: .*less than or equal to 2147483620"),
     "one label": (HEAD + "      - {code: 1, name: A}\n", "line 3: The labels of variable 'topic' are too few"),
     "no labels": ("variables:\n  - name: topic\n", "line 2: variables 1, labels: it is missing"),

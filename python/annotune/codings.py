@@ -114,7 +114,8 @@ def check(codings: Any) -> pl.DataFrame:
     frame = frame.with_columns(
         pl.lit(value).alias(name) for name, value in defaults.items() if name not in frame.columns
     )
-    frame = frame.with_columns(identifiers(frame["unit_id"], called), as_whole(frame["label"]))
+    label = frame["label"].fill_nan(None) if frame["label"].dtype.is_float() else frame["label"]
+    frame = frame.with_columns(identifiers(frame["unit_id"], called), as_whole(label))
     try:
         frame = frame.with_columns(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
     except pl.exceptions.InvalidOperationError:

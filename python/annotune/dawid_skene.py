@@ -66,6 +66,9 @@ def dawid_skene(
     start = np.bincount(unit * q + value, minlength=units * q).reshape(units, q)
     posterior = start / np.maximum(start.sum(1, keepdims=True), 1)
     moved, rounds = 1.0, 0
+    if not units:
+        even = 1 / max(q, 1)
+        return DawidSkene(np.full(q, even), np.full((coders, q, q), even), np.empty((0, q)), 0, True)
     while moved > tolerance and rounds < most:
         prior, confusion = _maximised(given, posterior, coders)
         expected = _expected(given, prior, confusion)

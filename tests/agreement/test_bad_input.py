@@ -166,3 +166,84 @@ def test_groups_are_measured_apart(codings_of):
 def test_pandas_frames_will_do(codings_of):
     rows = codings_of([["a", "b"], ["b", "b"], ["a", "a"]])
     assert at.reliability(rows.to_pandas()).equals(at.reliability(rows))
+
+
+ONE_CATEGORY = "all codings are in one category"
+
+
+@pytest.mark.parametrize("rows", [[["a"], ["b"]], [[None, None]]])
+def test_every_table_has_a_row_that_says_why_it_is_empty(codings_of, rows):
+    codings = codings_of(rows)
+    for function in (at.pairwise_reliability, at.coder_quality, at.category_reliability):
+        found = function(codings)
+        assert found.columns == COLUMNS
+        assert len(found) > 0
+        assert found["estimate"].null_count() == found["note"].count() == len(found)
+
+
+def test_error_matrices_need_units_coded_twice(codings_of):
+    found = at.coder_quality(codings_of([["a", None], [None, "b"], ["b", None]]), metrics=["percent"])
+    empty_handed(found.filter(metric="accuracy"), "no unit was coded by two coders")
+    assert "dawid_skene" not in found["metric"]
+    empty_handed(at.coder_quality(codings_of([["a", "a"]] * 5)).filter(metric="accuracy"), ONE_CATEGORY)
+
+
+def test_a_coder_who_shares_no_unit_has_no_errors_to_estimate(codings_of):
+    rows = [["a", "a", "a", None], ["b", "a", "b", None], ["b", "b", "b", None], [None, None, None, "a"]] * 3
+    found = at.coder_quality(codings_of(rows), metrics=["percent"]).filter(coder_a="c3")
+    empty_handed(found, "shares no unit with another coder")
+
+
+def test_labels_that_a_coder_never_met_have_no_error_rate(codings_of, codebook_of):
+    rows = [["a", "a", "a"], ["b", "a", "b"], ["b", "b", "b"], ["a", "a", "a"]] * 5
+    found = at.coder_quality(codings_of(rows), codebook=codebook_of("abc"), metrics=["percent"])
+    never = found.filter(pl.col("category").str.starts_with("c ->"))
+    assert len(never) == 9
+    empty_handed(never, "the coder met no unit")
+    assert "no error is estimated" in found.filter(metric="accuracy", coder_a="c0")["note"][0]
+
+
+def test_comparisons_within_one_category(codings_of, codebook_of):
+    codings, codebook = codings_of([["a", "a", "a"]] * 5), codebook_of("ab")
+    empty_handed(at.compare_reliability(codings, "c0", codebook=codebook, metrics=["ac1", "alpha"]), ONE_CATEGORY)
+    found = at.coder_quality(codings, codebook=codebook, metrics=["brennan_prediger"])
+    empty_handed(found, ONE_CATEGORY)
+
+
+def test_no_model_and_no_column_twice(codings_of):
+    codings = codings_of([["a", "b"], ["b", "b"]], round=pl.Series([1, 1]))
+    with pytest.raises(at.AnnotuneError, match="No model was named"):
+        at.compare_reliability(codings, [])
+    assert at.reliability(codings, by=["round", "round"]).columns == ["round", *COLUMNS]
+
+
+def test_perfect_agreement_has_no_jackknife(codings_of):
+    found = at.reliability(codings_of([["a"] * 3, ["b"] * 3] * 3), metrics=["alpha"], cluster="coder")
+    assert found.select("estimate", "se", "ci_low").row(0) == (1.0, None, None)
+    assert "no jackknife" in found["note"][0]
+
+
+def one(*_):
+    return 1.0
+
+
+@pytest.mark.parametrize(
+    ("distance", "sentence"),
+    [
+        (lambda a, b: float(a < b), "The custom distance is none"),
+        (lambda a, b: 0.0, "not 0 throughout"),
+        (lambda a, b: a - b, "The custom distance fails on the labels"),
+        (lambda a: 0.0, "The custom distance fails on the labels"),
+        (one, "it must be 0 from a label to itself"),
+        (3, "There is no level 3"),
+    ],
+)
+def test_distances_that_are_none(codings_of, distance, sentence):
+    with pytest.raises(at.AnnotuneError, match=sentence):
+        at.reliability(codings_of([["a", "b"], ["b", "b"]]), metrics="alpha", level=distance)
+
+
+def test_a_label_that_is_no_number_is_missing():
+    rows = {"unit_id": [1, 1, 2, 2, 3, 3], "coder": list("xyxyxy"), "label": [1, float("nan"), 2, 2, 1, 1]}
+    found = at.reliability(pl.DataFrame(rows, strict=False), metrics="percent")
+    assert found.select("n_units", "n_pairable").row(0) == (3, 2)

@@ -22,6 +22,7 @@ FOR_TWO = ("cohen_kappa", "scott_pi")
 LEVELS = ("nominal", "ordinal", "interval", "ratio", "linear", "quadratic", "gwet_ordinal", "masi", "jaccard")
 MOST_VALUES = 2_000  # a distance between each two of them is held
 MOST_RANKS = 200
+ONE_CATEGORY = "all codings are in one category: agreement beyond chance is not defined"
 
 
 class NotDefined(Exception):
@@ -37,7 +38,7 @@ def plan(ratings: Ratings, metrics: str | Sequence[str] | None, level: Level | N
     every = [one for metric in wanted for one in (icc.NAMES if metric == "icc" else (metric,))]
     for metric in every:
         if metric not in METRICS:
-            raise AnnotuneError(f"There is no metric {metric!r}.", nearest(metric, ["icc", *METRICS]))
+            raise AnnotuneError(f"There is no metric {metric!r}.", nearest(str(metric), ["icc", *METRICS]))
     return [(metric, scale) for metric in every for scale in _scales(metric, name, ratings, level)]
 
 
@@ -48,7 +49,7 @@ def _level(ratings: Ratings, level: Level | None) -> str:
     if callable(level):
         return "custom"
     if level not in LEVELS:
-        raise AnnotuneError(f"There is no level {level!r}.", nearest(level, LEVELS))
+        raise AnnotuneError(f"There is no level {level!r}.", nearest(str(level), LEVELS))
     who = f"The variable {ratings.variable!r}"
     if (level in ("masi", "jaccard")) != (ratings.kind == "multilabel") and level != "nominal":
         if ratings.kind == "multilabel":
@@ -91,7 +92,7 @@ def distance(ratings: Ratings, scale: str, custom: Level | None = None) -> Float
         raise NotDefined(f"more than {MOST_VALUES:,} different values: take level='interval' or fewer categories")
     positions = np.arange(q, dtype=float)
     if scale == "custom" and callable(custom):
-        return _checked(distances.custom(custom, ratings.categories))
+        return _custom(custom, ratings.categories)
     if scale in ("masi", "jaccard"):
         return {"masi": distances.masi, "jaccard": distances.jaccard}[scale](ratings.categories)
     if scale in ("interval", "ratio"):
@@ -101,12 +102,19 @@ def distance(ratings: Ratings, scale: str, custom: Level | None = None) -> Float
     return distances.gwet_ordinal(q) if scale == "gwet_ordinal" else distances.nominal(q)
 
 
-def _checked(table: Floats) -> Floats:
-    sound = np.isfinite(table).all() and (table >= 0).all() and (np.diag(table) == 0).all() and (table == table.T).all()
-    if not sound:
+def _custom(function: Distance, categories: Sequence[Any]) -> Floats:
+    advice = "Mend the function given as level=."
+    try:
+        table = distances.custom(function, categories)
+    except Exception as error:  # whatever the user's function does
+        raise AnnotuneError(f"The custom distance fails on the labels: {error}.", advice) from error
+    apart = table[~np.eye(len(table), dtype=bool)]
+    sound = np.isfinite(table).all() and (np.diag(table) == 0).all() and (table == table.T).all()
+    if not sound or (apart < 0).any() or (len(apart) and not apart.any()):
         raise AnnotuneError(
-            "The custom distance is none: it must be 0 from a label to itself, never negative, and the same both ways.",
-            "Mend the function given as level=.",
+            "The custom distance is none: it must be 0 from a label to itself, never negative, "
+            "the same both ways, and not 0 throughout.",
+            advice,
         )
     return table
 
@@ -134,7 +142,7 @@ def statistic(ratings: Ratings, metric: str, scale: str, custom: Level | None = 
     NotDefined
         With the reason, where these codings give the metric no value.
     """
-    _require_pairs(ratings, metric)
+    require_pairs(ratings, metric)
     if metric == "alpha":
         return _alpha(ratings, scale, custom)
     if metric in icc.NAMES:
@@ -149,7 +157,8 @@ def statistic(ratings: Ratings, metric: str, scale: str, custom: Level | None = 
     return co.corrected(ratings.slots, ratings.table, weights, co.POOLED[metric])
 
 
-def _require_pairs(ratings: Ratings, metric: str) -> None:
+def require_pairs(ratings: Ratings, metric: str) -> None:
+    """Stop where nobody can agree with anybody, or agreement says nothing."""
     coders = len(ratings.coders)
     if not len(ratings.unit):
         raise NotDefined("no unit has a coding")
@@ -161,7 +170,7 @@ def _require_pairs(ratings: Ratings, metric: str) -> None:
     if ratings.given.max() < 2:
         raise NotDefined("no unit was coded by two coders")
     if metric != "percent" and len(np.unique(ratings.value[ratings.given[ratings.unit] > 1])) == 1:
-        raise NotDefined("all codings are in one category: agreement beyond chance is not defined")
+        raise NotDefined(ONE_CATEGORY)
 
 
 def _of_two(ratings: Ratings, metric: str, weights: Floats) -> Statistic:

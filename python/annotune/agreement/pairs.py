@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.agreement import coefficients as co
-from annotune.agreement.estimators import Level, agreement_weights, plan
+from annotune.agreement.estimators import ONE_CATEGORY, Level, NotDefined, agreement_weights, plan
 from annotune.agreement.intervals import Method
 from annotune.agreement.patterns import Floats, Patterns, Statistic, counts, distinct, restricted
 from annotune.agreement.ratings import Ratings
@@ -50,6 +50,8 @@ def pairwise_reliability(
     options, rows = Options(ci, n_boot, cluster, seed), []
     for group, ratings in each(codings, variable, codebook, by, cluster):
         chosen = plan(ratings, metrics or ["percent", "cohen_kappa", "alpha"], level)
+        if len(ratings.coders) < 2:  # the row that says why there is no pair
+            rows += [group | measure(ratings, metric, scale, level, options) for metric, scale in chosen]
         for a, b in combinations(range(len(ratings.coders)), 2):
             two = ratings.only((ratings.coder == a) | (ratings.coder == b))
             names = {"coder_a": ratings.coders[a], "coder_b": ratings.coders[b]}
@@ -131,6 +133,8 @@ def compare_reliability(
     """
     options, rows = over_units(ci, n_boot, cluster, seed), []
     names = [models] if isinstance(models, str) else list(models)
+    if not names:
+        raise AnnotuneError("No model was named.", "Name the coders to compare with all others.")
     for group, ratings in each(codings, variable, codebook, by, cluster):
         _require_coders(names, ratings.coders)
         for metric, scale in sided_plan(ratings, metrics, level):
@@ -169,11 +173,14 @@ def _compared(
     patterns, first, second = two_groups(ratings, people, mine, fewest=2)
     row = described(ratings, metric, scale) | {"coder_a": "people", "n_pairable": int(patterns.freq.sum())}
     row["n_coders"] = int(people.sum()) + 1
-    if not len(patterns.freq):
-        yield row | {"coder_b": model, "note": "no unit was coded by the model and by two people"}
+    try:
+        if not len(patterns.freq):
+            raise NotDefined("no unit was coded by the model and by two people")
+        own = sided(patterns, ratings, first, None, metric, scale, level)
+        cross = sided(patterns, ratings, first, second, metric, scale, level)
+    except NotDefined as reason:
+        yield row | {"coder_b": model, "note": str(reason)}
         return
-    own = sided(patterns, ratings, first, None, metric, scale, level)
-    cross = sided(patterns, ratings, first, second, metric, scale, level)
     gap = co.combined([own, cross], lambda both: both[1] - both[0])
     yield row | {"coder_b": "people", "n_coders": int(people.sum())} | measured_by(own, ratings, options, metric)
     yield row | {"coder_b": model} | measured_by(cross, ratings, options, metric)
@@ -211,7 +218,10 @@ def sided(
     scale: str,
     level: Level | None,
 ) -> Statistic:
-    """A coefficient of draws from `first`, or from `first` and `second`."""
+    """A coefficient of draws from `first`, or from `first` and `second`; `NotDefined` where it has no value."""
+    used = (first if second is None else first + second).any(0)
+    if metric != "percent" and used.sum() == 1:
+        raise NotDefined(ONE_CATEGORY)
     if metric == "alpha" and scale == "ordinal":
         terms = co.side_coincidences(first, second) if second is not None else co.coincidences(first, even=True)
         return co.alpha_ordinal(patterns, terms, first.shape[1])

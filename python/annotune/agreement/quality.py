@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from annotune.agreement.estimators import Level, NotDefined
+from annotune.agreement.estimators import Level, NotDefined, require_pairs
 from annotune.agreement.intervals import Method
 from annotune.agreement.pairs import over_units, sided, sided_plan, two_groups
 from annotune.agreement.ratings import Ratings
-from annotune.agreement.reliability import Options, described, each, framed, measured_by
+from annotune.agreement.reliability import Options, described, each, framed, measure, measured_by
 from annotune.codebook import Codebook
-from annotune.dawid_skene import dawid_skene
+from annotune.dawid_skene import DawidSkene, dawid_skene
+
+NEVER_MET = 1e-6  # of a unit, in expectation
+FLAWLESS = "no error is estimated: the sample cannot say how rare errors are"
 
 
 def coder_quality(
@@ -38,7 +42,8 @@ def coder_quality(
     polars.DataFrame
         For each coder: agreement with a draw from the others (`coder_b` is `rest`); the estimated
         accuracy (`accuracy`); and the error matrix of Dawid and Skene (1979): a row per true and given
-        label, with the metric `dawid_skene` and the category `true -> given`.
+        label, with the metric `dawid_skene` and the category `true -> given`. Null where no text was coded
+        twice, and for true labels that the coder never met; the accuracy is then that on the others.
 
     Examples
     --------
@@ -52,6 +57,9 @@ def coder_quality(
     """
     options, rows = over_units(ci, n_boot, cluster, seed), []
     for group, ratings in each(codings, variable, codebook, by, cluster):
+        if not ratings.coders:  # the row that says why
+            chosen = sided_plan(ratings, metrics, level)
+            rows += [group | measure(ratings, metric, scale, level, options) for metric, scale in chosen]
         for coder in range(len(ratings.coders)):
             for metric, scale in sided_plan(ratings, metrics, level):
                 rows.append(group | _against_rest(ratings, coder, metric, scale, level, options))
@@ -87,14 +95,50 @@ def _errors(ratings: Ratings) -> Iterator[dict[str, Any]]:
 
 
 def _error_rows(ratings: Ratings, prefix: str) -> Iterator[dict[str, Any]]:
-    names = ratings.categories
-    fit = dawid_skene(ratings.unit, ratings.coder, ratings.value, (ratings.units, len(ratings.coders), len(names)))
-    note = None if fit.converged else f"not converged after {fit.rounds} rounds"
-    row = described(ratings, "dawid_skene", "nominal") | {"method": "Dawid and Skene (1979), EM", "note": note}
-    for coder, name in enumerate(ratings.coders):
-        mine = row | {"coder_a": name, "n_units": int((ratings.coder == coder).sum())}
-        right = float(fit.prior @ np.diag(fit.confusion[coder]))
-        yield mine | {"metric": "accuracy", "category": prefix.removesuffix(": ") or None, "estimate": right}
-        for true, given in np.ndindex(len(names), len(names)):
-            category = f"{prefix}{names[true]} -> {names[given]}"
-            yield mine | {"category": category, "estimate": float(fit.confusion[coder, true, given])}
+    row = described(ratings, "dawid_skene", "nominal")
+    about = {"metric": "accuracy", "category": prefix.removesuffix(": ") or None}
+    mine = np.bincount(ratings.coder, minlength=len(ratings.coders))
+    each = [row | {"coder_a": name, "n_units": int(n)} for name, n in zip(ratings.coders, mine, strict=True)]
+    try:
+        require_pairs(ratings, "dawid_skene")
+    except NotDefined as reason:
+        yield from (one | about | {"note": str(reason)} for one in each)
+        return
+    shares = np.bincount(ratings.coder, ratings.given[ratings.unit] > 1, minlength=len(each))
+    q = len(ratings.categories)
+    fit = dawid_skene(ratings.unit, ratings.coder, ratings.value, (ratings.units, len(each), q))
+    met = np.zeros((len(each), q))
+    np.add.at(met, ratings.coder, fit.posterior[ratings.unit])
+    for coder, one in enumerate(each):
+        if not shares[coder]:
+            yield one | about | {"note": "shares no unit with another coder"}
+        else:
+            known = one | {"method": "Dawid and Skene (1979), EM", "note": _doubts(fit, len(each))}
+            yield from _of_coder(known, about, ratings.categories, prefix, fit, coder, met[coder] > NEVER_MET)
+
+
+def _of_coder(
+    row: dict[str, Any],
+    about: dict[str, Any],
+    names: Sequence[str],
+    prefix: str,
+    fit: DawidSkene,
+    coder: int,
+    met: NDArray[np.bool_],
+) -> Iterator[dict[str, Any]]:
+    """One coder's accuracy and error matrix, of the true labels that the coder met."""
+    share = fit.prior * met
+    right = float(share @ np.diag(fit.confusion[coder]) / share.sum())
+    yield row | about | {"estimate": right, "note": row["note"] or (FLAWLESS if right > 1 - 1e-9 else None)}
+    for true, given in np.ndindex(len(names), len(names)):
+        cell = row | {"category": f"{prefix}{names[true]} -> {names[given]}"}
+        if met[true]:
+            yield cell | {"estimate": float(fit.confusion[coder, true, given])}
+        else:
+            yield cell | {"method": None, "note": "the coder met no unit that is estimated to have this label"}
+
+
+def _doubts(fit: DawidSkene, coders: int) -> str | None:
+    if not fit.converged:
+        return f"not converged after {fit.rounds} rounds"
+    return "two coders can hardly tell whose error it is: rely on three or more" if coders == 2 else None

@@ -168,7 +168,7 @@ def each(
 
 
 def _columns(by: str | Sequence[str] | None) -> list[str]:
-    return [by] if isinstance(by, str) else list(by or ())
+    return [by] if isinstance(by, str) else list(dict.fromkeys(by or ()))
 
 
 def framed(rows: list[dict[str, Any]], by: str | Sequence[str] | None = None) -> pl.DataFrame:
@@ -258,6 +258,8 @@ def over_coders(ratings: Ratings, make: Callable[[Ratings], Statistic]) -> dict[
             "note": "no jackknife: without one of the coders there is nothing left to compare"
         }
     se = float(np.sqrt((coders - 1) / coders * ((left - left.mean()) ** 2).sum()))
+    if se < 1e-9:
+        return shown(Interval(estimate), "") | {"note": "no jackknife: the value is the same without any of the coders"}
     reach = float(t.ppf((1 + LEVEL) / 2, coders - 1)) * se
     measured = Interval(estimate, se, estimate - reach, min(estimate + reach, 1.0))
     return shown(measured, "jackknife over coders")
@@ -291,6 +293,8 @@ def _joined(notes: list[str | None]) -> str | None:
 
 def by_label(ratings: Ratings, metrics: str | Sequence[str], options: Options) -> Iterator[dict[str, Any]]:
     """Each label against all the others, as a question of yes or no."""
+    if not ratings.labels:  # the row that says why
+        yield from (measure(ratings, metric, scale, None, options) for metric, scale in plan(ratings, metrics, None))
     for label in ratings.labels:
         binary = ratings.label_or_not(label)
         for metric, scale in plan(binary, metrics, "nominal"):
