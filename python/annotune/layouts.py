@@ -14,6 +14,7 @@ from annotune.corpus import identifiers, load, require_columns
 from annotune.errors import AnnotuneError, listing, nearest, warn
 from annotune.tables import ALL_COLUMNS
 from annotune.tables.labelled import as_whole
+from annotune.tables.reasons import explains
 
 NONE_WORDS = ("none", "[]")  # how a coder writes that no label of a multi-label variable applies
 MISSING_WORDS = ("na", "nan", ".")  # how R, Python and Stata write that there is no answer
@@ -149,7 +150,8 @@ def _found_cells(
     taken: set[str],
 ) -> list[_Cells]:
     """Columns named after variables; else after variable and coder; else after coders."""
-    free = [column for column in given.frame.columns if column not in taken]
+    names = given.frame.columns
+    free = [column for column in names if column not in taken and not explains(column, names)]
     known = [entry.name for entry in codebook.variables] if codebook else [variable] if variable else []
     by_variable = columns or {entry: entry for entry in known if entry in free}
     if by_variable:

@@ -75,15 +75,18 @@ def test_labelled_columns_enter_as_factors_and_numbers_stay_numbers(tmp_path, su
         pytest.skip("R is not installed.")
     income = [1.0, 2, 4, 3, 6, None, 7, 5]
     data = pl.DataFrame({"income": income, "party": [1, 2, 3, 1, 2, 3, 1, 2], "topic": ["a", "b"] * 4})
+    data = data.with_columns(country=pl.Series(["NL", None, "NL", "UK", "UK", "NL", "UK", "NL"]))
     data = data.with_columns(income_missing=pl.when(pl.col("income").is_null()).then(pl.lit(".a refused")))
     labels = {"party": {3: "left", 1: "centre", 2: "right"}, "topic": {4: "a", 2: "b"}}
-    formulas = ["topic == 'a' ~ income + party"]
+    formulas = ["topic == 'a' ~ income + party + country"]
     at.write(data, tmp_path / f"d{suffix}", labels=labels, regressions=formulas, **options)
     with (tmp_path / "d.R").open("a") as script:
         script.write("cat(names(coef(plain_1)), sum(plain_1$model$plain_1_y), sep = ' ', file = 'found.txt')")
     run = subprocess.run(["Rscript", "d.R"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
-    assert (tmp_path / "found.txt").read_text() == "(Intercept) income partycentre partyright 4"
+    assert (tmp_path / "found.txt").read_text() == "(Intercept) income partycentre partyright countryUK 4"
+    if suffix == ".dta":  # which stops at nothing but a regression
+        assert "capture noisily tabulate party, missing" in (tmp_path / "d.do").read_text()
 
 
 def test_the_do_file_names_codes_and_factors(tmp_path, data):

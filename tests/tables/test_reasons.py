@@ -104,6 +104,17 @@ def test_tagged_values_in_rds_are_read(stata):
     assert words(read_table(path).frame) == WORDS
 
 
+def test_user_missing_codes_in_rds_are_read(tmp_path):
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed.")
+    whole = "haven::labelled_spss(c(1L, -9L, NA), c(yes = 1L, gone = -9L), na_values = -9L)"
+    code = f'saveRDS(data.frame(a = {whole}, b = {whole.replace("1L", "1").replace("9L", "9")}), "{tmp_path}/u.rds")'
+    subprocess.run(["Rscript", "-e", code], check=True, timeout=60)
+    frame = read_table(tmp_path / "u.rds").frame
+    assert frame["a_missing"].to_list() == frame["b_missing"].to_list() == [None, "-9 gone", None]
+    assert frame["a"].to_list() == frame["b"].to_list() == ["yes", None, None]
+
+
 def test_user_missing_codes_of_spss(spss):
     table = read_table(spss)
     found = {"v_missing": [None, None, "98", "99 refused"], "r_missing": [None, None, None, "-9"]}
@@ -128,6 +139,14 @@ def test_spss_takes_a_range_of_many_codes_unless_a_value_is_in_it(tmp_path):
     report = at.write(frame.with_columns(x=pl.Series([-5, *cells[1:]])), tmp_path / "y.sav")
     assert "x_missing tells why" in report["detail"][0]
     assert read_table(tmp_path / "y.sav").frame["x"].to_list() == [-5, None, None, None, None]
+
+
+def test_reasons_are_no_coder(tmp_path):
+    frame = pd.DataFrame({"unit_id": list("abc"), "anna": [1, 2, "a"], "ben": [1, 2, 2]})
+    pyreadstat.write_dta(frame, str(tmp_path / "c.dta"), missing_user_values={"anna": ["a"]}, version=14)
+    with pytest.warns(at.AnnotuneWarning, match="anna_missing"):
+        codings = at.read_codings(tmp_path / "c.dta", variable="topic")
+    assert codings["coder"].unique(maintain_order=True).to_list() == ["anna", "ben"]
 
 
 def test_status_needs_no_second_column(tmp_path):

@@ -139,7 +139,11 @@ def do_file(sheet: Sheet, data: str, regressions: Sequence[Regression]) -> list[
     """The lines of the do-file."""
     names = _stata_names(sheet)
     lines = ["version 14", f'use "{data}", clear', "describe", "notes"]
-    lines += [f"tabulate {names[column.name]}, missing" for column in sheet.columns if column.labels is not None]
+    lines += [
+        f"capture noisily tabulate {names[column.name]}, missing"
+        for column in sheet.columns
+        if column.labels is not None
+    ]
     factors = {name: _stata_factor(sheet, name, names[name]) for name in _explanatory(regressions)}
     lines += [ready for _, ready in factors.values() if ready]
     signs = {":": "#", "*": "##"}
@@ -190,6 +194,7 @@ R_FACTORS = (
     "data[coded] <- lapply(data[coded], haven::as_factor)",
     "data[] <- lapply(data, haven::zap_labels)",
 )
+R_EMPTY = "data[] <- lapply(data, function(x) if (is.character(x)) haven::zap_empty(x) else x)"
 R_ROBUST = """
 # estimates with standard errors robust to heteroskedasticity, as Stata's vce(robust) gives them
 robust <- function(model) {
@@ -216,6 +221,8 @@ def r_script(sheet: Sheet, data: str, regressions: Sequence[Regression], labelle
             for name in _explanatory(regressions)
             if _columns(sheet)[name].labels
         ]
+    if data.lower().endswith(".dta"):  # where a missing text is an empty one, which Stata leaves out
+        lines.append(R_EMPTY)
     lines.append("str(data)")
     lines += [f'print(table(data[[{_r_text(name)}]], useNA = "ifany"))' for name in coded]
     lines += [R_ROBUST] * bool(regressions)

@@ -136,7 +136,7 @@ def _without_user_missing(series: pl.Series, column: RObject) -> pl.Series:
     """SPSS's user-missing values, as haven keeps them, count as missing, as they do in a .sav."""
     values, limits = _attribute(column, "na_values"), _attribute(column, "na_range")
     if values is not None:
-        series = series.set(series.is_in(values.tolist()), None)
+        series = series.set(series.cast(pl.Float64).is_in(values.astype(float).tolist()), None)
     return series if limits is None else series.set(series.is_between(*limits.tolist()), None)
 
 

@@ -7,7 +7,7 @@ survive every format and every step that keeps columns, and can become codes aga
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from string import ascii_lowercase
 
 import polars as pl
@@ -48,6 +48,11 @@ def beside(frame: pl.DataFrame, reasons: Mapping[str, pl.Series], source: str) -
     if kept:
         notes.append(f"{source}: why cells are missing (.a to .z, user-missing codes) is kept in {listing(kept)}.")
     return frame, tuple(notes)
+
+
+def explains(column: str, columns: Collection[str]) -> bool:
+    """Whether a column says, by its name, why cells of another one are missing."""
+    return column.endswith(SUFFIX) and column.removesuffix(SUFFIX) in columns
 
 
 def _told(frame: pl.DataFrame, name: str, why: pl.Series) -> bool:
