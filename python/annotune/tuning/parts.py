@@ -36,10 +36,10 @@ class Cases:
     def hold_out(self, places: Indices, share: float) -> tuple[Indices, Indices]:
         """`places` in two: the rest, and about `share` of them held out.
 
-        >>> cases = Cases(strata=np.array([0, 0, 0, 0, 1, 1]), groups=np.array([1, 1, 2, 3, 4, 5]))
-        >>> rest, held = cases.hold_out(np.arange(6), 0.5)
-        >>> cases.strata[held].tolist(), bool(set(cases.groups[rest]) & set(cases.groups[held]))
-        ([0, 0, 1], False)
+        >>> cases = Cases(strata=np.array([0] * 8 + [1] * 4), groups=np.arange(12))
+        >>> rest, held = cases.hold_out(np.arange(12), 0.25)
+        >>> cases.strata[rest].tolist(), cases.strata[held].tolist()
+        ([0, 0, 0, 0, 0, 0, 1, 1, 1], [0, 0, 1])
         """
         groups, rng = self.groups[places], np.random.default_rng(self.seed)
         names, first = np.unique(groups, return_index=True)
