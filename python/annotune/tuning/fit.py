@@ -211,7 +211,7 @@ def _keep_best(
 ) -> Choices:
     """Train until nothing is gained any more, and leave the model as it was after its best epoch."""
     scores, best, kept = dict(choices.scores), 0, _trained_weights(model)
-    patience = settings.patience or max(2, choices.planned // 2)
+    patience = settings.patience or choices.planned  # most is gained at the end, when the learning rates fall to zero
     for epoch, _ in enumerate(epochs, start=1):
         score = score_of(outputs(model, held.tokens, fast=True), held.targets)
         if score >= max(scores.values()):

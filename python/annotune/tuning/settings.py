@@ -20,8 +20,8 @@ class Settings(pydantic.BaseModel):
     epochs
         Passes over the training texts; by default about 6, fewer where texts are many.
     patience
-        Epochs without a gain on the validation part after which training stops; by default half of
-        the epochs, because the learning rate falls to zero at the end and most gains come late.
+        Stop after so many epochs without a gain on the validation part. By default the whole schedule is run, because
+        most is gained at its end, when the learning rates fall to zero; the best epoch is kept in any case.
     learning_rate, head_learning_rate
         Of the base's trained weights and of the classification head; peaks of a one-cycle schedule.
     rank
