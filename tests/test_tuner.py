@@ -281,3 +281,18 @@ def test_the_rarest_label_of_a_set_is_its_stratum(topics, book):
     coded = join(topics, pl.concat([gold, extra]), book("multilabel", ["Health", "Law"]))
     assert coded.strata.tolist() == [1] * 30 + [0] * 60
     assert_frame_equal(coded.frame, topics)
+
+
+def test_rare_labels_get_a_larger_validation_part(tune, monkeypatch):
+    """Seventy texts of three labels: fifteen in a hundred would be three of each, so a third is taken."""
+    parts = []
+    real = module.fit
+
+    def fit(backbone, seen, held, *rest):
+        parts.append((len(seen), len(held)))
+        return real(backbone, seen, held, *rest)
+
+    monkeypatch.setattr(module, "fit", fit)
+    tune(test=0.2)
+    [(seen, held)] = parts
+    assert held / (seen + held) == pytest.approx(1 / 3, abs=0.03)

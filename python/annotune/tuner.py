@@ -25,10 +25,11 @@ from annotune.runtime import choose_device, hardware
 from annotune.tuning.base import Base, find_base, load_backbone, load_tokenizer
 from annotune.tuning.batches import tokenize
 from annotune.tuning.encoder import build, decide, outputs
-from annotune.tuning.fit import Examples, Fitted, fit, refit, settle
+from annotune.tuning.fit import Examples, Fitted, fit, refit, score_error, settle
 from annotune.tuning.parts import Cases
 from annotune.tuning.settings import Settings
 
+UNSURE, MOST_VALIDATION = 0.05, 1 / 3  # a standard error of macro-F1 that asks for more validation texts, up to a third
 FEW = 1000  # below, figures come from cross-validation, and the final model learns from all coded texts
 FOLDS = 5
 PROBE = "probe (frozen base)"
@@ -92,6 +93,7 @@ def tune(
     """
     if test is not None and folds is not None:
         raise AnnotuneError("Both test= and folds= are given.", "Choose a test part, or cross-validation.")
+    _require_share("validation", validation, lowest=0.01)
     started = time.perf_counter()
     work = _prepare(read_corpus(corpus), gold, codebook, variable, group, validation, _settings(settings))
     k = folds if folds is not None else FOLDS if test is None and len(work.coded.frame) < FEW else None
@@ -182,8 +184,9 @@ def _require_share(name: str, share: float, lowest: float) -> None:
 def _hold_out_once(work: _Work, test: np.ndarray) -> tuple[Fitted, _Held]:
     """Tune on what is not the test part; where that is little, once more with the validation texts."""
     rest = np.setdiff1d(work.everything, test)
-    fitted = _fit(work, rest)
-    if len(rest) < FEW:
+    share = _validation_share(work, rest)
+    fitted = _fit(work, rest, share)
+    if len(rest) < FEW or share > work.validation:
         fitted = refit(work.backbone, work.examples.take(rest), fitted.choices, work.settings)
     return fitted, _look(work, fitted, rest, test)
 
@@ -204,9 +207,14 @@ def _cross_validate(work: _Work, k: int) -> tuple[Fitted, _Held]:
     return refit(work.backbone, work.examples, settle(choices, len(work.examples), work.settings), work.settings), held
 
 
-def _fit(work: _Work, places: np.ndarray) -> Fitted:
-    _require_share("validation", work.validation, lowest=0.01)
-    train, validate = work.cases.hold_out(places, work.validation)
+def _validation_share(work: _Work, places: np.ndarray) -> float:
+    """The share asked for; more, up to a third, where a rare label would leave too much to chance."""
+    error = score_error(work.examples.targets[places], work.validation)
+    return max(work.validation, min(MOST_VALIDATION, work.validation * (error / UNSURE) ** 2))
+
+
+def _fit(work: _Work, places: np.ndarray, share: float | None = None) -> Fitted:
+    train, validate = work.cases.hold_out(places, share or work.validation)
     if not len(validate):
         raise AnnotuneError(
             f"{len(places):,} texts are too few to hold out {work.validation:g} of them for validation.",

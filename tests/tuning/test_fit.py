@@ -15,7 +15,7 @@ from annotune.tuning import fit as fitting
 from annotune.tuning.base import find_base, load_backbone, load_tokenizer
 from annotune.tuning.batches import tokenize
 from annotune.tuning.encoder import add_lora, build, decide, merge_lora, outputs
-from annotune.tuning.fit import Choices, Examples, fit, planned_epochs, refit, score_of, settle
+from annotune.tuning.fit import Choices, Examples, fit, planned_epochs, refit, score_error, score_of, settle
 from annotune.tuning.loop import loss_function
 from annotune.tuning.probe import Probe
 from annotune.tuning.settings import Settings
@@ -127,7 +127,7 @@ def test_unbalanced_and_multilabel_losses():
 
 @pytest.mark.parametrize(("asked", "wanted"), [("none", {False}), ("balanced", {True}), ("auto", {False, True})])
 def test_weighings_are_tried_as_asked(parts, asked, wanted):
-    assert {probe.balanced for probe in fitting._candidates(parts[0], asked)} == wanted
+    assert {balanced for _, balanced in fitting._candidates(parts[0], asked)} == wanted
 
 
 def test_weighing_is_no_choice_where_labels_are_equally_frequent(work):
@@ -135,7 +135,7 @@ def test_weighing_is_no_choice_where_labels_are_equally_frequent(work):
     counts = np.bincount(even.targets)
     assert counts.max() / counts.min() < 1.7
     few = work[1].take(np.concatenate([np.flatnonzero(work[1].targets == label)[:10] for label in range(3)]))
-    assert {probe.balanced for probe in fitting._candidates(few, "auto")} == {False}
+    assert {balanced for _, balanced in fitting._candidates(few, "auto")} == {False}
 
 
 def test_epochs_by_default_are_fewer_where_texts_are_more():
@@ -160,3 +160,24 @@ def test_what_folds_agree_on(last, epochs):
     assert (agreed.penalty, agreed.balanced, agreed.planned) == (10.0, True, 6)
     assert settle(folds, 100, Settings()).epochs == epochs
     assert settle(folds, 100, Settings(method="probe")).epochs == 0
+
+
+@pytest.mark.parametrize(("counts", "share"), [([500, 40], 0.15), ([200, 200, 200], 0.2), ([90, 9], 1.0)])
+def test_the_error_of_macro_f1_is_bounded(counts, share):
+    """Against simulation: texts of each label are found with any chance, and none is given wrongly."""
+    rng = np.random.default_rng(1)
+    held = [max(round(count * share), 1) for count in counts]
+    truth = np.repeat(np.arange(len(held)), held)
+    for chance in (0.5, 0.7, 0.9):
+        scores = [
+            fitting.macro_f1(truth, np.where(rng.random(len(truth)) < chance, truth, -1), len(held)) for _ in range(400)
+        ]
+        assert np.std(scores) < 1.2 * score_error(np.repeat(np.arange(len(counts)), counts), share)
+    assert score_error(np.eye(2, dtype=bool)) == pytest.approx(score_error(np.array([0, 1])))
+
+
+def test_a_small_held_out_part_does_not_choose_the_probe(work, parts):
+    """Whatever the few held-out labels say, the choice is the same; with many of them it is theirs."""
+    seen, held = parts
+    upside_down = replace(held, targets=(held.targets + 1) % 3)
+    assert fitting._best_probe(seen, held, "auto") == fitting._best_probe(seen, upside_down, "auto")
