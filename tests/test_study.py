@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import annotune as at
-from annotune.record import file_sha256
+from annotune.record import file_sha256, without_folders
 
 FAST = "method: probe, folds: 2"
 
@@ -130,6 +130,12 @@ def test_what_rests_on_a_change_is_done_again(tmp_path: Path) -> None:
         ("study.yaml", "results.dta", "results.docx", "results.docx"),
         ("study.yaml", "coders: [anna, ben]", "coders: [anna, bem]", "bem"),
         ("study.yaml", "base: minilm", "base: ./nowhere", "nowhere"),
+        ("study.yaml", "[results.dta,", "[questions.csv,", "questions.csv is read"),
+        ("study.yaml", "[results.dta,", "[coder_ben.dta,", "coder_ben.dta is read"),
+        ("study.yaml", "[results.dta,", "[results.rds,", "written twice"),
+        ("study.yaml", "[results.dta,", "[truth.csv/results.dta,", "cannot be written"),
+        ("study.yaml", "[results.dta, results.rds, results.parquet, results.csv]", "[]", "no file is named"),
+        ("questions.csv", "district", "topic_gold", "topic_gold"),
         ("codebook.yaml", "code: 3", "code: 1", "twice"),
         ("codebook.yaml", "name: Health", "name: Healthy", "Health"),
         ("coder_carla.csv", "unit_id", "unit", "unit_id"),
@@ -145,6 +151,42 @@ def test_one_clear_sentence_exit_2_and_no_file(tmp_path: Path, file: str, old: s
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("results*"))
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_what_cannot_be_written_is_said_before_tuning(tmp_path: Path) -> None:
+    at.demo(tmp_path, n=60, n_coded=40)
+    (tmp_path / "results.dta").mkdir()
+    before = (tmp_path / "questions.csv").read_bytes()
+    done = command("run", tmp_path / "study.yaml")
+    assert (done.returncode, "is a folder" in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "annotune-work").exists()
+    change(tmp_path / "study.yaml", "results.dta", "./questions.csv")
+    assert command("run", tmp_path / "study.yaml").returncode == 2
+    assert (tmp_path / "questions.csv").read_bytes() == before
+
+
+def test_the_corpus_is_not_replaced_by_its_codes(parliament: Path) -> None:
+    corpus = parliament.parent / "questions.csv"
+    before = file_sha256(corpus)
+    done = command("classify", parliament.parent / "annotune-work/topic/model", corpus, corpus)
+    assert (done.returncode, "is read" in done.stderr) == (2, True), done.stderr
+    assert file_sha256(corpus) == before
+
+
+def test_a_record_names_no_folder_of_this_machine(tmp_path: Path) -> None:
+    assert without_folders({"path": str(tmp_path / "q.csv"), "paths": ["a/b.csv"], "n": 1}) == {
+        "path": "q.csv",
+        "paths": ["a/b.csv"],
+        "n": 1,
+    }
+    study = at.demo(tmp_path, n=60, n_coded=40).study
+    assert study is not None
+    change(study, "path: questions.csv", f"path: {tmp_path / 'questions.csv'}")
+    change(study, "seed: 1", f"seed: 1, {FAST}")
+    at.run(study)
+    text = (tmp_path / "results.dta.record.json").read_text(encoding="utf-8")
+    assert str(tmp_path) not in text
+    assert json.loads(text)["inputs"]["questions.csv"] == file_sha256(tmp_path / "questions.csv")
 
 
 def test_five_coded_texts_are_too_few(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ app = typer.Typer(
     help="From a codebook to a regression table.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+WIDE = 120  # columns that a line of figures with their intervals takes
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
@@ -244,7 +245,7 @@ def tune(
     model = tune_model(texts, coded, known, variable, test=_test_part(test), folds=folds, group=group, **options)
     model.save(out)
     if model.evaluation is not None:
-        console.print(display.comparison(model.evaluation))
+        console.print(display.comparison(model.evaluation, console.width < WIDE))
         console.print(display.labels(model.evaluation))
     console.print(f"The model {model.name} is in {out}.")
 
@@ -265,18 +266,29 @@ def classify(
     from annotune.classifier import load
     from annotune.codebook import Codebook
     from annotune.corpus import read_corpus
+    from annotune.export.files import require_writable
     from annotune.export.write import write as write_table
     from annotune.record import file_sha256, make_record, write_record
-    from annotune.results import attach
+    from annotune.results import attach, require_room
+    from annotune.runtime import hardware
 
+    require_writable(paths, [corpus])
     coder = load(model)
     texts = read_corpus(corpus, unit_id, text)
+    require_room(texts, [coder.variable], gold=False)
     codings = coder.classify(texts, precision=precision)
     known = Codebook(variables=(coder.variable,))
     write_table(attach(texts, codings, codebook=known), paths, codebook=known, notes=[f"Coded by {coder.name}."])
-    record = make_record("annotune classify", model=coder.card, corpus_sha256=file_sha256(corpus), precision=precision)
+    record = make_record(
+        "annotune classify",
+        model=coder.card,
+        inputs={corpus.name: file_sha256(corpus)},
+        codebook_sha256=known.sha256,
+        settings={"unit_id": unit_id, "text": text, "precision": precision},
+        hardware=hardware(),
+    )
     for path in paths:
-        write_record(record, path)
+        write_record({**record, "output": {"file": path.name, "sha256": file_sha256(path)}}, path)
     console.print(display.counts(codings))
     console.print("Written: " + ", ".join(str(path) for path in paths))
 
@@ -308,7 +320,7 @@ def evaluate(
     texts = read_corpus(corpus, unit_id, text) if corpus else None
     options: dict[str, Any] = {"variable": variable, "codebook": known, "corpus": texts, "cluster": cluster}
     found = evaluate_codings(*sides, n_boot=n_boot, seed=seed, **options)
-    console.print(display.comparison(found))
+    console.print(display.comparison(found, console.width < WIDE))
     console.print(display.labels(found))
     if write:
         write_table(found.measures, write)
@@ -342,11 +354,11 @@ def _show_results(results: Results) -> None:
 
     console.print("\n[bold]Agreement of the coders[/bold]")
     console.print(present.screen(results.reliability))
-    for sentence in present.in_words(results.reliability):
+    for sentence in [*present.notes(results.reliability), *present.in_words(results.reliability)]:
         console.print(sentence, markup=False)
     for variable, evaluation in results.evaluations.items():
         console.print(f"\n[bold]The model for {variable}, on texts it was not tuned on[/bold]")
-        console.print(display.comparison(evaluation))
+        console.print(display.comparison(evaluation, console.width < WIDE))
         console.print()
         console.print(display.labels(evaluation))
     console.print("\n[bold]The corpus as coded[/bold]")
@@ -354,7 +366,7 @@ def _show_results(results: Results) -> None:
     console.print("\n[bold]Files[/bold]")
     for path in results.files:
         console.print(
-            f"  {path}  ({path.stat().st_size / 1e6:,.1f} MB, record in {path.name}.record.json)", markup=False
+            f"  {path}  ({path.stat().st_size / 1e3:,.0f} kB, record in {path.name}.record.json)", markup=False
         )
     current = [step for step, state in results.done.items() if state == "up to date"]
     if current:

@@ -19,14 +19,14 @@ MEASURES = {
 }
 
 
-def comparison(evaluation: Evaluation) -> Table:
-    """The model beside its baselines, a row each, the leading measures with 95 % intervals."""
+def comparison(evaluation: Evaluation, narrow: bool = False) -> Table:
+    """The model beside its baselines, a row each, the leading measures with 95 % intervals, `narrow` below them."""
     sets = "exact_set" in set(evaluation.measures["measure"])
     names = LEADING_SETS if sets else LEADING
     table = _table("", *(MEASURES[name] for name in names), "texts")
     for model in evaluation.models:
         rows = {row["measure"]: row for row in evaluation.measures.filter(pl.col("model") == model).to_dicts()}
-        table.add_row(model, *(_with_interval(rows[name]) for name in names), f"{rows[names[0]]['n_units']:,}")
+        table.add_row(model, *(_with_interval(rows[name], narrow) for name in names), f"{rows[names[0]]['n_units']:,}")
     return table
 
 
@@ -53,7 +53,7 @@ def counts(codings: pl.DataFrame) -> Table:
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(first, overflow="fold")
+    table.add_column(first, no_wrap=True)
     for name in others:
         table.add_column(name, justify="right", no_wrap=True)
     return table
@@ -63,7 +63,8 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _with_interval(row: dict[str, float | None]) -> str:
+def _with_interval(row: dict[str, float | None], narrow: bool) -> str:
     if row["ci_low"] is None:
         return _number(row["estimate"])
-    return f"{_number(row['estimate'])} ({row['ci_low']:.2f}-{row['ci_high']:.2f})"
+    between = "\n" if narrow else " "
+    return f"{_number(row['estimate'])}{between}({row['ci_low']:.2f}-{row['ci_high']:.2f})"

@@ -72,6 +72,15 @@ def make_record(what: str, **content: Any) -> dict[str, Any]:
     return {"what": what, "time": {"written": now.isoformat()}, "versions": versions(), **content}
 
 
+def without_folders(content: Any) -> Any:
+    """The same content, absolute paths in it cut to the file's name: a record says nothing of the machine's folders."""
+    if isinstance(content, dict):
+        return {without_folders(key): without_folders(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [without_folders(value) for value in content]
+    return Path(content).name if isinstance(content, str) and Path(content).is_absolute() else content
+
+
 def write_record(record: Mapping[str, Any], output: str | Path) -> Path:
     """Write a record beside `output`, as `<its name>.record.json`."""
     path = Path(f"{output}.record.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -48,6 +49,8 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
     frame = as_frame(corpus)
     frame = frame if text else frame.drop("text", strict=False)
     table = check(codings)
+    coded = set(table["variable"])
+    require_room(frame, [entry for entry in codebook.variables if entry.name in coded], gold is not None)
     decided = None if gold is None else check(gold)
     for entry in codebook.variables:
         rows = table.filter(pl.col("variable") == entry.name)
@@ -56,6 +59,26 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
             if decided is not None:
                 frame = _gold_beside(frame, decided.filter(pl.col("variable") == entry.name), entry)
     return frame
+
+
+def require_room(corpus: pl.DataFrame, variables: Sequence[Variable], gold: bool) -> None:
+    """Stop where a column of the corpus has the name of one that `attach` adds, with `gold` or without."""
+    added = [name for entry in variables for name in _added(entry, gold)]
+    taken = [name for name in added if name in corpus.columns]
+    if taken:
+        raise AnnotuneError(
+            f"The corpus has a column {taken[0]!r} already.", "Rename it, or leave it out (covariates)."
+        )
+
+
+def _added(entry: Variable, gold: bool) -> list[str]:
+    """The columns that a variable can add, whatever the codings hold."""
+    name = entry.name
+    probabilities = [f"{name}_status", *_columns(entry, f"{name}_p").values()]
+    if entry.kind == "multilabel":
+        decided = list(_columns(entry, f"{name}_gold").values())
+        return [*_columns(entry, name).values(), *probabilities, *(decided if gold else [])]
+    return [name, f"{name}_prob", *probabilities, *([f"{name}_gold"] if gold else [])]
 
 
 def headings(codebook: Codebook) -> dict[str, str]:
@@ -85,11 +108,6 @@ def _beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.Data
         else first.select("unit_id", _label(entry).alias(name), pl.col("prob").alias(f"{name}_prob"))
     )
     extra = first.select("unit_id", pl.col("status").alias(f"{name}_status"), *probabilities)
-    taken = set(frame.columns) & {*answer.columns, *extra.columns} - {"unit_id"}
-    if taken:
-        raise AnnotuneError(
-            f"The corpus has a column {min(taken)!r} already.", "Rename it, or leave it out with covariates."
-        )
     joined = frame.join(answer, on="unit_id", how="left", maintain_order="left")
     return joined.join(extra, on="unit_id", how="left", maintain_order="left")
 

@@ -15,11 +15,12 @@ from annotune.classifier import Classifier, load
 from annotune.codebook import Codebook, read_codebook, read_yaml, validate
 from annotune.codings import SCHEMA, read_codings, resolve
 from annotune.corpus import read_corpus
-from annotune.errors import AnnotuneError, nearest
+from annotune.errors import AnnotuneError, listing, nearest
 from annotune.evaluation import Evaluation
+from annotune.export.files import require_writable
 from annotune.export.write import WRITERS, write
-from annotune.record import file_sha256, fingerprint, make_record, versions, write_record, write_whole
-from annotune.results import attach, headings
+from annotune.record import file_sha256, fingerprint, make_record, versions, without_folders, write_record, write_whole
+from annotune.results import attach, headings, require_room
 from annotune.tables import read_table
 from annotune.tuning.settings import Settings
 
@@ -187,9 +188,15 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
 def _read_study(path: Path) -> Study:
     content, lines = read_yaml(path)
     plan = validate(Study, content, path, lines)
+    if not plan.write:
+        raise AnnotuneError(f"{path}: write: no file is named.", "Name one, or leave the key out.")
     for target in plan.write:
         if Path(target).suffix.lower() not in WRITERS:
             raise AnnotuneError(f"{path}: write: no writer for {target!r}.", f"Use one of {', '.join(WRITERS)}.")
+    require_writable(
+        [path.parent / name for name in plan.write],
+        [path, *(path.parent / name for name in (plan.codebook, plan.corpus.path, *plan.codings.paths))],
+    )
     return plan
 
 
@@ -214,9 +221,9 @@ class _Run:
         corpus = self._corpus()
         codings = self._codings(codebook)
         reliability, gold = self._reliability(codings, codebook), self._gold(codings, codebook)
-        models = {
-            name: self._model(name, corpus, gold, codebook, inputs) for name in self._variables(codings, codebook)
-        }
+        names = self._variables(codings, codebook)
+        require_room(corpus, [codebook.variable(name) for name in names], gold=True)  # now, not after tuning
+        models = {name: self._model(name, corpus, gold, codebook, inputs) for name in names}
         coded = [self._classify(name, model, corpus, inputs) for name, model in models.items()]
         data = attach(corpus, pl.concat(coded, how="diagonal"), codebook=codebook, gold=gold)
         files, changes = self._write(data, codebook, models, reliability, inputs)
@@ -336,6 +343,8 @@ class _Run:
         reliability: pl.DataFrame,
         inputs: Mapping[str, str],
     ) -> tuple[tuple[Path, ...], pl.DataFrame]:
+        from annotune.runtime import hardware
+
         self.say("Writing")
         table = read_table(self.file(self.study.corpus.path)) if _may_have_labels(self.study.corpus.path) else None
         known_headings = {name: told for name, told in headings(codebook).items() if name in data.columns}
@@ -354,8 +363,9 @@ class _Run:
         )
         record = make_record(
             "annotune run",
-            study=json.loads(self.study.model_dump_json()),
-            inputs=dict(inputs),
+            study=without_folders(json.loads(self.study.model_dump_json())),
+            inputs=without_folders(dict(inputs)),
+            hardware=hardware(),
             codebook_sha256=codebook.sha256,
             models={name: model.card for name, model in models.items()},
             reliability=reliability.to_dicts(),
@@ -373,7 +383,7 @@ def _keep(codings: pl.DataFrame, column: str, values: list[str]) -> pl.DataFrame
     words = pl.col(column).cast(pl.String).str.to_lowercase()
     kept = codings.filter(words.is_in([value.lower() for value in values]))
     if kept.is_empty():
-        raise AnnotuneError(f"No coding has {column} {values[0]!r}.", "Check where: in the study file.")
+        raise AnnotuneError(f"No coding has {column} {listing(values)}.", "Check where: in the study file.")
     return kept
 
 

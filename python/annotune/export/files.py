@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,23 @@ REFUSALS = (  # how each library says that a file could not be written
     pyreadstat.ReadstatError,
     xlsxwriter.exceptions.XlsxWriterException,
 )
+
+
+def require_writable(targets: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
+    """Stop, before anything is computed, where a file could not be written or would replace what it rests on."""
+    read, seen = {path.resolve() for path in inputs}, set[Path]()
+    for target in targets:
+        place = target.resolve()
+        if place in read:
+            raise AnnotuneError(f"{target} is read, and would be replaced.", "Write to a file of another name.")
+        if place in seen:
+            raise AnnotuneError(f"{target} would be written twice.", "Name it once.")
+        if place.is_dir():
+            raise AnnotuneError(f"{target} is a folder.", "Write to a file of another name.")
+        above = next(folder for folder in place.parents if folder.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise AnnotuneError(f"{target} cannot be written: see {above}.", "Choose another folder.")
+        seen.add(place)
 
 
 @contextmanager
