@@ -59,8 +59,8 @@ MATTERS: Mapping[str, Sequence[str]] = {
         "dropouts|alphabetisation|sports halls|boarding houses|professors|mathematics contests|"
         "foreign language lessons|graduates|tutoring|campus housing|school uniforms|early learning|"
         "teacher training|internships",
-        "Environment": "the climate|forests|emissions|drinking water|air quality|recycling|wind turbines|nature reserves|"
-        "plastic waste|nitrates|pesticides|wolves|moors|fine dust|bees|flood plains|batteries in landfills|"
+        "Environment": "the climate|forests|emissions|drinking water|air quality|recycling|wind turbines|"
+        "nature reserves|plastic waste|nitrates|pesticides|wolves|moors|fine dust|bees|flood plains|batteries in landfills|"
         "oil spills|greenhouse gases|sewage|otters|solar panels|dumped tyres|heatwaves|overfishing|glaciers|"
         "invasive weeds|hedgerows|carbon footprints|biodiversity|peat|coral|soil erosion|cormorants|"
         "mercury in rivers|drought|ozone|wetlands|packaging|wild boar|meadows|lakes|organic waste|"
@@ -76,8 +76,8 @@ MATTERS: Mapping[str, Sequence[str]] = {
         "travel documents|boat people|persecuted minorities|settlement funds|migration routes|"
         "undocumented labourers|crossings in the mountains|returnees|displaced persons|consulates|"
         "transit zones|permanent residents",
-        "Security": "the police|crime|prisons|terrorism|the army|burglaries|courts|knife attacks|drug gangs|judges|riots|"
-        "criminal trials|telephone fraud|fighter jets|stolen bicycles|extremists|murders|the reserve|hacking|"
+        "Security": "the police|crime|prisons|terrorism|the army|burglaries|courts|knife attacks|drug gangs|judges|"
+        "riots|criminal trials|telephone fraud|fighter jets|stolen bicycles|extremists|murders|the reserve|hacking|"
         "fan violence|witnesses|arms depots|speeding|parole|hate crimes|espionage|the coast guard|"
         "body cameras|conscription|prosecutors|tanks|money laundering|kidnappings|forensic laboratories|"
         "bomb disposal|soldiers|missiles|patrols|vandalism|smuggled weapons|shoplifting|military bases|"
@@ -93,8 +93,8 @@ ASPECTS = (
 OPENINGS = (
     "What is being done about {}", "Can the minister say how {} will be dealt with", "When will there be a plan for {}",
     "Who answers for {}", "How does the government judge {}", "Which steps follow from {}",
-    "Has nothing been decided on {}", "Why has the house heard nothing about {}", "What is the view of the cabinet on {}",
-    "How much has been set aside for {}",
+    "Has nothing been decided on {}", "Why has the house heard nothing about {}",
+    "What is the view of the cabinet on {}", "How much has been set aside for {}",
 )  # fmt: skip
 ASIDES = (
     "given {}", "in view of {}", "although {} matters too", "after the debate on {}", "as promised when {} came up",
