@@ -36,38 +36,39 @@ DEFINITIONS = {
 MATTERS: Mapping[str, Sequence[str]] = {
     area: tuple(words.split("|"))
     for area, words in {
-        "Economy": "consumer prices|wages|the state budget|income tax|small firms|banks|unemployment|interest rates|"
-        "exports|public debt|mortgages|the minimum wage|factories|pension funds|bankruptcies|"
+        "Economy": "consumer prices|wages|the state budget|income tax|small firms|banks|unemployment|"
+        "interest rates|exports|public debt|mortgages|the minimum wage|factories|pension funds|bankruptcies|"
         "the central bank|tariffs|shipyards|steel works|dividends|credit for farmers|redundancies|"
         "household savings|start-ups|the stock exchange|insurance premiums|the retail trade|supply chains|"
         "business licences|accountants|monopolies|tourism revenue|the currency|overtime pay|trade unions|"
         "the national product|government bonds|foreign investors|privatisation|customs duties|payrolls|"
         "craft businesses|supermarkets|entrepreneurs|temporary work|industrial output|productivity|"
         "fuel prices|the value added tax|construction companies|wholesale markets|inherited fortunes",
-        "Health": "hospitals|nurses|general practitioners|vaccines|patients with cancer|waiting times for operations|"
-        "medicines|midwives|ambulances|intensive care|dentists|measles|insulin|painkillers|maternity wards|"
-        "mental illness|screening programmes|organ donation|resistant germs|dementia|surgeons|addiction|"
-        "paediatricians|obesity|emergency rooms|strokes|rare diseases|hospices|blood banks|physiotherapy|"
-        "allergies|pharmacies|influenza|asthma|health insurers|anaesthetists|depression|diabetes|clinics|"
-        "prostheses|malnutrition|hearing aids|epidemics|wheelchairs|heart attacks|antibiotics|rehabilitation|"
-        "nursing homes|medical records|tuberculosis|eye surgery|first aid",
-        "Education": "schools|teachers|universities|pupils|tuition fees|kindergartens|apprenticeships|class sizes|"
-        "reading skills|examinations|textbooks|students|bullying|curricula|homework|music lessons|lecturers|"
-        "school meals|evening courses|headmasters|gifted children|exchange years|literacy|timetables|"
-        "playgrounds|doctoral grants|vocational colleges|classrooms|degrees|scholarships|school buses|"
-        "spelling|laboratories for chemistry lessons|nursery places|marks|truancy|libraries|lesson plans|"
-        "dropouts|alphabetisation|sports halls|boarding houses|professors|mathematics contests|"
+        "Health": "hospitals|nurses|general practitioners|vaccines|patients with cancer|"
+        "waiting times for operations|medicines|midwives|ambulances|intensive care|dentists|measles|insulin|"
+        "painkillers|maternity wards|mental illness|screening programmes|organ donation|resistant germs|"
+        "dementia|surgeons|addiction|paediatricians|obesity|emergency rooms|strokes|rare diseases|hospices|"
+        "blood banks|physiotherapy|allergies|pharmacies|influenza|asthma|health insurers|anaesthetists|"
+        "depression|diabetes|clinics|prostheses|malnutrition|hearing aids|epidemics|wheelchairs|"
+        "heart attacks|antibiotics|rehabilitation|nursing homes|medical records|tuberculosis|eye surgery|"
+        "first aid",
+        "Education": "schools|teachers|universities|pupils|tuition fees|kindergartens|apprenticeships|"
+        "class sizes|reading skills|examinations|textbooks|students|bullying|curricula|homework|"
+        "music lessons|lecturers|school meals|evening courses|headmasters|gifted children|exchange years|"
+        "literacy|timetables|playgrounds|doctoral grants|vocational colleges|classrooms|degrees|scholarships|"
+        "school buses|spelling|laboratories for chemistry lessons|nursery places|marks|truancy|libraries|"
+        "lesson plans|dropouts|alphabetisation|sports halls|boarding houses|professors|mathematics contests|"
         "foreign language lessons|graduates|tutoring|campus housing|school uniforms|early learning|"
         "teacher training|internships",
         "Environment": "the climate|forests|emissions|drinking water|air quality|recycling|wind turbines|"
-        "nature reserves|plastic waste|nitrates|pesticides|wolves|moors|fine dust|bees|flood plains|batteries in landfills|"
-        "oil spills|greenhouse gases|sewage|otters|solar panels|dumped tyres|heatwaves|overfishing|glaciers|"
-        "invasive weeds|hedgerows|carbon footprints|biodiversity|peat|coral|soil erosion|cormorants|"
-        "mercury in rivers|drought|ozone|wetlands|packaging|wild boar|meadows|lakes|organic waste|"
-        "noise from motorways|salmon|toxic algae|marshes|groundwater|beavers|light pollution|old beeches|"
-        "composting",
-        "Migration": "asylum claims|refugees|visas|the borders|integration courses|citizenship|deportations|migrants|"
-        "work permits|reception centres|family reunion|people rescued at sea|language tests|"
+        "nature reserves|plastic waste|nitrates|pesticides|wolves|moors|fine dust|bees|flood plains|"
+        "batteries in landfills|oil spills|greenhouse gases|sewage|otters|solar panels|dumped tyres|"
+        "heatwaves|overfishing|glaciers|invasive weeds|hedgerows|carbon footprints|biodiversity|peat|coral|"
+        "soil erosion|cormorants|mercury in rivers|drought|ozone|wetlands|packaging|wild boar|meadows|lakes|"
+        "organic waste|noise from motorways|salmon|toxic algae|marshes|groundwater|beavers|light pollution|"
+        "old beeches|composting",
+        "Migration": "asylum claims|refugees|visas|the borders|integration courses|citizenship|deportations|"
+        "migrants|work permits|reception centres|family reunion|people rescued at sea|language tests|"
         "rejected applicants|seasonal workers|unaccompanied minors|the foreigners' office|"
         "smugglers of people|residence permits|dual nationality|stateless persons|resettlement|newcomers|"
         "frontier fences|humanitarian corridors|naturalisation|interpreters for arrivals|relocation|"
@@ -76,13 +77,13 @@ MATTERS: Mapping[str, Sequence[str]] = {
         "travel documents|boat people|persecuted minorities|settlement funds|migration routes|"
         "undocumented labourers|crossings in the mountains|returnees|displaced persons|consulates|"
         "transit zones|permanent residents",
-        "Security": "the police|crime|prisons|terrorism|the army|burglaries|courts|knife attacks|drug gangs|judges|"
-        "riots|criminal trials|telephone fraud|fighter jets|stolen bicycles|extremists|murders|the reserve|hacking|"
-        "fan violence|witnesses|arms depots|speeding|parole|hate crimes|espionage|the coast guard|"
-        "body cameras|conscription|prosecutors|tanks|money laundering|kidnappings|forensic laboratories|"
-        "bomb disposal|soldiers|missiles|patrols|vandalism|smuggled weapons|shoplifting|military bases|"
-        "jurors|sentences|intelligence services|navy ships|arson|blackmail|robberies|detectives|veterans|"
-        "cadets",
+        "Security": "the police|crime|prisons|terrorism|the army|burglaries|courts|knife attacks|drug gangs|"
+        "judges|riots|criminal trials|telephone fraud|fighter jets|stolen bicycles|extremists|murders|"
+        "the reserve|hacking|fan violence|witnesses|arms depots|speeding|parole|hate crimes|espionage|"
+        "the coast guard|body cameras|conscription|prosecutors|tanks|money laundering|kidnappings|"
+        "forensic laboratories|bomb disposal|soldiers|missiles|patrols|vandalism|smuggled weapons|"
+        "shoplifting|military bases|jurors|sentences|intelligence services|navy ships|arson|blackmail|"
+        "robberies|detectives|veterans|cadets",
     }.items()
 }
 # Every area's questions ask about the same sides of a matter.
