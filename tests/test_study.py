@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -10,8 +11,10 @@ from pathlib import Path
 import pandas as pd
 import polars as pl
 import pytest
+from rich.console import Console
 
 import annotune as at
+from annotune import display
 from annotune.record import file_sha256, without_folders
 
 FAST = "method: probe, folds: 2"
@@ -187,6 +190,17 @@ def test_a_record_names_no_folder_of_this_machine(tmp_path: Path) -> None:
     text = (tmp_path / "results.dta.record.json").read_text(encoding="utf-8")
     assert str(tmp_path) not in text
     assert json.loads(text)["inputs"]["questions.csv"] == file_sha256(tmp_path / "questions.csv")
+
+
+def test_figures_fit_a_terminal_of_80_columns(parliament: Path) -> None:
+    evaluation = at.load(parliament.parent / "annotune-work/topic/model").evaluation
+    assert evaluation is not None
+    console = Console(width=80, file=io.StringIO())
+    with console.capture() as shown:
+        console.print(display.comparison(evaluation, narrow=True))
+        console.print(display.labels(evaluation))
+    assert "…" not in shown.get()
+    assert "Environment" in shown.get()
 
 
 def test_five_coded_texts_are_too_few(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ def comparison(evaluation: Evaluation, narrow: bool = False) -> Table:
     sets = "exact_set" in set(evaluation.measures["measure"])
     names = LEADING_SETS if sets else LEADING
     table = _table("", *(MEASURES[name] for name in names), "texts")
+    table.columns[0].no_wrap = not narrow
     for model in evaluation.models:
         rows = {row["measure"]: row for row in evaluation.measures.filter(pl.col("model") == model).to_dicts()}
         table.add_row(model, *(_with_interval(rows[name], narrow) for name in names), f"{rows[names[0]]['n_units']:,}")
@@ -66,5 +67,5 @@ def _number(value: float | None) -> str:
 def _with_interval(row: dict[str, float | None], narrow: bool) -> str:
     if row["ci_low"] is None:
         return _number(row["estimate"])
-    between = "\n" if narrow else " "
-    return f"{_number(row['estimate'])}{between}({row['ci_low']:.2f}-{row['ci_high']:.2f})"
+    interval = f"{row['ci_low']:.2f}-{row['ci_high']:.2f}"
+    return _number(row["estimate"]) + (f"\n{interval}" if narrow else f" ({interval})")
