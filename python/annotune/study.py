@@ -292,10 +292,14 @@ class _Run:
     ) -> Classifier:
         """The tuned model of one variable, from an earlier run where nothing it rests on has changed."""
         from annotune.tuner import tune
+        from annotune.tuning.base import find_base
 
         part = self.study.tune
-        options = part.model_dump(exclude={"variable"})
-        basis = fingerprint([inputs, name, options, self.study.corpus, self.study.codings, self.study.gold, versions()])
+        options = part.model_dump(exclude={"variable"}) | {"base": self._base()}
+        revision = find_base(options["base"]).revision
+        basis = fingerprint(
+            [inputs, name, part, revision, self.study.corpus, self.study.codings, self.study.gold, versions()]
+        )
         folder = self.work / name / "model"
 
         def make() -> None:
@@ -303,6 +307,11 @@ class _Run:
 
         self._step(f"tune {name}", basis, folder, make)
         return load(folder, part.device)
+
+    def _base(self) -> str:
+        """The base model: a folder is looked for beside the study file, as every other path is."""
+        folder = self.file(self.study.tune.base)
+        return str(folder) if folder.is_dir() else self.study.tune.base
 
     def _classify(self, name: str, model: Classifier, corpus: pl.DataFrame, inputs: Mapping[str, str]) -> pl.DataFrame:
         part = self.study.classify
