@@ -45,8 +45,10 @@ $(VENV)/.test-ready: $(VENV)/.ready
 	$(PIP) --editable '.[test,lint]'
 	touch $@
 
+# rpy2 is built against R; this mode needs no compiler.
 $(VENV)/.r-ready: $(VENV)/.test-ready
 	@dpkg -s $(R_PACKAGES) >/dev/null 2>&1 || { $(APT) update -q && $(APT) install -q -y --no-install-recommends $(R_PACKAGES); }
+	RPY2_CFFI_MODE=ABI $(PIP) --editable '.[r]'
 	touch $@
 
 clean:
