@@ -1,0 +1,19 @@
+"""What tools read at the repository's root agrees with its source."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_root_description_is_the_packages_own() -> None:
+    assert (ROOT / "DESCRIPTION").read_bytes() == (ROOT / "r-package" / "DESCRIPTION").read_bytes()
+
+
+def test_r_told_to_read_the_root_says_where_the_package_is() -> None:
+    read = f"parseNamespaceFile('{ROOT.name}', '{ROOT.parent.as_posix()}', mustExist = FALSE)"
+    done = subprocess.run(["Rscript", "-e", read], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "subdir = 'r-package'" in done.stderr
