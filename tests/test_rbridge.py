@@ -2,6 +2,8 @@
 
 import datetime as dt
 import importlib.util
+import os
+import subprocess
 import sys
 
 import polars as pl
@@ -49,6 +51,15 @@ def test_labelled_columns_of_haven_arrive():
 
     codes, labels = 'c(1, 2, haven::tagged_na("a"))', 'c(yes = 1, no = 2, gone = haven::tagged_na("a"))'
     assert at.from_r(r(f"data.frame(a = haven::labelled({codes}, {labels}))"))["a"].to_list() == ["yes", "no", None]
+
+
+@live
+def test_programs_started_later_find_their_own_libraries():
+    before = os.environ.get("LD_LIBRARY_PATH")
+    at.to_r(FRAME)
+    look = "import ssl, os; print(os.environ.get('LD_LIBRARY_PATH'))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True)
+    assert done.stdout.strip() == str(before), done.stderr
 
 
 def test_inside_r_it_refuses(monkeypatch):

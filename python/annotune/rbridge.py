@@ -6,9 +6,11 @@ file. Inside an R process there is nothing to bridge: R and Python would each ho
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +70,24 @@ def _r() -> Any:
     if "rpycall" in sys.modules:  # reticulate's own module, which only a Python inside R has
         raise AnnotuneError("This Python runs inside R, where rpy2 would start a second R.", "Hand R the data as .rds.")
     try:
-        from rpy2 import robjects
+        with _library_path_kept():
+            from rpy2 import robjects
     except ImportError:
         raise AnnotuneError(
             "The bridge to R needs rpy2, and an R to go with it.", "Install R, then pip install annotune[r]."
         ) from None
     return robjects.r
+
+
+@contextmanager
+def _library_path_kept() -> Iterator[None]:
+    """R puts its own folders in front for all programs started later, and a Python among them loads another's library."""
+    before = os.environ.get("LD_LIBRARY_PATH")
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("LD_LIBRARY_PATH", None)
+            os.unsetenv("LD_LIBRARY_PATH")  # R sets it behind Python's back
+        else:
+            os.environ["LD_LIBRARY_PATH"] = before
