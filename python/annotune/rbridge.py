@@ -81,7 +81,7 @@ def _r() -> Any:
 
 @contextmanager
 def _library_path_kept() -> Iterator[None]:
-    """R puts its own folders in front for all programs started later, and a Python among them loads another's library."""
+    """R puts its own folders first for all programs started later, and a Python among them loads another's library."""
     before = os.environ.get("LD_LIBRARY_PATH")
     try:
         yield
