@@ -131,6 +131,7 @@ def test_what_rests_on_a_change_is_done_again(tmp_path: Path) -> None:
         ("study.yaml", "unit_id: unit_id", "unit_id: uid", "uid"),
         ("study.yaml", "questions.csv", "answers.csv", "answers.csv"),
         ("study.yaml", "results.dta", "results.docx", "results.docx"),
+        ("study.yaml", "topic == 'Health' ~ party", "topic is Health", "is no formula"),
         ("study.yaml", "coders: [anna, ben]", "coders: [anna, bem]", "bem"),
         ("study.yaml", "base: minilm", "base: ./nowhere", "nowhere"),
         ("study.yaml", "[results.dta,", "[questions.csv,", "questions.csv is read"),

@@ -267,11 +267,14 @@ def classify(
     from annotune.codebook import Codebook
     from annotune.corpus import read_corpus
     from annotune.export.files import require_writable
+    from annotune.export.write import require_writer
     from annotune.export.write import write as write_table
     from annotune.record import file_sha256, make_record, write_record
     from annotune.results import attach, require_room
     from annotune.runtime import hardware
 
+    for path in paths:
+        require_writer(path)
     require_writable(paths, [corpus])
     coder = load(model)
     texts = read_corpus(corpus, unit_id, text)

@@ -18,7 +18,8 @@ from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.evaluation import Evaluation
 from annotune.export.files import require_writable
-from annotune.export.write import WRITERS, write
+from annotune.export.scripts import Regression
+from annotune.export.write import require_writer, write
 from annotune.record import file_sha256, fingerprint, make_record, versions, without_folders, write_record, write_whole
 from annotune.results import attach, headings, require_room
 from annotune.tables import read_table
@@ -191,8 +192,9 @@ def _read_study(path: Path) -> Study:
     if not plan.write:
         raise AnnotuneError(f"{path}: write: no file is named.", "Name one, or leave the key out.")
     for target in plan.write:
-        if Path(target).suffix.lower() not in WRITERS:
-            raise AnnotuneError(f"{path}: write: no writer for {target!r}.", f"Use one of {', '.join(WRITERS)}.")
+        require_writer(Path(target))
+    for formula in plan.regressions or ():
+        _ = Regression(formula).sides  # refuses what is no formula, before anything is computed
     require_writable(
         [path.parent / name for name in plan.write],
         [path, *(path.parent / name for name in (plan.codebook, plan.corpus.path, *plan.codings.paths))],

@@ -99,7 +99,7 @@ def write(
         Path(path) for path in (paths if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths])
     ]
     for target in targets:
-        _require_writer(target)
+        require_writer(target)
     if not targets:
         raise AnnotuneError("No file to write to was given.", "Give at least one path.")
     changes: list[tuple[str, Change]] = []
@@ -120,7 +120,8 @@ def write(
     return _report(changes)
 
 
-def _require_writer(target: Path) -> None:
+def require_writer(target: Path) -> None:
+    """Stop where no format has the target's suffix."""
     if target.suffix.lower() not in WRITERS:
         raise AnnotuneError(
             f"{target}: no writer for {target.suffix or 'a file without suffix'!r}.",
