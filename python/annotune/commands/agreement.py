@@ -1,0 +1,128 @@
+"""Do the coders agree, and what do they say together?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from annotune.commands.options import OfVariable, identified, listed, pairs
+from annotune.commands.screen import console
+
+
+def reliability(
+    codings: Annotated[list[Path], typer.Argument(help="Files with codings: .xlsx, .csv, .dta, .parquet ...")],
+    codebook: Annotated[Path | None, typer.Option(help="Categories, their order, and what is multi-label.")] = None,
+    variable: Annotated[str | None, typer.Option(help="What to look at; each variable when left out.")] = None,
+    unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
+    coder: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
+    coders: Annotated[str | None, typer.Option(help="In the wide layout: the coders' columns, as a,b,c.")] = None,
+    columns: Annotated[list[str] | None, typer.Option(help="variable=column, where named differently.")] = None,
+    of: Annotated[str, typer.Option(help="all, pairs, categories, or coders (each against the rest).")] = "all",
+    model: Annotated[str | None, typer.Option(help="Compare people with these models, as m1,m2.")] = None,
+    level: Annotated[str | None, typer.Option(help="nominal, ordinal, interval, ratio, masi, jaccard ...")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Such as alpha,fleiss_kappa,icc.")] = None,
+    by: Annotated[str | None, typer.Option(help="Columns to divide the codings by, as a,b.")] = None,
+    ci: Annotated[str, typer.Option(help="bootstrap, analytic or gwet.")] = "bootstrap",
+    n_boot: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 1000,
+    cluster: Annotated[str | None, typer.Option(help="A column to resample by, or coder.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    write: Annotated[list[Path] | None, typer.Option(help="Also to a .dta, .rds, .csv, .xlsx or .tex.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg; a heat map with --of pairs.")] = None,
+) -> None:
+    """How far coders agree, with intervals."""
+    from annotune.agreement import present
+    from annotune.agreement.plots import plot_coders, plot_reliability
+    from annotune.agreement.views import view
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+
+    known = read_codebook(codebook) if codebook else None
+    table = read_codings(
+        list(codings),
+        known,
+        unit_id=unit_id,
+        coder=coder,
+        variable=None if columns else variable,
+        columns=pairs(columns),
+        coders=listed(coders),
+        keep=[*(listed(by) or []), *([cluster] if cluster not in (None, "coder") else [])],
+    )
+    wanted = {"variable": variable, "level": level, "metrics": listed(metrics), "by": listed(by), "ci": ci}
+    found = view(of, listed(model), table, codebook=known, n_boot=n_boot, cluster=cluster, seed=seed, **wanted)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 250).print(present.screen(found))
+    for sentence in [*present.notes(found), *(present.in_words(found) if of == "all" else [])]:
+        print(sentence)
+    for path in write or []:
+        present.write(found, path)
+    if plot:
+        (plot_coders if of == "pairs" else plot_reliability)(found, plot)
+
+
+def reliability_regression(
+    codings: Annotated[list[Path], typer.Argument(help="Files with codings: .xlsx, .csv, .dta, .parquet ...")],
+    on: Annotated[str, typer.Option(help="Columns of the codings (coder is one) or the corpus, as a,b.")],
+    corpus: Annotated[Path | None, typer.Option(help="Texts with further columns.")] = None,
+    codebook: Annotated[Path | None, typer.Option(help="Says what is multi-label.")] = None,
+    variable: Annotated[str | None, typer.Option(help="What was coded; not needed where there is one.")] = None,
+    unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
+    coder: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
+    coders: Annotated[str | None, typer.Option(help="In the wide layout: the coders' columns, as a,b,c.")] = None,
+    columns: Annotated[list[str] | None, typer.Option(help="variable=column, where named differently.")] = None,
+    cluster: Annotated[
+        str, typer.Option(help="Whose codings depend on each other: unit_id, coder or a column.")
+    ] = "unit_id",
+    write: Annotated[list[Path] | None, typer.Option(help="Also to a .dta, .rds, .csv, .xlsx or .tex.")] = None,
+) -> None:
+    """Does agreement depend on who coded, when, or on the text?"""
+    from annotune.agreement import present
+    from annotune.agreement.regression import reliability_regression as regression
+    from annotune.codebook import read_codebook
+    from annotune.codings import SCHEMA, read_codings
+
+    known, names = read_codebook(codebook) if codebook else None, listed(on) or []
+    texts = identified(corpus, unit_id) if corpus else None
+    elsewhere = {*SCHEMA, *(texts.columns if texts is not None else [])}
+    table = read_codings(
+        list(codings),
+        known,
+        unit_id=unit_id,
+        coder=coder,
+        variable=None if columns else variable,
+        columns=pairs(columns),
+        coders=listed(coders),
+        keep=[name for name in dict.fromkeys([*names, cluster]) if name not in elsewhere],
+    )
+    fit = regression(table, names, variable, known, texts, cluster)
+    console.print(present.screen(fit.table))
+    print(f"{fit.n_codings:,} codings of {fit.n_units:,} texts in {fit.n_clusters:,} clusters.", fit.verdict)
+    for path in write or []:
+        present.write(fit.table, path)
+
+
+def resolve(
+    codings: Annotated[list[Path], typer.Argument(help="Files with codings.")],
+    out: Annotated[Path, typer.Option(help="Where the gold goes: .csv, .parquet, .dta ...")],
+    codebook: Annotated[Path | None, typer.Option(help="The labels there are.")] = None,
+    rule: Annotated[str, typer.Option(help="majority, unanimous, coder, adjudicated or dawid_skene.")] = "majority",
+    ties: Annotated[str, typer.Option(help="drop, first, or the label that wins ties.")] = "drop",
+    chosen: Annotated[str | None, typer.Option("--coder", help="For the rules coder and adjudicated.")] = None,
+    unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
+    coder_column: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
+    variable: OfVariable = None,
+) -> None:
+    """Make one answer a unit from several coders' answers."""
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+    from annotune.codings import resolve as resolve_codings
+    from annotune.export.write import write as write_table
+
+    known = read_codebook(codebook) if codebook else None
+    table = read_codings(list(codings), known, unit_id=unit_id, coder=coder_column, variable=variable)
+    gold = resolve_codings(table, rule, codebook=known, ties=ties, coder=chosen)  # type: ignore[arg-type]
+    write_table(gold, out)
+    answered = gold.filter(gold["status"].is_in(["ok", "none"]))["unit_id"].n_unique()
+    console.print(f"{answered:,} of {gold['unit_id'].n_unique():,} units have an answer; written to {out}.")

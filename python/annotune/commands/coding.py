@@ -1,0 +1,127 @@
+"""A model from codings, its codes, and how good they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from annotune.commands.options import Id, OfVariable, Text, share_or_values
+from annotune.commands.screen import WIDE, console
+
+if TYPE_CHECKING:
+    pass
+
+
+def tune(
+    corpus: Annotated[Path, typer.Argument(help="The texts.")],
+    gold: Annotated[list[Path], typer.Argument(help="Files with one answer a unit.")],
+    codebook: Annotated[Path, typer.Option(help="What was coded.")],
+    out: Annotated[Path, typer.Option(help="The folder for the model.")],
+    variable: OfVariable = None,
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
+    method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
+    test: Annotated[list[str] | None, typer.Option(help="A share, or column=value for the texts to hold out.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Cross-validate in so many folds instead.")] = None,
+    group: Annotated[str | None, typer.Option(help="Texts with the same value here stay together.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Tune a model on hand-coded texts, and measure it on texts it has not seen."""
+    from annotune import display
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+    from annotune.corpus import read_corpus
+    from annotune.tuner import tune as tune_model
+
+    known = read_codebook(codebook)
+    coded = read_codings(list(gold), known, unit_id=unit_id, variable=variable)
+    options: dict[str, Any] = {"base": base, "method": method, "epochs": epochs, "seed": seed, "device": device}
+    texts = read_corpus(corpus, unit_id, text)
+    model = tune_model(texts, coded, known, variable, test=share_or_values(test), folds=folds, group=group, **options)
+    model.save(out)
+    if model.evaluation is not None:
+        console.print(display.comparison(model.evaluation, console.width < WIDE))
+        console.print(display.labels(model.evaluation))
+    console.print(f"The model {model.name} is in {out}.")
+
+
+def classify(
+    model: Annotated[Path, typer.Argument(help="The folder of a tuned model.")],
+    corpus: Annotated[Path, typer.Argument(help="The texts to code.")],
+    paths: Annotated[list[Path], typer.Argument(help="Where to: .dta, .rds, .parquet, .csv ...")],
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    precision: Annotated[
+        str, typer.Option(help="float32, or bfloat16 for speed where the processor has it.")
+    ] = "float32",
+) -> None:
+    """Code texts with a tuned model, and write them with their covariates."""
+    from annotune import display
+    from annotune.classifier import load
+    from annotune.codebook import Codebook
+    from annotune.corpus import read_corpus
+    from annotune.export.files import require_writable
+    from annotune.export.write import require_writer
+    from annotune.export.write import write as write_table
+    from annotune.record import file_sha256, make_record, write_record
+    from annotune.results import attach, require_room
+    from annotune.runtime import hardware
+
+    for path in paths:
+        require_writer(path)
+    require_writable(paths, [corpus])
+    coder = load(model)
+    texts = read_corpus(corpus, unit_id, text)
+    require_room(texts, [coder.variable], gold=False)
+    codings = coder.classify(texts, precision=precision)
+    known = Codebook(variables=(coder.variable,))
+    write_table(attach(texts, codings, codebook=known), paths, codebook=known, notes=[f"Coded by {coder.name}."])
+    record = make_record(
+        "annotune classify",
+        model=coder.card,
+        inputs={corpus.name: file_sha256(corpus)},
+        codebook_sha256=known.sha256,
+        settings={"unit_id": unit_id, "text": text, "precision": precision},
+        hardware=hardware(),
+    )
+    for path in paths:
+        write_record({**record, "output": {"file": path.name, "sha256": file_sha256(path)}}, path)
+    console.print(display.counts(codings))
+    console.print("Written: " + ", ".join(str(path) for path in paths))
+
+
+def evaluate(
+    truth: Annotated[Path, typer.Argument(help="The gold: one answer a unit.")],
+    predicted: Annotated[Path, typer.Argument(help="The answers to measure.")],
+    codebook: Annotated[Path | None, typer.Option(help="The labels there are.")] = None,
+    variable: OfVariable = None,
+    unit_id: Annotated[str, typer.Option(help="The column with the identifier, in every file.")] = "unit_id",
+    corpus: Annotated[Path | None, typer.Option(help="The texts, for the TF-IDF baseline.")] = None,
+    text: Text = "text",
+    cluster: Annotated[str | None, typer.Option(help="A column of the corpus to resample by.")] = None,
+    n_boot: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    write: Annotated[list[Path] | None, typer.Option(help="Also write the measures to a .csv, .dta ...")] = None,
+) -> None:
+    """Compare predicted with true labels, beside what could be had without a model."""
+    from annotune import display
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+    from annotune.corpus import read_corpus
+    from annotune.evaluation import evaluate as evaluate_codings
+    from annotune.export.write import write as write_table
+
+    known = read_codebook(codebook) if codebook else None
+    sides = [read_codings(path, known, unit_id=unit_id, variable=variable) for path in (truth, predicted)]
+    texts = read_corpus(corpus, unit_id, text) if corpus else None
+    options: dict[str, Any] = {"variable": variable, "codebook": known, "corpus": texts, "cluster": cluster}
+    found = evaluate_codings(*sides, n_boot=n_boot, seed=seed, **options)
+    console.print(display.comparison(found, console.width < WIDE))
+    console.print(display.labels(found))
+    if write:
+        write_table(found.measures, write)

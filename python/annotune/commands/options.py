@@ -1,0 +1,55 @@
+"""Options that several verbs share, and what their words mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from annotune.errors import AnnotuneError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Id = Annotated[str, typer.Option(help="The corpus column with the identifier.")]
+Text = Annotated[str, typer.Option(help="The corpus column with the text.")]
+OfVariable = Annotated[str | None, typer.Option(help="Which variable of the codebook; not needed where there is one.")]
+
+
+def listed(text: str | None) -> list[str] | None:
+    """`a,b` as a list; nothing where there is nothing."""
+    return [word.strip() for word in text.split(",")] if text else None
+
+
+def pairs(given: list[str] | None) -> dict[str, str] | None:
+    """`variable=column` as a dictionary; nothing where there is nothing."""
+    return {name: column or name for name, _, column in (pair.partition("=") for pair in given or [])} or None
+
+
+def share_or_values(test: list[str] | None) -> float | dict[str, list[str]] | None:
+    """A share, or the columns and values of `column=value`."""
+    if not test:
+        return None
+    if len(test) == 1 and "=" not in test[0]:
+        try:
+            return float(test[0])
+        except ValueError:
+            raise AnnotuneError(f"--test {test[0]!r} is neither a share nor column=value.", "Such as 0.2.") from None
+    part: dict[str, list[str]] = {}
+    for pair in test:
+        column, equals, value = pair.partition("=")
+        if not equals:
+            raise AnnotuneError(f"--test {pair!r} is not column=value.", "Such as party=Greens; it may be repeated.")
+        part.setdefault(column, []).append(value)
+    return part
+
+
+def identified(path: Path, unit_id: str) -> pl.DataFrame:
+    """A table of texts, the identifiers as text in the column unit_id."""
+    from annotune.corpus import identifiers, require_columns
+    from annotune.tables import read_table
+
+    frame = read_table(path, strings=(unit_id,)).frame
+    require_columns(frame, [unit_id], str(path))
+    return frame.with_columns(identifiers(frame[unit_id], str(path)).alias("unit_id"))

@@ -1,0 +1,80 @@
+"""The whole way, in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from annotune.commands.screen import WIDE, console, say
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from annotune.study import Results
+
+
+def run(
+    study: Annotated[Path, typer.Argument(help="The study file, study.yaml.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Do every step again, also those that are up to date.")
+    ] = False,
+) -> None:
+    """Run a study: from codebook, corpus and codings to a tuned model, the coded corpus and its files."""
+    from annotune.study import run as run_study
+
+    _show_results(run_study(study, again=again, say=say))
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder for the simulated data and its results.")] = Path("demo-output"),
+) -> None:
+    """Simulate a study and run it: questions to a parliament, two coders, and a known truth."""
+    from annotune.simulation import demo as simulate
+    from annotune.study import run as run_study
+
+    data = simulate(out)
+    assert data.study is not None
+    console.print(f"Simulated {len(data.corpus):,} questions, {len(data.coders['anna']):,} of them coded, in {out}.")
+    results = run_study(data.study, say=say)
+    _show_results(results)
+    _show_effect(results.data, data.effect)
+    console.print("\n[bold]What to type next[/bold]")
+    console.print(f"  annotune run {data.study}      (nothing has changed: every step is up to date)")
+    console.print(f"  annotune reliability {out}/coder_anna.xlsx {out}/coder_ben.dta --codebook {out}/codebook.yaml")
+    console.print(f"  annotune classify {out}/annotune-work/topic/model YOUR_TEXTS.csv coded.dta")
+
+
+def _show_results(results: Results) -> None:
+    from annotune import display
+    from annotune.agreement import present
+
+    console.print("\n[bold]Agreement of the coders[/bold]")
+    console.print(present.screen(results.reliability))
+    for sentence in [*present.notes(results.reliability), *present.in_words(results.reliability)]:
+        console.print(sentence, markup=False)
+    for variable, evaluation in results.evaluations.items():
+        console.print(f"\n[bold]The model for {variable}, on texts it was not tuned on[/bold]")
+        console.print(display.comparison(evaluation, console.width < WIDE))
+        console.print()
+        console.print(display.labels(evaluation))
+    console.print("\n[bold]The corpus as coded[/bold]")
+    console.print(display.counts(results.codings))
+    console.print("\n[bold]Files[/bold]")
+    for path in results.files:
+        console.print(
+            f"  {path}  ({path.stat().st_size / 1e3:,.0f} kB, record in {path.name}.record.json)", markup=False
+        )
+    current = [step for step, state in results.done.items() if state == "up to date"]
+    if current:
+        console.print(f"Up to date and not done again: {', '.join(current)}.")
+
+
+def _show_effect(data: pl.DataFrame, effect: float) -> None:
+    """What the codes say about the effect that was simulated."""
+    from annotune.simulation import health_gap
+
+    console.print("\n[bold]The opposition's share of questions on health, minus the government's[/bold]")
+    console.print(f"  in truth {effect:.3f}, by the model's codes {health_gap(data, 'topic'):.3f}, ", end="")
+    console.print(f"by the {data['topic_gold'].count():,} hand-coded questions {health_gap(data, 'topic_gold'):.3f}")
