@@ -1,0 +1,1 @@
+"""Regressions and shares that know about the coder's error."""

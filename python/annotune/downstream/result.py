@@ -1,0 +1,159 @@
+"""What a correction gives: every coefficient three times, by the hand codings, by the predictions, and corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import norm, t
+
+from annotune.errors import AnnotuneError, nearest
+
+HAND, NAIVE, CORRECTED = "hand-coded only", "naive", "corrected"
+METHODS = (HAND, NAIVE, CORRECTED)
+SCHEMA = {
+    "method": pl.String,
+    "equation": pl.String,
+    "term": pl.String,
+    **dict.fromkeys(("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"), pl.Float64),
+    "n": pl.Int64,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A regression with machine labels, corrected for their error.
+
+    Attributes
+    ----------
+    estimates
+        A row per coefficient and method ("hand-coded only", "naive", "corrected"): method, equation (null, or the
+        category where there are several), term, estimate, std_error, statistic, p_value (two-sided), conf_low,
+        conf_high, n (units used). Null where a method has no estimate; `notes` say why.
+    covariance
+        For each method the covariance matrix of its estimates, shape (k, k), in the order of its rows; NaN where
+        it has none.
+    formula, model, method
+        What was asked for; `method` is the correction: "dsl", "ppi" or "none".
+    n, n_coded, n_clusters
+        Units, units coded by hand, and clusters (None without them).
+    level
+        Of the confidence intervals.
+    notes
+        What was left out, assumed, or has no estimate, a sentence each.
+    """
+
+    estimates: pl.DataFrame
+    covariance: dict[str, np.ndarray]
+    formula: str
+    model: str
+    method: str
+    n: int
+    n_coded: int
+    n_clusters: int | None = None
+    level: float = 0.95
+    notes: tuple[str, ...] = ()
+
+    def tidy(self) -> pl.DataFrame:
+        """The estimates: a row per coefficient and method, the three rows of a coefficient one below the other."""
+        return self.estimates
+
+    def coefficients(self, method: str = CORRECTED) -> dict[str, float | None]:
+        """Each term's estimate; of several equations `category: term`."""
+        rows = self.estimates.filter(pl.col("method") == method)
+        if rows.is_empty():
+            known = self.estimates["method"].unique(maintain_order=True).to_list()
+            raise AnnotuneError(f"There are no estimates by {method!r}.", nearest(method, known))
+        names = pl.concat_str("equation", "term", separator=": ", ignore_nulls=True)
+        return dict(rows.select(names, "estimate").iter_rows())
+
+    def summary(self) -> str:
+        """The estimates as a person reads them, and what has to be known about them."""
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in ("", " ", "estimate", "std. error", f"{self.level * 100:g} % interval", "p", "n"):
+            table.add_column(name, justify="left" if not name.strip() else "right", no_wrap=True)
+        said = None
+        for row in self.estimates.to_dicts():
+            name = ": ".join(part for part in (row["equation"], row["term"]) if part is not None)
+            table.add_row("" if name == said else name, *_cells(row))
+            said = name
+        console = Console(width=200, highlight=False, color_system=None, markup=False)
+        with console.capture() as captured:
+            console.print(table)
+        lines = [line.rstrip() for line in captured.get().splitlines()]
+        return "\n".join([self.formula, self._about(), "", *lines, *(f"\n{note}" for note in self.notes)])
+
+    def _about(self) -> str:
+        corrections = {"dsl": "design-based supervised learning", "ppi": "prediction-powered inference"}
+        corrected = f"corrected by {corrections[self.method]}" if self.method in corrections else "not corrected"
+        errors = "robust standard errors" if self.n_clusters is None else f"{self.n_clusters:,} clusters"
+        name = self.model.replace("_", " ")
+        return f"{name} regression, {corrected}; {self.n:,} units, {self.n_coded:,} of them coded by hand; {errors}"
+
+    def __str__(self) -> str:
+        return self.summary()
+
+
+def _cells(row: Mapping[str, float | None]) -> list[str]:
+    """The method, the figures, and the number of units; dashes where there is no estimate."""
+    if row["estimate"] is None:
+        return [str(row["method"]), *["-"] * 4, f"{row['n']:,}"]
+    if row["std_error"] is None:
+        return [str(row["method"]), f"{row['estimate']:.4g}", *["-"] * 3, f"{row['n']:,}"]
+    p = "< .001" if (row["p_value"] or 0) < 0.001 else f"{row['p_value']:.3f}"
+    span = f"{row['conf_low']:.4g} to {row['conf_high']:.4g}"
+    return [str(row["method"]), f"{row['estimate']:.4g}", f"{row['std_error']:.4g}", span, p, f"{row['n']:,}"]
+
+
+def rows_of(
+    method: str,
+    names: Sequence[tuple[str | None, str]],
+    estimate: np.ndarray,
+    covariance: np.ndarray,
+    n: int,
+    level: float = 0.95,
+    df: float | None = None,
+) -> pl.DataFrame:
+    """One method's rows of the estimates: Wald statistics by the normal distribution, or by t with `df` degrees.
+
+    Parameters
+    ----------
+    names
+        k pairs of equation and term.
+    estimate, covariance
+        Shapes (k,) and (k, k), in the order of `names`; NaN becomes null.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows_of("naive", [(None, "year")], np.array([0.2]), np.array([[0.01]]), 500)["conf_high"].round(3).to_list()
+    [0.396]
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.sqrt(np.diag(covariance))
+        statistic = estimate / error
+    law = norm if df is None else t(df)
+    margin = law.ppf((1 + level) / 2) * error
+    figures = (estimate, error, statistic, 2 * law.sf(abs(statistic)), estimate - margin, estimate + margin)
+    columns = [np.asarray(column, dtype=float) for column in figures]
+    return pl.DataFrame(
+        {
+            "method": [method] * len(names),
+            "equation": [equation for equation, _ in names],
+            "term": [term for _, term in names],
+            **dict(zip(list(SCHEMA)[3:-1], columns, strict=True)),
+            "n": [n] * len(names),
+        },
+        schema=SCHEMA,
+        nan_to_null=True,
+    )
+
+
+def three_rows(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The methods' tables as one, the rows of each coefficient together."""
+    numbered = [table.with_columns(pl.int_range(pl.len()).alias("_place")) for table in tables]
+    return pl.concat(numbered).sort("_place", maintain_order=True).drop("_place")
