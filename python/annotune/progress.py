@@ -10,6 +10,7 @@ Advance = Callable[[int], None]
 Listener = Callable[[str, int, int], None]
 
 _listener: ContextVar[Listener | None] = ContextVar("annotune_progress", default=None)
+_step: ContextVar[str] = ContextVar("annotune_step", default="")
 
 
 @contextmanager
@@ -23,8 +24,19 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 @contextmanager
+def within(step: str) -> Iterator[None]:
+    """Name the larger step that the bars inside are a part of, such as `Fold 2 of 5`."""
+    token = _step.set(step)
+    try:
+        yield
+    finally:
+        _step.reset(token)
+
+
+@contextmanager
 def bar(what: str, total: int) -> Iterator[Advance]:
     """Show how much of `total` is done; the block calls the function it is given with each step's size."""
+    what = f"{_step.get()}: {what}" if _step.get() and what else what
     listener = _listener.get()
     if listener is not None:
         yield _counting(listener, what, total)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +22,14 @@ from annotune.coded import Coded, join
 from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.evaluation import NO_INFORMATION, TF_IDF, Evaluation, tabulate
-from annotune.record import frame_sha256, versions
+from annotune.progress import within
+from annotune.record import fingerprint, frame_sha256, versions
 from annotune.runtime import choose_device, hardware
+from annotune.shelf import Shelf
 from annotune.tuning.base import Base, find_base, load_backbone, load_tokenizer
 from annotune.tuning.batches import tokenize
 from annotune.tuning.encoder import build, decide, outputs
-from annotune.tuning.fit import Examples, Fitted, fit, refit, score_error, settle
+from annotune.tuning.fit import Choices, Examples, Fitted, fit, refit, score_error, settle
 from annotune.tuning.parts import Cases
 from annotune.tuning.settings import Settings
 
@@ -45,6 +49,7 @@ def tune(
     validation: float = 0.15,
     folds: int | None = None,
     group: str | None = None,
+    keep: str | Path | None = None,
     n_boot: int = 1000,
     **settings: Any,
 ) -> Classifier:
@@ -75,6 +80,9 @@ def tune(
         all coded texts.
     group
         A column of the corpus: texts with the same value stay in one part.
+    keep
+        For cross-validation: a folder where each finished fold is kept, so that a run that was stopped goes on
+        from there. Folds of other texts, codings or settings are not used.
     n_boot
         Bootstrap replicates for the intervals.
     **settings
@@ -84,7 +92,7 @@ def tune(
     -------
     Classifier
         With `.evaluation` (the model, the probe, TF-IDF and the most frequent label on the same
-        held-out units) and `.held_out`, the predictions behind it.
+        held-out units) and `.held_out`, the predictions behind it; after cross-validation with the column `fold`.
 
     Raises
     ------
@@ -97,8 +105,10 @@ def tune(
     started = time.perf_counter()
     work = _prepare(read_corpus(corpus), gold, codebook, variable, group, validation, _settings(settings))
     k = folds if folds is not None else FOLDS if test is None and len(work.coded.frame) < FEW else None
+    if k is None and keep is not None:
+        raise AnnotuneError("keep= keeps folds, and nothing is cross-validated.", "Ask for it with folds=.")
     if k is not None:
-        fitted, held = _cross_validate(work, k)
+        fitted, held = _cross_validate(work, k, None if keep is None else Shelf(Path(keep), _basis(work, k)))
     else:
         fitted, held = _hold_out_once(work, _test_part(work, 0.2 if test is None else test))
     card = _card(work, fitted, held, k, time.perf_counter() - started)
@@ -129,11 +139,12 @@ class _Work:
 
 @dataclass(frozen=True)
 class _Held:
-    """Held-out texts: their places, the model's logits, and the answers of what it has to beat."""
+    """Held-out texts: their places, the model's logits, the answers of what it has to beat, and each text's fold."""
 
     places: np.ndarray
     logits: np.ndarray
     answers: dict[str, np.ndarray]
+    folds: np.ndarray | None = None
 
 
 def _prepare(
@@ -183,7 +194,7 @@ def _require_share(name: str, share: float, lowest: float) -> None:
 
 def _hold_out_once(work: _Work, test: np.ndarray) -> tuple[Fitted, _Held]:
     """Tune on what is not the test part; where that is little, once more with the validation texts."""
-    rest = np.setdiff1d(work.everything, test)
+    rest = _without_copies(work, np.setdiff1d(work.everything, test), test)
     share = _validation_share(work, rest)
     fitted = _fit(work, rest, share)
     if len(rest) < FEW or share > work.validation:
@@ -191,20 +202,57 @@ def _hold_out_once(work: _Work, test: np.ndarray) -> tuple[Fitted, _Held]:
     return fitted, _look(work, fitted, rest, test)
 
 
-def _cross_validate(work: _Work, k: int) -> tuple[Fitted, _Held]:
+def _cross_validate(work: _Work, k: int, shelf: Shelf | None) -> tuple[Fitted, _Held]:
     """Every text predicted by a model that has not seen it; then one model from all texts."""
     looked, choices = [], []
-    for rest, out in work.cases.folds(k):
-        fitted = _fit(work, rest)
-        looked.append(_look(work, fitted, rest, out))
-        choices.append(fitted.choices)
+    for number, (rest, out) in enumerate(work.cases.folds(k), start=1):
+        with within(f"Fold {number} of {k}"):
+            held, chosen = _fold(work, _without_copies(work, rest, out), out, shelf, f"fold-{number}")
+        looked.append(replace(held, folds=np.full(len(out), number)))
+        choices.append(chosen)
     order = np.argsort(np.concatenate([held.places for held in looked]))
     held = _Held(
         work.everything,
         np.concatenate([held.logits for held in looked])[order],
         {name: np.concatenate([held.answers[name] for held in looked])[order] for name in looked[0].answers},
+        np.concatenate([held.folds for held in looked if held.folds is not None])[order],
     )
-    return refit(work.backbone, work.examples, settle(choices, len(work.examples), work.settings), work.settings), held
+    settled = settle(choices, len(work.examples), work.settings)
+    with within("All coded texts"):
+        return refit(work.backbone, work.examples, settled, work.settings), held
+
+
+def _fold(work: _Work, rest: np.ndarray, out: np.ndarray, shelf: Shelf | None, name: str) -> tuple[_Held, Choices]:
+    """A model from `rest` and its answers for `out`, or what an earlier run kept of them."""
+    kept = None if shelf is None else shelf.get(name)
+    if kept is not None:
+        choices = Choices(**json.loads(str(kept.pop("choices"))))
+        return _Held(kept.pop("places"), kept.pop("logits"), kept), choices
+    fitted = _fit(work, rest)
+    held = _look(work, fitted, rest, out)
+    if shelf is not None:
+        told = np.array(json.dumps(asdict(fitted.choices)))
+        shelf.put(name, {"choices": told, "places": held.places, "logits": held.logits, **held.answers})
+    return held, fitted.choices
+
+
+def _basis(work: _Work, k: int) -> str:
+    """The fingerprint of all that the folds rest on."""
+    arrays = (work.cases.groups, work.cases.strata, work.coded.targets)
+    return fingerprint(
+        [
+            frame_sha256(work.coded.frame.select("unit_id", "text")),
+            [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays],
+            [work.coded.variable.names, work.base.name, work.base.revision, work.settings.model_dump(exclude={"base"})],
+            [k, work.cases.large, work.validation, versions()],
+        ]
+    )
+
+
+def _without_copies(work: _Work, rest: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """`rest` without texts that are also in `out`: where groups decide, equal texts can be on both sides."""
+    texts = work.coded.groups(None)
+    return rest[~np.isin(texts[rest], texts[out])]
 
 
 def _validation_share(work: _Work, places: np.ndarray) -> float:
@@ -245,7 +293,11 @@ def _evaluate(model: Classifier, held: _Held, work: _Work, n_boot: int) -> Evalu
 
 def _held_out(model: Classifier, held: _Held, work: _Work) -> pl.DataFrame:
     units = work.coded.frame["unit_id"].gather(held.places)
-    return model.as_codings(units, held.logits, np.arange(len(units)))
+    codings = model.as_codings(units, held.logits, np.arange(len(units)))
+    if held.folds is None:
+        return codings
+    folds = pl.DataFrame({"unit_id": units, "fold": held.folds})
+    return codings.join(folds, on="unit_id", how="left", maintain_order="left")
 
 
 def _card(work: _Work, fitted: Fitted, held: _Held, k: int | None, seconds: float) -> dict[str, Any]:
