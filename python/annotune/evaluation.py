@@ -115,15 +115,15 @@ def evaluate(
     (0.667, 0.6666666666666666)
     """
     truth, predicted = _two_tables(truth, predicted)
-    entry = _variable(truth, predicted, variable, codebook)
-    truth = _answered(of_variable(truth, entry.name), entry)
+    entry = entry_for(truth, predicted, variable, codebook)
+    truth = with_truth(of_variable(truth, entry.name), entry)
     units = truth["unit_id"].unique(maintain_order=True)
     wanted = encode(truth, units, entry)[0]
     given = {name or _coder(predicted): encode(of_variable(predicted, entry.name), units, entry)}
     for label, table in (baselines or {}).items():
         given[label] = encode(of_variable(check(table), entry.name), units, entry)
-    _add_baselines(given, units, wanted, entry, corpus, train, seed)
-    clusters = _clusters(units, corpus, cluster)
+    add_baselines(given, units, wanted, entry, corpus, train, seed)
+    clusters = clusters_of(units, corpus, cluster)
     return tabulate(wanted, given, entry, clusters, n_boot, seed)
 
 
@@ -196,9 +196,10 @@ def _from_sequence(labels: Any, coder: str) -> pl.DataFrame:
     return check(pl.DataFrame([units, cells]).with_columns(pl.lit(coder).alias("coder")))
 
 
-def _variable(
+def entry_for(
     truth: pl.DataFrame, predicted: pl.DataFrame, variable: str | None, codebook: Codebook | None
 ) -> Variable:
+    """What is measured: from the codebook, or a nominal variable with the labels that occur in the two tables."""
     there = truth["variable"].unique(maintain_order=True).to_list()
     if codebook is not None:
         return codebook.variable(variable if variable is not None or len(codebook.variables) == 1 else _one(there))
@@ -223,7 +224,8 @@ def _one(variables: list[str]) -> str:
     return variables[0]
 
 
-def _answered(truth: pl.DataFrame, entry: Variable) -> pl.DataFrame:
+def with_truth(truth: pl.DataFrame, entry: Variable) -> pl.DataFrame:
+    """The rows of the truth that say something about their unit; units without are counted in a warning."""
     known = truth.filter(pl.col("status").is_in(["ok", "none"] if entry.kind == "multilabel" else ["ok"]))
     left_out = truth["unit_id"].n_unique() - known["unit_id"].n_unique()
     if known.is_empty():
@@ -238,7 +240,8 @@ def _coder(predicted: pl.DataFrame) -> str:
     return str(coders[0]) if len(coders) == 1 else "predicted"
 
 
-def _clusters(units: pl.Series, corpus: pl.DataFrame | None, cluster: str | None) -> np.ndarray | None:
+def clusters_of(units: pl.Series, corpus: pl.DataFrame | None, cluster: str | None) -> np.ndarray | None:
+    """What is resampled in place of units: a value of the corpus column `cluster` a unit, (n,)."""
     if cluster is None:
         return None
     if corpus is None or cluster not in corpus.columns:
@@ -249,7 +252,7 @@ def _clusters(units: pl.Series, corpus: pl.DataFrame | None, cluster: str | None
     return joined[cluster].cast(pl.String).fill_null("").to_numpy()
 
 
-def _add_baselines(
+def add_baselines(
     given: dict[str, tuple[np.ndarray, np.ndarray]],
     units: pl.Series,
     truth: np.ndarray,
@@ -262,7 +265,7 @@ def _add_baselines(
     everyone = np.ones(len(units), dtype=bool)
     seen_units = seen = None
     if train is not None:
-        known = _answered(of_variable(check(train), entry.name), entry).filter(
+        known = with_truth(of_variable(check(train), entry.name), entry).filter(
             ~pl.col("unit_id").is_in(units.implode())
         )
         seen_units = known["unit_id"].unique(maintain_order=True)
@@ -298,14 +301,20 @@ def _cross_validated(texts: list[str], truth: np.ndarray, entry: Variable, seed:
 
 def _measure_rows(model: str, sums: Sums, boot: list[np.ndarray], entry: Variable, n_units: int) -> pl.DataFrame:
     arguments = (sums.n_labels, sums.sets, entry.kind == "ordinal")
-    point = measures(sums.total, *arguments)
     drawn = [measures(chunk, *arguments) for chunk in boot]
-    by_label = per_label(sums.total, sums.n_labels, sums.sets)
-    occurring = int((~np.isnan(by_label["f1"])).sum())
+    return measure_rows(model, sums.total, entry, drawn, n_units)
+
+
+def measure_rows(
+    model: str, total: np.ndarray, entry: Variable, drawn: Sequence[Mapping[str, np.ndarray]], n_units: int
+) -> pl.DataFrame:
+    """A row per measure of the sums `total`, with the intervals of the replicates `drawn`."""
+    n_labels, sets = len(entry.labels), entry.kind == "multilabel"
+    occurring = int((~np.isnan(per_label(total, n_labels, sets)["f1"])).sum())
     rows = []
-    for name, value in point.items():
-        low, high = _interval([chunk[name] for chunk in drawn])
-        covers = sums.n_labels if name == "macro_f1_all_labels" else occurring
+    for name, value in measures(total, n_labels, sets, entry.kind == "ordinal").items():
+        low, high = interval([chunk[name] for chunk in drawn])
+        covers = n_labels if name == "macro_f1_all_labels" else occurring
         rows.append((model, name, _number(value), low, high, n_units, covers, _note(name, value)))
     columns = ("model", "measure", "estimate", "ci_low", "ci_high", "n_units", "n_labels", "note")
     types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.Float64, pl.Int64, pl.Int64, pl.String)
@@ -316,7 +325,7 @@ def _note(name: str, value: Any) -> str | None:
     return f"{name} is not defined here: only one label occurs" if np.isnan(value) else None
 
 
-def _interval(draws: list[np.ndarray]) -> tuple[float | None, float | None]:
+def interval(draws: Sequence[np.ndarray]) -> tuple[float | None, float | None]:
     """The 2.5 and 97.5 percentiles; none where a replicate is not defined."""
     values = np.concatenate(draws) if draws else np.array([])
     values = values[~np.isnan(values)]
@@ -333,7 +342,7 @@ def _number(value: Any) -> float | None:
 def _label_rows(model: str, sums: Sums, boot: list[np.ndarray], entry: Variable) -> pl.DataFrame:
     point = per_label(sums.total, sums.n_labels, sums.sets)
     drawn = [per_label(chunk, sums.n_labels, sums.sets)["f1"] for chunk in boot]
-    bounds = [_interval([chunk[:, i] for chunk in drawn]) for i in range(sums.n_labels)]
+    bounds = [interval([chunk[:, i] for chunk in drawn]) for i in range(sums.n_labels)]
     return pl.DataFrame(
         {
             "model": [model] * sums.n_labels,

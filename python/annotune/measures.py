@@ -67,8 +67,8 @@ def label_sums(truth: Array, predicted: Array, n_labels: int, clusters: Array | 
     return Sums(features, np.ones(len(features)), n_labels, sets=False)
 
 
-def set_sums(truth: Array, predicted: Array, answered: Array, clusters: Array | None = None) -> Sums:
-    """Sums for sets of labels: right, wrong and missed labels, and how the sets compare.
+def set_features(truth: Array, predicted: Array, answered: Array) -> Array:
+    """What is summed for sets of labels, shape (n, 3 labels + 5): right, wrong and missed labels, how the sets compare.
 
     Parameters
     ----------
@@ -82,18 +82,13 @@ def set_sums(truth: Array, predicted: Array, answered: Array, clusters: Array | 
     exact = (truth == predicted).all(1) & answered
     any_right = (both > 0) | ((either == 0) & answered)
     jaccard = np.where(either > 0, both / np.maximum(either, 1), answered)
-    features = np.column_stack(
-        [
-            truth & predicted,
-            ~truth & predicted,
-            truth & ~predicted,
-            exact,
-            any_right,
-            jaccard,
-            answered,
-            np.ones(len(truth)),
-        ]
-    ).astype(np.float64)
+    cells = [truth & predicted, ~truth & predicted, truth & ~predicted]
+    return np.column_stack([*cells, exact, any_right, jaccard, answered, np.ones(len(truth))]).astype(np.float64)
+
+
+def set_sums(truth: Array, predicted: Array, answered: Array, clusters: Array | None = None) -> Sums:
+    """Sums for sets of labels; parameters as of `set_features`, and `clusters` to resample in place of units."""
+    features = set_features(truth, predicted, answered)
     if clusters is None:
         rows, counts = np.unique(features, axis=0, return_counts=True)
         return Sums(rows, counts.astype(np.float64), truth.shape[1], sets=True)
