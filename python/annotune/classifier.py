@@ -16,7 +16,7 @@ from annotune.codebook import Variable
 from annotune.codings import SCHEMA
 from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, warn
-from annotune.record import versions
+from annotune.record import put, versions
 
 if TYPE_CHECKING:
     from annotune.evaluation import Evaluation
@@ -107,7 +107,7 @@ class Classifier:
         try:
             temporary.mkdir(parents=True)
             self._write(temporary)
-            _put(temporary, target)
+            put(temporary, target)
         except OSError as error:
             raise AnnotuneError(
                 f"The model cannot be saved to {target}: {error.strerror or error}.", "Choose another folder."
@@ -240,20 +240,6 @@ def _read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or needed - set(card):
         raise _damaged(folder / CARD)
     return card
-
-
-def _put(new: Path, target: Path) -> None:
-    """Rename `new` to `target`; a model that is there already goes only when the new one is in its place."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.exists():
-        os.replace(target, old)
-    try:
-        os.replace(new, target)
-    except OSError:
-        if old.exists():
-            os.replace(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def model_sha256(model: Encoder) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Mapping
 from importlib import metadata
@@ -99,6 +100,20 @@ def write_whole(path: Path, text: str) -> None:
         raise AnnotuneError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put(new: Path, target: Path) -> None:
+    """Rename a file or folder to `target`; what is there already goes only when the new one is in its place."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.is_dir():
+        os.replace(target, old)
+    try:
+        os.replace(new, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def command_line() -> str:
