@@ -1,0 +1,194 @@
+"""Predictions for every text, each hand-coded text by a model that has not seen it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from annotune.classifier import Classifier, load
+from annotune.codebook import Codebook
+from annotune.codings import check
+from annotune.corpus import as_frame, read_corpus
+from annotune.errors import AnnotuneError
+from annotune.evaluation import Evaluation
+from annotune.export.write import write
+from annotune.progress import within
+from annotune.record import fingerprint, frame_sha256, versions
+from annotune.results import attach, require_room
+from annotune.shelf import Shelf
+from annotune.tuner import tune
+from annotune.tuning.base import find_base
+
+ADDED = ("coded", "fold")
+
+
+@dataclass(frozen=True)
+class Crossfit:
+    """Predictions that a correction may rest on.
+
+    Attributes
+    ----------
+    codings
+        A table of codings, a row a text (a row a label for a multi-label variable) in the corpus's order, with the
+        columns `p_<label>`; `fold`: the fold that left the text out, null where the full model coded it; and `pi`
+        where the corpus has it.
+    data
+        A row a text, for `correct`, `prevalence` and the others: the covariates, `<variable>` and its
+        probabilities, `<variable>_gold`, `coded` (whether people coded it), `fold`, and `pi` where the corpus has it.
+    model
+        Tuned on all coded texts; it coded the texts without a fold.
+    evaluation
+        Of the out-of-fold predictions against the gold, beside the baselines.
+    """
+
+    codings: pl.DataFrame
+    data: pl.DataFrame
+    model: Classifier
+    evaluation: Evaluation = field(repr=False)
+
+
+def crossfit(
+    corpus: Any,
+    gold: Any,
+    codebook: Codebook,
+    *,
+    variable: str | None = None,
+    folds: int = 5,
+    group: str | None = None,
+    base: str = "minilm",
+    seed: int = 1,
+    out: str | Path | None = None,
+    precision: str = "float32",
+    **settings: Any,
+) -> Crossfit:
+    """Code the whole corpus so that no hand-coded text is coded by a model that was tuned on it.
+
+    A model fits the texts it was tuned on better than others. Taken for its accuracy elsewhere, that makes any
+    correction too small, so coded texts are predicted in folds (cross-fitting: Chernozhukov et al. 2018), the rest by
+    a model tuned on all of them. A text that equals a coded one has the coded one's prediction.
+
+    Parameters
+    ----------
+    corpus
+        A frame with unit_id, text and covariates (as `read_corpus` returns it). A column `pi` holds the probability
+        with which each text was drawn for hand coding.
+    gold
+        A table of codings with one answer a unit (as `resolve` returns it).
+    codebook, variable
+        What was coded.
+    folds
+        How many; a text in a fold is predicted by a model tuned on the others.
+    group
+        A column of the corpus: texts with the same value (a document, an author) are in one fold.
+    base, seed
+        The base model, and the seed of every draw.
+    out
+        A folder, for several variables a subfolder each, where every finished fold, the model and the codings are
+        kept: what was stopped goes on from there, and what rests on other inputs or settings is done again.
+    precision
+        Of coding the texts without a fold; see `Classifier.classify`.
+    **settings
+        Others of `tune`: method, epochs, device, validation ...
+
+    Returns
+    -------
+    Crossfit
+
+    Raises
+    ------
+    AnnotuneError
+        As `tune` does; and for a column `pi` that holds no probabilities above 0, or columns of the corpus whose
+        names the result needs.
+
+    Examples
+    --------
+    >>> import annotune as at
+    >>> data = at.demo(n=120, n_coded=60)
+    >>> gold = at.resolve(at.read_codings(data.coders["anna"], data.codebook, coder=None), rule="majority")
+    >>> done = at.crossfit(data.corpus, gold, data.codebook, folds=2, method="probe")
+    >>> done.data["coded"].sum(), sorted(done.data["fold"].drop_nulls().unique())
+    (60, [1, 2])
+    """
+    texts, decided, entry = read_corpus(corpus), check(as_frame(gold)), codebook.variable(variable)
+    _require_columns_free(texts, codebook, entry.name)
+    options = {"folds": folds, "group": group, "base": base, "seed": seed, **settings}
+    basis = fingerprint(
+        [frame_sha256(texts), frame_sha256(decided), entry, options, find_base(base).revision, precision, versions()]
+    )
+    shelf = None if out is None else Shelf(Path(out) / entry.name, basis)
+    model = _model(shelf, texts, decided, codebook, entry.name, options)
+    assert model.held_out is not None
+    assert model.evaluation is not None
+    codings = _codings(shelf, model, texts, precision)
+    data = attach(texts, codings, codebook=codebook, gold=decided)
+    by_unit = codings.select("unit_id", "fold").unique("unit_id", keep="first")
+    told = pl.col("unit_id").is_in(model.held_out["unit_id"].unique().implode()).alias("coded")
+    data = data.join(by_unit, on="unit_id", how="left", maintain_order="left").with_columns(told)
+    return Crossfit(codings, data, model, model.evaluation)
+
+
+def _require_columns_free(texts: pl.DataFrame, codebook: Codebook, variable: str) -> None:
+    """Before anything is computed: room for what is added, and a `pi` that can be one."""
+    require_room(texts, [codebook.variable(variable)], gold=True)
+    taken = [name for name in ADDED if name in texts.columns]
+    if taken:
+        raise AnnotuneError(f"The corpus has a column {taken[0]!r} already.", "Rename it, or leave it out.")
+    if "pi" in texts.columns:
+        pi = texts["pi"]
+        sound = pi.dtype.is_numeric() and pi.null_count() == 0 and bool(((pi > 0) & (pi <= 1)).all())
+        if not sound:
+            what = "The corpus's column 'pi' is not a probability above 0 and up to 1 in every row."
+            raise AnnotuneError(what, "Give each text's probability of being drawn for hand coding, or drop it.")
+
+
+def _model(
+    shelf: Shelf | None,
+    texts: pl.DataFrame,
+    gold: pl.DataFrame,
+    codebook: Codebook,
+    variable: str,
+    options: dict[str, Any],
+) -> Classifier:
+    """The model of all coded texts, with its out-of-fold predictions; from the shelf where it is there."""
+    if shelf is not None and shelf.has("model"):
+        return load(shelf.folder / "model", options.get("device", "auto"))
+    model = tune(texts, gold, codebook, variable, keep=None if shelf is None else shelf.folder, **options)
+    if shelf is not None:
+        model.save(shelf.start("model"))
+        shelf.finish("model")
+    return model
+
+
+def _codings(shelf: Shelf | None, model: Classifier, texts: pl.DataFrame, precision: str) -> pl.DataFrame:
+    name = "codings.parquet"
+    if shelf is not None and shelf.has(name):
+        return pl.read_parquet(shelf.folder / name)
+    codings = _in_corpus_order(model, texts, precision)
+    if "pi" in texts.columns:
+        codings = codings.join(texts.select("unit_id", "pi"), on="unit_id", how="left", maintain_order="left")
+    if shelf is not None:
+        write(codings, shelf.start(name))
+        shelf.finish(name)
+    return codings
+
+
+def _in_corpus_order(model: Classifier, texts: pl.DataFrame, precision: str) -> pl.DataFrame:
+    """Out-of-fold predictions for coded texts and those that equal one; the model's for the others."""
+    assert model.held_out is not None
+    coded = texts.filter(pl.col("unit_id").is_in(model.held_out["unit_id"].unique().implode()))
+    likeness = coded.unique("text", keep="first", maintain_order=True).select("text", _like="unit_id")
+    placed = texts.select("unit_id", "text").join(likeness, on="text", how="left", maintain_order="left")
+    own = pl.col("unit_id").is_in(coded["unit_id"].implode())
+    placed = placed.with_columns(pl.when(own).then("unit_id").otherwise("_like").alias("_like"))
+    seen, rest = placed.filter(pl.col("_like").is_not_null()), placed.filter(pl.col("_like").is_null())
+    held = model.held_out.rename({"unit_id": "_like"})
+    parts = [seen.select("unit_id", "_like").join(held, on="_like").select(model.held_out.columns)]
+    if len(rest):
+        with within("Texts that nobody coded"):
+            parts.append(model.classify(rest.select("unit_id", "text"), precision=precision))
+    order = texts.select("unit_id", _row=pl.int_range(pl.len()))
+    codings = pl.concat(parts, how="diagonal").join(order, on="unit_id")
+    return codings.sort("_row", maintain_order=True).drop("_row")
