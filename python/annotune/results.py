@@ -74,10 +74,10 @@ def require_room(corpus: pl.DataFrame, variables: Sequence[Variable], gold: bool
 def _added(entry: Variable, gold: bool) -> list[str]:
     """The columns that a variable can add, whatever the codings hold."""
     name = entry.name
-    probabilities = [f"{name}_status", *_columns(entry, f"{name}_p").values()]
+    probabilities = [f"{name}_status", *label_columns(entry, f"{name}_p").values()]
     if entry.kind == "multilabel":
-        decided = list(_columns(entry, f"{name}_gold").values())
-        return [*_columns(entry, name).values(), *probabilities, *(decided if gold else [])]
+        decided = list(label_columns(entry, f"{name}_gold").values())
+        return [*label_columns(entry, name).values(), *probabilities, *(decided if gold else [])]
     return [name, f"{name}_prob", *probabilities, *([f"{name}_gold"] if gold else [])]
 
 
@@ -88,7 +88,7 @@ def headings(codebook: Codebook) -> dict[str, str]:
         told[f"{entry.name}_prob"] = f"{entry.name}: the coder's probability for its label"
         told[f"{entry.name}_status"] = f"{entry.name}: why there is a label, or none"
         told[f"{entry.name}_gold"] = f"{entry.name}: what people decided"
-        for label, column in _columns(entry, f"{entry.name}_p").items():
+        for label, column in label_columns(entry, f"{entry.name}_p").items():
             told[column] = f"{entry.name}: the coder's probability for {label}"
     return told
 
@@ -97,7 +97,7 @@ def _beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.Data
     if rows["coder"].n_unique() > 1:
         raise AnnotuneError(f"{entry.name!r} was coded by several coders.", "Choose one, or resolve them first.")
     name, sets = entry.name, entry.kind == "multilabel"
-    named = _columns(entry, f"{name}_p")
+    named = label_columns(entry, f"{name}_p")
     probabilities = [pl.col(f"p_{label}").alias(named[label]) for label in entry.names if f"p_{label}" in rows.columns]
     first = rows.unique("unit_id", keep="first", maintain_order=True)
     if not sets and len(first) < len(rows):
@@ -129,12 +129,12 @@ def _columns_of_sets(rows: pl.DataFrame, entry: Variable, stem: str) -> pl.DataF
     coded = pl.col("status").is_in(["ok", "none"]).any()
     given = [
         pl.when(coded).then((pl.col("label") == label).fill_null(False).any()).cast(pl.Int8).alias(column)
-        for label, column in _columns(entry, stem).items()
+        for label, column in label_columns(entry, stem).items()
     ]
     return rows.group_by("unit_id", maintain_order=True).agg(given)
 
 
-def _columns(entry: Variable, stem: str) -> dict[str, str]:
+def label_columns(entry: Variable, stem: str) -> dict[str, str]:
     """A column name for each label, in letters, digits and underscores; its code where names would collide."""
     names = {label: f"{stem}_" + re.sub(r"\W+", "_", label).strip("_") for label in entry.names}
     if len({name.casefold() for name in names.values()}) < len(names):
