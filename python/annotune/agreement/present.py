@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from annotune.agreement.reliability import SCHEMA
+from annotune.latex import escaped
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,13 +33,6 @@ NAMES = {
 KAPPA_WORDS = ((0.0, "poor"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"))
 LANDIS_KOCH = "Landis and Koch 1977, p. 165"
 KRIPPENDORFF = "Krippendorff 2004, p. 241: reliable from .800, tentative from .667"
-TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"} | {
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "\\": r"\textbackslash{}",
-    ">": r"\textgreater{}",
-    "<": r"\textless{}",
-}
 MOST_NAMED = 3  # rows that a note names
 NUMBERS = 4  # the last columns of a printed table
 CAUTION = "Conventions are no verdict: how much agreement is enough depends on what the codes are used for."
@@ -136,8 +130,8 @@ def screen(found: pl.DataFrame) -> Table:
 def tex(found: pl.DataFrame) -> str:
     """The table as LaTeX, for the package booktabs."""
     shown, header = _cells(found)
-    lines = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in shown]
-    head = " & ".join(_escaped(cell) for cell in header) + r" \\"
+    lines = [" & ".join(escaped(cell) for cell in row) + r" \\" for row in shown]
+    head = " & ".join(escaped(cell) for cell in header) + r" \\"
     below = [f"% {said}" for said in found["note"].drop_nulls().unique(maintain_order=True)] if "note" in found else []
     return "\n".join(
         [
@@ -166,10 +160,6 @@ def notes(found: pl.DataFrame) -> list[str]:
 def _some(rows: list[str]) -> str:
     rest = len(rows) - MOST_NAMED
     return "; ".join(rows[:MOST_NAMED]) + (f"; and {rest:,} more" if rest > 0 else "")
-
-
-def _escaped(cell: str) -> str:
-    return "".join(TEX.get(sign, sign) for sign in cell)
 
 
 def _cells(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:

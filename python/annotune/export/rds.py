@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -25,17 +26,21 @@ ASCII, UTF8, NA_STRING = 0x0004_0009, 0x0000_8009, 0x0000_0009  # the flags of a
 NA_INTEGER = -(2**31)
 NA_REAL = 0x7FF0_0000_0000_07A2
 MOST_ROWS = 2**31 - 1
+HEADER = b"X\n" + struct.pack(">iiii5s", 3, 0x0004_0000, 0x0003_0500, 5, b"UTF-8")
 
 Pack = Callable[[pl.Series], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A vector of R: its type, its length, its values as bytes, a part at a time, and its attributes."""
+    """A vector of R: its type, its length, its values as bytes, a part at a time, and its attributes.
+
+    The parts of a list are vectors themselves.
+    """
 
     kind: int
     length: int
-    parts: Iterable[np.ndarray]
+    parts: Iterable[np.ndarray | Vector]
     attributes: dict[str, Vector] = field(default_factory=dict)
 
 
@@ -49,37 +54,50 @@ def write(
     if sheet.rows > MOST_ROWS:
         raise AnnotuneError(f"{sheet.rows:,} rows are more than an R data frame has.", "Write them as parquet.")
     changes: list[Change] = []
+    with _opened(path, compress) as out:
+        _write(out, sheet, facts, labelled, changes)
+    return changes
+
+
+def write_object(vector: Vector, path: Path) -> None:
+    """Write any vector of R, such as a list of lists, to `path`."""
+    with _opened(path, True) as out:
+        out.write(HEADER)
+        _put(out, vector)
+
+
+@contextmanager
+def _opened(path: Path, compress: bool) -> Iterator[IO[bytes] | gzip.GzipFile]:
     with path.open("wb") as file:
         if compress:  # neither a name nor a time goes into the header: the same data give the same bytes
             with gzip.GzipFile("", "wb", 1, file, mtime=0) as packed:
-                _write(packed, sheet, facts, labelled, changes)
+                yield packed
         else:
-            _write(file, sheet, facts, labelled, changes)
-    return changes
+            yield file
 
 
 def _write(
     out: IO[bytes] | gzip.GzipFile, sheet: Sheet, facts: dict[str, Facts], labelled: bool, changes: list[Change]
 ) -> None:
     """The data frame: a list of its columns, and its attributes."""
-    out.write(b"X\n" + struct.pack(">iiii5s", 3, 0x0004_0000, 0x0003_0500, 5, b"UTF-8"))
+    out.write(HEADER)
     out.write(struct.pack(">ii", LIST | HAS_CLASS | HAS_ATTRIBUTES, len(sheet.columns)))
     for column in sheet.columns:
         _put(out, _vector(sheet, column, facts[column.name], labelled, changes))
     attributes = {
-        "names": _texts([column.name for column in sheet.columns]),
+        "names": texts([column.name for column in sheet.columns]),
         "row.names": Vector(INTEGER, 2, [np.array([NA_INTEGER, -sheet.rows], ">i4")]),
-        "class": _texts(["tbl_df", "tbl", "data.frame"]),
+        "class": texts(["tbl_df", "tbl", "data.frame"]),
     }
     if sheet.title:
-        attributes["label"] = _texts([sheet.title])
+        attributes["label"] = texts([sheet.title])
     if sheet.notes:
-        attributes["notes"] = _texts(sheet.notes)
+        attributes["notes"] = texts(sheet.notes)
     _put_attributes(out, attributes)
 
 
 def _vector(sheet: Sheet, column: Column, facts: Facts, labelled: bool, changes: list[Change]) -> Vector:
-    heading = {"label": _texts([column.heading])} if column.heading else {}
+    heading = {"label": texts([column.heading])} if column.heading else {}
     explained = column.status is not None and facts.nulls > 0
     if column.labels is None and not (labelled and explained and sheet.schema[column.name].is_numeric()):
         if explained:
@@ -105,8 +123,8 @@ def is_ambiguous(column: Column, facts: Facts) -> bool:
 def _factor(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
     """Levels in codebook order; `codes` keeps the codes that a factor has no place for."""
     described = {
-        "levels": _texts(column.names),
-        "class": _texts(["ordered", "factor"] if column.ordered else ["factor"]),
+        "levels": texts(column.names),
+        "class": texts(["ordered", "factor"] if column.ordered else ["factor"]),
         "codes": Vector(REAL, len(column.names), [np.array(list(column.labels or {}), ">f8")]),
     }
     places = map(_integers, sheet.column(column.positions()))
@@ -119,14 +137,14 @@ def _labelled(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Ve
     reasons = [(letter, text) for letter, text in column.lettered.items() if text]
     coded = pl.Series([*labels, *(None for _ in reasons)], dtype=pl.Float64)
     tagged = pl.Series([*(0 for _ in labels), *(ord(letter) for letter, _ in reasons)], dtype=pl.UInt64)
-    names = {"names": _texts([*labels.values(), *(text for _, text in reasons)])}
+    names = {"names": texts([*labels.values(), *(text for _, text in reasons)])}
     described = {
         "labels": Vector(REAL, len(coded), [_reals(coded, tagged)], names),
-        "class": _texts(["haven_labelled", "vctrs_vctr", "double"]),
+        "class": texts(["haven_labelled", "vctrs_vctr", "double"]),
     }
     described = described if column.labels is not None or reasons else {}
-    numbers = {letter: ord(letter) for letter in column.lettered}
-    tags = column.tags().replace_strict(numbers, default=0, return_dtype=pl.UInt64).alias("tag")
+    ordinals = {letter: ord(letter) for letter in column.lettered}
+    tags = column.tags().replace_strict(ordinals, default=0, return_dtype=pl.UInt64).alias("tag")
     cells = sheet.batches([column.codes().alias("code"), tags])
     values = (_reals(batch["code"], batch["tag"]) for batch in cells)
     return Vector(REAL, sheet.rows, values, attributes | described)
@@ -139,17 +157,33 @@ def _plain(cells: pl.Expr, dtype: pl.DataType, facts: Facts) -> tuple[int, pl.Ex
     if dtype in (pl.Boolean, pl.Null):
         return LOGICAL, cells, _integers, {}
     if dtype == pl.Date:
-        return REAL, cells.to_physical(), _reals, {"class": _texts(["Date"])}
+        return REAL, cells.to_physical(), _reals, {"class": texts(["Date"])}
     if isinstance(dtype, pl.Datetime):
         seconds = cells.to_physical() / {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
-        return REAL, seconds, _reals, {"class": _texts(["POSIXct", "POSIXt"]), "tzone": _texts(["UTC"])}
+        return REAL, seconds, _reals, {"class": texts(["POSIXct", "POSIXt"]), "tzone": texts(["UTC"])}
     if dtype.is_integer() and max(-(facts.low or 0), facts.high or 0) < 2**31:
         return INTEGER, cells, _integers, {}
     return REAL, cells, _reals, {}
 
 
-def _texts(texts: Sequence[str]) -> Vector:
-    return Vector(STRING, len(texts), [_characters(pl.Series(texts, dtype=pl.String))])
+def texts(values: Sequence[str | None]) -> Vector:
+    """A character vector."""
+    return Vector(STRING, len(values), [_characters(pl.Series(values, dtype=pl.String))])
+
+
+def numbers(values: Sequence[float | None], attributes: Mapping[str, Vector] | None = None) -> Vector:
+    """A numeric vector, with attributes such as its names or dimensions."""
+    return Vector(REAL, len(values), [_reals(pl.Series(values, dtype=pl.Float64))], dict(attributes or {}))
+
+
+def integers(values: Sequence[int | None]) -> Vector:
+    """An integer vector."""
+    return Vector(INTEGER, len(values), [_integers(pl.Series(values, dtype=pl.Int64))])
+
+
+def listed(items: Mapping[str, Vector], attributes: Mapping[str, Vector] | None = None) -> Vector:
+    """A named list."""
+    return Vector(LIST, len(items), list(items.values()), {"names": texts(list(items)), **(attributes or {})})
 
 
 def _integers(cells: pl.Series) -> np.ndarray:
@@ -171,7 +205,10 @@ def _put(out: IO[bytes] | gzip.GzipFile, vector: Vector) -> None:
     flags |= HAS_CLASS if "class" in vector.attributes else 0
     out.write(struct.pack(">ii", flags, vector.length))
     for part in vector.parts:
-        out.write(part.data)
+        if isinstance(part, Vector):
+            _put(out, part)
+        else:
+            out.write(part.data)
     if vector.attributes:
         _put_attributes(out, vector.attributes)
 
@@ -184,20 +221,20 @@ def _put_attributes(out: IO[bytes] | gzip.GzipFile, attributes: dict[str, Vector
     out.write(struct.pack(">i", NIL))
 
 
-def _characters(texts: pl.Series) -> np.ndarray:
+def _characters(cells: pl.Series) -> np.ndarray:
     """Every text as flags, length and bytes, laid out for all of them at once."""
-    lengths = texts.str.len_bytes()
-    plain = (lengths == texts.str.len_chars()).to_numpy()
-    missing = texts.is_null().to_numpy()
-    heads = np.empty((len(texts), 2), ">i4")
+    lengths = cells.str.len_bytes()
+    plain = (lengths == cells.str.len_chars()).to_numpy()
+    missing = cells.is_null().to_numpy()
+    heads = np.empty((len(cells), 2), ">i4")
     heads[:, 0] = np.where(missing, NA_STRING, np.where(plain, ASCII, UTF8))
     sizes = lengths.fill_null(0).to_numpy().astype(np.int64)
     heads[:, 1] = np.where(missing, -1, sizes)
     starts = np.cumsum(sizes + 8) - sizes - 8
     places = (starts[:, None] + np.arange(8)).ravel()
-    out = np.empty(int(sizes.sum()) + 8 * len(texts), np.uint8)
+    out = np.empty(int(sizes.sum()) + 8 * len(cells), np.uint8)
     body = np.ones(len(out), bool)
     body[places] = False
     out[places] = heads.view(np.uint8).ravel()
-    out[body] = np.frombuffer(texts.str.join("").cast(pl.Binary).item() or b"", np.uint8)
+    out[body] = np.frombuffer(cells.str.join("").cast(pl.Binary).item() or b"", np.uint8)
     return out

@@ -15,6 +15,7 @@ from annotune.codebook import Codebook
 from annotune.corpus import as_frame
 from annotune.errors import AnnotuneError
 from annotune.export import confirm, dta, others, rds
+from annotune.export.estimates import SUFFIXES, Estimates, about, title_of, write_estimates
 from annotune.export.files import replacing
 from annotune.export.scripts import Regression, scripts
 from annotune.export.sheet import Change, Facts, Sheet, describe, tame, writable
@@ -54,9 +55,12 @@ def write(
     Parameters
     ----------
     data
-        A polars or pandas frame, a polars LazyFrame, or the path of a table.
+        A polars or pandas frame, a polars LazyFrame, or the path of a table; or a `Correction`, as `correct` gives it.
     paths
-        Where to: one path or several; .dta, .rds, .parquet, .csv, .sav or .xlsx.
+        Where to: one path or several; .dta, .rds, .parquet, .csv, .sav or .xlsx. A correction also goes to .tex, .docx
+        and .html as a table with three rows for each coefficient (these need the package maketables), to .do as
+        matrices b and V that are posted in Stata, and to .rds as an R object with coefficients and vcov; elsewhere its
+        estimates are the rows. Of the options below it takes title and notes.
     codebook
         Columns named after its variables, and Enum columns of their labels, get the codes and labels: value labels
         in Stata and SPSS, factor levels in codebook order in R. Where a column `topic_status` stands beside
@@ -98,10 +102,14 @@ def write(
     targets = [
         Path(path) for path in (paths if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths])
     ]
-    for target in targets:
-        require_writer(target)
     if not targets:
         raise AnnotuneError("No file to write to was given.", "Give at least one path.")
+    if isinstance(data, Estimates):
+        if any(option is not None for option in (codebook, labels, headings, regressions)) or labelled:
+            raise AnnotuneError("A correction takes no codebook, labels or regressions.", "Give title and notes only.")
+        return _write_correction(data, targets, notes or (), title or "")
+    for target in targets:
+        require_writer(target)
     changes: list[tuple[str, Change]] = []
     coded = {*(labels or {}), *(variable.name for variable in (codebook.variables if codebook else ()))}
     with _source(data, targets[0].parent, coded) as (frame, known_labels, known_headings):
@@ -120,12 +128,27 @@ def write(
     return _report(changes)
 
 
-def require_writer(target: Path) -> None:
-    """Stop where no format has the target's suffix."""
-    if target.suffix.lower() not in WRITERS:
+def _write_correction(found: Estimates, targets: Sequence[Path], notes: Sequence[str], title: str) -> pl.DataFrame:
+    """What only a correction can be written to, and its estimates as a table for all else."""
+    for target in targets:
+        require_writer(target, correction=True)
+    own = [target for target in targets if target.suffix.lower() in SUFFIXES]
+    tables: list[str | Path] = [target for target in targets if target not in own]
+    write_estimates(found, own, title, notes)
+    if not tables:
+        return _report([])
+    return write(found.estimates, tables, title=title or title_of(found), notes=[*about(found), *notes])
+
+
+def require_writer(target: Path, correction: bool = False) -> None:
+    """Stop where no format has the target's suffix; a correction has more of them than data have."""
+    known = [*WRITERS, *(suffix for suffix in SUFFIXES if correction and suffix not in WRITERS)]
+    suffix = target.suffix.lower()
+    if suffix not in known:
+        advice = " That is for what correct() gives." if suffix in SUFFIXES else ""
         raise AnnotuneError(
             f"{target}: no writer for {target.suffix or 'a file without suffix'!r}.",
-            f"Use one of {', '.join(WRITERS)}.",
+            f"Use one of {', '.join(known)}.{advice}",
         )
 
 

@@ -1,0 +1,20 @@
+"""Text that LaTeX takes as it stands."""
+
+from __future__ import annotations
+
+SIGNS = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"} | {
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    ">": r"\textgreater{}",
+    "<": r"\textless{}",
+}
+
+
+def escaped(text: str) -> str:
+    """The text with LaTeX's own signs written out.
+
+    >>> escaped("topic_1 & 5 %")
+    'topic\\\\_1 \\\\& 5 \\\\%'
+    """
+    return "".join(SIGNS.get(sign, sign) for sign in text)
