@@ -1,0 +1,265 @@
+"""The Python half of the R package's boundary: plain lists and dictionaries in, the same out.
+
+R's reticulate turns vectors into NumPy arrays, missing strings into 'NA' and long numbers into wrong ones, each version
+in its own way; plain lists and dictionaries cross unharmed on all of them. So R wraps what is more than a word or a
+number in a dictionary that says what it is under `.r`, and finds in the answer the same under `.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import operator
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pydantic
+
+import annotune
+from annotune.codebook import Codebook
+from annotune.errors import AnnotuneError, AnnotuneWarning
+from annotune.export.write import write
+from annotune.progress import Listener, listening
+from annotune.tables import Table
+from annotune.tables.labelled import as_whole, name_values
+from annotune.tables.reasons import beside
+
+Packed = dict[str, Any]
+SECONDS_BETWEEN = 0.1  # two reports of progress: R needs far longer for one than a step of work may take
+R_INTEGERS = range(-(2**31) + 1, 2**31)  # the smallest 32-bit number is R's NA
+EXACT = 2**53  # beyond, R's doubles skip whole numbers
+
+
+def version() -> str:
+    """Of annotune, which must fit the R package's."""
+    return annotune.__version__
+
+
+def call(name: str, arguments: Mapping[str, Any], listener: Listener | None = None) -> Packed:
+    """Call a public name of annotune (`reliability`, `Classifier.classify`) with what R sent.
+
+    Returns
+    -------
+    dict
+        `value`, packed; `warnings`, a sentence each; and, where the call came to nothing, `error`
+        (what, advice) or `interrupted`.
+    """
+    told: list[str] = []
+    answer: Packed = {}
+    try:
+        with _collected(told), contextlib.redirect_stdout(io.StringIO()), _reporting(listener):
+            found = _HERE.get(name) or operator.attrgetter(name)(annotune)
+            answer["value"] = pack(found(**{key: unpack(value) for key, value in arguments.items()}))
+    except AnnotuneError as error:
+        answer["error"] = {"what": error.what, "advice": error.advice}
+    except KeyboardInterrupt:
+        answer["interrupted"] = True
+    return answer | {"warnings": told}
+
+
+@contextlib.contextmanager
+def _collected(told: list[str]) -> Iterator[None]:
+    """Our own warnings as sentences in `told`; those of others go where they went."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", AnnotuneWarning)
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            told.append(str(message)) if issubclass(category, AnnotuneWarning) else others(
+                message, category, *where, **more
+            )
+
+        warnings.showwarning = show
+        yield
+
+
+def _reporting(listener: Listener | None) -> contextlib.AbstractContextManager[None]:
+    """Progress to R, now and then, and always its end; R without a listener wants no bar from here either."""
+    last = 0.0
+
+    def report(what: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if listener is not None and (now - last >= SECONDS_BETWEEN or done >= total):
+            last = now
+            listener(what, int(done), int(total))
+
+    return listening(report)
+
+
+def unpack(value: Any) -> Any:
+    """What R sent, as the public functions take it."""
+    if isinstance(value, Mapping):
+        make = _MAKERS.get(value.get(".r", ""))
+        return make(value) if make else {key: unpack(part) for key, part in value.items()}
+    return [unpack(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def _table(sent: Mapping[str, Any]) -> Table:
+    """A data frame with its value labels, its variable labels, and the reasons why cells are missing."""
+    columns = {column["name"]: column for column in sent["columns"]}
+    frame = pl.DataFrame([_series(column, int(sent["rows"])) for column in columns.values()])
+    labels = {name: _codes(column) for name, column in columns.items() if "codes" in column}
+    headings = {name: column["heading"] for name, column in columns.items() if column.get("heading")}
+    why = {name: pl.Series(column["why"], dtype=pl.String) for name, column in columns.items() if "why" in column}
+    return Table(beside(frame, why, "The data frame")[0], labels, headings)
+
+
+def _series(column: Mapping[str, Any], rows: int) -> pl.Series:
+    kind, name = column["type"], column["name"]
+    values = [None] * rows if kind == "blank" else column["values"]
+    values = values if isinstance(values, list) else [values]
+    if kind == "factor":
+        levels = _several(column["levels"])
+        places = pl.Series([None if code is None else code - 1 for code in values], dtype=pl.Int64)
+        return pl.Series(name, levels, dtype=pl.Enum(levels)).gather(places)
+    if kind == "labelled":
+        return name_values(as_whole(pl.Series(name, values, dtype=pl.Float64)), _codes(column))
+    if kind == "datetime":
+        return (pl.Series(name, values, dtype=pl.Float64) * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
+    if kind == "date":
+        return pl.Series(name, values, dtype=pl.Int32).cast(pl.Date)
+    if kind == "list":
+        return pl.Series(name, [None if cell is None else _several(cell) for cell in values], dtype=pl.List(pl.String))
+    return pl.Series(name, values, dtype=_PLAIN[kind])
+
+
+def _codes(column: Mapping[str, Any]) -> dict[int, str]:
+    pairs = zip(_several(column["codes"]), _several(column["names"]), strict=True)
+    return dict(sorted((int(code), name) for code, name in pairs))
+
+
+def _several(cell: Any) -> list[Any]:
+    """R sends a vector of length one as its element."""
+    return list(cell) if isinstance(cell, (list, tuple)) else [cell]
+
+
+_PLAIN: dict[str, Any] = {
+    "string": pl.String,
+    "integer": pl.Int64,
+    "double": pl.Float64,
+    "logical": pl.Boolean,
+    "blank": pl.Null,
+}
+_MAKERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "frame": lambda sent: _table(sent).frame,
+    "table": _table,
+    "codebook": lambda sent: Codebook.model_validate(sent["content"]),
+}
+
+
+def pack(value: Any) -> Any:
+    """A result as R can hold it: frames as columns, our own objects as their parts."""
+    if isinstance(value, (str, bool, float)) or value is None:
+        return value
+    if isinstance(value, (int, np.integer)):
+        return int(value) if value in R_INTEGERS else float(value)
+    if isinstance(value, pl.DataFrame):
+        return {".py": "frame", "rows": value.height, "columns": [_packed(column) for column in value]}
+    if isinstance(value, pl.Series):
+        return {".py": "column", **_packed(value)}
+    if isinstance(value, np.ndarray):
+        return {".py": "array", "dim": list(value.shape), "values": value.astype(float).ravel("F").tolist()}
+    if isinstance(value, pydantic.BaseModel):
+        return {".py": type(value).__name__, **{name: pack(part) for name, part in value}}
+    if is_dataclass(value):
+        return _parts(value)
+    if isinstance(value, Mapping):
+        return {str(key): pack(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [pack(part) for part in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, Path) else repr(value)
+
+
+def _parts(value: Any) -> Packed:
+    kind = type(value).__name__
+    if kind == "Classifier":  # R keeps the object itself, which holds the network, beside what can be told of it
+        wanted = ("name", "variable", "labels", "card", "evaluation", "held_out")
+        return {".py": kind, "object": Kept(value), **{name: pack(getattr(value, name)) for name in wanted}}
+    return {".py": kind, **{field.name: pack(getattr(value, field.name)) for field in fields(value)}}
+
+
+class Kept:
+    """Something that stays in Python; a class of its own, so that nothing on the way converts it."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+_MAKERS["object"] = lambda sent: sent["object"].value
+
+
+def _packed(column: pl.Series) -> Packed:
+    """A column as a flat list without gaps, and where its gaps are."""
+    kind, values, more = _flat(column)
+    return {
+        "name": column.name,
+        "type": kind,
+        "values": values,
+        "missing": column.is_null().arg_true().to_list(),
+        **more,
+    }
+
+
+def _flat(column: pl.Series) -> tuple[str, list[Any], Packed]:
+    dtype = column.dtype
+    if isinstance(dtype, pl.Categorical):
+        words = column.cast(pl.String)
+        return _flat(words.cast(pl.Enum(words.drop_nulls().unique(maintain_order=True))))
+    if isinstance(dtype, pl.Enum):
+        places = column.to_physical().cast(pl.Int64).fill_null(-1).to_list()
+        return "factor", places, {"levels": dtype.categories.to_list()}
+    if dtype == pl.Boolean:
+        return "logical", column.fill_null(False).to_list(), {}
+    if dtype.is_integer():
+        return _whole(column.fill_null(0)) if len(column) else ("integer", [], {})
+    if dtype.is_float() or dtype.is_decimal():
+        return "double", column.cast(pl.Float64).fill_null(float("nan")).to_list(), {}
+    if dtype == pl.Date:
+        return "date", column.to_physical().fill_null(0).to_list(), {}
+    if isinstance(dtype, pl.Datetime):
+        seconds = column.cast(pl.Datetime("us", dtype.time_zone)).to_physical() / 1e6
+        return "datetime", seconds.fill_null(float("nan")).to_list(), {}
+    if dtype.is_nested():
+        return "list", [[] if cell is None else [str(part) for part in cell] for cell in column.to_list()], {}
+    if dtype == pl.Null:
+        return "logical", [False] * len(column), {}
+    return "string", column.cast(pl.String).fill_null("").to_list(), {}
+
+
+def _whole(column: pl.Series) -> tuple[str, list[Any], Packed]:
+    """Whole numbers as R's integers, else as doubles, else, where doubles would lose digits, as words."""
+    extremes = [
+        int(value) for value in column.to_frame().select(pl.all().min(), pl.all().max().name.suffix(" ")).row(0)
+    ]
+    if all(value in R_INTEGERS for value in extremes):
+        return "integer", column.to_list(), {}
+    if all(abs(value) <= EXACT for value in extremes):
+        return "double", column.cast(pl.Float64).to_list(), {}
+    return "string", column.cast(pl.String).to_list(), {}
+
+
+def _write(data: Table, paths: Any, labels: Any = None, headings: Any = None, **options: Any) -> pl.DataFrame:
+    """`write` for a data frame that knows its own labels."""
+    return write(
+        data.frame,
+        paths,
+        labels={**data.labels, **(labels or {})},
+        headings={**data.headings, **(headings or {})},
+        **options,
+    )
+
+
+def _save(model: Any, folder: str) -> str:
+    return str(model.save(folder))
+
+
+_HERE: dict[str, Callable[..., Any]] = {"write": _write, "save": _save}

@@ -1,0 +1,87 @@
+#' How far do coders agree?
+#'
+#' Agreement of all coders ([at_reliability()]), of each two ([at_pairwise_reliability()]), on each label against all
+#' others ([at_category_reliability()]), of people with a model as compared with people among themselves
+#' ([at_compare_reliability()]), and of each coder with the rest ([at_coder_quality()]).
+#'
+#' @param codings A table of codings, from [at_codings()].
+#' @param variable What to look at; each variable by default.
+#' @param codebook An [at_codebook()]: gives the full set of labels and their order, and says what is multi-label.
+#' @param level `"nominal"`, `"ordinal"`, `"interval"`, `"ratio"`; the weights `"linear"`, `"quadratic"`,
+#'   `"gwet_ordinal"`; `"masi"` or `"jaccard"` for multi-label variables. By default what the codebook says.
+#' @param metrics Any of percent, cohen_kappa, scott_pi, fleiss_kappa, conger_kappa, light_kappa, brennan_prediger, ac1,
+#'   ac2, alpha, icc1, ..., icc3k. By default percent, alpha, a kappa and AC1 or AC2.
+#' @param by Columns of the codings; agreement is computed within each of their groups.
+#' @param ci `"bootstrap"` (bias-corrected and accelerated), `"analytic"` (delta method) or `"gwet"`.
+#' @param n_boot,seed How many replicates, and the seed they are drawn with.
+#' @param cluster A column whose groups are resampled in place of texts, or `"coder"` for the jackknife over coders.
+#' @param models The coders to be compared with all the others.
+#' @return A tibble of class `at_reliability` with a row per metric: variable, metric, level, category, coder_a, coder_b,
+#'   estimate, se, ci_low, ci_high (95 %), n_units, n_pairable, n_coders, method, note. What is not defined is NA, and the
+#'   note says why. `plot()` shows the estimates with their intervals.
+#' @references Krippendorff, K. (2019). *Content Analysis* (4th ed.). Gwet, K. L. (2014). *Handbook of Inter-Rater
+#'   Reliability* (4th ed.).
+#' @examplesIf at_available()
+#' wide <- data.frame(unit_id = 1:4, anna = c("yes", "no", "no", "yes"), ben = c("yes", "no", "yes", NA))
+#' codings <- at_codings(wide, variable = "vote", coders = c("anna", "ben"))
+#' at_reliability(codings, metrics = c("percent", "alpha"), ci = "analytic")
+#' @export
+at_reliability <- function(codings, variable = NULL, codebook = NULL, level = NULL, metrics = NULL, by = NULL,
+                           ci = c("bootstrap", "analytic", "gwet"), n_boot = 1000, cluster = NULL, seed = 1) {
+  agreement(
+    "reliability", codings,
+    variable = variable, codebook = codebook, level = level, metrics = several(metrics), by = several(by),
+    ci = match.arg(ci), n_boot = n_boot, cluster = cluster, seed = seed
+  )
+}
+
+#' @rdname at_reliability
+#' @export
+at_pairwise_reliability <- function(codings, variable = NULL, codebook = NULL, level = NULL, metrics = NULL, by = NULL,
+                                    ci = c("bootstrap", "analytic", "gwet"), n_boot = 1000, cluster = NULL, seed = 1) {
+  agreement(
+    "pairwise_reliability", codings,
+    variable = variable, codebook = codebook, level = level, metrics = several(metrics), by = several(by),
+    ci = match.arg(ci), n_boot = n_boot, cluster = cluster, seed = seed
+  )
+}
+
+#' @rdname at_reliability
+#' @export
+at_category_reliability <- function(codings, variable = NULL, codebook = NULL, metrics = NULL, by = NULL,
+                                    ci = c("bootstrap", "analytic", "gwet"), n_boot = 1000, cluster = NULL, seed = 1) {
+  agreement(
+    "category_reliability", codings,
+    variable = variable, codebook = codebook, metrics = several(metrics), by = several(by),
+    ci = match.arg(ci), n_boot = n_boot, cluster = cluster, seed = seed
+  )
+}
+
+#' @rdname at_reliability
+#' @export
+at_compare_reliability <- function(codings, models, variable = NULL, codebook = NULL, level = NULL, metrics = NULL,
+                                   by = NULL, ci = c("bootstrap", "analytic", "gwet"), n_boot = 1000, cluster = NULL,
+                                   seed = 1) {
+  agreement(
+    "compare_reliability", codings,
+    models = several(models), variable = variable, codebook = codebook, level = level, metrics = several(metrics),
+    by = several(by), ci = match.arg(ci), n_boot = n_boot, cluster = cluster, seed = seed
+  )
+}
+
+#' @rdname at_reliability
+#' @export
+at_coder_quality <- function(codings, variable = NULL, codebook = NULL, level = NULL, metrics = NULL, by = NULL,
+                             ci = c("bootstrap", "analytic", "gwet"), n_boot = 1000, cluster = NULL, seed = 1) {
+  agreement(
+    "coder_quality", codings,
+    variable = variable, codebook = codebook, level = level, metrics = several(metrics), by = several(by),
+    ci = match.arg(ci), n_boot = n_boot, cluster = cluster, seed = seed
+  )
+}
+
+agreement <- function(verb, codings, ...) {
+  found <- at_call(verb, codings = codings_to_python(codings), ...)
+  class(found) <- c("at_reliability", class(found))
+  found
+}

@@ -1,0 +1,251 @@
+# Everything that passes between R and Python passes through this file. Only words, numbers, lists and dictionaries
+# cross, because the versions of reticulate differ in all else: what is more says what it is under `.r` on its way to
+# Python and under `.py` on its way back. The other half is annotune/rcalls.py.
+
+the <- new.env(parent = emptyenv())
+
+# Calls a public name of the Python package: `verb` is `reliability` or `Classifier.classify`, `...` its arguments
+# by Python's names. NULL leaves an argument at Python's default.
+at_call <- function(verb, ...) {
+  arguments <- lapply(drop_nulls(list(...)), to_python)
+  answer <- run_python(verb, arguments)
+  for (message in as.character(unlist(answer$warnings))) warn(message)
+  if (isTRUE(answer$interrupted)) rlang::interrupt()
+  if (!is.null(answer$error)) abort(answer$error$what, answer$error$advice)
+  from_python(answer$value)
+}
+
+run_python <- function(verb, arguments) {
+  python <- python_half()
+  if (length(arguments) == 0) arguments <- reticulate::dict()
+  listener <- progress_listener()
+  on.exit(listener$done())
+  tryCatch(
+    python$call(verb, arguments, listener$report),
+    error = function(error) abort_unexpected(error)
+  )
+}
+
+drop_nulls <- function(x) x[!vapply(x, is.null, NA)]
+
+# To Python -----------------------------------------------------------------------------------------------------------
+
+to_python <- function(x) {
+  if (inherits(x, "at_codebook")) {
+    return(list(.r = "codebook", content = codebook_content(x)))
+  }
+  if (inherits(x, "at_model")) {
+    return(list(.r = "object", object = model_pointer(x)))
+  }
+  if (inherits(x, "at_sent") || inherits(x, "python.builtin.object")) {
+    return(x)
+  }
+  if (is.data.frame(x)) {
+    return(frame_to_python(x))
+  }
+  if (is.factor(x)) x <- as.character(x)
+  if (is.list(x) || !is.null(names(x))) {
+    return(list_to_python(x))
+  }
+  if (length(x) == 1) scalar_to_python(x) else list_to_python(x)
+}
+
+list_to_python <- function(x) {
+  items <- lapply(as.list(x), to_python)
+  if (length(items) == 0 && !is.null(names(x))) reticulate::dict() else items
+}
+
+# Whole numbers are integers in Python, where n = 1000 would otherwise be 1000.0; a missing value is None.
+scalar_to_python <- function(x) {
+  if (is.function(x)) {
+    return(x)
+  }
+  if (is.na(x)) {
+    return(NULL)
+  }
+  if (is.character(x)) {
+    return(enc2utf8(x))
+  }
+  if (is.double(x) && x == round(x) && abs(x) <= .Machine$integer.max) as.integer(x) else x
+}
+
+# A list even where there is one element, for arguments that Python goes through one by one.
+several <- function(x) if (is.null(x)) NULL else as.list(unname(x))
+
+# A path as Python reads it: R's home directory is not always Python's.
+as_path <- function(x) if (is.character(x)) path.expand(enc2utf8(x)) else x
+
+# A data frame. `ids` are columns with identifiers, which cross as words; `blank` columns cross by name alone;
+# `whole` keeps value labels, variable labels and the reasons for missing cells.
+frame_to_python <- function(data, ids = "unit_id", blank = character(), whole = FALSE) {
+  if (anyDuplicated(names(data))) {
+    abort(
+      sprintf("The data frame has the column '%s' twice.", names(data)[anyDuplicated(names(data))]),
+      "Give every column a name of its own."
+    )
+  }
+  columns <- lapply(names(data), function(name) {
+    if (name %in% blank) {
+      return(list(name = enc2utf8(name), type = "blank"))
+    }
+    value <- if (name %in% ids) as_id(data[[name]], name) else data[[name]]
+    c(list(name = enc2utf8(name)), column_to_python(value, name, whole))
+  })
+  structure(list(.r = if (whole) "table" else "frame", columns = columns, rows = nrow(data)), class = "at_sent")
+}
+
+column_to_python <- function(x, name, whole = FALSE) {
+  heading <- if (whole && is.character(attr(x, "label", exact = TRUE))) list(heading = enc2utf8(attr(x, "label")))
+  c(column_values(x, name, whole), heading)
+}
+
+column_values <- function(x, name, whole) {
+  if (inherits(x, "haven_labelled")) {
+    return(labelled_to_python(x, name, whole))
+  }
+  if (is.factor(x)) {
+    x <- droplevels_na(x)
+    return(list(type = "factor", values = cells(as.integer(x)), levels = as.list(enc2utf8(levels(x)))))
+  }
+  if (inherits(x, "Date")) {
+    return(list(type = "date", values = cells(as.integer(floor(unclass(x))))))
+  }
+  if (inherits(x, "POSIXt")) {
+    return(list(type = "datetime", values = cells(as.double(as.POSIXct(x)))))
+  }
+  if (inherits(x, "integer64")) {
+    return(list(type = "string", values = cells(as_id(x, name))))
+  }
+  if (is.list(x) && all(vapply(x, is_words, NA))) {
+    return(list(type = "list", values = lapply(unname(x), words_to_python)))
+  }
+  if (!is.atomic(x) || !is.null(dim(x)) || is.complex(x) || is.raw(x)) {
+    abort(
+      sprintf("The column '%s' holds %s, which no file of a table can hold.", name, class(x)[1]),
+      "Leave it out, or make it words or numbers."
+    )
+  }
+  type <- switch(typeof(x), character = "string", integer = "integer", logical = "logical", "double")
+  if (type == "string") x <- enc2utf8(x)
+  list(type = type, values = cells(x))
+}
+
+# Cells one by one, NULL where they are missing.
+cells <- function(x) {
+  values <- as.list(unname(as.vector(x)))
+  values[is.na(x)] <- list(NULL)
+  values
+}
+
+is_words <- function(x) is.null(x) || is.character(x) || is.factor(x) || (is.atomic(x) && all(is.na(x)))
+
+words_to_python <- function(x) if (is.null(x) || (length(x) == 1 && is.na(x))) NULL else cells(enc2utf8(as.character(x)))
+
+droplevels_na <- function(x) if (anyNA(levels(x))) factor(x, levels = levels(x)[!is.na(levels(x))]) else x
+
+# Codes with their labels, and why cells are missing: Stata's .a to .z and SPSS's user-missing codes.
+labelled_to_python <- function(x, name, whole) {
+  labels <- attr(x, "labels", exact = TRUE)
+  values <- as.vector(unclass(x))
+  attributes(values) <- NULL
+  if (is.character(values)) {
+    named <- names(labels)[match(values, labels)]
+    return(list(type = "string", values = cells(enc2utf8(ifelse(is.na(named), values, named)))))
+  }
+  why <- missing_reasons(x, values, labels)
+  values[!is.na(why)] <- NA
+  known <- !is.na(labels) & labels == round(labels) & abs(labels) <= .Machine$integer.max
+  sent <- list(
+    type = "labelled", values = cells(as.double(values)),
+    codes = as.list(as.integer(labels[known])), names = as.list(enc2utf8(names(labels)[known]))
+  )
+  if (whole && any(!is.na(why))) c(sent, list(why = cells(enc2utf8(why)))) else sent
+}
+
+missing_reasons <- function(x, values, labels) {
+  tags <- if (is.double(values)) haven::na_tag(values) else rep(NA_character_, length(values))
+  user <- is.na(x) & !is.na(values)
+  label_tags <- if (is.double(labels)) haven::na_tag(labels) else rep(NA_character_, length(labels))
+  code <- ifelse(is.na(tags), ifelse(user, format_whole(values), NA_character_), paste0(".", tags))
+  label <- names(labels)[ifelse(is.na(tags), match(values, labels), match(tags, label_tags))]
+  ifelse(is.na(code) | is.na(label), code, paste(code, label))
+}
+
+format_whole <- function(x) formatC(as.double(x), format = "fg", digits = 15, width = 1)
+
+# Identifiers are words; a number that can have lost digits is refused.
+as_id <- function(x, name = "unit_id") {
+  if (inherits(x, "integer64")) {
+    rlang::check_installed("bit64", "to read 64-bit identifiers.")
+    return(as.character(x))
+  }
+  if (is.list(x)) {
+    abort(sprintf("The column '%s' holds lists, not identifiers.", name), "Name another column with unit_id.")
+  }
+  if (inherits(x, "haven_labelled")) x <- haven::zap_labels(x)
+  if (!is.double(x)) {
+    return(enc2utf8(as.character(x)))
+  }
+  lost <- which(is.finite(x) & (abs(x) >= 2^53 | x != round(x)))
+  if (length(lost)) {
+    abort(
+      sprintf(
+        "Row %d, column '%s': the identifier %s is a number that can have lost digits (%s in all).",
+        lost[1], name, format(x[lost[1]], digits = 17), length(lost)
+      ),
+      "Read the column as character (colClasses, col_types), and identifiers keep all their digits."
+    )
+  }
+  ifelse(is.finite(x), format(x, scientific = FALSE, trim = TRUE, digits = 15, drop0trailing = TRUE), NA_character_)
+}
+
+# From Python ---------------------------------------------------------------------------------------------------------
+
+from_python <- function(x) {
+  if (!is.list(x)) {
+    return(x)
+  }
+  switch(
+    x[[".py"]] %||% "",
+    frame = frame_from_python(x),
+    column = column_from_python(x),
+    array = array(as.double(unlist(x$values)), dim = as.integer(unlist(x$dim))),
+    Codebook = codebook_from_python(x),
+    Classifier = model_from_python(x),
+    lapply(x[names(x) %||% seq_along(x) != ".py"], from_python)
+  )
+}
+
+frame_from_python <- function(x) {
+  columns <- lapply(x$columns, column_from_python)
+  names(columns) <- vapply(x$columns, function(column) column$name, "")
+  tibble::new_tibble(columns, nrow = x$rows)
+}
+
+column_from_python <- function(column) {
+  values <- column$values
+  missing <- as.integer(unlist(column$missing)) + 1L
+  filled <- switch(
+    column$type,
+    string = as.character(flat(values, "")),
+    integer = as.integer(flat(values, 0L)),
+    double = as.double(flat(values, 0)),
+    logical = as.logical(flat(values, NA)),
+    factor = as_factor_of(as.integer(flat(values, 0L)) + 1L, as.character(unlist(column$levels))),
+    date = structure(as.double(flat(values, 0)), class = "Date"),
+    datetime = structure(as.double(flat(values, 0)), class = c("POSIXct", "POSIXt"), tzone = "UTC"),
+    list = lapply(values, function(cell) as.character(unlist(cell)))
+  )
+  if (column$type == "list") filled[missing] <- list(NA_character_) else filled[missing] <- NA
+  filled
+}
+
+# reticulate makes a vector of a list whose elements are of one kind, and an empty list of an empty one.
+flat <- function(values, none) if (is.list(values)) unlist(values) %||% none[0] else values
+
+as_factor_of <- function(codes, levels) {
+  codes[codes == 0L] <- NA
+  structure(codes, levels = levels, class = "factor")
+}
+
+

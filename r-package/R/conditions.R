@@ -1,0 +1,62 @@
+# One sentence of what is wrong, one of what to do. The sentences come as values, never as templates: a label or a
+# path may hold braces.
+abort <- function(what, advice = NULL, ..., class = NULL) {
+  what <- in_r_words(what)
+  advice <- in_r_words(advice)
+  bullets <- c(x = "{what}", i = if (length(advice) && nzchar(advice)) "{advice}")
+  cli::cli_abort(bullets, class = c(class, "annotune_error"), what = what, advice = advice, call = the_verb(), ...)
+}
+
+# The verb that the user called, however deep the fault was found.
+the_verb <- function() {
+  ours <- Filter(function(frame) identical(topenv(frame), topenv()), sys.frames())
+  if (length(ours)) ours[[1]] else rlang::caller_env()
+}
+
+warn <- function(message) {
+  message <- in_r_words(message)
+  cli::cli_warn("{message}", class = "annotune_warning")
+}
+
+# What Python's sentences call `read_codings()` or `variable=` is `at_codings()` and `variable` here.
+in_r_words <- function(text) {
+  if (is.null(text)) {
+    return(NULL)
+  }
+  text <- gsub("\\bread_(codebook|corpus|codings)\\b", "at_\\1", text)
+  text <- gsub("\\bClassifier\\.(save|classify)\\b", "at_\\1()", text)
+  verbs <- "resolve|tune|evaluate|attach|write|reliability|classify|load|run|demo"
+  text <- gsub(sprintf("(?<![\\w.])(%s)\\(\\)", verbs), "at_\\1()", text, perl = TRUE)
+  gsub("\\b([a-z_]+)=(?=[ ,.:;)]|$)", "`\\1`", text, perl = TRUE)
+}
+
+abort_unexpected <- function(error) {
+  if (inherits(error, "annotune_error")) stop(error)
+  if (grepl("KeyboardInterrupt", conditionMessage(error), fixed = TRUE)) rlang::interrupt()
+  what <- paste("Python stopped:", utils::head(strsplit(conditionMessage(error), "\n")[[1]], 1))
+  abort(what, "See the whole story with reticulate::py_last_error().", class = "annotune_python_error")
+}
+
+# Progress, which Python reports now and then: a bar per step, gone when the verb ends.
+progress_listener <- function() {
+  shown <- new.env(parent = emptyenv())
+  done <- function() {
+    if (!is.null(shown$bar)) cli::cli_progress_done(id = shown$bar, .envir = shown)
+    shown$bar <- NULL
+  }
+  if (!isTRUE(getOption("annotune.progress", rlang::is_interactive()))) {
+    return(list(report = NULL, done = done))
+  }
+  report <- function(what, done_so_far, total) {
+    if (!identical(shown$what, what)) {
+      done()
+      shown$what <- what
+      shown$bar <- cli::cli_progress_bar(
+        name = gsub("([{}])", "\\1\\1", what), total = total, clear = TRUE, auto_terminate = FALSE, .envir = shown
+      )
+    }
+    cli::cli_progress_update(set = done_so_far, id = shown$bar, .envir = shown)
+    NULL
+  }
+  list(report = report, done = done)
+}

@@ -1,0 +1,129 @@
+#' Texts in: a corpus
+#'
+#' Reads a corpus from a file of any format, or takes one from a data frame. Identifiers are words, whatever they look
+#' like; texts that are missing or blank stay as rows.
+#'
+#' Verbs that take a corpus also take the path of one: [at_classify()] then codes a corpus of any size without it ever
+#' passing through R.
+#'
+#' @param x The path of a csv, tsv, jsonl, parquet, xlsx, dta, sav or rds file; a data frame; or a character vector of
+#'   texts.
+#' @param unit_id,text The columns with the identifier and with the text.
+#' @param covariates The other columns to keep; all of them, by default.
+#' @param encoding Of a csv file; found out by default.
+#' @return A tibble: `unit_id` (character), `text`, then the covariates, as they were.
+#' @examplesIf at_available()
+#' at_corpus(data.frame(id = c(7, 8), question = c("Why?", NA)), unit_id = "id", text = "question")
+#' @export
+at_corpus <- function(x, unit_id = "unit_id", text = "text", covariates = NULL, encoding = NULL) {
+  if (is.character(x) && length(x) == 1 && file.exists(path.expand(x))) {
+    return(at_call(
+      "read_corpus",
+      path = as_path(x), unit_id = unit_id, text = text, covariates = several(covariates), encoding = encoding
+    ))
+  }
+  if (is.character(x)) x <- texts_as_corpus(x, unit_id, text)
+  require_columns(x, c(unit_id, text, covariates), "The corpus")
+  # R's own columns never leave R: only what must be checked crosses.
+  checked <- at_call("read_corpus", path = frame_to_python(texts_only(x, unit_id, text), ids = unit_id), unit_id = unit_id, text = text)
+  others <- covariates %||% setdiff(names(x), c(unit_id, text))
+  tibble::as_tibble(c(as.list(checked), as.list(x)[setdiff(others, c("unit_id", "text"))]))
+}
+
+texts_as_corpus <- function(x, unit_id, text) {
+  stats::setNames(tibble::tibble(as.character(seq_along(x)), x), c(unit_id, text))
+}
+
+texts_only <- function(x, unit_id, text, more = NULL) {
+  x <- x[unique(c(unit_id, text, more))]
+  if (is.factor(x[[text]])) x[[text]] <- as.character(x[[text]])
+  x
+}
+
+require_columns <- function(x, columns, called) {
+  if (!is.data.frame(x)) {
+    abort(sprintf("%s is of class '%s'.", called, class(x)[1]), "Give a data frame, or the path of a file.")
+  }
+  for (column in columns) {
+    if (!column %in% names(x)) {
+      there <- paste(sprintf("'%s'", utils::head(names(x), 8)), collapse = ", ")
+      abort(sprintf("%s has no column '%s'.", called, column), paste0("There are: ", there, "."))
+    }
+  }
+}
+
+#' What coders said: a table of codings
+#'
+#' Reads codings in whatever layout the coders have them, and makes one long table. Three layouts are understood:
+#' *long* (a row per text, coder and label), *by variable* (a row per text and coder, a column per variable) and *wide*
+#' (a row per text, a column per coder).
+#'
+#' @param x A file's path, a data frame, or several of them in a character vector or list. Labels may be names, codes,
+#'   factors or labelled vectors.
+#' @param codebook Which labels there are, an [at_codebook()]; without one, labels are taken as they are.
+#' @param unit_id,coder The columns with the text's identifier and with the coder's name. Without a coder column, the
+#'   coder is named after the file (`coder_anna.xlsx` is anna's), or after the list's names.
+#' @param variable What was coded, where the table does not say.
+#' @param columns For the layout by variable: the column of each variable, where named differently, as
+#'   `c(topic = "q1")`.
+#' @param coders For the wide layout: the columns, one a coder.
+#' @param keep Further columns to keep.
+#' @param unknown What to do with labels that are not in the codebook: `"error"`, or `"drop"` and count them.
+#' @param encoding Of csv files; found out by default.
+#' @return A tibble with a row per label given: unit_id, variable, coder, label, prob, status (`ok`, `none`, `missing`,
+#'   `unparsed`, `error`), and the kept columns.
+#' @examplesIf at_available()
+#' wide <- data.frame(unit_id = 1:3, anna = c("yes", "no", "yes"), ben = c("yes", NA, "no"))
+#' at_codings(wide, variable = "vote", coders = c("anna", "ben"))
+#' @export
+at_codings <- function(x, codebook = NULL, unit_id = "unit_id", coder = NULL, variable = NULL, columns = NULL,
+                       coders = NULL, keep = NULL, unknown = c("error", "drop"), encoding = NULL) {
+  sources <- if (is.list(x) && !is.data.frame(x)) x else if (is.character(x)) as.list(x) else list(x)
+  sources <- Map(named_source, sources, names(sources) %||% rep("", length(sources)), MoreArgs = list(coder = coder))
+  at_call(
+    "read_codings",
+    paths = lapply(unname(sources), source_to_python, unit_id = unit_id), codebook = codebook, unit_id = unit_id,
+    coder = coder, variable = variable, columns = if (!is.null(columns)) as.list(columns), coders = several(coders),
+    keep = several(keep), unknown = match.arg(unknown), encoding = encoding
+  )
+}
+
+# A data frame in a named list is the coder's of that name.
+named_source <- function(source, name, coder) {
+  if (is.data.frame(source) && nzchar(name) && is.null(coder) && !"coder" %in% names(source)) source$coder <- name
+  source
+}
+
+source_to_python <- function(source, unit_id) {
+  if (!is.data.frame(source)) {
+    return(as_path(source))
+  }
+  frame_to_python(source, ids = unit_id)
+}
+
+#' One answer a text from several coders
+#'
+#' @param codings A table of codings, from [at_codings()].
+#' @param rule `"majority"`: the label that most coders gave. `"unanimous"`: only where all agree. `"coder"`: what
+#'   `coder` said. `"adjudicated"`: a later coder (or `coder`) overrules. `"dawid_skene"`: the most likely label given
+#'   each coder's estimated errors (Dawid and Skene 1979).
+#' @param codebook Says which variables are multi-label, and the order of labels.
+#' @param ties For the majority: `"drop"`, `"first"` (in codebook order), or the label that wins.
+#' @param coder For the rules `"coder"` and `"adjudicated"`.
+#' @return A table of codings by the coder `gold`, with `prob` (the share of codings that give the label) and
+#'   `n_coders`.
+#' @examplesIf at_available()
+#' wide <- data.frame(unit_id = 1:2, anna = c("yes", "yes"), ben = c("yes", "no"))
+#' codings <- at_codings(wide, variable = "vote", coders = c("anna", "ben"))
+#' at_resolve(codings, ties = "no")
+#' @export
+at_resolve <- function(codings, rule = c("majority", "unanimous", "coder", "adjudicated", "dawid_skene"),
+                       codebook = NULL, ties = "drop", coder = NULL) {
+  rule <- match.arg(rule)
+  at_call("resolve", codings = codings_to_python(codings), rule = rule, codebook = codebook, ties = ties, coder = coder)
+}
+
+codings_to_python <- function(codings) {
+  require_columns(codings, c("unit_id", "label"), "The table of codings")
+  frame_to_python(codings)
+}

@@ -1,0 +1,28 @@
+#' Data with a known truth
+#'
+#' Simulates questions to a parliament that never sat: texts with covariates, a codebook, what three coders said of some
+#' of them, and the truth. With `path` the files are written as researchers have them (yaml, csv, xlsx, dta), with a
+#' study file for [at_run()].
+#'
+#' @param path A folder for the files; none, by default.
+#' @param n,n_coded How many questions there are, and how many were coded by hand.
+#' @param seed Of every draw.
+#' @return A list of class `at_demo`: `codebook`, `corpus` (unit_id, text, party, year, district), `coders` (a tibble each
+#'   for anna, ben and carla), `truth`, `effect` (by how much the opposition's share of questions on health is above the
+#'   government's) and `study` (the study file's path).
+#' @examplesIf at_available()
+#' data <- at_demo(n = 200, n_coded = 60)
+#' data$corpus
+#' @export
+at_demo <- function(path = NULL, n = 6000, n_coded = 600, seed = 7) {
+  data <- at_call("demo", out = as_path(path), n = n, n_coded = n_coded, seed = seed)
+  structure(data, class = "at_demo")
+}
+
+#' @export
+print.at_demo <- function(x, ...) {
+  cli::cli_text("Simulated: {nrow(x$corpus)} question{?s}, {nrow(x$coders$anna)} of them coded by anna and ben.")
+  if (!is.null(x$study)) cli::cli_text("The files are in {.file {dirname(x$study)}}.")
+  cli::cli_text("Parts: {.field {names(x)}}")
+  invisible(x)
+}

@@ -1,0 +1,62 @@
+ENVIRONMENT <- "r-annotune"
+
+# Python is named here and started by the first verb that needs it: loading a package must not start, ask or download
+# anything. Even reticulate, which takes longer to load than all the rest, waits until then.
+.onLoad <- function(libname, pkgname) {
+  delayedAssign("half", python_module(), assign.env = the)
+}
+
+python_module <- function() {
+  reticulate::import("annotune.rcalls", delay_load = list(
+    environment = ENVIRONMENT,
+    before_load = before_python,
+    on_error = function(error) the$load_error <- conditionMessage(error)
+  ))
+}
+
+# Two copies of OpenMP in one process end macOS's R sessions; the variable lets them live side by side.
+before_python <- function() {
+  if (Sys.info()[["sysname"]] == "Darwin" && !nzchar(Sys.getenv("KMP_DUPLICATE_LIB_OK"))) {
+    Sys.setenv(KMP_DUPLICATE_LIB_OK = "TRUE")
+  }
+}
+
+# annotune's Python half, started now if it was not, of the version that belongs to this package.
+python_half <- function() {
+  if (is.null(the$ready)) {
+    the$load_error <- NULL
+    version <- tryCatch(the$half$version(), error = function(error) {
+      no_python(the$load_error %||% conditionMessage(error))
+    })
+    require_same_version(version)
+    the$ready <- TRUE
+  }
+  the$half
+}
+
+no_python <- function(reason) {
+  what <- if (!reticulate::py_available(initialize = FALSE)) {
+    "Python could not be started."
+  } else {
+    paste0("The Python that runs here, ", reticulate::py_config()$python, ", has no working annotune.")
+  }
+  reason <- utils::tail(strsplit(reason, "\n")[[1]], 1)
+  abort(
+    paste(what, "It said:", reason), "See what is missing with at_status(), and set it up with at_install().",
+    class = "annotune_no_python"
+  )
+}
+
+require_same_version <- function(version) {
+  ours <- as.character(utils::packageVersion("annotune"))
+  if (!identical(series(version), series(ours))) {
+    abort(
+      sprintf("The Python package annotune is %s, but this R package is %s.", version, ours),
+      "Install the one that belongs to it with at_install(), and start R anew.",
+      class = "annotune_no_python"
+    )
+  }
+}
+
+# 0.1.3 and 0.1.7 go together, 0.1 and 0.2 do not.
+series <- function(version) sub("^(\\d+\\.\\d+).*$", "\\1", version)
