@@ -16,6 +16,8 @@ _HOME = {
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
     "tune": "tuner",
+    "compare": "comparison",
+    "Comparison": "comparison",
     "AnnotuneError": "errors",
     "AnnotuneWarning": "errors",
     "Codebook": "codebook",

@@ -1,0 +1,423 @@
+"""compare(): any number of coders against one gold, on the same units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from annotune.agreement.reliability import reliability
+from annotune.classifier import Classifier
+from annotune.codebook import Codebook, Variable
+from annotune.codings import SCHEMA, bind, check, of_variable, resolve
+from annotune.corpus import as_frame
+from annotune.errors import AnnotuneError, nearest
+from annotune.evaluation import (
+    LEADING,
+    LEADING_SETS,
+    NO_INFORMATION,
+    TF_IDF,
+    add_baselines,
+    clusters_of,
+    encode,
+    entry_for,
+    interval,
+    measure_rows,
+    with_truth,
+)
+from annotune.paired import Answers, Resampling, differences, holm, mcnemar, one_coder, resampling, several_coders, wald
+
+BASELINES = (TF_IDF, NO_INFORMATION)
+ALL, ANSWERED = "all", "answered"
+NAMES = {
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "exact_set": "exact set",
+    "mcc": "MCC",
+    "any_right": "share with a label right",
+}
+SURE = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Coders compared on the same units.
+
+    Attributes
+    ----------
+    measures
+        Columns model, units, measure, estimate, ci_low, ci_high (95 %), n_units, n_labels, note. With units `all`
+        a text that a coder left out is wrong; a coder with gaps has the rows `answered` too, over the texts that
+        it did code, which are no ground for comparing it with others.
+    pairs
+        Columns a, b, measure, difference (a minus b), ci_low, ci_high, test, p, p_holm, only_a, only_b (units that
+        only the one got right; null where people are several), n_units.
+    agreement
+        What `reliability` says about each group of people, on the same units; with a column `group`.
+    costs
+        Columns model, cost, seconds: per thousand texts, as they were given.
+    """
+
+    measures: pl.DataFrame
+    pairs: pl.DataFrame
+    agreement: pl.DataFrame
+    costs: pl.DataFrame
+
+    @property
+    def models(self) -> list[str]:
+        """The rows compared, the best by macro-F1 first, what was computed for comparison last."""
+        lead = self.measures.filter((pl.col("measure") == "macro_f1") & (pl.col("units") == ALL))
+        order = lead.with_columns(pl.col("model").is_in(BASELINES).alias("last"), pl.col("estimate").fill_null(-1.0))
+        return order.sort("last", "estimate", descending=[False, True], maintain_order=True)["model"].to_list()
+
+    def table(self) -> pl.DataFrame:
+        """A row per coder and a column per leading measure, for reading; the best first."""
+        names = LEADING_SETS if "exact_set" in set(self.measures["measure"]) else LEADING
+        counted = self.measures.filter(pl.col("units") == ALL)
+        wide = counted.filter(pl.col("measure").is_in([*names, "coverage"]))
+        wide = wide.pivot("measure", index=["model", "n_units"], values="estimate")
+        lead = pl.col("measure") == "macro_f1"
+        on_answered = self.measures.filter((pl.col("units") == ANSWERED) & lead)
+        table = pl.DataFrame({"model": self.models}).join(wide, on="model", how="left", maintain_order="left")
+        table = table.join(on_answered.select("model", macro_f1_answered="estimate"), on="model", how="left")
+        table = table.join(self.costs, on="model", how="left")
+        kept = ["model", *names, "coverage", "macro_f1_answered", "n_units", "cost", "seconds"]
+        full = [name for name in kept if name == "model" or table[name].null_count() < len(table)]
+        return pl.DataFrame({"model": self.models}).join(table.select(full), on="model", how="left")
+
+    def in_words(self, measure: str = "macro_f1") -> list[str]:
+        """What the tables say, a sentence each: who is best, by how much, who left texts out, what people reach."""
+        return [*_best(self, measure), *_gaps(self, measure), *_ceiling(self.agreement)]
+
+
+def compare(
+    codings: Any,
+    gold: Any,
+    *,
+    variable: str | None = None,
+    codebook: Codebook | None = None,
+    people: Mapping[str, Sequence[str]] | None = None,
+    reference: str | None = None,
+    corpus: pl.DataFrame | None = None,
+    train: Any = None,
+    costs: Any = None,
+    cluster: str | None = None,
+    n_boot: int = 1000,
+    seed: int = 1,
+) -> Comparison:
+    """Compare coders of any sort against the same gold, on the same units.
+
+    Tuned and hosted models, dictionaries, published predictions and people are all coders: rows of tables of
+    codings. A text that a coder left out counts as wrong; what it reaches on the texts that it did code is shown
+    beside. The most frequent label is always in the table.
+
+    Parameters
+    ----------
+    codings
+        A table of codings by several coders; a list of tables; or tables by name, which then is the coder's. A
+        `Classifier` stands for its held-out predictions.
+    gold
+        A table of codings with one answer a unit. Every unit of it counts.
+    variable, codebook
+        Which variable, and the labels there are; without a codebook, those that occur.
+    people
+        Groups of human coders by name, such as `{"student": ["s1", "s2"]}`. Each group gives two rows: its members
+        one at a time, on the units that they coded, and their majority; and its reliability is the ceiling that is
+        shown. Ties of the majority are no answer.
+    reference
+        Test only the pairs that this coder is in.
+    corpus, train
+        Texts (unit_id, text) for the row of TF-IDF with logistic regression, and the codings it may learn from;
+        without `train` it learns from the gold by cross-validation.
+    costs
+        Columns (or keys) model, cost, seconds: per thousand texts; shown in the table.
+    cluster
+        A column of the corpus whose values are resampled in place of units.
+    n_boot, seed
+        Replicates of the bootstrap, which are the same for all coders, and its seed.
+
+    Returns
+    -------
+    Comparison
+        Differences have paired percentile intervals. p is by McNemar's exact test for shares of units that are
+        right (accuracy, exact set; not with `cluster`, where units depend on each other, and not for people one at
+        a time) and by the bootstrap's standard error elsewhere; p_holm is corrected for the number of pairs, by
+        measure (Holm 1979).
+
+    Raises
+    ------
+    AnnotuneError
+        When a coder has several answers for a unit, or there is nothing to compare.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> gold = pl.DataFrame({"unit_id": list("abcdef"), "label": list("xxxyyy")})
+    >>> dictionary = pl.DataFrame({"unit_id": list("abcdef"), "label": list("xyxyyy")})
+    >>> hosted = pl.DataFrame({"unit_id": list("abde"), "label": list("xxyy")})
+    >>> found = at.compare({"dictionary": dictionary, "hosted": hosted}, gold, n_boot=200)
+    >>> found.table().select("model", pl.col("accuracy", "coverage", "macro_f1_answered").round(2)).rows()
+    [('dictionary', 0.83, 1.0, None), ('hosted', 0.67, 0.67, 1.0), ('most frequent label', 0.5, 1.0, None)]
+    """
+    given, truth = _gathered(codings), check(as_frame(gold))
+    entry = entry_for(truth, given, variable, codebook)
+    truth = with_truth(of_variable(truth, entry.name), entry)
+    given = of_variable(given, entry.name).join(truth.select("unit_id").unique(), on="unit_id", how="semi")
+    units = truth["unit_id"].unique(maintain_order=True)
+    wanted = encode(truth, units, entry)[0]
+    rows = dict(_rows(given, units, wanted, entry, people or {}))
+    if not rows:
+        raise AnnotuneError("None of the coders coded a unit of the gold.", "Check that unit_id is the same in both.")
+    baselines: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    add_baselines(baselines, units, wanted, entry, corpus, train, seed)
+    rows |= {name: one_coder(wanted, *answer, entry) for name, answer in baselines.items()}
+    if reference is not None and reference not in rows:
+        raise AnnotuneError(f"There is no coder {reference!r} to compare with.", nearest(reference, rows))
+    drawing = resampling(list(rows.values()), clusters_of(units, corpus, cluster), n_boot, seed)
+    drawn = {name: drawing.drawn(answers, entry) for name, answers in rows.items()}
+    return Comparison(
+        pl.concat(table for name in rows for table in _measured(name, rows[name], drawn[name], drawing, entry)),
+        _pairs(rows, drawn, drawing, entry, reference, tested=cluster is None),
+        _agreement(given, entry, people or {}),
+        _costs(costs, list(rows)),
+    )
+
+
+def _gathered(codings: Any) -> pl.DataFrame:
+    """All codings in one table; those of a name, or of a table of a list, have their coder."""
+    if isinstance(codings, Mapping):
+        named = [_table(given).with_columns(pl.lit(str(name)).alias("coder")) for name, given in codings.items()]
+    else:
+        named = [_table(given) for given in (codings if isinstance(codings, (list, tuple)) else [codings])]
+    if not named:
+        raise AnnotuneError("No codings to compare were given.", "Give a table of codings, or several.")
+    coders = [set(table["coder"].unique()) for table in named]
+    for (i, first), (j, second) in combinations(enumerate(coders, start=1), 2):
+        if first & second:
+            what = f"The tables {i} and {j} have both codings by {sorted(first & second)[0]!r}."
+            raise AnnotuneError(what, "Name each: compare({'first': ..., 'second': ...}, gold).")
+    return bind(*(table.select(*SCHEMA) for table in named))
+
+
+def _table(given: Any) -> pl.DataFrame:
+    if not isinstance(given, Classifier):
+        return check(given)
+    if given.held_out is None:
+        raise AnnotuneError(f"The model {given.name} has no held-out predictions.", "Tune it with test= or folds=.")
+    return check(given.held_out)
+
+
+def _rows(
+    given: pl.DataFrame,
+    units: pl.Series,
+    truth: np.ndarray,
+    entry: Variable,
+    people: Mapping[str, Sequence[str]],
+) -> Iterator[tuple[str, Answers]]:
+    """Each coder by name; each group of people twice, one at a time and by their majority."""
+    grouped = {person for members in people.values() for person in members}
+    for (coder,), said in given.filter(~pl.col("coder").is_in(grouped)).group_by("coder", maintain_order=True):
+        yield str(coder), one_coder(truth, *encode(said, units, entry), entry)
+    for name, members in people.items():
+        said = _of_people(given, name, members)
+        yield f"{name}, one at a time", _one_at_a_time(said, units, truth, entry)
+        mode = resolve(said, codebook=_kind(entry))
+        asked = units.is_in(said["unit_id"].implode()).to_numpy()
+        yield f"{name}, majority", one_coder(truth, *encode(mode, units, entry), entry).only(asked)
+
+
+def _kind(entry: Variable) -> Codebook | None:
+    """A codebook where the kind of the variable matters."""
+    return None if entry.kind == "nominal" else Codebook(variables=(entry,))
+
+
+def _of_people(given: pl.DataFrame, name: str, members: Sequence[str]) -> pl.DataFrame:
+    said = given.filter(pl.col("coder").is_in(list(members)) & pl.col("status").is_in(["ok", "none"]))
+    there = said["coder"].unique().to_list()
+    strange = [person for person in members if person not in there]
+    if strange or not members:
+        what = f"{strange[0]!r} of the group {name!r} coded" if strange else f"Nobody of the group {name!r} coded"
+        known = given["coder"].unique().sort().to_list()
+        raise AnnotuneError(f"{what} no unit of the gold.", nearest(str(strange[0]) if strange else name, known))
+    return said
+
+
+def _one_at_a_time(said: pl.DataFrame, units: pl.Series, truth: np.ndarray, entry: Variable) -> Answers:
+    key = ["unit_id", "coder"] if entry.kind == "multilabel" else ["_row"]  # a set is several rows
+    one = said.with_row_index("_row").with_columns(pl.struct(key).rank("dense").cast(pl.String).alias("_coding"))
+    codings = one.select("_coding", "unit_id").unique(maintain_order=True)
+    alone = one.with_columns(pl.col("_coding").alias("unit_id"))
+    answers, _ = encode(alone, codings["_coding"].alias("unit_id"), entry)
+    place = pl.DataFrame({"unit_id": units, "_place": np.arange(len(units))})
+    unit = codings.join(place, on="unit_id", how="left", maintain_order="left")["_place"].to_numpy()
+    return several_coders(truth, unit, answers, entry)
+
+
+def _measured(
+    name: str, answers: Answers, drawn: Mapping[str, np.ndarray], drawing: Resampling, entry: Variable
+) -> Iterator[pl.DataFrame]:
+    """The measures over all units; and where some were left out, over the others too."""
+    counts = {ALL: (answers, drawn)}
+    if answers.answered.any() and (answers.asked & ~answers.answered).any():
+        only = answers.only(answers.answered)
+        counts[ANSWERED] = (only, drawing.drawn(only, entry))
+    for which, (some, replicates) in counts.items():
+        rows = measure_rows(name, some.total, entry, [replicates] if replicates else [], int(some.asked.sum()))
+        yield rows.select("model", pl.lit(which).alias("units"), pl.exclude("model"))
+
+
+def _pairs(
+    rows: Mapping[str, Answers],
+    drawn: Mapping[str, Mapping[str, np.ndarray]],
+    drawing: Resampling,
+    entry: Variable,
+    reference: str | None,
+    tested: bool,
+) -> pl.DataFrame:
+    """Every two coders, on the units that both were asked about; not two baselines."""
+    found: list[dict[str, Any]] = []
+    for a, b in combinations(rows, 2):
+        if {a, b} <= set(BASELINES) or reference not in (None, a, b):
+            continue
+        first, second = (b, a) if b == reference else (a, b)
+        found += _pair(first, second, rows, drawn, drawing, entry, tested)
+    types = dict.fromkeys(("a", "b", "measure", "test"), pl.String) | {"only_a": pl.Int64, "only_b": pl.Int64}
+    numbers = dict.fromkeys(("difference", "ci_low", "ci_high", "p"), pl.Float64)
+    order = ["a", "b", "measure", "difference", "ci_low", "ci_high", "test", "p", "p_holm", "only_a", "only_b"]
+    frame = pl.DataFrame(found, schema=types | numbers | {"n_units": pl.Int64})
+    p_holm = pl.Series("p_holm", [None] * len(frame), dtype=pl.Float64)
+    for measure in frame["measure"].unique(maintain_order=True):
+        at_measure = (frame["measure"] == measure).arg_true()
+        p_holm[at_measure] = pl.Series(holm(frame["p"].gather(at_measure).to_list()), dtype=pl.Float64)
+    return frame.with_columns(p_holm).select(*order, "n_units")
+
+
+def _pair(
+    a: str,
+    b: str,
+    rows: Mapping[str, Answers],
+    drawn: Mapping[str, Mapping[str, np.ndarray]],
+    drawing: Resampling,
+    entry: Variable,
+    tested: bool,
+) -> Iterator[dict[str, Any]]:
+    both = rows[a].asked & rows[b].asked
+    if not both.any():
+        return
+    first, second, replicates = rows[a], rows[b], (drawn[a], drawn[b])
+    if not both.all():
+        first, second = first.only(both), second.only(both)
+        replicates = (drawing.drawn(first, entry), drawing.drawn(second, entry))
+    leading, share = (LEADING_SETS, "exact_set") if entry.kind == "multilabel" else (LEADING, "accuracy")
+    names = (*leading, "kappa_quadratic") if entry.kind == "ordinal" else leading
+    found = differences(first, second, *replicates, entry)
+    only = _only(first, second, both)
+    for name in names:
+        difference, values = found[name]
+        low, high = interval([values])
+        exact = tested and name == share and only is not None
+        yield {
+            "a": a,
+            "b": b,
+            "measure": name,
+            "difference": difference if np.isfinite(difference) else None,
+            "ci_low": low,
+            "ci_high": high,
+            "test": "McNemar, exact" if exact else "paired bootstrap",
+            "p": mcnemar(*only) if exact and only is not None else wald(difference, values),
+            "only_a": None if only is None else only[0],
+            "only_b": None if only is None else only[1],
+            "n_units": int(both.sum()),
+        }
+
+
+def _only(a: Answers, b: Answers, both: np.ndarray) -> tuple[int, int] | None:
+    """Units that only the one, and only the other, got right."""
+    if a.right is None or b.right is None:
+        return None
+    return int((a.right & ~b.right & both).sum()), int((b.right & ~a.right & both).sum())
+
+
+def _agreement(given: pl.DataFrame, entry: Variable, people: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+    """The reliability of each group: no model can be measured more closely than people agree."""
+    parts = []
+    for name, members in people.items():
+        said = _of_people(given, name, members)
+        found = reliability(said, entry.name, _kind(entry), metrics=["percent", "alpha"], ci="analytic")
+        parts.append(found.select(pl.lit(name).alias("group"), pl.all()))
+    empty = pl.DataFrame(schema={"group": pl.String, "metric": pl.String, "estimate": pl.Float64})
+    return pl.concat(parts, how="diagonal_relaxed") if parts else empty
+
+
+def _costs(costs: Any, models: Sequence[str]) -> pl.DataFrame:
+    schema = {"model": pl.String, "cost": pl.Float64, "seconds": pl.Float64}
+    if costs is None:
+        return pl.DataFrame(schema=schema)
+    if isinstance(costs, Mapping) and all(isinstance(value, Mapping) for value in costs.values()):
+        costs = pl.DataFrame([{"model": name, **values} for name, values in costs.items()])
+    frame = as_frame(costs)
+    strange = [name for name in frame.columns if name not in schema]
+    if "model" not in frame.columns or strange:
+        what = "costs= needs the column model, and beside it cost, seconds or both."
+        raise AnnotuneError(what, f"There is {strange[0]!r}." if strange else "")
+    unknown = [name for name in frame["model"].to_list() if name not in models]
+    if unknown:
+        raise AnnotuneError(f"costs= names {unknown[0]!r}, which is not compared.", nearest(str(unknown[0]), models))
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
+    return frame.with_columns(absent).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+def _best(found: Comparison, measure: str) -> Iterator[str]:
+    """Who is best, and against each other coder how sure that is."""
+    name = NAMES.get(measure, measure.replace("_", " "))
+    of = found.measures.filter((pl.col("measure") == measure) & (pl.col("units") == ALL))
+    if of.is_empty():
+        raise AnnotuneError(f"There is no measure {measure!r}.", nearest(measure, found.measures["measure"].unique()))
+    known = of.filter(pl.col("estimate").is_not_null() & ~pl.col("model").is_in(BASELINES))
+    if known.is_empty():
+        return
+    best = known.sort("estimate", descending=True, maintain_order=True).row(0, named=True)
+    spread = "" if best["ci_low"] is None else f" ({best['ci_low']:.3f} to {best['ci_high']:.3f})"
+    yield f"{best['model']} has the highest {name}: {best['estimate']:.3f}{spread} on {best['n_units']:,} units."
+    for row in found.pairs.filter(pl.col("measure") == measure).to_dicts():
+        if best["model"] in (row["a"], row["b"]) and row["p_holm"] is not None:
+            yield _difference(row, best["model"], name)
+
+
+def _difference(row: dict[str, Any], best: str, name: str) -> str:
+    turned = -1 if row["b"] == best else 1
+    other = row["a"] if row["b"] == best else row["b"]
+    low, high = sorted((turned * row["ci_low"], turned * row["ci_high"]))
+    p = "p < .001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
+    told = "is better than" if row["p_holm"] < SURE else "cannot be told from"
+    return (
+        f"On the {row['n_units']:,} units that both were asked about it {told} {other}: "
+        f"{turned * row['difference']:+.3f} {name} ({low:+.3f} to {high:+.3f}; {p} after Holm's correction)."
+    )
+
+
+def _gaps(found: Comparison, measure: str) -> Iterator[str]:
+    """Who left texts out, and what that hides."""
+    for model in found.models:
+        rows = found.measures.filter((pl.col("model") == model) & (pl.col("measure") == measure))
+        both = {row["units"]: row for row in rows.to_dicts()}
+        if ANSWERED in both and None not in (both[ALL]["estimate"], both[ANSWERED]["estimate"]):
+            left_out = both[ALL]["n_units"] - both[ANSWERED]["n_units"]
+            yield (
+                f"{model} left out {left_out:,} of {both[ALL]['n_units']:,} units; on the others alone it would have "
+                f"{both[ANSWERED]['estimate']:.3f} in place of {both[ALL]['estimate']:.3f}."
+            )
+
+
+def _ceiling(agreement: pl.DataFrame) -> Iterator[str]:
+    """How far people agree among themselves."""
+    for row in agreement.filter((pl.col("metric") == "alpha") & pl.col("estimate").is_not_null()).to_dicts():
+        spread = "" if row["ci_low"] is None else f" ({row['ci_low']:.2f} to {row['ci_high']:.2f})"
+        yield (
+            f"Among themselves, {row['group']} agree at alpha {row['estimate']:.2f}{spread}, {row['level']}, on the "
+            f"{row['n_pairable']:,} units that several of them coded: so far the task itself is clear."
+        )

@@ -1,0 +1,187 @@
+"""Several coders against one truth on shared resamples: pure functions of what each coder adds to the sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse, stats
+
+from annotune.codebook import Variable
+from annotune.measures import CHUNK, measures, set_features
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one coder, or several as one, said about n units.
+
+    Attributes
+    ----------
+    features
+        Sparse, shape (n, d): what each unit adds to the sums that `measures` reads.
+    answered
+        Shape (n,): units with at least one answer.
+    asked
+        Shape (n,): units that count. A model is asked about all of them, people about those they coded.
+    right
+        Shape (n,): whether the answer is right; None where a unit has the answers of several people.
+    """
+
+    features: Any
+    answered: Array
+    asked: Array
+    right: Array | None
+
+    @property
+    def total(self) -> Array:
+        """The sums over all units, shape (d,)."""
+        return np.asarray(self.features.sum(0)).ravel()
+
+    def only(self, units: Array) -> Answers:
+        """The same where `units` (n,) holds; elsewhere nothing is added."""
+        kept = sparse.diags_array(units.astype(np.float64)) @ self.features
+        return Answers(kept.tocsr(), self.answered & units, self.asked & units, self.right)
+
+
+def one_coder(truth: Array, said: Array, answered: Array, entry: Variable) -> Answers:
+    """A coder with one answer a unit, asked about every unit: what is missing is wrong."""
+    everyone = np.ones(len(truth), dtype=bool)
+    return Answers(_features(truth, said, answered, entry), answered, everyone, _right(truth, said, answered))
+
+
+def several_coders(truth: Array, unit: Array, said: Array, entry: Variable) -> Answers:
+    """People one at a time: r codings, each of the unit at that place in `truth`; every coding counts once."""
+    given = _features(truth[unit], said, np.ones(len(unit), dtype=bool), entry)
+    member = sparse.csr_array((np.ones(len(unit)), (unit, np.arange(len(unit)))), shape=(len(truth), len(unit)))
+    coded = np.bincount(unit, minlength=len(truth)) > 0
+    return Answers((member @ given).tocsr(), coded, coded, None)
+
+
+def _features(truth: Array, said: Array, answered: Array, entry: Variable) -> Any:
+    if entry.kind == "multilabel":
+        return sparse.csr_array(set_features(truth, said, answered))
+    n_labels = len(entry.labels)
+    cell = truth * (n_labels + 1) + np.where(answered, said, n_labels)
+    places = (np.arange(len(truth)), cell)
+    return sparse.csr_array((np.ones(len(truth)), places), shape=(len(truth), n_labels * (n_labels + 1)))
+
+
+def _right(truth: Array, said: Array, answered: Array) -> Array:
+    return np.asarray(answered & ((truth == said).all(1) if truth.ndim == 2 else truth == said))
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """Units (or clusters) drawn with replacement; equal for every coder, so that differences are paired.
+
+    Attributes
+    ----------
+    rows
+        Sparse, shape (r, n): sums units into what is drawn. Units about which all say the same are one row.
+    counts
+        Shape (r,): how many units a row stands for; 1 for a cluster.
+    n_boot, seed
+        How many times, and from which seed.
+    """
+
+    rows: Any
+    counts: Array
+    n_boot: int
+    seed: int
+
+    def drawn(self, answers: Answers, entry: Variable) -> dict[str, Array]:
+        """Every measure in every replicate, each of shape (n_boot,)."""
+        features = (self.rows @ answers.features).tocsr()
+        rng, draws = np.random.default_rng(self.seed), int(self.counts.sum())
+        size, shares = max(1, CHUNK // max(features.shape)), self.counts / self.counts.sum()
+        chunks = []
+        for start in range(0, self.n_boot, size):
+            times = rng.multinomial(draws, shares, size=min(size, self.n_boot - start)).astype(np.float64)
+            chunks.append(_measured((features.T @ times.T).T, entry))
+        return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]} if chunks else {}
+
+
+def resampling(answers: Sequence[Answers], clusters: Array | None, n_boot: int, seed: int) -> Resampling:
+    """Draw units, or clusters (n,) where given."""
+    n = len(answers[0].asked)
+    if clusters is not None:
+        _, cluster = np.unique(clusters, return_inverse=True)
+        rows = sparse.csr_array((np.ones(n), (cluster, np.arange(n))), shape=(cluster.max() + 1, n))
+        return Resampling(rows, np.ones(rows.shape[0]), n_boot, seed)
+    mixed = [
+        coder.features @ np.random.default_rng(i).random(coder.features.shape[1]) for i, coder in enumerate(answers)
+    ]
+    _, first, counts = np.unique(np.column_stack(mixed), axis=0, return_index=True, return_counts=True)
+    rows = sparse.csr_array((np.ones(len(first)), (np.arange(len(first)), first)), shape=(len(first), n))
+    return Resampling(rows, counts.astype(np.float64), n_boot, seed)
+
+
+def _measured(sums: Array, entry: Variable) -> dict[str, Array]:
+    with np.errstate(invalid="ignore", divide="ignore"):  # a replicate may hold no unit that people coded
+        return measures(sums, len(entry.labels), entry.kind == "multilabel", entry.kind == "ordinal")
+
+
+def differences(
+    a: Answers, b: Answers, drawn_a: Mapping[str, Array], drawn_b: Mapping[str, Array], entry: Variable
+) -> dict[str, tuple[float, Array]]:
+    """For each measure a minus b, and the same in every replicate that has it."""
+    first, second = _measured(a.total, entry), _measured(b.total, entry)
+    replicates = {name: drawn_a[name] - drawn_b[name] for name in drawn_a}
+    none = np.zeros(0)
+    return {
+        name: (float(first[name] - second[name]), values[np.isfinite(values)])
+        for name, values in ((name, replicates.get(name, none)) for name in first)
+    }
+
+
+def wald(difference: float, replicates: Array) -> float | None:
+    """Two-sided p of a difference by its bootstrap standard error; None without one.
+
+    >>> rng = np.random.default_rng(1)
+    >>> round(wald(1.96, rng.normal(1.96, 1, 100_000)), 2)
+    0.05
+    """
+    if len(replicates) < 2 or not np.isfinite(difference):
+        return None
+    error = float(replicates.std(ddof=1))
+    if error == 0:
+        return 1.0 if difference == 0 else None
+    return float(2 * stats.norm.sf(abs(difference) / error))
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """Exact two-sided p of McNemar's (1947) test.
+
+    Parameters
+    ----------
+    only_a, only_b
+        Units that only the one, and only the other, got right. Units on which both are right, or both wrong, say
+        nothing about the difference.
+
+    Examples
+    --------
+    >>> round(mcnemar(1, 9), 4)  # 2 * (C(10, 0) + C(10, 1)) / 2 ** 10
+    0.0215
+    >>> mcnemar(0, 0)
+    1.0
+    """
+    return float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """p-values corrected for their number, by Holm's (1979) steps; those not defined stay so and are not counted.
+
+    >>> holm([0.01, 0.04, None, 0.03])
+    [0.03, 0.06, None, 0.06]
+    """
+    known = [i for i, p in enumerate(p_values) if p is not None]
+    corrected: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for step, i in enumerate(sorted(known, key=lambda i: p_values[i] or 0.0)):
+        largest = max(largest, min(1.0, (len(known) - step) * (p_values[i] or 0.0)))
+        corrected[i] = largest
+    return corrected
