@@ -208,7 +208,7 @@ def test_five_coded_texts_are_too_few(tmp_path: Path) -> None:
     at.demo(tmp_path, n=60, n_coded=5)
     done = command("run", tmp_path / "study.yaml")
     assert done.returncode == 2
-    assert "at least 20" in done.stderr
+    assert "at least 10" in done.stderr
 
 
 def test_an_interrupted_tuning_is_not_taken_for_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from annotune.codings import check, of_variable
 from annotune.errors import AnnotuneError, listing, nearest, warn
 from annotune.evaluation import encode
 
-FEWEST = 20
+FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def join(corpus: pl.DataFrame, gold: Any, codebook: Codebook, variable: str | No
     Raises
     ------
     AnnotuneError
-        When nobody coded the variable, fewer than 20 texts are left, a text has several answers, or
+        When nobody coded the variable, fewer than 10 texts are left, a text has several answers, or
         all have the same one.
     """
     entry = codebook.variable(variable)

@@ -1,0 +1,174 @@
+"""How good with how many labels: annotune against TF-IDF, the frozen probe, SetFit and plain Trainer fine-tuning.
+
+    python benchmarks/accuracy.py [tasks ...] [--sizes 8,32,100,all] [--seeds 1,2,3] [--setfit PYTHON]
+
+The same base model (MiniLM), the same texts and the same fixed test part for all. Each method runs in a process of its
+own; seconds are from reading the texts to the last answer. What is finished stays in build/accuracy, so a run that was
+stopped goes on; the table is written to docs/accuracy.md. SetFit needs an earlier transformers than ours: make an
+environment with `pip install setfit 'transformers<5'` and name its Python; without it its columns stay empty.
+The data are looked for in ../shared/data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from sklearn.metrics import accuracy_score, f1_score
+
+HERE = Path(__file__).parent
+DATA = HERE.parents[1] / "shared" / "data"
+CELLS = HERE.parent / "build" / "accuracy"
+PAGE = HERE.parent / "docs" / "accuracy.md"
+METHODS = ("annotune", "probe", "TF-IDF", "SetFit", "Trainer")
+
+
+def banking77() -> pl.DataFrame:
+    """77 kinds of bank customers' questions; the published test part."""
+    frame = pl.read_csv(DATA / "banking77" / "banking77.csv")
+    return frame.select("text", "label", test=pl.col("split") == "test")
+
+
+def manifestos() -> pl.DataFrame:
+    """Sentences on immigration in British manifestos, by the crowd's majority; three whole manifestos are the test."""
+    folder = DATA / "uk_manifestos_immigration"
+    codings = pl.read_parquet(folder / "immigration_codings.parquet").filter(~pl.col("gold_test_item"))
+    share = pl.col("label_immigration") == "immigration"
+    gold = codings.group_by("sentence_id", "manifesto", "text", maintain_order=True).agg(share.mean())
+    label = pl.when(pl.col("label_immigration") >= 0.5).then(pl.lit("immigration")).otherwise(pl.lit("other"))
+    held = pl.col("manifesto").is_in(["BNP 2010", "LD 2010", "UKIP 2010"])
+    return gold.sort("sentence_id").select("text", label=label, test=held)
+
+
+def headlines(column: str, n_test: int) -> pl.DataFrame:
+    """Sentiment of Dutch economic headlines as students coded it; the 284 of the gold part also in English."""
+    frame = pl.read_csv(DATA / "ecosent_dutch_headlines" / "headlines.csv").drop_nulls(column).sort("id")
+    return _draw(frame.select(text=pl.col(column), label=pl.col("label").cast(pl.String)), n_test)
+
+
+def survey() -> pl.DataFrame:
+    """Open answers on causes and effects of problems, those with one code that 20 answers or more have."""
+    frame = pl.read_csv(DATA / "napire2018_open_answers" / "final_codes.csv", infer_schema_length=0)
+    frame = frame.filter(pl.col("question").is_in([f"v_{i}" for i in range(277, 287)]) & pl.col("text").is_not_null())
+    answers = frame.group_by("respondent", "question", "text", maintain_order=True).agg(pl.col("code").unique())
+    one = answers.filter(pl.col("code").list.len() == 1).with_columns(label=pl.col("code").list.first())
+    return _draw(one.filter(pl.len().over("label") >= 20).select("text", "label"), 600)
+
+
+def _draw(frame: pl.DataFrame, n: int) -> pl.DataFrame:
+    chosen = np.random.default_rng(0).permutation(len(frame)) < n
+    return frame.with_columns(test=pl.Series(chosen))
+
+
+TASKS: dict[str, Callable[[], pl.DataFrame]] = {
+    "banking77": banking77,
+    "uk_manifestos": manifestos,
+    "ecosent": lambda: headlines("text", 1500),
+    "ecosent_en": lambda: headlines("text_english", 120),
+    "napire": survey,
+}
+
+
+def cells(options: argparse.Namespace) -> Iterator[tuple[str, str, int, str]]:
+    """Small sizes first, so that a stopped run has whole rows."""
+    runs = [run for run in METHODS if run != "SetFit" or options.setfit]
+    for size, task, seed, run in product(options.sizes.split(","), options.tasks, options.seeds.split(","), runs):
+        yield task, size, int(seed), run
+
+
+def compute(task: str, size: str, seed: int, run: str, setfit: str | None) -> None:
+    """One method on one draw, in a process of its own; its answers are kept."""
+    target = CELLS / f"{task}-{size}-{seed}-{run}.json"
+    if target.exists():
+        return
+    frame = TASKS[task]().unique("text", maintain_order=True)
+    test = frame.filter(pl.col("test"))
+    train = frame.filter(~pl.col("test")).sample(fraction=1, shuffle=True, seed=seed)
+    if size != "all":
+        train = train.group_by("label", maintain_order=True).head(int(size))
+    given, partial = target.with_suffix(".in.json"), target.with_suffix(".tmp")
+    given.parent.mkdir(parents=True, exist_ok=True)
+    content = {"train": train.select("text", "label").to_dict(as_series=False), "seed": seed, "per_class": size}
+    given.write_text(json.dumps(content | {"test": test.select("text", "label").to_dict(as_series=False)}))
+    python = setfit if run == "SetFit" and setfit else sys.executable
+    subprocess.run([python, HERE / "accuracy_methods.py", run, given, partial], check=True)
+    given.unlink()
+    partial.rename(target)
+
+
+def scores() -> pl.DataFrame:
+    """A row per task, size, seed and method: accuracy, macro-F1 and seconds on the fixed test part."""
+    rows = []
+    for path in sorted(CELLS.glob("*-*.json")):
+        if path.name.endswith(".in.json"):
+            continue
+        task, size, seed, method = path.stem.split("-", 3)
+        cell = json.loads(path.read_text())
+        truth, answer = cell["truth"], [label or "" for label in cell["answers"]]  # no answer is a wrong one
+        rows.append(
+            {
+                "task": task,
+                "size": size,
+                "seed": int(seed),
+                "method": method,
+                "n_train": cell["n_train"],
+                "n_test": len(truth),
+                "accuracy": accuracy_score(truth, answer),
+                "macro_f1": f1_score(truth, answer, average="macro", zero_division=0, labels=sorted(set(truth))),
+                "seconds": cell["seconds"],
+                "margin": margin(truth, answer),
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def margin(truth: list[str], answer: list[str]) -> float:
+    """Half the width of the 95 % interval of accuracy over test texts."""
+    share = accuracy_score(truth, answer)
+    return float(1.96 * np.sqrt(share * (1 - share) / len(truth)))
+
+
+def page(found: pl.DataFrame) -> str:
+    """The table as Markdown: means over the seeds."""
+    keys = ["task", "size", "method"]
+    order = pl.col("size").replace_strict({"8": 0, "32": 1, "100": 2, "all": 3}, default=4)
+    mean = found.group_by(keys, maintain_order=True).agg(
+        pl.len().alias("seeds"), pl.col("n_train", "n_test", "accuracy", "macro_f1", "seconds", "margin").mean()
+    )
+    lines = [
+        "| task | labels a class | texts: coded, test | seeds | method | accuracy (± 95 %) | macro-F1 | seconds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    rank = pl.col("method").replace_strict({name: i for i, name in enumerate(METHODS)})
+    for row in mean.sort("task", order, rank).to_dicts():
+        texts = f"{row['n_train']:,.0f}, {row['n_test']:,.0f}"
+        figures = f"{row['accuracy']:.3f} (± {row['margin']:.3f}) | {row['macro_f1']:.3f} | {row['seconds']:.0f}"
+        lines.append(f"| {row['task']} | {row['size']} | {texts} | {row['seeds']} | {row['method']} | {figures} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Compute what is missing, then print and write the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("tasks", nargs="*", default=list(TASKS))
+    parser.add_argument("--sizes", default="8,32,100,all")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--setfit", help="the Python of an environment with SetFit")
+    options = parser.parse_args()
+    for cell in cells(options):
+        print(*cell, flush=True)
+        compute(*cell, options.setfit)
+    table = page(scores())
+    print(table)
+    PAGE.write_text(f"# Accuracy and the number of labels\n\n{(__doc__ or '').strip()}\n\n{table}\n")
+
+
+if __name__ == "__main__":
+    main()
