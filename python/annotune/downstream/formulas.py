@@ -1,0 +1,206 @@
+"""Formulas as in R, read so that columns and labels may have any name.
+
+Columns and comparisons with a label (`topic == 'Health'`) are taken out and given plain names before formulaic sees
+the rest; it evaluates functions, so only those listed here are let through: a formula in a study file is data.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from annotune.errors import AnnotuneError, nearest
+
+HELP = "Write it as: topic == 'Health' ~ party + year."
+FUNCTIONS = {"C", "I", "log", "log10", "log2", "exp", "sqrt", "abs", "scale", "center", "poly", "bs", "cr", "cc"}
+FUNCTIONS |= {f"contr.{name}" for name in ("treatment", "sum", "helmert", "poly", "diff")}
+SPOKEN = {"factor": "C", "as.factor": "C", "ns": "cr"}  # what R calls them
+CONSTANTS = {"TRUE": "True", "FALSE": "False", "NULL": "None", "True": "True", "False": "False", "None": "None"}
+BARE = r"[^\W\d](?:\w|\.(?=\w))*"
+NAME = rf"(?:`[^`]+`|{BARE})"
+TEXT = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+NUMBER = r"(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)"
+ATOM = re.compile(
+    rf"""(?P<compared>{NAME})\s*(?P<sign>==|!=)\s*(?P<value>{TEXT}|-?{NUMBER})
+    |(?:C|factor|as\.factor)\(\s*(?P<category>{NAME})(?=\s*[,)])
+    |(?P<function>{BARE})\s*\(
+    |(?P<keyword>{BARE})\s*=(?!=)
+    |(?P<column>{NAME})
+    |(?P<other>{TEXT}|{NUMBER}|<=|>=|\*\*|[-+*/:^()<>,])
+    |\s+""",
+    re.VERBOSE,
+)
+LABEL = re.compile(rf"""(?P<column>{NAME})\s*(?P<sign>==|!=)\s*(?P<quote>['"])(?P<label>.*)(?P=quote)""", re.DOTALL)
+ALIAS = re.compile(r"_[vkc]\d+_")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column that a formula names; with `label`, whether it is (or, `negated`, is not) that label."""
+
+    column: str
+    label: str | None = None
+    negated: bool = False
+    category: bool = False  # whether numbers in it are categories
+
+    def __str__(self) -> str:
+        if self.label is None:
+            return self.column
+        return f"{self.column} {'!=' if self.negated else '=='} {_quote(self.label)}"
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula taken apart.
+
+    Attributes
+    ----------
+    text
+        As it was given.
+    outcome, terms
+        Both sides for formulaic, with a plain name (a key of `references`) for every column and comparison.
+    groups
+        The columns after `|`, whose fixed effects are absorbed.
+    """
+
+    text: str
+    outcome: str
+    terms: str
+    groups: tuple[str, ...]
+    references: dict[str, Reference] = field(repr=False)
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns that are named, each once."""
+        return list(dict.fromkeys([*(entry.column for entry in self.references.values()), *self.groups]))
+
+    @property
+    def explained(self) -> Reference | None:
+        """The outcome, where it is a column or a label of one and no function of columns."""
+        return self.references.get(self.outcome)
+
+    def within(self, side: str) -> dict[str, Reference]:
+        """The references of one side."""
+        return {name: self.references[name] for name in dict.fromkeys(ALIAS.findall(side))}
+
+    def spoken(self, term: str) -> str:
+        """A term of the design as the user named it: `party[opposition]`, `topic == 'Health':year`."""
+        plain = term.replace("[T.", "[")
+        return ALIAS.sub(lambda found: str(self.references[found.group()]), plain)
+
+
+def parse(text: str) -> Formula:
+    """Take a formula apart.
+
+    Raises
+    ------
+    AnnotuneError
+        For what is no formula, a sign that cannot be read, or a function that is not known.
+
+    Examples
+    --------
+    >>> formula = parse("topic == 'Public Health' ~ party + factor(year) | district")
+    >>> formula.explained
+    Reference(column='topic', label='Public Health', negated=False, category=False)
+    >>> formula.terms, formula.groups, formula.columns
+    ('_v1_ + _k2_', ('district',), ['topic', 'party', 'year', 'district'])
+    """
+    if not isinstance(text, str):
+        raise AnnotuneError(f"A formula is a text, not a {type(text).__name__}.", HELP)
+    left, right = _sides(text)
+    right, groups = _grouped(right)
+    reader = _Reader(text)
+    return Formula(text.strip(), reader.outcome(left), reader.read(right), groups, reader.references)
+
+
+def _sides(text: str) -> tuple[str, str]:
+    places = _places(text, "~") if text.count("~") > 1 else [text.find("~")]  # a label may hold the sign
+    sides = [text[: places[0]].strip(), text[places[0] + 1 :].strip()] if len(places) == 1 else [""]
+    if "~" not in text or not all(sides):
+        raise AnnotuneError(f"{text!r} is no formula.", HELP)
+    return sides[0], sides[1]
+
+
+def _grouped(right: str) -> tuple[str, tuple[str, ...]]:
+    """The terms, and the columns after a `|`."""
+    places = _places(right, "|")
+    if not places:
+        return right, ()
+    names = tuple(_plain(name.strip()) for name in right[places[0] + 1 :].split("+"))
+    if len(places) > 1 or not all(names):
+        raise AnnotuneError(f"{right!r} cannot be read.", "Name groups once, as in: ~ party | district + year.")
+    return right[: places[0]].strip() or "1", names
+
+
+def _places(text: str, sign: str) -> list[int]:
+    """Where a sign stands outside quotes."""
+    found = re.finditer(rf"{TEXT}|`[^`]*`|{re.escape(sign)}", text)
+    return [match.start() for match in found if match.group() == sign]
+
+
+class _Reader:
+    """Reads both sides of a formula and collects what they refer to."""
+
+    def __init__(self, formula: str) -> None:
+        self.formula = formula
+        self.references: dict[str, Reference] = {}
+
+    def outcome(self, side: str) -> str:
+        bare = re.sub(r"^I\((.*)\)$", r"\1", side, flags=re.DOTALL).strip()
+        found = LABEL.fullmatch(bare)  # a label on this side may hold quotes: topic == 'I don't know'
+        if found:
+            return self._alias(Reference(_plain(found["column"]), _unescaped(found["label"]), found["sign"] == "!="))
+        return self.read(side).strip()
+
+    def read(self, side: str) -> str:
+        parts, place = [], 0
+        while place < len(side):
+            found = ATOM.match(side, place)
+            if found is None:
+                what = f"{self.formula!r} cannot be read at {side[place : place + 20]!r}."
+                raise AnnotuneError(what, "Names with blanks or signs are put in backticks: `party family`.")
+            parts.append(self._rewritten(found))
+            place = found.end()
+        return re.sub(r"\b[CI]\(\s*(_[kc]\d+_)\s*\)", r"\1", "".join(parts))
+
+    def _rewritten(self, found: re.Match[str]) -> str:
+        kind, text = found.lastgroup, found.group()
+        if kind == "value":
+            value = found["value"]
+            label = value if value[0] not in "'\"" else _unescaped(value[1:-1])
+            return self._alias(Reference(_plain(found["compared"]), label, found["sign"] == "!="))
+        if kind == "category":
+            return "C(" + self._alias(Reference(_plain(found["category"]), category=True))
+        if kind == "function":
+            return self._function(found["function"]) + "("
+        if kind == "column" and text not in CONSTANTS:
+            return self._alias(Reference(_plain(text)))
+        return {"^": "**"}.get(text, CONSTANTS.get(text, text))
+
+    def _function(self, name: str) -> str:
+        known = SPOKEN.get(name, name)
+        if known not in FUNCTIONS:
+            what = f"{self.formula!r}: the function {name!r} is not known."
+            raise AnnotuneError(what, nearest(name, sorted(FUNCTIONS | set(SPOKEN))))
+        return known
+
+    def _alias(self, reference: Reference) -> str:
+        for name, known in self.references.items():
+            if known == reference:
+                return name
+        letter = "c" if reference.label is not None else "k" if reference.category else "v"
+        name = f"_{letter}{len(self.references)}_"
+        self.references[name] = reference
+        return name
+
+
+def _plain(name: str) -> str:
+    return name[1:-1] if len(name) > 2 and name[0] == name[-1] == "`" else name
+
+
+def _unescaped(label: str) -> str:
+    return re.sub(r"\\(['\"\\])", r"\1", label)
+
+
+def _quote(label: str) -> str:
+    return f'"{label}"' if "'" in label and '"' not in label else "'" + label.replace("'", "\\'") + "'"
