@@ -37,13 +37,13 @@ def data():
     )
 
 
-def hc1(data, y, weights=None):
+def hc0(data, y, weights=None):
     """Estimates and robust standard errors by statsmodels: intercept, left, far, year."""
     x = np.column_stack([np.ones(len(data)), data["party"] == "left", data["party"] == "far", data["year"]]).astype(
         float
     )
     rows = ~np.isnan(y)
-    model = sm.WLS(y[rows], x[rows], 1 if weights is None else weights[rows]).fit(cov_type="HC1")
+    model = sm.WLS(y[rows], x[rows], 1 if weights is None else weights[rows]).fit(cov_type="HC0")
     return np.column_stack([model.params, model.bse])
 
 
@@ -65,8 +65,48 @@ def test_r_runs_the_script_and_agrees_with_statsmodels(tmp_path, data, suffixes)
     found = np.loadtxt(tmp_path / "found.txt", usecols=(1, 2))
     code = {None: np.nan, LABELS[0]: 0.0, LABELS[1]: 1.0}
     plain, gold = (np.array([code[label] for label in data[name]]) for name in ("topic", "topic_gold"))
-    wanted = [hc1(data, plain), hc1(data, gold, 1 / data["pi"].to_numpy()), hc1(data, data["dsl y"].to_numpy())]
+    wanted = [hc0(data, plain), hc0(data, gold, 1 / data["pi"].to_numpy()), hc0(data, data["dsl y"].to_numpy())]
     np.testing.assert_allclose(found, np.vstack(wanted), rtol=1e-6)
+
+
+@pytest.mark.parametrize("cluster", [None, "country"])
+def test_r_solves_the_corrected_logit_as_statsmodels_does(tmp_path, data, cluster):
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed.")
+    data = data.with_columns(pl.Series("country", np.random.default_rng(2).choice(["NL", "UK", "DE", "FR"], len(data))))
+    formula = FORMULA.replace("year", "C(era)")
+    data = data.with_columns((pl.col("year") // 10).alias("era"))
+    regression = Regression(formula, "dsl y", "topic_gold", "pi", "logit", cluster)
+    at.write(data, tmp_path / "r.rds", codebook=CODEBOOK, regressions=[regression])
+    tell = "cluster <- NULL" if cluster is None else f"cluster <- ~ {cluster}"
+    tell += "\nwrite.table(rbind(robust(plain_1, cluster), corrected_1)[1:2], 'found.txt', col.names = FALSE)"
+    with (tmp_path / "r.R").open("a") as script:
+        script.write(tell)
+    run = subprocess.run(["Rscript", "r.R"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    party, era = data["party"], data["era"]
+    x = np.column_stack([np.ones(len(data)), party == "left", party == "far", era == 201]).astype(float)
+    cov = {"cov_type": "HC0"}
+    if cluster:
+        groups = data[cluster].rank("dense").to_numpy()
+        cov = {"cov_type": "cluster", "cov_kwds": {"groups": groups, "use_correction": False}}
+    wanted = []
+    for y in ((data["topic"] == LABELS[1]).cast(float).to_numpy(), data["dsl y"].to_numpy()):
+        fit = sm.GLM(y, x, sm.families.Binomial()).fit(tol=1e-14, **cov)
+        wanted.append(np.column_stack([fit.params, fit.bse]))
+    np.testing.assert_allclose(np.loadtxt(tmp_path / "found.txt", usecols=(1, 2)), np.vstack(wanted), rtol=1e-6)
+
+
+def test_the_do_file_solves_the_corrected_logit_by_gmm(tmp_path, data):
+    regression = Regression(FORMULA.replace("year", "C(year)"), "dsl y", "topic_gold", "pi", "logit", "country")
+    at.write(data, tmp_path / "r.dta", codebook=CODEBOOK, regressions=[regression])
+    lines = (tmp_path / "r.do").read_text().splitlines()
+    right = "ib1.party i.year"
+    assert f"logit plain_1_y {right}, vce(cluster country)" in lines
+    assert f"logit hand_1_y {right} [pweight = hand_1_w], vce(cluster country)" in lines
+    moments = f"gmm (dsl_y - invlogit({{xb: {right} _cons}})), instruments({right}) onestep vce(cluster country)"
+    assert moments in lines
+    assert "estimates table plain_1 hand_1 corrected_1, b(%9.4f) se(%9.4f) stats(N) equations(1)" in lines
 
 
 @pytest.mark.parametrize(("suffix", "options"), [(".dta", {}), (".rds", {"labelled": True})])

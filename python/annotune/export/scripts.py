@@ -1,7 +1,8 @@
-"""A do-file and an R script beside the data: load, show the labels, run the regressions.
+"""A do-file and an R script beside the data: load, show the labels, run the regressions, naive and corrected.
 
 The do-file uses commands of Stata 14 alone; the R script uses base R and the package sandwich, and haven where the data
-are a .dta. Their robust standard errors are the same ones (HC1).
+are a .dta. The R script's robust standard errors are those of `correct` (HC0); Stata's regress multiplies their squares
+by n / (n - k), its logit by n / (n - 1), its gmm by nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -18,27 +20,36 @@ from annotune.errors import AnnotuneError, nearest
 from annotune.export.names import stata_names
 from annotune.export.sheet import Column, Sheet
 
+FACTOR = re.compile(r"^(?:C|factor|as\.factor)\(\s*(?P<column>.+?)\s*\)$")
 LABEL = re.compile(r"""^\s*(?P<column>.+?)\s*==\s*(?P<quote>['"])(?P<label>.*)(?P=quote)\s*$""")
 
 
 @dataclass(frozen=True)
 class Regression:
-    """A linear regression on codes, and the columns that hold its outcome in other ways.
+    """A regression on codes, and the columns that hold its outcome in other ways.
 
     Attributes
     ----------
     formula
-        `outcome ~ a + b + a:b`; the outcome is a column, or a label of a coded one: `topic == 'Health'`.
+        `outcome ~ a + b + a:b`; the outcome is a column, or a label of a coded one: `topic == 'Health'`. `C(year)`
+        takes numbers as categories.
     corrected
         The column with the outcome corrected for the model's error (such as `dsl_y`), where there is one.
     gold, probability
         The coded column with the coders' own codes, and the one with each text's probability of being coded.
+    model
+        "linear", or "logit". The corrected outcome of a logit is not 0 or 1, which logit commands do not take: its
+        moments are solved by gmm in Stata, and by a few lines of R.
+    cluster
+        A column: texts with the same value depend on each other.
     """
 
     formula: str
     corrected: str | None = None
     gold: str | None = None
     probability: str | None = None
+    model: Literal["linear", "logit"] = "linear"
+    cluster: str | None = None
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -52,7 +63,27 @@ class Regression:
     def terms(self) -> list[tuple[str, ...]]:
         """The explanatory terms, each with its columns and the signs between them: `a`, or `a`, `:`, `b`."""
         parts = [re.split(r"\s*([:*])\s*", term.strip()) for term in self.sides[1].split("+")]
-        return [tuple(part) for part in parts if part != ["1"]]
+        return [tuple(_bare(part) for part in term) for term in parts if term != ["1"]]
+
+    @property
+    def columns(self) -> list[str]:
+        """The explanatory columns, each once."""
+        return list(dict.fromkeys(name for term in self.terms for name in term[::2]))
+
+    @property
+    def factors(self) -> set[str]:
+        """The columns that enter as categories whatever they hold."""
+        return {found["column"].strip("`") for found in map(FACTOR.match, self._parts) if found}
+
+    @property
+    def _parts(self) -> list[str]:
+        return re.split(r"\s*[:*+]\s*", self.sides[1])
+
+
+def _bare(part: str) -> str:
+    """The column of a part of a term."""
+    found = FACTOR.match(part)
+    return (found["column"] if found else part).strip("`")
 
 
 def scripts(
@@ -75,8 +106,8 @@ def scripts(
 def _require_columns(sheet: Sheet, regressions: Sequence[Regression]) -> None:
     for regression in regressions:
         outcome, label = _outcome(regression)
-        columns = [outcome, regression.corrected, regression.gold, regression.probability]
-        columns += [column for term in regression.terms for column in term[::2]]
+        columns = [outcome, regression.corrected, regression.gold, regression.probability, regression.cluster]
+        columns += regression.columns
         for name in columns:
             if name is not None and name not in sheet.schema:
                 what = f"{regression.formula!r}: there is no column {name!r}."
@@ -103,11 +134,11 @@ def _outcome(regression: Regression) -> tuple[str, str | None]:
     """The column on the left, and the label that is asked for."""
     left = regression.sides[0]
     found = LABEL.match(left)
-    return (found["column"], found["label"]) if found else (left, None)
+    return (found["column"].strip("`"), found["label"]) if found else (left.strip("`"), None)
 
 
 def _explanatory(regressions: Sequence[Regression]) -> list[str]:
-    return list(dict.fromkeys(name for entry in regressions for term in entry.terms for name in term[::2]))
+    return list(dict.fromkeys(name for entry in regressions for name in entry.columns))
 
 
 def _columns(sheet: Sheet) -> dict[str, Column]:
@@ -146,18 +177,31 @@ def do_file(sheet: Sheet, data: str, regressions: Sequence[Regression]) -> list[
     ]
     factors = {name: _stata_factor(sheet, name, names[name]) for name in _explanatory(regressions)}
     lines += [ready for _, ready in factors.values() if ready]
-    signs = {":": "#", "*": "##"}
     for number, regression in enumerate(regressions, start=1):
         lines += ["", f"* {_comment(regression.formula)}"]
-        right = " ".join(
-            "".join(signs[part] if place % 2 else factors[part][0] for place, part in enumerate(term))
-            for term in regression.terms
-        )
+        right = _stata_right(regression, factors)
         models = _models(regression, number)
         for model in models:
-            lines += _stata_model(sheet, model, right, names)
-        lines.append(f"estimates table {' '.join(model.name for model in models)}, b(%9.4f) se(%9.4f) stats(N)")
+            lines += _stata_model(sheet, regression, model, right, names)
+        equations = " equations(1)" if regression.model == "logit" else ""
+        stored = " ".join(model.name for model in models)
+        lines.append(f"estimates table {stored}, b(%9.4f) se(%9.4f) stats(N){equations}")
     return lines
+
+
+def _stata_right(regression: Regression, factors: Mapping[str, tuple[str, str]]) -> str:
+    """The terms as Stata writes them."""
+    signs = {":": "#", "*": "##"}
+
+    def part(name: str) -> str:
+        spoken = factors[name][0]
+        return f"i.{spoken.removeprefix('c.')}" if name in regression.factors and spoken.startswith("c.") else spoken
+
+    terms = [
+        "".join(signs[text] if place % 2 else part(text) for place, text in enumerate(term))
+        for term in regression.terms
+    ]
+    return " ".join(terms)
 
 
 def _stata_names(sheet: Sheet) -> dict[str, str]:
@@ -177,7 +221,9 @@ def _stata_factor(sheet: Sheet, name: str, stata: str) -> tuple[str, str]:
     return f"ib{base}.{stata}", ""  # the codebook's first label is the base, as it is in R
 
 
-def _stata_model(sheet: Sheet, model: _Model, right: str, names: Mapping[str, str]) -> list[str]:
+def _stata_model(
+    sheet: Sheet, regression: Regression, model: _Model, right: str, names: Mapping[str, str]
+) -> list[str]:
     left, column, weight, lines = names[model.column], _columns(sheet)[model.column], "", []
     if model.label is not None:
         codes = {text: str(code) for code, text in (column.labels or {}).items()}
@@ -186,7 +232,14 @@ def _stata_model(sheet: Sheet, model: _Model, right: str, names: Mapping[str, st
     if model.probability is not None:
         lines.append(f"generate double {model.name}_w = 1 / {names[model.probability]}")
         weight = f" [pweight = {model.name}_w]"
-    return [*lines, f"regress {left} {right}{weight}, vce(robust)", f"estimates store {model.name}"]
+    errors = "robust" if regression.cluster is None else f"cluster {names[regression.cluster]}"
+    if regression.model == "logit" and model.column == regression.corrected:
+        moments = f"({left} - invlogit({{xb: {right} _cons}}))".replace("  ", " ")
+        fit = f"gmm {moments}, instruments({right}) onestep vce({errors})"
+    else:
+        command = "logit" if regression.model == "logit" else "regress"
+        fit = f"{command} {left} {right}{weight}, vce({errors})"
+    return [*lines, fit, f"estimates store {model.name}"]
 
 
 R_FACTORS = (
@@ -196,12 +249,34 @@ R_FACTORS = (
 )
 R_EMPTY = "data[] <- lapply(data, function(x) if (is.character(x)) haven::zap_empty(x) else x)"
 R_ROBUST = """
-# estimates with standard errors robust to heteroskedasticity, as Stata's vce(robust) gives them
-robust <- function(model) {
+# estimates with standard errors robust to heteroskedasticity (HC0), or clustered
+robust <- function(model, cluster = NULL) {
   estimate <- coef(model)[!is.na(coef(model))]
-  se <- sqrt(diag(sandwich::vcovHC(model, type = "HC1")))[names(estimate)]
-  margin <- qt(0.975, df.residual(model)) * se
-  data.frame(estimate, se, lower = estimate - margin, upper = estimate + margin, n = nobs(model))
+  variance <- if (is.null(cluster)) sandwich::sandwich(model) else
+    sandwich::vcovCL(model, cluster = cluster, type = "HC0", cadjust = FALSE)
+  told(estimate, sqrt(diag(variance))[names(estimate)], nobs(model))
+}
+told <- function(estimate, se, n) {
+  margin <- qnorm(0.975) * se
+  data.frame(estimate, se, lower = estimate - margin, upper = estimate + margin, n)
+}"""
+R_LOGIT = """
+# the logit's moments with a corrected outcome, which is not 0 or 1 and so nothing for glm
+corrected_logit <- function(formula, data, cluster = NULL) {
+  frame <- model.frame(formula, data)
+  x <- model.matrix(formula, frame)
+  y <- model.response(frame)
+  estimate <- setNames(numeric(ncol(x)), colnames(x))
+  for (round in 1:100) {
+    p <- drop(plogis(x %*% estimate))
+    bread <- solve(crossprod(x, x * (p * (1 - p))))
+    step <- drop(bread %*% crossprod(x, y - p))
+    estimate <- estimate + step
+    if (max(abs(step)) < 1e-12) break
+  }
+  scores <- x * (y - p)
+  if (!is.null(cluster)) scores <- rowsum(scores, data[rownames(frame), all.vars(cluster), drop = TRUE])
+  told(estimate, sqrt(diag(bread %*% crossprod(scores) %*% bread)), nrow(x))
 }"""
 
 
@@ -226,18 +301,28 @@ def r_script(sheet: Sheet, data: str, regressions: Sequence[Regression], labelle
     lines.append("str(data)")
     lines += [f'print(table(data[[{_r_text(name)}]], useNA = "ifany"))' for name in coded]
     lines += [R_ROBUST] * bool(regressions)
+    lines += [R_LOGIT] * any(entry.model == "logit" and entry.corrected for entry in regressions)
     for number, regression in enumerate(regressions, start=1):
         lines += ["", f"# {_comment(regression.formula)}"]
-        right = " + ".join(
-            " ".join(part if place % 2 else _r_name(names[part]) for place, part in enumerate(term))
-            for term in regression.terms
-        )
         for model in _models(regression, number):
-            lines += _r_model(model, right or "1", names)
+            lines += _r_model(regression, model, names)
     return lines
 
 
-def _r_model(model: _Model, right: str, names: Mapping[str, str]) -> list[str]:
+def _r_right(regression: Regression, names: Mapping[str, str]) -> str:
+    """The terms as R writes them."""
+
+    def part(name: str) -> str:
+        quoted = _r_name(names[name])
+        return f"factor({quoted})" if name in regression.factors else quoted
+
+    terms = [
+        " ".join(text if place % 2 else part(text) for place, text in enumerate(term)) for term in regression.terms
+    ]
+    return " + ".join(terms) or "1"
+
+
+def _r_model(regression: Regression, model: _Model, names: Mapping[str, str]) -> list[str]:
     left, weight, lines = _r_name(names[model.column]), "", []
     if model.label is not None:
         cells = f"data[[{_r_text(names[model.column])}]]"
@@ -245,7 +330,16 @@ def _r_model(model: _Model, right: str, names: Mapping[str, str]) -> list[str]:
         left = f"{model.name}_y"
     if model.probability is not None:
         weight = f", weights = 1 / {_r_name(names[model.probability])}"
-    return [*lines, f"{model.name} <- lm({left} ~ {right}, data{weight})", f"print(robust({model.name}))"]
+    formula = f"{left} ~ {_r_right(regression, names)}"
+    cluster = "" if regression.cluster is None else f", cluster = ~ {_r_name(names[regression.cluster])}"
+    if regression.model == "logit" and model.column == regression.corrected:
+        return [*lines, f"{model.name} <- corrected_logit({formula}, data{cluster})", f"print({model.name})"]
+    fit = (
+        f"glm({formula}, quasibinomial, data{weight})"
+        if regression.model == "logit"
+        else f"lm({formula}, data{weight})"
+    )
+    return [*lines, f"{model.name} <- {fit}", f"print(robust({model.name}{cluster}))"]
 
 
 def _r_base(name: str, column: Column) -> str:
