@@ -26,7 +26,7 @@ from annotune.progress import within
 from annotune.record import fingerprint, frame_sha256, versions
 from annotune.runtime import choose_device, hardware
 from annotune.shelf import Shelf
-from annotune.tuning.base import Base, find_base, load_backbone, load_tokenizer
+from annotune.tuning.base import Base, find_base, load_pair
 from annotune.tuning.batches import tokenize
 from annotune.tuning.encoder import build, decide, outputs
 from annotune.tuning.fit import Choices, Examples, Fitted, fit, refit, score_error, settle
@@ -159,7 +159,7 @@ def _prepare(
     coded = join(corpus, gold, codebook, variable)
     cases = Cases(coded.strata, coded.groups(group), large=group is not None, seed=settings.seed)
     device, base = choose_device(settings.device), find_base(settings.base)
-    tokenizer, backbone = load_tokenizer(base), load_backbone(base, device)
+    tokenizer, backbone = load_pair(base, device)
     tokens = tokenize(tokenizer, coded.texts, settings.max_tokens)
     if tokens.cut:
         warn(f"{tokens.cut:,} coded texts are longer than {tokens.limit} tokens; only their start is read.")

@@ -67,22 +67,92 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def load_backbone(base: Base, device: torch.device) -> Any:
-    """The network without a head, in float32; BERT's pooler, which serves another head, is left out."""
-    from transformers import AutoModel
+def load_pair(base: Base, device: torch.device, speaking: bool = False) -> tuple[Any, Any]:
+    """Tokenizer and network, made for each other: a decoder gets a padding token that is not its end of text."""
+    tokenizer, backbone = load_tokenizer(base), load_backbone(base, device, speaking)
+    if is_decoder(backbone.config):
+        give_padding(tokenizer, backbone)
+    return tokenizer, backbone
 
+
+def load_backbone(base: Base, device: torch.device, speaking: bool = False) -> Any:
+    """The network without a head, in float32; with `speaking`, a decoder that gives probabilities of next tokens.
+
+    BERT's pooler, which serves another head, is left out.
+    """
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    require_reader(read_config(base), base.name, speaking)
+    family = AutoModelForCausalLM if speaking else AutoModel
     try:
         with quiet():
-            model = AutoModel.from_pretrained(
+            model = family.from_pretrained(
                 base.folder, use_safetensors=True, trust_remote_code=False, dtype="float32", local_files_only=True
             )
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        raise AnnotuneError(
-            f"The base model {base.name} cannot be loaded: {_first_line(error)}", "Check its folder."
-        ) from None
+        raise _unloadable(base.name, error) from None
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
     return model.to(device)
+
+
+def read_config(base: Base) -> Any:
+    """What kind of network it is, and its sizes."""
+    from transformers import AutoConfig
+
+    try:
+        with quiet():
+            return AutoConfig.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
+        if "remote" in str(error):
+            what = f"The base model {base.name} cannot be loaded: it needs code of its own, which is never run."
+            raise AnnotuneError(what, "Choose one that transformers knows.") from None
+        raise _unloadable(base.name, error) from None
+
+
+def is_decoder(config: Any) -> bool:
+    """Whether each token sees only those before it, as in Llama, Qwen or Gemma."""
+    from transformers.models.auto import modeling_auto as known
+
+    either_way = getattr(config, "use_bidirectional_attention", False)  # Gemma as an encoder
+    return (
+        config.model_type in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        and config.model_type not in known.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+        and not (config.is_encoder_decoder or either_way)
+    )
+
+
+def require_reader(config: Any, name: str, speaking: bool = False) -> None:
+    """Refuse what reads no texts, such as models of pictures, and what answers only by translating."""
+    from transformers.models.auto import modeling_auto as known
+
+    if speaking and not is_decoder(config):
+        what = f"The base model {name} ({config.model_type}) is no decoder, and gives no probabilities of answers."
+        raise AnnotuneError(what, "Choose a Llama, Qwen, Gemma or the like, or tune it with objective='head'.")
+    families = (known.MODEL_FOR_MASKED_LM_MAPPING_NAMES, known.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
+    reads = is_decoder(config) or any(config.model_type in family for family in families)
+    if not reads or config.is_encoder_decoder or hasattr(config, "vision_config"):
+        what = f"The base model {name} ({config.model_type}) is neither an encoder nor a decoder of texts."
+        raise AnnotuneError(what, "Choose a BERT, a Llama, a Qwen or the like.")
+
+
+def give_padding(tokenizer: Any, backbone: Any) -> None:
+    """A padding token of its own: taken for the end of the text, padding would hide where texts end.
+
+    A token that is kept for it (or for anything) is taken; only where there is none, the vocabulary grows by one.
+    """
+    if tokenizer.pad_token is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+        spare = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+        spare = [token for token in spare if token not in (tokenizer.eos_token, tokenizer.bos_token)]
+        kept = [token for word in ("pad", "reserved", "unused") for token in spare if word in token.lower()]
+        tokenizer.add_special_tokens({"pad_token": kept[0] if kept else "<|pad|>"})
+    rows = backbone.get_input_embeddings().num_embeddings
+    if len(tokenizer) > rows:
+        with quiet():
+            backbone.resize_token_embeddings(len(tokenizer))
+    backbone.config.pad_token_id = tokenizer.pad_token_id
+    longest = backbone.config.get_text_config().max_position_embeddings
+    tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
 
 
 def load_tokenizer(base: Base) -> Any:
@@ -101,6 +171,10 @@ def load_tokenizer(base: Base) -> Any:
     for note in ("is_local", "local_files_only"):  # about how it was read, and not to be saved with it
         tokenizer.init_kwargs.pop(note, None)
     return tokenizer
+
+
+def _unloadable(name: str, error: Exception) -> AnnotuneError:
+    return AnnotuneError(f"The base model {name} cannot be loaded: {_first_line(error)}", "Check its folder.")
 
 
 def _first_line(error: Exception) -> str:

@@ -46,11 +46,11 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> Tokens:
     clean = [text.replace("\x00", "")[: limit * 32] for text in texts]
     encoded = tokenizer(clean, truncation=True, max_length=limit)
     cut = sum(bool(encoding.overflowing) for encoding in encoded.encodings)
-    ids = encoded["input_ids"]
     padding = tokenizer.pad_token_id
     if padding is None:
-        raise AnnotuneError("The base model's tokenizer has no padding token.", "Choose an encoder as base.")
-    return Tokens(ids, int(padding), limit, cut)
+        raise AnnotuneError("The base model's tokenizer has no padding token.", "Choose another base.")
+    nothing = [int(padding)]  # a text of NULs alone, where the tokenizer adds no token of its own
+    return Tokens([ids or nothing for ids in encoded["input_ids"]], int(padding), limit, cut)
 
 
 def by_length(

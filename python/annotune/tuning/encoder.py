@@ -1,4 +1,4 @@
-"""The network: a base model, the mean of its token vectors, and a linear head."""
+"""The network: a base model, one vector a text, and a linear head."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from annotune.errors import AnnotuneError
 from annotune.progress import bar
 from annotune.runtime import half_precision
+from annotune.tuning.base import is_decoder
 from annotune.tuning.batches import Tokens, by_length, pad
 
 LINEAR = "all-linear"
@@ -21,20 +23,28 @@ LINEAR = "all-linear"
 class Encoder(nn.Module):
     """Texts in, one logit a label out.
 
-    The embedding of a text is the mean of its token vectors, scaled to length one (Reimers and
-    Gurevych 2019), so that a head fitted to embeddings beforehand means the same inside the network.
+    The embedding of a text is the mean of its token vectors (Reimers and Gurevych 2019); in a decoder, with `last`, the
+    vector of its last token, the only one that has seen all others. It is scaled to length one, so that a head fitted
+    to embeddings beforehand means the same inside the network.
     """
 
-    def __init__(self, backbone: nn.Module, n_labels: int, width: int) -> None:
+    def __init__(self, backbone: nn.Module, n_labels: int, width: int, last: bool = False) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(width, n_labels)
+        self.last = last
 
     def embed(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Embeddings (texts, width) of length one."""
-        vectors = self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-        weight = mask.unsqueeze(-1).float()
-        return nn.functional.normalize((vectors * weight).sum(1) / weight.sum(1), dim=-1)
+        if self.last:  # by the mask and not by a token's number: whatever pads, it is the text's own last token
+            vectors = self.backbone(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+            ends = mask.sum(1) - 1
+            pooled = vectors[torch.arange(len(ids), device=ids.device), ends].float()
+        else:
+            vectors = self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+            weight = mask.unsqueeze(-1).float()
+            pooled = (vectors * weight).sum(1) / weight.sum(1)
+        return nn.functional.normalize(pooled, dim=-1)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Logits (texts, labels)."""
@@ -52,7 +62,8 @@ def build(backbone: Any, n_labels: int) -> Encoder:
     for module in backbone.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    return Encoder(backbone, n_labels, backbone.config.hidden_size).to(backbone.device)
+    width = backbone.config.get_text_config().hidden_size
+    return Encoder(backbone, n_labels, width, is_decoder(backbone.config)).to(backbone.device)
 
 
 def add_lora(model: Encoder, rank: int) -> None:
@@ -72,7 +83,10 @@ def add_lora(model: Encoder, rank: int) -> None:
 def merge_lora(model: Encoder) -> None:
     """Fold the low-rank matrices into the base's weights, which then need no peft to run."""
     adapted: Any = model.backbone
-    model.backbone = adapted.merge_and_unload()
+    try:
+        model.backbone = adapted.merge_and_unload(safe_merge=True)  # safe: the base's weights stay as they are
+    except ValueError:
+        raise AnnotuneError("Tuning went astray: its weights are no numbers.", "Lower the learning rate.") from None
 
 
 @contextmanager

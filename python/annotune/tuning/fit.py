@@ -191,9 +191,9 @@ def _unevenness(targets: np.ndarray) -> float:
     return float(counts.max() / counts.min())
 
 
-def _with_head(backbone: nn.Module, probe: Probe) -> Encoder:
-    """A network of its own, whose head has the probe's weights."""
-    model = build(copy.deepcopy(backbone), len(probe.bias))
+def _with_head(backbone: nn.Module, probe: Probe, frozen: bool = False) -> Encoder:
+    """A network of its own, whose head has the probe's weights; where nothing else will change, the base's weights."""
+    model = build(_copy(backbone, frozen), len(probe.bias))
     with torch.no_grad():
         model.head.weight.copy_(torch.from_numpy(probe.weight))
         model.head.bias.copy_(torch.from_numpy(probe.bias))
@@ -204,7 +204,7 @@ def _tune(
     backbone: nn.Module, start: Probe, seen: Examples, held: Examples | None, choices: Choices, settings: Settings
 ) -> tuple[Encoder, Choices, float]:
     """Fine-tune from `start`; with a held-out part keep the best epoch, without one run the whole schedule."""
-    model = _with_head(backbone, start)
+    model = _with_head(backbone, start, frozen=settings.method == "lora")
     clock, done = _Clock(), choices.planned
     plan: dict[str, Any] = {"epochs": choices.planned, "balanced": choices.balanced}
     total = choices.planned * len(seen)
@@ -228,6 +228,12 @@ def _tune(
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+def _copy(backbone: nn.Module, frozen: bool) -> nn.Module:
+    """The network again; frozen weights are shared, because two copies of a large model may not fit into memory."""
+    shared = {id(weights): nn.Parameter(weights.data, weights.requires_grad) for weights in backbone.parameters()}
+    return copy.deepcopy(backbone, shared if frozen else None)
+
+
     """The same draws each time, whatever was drawn before; the caller's own go on as if nothing had been."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)

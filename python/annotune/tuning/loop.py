@@ -61,7 +61,9 @@ def train(
     peaks = [group["lr"] for group in optimizer.param_groups]
     lengths = tokens.lengths
     n_batches = len(by_length(lengths, settings.batch_tokens, settings.batch_texts, rng))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=epochs * n_batches + 1, pct_start=0.1)
+    steps = epochs * n_batches + 1
+    rise = max(0.1, 2 / steps)  # torch's schedule divides by the steps of the rise less one
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=rise)
     prepared, optimizer = accelerator.prepare(model, optimizer)
     for _ in range(epochs):
         prepared.train()
