@@ -20,6 +20,7 @@ from annotune.record import put, versions
 
 if TYPE_CHECKING:
     from annotune.evaluation import Evaluation
+    from annotune.formats.leave import Exported
     from annotune.tuning.encoder import Encoder
 
 CARD, HEAD, BACKBONE = "annotune.json", "head.safetensors", "backbone"
@@ -116,6 +117,55 @@ class Classifier:
             shutil.rmtree(temporary, ignore_errors=True)
         return target
 
+    def export(
+        self,
+        path: str | Path,
+        format: str = "merged",
+        *,
+        texts: Any = None,
+        tolerance: float | None = None,
+        check: bool = True,
+        quantization: str | None = None,
+        base: str | None = None,
+    ) -> Exported:
+        """Export for other programs; the export is run and compared with this model before it is handed out.
+
+        Parameters
+        ----------
+        path
+            A new folder, or for `gguf` a file.
+        format
+            `adapter`: what tuning changed, for peft. `merged`: all weights, for sentence-transformers or transformers.
+            `onnx`: for ONNX Runtime. `gguf`: for llama.cpp, models of the Llama and Qwen types.
+        texts
+            Texts to compare on (a corpus, or a list of texts), best the held-out ones. Without them, a few that come
+            with every model and the codebook's own words.
+        tolerance
+            The largest accepted difference of a probability: 0.001, or 0.01 to 0.1 for gguf by its quantization.
+            In any case no more than one text in a hundred may have another label.
+        check
+            Whether to run the export. Without, it is written unseen, and a warning says so.
+        quantization
+            Of gguf: `f32`, `f16` or `q8_0` (the default).
+        base
+            Of an adapter: the folder of the base model, where the model was tuned from a folder.
+
+        Returns
+        -------
+        Exported
+            Path, format, and `.parity`: how far the two agree.
+
+        Raises
+        ------
+        AnnotuneError
+            When the format cannot hold this model, or the exported model says something else; then nothing is kept.
+        """
+        from annotune.formats.leave import Options, export_model
+
+        options = Options(quantization, base)
+        compared = {"texts": texts, "stored": CHECK_TEXTS, "tolerance": tolerance, "check": check}
+        return export_model(self, path, format, options, **compared)
+
     def _logits(self, texts: list[str], fast: bool = False) -> np.ndarray:
         from annotune.tuning.batches import tokenize
         from annotune.tuning.encoder import outputs
@@ -130,8 +180,18 @@ class Classifier:
             warn(f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their start is read.")
         return np.concatenate(parts)
 
-    def as_codings(self, units: pl.Series, logits: np.ndarray, place: np.ndarray) -> pl.DataFrame:
-        """A row per unit; `place` is its text's row in `logits`, -1 where it has no text."""
+    @property
+    def _cutoffs(self) -> Any:
+        """For label sets: the log-odds above which each label is given."""
+        return self.card.get("choices", {}).get("cutoffs") or 0.0
+
+    def as_codings(
+        self, units: pl.Series, logits: np.ndarray, place: np.ndarray, cutoffs: np.ndarray | None = None
+    ) -> pl.DataFrame:
+        """A row per unit; `place` is its text's row in `logits`, -1 where it has no text.
+
+        `cutoffs` (units, labels) replace the model's own.
+        """
         sets = self.variable.kind == "multilabel"
         probabilities = np.full((len(units), len(self.labels)), np.nan)
         has_text = place >= 0
@@ -149,7 +209,11 @@ class Classifier:
             pl.lit(self.variable.name).alias("variable"),
             pl.lit(self.name).alias("coder"),
         )
-        frame = self._sets(frame, probabilities) if sets else self._single(frame, probabilities, coded)
+        if sets:
+            above = _sigmoid(np.asarray(self._cutoffs if cutoffs is None else cutoffs))
+            frame = self._sets(frame, probabilities, probabilities > above)
+        else:
+            frame = self._single(frame, probabilities, coded)
         return frame.select(*SCHEMA, *(f"p_{label}" for label in self.labels))
 
     def _single(self, frame: pl.DataFrame, probabilities: np.ndarray, coded: np.ndarray) -> pl.DataFrame:
@@ -160,11 +224,11 @@ class Classifier:
         prob = pl.Series("prob", np.where(coded, probabilities[np.arange(len(best)), best], np.nan)).fill_nan(None)
         return frame.with_columns(labels, prob)
 
-    def _sets(self, frame: pl.DataFrame, probabilities: np.ndarray) -> pl.DataFrame:
-        """A row per label that is likelier than not; a unit without any keeps one row."""
+    def _sets(self, frame: pl.DataFrame, probabilities: np.ndarray, chosen: np.ndarray) -> pl.DataFrame:
+        """A row per label above its cut-off; a unit without any keeps one row."""
         given: list[list[dict[str, Any] | None]] = [
-            [{"label": self.labels[i], "prob": float(row[i])} for i in np.flatnonzero(row > 0.5)] or [None]
-            for row in probabilities
+            [{"label": self.labels[i], "prob": float(row[i])} for i in np.flatnonzero(above)] or [None]
+            for row, above in zip(probabilities, chosen, strict=True)
         ]
         dtype = pl.List(pl.Struct({"label": pl.String, "prob": pl.Float64}))
         long = frame.with_columns(pl.Series("given", given, dtype=dtype)).explode("given").unnest("given")

@@ -76,7 +76,8 @@ class Comparison:
 
     def table(self) -> pl.DataFrame:
         """A row per coder and a column per leading measure, for reading; the best first."""
-        names = LEADING_SETS if "exact_set" in set(self.measures["measure"]) else LEADING
+        there = set(self.measures["measure"])
+        names = LEADING_SETS if "exact_set" in there else (*LEADING, *{"kappa_quadratic"} & there)
         counted = self.measures.filter(pl.col("units") == ALL)
         wide = counted.filter(pl.col("measure").is_in([*names, "coverage"]))
         wide = wide.pivot("measure", index=["model", "n_units"], values="estimate")

@@ -29,7 +29,7 @@ from annotune.shelf import Shelf
 from annotune.tuning.base import Base, find_base, load_pair
 from annotune.tuning.batches import tokenize
 from annotune.tuning.encoder import build, decide, outputs
-from annotune.tuning.fit import Choices, Examples, Fitted, fit, refit, score_error, settle
+from annotune.tuning.fit import Choices, Examples, Fitted, calibrate, fit, refit, score_error, settle
 from annotune.tuning.parts import Cases
 from annotune.tuning.settings import Settings
 
@@ -139,12 +139,13 @@ class _Work:
 
 @dataclass(frozen=True)
 class _Held:
-    """Held-out texts: their places, the model's logits, the answers of what it has to beat, and each text's fold."""
+    """Held-out texts: their places, logits, the answers of what is to be beaten, each text's fold and cut-offs."""
 
     places: np.ndarray
     logits: np.ndarray
     answers: dict[str, np.ndarray]
     folds: np.ndarray | None = None
+    cutoffs: np.ndarray | None = None
 
 
 def _prepare(
@@ -199,7 +200,7 @@ def _hold_out_once(work: _Work, test: np.ndarray) -> tuple[Fitted, _Held]:
     fitted = _fit(work, rest, share)
     if len(rest) < FEW or share > work.validation:
         fitted = refit(work.backbone, work.examples.take(rest), fitted.choices, work.settings)
-    return fitted, _look(work, fitted, rest, test)
+    return fitted, _cut(_look(work, fitted, rest, test), fitted.choices)
 
 
 def _cross_validate(work: _Work, k: int, shelf: Shelf | None) -> tuple[Fitted, _Held]:
@@ -208,7 +209,7 @@ def _cross_validate(work: _Work, k: int, shelf: Shelf | None) -> tuple[Fitted, _
     for number, (rest, out) in enumerate(work.cases.folds(k), start=1):
         with within(f"Fold {number} of {k}"):
             held, chosen = _fold(work, _without_copies(work, rest, out), out, shelf, f"fold-{number}")
-        looked.append(replace(held, folds=np.full(len(out), number)))
+        looked.append(replace(_cut(held, chosen), folds=np.full(len(out), number)))
         choices.append(chosen)
     order = np.argsort(np.concatenate([held.places for held in looked]))
     held = _Held(
@@ -216,8 +217,12 @@ def _cross_validate(work: _Work, k: int, shelf: Shelf | None) -> tuple[Fitted, _
         np.concatenate([held.logits for held in looked])[order],
         {name: np.concatenate([held.answers[name] for held in looked])[order] for name in looked[0].answers},
         np.concatenate([held.folds for held in looked if held.folds is not None])[order],
+        np.concatenate([held.cutoffs for held in looked])[order] if looked[0].cutoffs is not None else None,
     )
-    settled = settle(choices, len(work.examples), work.settings)
+    raw = np.concatenate([part.logits * chosen.temperature for part, chosen in zip(looked, choices, strict=True)])[
+        order
+    ]
+    settled = calibrate(settle(choices, len(work.examples), work.settings), raw, work.examples.targets)
     with within("All coded texts"):
         return refit(work.backbone, work.examples, settled, work.settings), held
 
@@ -281,19 +286,28 @@ def _look(work: _Work, fitted: Fitted, rest: np.ndarray, test: np.ndarray) -> _H
         TF_IDF: tf_idf(texts[rest], seen.targets, texts[test]),
         NO_INFORMATION: no_information(seen.targets, len(test)),
     }
-    return _Held(test, outputs(fitted.model, unseen.tokens, what="Testing"), answers)
+    logits = outputs(fitted.model, unseen.tokens, what="Testing")
+    return _Held(test, logits, answers)
+
+
+def _cut(held: _Held, choices: Choices) -> _Held:
+    """With the cut-offs that these texts' model was given, a row a text."""
+    if choices.cutoffs is None:
+        return held
+    return replace(held, cutoffs=np.tile(choices.cutoffs, (len(held.places), 1)))
 
 
 def _evaluate(model: Classifier, held: _Held, work: _Work, n_boot: int) -> Evaluation:
     everyone = np.ones(len(held.places), dtype=bool)
-    answers = {model.name: decide(held.logits, work.examples.targets.ndim == 2), **held.answers}
+    sets, cutoffs = work.examples.targets.ndim == 2, 0.0 if held.cutoffs is None else held.cutoffs
+    answers = {model.name: decide(held.logits, sets, cutoffs), **held.answers}
     given = {name: (answer, everyone) for name, answer in answers.items()}
     return tabulate(work.examples.targets[held.places], given, work.coded.variable, None, n_boot, work.settings.seed)
 
 
 def _held_out(model: Classifier, held: _Held, work: _Work) -> pl.DataFrame:
     units = work.coded.frame["unit_id"].gather(held.places)
-    codings = model.as_codings(units, held.logits, np.arange(len(units)))
+    codings = model.as_codings(units, held.logits, np.arange(len(units)), held.cutoffs)
     if held.folds is None:
         return codings
     folds = pl.DataFrame({"unit_id": units, "fold": held.folds})

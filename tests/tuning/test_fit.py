@@ -63,7 +63,7 @@ def test_the_state_handed_out_is_the_best_one_and_never_worse_than_the_probe(wor
         assert score == pytest.approx(max(fitted.choices.scores.values()))
         assert score >= fitted.choices.scores["probe"]
     assert fitted.choices.epochs == 0
-    unlike = outputs(fitted.model, held.tokens) - fitted.probe.logits(held.embeddings)
+    unlike = outputs(fitted.model, held.tokens) * fitted.choices.temperature - fitted.probe.logits(held.embeddings)
     assert np.abs(unlike).max() < 1e-3
 
 

@@ -81,7 +81,7 @@ def add_lora(model: Encoder, rank: int) -> None:
 
 
 def merge_lora(model: Encoder) -> None:
-    """Fold the low-rank matrices into the base's weights, which then need no peft to run."""
+    """Fold the low-rank matrices into weights of the model's own, which then need no peft to run."""
     adapted: Any = model.backbone
     try:
         model.backbone = adapted.merge_and_unload(safe_merge=True)  # safe: the base's weights stay as they are
@@ -127,6 +127,6 @@ def outputs(
     return result
 
 
-def decide(logits: np.ndarray, sets: bool) -> np.ndarray:
-    """The most likely label (n,), or for sets the labels (n, labels) that are likelier than not."""
-    return logits > 0 if sets else logits.argmax(1)
+def decide(logits: np.ndarray, sets: bool, cutoffs: np.ndarray | float = 0.0) -> np.ndarray:
+    """The most likely label (n,), or for sets the labels (n, labels) above their cut-offs."""
+    return logits > cutoffs if sets else logits.argmax(1)

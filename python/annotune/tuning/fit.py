@@ -17,6 +17,7 @@ from torch import nn
 from annotune.measures import macro_f1
 from annotune.progress import bar
 from annotune.tuning.batches import Tokens
+from annotune.tuning.calibrate import cutoffs, temperature
 from annotune.tuning.encoder import Encoder, add_lora, build, decide, merge_lora, outputs, plain_attention
 from annotune.tuning.loop import train
 from annotune.tuning.probe import PENALTIES, Probe, fit_probe
@@ -71,6 +72,10 @@ class Choices:
         The epochs that the learning-rate schedule was laid out for.
     scores
         Macro-F1 on the validation part: of the probe and after every epoch.
+    temperature
+        What the head was divided by, so that probabilities mean what they say.
+    cutoffs
+        For label sets: the log-odds, after division, above which each label is given.
     """
 
     penalty: float
@@ -78,6 +83,8 @@ class Choices:
     epochs: int
     planned: int
     scores: dict[str, float]
+    temperature: float = 1.0
+    cutoffs: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,18 +112,39 @@ def fit(backbone: nn.Module, seen: Examples, held: Examples, settings: Settings)
         start = probe if penalty <= START_PENALTY else _probe(seen, START_PENALTY, balanced)
         model, choices, speed = _tune(backbone, start, seen, held, choices, settings)
         if choices.epochs:
-            return Fitted(model, probe, choices, speed)
-    return Fitted(_with_head(backbone, probe), probe, choices, None)
+            return _calibrated(Fitted(model, probe, choices, speed), outputs(model, held.tokens), held.targets)
+    fitted = Fitted(_with_head(backbone, probe), probe, choices, None)
+    return _calibrated(fitted, probe.logits(held.embeddings), held.targets)
+
+
+def calibrate(choices: Choices, logits: np.ndarray, targets: np.ndarray) -> Choices:
+    """The choices with the temperature and cut-offs that are best for held-out logits (n, labels)."""
+    warmth = temperature(logits, targets)
+    cut = tuple(float(value) for value in cutoffs(logits / warmth, targets)) if targets.ndim == 2 else None
+    return replace(choices, temperature=warmth, cutoffs=cut)
+
+
+def _calibrated(fitted: Fitted, logits: np.ndarray, targets: np.ndarray) -> Fitted:
+    choices = calibrate(fitted.choices, logits, targets)
+    return replace(fitted, model=_at_temperature(fitted.model, choices), choices=choices)
+
+
+def _at_temperature(model: Encoder, choices: Choices) -> Encoder:
+    """The network with its logits divided by the temperature: in the head, so that every copy of it has it too."""
+    with torch.no_grad():
+        model.head.weight.div_(choices.temperature)
+        model.head.bias.div_(choices.temperature)
+    return model
 
 
 def refit(backbone: nn.Module, examples: Examples, choices: Choices, settings: Settings) -> Fitted:
     """Fit on all texts given, with the choices that were made on a validation part before."""
     probe = _probe(examples, choices.penalty, choices.balanced)
     if not choices.epochs:
-        return Fitted(_with_head(backbone, probe), probe, choices, None)
+        return Fitted(_at_temperature(_with_head(backbone, probe), choices), probe, choices, None)
     start = probe if choices.penalty <= START_PENALTY else _probe(examples, START_PENALTY, choices.balanced)
     model, choices, speed = _tune(backbone, start, examples, None, choices, settings)
-    return Fitted(model, probe, choices, speed)
+    return Fitted(_at_temperature(model, choices), probe, choices, speed)
 
 
 def settle(folds: list[Choices], n_texts: int, settings: Settings) -> Choices:
@@ -200,6 +228,12 @@ def _with_head(backbone: nn.Module, probe: Probe, frozen: bool = False) -> Encod
     return model
 
 
+def _copy(backbone: nn.Module, frozen: bool) -> nn.Module:
+    """The network again; frozen weights are shared, because two copies of a large model may not fit into memory."""
+    shared = {id(weights): nn.Parameter(weights.data, weights.requires_grad) for weights in backbone.parameters()}
+    return copy.deepcopy(backbone, shared if frozen else None)
+
+
 def _tune(
     backbone: nn.Module, start: Probe, seen: Examples, held: Examples | None, choices: Choices, settings: Settings
 ) -> tuple[Encoder, Choices, float]:
@@ -228,12 +262,6 @@ def _tune(
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-def _copy(backbone: nn.Module, frozen: bool) -> nn.Module:
-    """The network again; frozen weights are shared, because two copies of a large model may not fit into memory."""
-    shared = {id(weights): nn.Parameter(weights.data, weights.requires_grad) for weights in backbone.parameters()}
-    return copy.deepcopy(backbone, shared if frozen else None)
-
-
     """The same draws each time, whatever was drawn before; the caller's own go on as if nothing had been."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
