@@ -1,0 +1,140 @@
+"""How frequent labels are, from predictions with errors: the adjusted count, and EM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+Floats = np.ndarray
+CLOSE, MOST_ROUNDS = 1e-9, 10_000
+AT_ONCE = 10_000_000  # texts times replicates in memory
+SINGULAR = 1e-6
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Which labels are predicted for which true ones, from n hand-coded texts among N.
+
+    Attributes
+    ----------
+    rates
+        Shape (k, k): `rates[j, i]` is the share of texts with label i that are predicted to have label j; columns of
+        labels that nobody coded are NaN.
+    influence
+        Shape (k, N, k): what each text adds to the column of label i, on the way to its variance.
+    """
+
+    rates: Floats
+    influence: Floats
+
+    @classmethod
+    def of(cls, gold: np.ndarray, predicted: np.ndarray, weights: Floats, k: int) -> Errors:
+        """From label numbers (N,), -1 where nobody coded, and weights (N,) of coded texts, 0 for others.
+
+        >>> errors = Errors.of(np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1]), np.ones(5), 2)
+        >>> errors.rates
+        array([[0.75, 0.  ],
+               [0.25, 1.  ]])
+        """
+        answers = np.eye(k)[predicted]
+        rates, influence = np.full((k, k), np.nan), np.zeros((k, len(gold), k))
+        for i in range(k):
+            mine = np.where(gold == i, weights, 0.0)
+            if mine.sum() > 0:
+                share = mine / mine.sum()
+                rates[:, i] = share @ answers
+                influence[i] = share[:, None] * (answers - rates[:, i])
+        return cls(rates, influence)
+
+    @property
+    def tell_apart(self) -> bool:
+        """Whether predictions say which label is true: the matrix of rates can be inverted."""
+        known = bool(np.isfinite(self.rates).all())
+        return known and bool(np.linalg.svd(self.rates, compute_uv=False).min() > SINGULAR)
+
+
+def adjusted_count(
+    errors: Errors, predicted: np.ndarray, group: np.ndarray, clusters: np.ndarray | None = None
+) -> tuple[Floats, Floats]:
+    """Shares (k,) of a group's texts (N,) and their covariance (k, k), as if error rates were the same in all groups.
+
+    With q the shares of predictions and M the rates, p = M^-1 q (Buck and Gart 1966; Rogan and Gladen 1978; Forman
+    2008). The variance is that of the estimating equations of q and M together: hand-coded texts count in both. Shares
+    can lie outside 0 to 1; see `onto_simplex`.
+    """
+    k = len(errors.rates)
+    answers = np.eye(k)[predicted]
+    q = answers[group].mean(0)
+    inverse = np.linalg.inv(errors.rates)
+    shares = inverse @ q
+    scores = -np.tensordot(shares, errors.influence, axes=1)
+    scores[group] += (answers[group] - q) / group.sum()
+    if clusters is not None:
+        sums = np.zeros((clusters.max() + 1, k))
+        np.add.at(sums, clusters, scores)
+        scores = sums
+    return shares, inverse @ (scores.T @ scores) @ inverse.T
+
+
+def onto_simplex(shares: Floats) -> Floats:
+    """The nearest shares from 0 to 1 that sum to 1 (Duchi, Shalev-Shwartz, Singer and Chandra 2008).
+
+    >>> onto_simplex(np.array([1.2, -0.2])), onto_simplex(np.array([0.3, 0.7]))
+    (array([1., 0.]), array([0.3, 0.7]))
+    """
+    descending = np.sort(shares)[::-1]
+    excess = (np.cumsum(descending) - 1) / np.arange(1, len(shares) + 1)
+    last = int(np.flatnonzero(descending > excess).max())
+    return np.asarray(np.maximum(shares - excess[last], 0))
+
+
+def em(posteriors: Floats, prior: Floats, counts: Floats | None = None, start: Floats | None = None) -> Floats:
+    """Shares under which the posteriors of a model trained on `prior` are right on average.
+
+    The EM algorithm of Saerens, Latinne and Decaestecker (2002, eq. 2.9), which finds the maximum of the likelihood.
+
+    Parameters
+    ----------
+    posteriors, prior
+        Probabilities of the k labels a text (N, k), and their mean where the model learnt (b, k).
+    counts
+        How often each text counts (N, b), a column a replicate; once each when left out.
+    start
+        Shares to start from (k,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shares (b, k), each row summing to 1.
+
+    Examples
+    --------
+    Where the mean is that of training, it stays:
+
+    >>> posteriors = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]])
+    >>> em(posteriors, posteriors.mean(0, keepdims=True)).round(6)
+    array([[0.5, 0.5]])
+    """
+    counts = np.ones((len(posteriors), len(prior))) if counts is None else counts
+    size = counts.sum(0)[:, None]
+    shares = np.tile(prior.mean(0) if start is None else start, (len(prior), 1))
+    for _ in range(MOST_ROUNDS):
+        scale = shares / prior
+        mixed = posteriors @ scale.T
+        new = scale * ((counts / np.maximum(mixed, 1e-300)).T @ posteriors) / size
+        moved = float(np.abs(new - shares).max())
+        shares = new
+        if moved < CLOSE:
+            break
+    return np.asarray(shares / shares.sum(1, keepdims=True))
+
+
+def resamples(n: int, clusters: np.ndarray | None, n_boot: int, seed: int) -> Iterator[Floats]:
+    """Bootstrap counts of n texts, in blocks (n, b) that together are `n_boot` wide; of clusters as wholes."""
+    rng, units = np.random.default_rng(seed), n if clusters is None else int(clusters.max()) + 1
+    width = max(1, min(n_boot, AT_ONCE // n))
+    for first in range(0, n_boot, width):
+        drawn = rng.multinomial(units, np.full(units, 1 / units), size=min(width, n_boot - first)).T.astype(float)
+        yield drawn if clusters is None else drawn[clusters]
