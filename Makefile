@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
-R_PACKAGES := r-base-core r-cran-haven r-cran-readstata13 r-cran-reticulate r-cran-sandwich r-cran-testthat r-cran-tibble r-cran-cli
+R_PACKAGES := pandoc tidy r-base-core r-cran-cli r-cran-estimatr r-cran-generics r-cran-haven r-cran-knitr r-cran-readstata13 \
+  r-cran-reticulate r-cran-rlang r-cran-rmarkdown r-cran-sandwich r-cran-testthat r-cran-tibble r-cran-vctrs r-cran-withr
 
-.PHONY: setup demo test lint bench r-check clean
+.PHONY: setup demo test lint bench r-check r-check-new clean
 
 setup: $(VENV)/.ready
 
@@ -27,10 +28,13 @@ lint: $(VENV)/.test-ready
 bench: $(VENV)/.test-ready
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
-# The R package is built outside the tree, and checked without network and manual.
+# The R package as CRAN checks it, with annotune's Python and without.
 r-check: $(VENV)/.r-ready
-	rm -rf build/r && mkdir -p build/r && cp -R r-package build/r/annotune
-	cd build/r && R CMD build annotune && R CMD check --no-manual annotune_*.tar.gz
+	.ci/r-check build/r $(BIN)/python
+
+# The same on today's R and reticulate, in a Debian 13 of its own; rpy2 as well.
+r-check-new:
+	$(SUDO) .ci/r-check-new
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); $(APT) update; $(APT) install -y python3-venv; $(PYTHON) -m venv $(VENV); }
@@ -52,4 +56,5 @@ $(VENV)/.r-ready: $(VENV)/.test-ready
 	touch $@
 
 clean:
+	$(SUDO) rm -rf build/trixie
 	rm -rf build demo-output $(VENV)
