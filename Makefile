@@ -50,11 +50,11 @@ $(VENV)/.test-ready: $(VENV)/.ready
 	touch $@
 
 # rpy2 is built against R; this mode needs no compiler.
-$(VENV)/.r-ready: $(VENV)/.test-ready
+$(VENV)/.r-ready: $(VENV)/.test-ready Makefile
 	@dpkg -s $(R_PACKAGES) >/dev/null 2>&1 || { $(APT) update -q && $(APT) install -q -y --no-install-recommends $(R_PACKAGES); }
 	RPY2_CFFI_MODE=ABI $(PIP) --editable '.[r]'
 	touch $@
 
 clean:
-	$(SUDO) rm -rf build/trixie
+	[ ! -d build/trixie ] || $(SUDO) rm -rf build/trixie
 	rm -rf build demo-output $(VENV)
