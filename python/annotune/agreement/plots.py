@@ -10,6 +10,7 @@ import polars as pl
 
 from annotune.agreement.present import about, titled
 from annotune.errors import AnnotuneError
+from annotune.pictures import INK, PALE, new_figure, saved
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 MOST_CODERS = 60  # more do not fit on a page
 MOST_ROWS = 120
 MOST_NUMBERS = 15  # from more coders on the cells are too small for a number
-INK, PALE = "#1f4e79", "#b8c4d0"
 
 
 def plot_reliability(found: pl.DataFrame, path: str | Path | None = None) -> Figure:
@@ -54,7 +54,7 @@ def plot_reliability(found: pl.DataFrame, path: str | Path | None = None) -> Fig
         raise AnnotuneError("The table has no coefficient with a value.", "Its notes say why.")
     if len(rows) > MOST_ROWS:
         raise AnnotuneError(f"A forest plot of {len(rows):,} rows cannot be read.", f"Choose {MOST_ROWS} at most.")
-    figure, axes = _figure(8.0, 1.1 + 0.32 * len(rows))
+    figure, axes = new_figure(8.0, 1.1 + 0.32 * len(rows))
     place = np.arange(len(rows))[::-1]
     for y, row in zip(place, rows, strict=True):
         if row["ci_low"] is not None:
@@ -70,7 +70,7 @@ def plot_reliability(found: pl.DataFrame, path: str | Path | None = None) -> Fig
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def plot_coders(
@@ -105,7 +105,7 @@ def plot_coders(
     rows, title = _busiest(*_chosen(pairs, metric, variable))
     coders, cells = _square(rows)
     size = max(3.2, 0.42 * len(coders) if len(coders) > MOST_NUMBERS else 0.6 * len(coders))
-    figure, axes = _figure(size + 1.6, size + 0.8)
+    figure, axes = new_figure(size + 1.6, size + 0.8)
     image = axes.imshow(cells, vmin=min(0.0, float(np.nanmin(cells))), vmax=1.0, cmap="Blues")
     axes.set_xticks(range(len(coders)), coders, rotation=90)
     axes.set_yticks(range(len(coders)), coders)
@@ -124,7 +124,7 @@ def plot_coders(
                     fontsize=8,
                 )
     figure.colorbar(image, ax=axes, shrink=0.8)
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def _chosen(pairs: pl.DataFrame, metric: str | None, variable: str | None) -> tuple[pl.DataFrame, str]:
@@ -163,25 +163,3 @@ def _square(rows: pl.DataFrame) -> tuple[list[str], Any]:
     mean = np.where(known, cells, 0).sum(1) / np.maximum(known.sum(1), 1)
     order = np.argsort(-np.where(known.any(1), mean, -np.inf), kind="stable")
     return [coders[i] for i in order], cells[np.ix_(order, order)]
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise AnnotuneError("Plots need matplotlib.", "Install it: pip install annotune[plot].") from None
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
-
-
-def _saved(figure: Figure, path: str | Path | None) -> Figure:
-    if path is None:
-        return figure
-    from annotune.export.files import replacing
-
-    path = Path(path)
-    if path.suffix.lower().lstrip(".") not in figure.canvas.get_supported_filetypes():
-        raise AnnotuneError(f"{path}: a plot cannot be saved as {path.suffix!r}.", "Use .png, .pdf or .svg.")
-    with replacing(path) as draft:
-        figure.savefig(draft, dpi=200)
-    return figure

@@ -43,20 +43,20 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
         return 1.0
 
     def loss(log_t: float) -> float:
-        return surprise(logits / np.exp(log_t), targets) + log_t**2 / (2 * SPREAD**2 * targets.size)
+        return float(surprises(logits / np.exp(log_t), targets).mean()) + log_t**2 / (2 * SPREAD**2 * targets.size)
 
     found = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
     return float(np.exp(found.x))
 
 
-def surprise(logits: np.ndarray, targets: np.ndarray) -> float:
-    """The mean negative log-likelihood of targets (n,) or (n, labels) under logits (n, labels)."""
+def surprises(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Each text's negative log-likelihood (n,) of targets (n,) or (n, labels), of sets the mean over labels."""
     wide = logits.astype(np.float64)
     if targets.ndim == 2:
-        return float(np.mean(np.logaddexp(0, np.where(targets, -wide, wide))))
+        return np.asarray(np.logaddexp(0, np.where(targets, -wide, wide)).mean(1))
     highest = wide.max(1, keepdims=True)
     whole = highest[:, 0] + np.log(np.exp(wide - highest).sum(1))
-    return float(np.mean(whole - wide[np.arange(len(wide)), targets]))
+    return np.asarray(whole - wide[np.arange(len(wide)), targets])
 
 
 def cutoffs(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -1,0 +1,258 @@
+"""Do probabilities mean what they say? Reliability diagrams, expected calibration error and Brier scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from annotune.classifier import Classifier
+from annotune.codebook import Codebook
+from annotune.errors import AnnotuneError
+from annotune.evaluation import interval
+from annotune.measures import Sums
+from annotune.pictures import COLOURS, INK, PALE, new_figure, saved
+from annotune.probabilities import Sure, against_gold
+from annotune.tuning.calibrate import surprises, temperature
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+GIVEN, BEFORE, AFTER = "as given", "before calibration", "one temperature, cross-fitted"
+FOLDS = 5
+NEVER = 1e-12  # what a probability of 0 is taken for, where its logarithm is needed
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How well probabilities agree with how often answers are right.
+
+    Attributes
+    ----------
+    bins
+        Columns version, low, high (the bin's bounds), n, confidence (its mean), right (the share), ci_low, ci_high
+        (Wilson's 95 % interval). Empty bins are left out. For label sets, each label of each unit is a question, and
+        `confidence` and `right` are the probability and the share of yes.
+    scores
+        Columns version, measure (ece, brier, log_loss), estimate, ci_low, ci_high, n_units.
+    left_out
+        Units of the gold without an answer or a probability: nothing is said about them.
+    """
+
+    bins: pl.DataFrame
+    scores: pl.DataFrame
+    left_out: int
+
+    def get(self, measure: str, version: str = GIVEN) -> float:
+        """One score."""
+        found = self.scores.filter((pl.col("measure") == measure) & (pl.col("version") == version))
+        if found.is_empty():
+            raise AnnotuneError(f"There is no {measure!r} of {version!r}.", "See .scores.")
+        return float(found["estimate"][0])
+
+    def in_words(self) -> str:
+        """The gap between what is said and what is, in a sentence."""
+        ece, versions = self.get("ece"), self.scores["version"].unique(maintain_order=True).to_list()
+        others = [f"{self.get('ece', name):.3f} {name}" for name in versions if name != GIVEN]
+        beside = f" ({'; '.join(others)})" if others else ""
+        means = self.bins.filter(pl.col("version") == GIVEN)
+        gap = float(np.average(means["confidence"] - means["right"], weights=means["n"]))
+        side = "too sure" if gap > 0 else "not sure enough"
+        return (
+            f"On average the stated probability is {ece:.3f} away from the share that is right{beside}; "
+            f"over all it is {side} by {abs(gap):.3f}."
+        )
+
+
+def calibration(
+    codings: Any,
+    gold: Any,
+    *,
+    variable: str | None = None,
+    codebook: Codebook | None = None,
+    bins: int = 10,
+    n_boot: int = 1000,
+    seed: int = 1,
+) -> Calibration:
+    """Compare stated probabilities with how often they come true, on texts that people coded.
+
+    Parameters
+    ----------
+    codings
+        Predictions by one coder for texts that it was not tuned on, with the column `prob` or columns `p_<label>`; or
+        a tuned `Classifier`, which stands for its held-out predictions.
+    gold
+        A table of codings with one answer a unit.
+    variable, codebook
+        Which variable, and the labels there are.
+    bins
+        Of equal width.
+    n_boot, seed
+        Replicates of the percentile bootstrap of units, and its seed.
+
+    Returns
+    -------
+    Calibration
+        The version `as given`; of a tuned model also `before calibration`, its temperature taken out again (after
+        cross-validation that of the final model), and of other coders with a probability for each label also
+        `one temperature, cross-fitted`: what calibrating them would give, each fifth of the texts with the
+        temperature of the others. `ece` is the expected calibration error of the label given (Guo et al. 2017,
+        equation 3), `brier` the squared error summed over labels (Brier 1950), for label sets the mean over
+        questions; without columns `p_<label>` it is that of the label given, right or wrong.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> gold = pl.DataFrame({"unit_id": list("abcd"), "label": list("xxyy")})
+    >>> said = gold.with_columns(label=pl.Series(list("xxyx")), prob=pl.Series([0.9, 0.9, 0.6, 0.6]))
+    >>> found = at.calibration(said, gold, n_boot=0)
+    >>> round(found.get("ece"), 3), round(found.get("brier"), 3)
+    (0.1, 0.135)
+    """
+    if not 1 <= bins <= 100:
+        raise AnnotuneError(f"{bins} bins cannot be read.", "Choose from 1 to 100; 10 are usual.")
+    sure = against_gold(codings, gold, variable, codebook)
+    versions = _versions(sure, codings)
+    tables = [_binned(*_questions(sure, shares), bins).with_columns(version=pl.lit(name)) for name, shares in versions]
+    scores = [_scores(name, sure, shares, bins, n_boot, seed) for name, shares in versions]
+    return Calibration(pl.concat(tables).select("version", pl.exclude("version")), pl.concat(scores), sure.left_out)
+
+
+def plot_calibration(found: Calibration, path: str | Path | None = None) -> Figure:
+    """A reliability diagram: the share that is right over the stated probability, and how many texts are where.
+
+    Parameters
+    ----------
+    found
+        What `calibration` returned.
+    path
+        Where to save it, such as `.png`, `.pdf` or `.svg`.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> gold = pl.DataFrame({"unit_id": list("abcd"), "label": list("xxyy")})
+    >>> said = gold.with_columns(label=pl.Series(list("xxyx")), prob=pl.Series([0.9, 0.9, 0.6, 0.6]))
+    >>> at.plot_calibration(at.calibration(said, gold, n_boot=0)).axes[0].get_xlabel()
+    'stated probability'
+    """
+    figure, (above, below) = new_figure(5.2, 6.2, rows=2, heights=(4, 1))
+    above.plot([0, 1], [0, 1], color=PALE, linewidth=1.5, zorder=1)
+    above.text(0.03, 0.07, "too sure: below the line", color="#555555", fontsize=8)
+    styles = {GIVEN: {"color": INK, "marker": "o"}}
+    for name in found.scores["version"].unique(maintain_order=True):
+        rows = found.bins.filter(pl.col("version") == name)
+        style = styles.get(name, {"color": COLOURS[1], "marker": "s", "linestyle": "--"})
+        middle, right = rows["confidence"].to_numpy(), rows["right"].to_numpy()
+        label = f"{name} (ECE {found.get('ece', name):.3f})"
+        above.plot(middle, right, label=label, markersize=5, linewidth=1.4, zorder=3, **style)
+        if name == GIVEN:
+            above.vlines(middle, rows["ci_low"], rows["ci_high"], color=INK, linewidth=1, zorder=2)
+            below.bar(rows["low"], rows["n"], rows["high"] - rows["low"], align="edge", color=INK, edgecolor="white")
+    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right, with 95 % interval")
+    above.legend(frameon=False, loc="upper left", fontsize=8)
+    below.set(xlim=(0, 1), ylabel="texts" if found.bins["n"].sum() else "")
+    above.set_xlabel("stated probability")
+    for axes in (above, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    return saved(figure, path)
+
+
+def _versions(sure: Sure, codings: Any) -> list[tuple[str, np.ndarray | None]]:
+    """Each version's probabilities (n, labels); None where only that of the label given is known."""
+    versions: list[tuple[str, np.ndarray | None]] = [(GIVEN, sure.shares)]
+    if sure.shares is None:
+        return versions
+    logits, sets = _logits(sure.shares, sure.truth.ndim == 2), sure.truth.ndim == 2
+    if isinstance(codings, Classifier):
+        warmth = float(codings.card.get("choices", {}).get("temperature", 1.0))
+        return [*versions, (BEFORE, _shares(logits * warmth, sets))]
+    after = sure.shares.copy()
+    fold = np.random.default_rng(0).permutation(len(after)) % FOLDS
+    for i in np.unique(fold):
+        out = fold == i
+        after[out] = _shares(logits[out] / temperature(logits[~out], sure.truth[~out]), sets)
+    return [*versions, (AFTER, after)]
+
+
+def _logits(shares: np.ndarray, sets: bool) -> np.ndarray:
+    kept = np.clip(shares, NEVER, 1 - NEVER if sets else 1)
+    return np.asarray(np.log(kept / (1 - kept)) if sets else np.log(kept))
+
+
+def _shares(logits: np.ndarray, sets: bool) -> np.ndarray:
+    if sets:
+        return np.asarray(1 / (1 + np.exp(-logits)))
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
+
+
+def _questions(sure: Sure, shares: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Stated probabilities (q,) and whether each came true (q,): of the label given, of a set each label's yes."""
+    if sure.truth.ndim == 2 and shares is not None:
+        return shares.ravel(), sure.truth.ravel()
+    if shares is None:
+        return sure.confidence, sure.right
+    return np.asarray(shares[np.arange(len(sure.said)), sure.said]), sure.right
+
+
+def _place(stated: np.ndarray, bins: int) -> np.ndarray:
+    return np.asarray(np.clip(np.ceil(stated * bins).astype(int) - 1, 0, bins - 1))
+
+
+def _binned(stated: np.ndarray, right: np.ndarray, bins: int) -> pl.DataFrame:
+    from statsmodels.stats.proportion import proportion_confint
+
+    place = _place(stated, bins)
+    n, sums, hits = (np.bincount(place, weights=w, minlength=bins) for w in (np.ones(len(place)), stated, right))
+    some = n > 0
+    low, high = proportion_confint(hits[some], n[some], method="wilson")
+    edges = np.linspace(0, 1, bins + 1)
+    return pl.DataFrame(
+        {
+            "low": edges[:-1][some],
+            "high": edges[1:][some],
+            "n": n[some].astype(int),
+            "confidence": sums[some] / n[some],
+            "right": hits[some] / n[some],
+            "ci_low": low,
+            "ci_high": high,
+        }
+    )
+
+
+def _scores(version: str, sure: Sure, shares: np.ndarray | None, bins: int, n_boot: int, seed: int) -> pl.DataFrame:
+    """ECE, Brier and log loss, each with the interval of shared bootstrap replicates of units."""
+    n, (stated, right) = len(sure.truth), _questions(sure, shares)
+    per_unit = len(stated) // n
+    gaps = np.zeros((n, bins))
+    np.add.at(gaps, (np.repeat(np.arange(n), per_unit), _place(stated, bins)), (stated - right) / per_unit)
+    errors, losses = _errors(sure, shares)
+    sums = Sums(np.column_stack([gaps, errors, losses]), np.ones(n), n_labels=1, sets=False)
+    drawn = [_totals(chunk / n) for chunk in sums.replicates(n_boot, np.random.default_rng(seed))]
+    point = _totals(sums.total / n)
+    rows = [
+        (version, name, float(value), *interval([chunk[name] for chunk in drawn]), n) for name, value in point.items()
+    ]
+    types = dict.fromkeys(("estimate", "ci_low", "ci_high"), pl.Float64)
+    schema = {"version": pl.String, "measure": pl.String, **types, "n_units": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _totals(means: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores from means over units (..., bins + 2): each bin's gap, the squared error, the negative log-likelihood."""
+    return {"ece": np.abs(means[..., :-2]).sum(-1), "brier": means[..., -2], "log_loss": means[..., -1]}
+
+
+def _errors(sure: Sure, shares: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Each unit's squared error and negative log-likelihood, (n,) each."""
+    if shares is None:
+        stated, right = np.clip(sure.confidence, NEVER, 1 - NEVER), sure.right
+        return np.asarray((sure.confidence - right) ** 2), -np.log(np.where(right, stated, 1 - stated))
+    sets = sure.truth.ndim == 2
+    wanted = sure.truth if sets else np.eye(shares.shape[1])[sure.truth]
+    squared = (shares - wanted) ** 2
+    return squared.mean(1) if sets else squared.sum(1), surprises(_logits(shares, sets), sure.truth)
