@@ -132,6 +132,8 @@ def test_what_rests_on_a_change_is_done_again(tmp_path: Path) -> None:
         ("study.yaml", "questions.csv", "answers.csv", "answers.csv"),
         ("study.yaml", "results.dta", "results.docx", "results.docx"),
         ("study.yaml", "topic == 'Health' ~ party", "topic is Health", "is no formula"),
+        ("study.yaml", "topic == 'Health' ~ party", "topic == 'Health' ~ parti", "Did you mean 'party'"),
+        ("study.yaml", "topic == 'Health' ~ party", "topic == 'Healht' ~ party", "Did you mean 'Health'"),
         ("study.yaml", "coders: [anna, ben]", "coders: [anna, bem]", "bem"),
         ("study.yaml", "base: minilm", "base: ./nowhere", "nowhere"),
         ("study.yaml", "[results.dta,", "[questions.csv,", "questions.csv is read"),
@@ -153,8 +155,24 @@ def test_one_clear_sentence_exit_2_and_no_file(tmp_path: Path, file: str, old: s
     assert done.returncode == 2, done.stderr
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "annotune-work" / "topic" / "model").exists()  # nothing was tuned for nothing
     assert not list(tmp_path.glob("results*"))
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_corpus_file_with_labels_may_be_read_in_part(tmp_path: Path) -> None:
+    study = at.demo(tmp_path, n=60, n_coded=40).study
+    assert study is not None
+    corpus = pl.read_csv(tmp_path / "questions.csv").with_columns((pl.col("party") == "opposition").cast(int))
+    corpus = corpus.with_columns(chair=pl.lit(1))
+    names = {"party": {0: "government", 1: "opposition"}, "chair": {1: "yes"}}
+    at.write(corpus, tmp_path / "questions.dta", labels=names, headings={"party": "Side of the house", "chair": "Chair"})
+    change(study, "path: questions.csv", "path: questions.dta, covariates: [party]")
+    change(study, "seed: 1", f"seed: 1, {FAST}")
+    at.run(study)
+    with pd.io.stata.StataReader(tmp_path / "results.dta") as reader:
+        assert reader.value_labels()["party"] == names["party"]
+        assert reader.variable_labels()["party"] == "Side of the house"
 
 
 def test_what_cannot_be_written_is_said_before_tuning(tmp_path: Path) -> None:

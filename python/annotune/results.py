@@ -71,6 +71,20 @@ def require_room(corpus: pl.DataFrame, variables: Sequence[Variable], gold: bool
         )
 
 
+def blank(corpus: pl.DataFrame, variables: Sequence[Variable]) -> pl.DataFrame:
+    """No rows, and the columns that `attach` gives the corpus when these variables are coded and have gold."""
+    added = {name: _type_of(name, entry) for entry in variables for name in _added(entry, gold=True)}
+    return corpus.drop("text", strict=False).clear().hstack(pl.DataFrame(schema=added))
+
+
+def _type_of(name: str, entry: Variable) -> pl.DataType:
+    if name == f"{entry.name}_status":
+        return pl.String()
+    if name in (entry.name, f"{entry.name}_gold"):
+        return pl.Enum(entry.names)
+    return pl.Float32() if name.startswith((f"{entry.name}_p_", f"{entry.name}_prob")) else pl.Int8()
+
+
 def _added(entry: Variable, gold: bool) -> list[str]:
     """The columns that a variable can add, whatever the codings hold."""
     name = entry.name

@@ -1,7 +1,9 @@
 """Data with a known truth: questions to a parliament that never sat, simulated with a seed.
 
 Every question is about one policy area and many mention another, so that single words mislead; each area
-has many words, most of them rare, so that a few hundred coded questions do not hold them all.
+has many words, most of them rare, so that a few hundred coded questions do not hold them all. Some ask what health
+costs: the opposition means the economy by it, the government health. People who code know who asks; a model that
+sees the text alone errs on one side more than on the other, and a regression on its codes goes wrong.
 """
 
 from __future__ import annotations
@@ -104,6 +106,9 @@ ASIDES = (
 PLACES = ("in the north", "in the capital", "along the coast", "in small towns", "this year", "abroad", "", "", "", "")
 SILENT = 0.45  # the share of questions without an aside
 ANOTHER = 0.5  # the share of asides that may be on any area; the others are on the question's own
+COSTLY = 0.5  # the share of the opposition's questions on the economy, and of the government's on health ...
+# ... that are worded so, and do not tell which of the two they are about.
+BILLS = ("the bill for {}", "what {} cost the taxpayer", "the budget line for {}", "the invoices for {}")
 RARITY = 1.05  # a matter's frequency falls with this power of its rank
 
 
@@ -165,7 +170,7 @@ def demo(out: str | Path | None = None, n: int = N_TEXTS, n_coded: int = N_CODED
     corpus = pl.DataFrame(
         {
             "unit_id": [f"q{i:05d}" for i in range(1, n + 1)],
-            "text": [_question(topic, side, rng) for topic, side in zip(topics, sides, strict=True)],
+            "text": [_question(*told, rng) for told in zip(topics, sides, _costly(party, topics, rng), strict=True)],
             "party": pl.Series(party, dtype=pl.Enum(["government", "opposition"])),
             "year": rng.integers(2015, 2025, n),
             "district": [f"d{i:02d}" for i in rng.integers(1, 41, n)],
@@ -230,23 +235,30 @@ def _topics(party: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return topics.astype(str)
 
 
-def _question(topic: str, side: str, rng: np.random.Generator) -> str:
+def _costly(party: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Which questions ask what health costs, in words that do not tell whether they are about health."""
+    meant = np.where(party == "opposition", topics == "Economy", topics == "Health")
+    return np.asarray(meant & (rng.random(len(topics)) < COSTLY))
+
+
+def _question(topic: str, side: str, costly: bool, rng: np.random.Generator) -> str:
     """What the question is about, and often an aside on something else, before or after it."""
     place = PLACES[rng.integers(len(PLACES))]
-    opening = OPENINGS[rng.integers(len(OPENINGS))].format(_matter(topic, rng)) + (f" {place}" if place else "")
-    if rng.random() < SILENT:
+    matter = _matter("Health", BILLS, rng) if costly else _matter(topic, ASPECTS, rng)
+    opening = OPENINGS[rng.integers(len(OPENINGS))].format(matter) + (f" {place}" if place else "")
+    if costly or rng.random() < SILENT:
         return f"{opening}?"
-    aside = ASIDES[rng.integers(len(ASIDES))].format(_matter(side, rng))
+    aside = ASIDES[rng.integers(len(ASIDES))].format(_matter(side, ASPECTS, rng))
     if rng.random() < 0.5:
         return f"{opening}, {aside}?"
     return f"{aside[0].upper()}{aside[1:]}, {opening[0].lower()}{opening[1:]}?"
 
 
-def _matter(topic: str, rng: np.random.Generator) -> str:
+def _matter(topic: str, aspects: tuple[str, ...], rng: np.random.Generator) -> str:
     matters = MATTERS[topic]
     rank = np.arange(1, len(matters) + 1) ** -RARITY
     matter = matters[rng.choice(len(matters), p=rank / rank.sum())]
-    return ASPECTS[rng.integers(len(ASPECTS))].format(matter)
+    return aspects[rng.integers(len(aspects))].format(matter)
 
 
 def _coders(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,10 +18,11 @@ from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.evaluation import Evaluation
 from annotune.export.files import require_writable
-from annotune.export.scripts import Regression
+from annotune.export.scripts import Regression, require_columns
+from annotune.export.sheet import describe
 from annotune.export.write import require_writer, write
 from annotune.record import file_sha256, fingerprint, make_record, versions, without_folders, write_record, write_whole
-from annotune.results import attach, headings, require_room
+from annotune.results import attach, blank, headings, require_room
 from annotune.tables import read_table
 from annotune.tuning.settings import Settings
 
@@ -224,7 +225,7 @@ class _Run:
         codings = self._codings(codebook)
         reliability, gold = self._reliability(codings, codebook), self._gold(codings, codebook)
         names = self._variables(codings, codebook)
-        require_room(corpus, [codebook.variable(name) for name in names], gold=True)  # now, not after tuning
+        self._require_formulas(corpus, names, codebook)  # now, not after tuning
         models = {name: self._model(name, corpus, gold, codebook, inputs) for name in names}
         coded = [self._classify(name, model, corpus, inputs) for name, model in models.items()]
         data = attach(corpus, pl.concat(coded, how="diagonal"), codebook=codebook, gold=gold)
@@ -232,6 +233,26 @@ class _Run:
         evaluations = {name: model.evaluation for name, model in models.items() if model.evaluation is not None}
         return Results(
             reliability, gold, pl.concat(coded, how="diagonal"), evaluations, data, files, changes, self.done
+        )
+
+    def _require_formulas(self, corpus: pl.DataFrame, names: list[str], codebook: Codebook) -> None:
+        """Stop where a column has no room, or a formula names what the written table will not have."""
+        variables = [codebook.variable(name) for name in names]
+        require_room(corpus, variables, gold=True)
+        if self.study.regressions:
+            table = blank(corpus, variables)
+            sheet = describe(table.lazy(), codebook, self._told(table.columns)[0])
+            require_columns(sheet, [Regression(formula) for formula in self.study.regressions])
+
+    def _told(self, columns: Sequence[str]) -> tuple[dict[str, dict[int, str]], dict[str, str]]:
+        """The value labels and variable labels that the corpus's file has for these columns."""
+        if Path(self.study.corpus.path).suffix.lower() not in (".dta", ".sav", ".rds"):
+            return {}, {}
+        table = read_table(self.file(self.study.corpus.path))
+        labels, told = table.labels, table.headings
+        return (
+            {name: dict(labels[name]) for name in columns if name in labels},
+            {name: told[name] for name in columns if name in told},
         )
 
     def _inputs(self) -> dict[str, str]:
@@ -357,8 +378,8 @@ class _Run:
         from annotune.runtime import hardware
 
         self.say("Writing")
-        table = read_table(self.file(self.study.corpus.path)) if _may_have_labels(self.study.corpus.path) else None
-        known_headings = {name: told for name, told in headings(codebook).items() if name in data.columns}
+        labels, told = self._told(data.columns)
+        known_headings = {name: said for name, said in headings(codebook).items() if name in data.columns}
         targets = [self.file(name) for name in self.study.write]
         for target in targets:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -366,8 +387,8 @@ class _Run:
             data,
             targets,
             codebook=codebook,
-            labels=table.labels if table else None,
-            headings={**known_headings, **(table.headings if table else {})},
+            labels=labels,
+            headings={**known_headings, **told},
             notes=_notes(models, reliability),
             title=codebook.name or None,
             regressions=self.study.regressions,
@@ -396,10 +417,6 @@ def _keep(codings: pl.DataFrame, column: str, values: list[str]) -> pl.DataFrame
     if kept.is_empty():
         raise AnnotuneError(f"No coding has {column} {listing(values)}.", "Check where: in the study file.")
     return kept
-
-
-def _may_have_labels(name: str) -> bool:
-    return Path(name).suffix.lower() in (".dta", ".sav", ".rds")
 
 
 def _notes(models: Mapping[str, Classifier], reliability: pl.DataFrame) -> list[str]:

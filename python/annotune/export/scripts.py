@@ -94,7 +94,7 @@ def scripts(
     `labelled` says that coded columns in the .rds are haven_labelled.
     """
     wanted = [Regression(entry) if isinstance(entry, str) else entry for entry in regressions]
-    _require_columns(sheet, wanted)
+    require_columns(sheet, wanted)
     by_suffix = {target.suffix.lower(): target for target in targets}
     stata, r = by_suffix.get(".dta"), by_suffix.get(".rds", by_suffix.get(".dta"))
     if stata is not None:
@@ -103,7 +103,8 @@ def scripts(
         yield r.with_suffix(".R"), "\n".join(r_script(sheet, r.name, wanted, labelled)) + "\n"
 
 
-def _require_columns(sheet: Sheet, regressions: Sequence[Regression]) -> None:
+def require_columns(sheet: Sheet, regressions: Sequence[Regression]) -> None:
+    """Stop where a formula names a column or a label that is not there; the sheet may have no rows."""
     for regression in regressions:
         outcome, label = _outcome(regression)
         columns = [outcome, regression.corrected, regression.gold, regression.probability, regression.cluster]
