@@ -166,7 +166,8 @@ def test_a_corpus_file_with_labels_may_be_read_in_part(tmp_path: Path) -> None:
     corpus = pl.read_csv(tmp_path / "questions.csv").with_columns((pl.col("party") == "opposition").cast(int))
     corpus = corpus.with_columns(chair=pl.lit(1))
     names = {"party": {0: "government", 1: "opposition"}, "chair": {1: "yes"}}
-    at.write(corpus, tmp_path / "questions.dta", labels=names, headings={"party": "Side of the house", "chair": "Chair"})
+    told = {"party": "Side of the house", "chair": "Chair"}
+    at.write(corpus, tmp_path / "questions.dta", labels=names, headings=told)
     change(study, "path: questions.csv", "path: questions.dta, covariates: [party]")
     change(study, "seed: 1", f"seed: 1, {FAST}")
     at.run(study)
