@@ -166,7 +166,7 @@ def _codings(shelf: Shelf | None, model: Classifier, texts: pl.DataFrame, precis
     name = "codings.parquet"
     if shelf is not None and shelf.has(name):
         return pl.read_parquet(shelf.folder / name)
-    codings = _in_corpus_order(model, texts, precision)
+    codings = in_corpus_order(model, texts, precision)
     if "pi" in texts.columns:
         codings = codings.join(texts.select("unit_id", "pi"), on="unit_id", how="left", maintain_order="left")
     if shelf is not None:
@@ -175,7 +175,7 @@ def _codings(shelf: Shelf | None, model: Classifier, texts: pl.DataFrame, precis
     return codings
 
 
-def _in_corpus_order(model: Classifier, texts: pl.DataFrame, precision: str) -> pl.DataFrame:
+def in_corpus_order(model: Classifier, texts: pl.DataFrame, precision: str) -> pl.DataFrame:
     """Out-of-fold predictions for coded texts and those that equal one; the model's for the others."""
     assert model.held_out is not None
     coded = texts.filter(pl.col("unit_id").is_in(model.held_out["unit_id"].unique().implode()))
