@@ -1,0 +1,178 @@
+"""After coding: predictions that a correction may rest on, shares, errors, and how much more to code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from annotune.commands.options import Id, OfVariable, Text, listed
+from annotune.commands.screen import WIDE, console
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Table = Annotated[Path, typer.Argument(help="A row a text: predictions, gold, pi, covariates, as crossfit writes it.")]
+Coded = Annotated[str | None, typer.Option(help="What was coded; not needed where one column ends in _gold.")]
+Gold = Annotated[str | None, typer.Option(help="The column with the gold; <variable>_gold by default.")]
+Predicted = Annotated[str | None, typer.Option(help="The column with the predictions; <variable> by default.")]
+Pi = Annotated[str | None, typer.Option(help="The column, or number, with the probability of being hand coded.")]
+Write = Annotated[list[Path] | None, typer.Option(help="Also to a .csv, .dta, .parquet, .xlsx ...; repeatable.")]
+Cluster = Annotated[str | None, typer.Option(help="A column whose values (documents, authors) depend on each other.")]
+DIGITS = 4
+
+
+def crossfit(
+    corpus: Annotated[Path, typer.Argument(help="The texts, with covariates, and pi where it is known.")],
+    gold: Annotated[list[Path], typer.Argument(help="Files with one answer a unit.")],
+    codebook: Annotated[Path, typer.Option(help="What was coded.")],
+    out: Annotated[
+        Path, typer.Option(help="The folder for folds, model and codings; what is there is not done again.")
+    ],
+    write: Annotated[list[Path], typer.Option(help="Where the table for regressions goes: .parquet, .dta, .rds ...")],
+    variable: OfVariable = None,
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    folds: Annotated[int, typer.Option(help="How many.")] = 5,
+    group: Annotated[str | None, typer.Option(help="Texts with the same value here are in one fold.")] = None,
+    base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
+    method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Code a corpus so that no hand-coded text is coded by a model that was tuned on it."""
+    from annotune import display
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+    from annotune.corpus import read_corpus
+    from annotune.downstream.crossfit import crossfit as cross
+    from annotune.export.files import require_writable
+    from annotune.export.write import require_writer
+    from annotune.export.write import write as write_table
+    from annotune.results import headings
+
+    for path in write:
+        require_writer(path)
+    require_writable(write, [corpus, *gold, codebook])
+    known = read_codebook(codebook)
+    coded = read_codings(list(gold), known, unit_id=unit_id, variable=variable)
+    options: dict[str, Any] = {"method": method, "epochs": epochs, "device": device, "group": group, "folds": folds}
+    texts = read_corpus(corpus, unit_id, text)
+    done = cross(texts, coded, known, variable=variable, base=base, seed=seed, out=out, **options)
+    told = {name: heading for name, heading in headings(known).items() if name in done.data.columns}
+    notes = [f"Coded by {done.model.name}; hand-coded texts by models that had not seen them ({folds} folds)."]
+    write_table(done.data, write, codebook=known, headings=told, notes=notes)
+    console.print(display.comparison(done.evaluation, console.width < WIDE))
+    console.print("Written: " + ", ".join(str(path) for path in write), markup=False)
+
+
+def prevalence(
+    data: Table,
+    variable: Coded = None,
+    by: Annotated[str | None, typer.Option(help="Columns to divide by, as a,b.")] = None,
+    time: Annotated[str | None, typer.Option(help="A column of years or dates.")] = None,
+    every: Annotated[str | None, typer.Option(help="How long a period of dates is: 1mo, 1q, 1y.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Of count,hand,adjusted,em,dsl,ppi; all by default.")] = None,
+    gold: Gold = None,
+    predicted: Predicted = None,
+    pi: Pi = None,
+    cluster: Cluster = None,
+    n_boot: Annotated[int, typer.Option(help="Bootstrap replicates, for em.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    write: Write = None,
+    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg, with and without a correction.")] = None,
+) -> None:
+    """How frequent each label is, with and without a correction for the model's error."""
+    from annotune.downstream.plots import plot_prevalence
+    from annotune.downstream.prevalence import METHODS
+    from annotune.downstream.prevalence import prevalence as shares
+
+    options: dict[str, Any] = {"by": listed(by), "time": time, "every": every, "cluster": cluster, "seed": seed}
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    wanted = listed(methods) or METHODS
+    found = shares(_table(data), variable, methods=wanted, n_boot=n_boot, **options, **columns)
+    _show(found.drop("interval"), write, found)
+    if plot:
+        shown = [name for name in ("count", "dsl") if name in wanted] if len(wanted) > 2 else wanted
+        plot_prevalence(found, plot, methods=shown, time=time)
+
+
+def error_model(
+    data: Table,
+    on: Annotated[str, typer.Option(help="Covariates as a,b, or a formula: 'party * year'.")],
+    variable: Coded = None,
+    label: Annotated[str | None, typer.Option(help="Look at errors about this label alone.")] = None,
+    cluster: Cluster = None,
+    gold: Gold = None,
+    predicted: Predicted = None,
+    pi: Pi = None,
+    write: Write = None,
+) -> None:
+    """Is the model's error related to the covariates?"""
+    from annotune.downstream.error_model import error_model as model
+
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    covariates = listed(on) if "," in on else on
+    found = model(_table(data), covariates or on, variable, label=label, cluster=cluster, **columns)
+    _show(found.effects, write)
+    console.print(found.verdict, markup=False)
+
+
+def plan_sample(
+    data: Table,
+    variable: Coded = None,
+    target: Annotated[float | None, typer.Option(help="The standard error that is wanted.")] = None,
+    n: Annotated[int | None, typer.Option(help="Or: the number of hand codings there will be.")] = None,
+    label: Annotated[str | None, typer.Option(help="Plan for this label's share.")] = None,
+    formula: Annotated[str | None, typer.Option(help="Plan for a regression: \"topic == 'Health' ~ party\".")] = None,
+    term: Annotated[str | None, typer.Option(help="And for this coefficient of it.")] = None,
+    method: Annotated[str, typer.Option(help="dsl or ppi.")] = "dsl",
+    total: Annotated[int | None, typer.Option(help="Texts in the corpus, if not those of the table.")] = None,
+    gold: Gold = None,
+    predicted: Predicted = None,
+    pi: Pi = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    write: Annotated[list[Path] | None, typer.Option(help="Also the curve to a .csv, .dta ...; repeatable.")] = None,
+) -> None:
+    """How many texts to code by hand for a standard error, or which one a number of them gives."""
+    from annotune.downstream.plan_sample import plan_sample as plan
+
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    wanted: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term}
+    found = plan(_table(data), variable, method=method, total=total, seed=seed, **wanted, **columns)
+    _show(found.estimates, write, found.curve)
+    console.print(found.verdict, markup=False)
+
+
+def _table(path: Path) -> pl.DataFrame:
+    """A table's rows; columns with value labels by their labels."""
+    from annotune.tables import read_table
+
+    return read_table(path).frame
+
+
+def _number_or_column(text: str | None) -> str | float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
+
+
+def _show(table: pl.DataFrame, write: list[Path] | None, whole: pl.DataFrame | None = None) -> None:
+    """A table on the screen, and the whole of it in files."""
+    from rich.table import Table as Screen
+
+    from annotune.export.write import write as write_table
+
+    screen = Screen(box=None, header_style="bold", pad_edge=False)
+    for name, dtype in table.schema.items():
+        screen.add_column(name, justify="right" if dtype.is_numeric() else "left")
+    for row in table.iter_rows():
+        screen.add_row(
+            *("-" if cell is None else f"{cell:.{DIGITS}g}" if isinstance(cell, float) else str(cell) for cell in row)
+        )
+    console.print(screen)
+    if write:
+        write_table(table if whole is None else whole, write)
