@@ -22,10 +22,16 @@ import polars as pl
 import pydantic
 
 import annotune
+from annotune.classifier import TEXTS_AT_ONCE, Classifier
 from annotune.codebook import Codebook
+from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, AnnotuneWarning
-from annotune.export.write import write
+from annotune.export.files import require_writable
+from annotune.export.write import require_writer, write
 from annotune.progress import Listener, listening
+from annotune.record import fingerprint
+from annotune.results import attach, require_room
+from annotune.study import run
 from annotune.tables import Table
 from annotune.tables.labelled import as_whole, name_values
 from annotune.tables.reasons import beside
@@ -48,7 +54,7 @@ def call(name: str, arguments: Mapping[str, Any], listener: Listener | None = No
     -------
     dict
         `value`, packed; `warnings`, a sentence each; and, where the call came to nothing, `error`
-        (what, advice) or `interrupted`.
+        (what, advice) or `interrupted`: how many coded texts are kept for the next call.
     """
     told: list[str] = []
     answer: Packed = {}
@@ -59,7 +65,7 @@ def call(name: str, arguments: Mapping[str, Any], listener: Listener | None = No
     except AnnotuneError as error:
         answer["error"] = {"what": error.what, "advice": error.advice}
     except KeyboardInterrupt:
-        answer["interrupted"] = True
+        answer["interrupted"] = sum(len(part) for parts in _UNFINISHED.values() for part in parts)
     return answer | {"warnings": told}
 
 
@@ -147,11 +153,6 @@ _PLAIN: dict[str, Any] = {
     "logical": pl.Boolean,
     "blank": pl.Null,
 }
-_MAKERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "frame": lambda sent: _table(sent).frame,
-    "table": _table,
-    "codebook": lambda sent: Codebook.model_validate(sent["content"]),
-}
 
 
 def pack(value: Any) -> Any:
@@ -192,9 +193,6 @@ class Kept:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-
-
-_MAKERS["object"] = lambda sent: sent["object"].value
 
 
 def _packed(column: pl.Series) -> Packed:
@@ -247,19 +245,94 @@ def _whole(column: pl.Series) -> tuple[str, list[Any], Packed]:
     return "string", column.cast(pl.String).to_list(), {}
 
 
-def _write(data: Table, paths: Any, labels: Any = None, headings: Any = None, **options: Any) -> pl.DataFrame:
-    """`write` for a data frame that knows its own labels."""
+def _write(data: Any, labels: Any = None, headings: Any = None, **options: Any) -> pl.DataFrame:
+    """`write` for a data frame that knows its own labels, or for a path."""
+    table = data if isinstance(data, Table) else None
     return write(
-        data.frame,
-        paths,
-        labels={**data.labels, **(labels or {})},
-        headings={**data.headings, **(headings or {})},
+        data if table is None else table.frame,
+        labels={**(table.labels if table else {}), **(labels or {})},
+        headings={**(table.headings if table else {}), **(headings or {})},
         **options,
     )
 
 
-def _save(model: Any, folder: str) -> str:
-    return str(model.save(folder))
+_UNFINISHED: dict[str, list[np.ndarray]] = {}
 
 
-_HERE: dict[str, Callable[..., Any]] = {"write": _write, "save": _save}
+class _Patient(Classifier):
+    """A classifier that keeps what it had computed when it was interrupted, and goes on from there."""
+
+    def _logits(self, texts: list[str], fast: bool = False) -> np.ndarray:
+        key = fingerprint([self.card["model_sha256"], fast, texts])
+        done = _UNFINISHED.setdefault(key, [])
+        for start in range(sum(map(len, done)), max(len(texts), 1), TEXTS_AT_ONCE):
+            done.append(super()._logits(texts[start : start + TEXTS_AT_ONCE], fast))
+        return np.concatenate(_UNFINISHED.pop(key))
+
+
+def _classify(model: Classifier, corpus: Any, precision: str = "float32") -> pl.DataFrame:
+    return _Patient(**vars(model)).classify(corpus, precision=precision)
+
+
+def _predict(model: Classifier, texts: Any, precision: str) -> pl.DataFrame:
+    """The label and the probabilities of each text, in order; a multi-label variable's labels as a list."""
+    words = pl.Series("text", _several(texts), dtype=pl.String)
+    numbered = pl.DataFrame([words]).with_row_index("unit_id")
+    found = _classify(model, numbered, precision) if len(words) else model.as_codings(words, *_nothing(model))
+    if model.variable.kind == "multilabel":
+        probabilities = [pl.col(f"p_{label}").first() for label in model.labels]
+        sets = found.group_by("unit_id", maintain_order=True).agg(
+            pl.when(pl.col("status").is_in(["ok", "none"]).any()).then(pl.col("label").drop_nulls().implode()),
+            *probabilities,
+        )
+        return sets.drop("unit_id")
+    label = pl.col("label").cast(pl.Enum(model.labels))
+    return found.select(label, *(f"p_{name}" for name in model.labels))
+
+
+def _nothing(model: Classifier) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros((0, len(model.labels)), dtype=np.float32), np.zeros(0, dtype=int)
+
+
+def _code_files(
+    model: Classifier, corpus: Any, paths: list[str], unit_id: str, text: str, precision: str
+) -> pl.DataFrame:
+    """Code a corpus and write it; what comes back is how many texts got each label."""
+    targets = [Path(path) for path in paths]
+    for target in targets:
+        require_writer(target)
+    require_writable(targets, [Path(corpus)] if isinstance(corpus, str) else [])
+    table = corpus if isinstance(corpus, Table) else None
+    texts = read_corpus(corpus if table is None else table.frame, unit_id, text)
+    known = Codebook(variables=(model.variable,))
+    require_room(texts, known.variables, gold=False)
+    codings = _classify(model, texts, precision)
+    labels, headings = (table.labels, table.headings) if table else ({}, {})
+    data = attach(texts, codings, codebook=known)
+    write(data, targets, codebook=known, labels=labels, headings=headings, notes=[f"Coded by {model.name}."])
+    return codings.group_by("label", "status", maintain_order=True).len("n")
+
+
+def _run(study: str, again: bool, data: bool, say: Callable[[str], None] | None = None) -> Packed:
+    """`run`; without `data`, what is as long as the corpus stays in the files."""
+    found = run(study, again=again, say=say)
+    kept = {field.name: getattr(found, field.name) for field in fields(found)}
+    return kept if data else kept | {"data": None, "codings": None}
+
+
+_MAKERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "frame": lambda sent: _table(sent).frame,
+    "table": _table,
+    "corpus": lambda sent: read_corpus(sent["path"], sent["unit_id"], sent["text"]),
+    "codebook": lambda sent: Codebook.model_validate(sent["content"]),
+    "labels": _codes,
+    "object": lambda sent: sent["object"].value,
+}
+_HERE: dict[str, Callable[..., Any]] = {
+    "write": _write,
+    "run": _run,
+    "classify": _classify,
+    "predict": _predict,
+    "code_files": _code_files,
+    "save": lambda model, folder: model.save(folder),
+}

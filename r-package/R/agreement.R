@@ -85,3 +85,59 @@ agreement <- function(verb, codings, ...) {
   class(found) <- c("at_reliability", class(found))
   found
 }
+
+#' @rdname tidiers
+#' @export
+tidy.at_reliability <- function(x, ...) {
+  class(x) <- setdiff(class(x), "at_reliability")
+  x
+}
+
+#' What makes coders agree?
+#'
+#' Regresses each coding's agreement with the text's other codings on who coded, when, or what: a fractional logit
+#' (Papke and Wooldridge 1996) with standard errors robust to clusters.
+#'
+#' @param codings A table of codings.
+#' @param on Covariates: columns of the codings (`coder` among them) or of the corpus.
+#' @param variable What was coded, where there are several.
+#' @param codebook Says what is multi-label.
+#' @param corpus Texts with covariates, joined by `unit_id`.
+#' @param cluster Whose codings depend on each other: `"unit_id"`, `"coder"`, or another column.
+#' @return An object of class `at_reliability_regression`: a list with `table` (a row per term), `tests` (a row per
+#'   covariate), `verdict` (in words), `n_codings`, `n_units`, `n_clusters`.
+#' @examplesIf at_available()
+#' data <- at_demo(n = 200, n_coded = 100)
+#' codings <- at_codings(data$coders[c("anna", "ben")], data$codebook)
+#' at_reliability_regression(codings, "year", corpus = data$corpus)
+#' @export
+at_reliability_regression <- function(codings, on, variable = NULL, codebook = NULL, corpus = NULL,
+                                      cluster = "unit_id") {
+  wanted <- setdiff(c(on, cluster), names(codings))
+  if (!is.null(corpus)) require_columns(corpus, c("unit_id", wanted), "The corpus")
+  found <- at_call(
+    "reliability_regression",
+    codings = codings_to_python(codings), on = several(on), variable = variable, codebook = codebook,
+    corpus = if (!is.null(corpus)) frame_to_python(corpus[c("unit_id", wanted)]), cluster = cluster
+  )
+  structure(found, class = "at_reliability_regression")
+}
+
+#' @export
+print.at_reliability_regression <- function(x, ...) {
+  print(x$table)
+  counts <- "{x$n_codings} codings of {x$n_units} texts in {x$n_clusters} clusters."
+  cli::cli_text(counts)
+  cli::cli_text("{x$verdict}")
+  invisible(x)
+}
+
+#' @rdname tidiers
+#' @export
+tidy.at_reliability_regression <- function(x, ...) x$table
+
+#' @rdname tidiers
+#' @export
+glance.at_reliability_regression <- function(x, ...) {
+  tibble::as_tibble(x[c("n_codings", "n_units", "n_clusters")])
+}

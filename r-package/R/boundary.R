@@ -10,7 +10,7 @@ at_call <- function(verb, ...) {
   arguments <- lapply(drop_nulls(list(...)), to_python)
   answer <- run_python(verb, arguments)
   for (message in as.character(unlist(answer$warnings))) warn(message)
-  if (isTRUE(answer$interrupted)) rlang::interrupt()
+  if (!is.null(answer$interrupted)) stop_interrupted(answer$interrupted)
   if (!is.null(answer$error)) abort(answer$error$what, answer$error$advice)
   from_python(answer$value)
 }
@@ -43,23 +43,25 @@ to_python <- function(x) {
   if (is.data.frame(x)) {
     return(frame_to_python(x))
   }
+  if (is.null(x) || is.function(x)) {
+    return(x)
+  }
   if (is.factor(x)) x <- as.character(x)
   if (is.list(x) || !is.null(names(x))) {
-    return(list_to_python(x))
+    return(list_to_python(as.list(x)))
   }
-  if (length(x) == 1) scalar_to_python(x) else list_to_python(x)
+  if (length(x) == 1) scalar_to_python(x) else words_sent(x)
 }
 
 list_to_python <- function(x) {
-  items <- lapply(as.list(x), to_python)
-  if (length(items) == 0 && !is.null(names(x))) reticulate::dict() else items
+  if (length(x) == 0 && !is.null(names(x))) reticulate::dict() else lapply(x, to_python)
 }
+
+# A long vector is not gone through element by element a second time.
+words_sent <- function(x) structure(cells(if (is.character(x)) enc2utf8(x) else x), class = "at_sent")
 
 # Whole numbers are integers in Python, where n = 1000 would otherwise be 1000.0; a missing value is None.
 scalar_to_python <- function(x) {
-  if (is.function(x)) {
-    return(x)
-  }
   if (is.na(x)) {
     return(NULL)
   }
@@ -212,6 +214,7 @@ from_python <- function(x) {
     array = array(as.double(unlist(x$values)), dim = as.integer(unlist(x$dim))),
     Codebook = codebook_from_python(x),
     Classifier = model_from_python(x),
+    Evaluation = evaluation_from_python(x),
     lapply(x[names(x) %||% seq_along(x) != ".py"], from_python)
   )
 }

@@ -30,9 +30,15 @@ in_r_words <- function(text) {
   gsub("\\b([a-z_]+)=(?=[ ,.:;)]|$)", "`\\1`", text, perl = TRUE)
 }
 
+# What Python had coded is kept there, and the next call goes on from it.
+stop_interrupted <- function(kept = 0) {
+  if (kept > 0) cli::cli_inform(c(i = "{kept} coded texts are kept: the same call goes on from there."))
+  rlang::interrupt()
+}
+
 abort_unexpected <- function(error) {
   if (inherits(error, "annotune_error")) stop(error)
-  if (grepl("KeyboardInterrupt", conditionMessage(error), fixed = TRUE)) rlang::interrupt()
+  if (grepl("KeyboardInterrupt", conditionMessage(error), fixed = TRUE)) stop_interrupted()
   what <- paste("Python stopped:", utils::head(strsplit(conditionMessage(error), "\n")[[1]], 1))
   abort(what, "See the whole story with reticulate::py_last_error().", class = "annotune_python_error")
 }
@@ -44,7 +50,7 @@ progress_listener <- function() {
     if (!is.null(shown$bar)) cli::cli_progress_done(id = shown$bar, .envir = shown)
     shown$bar <- NULL
   }
-  if (!isTRUE(getOption("annotune.progress", rlang::is_interactive()))) {
+  if (!show_progress()) {
     return(list(report = NULL, done = done))
   }
   report <- function(what, done_so_far, total) {
@@ -60,3 +66,5 @@ progress_listener <- function() {
   }
   list(report = report, done = done)
 }
+
+show_progress <- function() isTRUE(getOption("annotune.progress", rlang::is_interactive()))

@@ -7,7 +7,7 @@
 #' passing through R.
 #'
 #' @param x The path of a csv, tsv, jsonl, parquet, xlsx, dta, sav or rds file; a data frame; or a character vector of
-#'   texts.
+#'   texts. One string is always a path.
 #' @param unit_id,text The columns with the identifier and with the text.
 #' @param covariates The other columns to keep; all of them, by default.
 #' @param encoding Of a csv file; found out by default.
@@ -16,7 +16,7 @@
 #' at_corpus(data.frame(id = c(7, 8), question = c("Why?", NA)), unit_id = "id", text = "question")
 #' @export
 at_corpus <- function(x, unit_id = "unit_id", text = "text", covariates = NULL, encoding = NULL) {
-  if (is.character(x) && length(x) == 1 && file.exists(path.expand(x))) {
+  if (is_path(x)) {
     return(at_call(
       "read_corpus",
       path = as_path(x), unit_id = unit_id, text = text, covariates = several(covariates), encoding = encoding
@@ -29,6 +29,9 @@ at_corpus <- function(x, unit_id = "unit_id", text = "text", covariates = NULL, 
   others <- covariates %||% setdiff(names(x), c(unit_id, text))
   tibble::as_tibble(c(as.list(checked), as.list(x)[setdiff(others, c("unit_id", "text"))]))
 }
+
+# One string is a path, several are texts: a mistyped path must not be coded as a text.
+is_path <- function(x) is.character(x) && length(x) == 1 && !is.na(x)
 
 texts_as_corpus <- function(x, unit_id, text) {
   stats::setNames(tibble::tibble(as.character(seq_along(x)), x), c(unit_id, text))

@@ -1,2 +1,250 @@
-model_pointer <- function(x) x$object
-model_from_python <- function(x) x
+#' Code texts with a tuned model
+#'
+#' `predict()` gives a row per text, in their order, texts that are missing among them. `augment()` puts the same beside
+#' the data.
+#'
+#' @param object,x A model from [at_tune()] or [at_load()].
+#' @param newdata A data frame, or a character vector of texts.
+#' @param type `"class"` for the label, `"prob"` for the probability of each.
+#' @param unit_id,text The columns with the identifier and the text; by default those that the model was tuned with (or
+#'   its formula). Without a column with identifiers, rows are numbered.
+#' @param precision `"float32"`, or `"bfloat16"`: two to three times as fast where the processor has it, with another
+#'   label for one or two texts in a hundred.
+#' @param ... Not used.
+#' @return A tibble: `unit_id`, then `.pred_class` (a factor; for a multi-label variable a list of labels), or
+#'   `.pred_<label>` for each label. NA where there is no text.
+#' @inherit at_tune examples
+#' @export
+predict.at_model <- function(object, newdata, type = c("class", "prob"), unit_id = NULL, text = NULL,
+                             precision = c("float32", "bfloat16"), ...) {
+  type <- match.arg(type)
+  found <- predictions(object, newdata, unit_id, text, match.arg(precision))
+  if (type == "class") found[c("unit_id", ".pred_class")] else found[setdiff(names(found), ".pred_class")]
+}
+
+predictions <- function(model, newdata, unit_id, text, precision) {
+  if (is.character(newdata)) newdata <- tibble::tibble(text = newdata)
+  else if (!is.data.frame(newdata)) abort("`newdata` is no data frame.", "Give a data frame, or a character vector.")
+  else text <- text %||% model$inputs$text
+  require_known_levels(model, newdata)
+  texts <- texts_to_code(model, newdata, text)
+  found <- at_call("predict", model = model, texts = words_sent(texts), precision = precision)
+  names(found) <- sub("^p_", ".pred_", names(found))
+  names(found)[1] <- ".pred_class"
+  if (is.list(found$.pred_class)) found$.pred_class <- lapply(found$.pred_class, identity)
+  else if (kind_of(model) == "ordinal") found$.pred_class <- as_ordered(found$.pred_class)
+  tibble::add_column(found, unit_id = ids_of(model, newdata, unit_id), .before = 1)
+}
+
+kind_of <- function(model) model$codebook$variables[[1]]$kind
+
+as_ordered <- function(x) structure(x, class = c("ordered", "factor"))
+
+# What the model was tuned to give may stand beside the texts; a level that it does not know is no small matter.
+require_known_levels <- function(model, newdata) {
+  name <- model$codebook$variables[[1]]$name
+  if (name %in% names(newdata) && is.factor(newdata[[name]])) {
+    require_levels(levels(droplevels(newdata[[name]])), model$codebook$variables[[1]]$labels$name, name)
+  }
+}
+
+texts_to_code <- function(model, newdata, text) {
+  if (is.null(text) && !is.null(model$inputs$formula) && !identical(names(newdata), "text")) {
+    return(texts_of(formula_sides(model$inputs$formula), newdata))
+  }
+  text <- text %||% "text"
+  require_columns(newdata, text, "The data")
+  texts_of(list(text = as.name(text), env = emptyenv()), newdata)
+}
+
+ids_of <- function(model, newdata, unit_id) {
+  if (!is.null(unit_id)) require_columns(newdata, unit_id, "The data")
+  unit_id <- unit_id %||% model$inputs$unit_id
+  if (is.null(unit_id) || !unit_id %in% names(newdata)) {
+    return(as.character(seq_len(nrow(newdata))))
+  }
+  as_id(newdata[[unit_id]], unit_id)
+}
+
+#' @rdname predict.at_model
+#' @export
+augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL, precision = c("float32", "bfloat16"), ...) {
+  if (!is.data.frame(newdata)) abort("`newdata` is no data frame.", "predict() takes texts without one.")
+  found <- predictions(x, newdata, unit_id, text, match.arg(precision))
+  vctrs::vec_cbind(tibble::as_tibble(newdata), found[-1], .name_repair = "minimal")
+}
+
+#' Code a corpus
+#'
+#' Makes a table of codings, by the model as their coder. With `path` the coded corpus goes to files, and a corpus that
+#' is itself a file never passes through R, however large it is.
+#'
+#' @param model A model from [at_tune()] or [at_load()].
+#' @param corpus A data frame, a character vector, or the path of a file.
+#' @param unit_id,text The columns with the identifier and the text.
+#' @param path Where to write the corpus with its codes: .dta, .rds, .parquet, .csv, .sav, .xlsx; one or several.
+#' @inheritParams predict.at_model
+#' @return A tibble with a row per text (per label given, for a multi-label variable): unit_id, variable, coder, label,
+#'   prob, status, and `p_<label>` for each label. With `path`: how many texts got each label.
+#' @examplesIf at_available(tuning = TRUE)
+#' data <- at_demo(n = 60, n_coded = 40)
+#' gold <- at_resolve(at_codings(data$coders["anna"], data$codebook))
+#' model <- at_tune(data$corpus, gold, data$codebook, method = "probe", folds = 2, n_boot = 0)
+#' at_classify(model, data$corpus)
+#' @export
+at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path = NULL,
+                        precision = c("float32", "bfloat16")) {
+  precision <- match.arg(precision)
+  if (is.null(path)) {
+    sent <- corpus_to_python(corpus, unit_id, text)
+    return(at_call("classify", model = model, corpus = sent, precision = precision))
+  }
+  sent <- if (is.data.frame(corpus)) frame_to_python(corpus, ids = unit_id, whole = TRUE) else as_path(corpus)
+  at_call(
+    "code_files",
+    model = model, corpus = sent, unit_id = unit_id, text = text, paths = several(as_path(path)), precision = precision
+  )
+}
+
+# Only what is needed crosses; a file crosses as its path.
+corpus_to_python <- function(corpus, unit_id = "unit_id", text = "text", more = NULL) {
+  if (is_path(corpus)) {
+    return(structure(list(.r = "corpus", path = as_path(corpus), unit_id = unit_id, text = text), class = "at_sent"))
+  }
+  if (is.character(corpus)) corpus <- texts_as_corpus(corpus, unit_id, text)
+  require_columns(corpus, c(unit_id, text, more), "The corpus")
+  sent <- texts_only(corpus, unit_id, text, more)
+  names(sent)[1:2] <- c("unit_id", "text")
+  frame_to_python(sent)
+}
+
+#' Keep a model, and bring it back
+#'
+#' A model lives in the Python of one R session. `at_save()` keeps it in a folder; what it returns knows its folder, and
+#' is read again by itself when it is used in another session (from an .RData file, say). `at_load()` checks that the
+#' model still gives the probabilities that it was saved with.
+#'
+#' @param model A model from [at_tune()].
+#' @param path A folder.
+#' @param device Where to run it: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
+#' @return The model; `at_save()` returns it invisibly.
+#' @examplesIf at_available(tuning = TRUE)
+#' data <- at_demo(n = 60, n_coded = 40)
+#' gold <- at_resolve(at_codings(data$coders["anna"], data$codebook))
+#' model <- at_tune(data$corpus, gold, data$codebook, method = "probe", folds = 2, n_boot = 0)
+#' folder <- file.path(tempdir(), "model")
+#' at_save(model, folder)
+#' at_load(folder)
+#' @export
+at_save <- function(model, path) {
+  require_model(model)
+  at_call("save", model = model, folder = as_path(path))
+  model$path <- normalizePath(path)
+  invisible(model)
+}
+
+#' @rdname at_save
+#' @export
+at_load <- function(path, device = "auto") {
+  model <- at_call("load", path = as_path(path), device = device)
+  model$path <- normalizePath(path)
+  model
+}
+
+require_model <- function(model) {
+  if (!inherits(model, "at_model")) {
+    abort(sprintf("An object of class '%s' is no model.", class(model)[1]), "Give what at_tune() or at_load() returned.")
+  }
+}
+
+model_from_python <- function(x) {
+  structure(
+    list(
+      object = x$object, name = x$name, labels = as.character(unlist(x$labels)), card = from_python(x$card),
+      codebook = structure(list(name = "", language = "en", variables = list(variable_from_python(x$variable))),
+        class = "at_codebook"
+      ),
+      evaluation = from_python(x$evaluation), held_out = from_python(x$held_out), inputs = NULL, path = NULL
+    ),
+    class = "at_model"
+  )
+}
+
+# The object in Python; one of a session that has ended is read again from where it was saved.
+model_pointer <- function(model) {
+  if (!reticulate::py_is_null_xptr(model$object)) {
+    return(model$object)
+  }
+  if (is.null(model$path) || !dir.exists(model$path)) {
+    abort(
+      sprintf("The model %s outlived the R session that it was tuned in.", model$name),
+      if (is.null(model$path)) {
+        "Read it with at_load() from where at_save() kept it, or tune it again."
+      } else {
+        sprintf("It was saved to %s, which is not there any more.", model$path)
+      }
+    )
+  }
+  if (is.null(the$again[[model$path]])) {
+    cli::cli_inform(c(i = "The model {model$name} is of another session, and is read again from {.file {model$path}}."))
+    the$again[[model$path]] <- at_load(model$path)
+  }
+  again <- the$again[[model$path]]
+  if (!identical(again$card$model_sha256, model$card$model_sha256)) {
+    abort(sprintf("%s holds another model now.", model$path), "Load the one you want with at_load().")
+  }
+  again$object
+}
+
+#' @export
+print.at_model <- function(x, ...) {
+  entry <- x$codebook$variables[[1]]
+  cli::cli_text("A model for {.field {entry$name}} ({entry$kind}): {x$name}")
+  cli::cli_text("Labels: {x$labels}")
+  if (!is.null(x$path)) cli::cli_text("Saved in {.file {x$path}}")
+  if (is.null(x$evaluation)) cli::cli_text("Nothing was held out to measure it on.")
+  else print(x$evaluation)
+  invisible(x)
+}
+
+#' @export
+summary.at_model <- function(object, ...) {
+  print(object)
+  if (!is.null(object$evaluation)) print(summary(object$evaluation))
+  card <- object$card
+  cli::cli_text("Base: {card$base$name}; tuned on {card$parts$coded} coded texts in {card$time$seconds} seconds.")
+  invisible(object)
+}
+
+#' Tidy summaries
+#'
+#' `tidy()` gives a row per term or measure, `glance()` one row for all.
+#'
+#' @param x A model from [at_tune()], an evaluation from [at_evaluate()], a table from [at_reliability()], or a regression
+#'   from [at_reliability_regression()].
+#' @param ... Not used.
+#' @return A tibble.
+#' @examplesIf at_available()
+#' found <- at_evaluate(truth = c("a", "a", "b"), predicted = c("a", "b", "b"), n_boot = 0)
+#' glance(found)
+#' @name tidiers
+NULL
+
+#' @rdname tidiers
+#' @export
+tidy.at_model <- function(x, ...) tidy(require_evaluation(x))
+
+#' @rdname tidiers
+#' @export
+glance.at_model <- function(x, ...) {
+  parts <- tibble::tibble(base = x$card$base$name, n_coded = x$card$parts$coded, seconds = x$card$time$seconds)
+  vctrs::vec_cbind(glance(require_evaluation(x)), parts)
+}
+
+require_evaluation <- function(model) {
+  if (is.null(model$evaluation)) abort("Nothing was held out to measure this model on.", "Tune it with `test` or `folds`.")
+  model$evaluation
+}
+
+#' @export
+plot.at_model <- function(x, ...) plot(require_evaluation(x), ...)

@@ -1,0 +1,116 @@
+#' Pictures of agreement, confusion and models
+#'
+#' @param x A table from [at_reliability()] and its like, an evaluation from [at_evaluate()], or a model from [at_tune()].
+#' @param type Of an evaluation: `"confusion"` (shares of each true label), `"labels"` (each label's F1) or `"models"`
+#'   (the model beside its baselines).
+#' @param metrics Which metrics of a table of agreement; all by default.
+#' @param measure Which measure the models are compared by.
+#' @param xlab,main The horizontal axis's label, and the heading.
+#' @param ... Further graphical parameters.
+#' @return What was drawn, invisibly: a tibble or matrix.
+#' @examplesIf at_available()
+#' truth <- factor(rep(c("a", "b", "c"), each = 20))
+#' predicted <- truth
+#' predicted[seq(1, 60, 7)] <- "a"
+#' found <- at_evaluate(truth, predicted, n_boot = 100)
+#' plot(found)
+#' plot(found, type = "labels")
+#' @name plots
+NULL
+
+#' @rdname plots
+#' @export
+plot.at_reliability <- function(x, metrics = NULL, xlab = "Agreement (95 % interval)", main = NULL, ...) {
+  shown <- tidy(x)
+  shown <- shown[!is.na(shown$estimate) & shown$metric %in% (metrics %||% shown$metric), ]
+  about <- c("variable", "category", "coder_a", "coder_b", "level")
+  telling <- about[vapply(shown[about], function(column) length(unique(column[!is.na(column)])) > 1, NA)]
+  parts <- lapply(shown[c("metric", telling)], function(column) ifelse(is.na(column), "", as.character(column)))
+  names <- trimws(gsub(" +", " ", do.call(paste, unname(parts))))
+  draw_intervals(names, shown$estimate, shown$ci_low, shown$ci_high, xlab = xlab, main = main, ...)
+  invisible(shown)
+}
+
+#' @rdname plots
+#' @export
+plot.at_evaluation <- function(x, type = c("confusion", "labels", "models"), measure = "macro_f1", main = NULL, ...) {
+  switch(match.arg(type),
+    confusion = plot_confusion(x, main, ...),
+    labels = plot_labels(x, main, ...),
+    models = plot_models(x, measure, main, ...)
+  )
+}
+
+plot_labels <- function(x, main, ...) {
+  shown <- summary(x)
+  draw_intervals(shown$label, shown$f1, shown$f1_low, shown$f1_high, xlab = "F1 (95 % interval)", main = main, ...)
+  invisible(shown)
+}
+
+plot_models <- function(x, measure, main, ...) {
+  shown <- x$measures[x$measures$measure == measure, ]
+  if (nrow(shown) == 0) abort(sprintf("There is no measure '%s'.", measure), "See tidy() for those there are.")
+  draw_intervals(
+    shown$model, shown$estimate, shown$ci_low, shown$ci_high,
+    xlab = paste(measure, "(95 % interval)"), main = main, ...
+  )
+  invisible(shown)
+}
+
+# Shares of each true label, darker where larger, the counts written in.
+plot_confusion <- function(x, main, ...) {
+  counts <- confusion_matrix(x)
+  if (length(counts) == 0) abort("Label sets have no confusion table.", "See plot(type = \"labels\").")
+  shares <- counts / pmax(rowSums(counts), 1)
+  k <- nrow(counts)
+  before <- graphics::par(mar = c(margin_for(colnames(counts)), margin_for(rownames(counts)), 3, 1), las = 2)
+  on.exit(graphics::par(before))
+  graphics::image(
+    seq_len(ncol(counts)), seq_len(k), t(shares[k:1, , drop = FALSE]),
+    zlim = c(0, 1), col = grDevices::hcl.colors(64, "Blues 3", rev = TRUE), axes = FALSE, xlab = "", ylab = "",
+    main = main %||% "True labels (rows) and predicted ones (columns)", ...
+  )
+  graphics::axis(1, seq_len(ncol(counts)), colnames(counts), tick = FALSE)
+  graphics::axis(2, seq_len(k), rev(rownames(counts)), tick = FALSE)
+  cells <- which(counts > 0, arr.ind = TRUE)
+  graphics::text(
+    cells[, 2], k + 1 - cells[, 1], counts[cells],
+    col = ifelse(shares[cells] > 0.5, "white", "black")
+  )
+  invisible(counts)
+}
+
+confusion_matrix <- function(x) {
+  labels <- unique(x$labels$label)
+  columns <- c(labels, if (anyNA(x$confusion$predicted)) "(none)")
+  counts <- matrix(0, length(labels), length(columns), dimnames = list(labels, columns))
+  if (nrow(x$confusion) == 0) {
+    return(matrix(0, 0, 0))
+  }
+  predicted <- ifelse(is.na(x$confusion$predicted), "(none)", x$confusion$predicted)
+  counts[cbind(x$confusion$truth, predicted)] <- x$confusion$n
+  counts
+}
+
+# A row per name, from the top: the estimate and its interval.
+draw_intervals <- function(names, estimate, low, high, xlab, main = NULL, ...) {
+  if (length(names) == 0) abort("There is no estimate to draw.", "The notes in the table say why.")
+  places <- rev(seq_along(names))
+  limits <- range(0, 1, estimate, low, high, na.rm = TRUE)
+  before <- graphics::par(mar = c(5, margin_for(names), 3, 1), las = 1)
+  on.exit(graphics::par(before))
+  graphics::plot(
+    estimate, places,
+    xlim = limits, ylim = c(0.5, length(names) + 0.5), pch = 19, yaxt = "n", xlab = xlab, ylab = "", main = main, ...
+  )
+  graphics::abline(v = c(0, 1), col = "grey80")
+  known <- !is.na(low) & !is.na(high)
+  graphics::segments(low[known], places[known], high[known], places[known])
+  graphics::axis(2, places, names, tick = FALSE)
+}
+
+# Lines of margin for the longest name, up to a third of the picture.
+margin_for <- function(names) {
+  wanted <- max(nchar(names, "width"), 0) * 0.8 * graphics::par("cin")[1] / graphics::par("csi") + 2
+  min(wanted, grDevices::dev.size()[1] / 3 / graphics::par("csi"))
+}

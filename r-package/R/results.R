@@ -1,0 +1,171 @@
+#' The corpus with its codes beside it
+#'
+#' One row a text, ready to be analysed. The covariates stay as they are in R: factors, labelled vectors, dates.
+#'
+#' @param corpus A data frame with a row per text, or the path of a file.
+#' @param codings A table of codings by one coder a variable, as [at_classify()] returns it.
+#' @param codebook An [at_codebook()]: gives each column its labels, in order.
+#' @param gold What people decided; adds `<variable>_gold`.
+#' @param text Whether the text stays in.
+#' @param unit_id The column with the identifier.
+#' @return A tibble with the rows of the corpus: unit_id, covariates, and for a variable `topic` the columns `topic` (a
+#'   factor, ordered where the variable is ordinal), `topic_prob`, `topic_status`, `topic_p_<label>` and `topic_gold`; for
+#'   a multi-label variable a 0/1 column `topic_<label>` for each label.
+#' @examplesIf at_available()
+#' vote <- at_codebook(list(vote = c(yes = 1, no = 2)))
+#' said <- data.frame(unit_id = "b", variable = "vote", label = "no")
+#' at_attach(data.frame(unit_id = c("a", "b"), party = factor(c("X", "Y"))), said, vote)
+#' @export
+at_attach <- function(corpus, codings, codebook, gold = NULL, text = FALSE, unit_id = "unit_id") {
+  if (is.character(corpus)) corpus <- at_corpus(corpus, unit_id = unit_id)
+  require_columns(corpus, unit_id, "The corpus")
+  corpus <- tibble::as_tibble(corpus)
+  names(corpus)[names(corpus) == unit_id] <- "unit_id"
+  corpus$unit_id <- as_id(corpus$unit_id)
+  if (!text) corpus$text <- NULL
+  found <- at_call(
+    "attach",
+    corpus = frame_to_python(corpus, blank = setdiff(names(corpus), "unit_id")), codings = codings_to_python(codings),
+    codebook = codebook, gold = if (!is.null(gold)) codings_to_python(gold), text = text
+  )
+  added <- found[setdiff(names(found), names(corpus))]
+  vctrs::vec_cbind(corpus[c("unit_id", setdiff(names(corpus), "unit_id"))], order_ordinal(added, codebook))
+}
+
+order_ordinal <- function(added, codebook) {
+  for (entry in codebook$variables) {
+    if (entry$kind == "ordinal") {
+      for (name in intersect(c(entry$name, paste0(entry$name, "_gold")), names(added))) {
+        added[[name]] <- as_ordered(added[[name]])
+      }
+    }
+  }
+  added
+}
+
+#' Write a table for Stata, R, SPSS, Python or a spreadsheet
+#'
+#' Every file appears whole or not at all. Factors and labelled vectors become value labels, variable labels stay, and
+#' why cells are missing (Stata's .a to .z) is kept. What a format made necessary, such as another name, is said.
+#' An .rds file is R's own, written by [saveRDS()].
+#'
+#' @param data A data frame, or the path of a table.
+#' @param path Where to: one path or several; .dta, .rds, .parquet, .csv, .sav or .xlsx.
+#' @param codebook An [at_codebook()]: columns named after its variables get its codes and labels.
+#' @param labels For other coded columns, a named list: `list(party = c(Greens = 1, Liberals = 2))`.
+#' @param headings Variable labels, as `c(year = "Year of the question")`.
+#' @param notes Where the data come from, a sentence each.
+#' @param title The data's label.
+#' @param labelled Whether coded columns are [haven::labelled()] in an .rds, in place of factors.
+#' @param regressions Formulas such as `"topic == 'Health' ~ party"`: a do-file stands beside the .dta and an R script
+#'   beside the .rds, ready to run them.
+#' @return A tibble of what was changed, invisibly: file, column, change, detail, cells.
+#' @examplesIf at_available()
+#' coded <- data.frame(unit_id = c("a", "b"), topic = factor(c("Health", NA), levels = c("Economy", "Health")))
+#' at_write(coded, file.path(tempdir(), "coded.dta"))
+#' haven::read_dta(file.path(tempdir(), "coded.dta"))
+#' @export
+at_write <- function(data, path, codebook = NULL, labels = NULL, headings = NULL, notes = NULL, title = NULL,
+                     labelled = FALSE, regressions = NULL) {
+  if (!is.data.frame(data) && !is.character(data)) {
+    abort(sprintf("An object of class '%s' is no table.", class(data)[1]), "Give a data frame, or the path of a table.")
+  }
+  # a script beside the .rds must find the names that its writer gave
+  own <- is.data.frame(data) & is.null(regressions) & tolower(tools::file_ext(path)) == "rds"
+  changes <- no_changes()
+  if (!all(own)) {
+    changes <- at_call(
+      "write",
+      data = if (is.data.frame(data)) frame_to_python(data, whole = TRUE) else as_path(data),
+      paths = several(as_path(path[!own])), codebook = codebook,
+      labels = if (!is.null(labels)) lapply(labels, label_pairs), headings = if (length(headings)) as.list(headings),
+      notes = several(notes), title = title, labelled = labelled, regressions = several(regressions)
+    )
+  }
+  for (target in path[own]) save_rds(with_codebook(data, codebook, labelled), target)
+  for (i in seq_len(min(nrow(changes), 20))) say_change(changes[i, ])
+  invisible(changes)
+}
+
+no_changes <- function() {
+  words <- character()
+  tibble::tibble(file = words, column = words, change = words, detail = words, cells = integer())
+}
+
+# Codes cross beside their labels: the names of a dictionary would have to be words.
+label_pairs <- function(labels) {
+  sent <- list(.r = "labels", codes = as.list(as.integer(labels)), names = as.list(enc2utf8(names(labels))))
+  structure(sent, class = "at_sent")
+}
+
+say_change <- function(row) {
+  where <- if (is.na(row$column)) row$file else sprintf("%s, '%s'", row$file, row$column)
+  cells <- if (!is.na(row$cells)) sprintf(" (%s cells)", format(row$cells, big.mark = ",")) else ""
+  cli::cli_inform(c(i = "{where}: {row$change}: {row$detail}{cells}"))
+}
+
+with_codebook <- function(data, codebook, labelled) {
+  for (entry in codebook$variables) {
+    column <- data[[entry$name]]
+    if (is.null(column)) next
+    codes <- stats::setNames(entry$labels$code, entry$labels$name)
+    words <- if (inherits(column, "haven_labelled")) label_names(column) else as.character(column)
+    data[[entry$name]] <- if (labelled) {
+      haven::labelled(unname(codes[words]), codes, label = if (nzchar(entry$instruction)) entry$instruction)
+    } else {
+      factor(words, levels = entry$labels$name, ordered = entry$kind == "ordinal")
+    }
+  }
+  data
+}
+
+# Written beside and renamed: an interrupt leaves the old file or the new one.
+save_rds <- function(data, target) {
+  draft <- tempfile(".annotune-", tmpdir = dirname(target), fileext = ".rds")
+  on.exit(unlink(draft))
+  tryCatch(
+    suppressWarnings(saveRDS(data, draft)),
+    error = function(error) abort(paste0(target, " cannot be written."), "Choose another folder.")
+  )
+  file.rename(draft, target)
+}
+
+#' Run a study: the whole way, from one file
+#'
+#' Agreement of the coders, gold, a tuned model and its figures, the coded corpus, and the files for Stata and R. What is
+#' up to date is not done again: an interrupted run goes on where it was.
+#'
+#' @param study The path of a study.yaml; the paths in it are relative to its folder.
+#' @param again Do every step again.
+#' @param data Whether the coded corpus is brought into R; `FALSE` for one that is too large, which is then in the files
+#'   alone.
+#' @return An object of class `at_results`: a list with `reliability`, `gold`, `codings`, `evaluations` (an evaluation per
+#'   variable), `data`, `files`, `changes` and `done`.
+#' @examplesIf at_available(tuning = TRUE)
+#' \donttest{
+#' data <- at_demo(file.path(tempdir(), "demo"), n = 200, n_coded = 60)
+#' results <- at_run(data$study)
+#' results$evaluations$topic
+#' }
+#' @export
+at_run <- function(study, again = FALSE, data = TRUE) {
+  say <- if (show_progress()) function(step) cli::cli_inform(c(i = "{step} ..."))
+  results <- at_call("run", study = as_path(study), again = again, say = say, data = data)
+  class(results$reliability) <- c("at_reliability", class(results$reliability))
+  structure(results, class = "at_results")
+}
+
+#' @export
+print.at_results <- function(x, ...) {
+  cli::cli_h3("Agreement of the coders")
+  print(x$reliability[c("variable", "metric", "estimate", "ci_low", "ci_high", "n_units")])
+  for (name in names(x$evaluations)) {
+    cli::cli_h3("The model for {name}, on texts it was not tuned on")
+    print(x$evaluations[[name]])
+  }
+  cli::cli_h3("Files")
+  cli::cli_bullets(stats::setNames(unlist(x$files), rep("*", length(x$files))))
+  current <- names(x$done)[unlist(x$done) == "up to date"]
+  if (length(current)) cli::cli_text("Up to date and not done again: {current}.")
+  invisible(x)
+}
