@@ -1,0 +1,70 @@
+"""What travels with an exported folder: its labels, and how to run it without annotune."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from annotune.errors import AnnotuneError
+
+if TYPE_CHECKING:
+    from annotune.classifier import Classifier
+
+LABELS = "labels.json"
+
+
+def describe(classifier: Classifier) -> dict[str, Any]:
+    """Variable, kind, labels and codes in the order of the model's answers, cut-offs, and where texts are cut."""
+    codes = classifier.variable.codes
+    return {
+        "model": classifier.name,
+        "variable": classifier.variable.name,
+        "kind": classifier.variable.kind,
+        "labels": list(classifier.labels),
+        "codes": [codes[label] for label in classifier.labels],
+        "above": above(classifier),
+        "max_tokens": limit(classifier),
+    }
+
+
+def above(classifier: Classifier) -> list[float] | None:
+    """For label sets, the probability above which each label is given; otherwise the likeliest label is."""
+    if classifier.variable.kind != "multilabel":
+        return None
+    log_odds = np.array(classifier.card["choices"].get("cutoffs") or [0.0] * len(classifier.labels))
+    return [float(share) for share in 1 / (1 + np.exp(-log_odds))]
+
+
+def limit(classifier: Classifier) -> int:
+    """The tokens of a text that the model reads."""
+    return int(min(classifier.card["settings"]["max_tokens"], classifier.tokenizer.model_max_length))
+
+
+def accompany(classifier: Classifier, folder: Path, recipe: str) -> None:
+    """Write the labels and the recipe into an exported folder."""
+    (folder / LABELS).write_text(json.dumps(describe(classifier), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    about = f"It codes {classifier.variable.name!r}: {', '.join(classifier.labels)}. Made with annotune."
+    text = f"# {classifier.name}\n\n{about}\n\n```python\n{recipe.strip()}\n```\n"
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def read_labels(folder: Path) -> dict[str, Any]:
+    """What `describe` said of the model in this folder."""
+    content: dict[str, Any] = json.loads((folder / LABELS).read_text(encoding="utf-8"))
+    return content
+
+
+def is_sets(about: dict[str, Any]) -> bool:
+    """Whether each label has a probability of its own."""
+    return bool(about["kind"] == "multilabel")
+
+
+def require_package(name: str, extra: str, kind: str) -> None:
+    """Stop where a package that an optional part brings is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec(name) is None:
+        raise AnnotuneError(f"The {kind} export needs {name}.", f"Run: pip install annotune[{extra}]")
