@@ -86,7 +86,7 @@ def load_backbone(base: Base, device: torch.device, speaking: bool = False) -> A
     family = AutoModelForCausalLM if speaking else AutoModel
     try:
         with quiet():
-            model = family.from_pretrained(
+            model: Any = family.from_pretrained(
                 base.folder, use_safetensors=True, trust_remote_code=False, dtype="float32", local_files_only=True
             )
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:

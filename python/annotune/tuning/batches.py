@@ -36,20 +36,23 @@ class Tokens:
         return np.fromiter((len(ids) for ids in self.ids), dtype=np.int64, count=len(self.ids))
 
 
-def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> Tokens:
+def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int, special: bool = True) -> Tokens:
     """Texts as tokens, cut at `max_tokens` or at what the model can take.
 
-    NUL characters are dropped: tokenizers treat them in different ways.
+    Without `special`, for texts within a prompt, nothing is put around them, and a text that spells out a special token
+    (such as the end of a turn) does not become one. NUL characters are dropped: tokenizers treat them in different
+    ways.
     """
     limit = min(max_tokens, tokenizer.model_max_length)
     # a token has hardly more than 32 characters, so nothing beyond can survive the cut
     clean = [text.replace("\x00", "")[: limit * 32] for text in texts]
-    encoded = tokenizer(clean, truncation=True, max_length=limit)
+    within = {} if special else {"add_special_tokens": False, "split_special_tokens": True}
+    encoded = tokenizer(clean, truncation=True, max_length=limit, **within)
     cut = sum(bool(encoding.overflowing) for encoding in encoded.encodings)
     padding = tokenizer.pad_token_id
     if padding is None:
         raise AnnotuneError("The base model's tokenizer has no padding token.", "Choose another base.")
-    nothing = [int(padding)]  # a text of NULs alone, where the tokenizer adds no token of its own
+    nothing = [int(padding)] if special else []  # a text of NULs alone, where the tokenizer adds nothing
     return Tokens([ids or nothing for ids in encoded["input_ids"]], int(padding), limit, cut)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +17,10 @@ from annotune.progress import bar
 from annotune.runtime import half_precision
 from annotune.tuning.base import is_decoder
 from annotune.tuning.batches import Tokens, by_length, pad
+from annotune.tuning.memory import attempt, halved
+
+if TYPE_CHECKING:
+    from annotune.tuning.speaker import Speaker
 
 LINEAR = "all-linear"
 
@@ -34,6 +39,18 @@ class Encoder(nn.Module):
         self.head = nn.Linear(width, n_labels)
         self.last = last
 
+    overhead, most_texts = 0, 256  # tokens that a text costs beside its own, and the most texts at a time
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.head.weight.device
+
+    @property
+    def n_outputs(self) -> int:
+        """How many labels there are."""
+        return self.head.out_features
+
     def embed(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Embeddings (texts, width) of length one."""
         if self.last:  # by the mask and not by a token's number: whatever pads, it is the text's own last token
@@ -46,8 +63,8 @@ class Encoder(nn.Module):
             pooled = (vectors * weight).sum(1) / weight.sum(1)
         return nn.functional.normalize(pooled, dim=-1)
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Logits (texts, labels)."""
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits (texts, labels); they do not depend on the target."""
         logits: torch.Tensor = self.head(self.embed(ids, mask))
         return logits
 
@@ -102,7 +119,7 @@ def plain_attention(backbone: Any) -> Iterator[None]:
 
 
 def outputs(
-    model: Encoder,
+    model: Encoder | Speaker,
     tokens: Tokens,
     *,
     what: str = "",
@@ -110,21 +127,32 @@ def outputs(
     fast: bool = False,
     batch_tokens: int = 4096,
 ) -> np.ndarray:
-    """Logits (n, labels), or embeddings (n, width), float32, in the order of the texts.
+    """Logits (n, labels), or an encoder's embeddings (n, width), float32, in the order of the texts.
 
-    Each text's row depends on that text alone, up to rounding: batches are made by length.
+    Each text's row depends on that text alone, up to rounding: batches are made by length. Where memory runs out, they
+    are halved, and the work goes on.
     """
     model.eval()
-    device = model.head.weight.device
-    width = model.head.in_features if embeddings else model.head.out_features
+    run: Any = model.embed if embeddings and isinstance(model, Encoder) else model
+    width = model.head.in_features if embeddings and isinstance(model, Encoder) else model.n_outputs
     result = np.zeros((len(tokens), width), dtype=np.float32)
-    run = model.embed if embeddings else model
-    batches = by_length(tokens.lengths, batch_tokens, max_texts=256)
-    with torch.inference_mode(), half_precision(device, fast), bar(what, len(tokens)) as advance:
-        for batch in reversed(batches):  # the longest first: whatever memory is needed is asked for at once
-            result[batch] = run(*pad(tokens, batch, device)).float().cpu().numpy()
+    costs, most = tokens.lengths + model.overhead, model.most_texts
+    pending = by_length(costs, batch_tokens, most)  # taken from the end: whatever memory is needed is asked for at once
+    with torch.inference_mode(), half_precision(model.device, fast), bar(what, len(tokens)) as advance:
+        while pending:
+            batch = pending.pop()
+            found = attempt(partial(_rows, run, tokens, batch, model.device))
+            if found is None:
+                pending = halved(batch, pending)
+                continue
+            result[batch] = found
             advance(len(batch))
     return result
+
+
+def _rows(run: Any, tokens: Tokens, batch: np.ndarray, device: torch.device) -> np.ndarray:
+    rows: np.ndarray = run(*pad(tokens, batch, device)).float().cpu().numpy()
+    return rows
 
 
 def decide(logits: np.ndarray, sets: bool, cutoffs: np.ndarray | float = 0.0) -> np.ndarray:

@@ -1,0 +1,45 @@
+"""Where memory runs out, batches are halved and the work goes on: never with fewer texts."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from accelerate.utils.memory import should_reduce_batch_size
+
+from annotune.errors import AnnotuneError, warn
+
+Found = TypeVar("Found")
+
+
+def attempt(work: Callable[[], Found]) -> Found | None:
+    """What `work` gives; None where memory ran out, which is then free again."""
+    try:
+        return work()
+    except RuntimeError as error:
+        if not should_reduce_batch_size(error):
+            raise
+    gc.collect()  # only here, after the error and all that its frames held is gone
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
+
+
+def halved(failed: np.ndarray, pending: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
+    """The batches still to be done and the one that did not fit, each in two.
+
+    Raises
+    ------
+    AnnotuneError
+        Where the batch was a single text.
+    """
+    if len(failed) == 1:
+        raise AnnotuneError(
+            "No memory is left for a single text.", "Lower max_tokens, choose a smaller base, or another device."
+        )
+    most = (len(failed) + 1) // 2
+    warn(f"Memory ran out with {len(failed):,} texts at a time; it goes on with {most:,} at most.")
+    return [part for batch in [*pending, failed] for part in np.array_split(batch, 2) if len(part)]
