@@ -1,0 +1,498 @@
+"""learning_curve(): how good with how many labels, and what more of them would add."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from annotune.baselines import no_information
+from annotune.codebook import Codebook, Variable
+from annotune.corpus import read_corpus
+from annotune.errors import AnnotuneError, nearest, warn
+from annotune.evaluation import LEADING, LEADING_SETS, NO_INFORMATION, TF_IDF
+from annotune.measures import measures
+from annotune.paired import Resampling, one_coder, resampling
+from annotune.pictures import COLOURS, MARKERS, PALE, new_figure, saved
+from annotune.power_law import PowerLaw, bounds, fit_power_law
+from annotune.progress import bar, listening
+from annotune.shelf import Shelf
+from annotune.tuner import FEW, PROBE, Work, basis, decided, hold_out_once, part_to_test, prepare, read_settings
+from annotune.tuning.fit import planned_epochs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TUNED = "tuned model"
+ROWS = (TUNED, PROBE, TF_IDF, NO_INFORMATION)
+SMALLEST, MOST_SIZES = 25, 6
+FEWEST_TO_FIT = 3
+BACKWARD = 3.5  # how many times as long as reading a text learning from it once takes, before anything is known
+UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
+NAMES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "mcc": "MCC", "exact_set": "exact sets"}
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """How good models are that were tuned on so many labels, all measured on the same texts.
+
+    Attributes
+    ----------
+    table
+        Columns n, model, measure, estimate (the mean over seeds), ci_low, ci_high (95 %), n_seeds, n_units. The
+        interval covers the drawing of test texts and that of training texts.
+    points
+        Columns n, seed, model, measure, estimate, seconds: every run.
+    measure
+        What the fit, forecasts and the plot are about.
+    fits
+        A power law for each model with three sizes or more.
+    n_labels
+        How many texts were there to learn from.
+    """
+
+    table: pl.DataFrame
+    points: pl.DataFrame
+    measure: str
+    fits: Mapping[str, PowerLaw] = field(repr=False)
+    n_labels: int
+
+    @property
+    def fit(self) -> PowerLaw:
+        """The tuned model's curve."""
+        return self._fit(TUNED)
+
+    def forecast(self, n: int | Sequence[int], model: str = TUNED) -> pl.DataFrame:
+        """What to expect of models tuned on n labels: columns n, estimate, ci_low, ci_high (95 %)."""
+        sizes = [n] if isinstance(n, int) else list(n)
+        if not sizes or min(sizes) < 1:
+            raise AnnotuneError(f"There is nothing to forecast for {sizes} labels.", "Give numbers of 1 or more.")
+        columns = self._fit(model).at(np.array(sizes)).T
+        return pl.DataFrame([{"n": size, **bounds(values)} for size, values in zip(sizes, columns, strict=True)])
+
+    def in_words(self, more: int = 500, model: str = TUNED) -> str:
+        """What `more` labels are expected to add to those that are there, in a sentence or two."""
+        if more < 1:
+            raise AnnotuneError(f"{more} more labels are none.", "Give a number of 1 or more.")
+        law, name = self._fit(model), NAMES.get(self.measure, self.measure.replace("_", " "))
+        now, then = law.at(np.array([self.n_labels, self.n_labels + more])).T
+        gain, limit = bounds(then - now), bounds(law.asymptote)
+        told = (
+            f"{more:,} more labels ({self.n_labels + more:,} in place of {self.n_labels:,}) are expected to add "
+            f"{_plain(gain['estimate'])} {name}{_spread(gain)}, to about {_plain(float(then[0]))}. "
+            f"However many there are, the curve ends at {_plain(limit['estimate'])}{_spread(limit)}."
+        )
+        largest = int(self.table["n"].max())  # type: ignore[arg-type]
+        if self.n_labels + more > 4 * largest:
+            told += f" That is far beyond the {largest:,} labels that were tried: do not rely on it."
+        return told
+
+    def _fit(self, model: str) -> PowerLaw:
+        if model not in self.fits:
+            there = self.table["model"].unique(maintain_order=True).to_list()
+            if model not in there:
+                raise AnnotuneError(f"There is no model {model!r}.", nearest(model, there))
+            what = f"A curve needs {FEWEST_TO_FIT} sizes, and {self.table['n'].n_unique()} were measured."
+            raise AnnotuneError(what, "Give more in sizes=, or a larger budget.")
+        return self.fits[model]
+
+
+def learning_curve(
+    corpus: Any,
+    gold: Any,
+    codebook: Codebook,
+    *,
+    variable: str | None = None,
+    sizes: Sequence[int] | None = None,
+    seeds: int = 3,
+    test: float | Mapping[str, Sequence[Any]] = 0.25,
+    validation: float = 0.15,
+    group: str | None = None,
+    measure: str | None = None,
+    budget: str | None = None,
+    out: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
+    n_boot: int = 1000,
+    seed: int = 1,
+    **settings: Any,
+) -> LearningCurve:
+    """Tune models on more and more of the coded texts, and measure them all on the same held-out ones.
+
+    For each seed the smaller sets of labels are part of the larger ones, and spread over the labels as all texts
+    are. At every size stand the tuned model, the probe on the untouched base, TF-IDF with logistic regression, and
+    the most frequent label.
+
+    Parameters
+    ----------
+    corpus, gold, codebook, variable
+        As for `tune`.
+    sizes
+        Numbers of labels; by default up to six, from all that are not held out down by halves to 25 or more. The
+        validation texts of `tune` are among them.
+    seeds
+        How many different sets of each size (and starting points of tuning).
+    test
+        A share to hold out; or columns and their values, such as `{"manifesto": ["BNP 2010"]}`.
+    validation
+        The share of each set that is used for stopping and every choice.
+    group
+        A column of the corpus: texts with the same value are on the same side of every split, and the sets grow by
+        whole groups.
+    measure
+        What the fitted curve is about: macro_f1 by default, or another leading measure.
+    budget
+        Such as `30min` or `2h`: no run is begun that would go beyond it, by the speed of those before. What is left
+        out is said in a warning.
+    out
+        A folder where every finished run is kept. What was stopped goes on from there, and more sizes or seeds use
+        what there is; runs on other texts, codings or settings are not used.
+    say
+        Is told how long it will take, before it starts.
+    n_boot, seed
+        Bootstrap replicates for the intervals, and the seed of every draw.
+    **settings
+        See `annotune.tuning.settings.Settings`: base, method, epochs, device ...
+
+    Returns
+    -------
+    LearningCurve
+        Its `.in_words(more=500)` says what more labels would bring: by an inverse power law with an asymptote,
+        fitted to the means over seeds, with the uncertainty of a bootstrap of test texts and of the runs' spread.
+
+    Raises
+    ------
+    AnnotuneError
+        As `tune` does; and for sizes that are too small, or larger than what is there.
+
+    Examples
+    --------
+    >>> import annotune as at
+    >>> data = at.demo(n=200, n_coded=120)
+    >>> gold = at.resolve(at.read_codings(data.coders["anna"], data.codebook))
+    >>> curve = at.learning_curve(data.corpus, gold, data.codebook, sizes=[25, 50, 90], seeds=1, method="probe")
+    >>> curve.table.filter(n=90, measure="macro_f1")["model"].to_list()[:2]
+    ['tuned model', 'probe (frozen base)']
+    """
+    started, seconds = time.perf_counter(), _seconds(budget)
+    if not 1 <= seeds <= 100:
+        raise AnnotuneError(f"seeds={seeds} is not from 1 to 100.", "3 are usual.")
+    work = prepare(
+        read_corpus(corpus), gold, codebook, variable, group, validation, read_settings({**settings, "seed": seed})
+    )
+    reading = (time.perf_counter() - started) / len(work.everything)
+    name = _measure(measure, work.coded.variable)
+    held = part_to_test(work, test)
+    if not len(held):
+        raise AnnotuneError("Nothing is held out to measure on.", "Give a share in test=, such as 0.25.")
+    rest = np.setdiff1d(work.everything, held)
+    orders = [_nested(work, rest, seed + i) for i in range(seeds)]
+    runs = [(n, i) for i in range(seeds) for n in _sizes(sizes, work, orders)]
+    shelf = None if out is None else Shelf(Path(out), basis(work, held.tolist()))
+    done = _all(work, held, orders, runs, _Clock(started, seconds, BACKWARD * reading, say or (lambda _: None)), shelf)
+    return _curve(work, held, done, name, n_boot, seed, len(rest))
+
+
+@dataclass
+class _Clock:
+    """How long runs take: by a guess before the first, then by those that are done."""
+
+    started: float
+    budget: float | None
+    rate: float  # seconds for learning from a text once
+    say: Callable[[str], None]
+    spent: float = 0.0
+    passed: int = 0
+
+    def needed(self, passes: int) -> float:
+        return passes * self.rate
+
+    def learn(self, passes: int, seconds: float) -> None:
+        """A run that took so long says how long the others will take."""
+        self.spent, self.passed = self.spent + seconds, self.passed + passes
+        self.rate = self.spent / self.passed
+
+    def affords(self, passes: int) -> bool:
+        if self.budget is None:
+            return True
+        return time.perf_counter() - self.started + self.needed(passes) <= self.budget
+
+
+def _all(
+    work: Work,
+    test: np.ndarray,
+    orders: list[np.ndarray],
+    runs: list[tuple[int, int]],
+    clock: _Clock,
+    shelf: Shelf | None,
+) -> dict[tuple[int, int], dict[str, np.ndarray]]:
+    """What every run answered, those kept on the shelf included; runs that the budget does not allow are left out."""
+    kept = {} if shelf is None else {run: shelf.get(_called(run, work)) for run in runs}
+    done = {run: found for run, found in kept.items() if found is not None}
+    open_, passes = [run for run in runs if run not in done], {run: _passes(run[0], work) for run in runs}
+    total = sum(passes[run] for run in open_)
+    if open_:
+        about, at_hand = _duration(clock.needed(total)), f"; {len(done):,} are there already" if done else ""
+        smallest, largest = min(n for n, _ in open_), max(n for n, _ in open_)
+        clock.say(f"{len(open_):,} models to tune on {smallest:,} to {largest:,} texts, about {about}{at_hand}.")
+    with bar("Learning curve", total) as advance:
+        for run in open_:
+            if done and not clock.affords(passes[run]):
+                continue
+            began = time.perf_counter()
+            done[run] = _run(work, test, orders[run[1]][: run[0]], run[1])
+            clock.learn(passes[run], time.perf_counter() - began)
+            if shelf is not None:
+                shelf.put(_called(run, work), done[run])
+            advance(passes[run])
+    if len(done) < len(runs):
+        left = f"{len(runs) - len(done):,} of {len(runs):,} models"
+        warn(f"The budget is spent: {left} were not tuned. The curve is of the others.")
+    return done
+
+
+def _run(work: Work, test: np.ndarray, places: np.ndarray, number: int) -> dict[str, np.ndarray]:
+    """One model from these texts, and its answers, and those of what it has to beat, for the test texts."""
+    began, seed = time.perf_counter(), work.settings.seed + number
+    mine = replace(work, settings=work.settings.model_copy(update={"seed": seed}), cases=replace(work.cases, seed=seed))
+    with listening(lambda what, done, total: None):  # one bar for all runs
+        _, held = hold_out_once(mine, test, places)
+    answers = {"tuned": decided(mine, held), "probe": held.answers[PROBE], "tf_idf": held.answers[TF_IDF]}
+    lowest = no_information(work.examples.targets[places], len(test))
+    return {**answers, "lowest": lowest, "seconds": np.array(time.perf_counter() - began)}
+
+
+def _called(run: tuple[int, int], work: Work) -> str:
+    return f"{run[0]:06}-labels-seed-{work.settings.seed + run[1]}"
+
+
+def _passes(n: int, work: Work) -> int:
+    """How often a text is learnt from in a run: to choose, and where texts are few once more with all of them."""
+    epochs = max(planned_epochs(n, work.settings), 1)
+    return int(n * epochs * (1 - work.validation + (n < FEW))) + 1
+
+
+def _nested(work: Work, rest: np.ndarray, seed: int) -> np.ndarray:
+    """`rest` in an order of which every start is spread over strata as the whole is; or one group after another.
+
+    The k-th of a stratum's m texts has its place at (k + u) / m, with u one draw a stratum.
+    """
+    rng = np.random.default_rng(seed)
+    if work.cases.large:
+        groups = work.cases.groups[rest]
+        rank = np.argsort(rng.permutation(np.unique(groups)))[np.searchsorted(np.unique(groups), groups)]
+        return rest[np.lexsort((rng.random(len(rest)), rank))]
+    key = np.zeros(len(rest))
+    strata = work.cases.strata[rest]
+    for stratum in np.unique(strata):
+        members = rng.permutation(np.flatnonzero(strata == stratum))
+        key[members] = (np.arange(len(members)) + rng.random()) / len(members)
+    return rest[np.argsort(key, kind="stable")]
+
+
+def _sizes(sizes: Sequence[int] | None, work: Work, orders: list[np.ndarray]) -> list[int]:
+    n = len(orders[0])
+    least = max(SMALLEST - 5, _for_groups(work, orders))
+    if sizes is not None:
+        wanted = sorted({int(size) for size in sizes})
+        if not wanted or wanted[0] < least or wanted[-1] > n:
+            what = (
+                f"The sizes {list(sizes)} are not all from {least:,} to {n:,}, the texts that are there to learn from."
+            )
+            raise AnnotuneError(what, "Name others, or leave them out.")
+        return wanted
+    halves = [n // 2**i for i in range(MOST_SIZES)]
+    kept = sorted(size for size in halves if size >= max(SMALLEST, least))
+    if not kept:
+        raise AnnotuneError(f"{n:,} texts to learn from are too few for a curve.", "Code more, or hold out fewer.")
+    return kept
+
+
+def _for_groups(work: Work, orders: list[np.ndarray]) -> int:
+    """With groups, the size from which every set has texts of three: one can be held out, and two are left."""
+    if not work.cases.large:
+        return 0
+    third = []
+    for order in orders:
+        groups = work.cases.groups[order]
+        first = np.sort(np.unique(groups, return_index=True)[1])
+        if len(first) < 3:
+            raise AnnotuneError("A curve by groups needs three to learn from.", "Hold out fewer, or do not group.")
+        third.append(int(first[2]) + 1)
+    return max(third)
+
+
+def _measure(measure: str | None, entry: Variable) -> str:
+    leading = LEADING_SETS if entry.kind == "multilabel" else LEADING
+    known = (*leading, "kappa_quadratic") if entry.kind == "ordinal" else leading
+    if measure is not None and measure not in known:
+        raise AnnotuneError(f"There is no curve of {measure!r}.", nearest(measure, known))
+    return measure or "macro_f1"
+
+
+def _seconds(budget: str | None) -> float | None:
+    """`30min`, `2h` or `90s` in seconds."""
+    if budget is None:
+        return None
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|h)\s*", str(budget))
+    if not found:
+        raise AnnotuneError(f"budget={budget!r} is no duration.", "Such as 30min, 2h or 90s.")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def _curve(
+    work: Work,
+    test: np.ndarray,
+    done: Mapping[tuple[int, int], Mapping[str, np.ndarray]],
+    measure: str,
+    n_boot: int,
+    seed: int,
+    n_labels: int,
+) -> LearningCurve:
+    """Measures of all runs, their means over seeds with intervals, and the laws that they follow."""
+    entry, truth = work.coded.variable, work.examples.targets[test]
+    everyone = np.ones(len(test), dtype=bool)
+    keys = dict(zip(ROWS, ("tuned", "probe", "tf_idf", "lowest"), strict=True))
+    rated = {
+        (*run, model): one_coder(truth, found[key], everyone, entry)
+        for run, found in sorted(done.items())
+        for model, key in keys.items()
+    }
+    clusters = work.cases.groups[test] if work.cases.large else None
+    drawing = resampling(list(rated.values()), clusters, n_boot, seed)
+    points, spread = _points(rated, drawing, entry, done)
+    rng, rows, fits = np.random.default_rng(seed), [], {}
+    for model in ROWS:
+        for name in points["measure"].unique(maintain_order=True):
+            sizes, means, n_seeds = _replicates(points, spread, model, name, rng)
+            what = {"model": model, "measure": name, "n_units": len(test)}
+            rows += [
+                {"n": n, **what, **bounds(means[:, i]), "n_seeds": n_seeds[i]} for i, n in enumerate(sizes.tolist())
+            ]
+            if name == measure and len(sizes) >= FEWEST_TO_FIT:
+                variance = means[1:].var(0) if n_boot else np.ones(len(sizes))
+                fits[model] = fit_power_law(sizes, means, 1 / np.maximum(variance, 1e-6))
+    types = {"estimate": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64}
+    table = pl.DataFrame(rows, schema_overrides=types).select(
+        "n", "model", "measure", "estimate", "ci_low", "ci_high", "n_seeds", "n_units"
+    )
+    return LearningCurve(table.sort("n", maintain_order=True), points, measure, fits, n_labels)
+
+
+def _points(
+    rated: Mapping[tuple[int, int, str], Any],
+    drawing: Resampling,
+    entry: Variable,
+    done: Mapping[tuple[int, int], Mapping[str, np.ndarray]],
+) -> tuple[pl.DataFrame, dict[tuple[int, int, str], dict[str, np.ndarray]]]:
+    """The estimates of every run, and what they are on each resample of the test texts, the same for all runs."""
+    sets, rows, drawn = entry.kind == "multilabel", [], {}
+    names = (*(LEADING_SETS if sets else LEADING), *(("kappa_quadratic",) if entry.kind == "ordinal" else ()))
+    for (n, number, model), answers in rated.items():
+        found = measures(answers.total, len(entry.labels), sets, entry.kind == "ordinal")
+        seconds = float(done[n, number]["seconds"]) if model == TUNED else None
+        run = {"n": n, "seed": number + 1, "model": model}
+        rows += [{**run, "measure": name, "estimate": _known(found[name]), "seconds": seconds} for name in names]
+        drawn[n, number, model] = drawing.drawn(answers, entry)
+    return pl.DataFrame(rows, schema_overrides={"estimate": pl.Float64, "seconds": pl.Float64}), drawn
+
+
+def _replicates(
+    points: pl.DataFrame,
+    drawn: Mapping[tuple[int, int, str], Mapping[str, np.ndarray]],
+    model: str,
+    measure: str,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Sizes (k,), means over seeds (1 + replicates, k), the estimates first, and how many seeds each size has.
+
+    A replicate is the mean on a resample of test texts, moved by what another draw of training texts would change:
+    the runs' spread, pooled over sizes, as uncertain as its degrees of freedom make it. A measure that is not
+    defined for a run counts as 0 there: a model that always says the same explains nothing.
+    """
+    of = points.filter((pl.col("model") == model) & (pl.col("measure") == measure))
+    sizes = of["n"].unique().sort().to_list()
+    columns, counts, squares, freedom = [], [], 0.0, 0
+    for n in sizes:
+        some = of.filter(pl.col("n") == n)
+        values = some["estimate"].fill_null(0.0).to_numpy()
+        runs = [drawn[n, number - 1, model].get(measure, np.zeros(0)) for number in some["seed"]]
+        columns.append(np.concatenate([[values.mean()], np.nan_to_num(np.mean(runs, axis=0))]))
+        counts.append(len(values))
+        squares, freedom = squares + float(((values - values.mean()) ** 2).sum()), freedom + len(values) - 1
+    means = np.column_stack(columns)
+    if freedom and len(means) > 1:
+        scale = np.sqrt(squares / rng.chisquare(freedom, len(means) - 1))
+        means[1:] += scale[:, None] * rng.normal(size=(len(means) - 1, len(sizes))) / np.sqrt(counts)
+    return np.array(sizes), means, counts
+
+
+def _known(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _plain(value: float | None) -> str:
+    """A share without its leading zero, as in papers."""
+    return "" if value is None else re.sub(r"^(-?)0\.", r"\1.", f"{value:.2f}")
+
+
+def _spread(found: Mapping[str, float | None]) -> str:
+    return "" if found["ci_low"] is None else f" ({_plain(found['ci_low'])} to {_plain(found['ci_high'])})"
+
+
+def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) -> Figure:
+    """The curve of every model over the number of labels, with 95 % intervals and, dashed, the tuned model's forecast.
+
+    Parameters
+    ----------
+    curve
+        What `learning_curve` returned.
+    path
+        Where to save it, such as `.png`, `.pdf` or `.svg`.
+    """
+    figure, axes = new_figure(7.2, 4.6)
+    about = curve.table.filter(pl.col("measure") == curve.measure)
+    for model, colour, marker in zip(ROWS, COLOURS, MARKERS, strict=False):
+        rows = about.filter(pl.col("model") == model)
+        style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.8 if model == TUNED else 1.2}
+        axes.plot(rows["n"], rows["estimate"], label=model, zorder=3, **style)
+        if rows["ci_low"].null_count() == 0:
+            axes.fill_between(rows["n"], rows["ci_low"], rows["ci_high"], color=colour, alpha=0.12, linewidth=0)
+    sizes = about["n"].unique().sort().to_list()
+    if TUNED in curve.fits:
+        _draw_forecast(axes, curve, sizes)
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    axes.minorticks_off()
+    axes.set_xlabel("hand-coded texts to learn from")
+    axes.set_ylabel(
+        f"{NAMES.get(curve.measure, curve.measure.replace('_', ' '))} on {about['n_units'][0]:,} other texts"
+    )
+    axes.grid(axis="y", color=PALE, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return saved(figure, path)
+
+
+def _draw_forecast(axes: Any, curve: LearningCurve, sizes: list[int]) -> None:
+    """The fitted curve, on to twice the largest size."""
+    grid = np.geomspace(sizes[0], 2 * sizes[-1], 60).astype(int)
+    ahead = curve.forecast(sorted(set(grid.tolist())))
+    axes.plot(ahead["n"], ahead["estimate"], color=COLOURS[0], linestyle="--", linewidth=1.2, label="fitted, and ahead")
+    beyond = ahead.filter(pl.col("n") >= sizes[-1])
+    if beyond["ci_low"].null_count() == 0:
+        for side in ("ci_low", "ci_high"):
+            axes.plot(beyond["n"], beyond[side], color=COLOURS[0], linestyle=":", linewidth=1)
