@@ -122,7 +122,9 @@ def correct(
 def _estimated(job: Job) -> Correction:
     options = job.options
     matrices, sample, equations = sample_of(job)
-    if not (whole := finite(sample)).all():
+    if not (whole := finite(sample)).any():
+        raise AnnotuneError(f"{job.formula.text!r} cannot be computed: no row gives numbers.", "Check its functions.")
+    if not whole.all():
         warn(f"{int((~whole).sum()):,} texts have a covariate that is no number (a log of 0, say) and were left out.")
         kept = replace(job, frame=job.frame.filter(whole), coded=job.coded[whole], ratio=job.ratio[whole[job.coded]])
         require_coded(kept)

@@ -148,7 +148,7 @@ def require_enough(cells: pl.Series, labels: Sequence[str] | None, what: str) ->
     few = {label: count for label, count in counts.items() if count < FEWEST}
     if few:
         label, count = min(few.items(), key=lambda pair: pair[1])
-        which = f" as {what} {label}".rstrip() if labels is not None else f" for {what}"
+        which = f" for {what}" if labels is None else f" as {f'{what} {label}'.strip()}"
         advice = f"Code at least {FEWEST}, or join categories."
         raise AnnotuneError(f"{count:,} texts are coded by hand{which}; that is too few for a correction.", advice)
 
