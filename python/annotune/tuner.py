@@ -103,14 +103,14 @@ def tune(
         raise AnnotuneError("Both test= and folds= are given.", "Choose a test part, or cross-validation.")
     _require_share("validation", validation, lowest=0.01)
     started = time.perf_counter()
-    work = _prepare(read_corpus(corpus), gold, codebook, variable, group, validation, _settings(settings))
+    work = prepare(read_corpus(corpus), gold, codebook, variable, group, validation, read_settings(settings))
     k = folds if folds is not None else FOLDS if test is None and len(work.coded.frame) < FEW else None
     if k is None and keep is not None:
         raise AnnotuneError("keep= keeps folds, and nothing is cross-validated.", "Ask for it with folds=.")
     if k is not None:
-        fitted, held = _cross_validate(work, k, None if keep is None else Shelf(Path(keep), _basis(work, k)))
+        fitted, held = _cross_validate(work, k, None if keep is None else Shelf(Path(keep), basis(work, k)))
     else:
-        fitted, held = _hold_out_once(work, _test_part(work, 0.2 if test is None else test))
+        fitted, held = hold_out_once(work, part_to_test(work, 0.2 if test is None else test))
     card = _card(work, fitted, held, k, time.perf_counter() - started)
     entry = work.coded.variable
     model = Classifier(fitted.model, work.tokenizer, codebook.variable(entry.name), tuple(entry.names), card)
@@ -120,7 +120,7 @@ def tune(
 
 
 @dataclass(frozen=True)
-class _Work:
+class Work:
     """All that the steps of tuning have in common; the base is read once and the texts are embedded once."""
 
     coded: Coded
@@ -134,11 +134,12 @@ class _Work:
 
     @property
     def everything(self) -> np.ndarray:
+        """The places of all coded texts."""
         return np.arange(len(self.examples))
 
 
 @dataclass(frozen=True)
-class _Held:
+class Held:
     """Held-out texts: their places, logits, the answers of what is to be beaten, each text's fold and cut-offs."""
 
     places: np.ndarray
@@ -148,7 +149,7 @@ class _Held:
     cutoffs: np.ndarray | None = None
 
 
-def _prepare(
+def prepare(
     corpus: pl.DataFrame,
     gold: Any,
     codebook: Codebook,
@@ -156,7 +157,8 @@ def _prepare(
     group: str | None,
     validation: float,
     settings: Settings,
-) -> _Work:
+) -> Work:
+    """Texts joined with their gold, split into cases, and embedded by the base."""
     coded = join(corpus, gold, codebook, variable)
     cases = Cases(coded.strata, coded.groups(group), large=group is not None, seed=settings.seed)
     device, base = choose_device(settings.device), find_base(settings.base)
@@ -168,10 +170,11 @@ def _prepare(
     plain = build(backbone, n_labels)
     embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True, fast=True)
     examples = Examples(tokens, embeddings, coded.targets, n_labels)
-    return _Work(coded, cases, examples, backbone, tokenizer, base, settings, validation)
+    return Work(coded, cases, examples, backbone, tokenizer, base, settings, validation)
 
 
-def _settings(settings: Mapping[str, Any]) -> Settings:
+def read_settings(settings: Mapping[str, Any]) -> Settings:
+    """Settings by name, or a sentence on the one that cannot be."""
     try:
         return Settings(**settings)
     except pydantic.ValidationError as error:
@@ -181,7 +184,8 @@ def _settings(settings: Mapping[str, Any]) -> Settings:
         raise AnnotuneError(f"The setting {name!r} cannot be {fault['input']!r}.", advice) from None
 
 
-def _test_part(work: _Work, test: float | Mapping[str, Any]) -> np.ndarray:
+def part_to_test(work: Work, test: float | Mapping[str, Any]) -> np.ndarray:
+    """The places of the texts to hold out: a share of them, or those with these values in these columns."""
     if isinstance(test, Mapping):
         return work.coded.part(test)
     _require_share("test", test, lowest=0.0)
@@ -193,9 +197,9 @@ def _require_share(name: str, share: float, lowest: float) -> None:
         raise AnnotuneError(f"{name}={share} cannot be held out.", f"Give a share from {lowest:g} to 0.9.")
 
 
-def _hold_out_once(work: _Work, test: np.ndarray) -> tuple[Fitted, _Held]:
-    """Tune on what is not the test part; where that is little, once more with the validation texts."""
-    rest = _without_copies(work, np.setdiff1d(work.everything, test), test)
+def hold_out_once(work: Work, test: np.ndarray, rest: np.ndarray | None = None) -> tuple[Fitted, Held]:
+    """Tune on what is no test text, or on `rest` of it; where that is little, once more with the validation texts."""
+    rest = _without_copies(work, np.setdiff1d(work.everything, test) if rest is None else rest, test)
     share = _validation_share(work, rest)
     fitted = _fit(work, rest, share)
     if len(rest) < FEW or share > work.validation:
@@ -203,7 +207,7 @@ def _hold_out_once(work: _Work, test: np.ndarray) -> tuple[Fitted, _Held]:
     return fitted, _cut(_look(work, fitted, rest, test), fitted.choices)
 
 
-def _cross_validate(work: _Work, k: int, shelf: Shelf | None) -> tuple[Fitted, _Held]:
+def _cross_validate(work: Work, k: int, shelf: Shelf | None) -> tuple[Fitted, Held]:
     """Every text predicted by a model that has not seen it; then one model from all texts."""
     looked, choices = [], []
     for number, (rest, out) in enumerate(work.cases.folds(k), start=1):
@@ -212,7 +216,7 @@ def _cross_validate(work: _Work, k: int, shelf: Shelf | None) -> tuple[Fitted, _
         looked.append(replace(_cut(held, chosen), folds=np.full(len(out), number)))
         choices.append(chosen)
     order = np.argsort(np.concatenate([held.places for held in looked]))
-    held = _Held(
+    held = Held(
         work.everything,
         np.concatenate([held.logits for held in looked])[order],
         {name: np.concatenate([held.answers[name] for held in looked])[order] for name in looked[0].answers},
@@ -227,12 +231,12 @@ def _cross_validate(work: _Work, k: int, shelf: Shelf | None) -> tuple[Fitted, _
         return refit(work.backbone, work.examples, settled, work.settings), held
 
 
-def _fold(work: _Work, rest: np.ndarray, out: np.ndarray, shelf: Shelf | None, name: str) -> tuple[_Held, Choices]:
+def _fold(work: Work, rest: np.ndarray, out: np.ndarray, shelf: Shelf | None, name: str) -> tuple[Held, Choices]:
     """A model from `rest` and its answers for `out`, or what an earlier run kept of them."""
     kept = None if shelf is None else shelf.get(name)
     if kept is not None:
         choices = Choices(**json.loads(str(kept.pop("choices"))))
-        return _Held(kept.pop("places"), kept.pop("logits"), kept), choices
+        return Held(kept.pop("places"), kept.pop("logits"), kept), choices
     fitted = _fit(work, rest)
     held = _look(work, fitted, rest, out)
     if shelf is not None:
@@ -241,32 +245,32 @@ def _fold(work: _Work, rest: np.ndarray, out: np.ndarray, shelf: Shelf | None, n
     return held, fitted.choices
 
 
-def _basis(work: _Work, k: int) -> str:
-    """The fingerprint of all that the folds rest on."""
+def basis(work: Work, *more: Any) -> str:
+    """The fingerprint of all that a fold or a point of a curve rests on."""
     arrays = (work.cases.groups, work.cases.strata, work.coded.targets)
     return fingerprint(
         [
             frame_sha256(work.coded.frame.select("unit_id", "text")),
             [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays],
             [work.coded.variable.names, work.base.name, work.base.revision, work.settings.model_dump(exclude={"base"})],
-            [k, work.cases.large, work.validation, versions()],
+            [*more, work.cases.large, work.validation, versions()],
         ]
     )
 
 
-def _without_copies(work: _Work, rest: np.ndarray, out: np.ndarray) -> np.ndarray:
+def _without_copies(work: Work, rest: np.ndarray, out: np.ndarray) -> np.ndarray:
     """`rest` without texts that are also in `out`: where groups decide, equal texts can be on both sides."""
     texts = work.coded.groups(None)
     return rest[~np.isin(texts[rest], texts[out])]
 
 
-def _validation_share(work: _Work, places: np.ndarray) -> float:
+def _validation_share(work: Work, places: np.ndarray) -> float:
     """The share asked for; more, up to a third, where a rare label would leave too much to chance."""
     error = score_error(work.examples.targets[places], work.validation)
     return max(work.validation, min(MOST_VALIDATION, work.validation * (error / UNSURE) ** 2))
 
 
-def _fit(work: _Work, places: np.ndarray, share: float | None = None) -> Fitted:
+def _fit(work: Work, places: np.ndarray, share: float | None = None) -> Fitted:
     train, validate = work.cases.hold_out(places, share or work.validation)
     if not len(validate):
         raise AnnotuneError(
@@ -276,10 +280,10 @@ def _fit(work: _Work, places: np.ndarray, share: float | None = None) -> Fitted:
     return fit(work.backbone, work.examples.take(train), work.examples.take(validate), work.settings)
 
 
-def _look(work: _Work, fitted: Fitted, rest: np.ndarray, test: np.ndarray) -> _Held:
+def _look(work: Work, fitted: Fitted, rest: np.ndarray, test: np.ndarray) -> Held:
     """The answers of the model and of what it has to beat, for the held-out texts."""
     if not len(test):
-        return _Held(test, np.zeros((0, work.examples.n_labels), dtype=np.float32), {})
+        return Held(test, np.zeros((0, work.examples.n_labels), dtype=np.float32), {})
     seen, unseen, texts = work.examples.take(rest), work.examples.take(test), np.array(work.coded.texts, dtype=object)
     answers = {
         PROBE: decide(fitted.probe.logits(unseen.embeddings), seen.targets.ndim == 2),
@@ -287,25 +291,29 @@ def _look(work: _Work, fitted: Fitted, rest: np.ndarray, test: np.ndarray) -> _H
         NO_INFORMATION: no_information(seen.targets, len(test)),
     }
     logits = outputs(fitted.model, unseen.tokens, what="Testing")
-    return _Held(test, logits, answers)
+    return Held(test, logits, answers)
 
 
-def _cut(held: _Held, choices: Choices) -> _Held:
+def _cut(held: Held, choices: Choices) -> Held:
     """With the cut-offs that these texts' model was given, a row a text."""
     if choices.cutoffs is None:
         return held
     return replace(held, cutoffs=np.tile(choices.cutoffs, (len(held.places), 1)))
 
 
-def _evaluate(model: Classifier, held: _Held, work: _Work, n_boot: int) -> Evaluation:
+def decided(work: Work, held: Held) -> np.ndarray:
+    """The model's answers for the held-out texts."""
+    return decide(held.logits, work.examples.targets.ndim == 2, 0.0 if held.cutoffs is None else held.cutoffs)
+
+
+def _evaluate(model: Classifier, held: Held, work: Work, n_boot: int) -> Evaluation:
     everyone = np.ones(len(held.places), dtype=bool)
-    sets, cutoffs = work.examples.targets.ndim == 2, 0.0 if held.cutoffs is None else held.cutoffs
-    answers = {model.name: decide(held.logits, sets, cutoffs), **held.answers}
+    answers = {model.name: decided(work, held), **held.answers}
     given = {name: (answer, everyone) for name, answer in answers.items()}
     return tabulate(work.examples.targets[held.places], given, work.coded.variable, None, n_boot, work.settings.seed)
 
 
-def _held_out(model: Classifier, held: _Held, work: _Work) -> pl.DataFrame:
+def _held_out(model: Classifier, held: Held, work: Work) -> pl.DataFrame:
     units = work.coded.frame["unit_id"].gather(held.places)
     codings = model.as_codings(units, held.logits, np.arange(len(units)), held.cutoffs)
     if held.folds is None:
@@ -314,7 +322,7 @@ def _held_out(model: Classifier, held: _Held, work: _Work) -> pl.DataFrame:
     return codings.join(folds, on="unit_id", how="left", maintain_order="left")
 
 
-def _card(work: _Work, fitted: Fitted, held: _Held, k: int | None, seconds: float) -> dict[str, Any]:
+def _card(work: Work, fitted: Fitted, held: Held, k: int | None, seconds: float) -> dict[str, Any]:
     """What the model was made of; times are a part of their own, so that equal runs give equal cards."""
     frame, speed = work.coded.frame, fitted.texts_per_second
     return {
