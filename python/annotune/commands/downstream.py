@@ -146,6 +146,62 @@ def plan_sample(
     console.print(found.verdict, markup=False)
 
 
+def correct(
+    data: Table,
+    formula: Annotated[str, typer.Argument(help="As in R: \"topic == 'Health' ~ party + year | district\".")],
+    model: Annotated[str, typer.Option(help="linear, logit, poisson, multinomial or fixed_effects.")] = "linear",
+    method: Annotated[str, typer.Option(help="dsl, ppi or none.")] = "dsl",
+    cluster: Cluster = None,
+    weights: Annotated[str | None, typer.Option(help="The column with survey weights.")] = None,
+    prediction: Annotated[str, typer.Option(help="prob or label.")] = "prob",
+    pi: Pi = None,
+    gold: Annotated[str | None, typer.Option(help="The column with the outcome's hand codings.")] = None,
+    coded: Annotated[str | None, typer.Option(help="The column that says which texts were drawn and coded.")] = None,
+    fold: Annotated[str | None, typer.Option(help="The column filled where a prediction is out of fold.")] = None,
+    level: Annotated[float, typer.Option(help="Of the confidence intervals.")] = 0.95,
+    small_sample: Annotated[bool, typer.Option("--small-sample", help="Variances and intervals as Stata's.")] = False,
+    write: Annotated[
+        list[Path] | None, typer.Option(help="Also to a .csv, .dta, .rds, .tex, .docx, .html ...; repeatable.")
+    ] = None,
+) -> None:
+    """Regress with machine labels, corrected by the hand-coded texts."""
+    from annotune.downstream.regression import correct as corrected
+    from annotune.export.write import write as write_table
+
+    options: dict[str, Any] = {"model": model, "method": method, "prediction": prediction}
+    columns: dict[str, Any] = {"cluster": cluster, "weights": weights, "gold": gold, "coded": coded, "fold": fold}
+    chance = _number_or_column(pi)
+    found = corrected(formula, _table(data), pi=chance, level=level, small_sample=small_sample, **options, **columns)
+    console.print(found.summary(), markup=False, soft_wrap=True)
+    if write:
+        write_table(found, write)
+
+
+def dsl_columns(
+    data: Table,
+    write: Annotated[list[Path], typer.Argument(help="Where to: .dta, .rds, .parquet, .csv ...")],
+    variable: Coded = None,
+    label: Annotated[str | None, typer.Option(help="Correct for this label alone (dsl_y).")] = None,
+    gold: Gold = None,
+    predicted: Predicted = None,
+    pi: Pi = None,
+    coded: Annotated[str | None, typer.Option(help="The column that says which texts were drawn and coded.")] = None,
+    fold: Annotated[str | None, typer.Option(help="The column filled where a prediction is out of fold.")] = None,
+    prediction: Annotated[str, typer.Option(help="prob or label.")] = "prob",
+    codebook: Annotated[Path | None, typer.Option(help="The labels and their order.")] = None,
+) -> None:
+    """Add the corrected outcome for linear regressions in any program: dsl_y, or dsl_<label> for each label."""
+    from annotune.codebook import read_codebook
+    from annotune.downstream.dsl import dsl_columns as columns_of
+    from annotune.export.write import write as write_table
+
+    known = read_codebook(codebook) if codebook else None
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    drawn: dict[str, Any] = {"coded": coded, "fold": fold, "prediction": prediction}
+    found = columns_of(_table(data), variable, label=label, codebook=known, **columns, **drawn)
+    write_table(found, write, codebook=known)
+
+
 def _table(path: Path) -> pl.DataFrame:
     """A table's rows; columns with value labels by their labels."""
     from annotune.tables import read_table
@@ -162,6 +218,7 @@ def _number_or_column(text: str | None) -> str | float | None:
 
 def _show(table: pl.DataFrame, write: list[Path] | None, whole: pl.DataFrame | None = None) -> None:
     """A table on the screen, and the whole of it in files."""
+    from rich.markup import escape
     from rich.table import Table as Screen
 
     from annotune.export.write import write as write_table
@@ -170,9 +227,8 @@ def _show(table: pl.DataFrame, write: list[Path] | None, whole: pl.DataFrame | N
     for name, dtype in table.schema.items():
         screen.add_column(name, justify="right" if dtype.is_numeric() else "left")
     for row in table.iter_rows():
-        screen.add_row(
-            *("-" if cell is None else f"{cell:.{DIGITS}g}" if isinstance(cell, float) else str(cell) for cell in row)
-        )
+        cells = (f"{cell:.{DIGITS}g}" if isinstance(cell, float) else escape(str(cell)) for cell in row)
+        screen.add_row(*("-" if cell == "None" else cell for cell in cells))
     console.print(screen)
     if write:
         write_table(table if whole is None else whole, write)

@@ -149,9 +149,12 @@ def _words(column: pl.Series) -> pl.Series:
 
 
 def _truth(column: pl.Series) -> pl.Series:
-    if column.dtype == pl.Boolean or column.dtype.is_numeric():
-        return column.cast(pl.Boolean).fill_null(False)
-    raise AnnotuneError("The column 'coded' is neither true and false nor 1 and 0.", "Mend it, or drop it.")
+    words = column.cast(pl.Int8) if column.dtype == pl.Boolean else column
+    words = words.cast(pl.String).str.to_lowercase()
+    known = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+    if not words.drop_nulls().is_in(list(known)).all():
+        raise AnnotuneError("The column 'coded' is neither true and false nor 1 and 0.", "Mend it, or drop it.")
+    return words.replace_strict(known, default=False, return_dtype=pl.Boolean)
 
 
 def _labels(frame: pl.DataFrame, said: Sequence[pl.Series], columns: Sequence[str]) -> tuple[str, ...]:

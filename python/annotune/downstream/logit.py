@@ -181,8 +181,14 @@ class Fit:
     def endless(self) -> np.ndarray:
         """Which coefficients have no finite estimate, because the answer is always the same somewhere (k,)."""
         matrix = self.design.matrix
-        reach = np.where(np.arange(matrix.shape[1]) == 0, 1.0, np.ptp(matrix, axis=0))
-        return np.asarray(np.abs(self.params) * reach > LARGEST) | ~np.isfinite(np.diag(self.covariance))
+        extreme = np.abs(matrix @ self.params) > LARGEST
+        found = np.zeros(len(self.params), dtype=bool)
+        if extreme.any():
+            reach = np.ptp(matrix, axis=0)
+            error = np.sqrt(np.diag(self.covariance))
+            found = (np.abs(self.params) * reach > LARGEST) | (error * reach > 10 * LARGEST)
+            found[0] = error[0] > 10 * LARGEST or bool(extreme[(matrix[:, found] == 0).all(1)].any())
+        return np.asarray(found | ~np.isfinite(np.diag(self.covariance)))
 
     def coefficients(self) -> pl.DataFrame:
         """A row a column of the design; null where the estimate is not finite."""
@@ -199,13 +205,14 @@ class Fit:
             concerned = np.abs(after - before).max(0) > 0
             error = np.nan if self.endless[concerned].any() else np.sqrt(gradient @ self.covariance @ gradient)
             rows.append((covariate, level, reference, float(share @ (p1 - p0)), float(error)))
-        table = pl.DataFrame(rows, schema=list(EFFECTS)[:5], orient="row", nan_to_null=True)
+        schema = dict(list(EFFECTS.items())[:5])
+        table = pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("std_error").fill_nan(None))
         margin = pl.col("std_error") * float(norm.ppf(0.975))
         return table.with_columns(
             conf_low=pl.col("difference") - margin,
             conf_high=pl.col("difference") + margin,
             detectable=pl.col("std_error") * DETECTABLE,
-        ).cast(EFFECTS)  # type: ignore[arg-type]
+        )
 
     def tests(self) -> pl.DataFrame:
         """The joint test of all slopes, then of each term: Wald's, or the score test where that is not defined."""
@@ -215,7 +222,7 @@ class Fit:
         return pl.DataFrame(rows, schema=TESTS, orient="row")
 
     def _test(self, columns: np.ndarray) -> tuple[float | None, int, float | None, str]:
-        if self.endless[columns].any() or self.endless[0]:
+        if self.endless[columns].any():
             statistic, name = self._score(columns), "score"
         else:
             beta = self.params[columns]

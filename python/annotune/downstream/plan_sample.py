@@ -244,7 +244,7 @@ def _is(found: Labelled, column: pl.Series, label: str | None, negated: bool) ->
         if label not in found.labels:
             raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, found.labels))
         same = (found.places(column) == found.labels.index(label)).astype(float)
-        return 1 - same if negated else same
+        return np.asarray(1 - same if negated else same)
     try:
         return np.asarray(column.cast(pl.Float64).fill_null(0.0).to_numpy())
     except pl.exceptions.InvalidOperationError:
@@ -322,8 +322,11 @@ def _verdict(plan: SamplePlan, target: float | None) -> str:
     alone = f"{worst['std_error_hand']:.3g} by the hand codings alone"
     if target is None:
         return f"With {plan.n:,} of {plan.total:,} texts coded by hand {about} ({alone})."
-    more = max(plan.n - plan.n_pilot, 0)
+    more = plan.n - plan.n_pilot
+    pilot = (
+        f"{more:,} more than the pilot's {plan.n_pilot:,}" if more > 0 else f"the pilot's {plan.n_pilot:,} are enough"
+    )
     return (
         f"{plan.n:,} of {plan.total:,} texts coded by hand ({plan.n_low:,} to {plan.n_high:,}, as the pilot is a "
-        f"sample), {more:,} more than there are: {about} ({alone})."
+        f"sample; {pilot}): {about} ({alone})."
     )
