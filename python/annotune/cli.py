@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from annotune import __version__
-from annotune.commands import agreement, coding, output, study
+from annotune.commands import agreement, coding, decoders, downstream, output, study
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
 
@@ -25,7 +25,14 @@ VERBS = (
     coding.tune,
     coding.classify,
     coding.evaluate,
+    decoders.export,
     output.write,
+    downstream.crossfit,
+    downstream.correct,
+    downstream.dsl_columns,
+    downstream.prevalence,
+    downstream.error_model,
+    downstream.plan_sample,
 )
 for verb in VERBS:
     app.command()(verb)

@@ -63,6 +63,8 @@ def coded_rows(frame: pl.DataFrame, gold: Sequence[str], coded: str | None) -> n
     for name in gold:
         cells = frame[name].fill_nan(None) if frame[name].dtype.is_float() else frame[name]
         there &= cells.is_not_null().to_numpy()
+        if cells.dtype == pl.String:  # what Stata makes of a missing text
+            there &= (cells != "").fill_null(False).to_numpy()
     name = coded or "coded"
     if coded is None and name not in frame.columns:
         return there
