@@ -183,16 +183,6 @@ def demo(out: str | Path | None = None, n: int = N_TEXTS, n_coded: int = N_CODED
     return data if out is None else replace(data, study=_write(data, Path(out)))
 
 
-def health_gap(data: pl.DataFrame, topic: str) -> float:
-    """The share of questions on health among the opposition's, minus that among the government's.
-
-    `data` has a row a question, `party`, and the column `topic`; rows without a topic are left out.
-    """
-    shares = data.filter(pl.col(topic).is_not_null()).group_by("party").agg((pl.col(topic) == "Health").mean())
-    by_party = dict(shares.iter_rows())
-    return float(by_party["opposition"] - by_party["government"])
-
-
 def _write(data: Demo, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -204,7 +194,8 @@ def _write(data: Demo, folder: Path) -> Path:
         write(data.coders[coder], folder / f"coder_{coder}.{suffix}", codebook=data.codebook)
     codebook = data.codebook.model_dump(exclude_defaults=True, mode="json")
     write_whole(folder / "codebook.yaml", yaml.safe_dump(codebook, sort_keys=False, allow_unicode=True))
-    write_whole(folder / "study.yaml", STUDY)
+    corrected = (data.coders["anna"]["topic"] == "Health").sum() >= ENOUGH
+    write_whole(folder / "study.yaml", STUDY + (CORRECT if corrected else NAIVE))
     return folder / "study.yaml"
 
 
@@ -218,8 +209,17 @@ gold: {rule: adjudicated, coder: carla}
 tune: {variable: topic, base: minilm, seed: 1}
 classify: {}
 write: [results.dta, results.rds, results.parquet, results.csv]
+"""
+CORRECT = """\
+sample: simple                                  # the coded questions were drawn at random from all
+correct:                                        # the model's error carried into the standard errors
+  formulas: ["topic == 'Health' ~ party"]
+  write: [regression.csv, regression.do, regression.rds]
+"""
+NAIVE = """\
 regressions: ["topic == 'Health' ~ party"]      # in results.do and results.R
 """
+ENOUGH = 30  # questions on health as anna codes them, for a correction
 
 
 def _topics(party: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -15,9 +15,23 @@ from annotune.classifier import Classifier, load
 from annotune.codebook import Codebook, read_codebook, read_yaml, validate
 from annotune.codings import SCHEMA, read_codings, resolve
 from annotune.corpus import read_corpus
+from annotune.corrected import (
+    Corrected,
+    CorrectPart,
+    SamplePart,
+    coded_variables,
+    corrected,
+    require_codings,
+    require_formulas,
+    require_pi,
+)  # fmt: skip
+from annotune.downstream.error_model import ErrorModel
+from annotune.downstream.result import Correction
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.evaluation import Evaluation
 from annotune.export.files import require_writable
+from annotune.export.regression_table import SUFFIXES as TABLES
+from annotune.export.regression_table import require_library
 from annotune.export.scripts import Regression, require_columns
 from annotune.export.sheet import describe
 from annotune.export.write import require_writer, write
@@ -26,6 +40,7 @@ from annotune.results import attach, blank, headings, require_room
 from annotune.tables import read_table
 from annotune.tuning.settings import Settings
 
+FOLDS = 5  # of predictions that are to be corrected, where the study does not say
 WORK = "annotune-work"  # beside the study file: models, codings and what each step rested on
 
 
@@ -106,6 +121,8 @@ class Study(_Part):
     classify: ClassifyPart = ClassifyPart()
     write: tuple[str, ...] = ("results.dta", "results.rds", "results.parquet")
     regressions: tuple[str, ...] | None = None
+    sample: SamplePart | None = None
+    correct: CorrectPart | None = None
 
     @pydantic.field_validator("codings", mode="before")
     @classmethod
@@ -126,6 +143,12 @@ class Study(_Part):
     def _one_path(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
 
+    @property
+    def outputs(self) -> list[str]:
+        """Every file that is written, but for records and scripts."""
+        numbers = range(1, 1 + len(self.correct.formulas)) if self.correct else ()
+        return [*self.write, *(name for number in numbers for name in self.correct.targets(number))]  # type: ignore[union-attr]
+
 
 @dataclass(frozen=True)
 class Results:
@@ -141,6 +164,9 @@ class Results:
         Each variable's model beside its baselines.
     data
         The corpus with one answer a unit, as written.
+    corrections, errors
+        Each formula's estimates by hand codings, naive and corrected; and whether the model's error is related to its
+        covariates (see `correct` and `error_model`).
     files
         What was written.
     changes
@@ -157,6 +183,8 @@ class Results:
     files: tuple[Path, ...]
     changes: pl.DataFrame
     done: dict[str, str]
+    corrections: tuple[Correction, ...] = ()
+    errors: tuple[ErrorModel | None, ...] = ()
 
 
 def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | None = None) -> Results:
@@ -196,11 +224,29 @@ def _read_study(path: Path) -> Study:
         require_writer(Path(target))
     for formula in plan.regressions or ():
         _ = Regression(formula).sides  # refuses what is no formula, before anything is computed
+    if plan.correct is not None:
+        _require_correctable(path, plan, plan.correct)
     require_writable(
-        [path.parent / name for name in plan.write],
+        [path.parent / name for name in plan.outputs],
         [path, *(path.parent / name for name in (plan.codebook, plan.corpus.path, *plan.codings.paths))],
     )
     return plan
+
+
+def _require_correctable(path: Path, plan: Study, part: CorrectPart) -> None:
+    """Stop where a correction is asked for and could not be made."""
+    part.parsed()
+    if plan.sample is None:
+        what = f"{path}: correct: it is not said how the hand-coded texts were drawn."
+        advice = "Add sample: simple (at random from the corpus), or sample: {pi: a column or a number}."
+        raise AnnotuneError(what, advice)
+    if plan.tune.test is not None:
+        what = f"{path}: correct: with tune: test, most coded texts are predicted by a model that was tuned on them."
+        raise AnnotuneError(what, "Give folds in place of test.")
+    for target in part.write:
+        require_writer(Path(target), correction=True)
+        if Path(target).suffix.lower() in TABLES:
+            require_library()
 
 
 @dataclass
@@ -225,22 +271,50 @@ class _Run:
         codings = self._codings(codebook)
         reliability, gold = self._reliability(codings, codebook), self._gold(codings, codebook)
         names = self._variables(codings, codebook)
-        self._require_formulas(corpus, names, codebook)  # now, not after tuning
+        self._require_formulas(corpus, names, codebook, gold)  # now, not after tuning
         models = {name: self._model(name, corpus, gold, codebook, inputs) for name in names}
-        coded = [self._classify(name, model, corpus, inputs) for name, model in models.items()]
+        coded = [self._classify(name, model, corpus, codebook, inputs) for name, model in models.items()]
         data = attach(corpus, pl.concat(coded, how="diagonal"), codebook=codebook, gold=gold)
-        files, changes = self._write(data, codebook, models, reliability, inputs)
+        outcome = self._corrected(data, codebook, dict(zip(names, coded, strict=True)))
+        files, changes = self._write(outcome, codebook, models, reliability, inputs)
         evaluations = {name: model.evaluation for name, model in models.items() if model.evaluation is not None}
         return Results(
-            reliability, gold, pl.concat(coded, how="diagonal"), evaluations, data, files, changes, self.done
+            reliability,
+            gold,
+            pl.concat(coded, how="diagonal"),
+            evaluations,
+            outcome.data,
+            files,
+            changes,
+            self.done,
+            outcome.corrections,
+            outcome.errors,
         )
 
-    def _require_formulas(self, corpus: pl.DataFrame, names: list[str], codebook: Codebook) -> None:
+    def _corrected(self, data: pl.DataFrame, codebook: Codebook, codings: Mapping[str, pl.DataFrame]) -> Corrected:
+        """The results with what a correction adds to them; as they are where none is asked for."""
+        part, sample = self.study.correct, self.study.sample
+        if part is None or sample is None:
+            return Corrected(data)
+        self.say("Correcting the regressions")
+        folds = {name: rows for name, rows in codings.items() if "fold" in rows.columns}
+        return corrected(part, sample, data, codebook, list(codings), folds)
+
+    def _is_corrected(self, name: str, codebook: Codebook) -> bool:
+        """Whether a variable is in a corrected regression, and so is predicted out of fold where it was coded."""
+        formulas = self.study.correct.parsed() if self.study.correct else []
+        return any(coded_variables(formula, codebook, [name]) for formula in formulas)
+
+    def _require_formulas(self, corpus: pl.DataFrame, names: list[str], codebook: Codebook, gold: pl.DataFrame) -> None:
         """Stop where a column has no room, or a formula names what the written table will not have."""
         variables = [codebook.variable(name) for name in names]
         require_room(corpus, variables, gold=True)
+        table = blank(corpus, variables)
+        if self.study.correct and self.study.sample:
+            require_formulas(self.study.correct, table, codebook, names)
+            require_pi(self.study.sample, corpus)
+            require_codings(self.study.correct, gold, codebook, names)
         if self.study.regressions:
-            table = blank(corpus, variables)
             sheet = describe(table.lazy(), codebook, self._told(table.columns)[0])
             require_columns(sheet, [Regression(formula) for formula in self.study.regressions])
 
@@ -319,11 +393,12 @@ class _Run:
 
         part = self.study.tune
         options = part.model_dump(exclude={"variable"}) | {"base": self._base()}
-        revision = find_base(options["base"]).revision
-        basis = fingerprint(
-            [inputs, name, part, revision, self.study.corpus, self.study.codings, self.study.gold, versions()]
-        )
         folder = self.work / name / "model"
+        if self._is_corrected(name, codebook):
+            options |= {"folds": part.folds or FOLDS, "keep": self.work / name / "folds"}
+        revision = find_base(options["base"]).revision
+        read = (self.study.corpus, self.study.codings, self.study.gold)
+        basis = fingerprint([inputs, name, part, options["folds"], revision, *read, versions()])
 
         def make() -> None:
             tune(corpus, gold, codebook, name, **options).save(folder)
@@ -336,15 +411,21 @@ class _Run:
         folder = self.file(self.study.tune.base)
         return str(folder) if folder.is_dir() else self.study.tune.base
 
-    def _classify(self, name: str, model: Classifier, corpus: pl.DataFrame, inputs: Mapping[str, str]) -> pl.DataFrame:
-        part = self.study.classify
+    def _classify(
+        self, name: str, model: Classifier, corpus: pl.DataFrame, codebook: Codebook, inputs: Mapping[str, str]
+    ) -> pl.DataFrame:
+        """The answers of a variable's model; where they are to be corrected, out of fold for the coded texts."""
+        part, folds = self.study.classify, self._is_corrected(name, codebook)
         target = self.work / name / "codings.parquet"
         basis = fingerprint(
-            [inputs[self.study.corpus.path], self.study.corpus, model.card["model_sha256"], part, versions()]
+            [inputs[self.study.corpus.path], self.study.corpus, model.card["model_sha256"], folds, part, versions()]
         )
 
         def make() -> None:
-            write(model.classify(corpus, precision=part.precision), target)
+            from annotune.downstream.crossfit import in_corpus_order
+
+            classified = in_corpus_order(model, corpus, part.precision) if folds else None
+            write(model.classify(corpus, precision=part.precision) if classified is None else classified, target)
 
         self._step(f"classify {name}", basis, target, make)
         return pl.read_parquet(target)
@@ -369,7 +450,7 @@ class _Run:
 
     def _write(
         self,
-        data: pl.DataFrame,
+        outcome: Corrected,
         codebook: Codebook,
         models: Mapping[str, Classifier],
         reliability: pl.DataFrame,
@@ -378,21 +459,27 @@ class _Run:
         from annotune.runtime import hardware
 
         self.say("Writing")
+        data = outcome.data
         labels, told = self._told(data.columns)
         known_headings = {name: said for name, said in headings(codebook).items() if name in data.columns}
         targets = [self.file(name) for name in self.study.write]
-        for target in targets:
+        for target in map(self.file, self.study.outputs):
             target.parent.mkdir(parents=True, exist_ok=True)
         changes = write(
             data,
             targets,
             codebook=codebook,
             labels=labels,
-            headings={**known_headings, **told},
-            notes=_notes(models, reliability),
+            headings={**known_headings, **outcome.headings, **told},
+            notes=[*_notes(models, reliability), *outcome.notes],
             title=codebook.name or None,
-            regressions=self.study.regressions,
+            regressions=self._regressions(outcome),
         )
+        for number, correction in enumerate(outcome.corrections, start=1):
+            assert self.study.correct is not None
+            paths = [self.file(name) for name in self.study.correct.targets(number)]
+            write(correction, paths)
+            targets += paths
         record = make_record(
             "annotune run",
             study=without_folders(json.loads(self.study.model_dump_json())),
@@ -404,11 +491,18 @@ class _Run:
             evaluation={
                 name: model.evaluation.measures.to_dicts() for name, model in models.items() if model.evaluation
             },
+            corrections={found.formula: found.estimates.to_dicts() for found in outcome.corrections},
         )
         for target in targets:
             write_record({**record, "output": {"file": target.name, "sha256": file_sha256(target)}}, target)
         self.done["write"] = "done"
         return tuple(targets), changes
+
+    def _regressions(self, outcome: Corrected) -> list[Regression] | None:
+        """What the scripts run: the corrected regressions, and the others that were named."""
+        told = {entry.formula for entry in outcome.regressions}
+        others = [Regression(formula) for formula in self.study.regressions or () if formula not in told]
+        return None if self.study.regressions is None and not told else [*outcome.regressions, *others]
 
 
 def _keep(codings: pl.DataFrame, column: str, values: list[str]) -> pl.DataFrame:

@@ -10,8 +10,6 @@ import typer
 from annotune.commands.screen import WIDE, console, say
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from annotune.study import Results
 
 
@@ -39,7 +37,7 @@ def demo(
     console.print(f"Simulated {len(data.corpus):,} questions, {len(data.coders['anna']):,} of them coded, in {out}.")
     results = run_study(data.study, say=say)
     _show_results(results)
-    _show_effect(results.data, data.effect)
+    _show_effect(results, data.effect)
     console.print("\n[bold]What to type next[/bold]")
     console.print(f"  annotune run {data.study}      (nothing has changed: every step is up to date)")
     console.print(f"  annotune reliability {out}/coder_anna.xlsx {out}/coder_ben.dta --codebook {out}/codebook.yaml")
@@ -61,6 +59,11 @@ def _show_results(results: Results) -> None:
         console.print(display.labels(evaluation))
     console.print("\n[bold]The corpus as coded[/bold]")
     console.print(display.counts(results.codings))
+    for found, errors in zip(results.corrections, results.errors, strict=True):
+        console.print("\n[bold]Hand-coded only, naive, and corrected[/bold]")
+        console.print(found.summary(), markup=False)
+        if errors is not None:
+            console.print(f"\n{errors.verdict}", markup=False)
     console.print("\n[bold]Files[/bold]")
     for path in results.files:
         console.print(
@@ -71,10 +74,12 @@ def _show_results(results: Results) -> None:
         console.print(f"Up to date and not done again: {', '.join(current)}.")
 
 
-def _show_effect(data: pl.DataFrame, effect: float) -> None:
-    """What the codes say about the effect that was simulated."""
-    from annotune.simulation import health_gap
-
+def _show_effect(results: Results, effect: float) -> None:
+    """What each way of estimating says about the effect that was simulated."""
     console.print("\n[bold]The opposition's share of questions on health, minus the government's[/bold]")
-    console.print(f"  in truth {effect:.3f}, by the model's codes {health_gap(data, 'topic'):.3f}, ", end="")
-    console.print(f"by the {data['topic_gold'].count():,} hand-coded questions {health_gap(data, 'topic_gold'):.3f}")
+    console.print(f"  in truth         {effect:.3f}")
+    for row in (row for found in results.corrections for row in found.tidy().to_dicts()):
+        if row["term"] != "Intercept":
+            held = "holds it" if row["conf_low"] <= effect <= row["conf_high"] else "misses it"
+            interval = f"95 % interval {row['conf_low']:.3f} to {row['conf_high']:.3f} {held}"
+            console.print(f"  {row['method']:15}  {row['estimate']:.3f}, {interval}")

@@ -61,7 +61,7 @@ def writers() -> dict[str, Writer]:
     """What each suffix is written by; tables are made by a library that is asked for only when one is wanted."""
     from annotune.export import ereturn, regression_table, robject
 
-    tables = dict.fromkeys((".tex", ".docx", ".html"), regression_table.write)
+    tables = dict.fromkeys(regression_table.SUFFIXES, regression_table.write)
     return {".do": ereturn.write, ".rds": robject.write, **tables}
 
 

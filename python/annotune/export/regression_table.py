@@ -15,6 +15,7 @@ from annotune.errors import AnnotuneError
 from annotune.export.estimates import Estimates, methods, row_name
 from annotune.latex import escaped
 
+SUFFIXES = (".tex", ".docx", ".html")
 HEADER = ("estimate", "std. error", "interval", "p", "texts")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # for every part of a .docx: the same table has the same bytes
 TEX_STYLE = {"tab_width": None, "data_align": "r", "data_addlinespace": None, "first_row_addlinespace": None}

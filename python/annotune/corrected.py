@@ -1,0 +1,303 @@
+"""A study's corrected regressions: what may be asked for, what they rest on, and what comes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import pydantic
+
+from annotune.codebook import Codebook, Variable
+from annotune.downstream.dsl import dsl_columns
+from annotune.downstream.error_model import ErrorModel, error_model
+from annotune.downstream.formulas import Formula, Reference, parse
+from annotune.downstream.regression import correct
+from annotune.downstream.result import Correction
+from annotune.downstream.roles import require_enough
+from annotune.errors import AnnotuneError, nearest
+from annotune.export.scripts import Regression
+from annotune.results import label_columns
+
+SIMPLE = "simple"
+LINEAR_AND_LOGIT = ("linear", "logit")
+
+
+class SamplePart(pydantic.BaseModel):
+    """How the hand-coded texts were drawn: `simple` at random from the corpus, or each with the probability `pi`."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    pi: float | str
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _alone(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {"pi": value}
+
+
+class CorrectPart(pydantic.BaseModel):
+    """Which regressions are corrected, and how (see `correct`)."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    formulas: tuple[str, ...] = pydantic.Field(min_length=1)
+    model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear"
+    method: Literal["dsl", "ppi"] = "dsl"
+    cluster: str | None = None
+    write: tuple[str, ...] = ("regressions.csv",)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _formulas_alone(cls, value: Any) -> Any:
+        return {"formulas": value} if isinstance(value, (str, list, tuple)) else value
+
+    @pydantic.field_validator("formulas", "write", mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    def parsed(self) -> list[Formula]:
+        """The formulas, taken apart."""
+        return [parse(formula) for formula in self.formulas]
+
+    def targets(self, number: int) -> list[str]:
+        """Where the regression so numbered is written; with several, each has its number in the name."""
+        if len(self.formulas) == 1:
+            return list(self.write)
+        return [str(path.with_name(f"{path.stem}_{number}{path.suffix}")) for path in map(Path, self.write)]
+
+
+def coded_variables(formula: Formula, codebook: Codebook, names: Sequence[str]) -> list[Variable]:
+    """The variables of the study that a formula is about."""
+    known = {column: codebook.variable(name) for name in names for column in _columns(codebook.variable(name))}
+    return list({known[name].name: known[name] for name in formula.columns if name in known}.values())
+
+
+def _columns(entry: Variable) -> list[str]:
+    return list(label_columns(entry, entry.name).values()) if entry.kind == "multilabel" else [entry.name]
+
+
+def require_formulas(part: CorrectPart, table: pl.DataFrame, codebook: Codebook, names: Sequence[str]) -> None:
+    """Stop, before anything is tuned, where a formula names a column or a label that there will not be.
+
+    `table` has the columns of the results, and need not have rows.
+    """
+    if part.cluster is not None and part.cluster not in table.columns:
+        raise AnnotuneError(f"correct: there is no column {part.cluster!r}.", nearest(part.cluster, table.columns))
+    for formula in part.parsed():
+        for name in formula.columns:
+            if name not in table.columns:
+                raise AnnotuneError(f"{formula.text!r}: there is no column {name!r}.", nearest(name, table.columns))
+        entries = {entry.name: entry for entry in coded_variables(formula, codebook, names)}
+        for reference in formula.references.values():
+            entry = entries.get(reference.column)
+            if entry is None or entry.kind == "multilabel" or reference.label is None:
+                continue
+            if reference.label not in entry.names:
+                what = f"{formula.text!r}: {reference.label!r} is no label of {entry.name!r}."
+                raise AnnotuneError(what, nearest(reference.label, entry.names))
+        if len(entries) != 1:
+            what = f"{formula.text!r} is about {'several variables' if entries else 'nothing'} that was coded."
+            raise AnnotuneError(what, f"Name one of {', '.join(map(repr, names))} in it.")
+
+
+def require_codings(part: CorrectPart, gold: pl.DataFrame, codebook: Codebook, names: Sequence[str]) -> None:
+    """Stop, before anything is tuned, where too few texts were coded with a label that a formula compares with."""
+    for formula in part.parsed():
+        for entry in coded_variables(formula, codebook, names):
+            said = gold.filter((pl.col("variable") == entry.name) & pl.col("label").is_not_null())["label"]
+            for reference in formula.references.values():
+                if reference.column == entry.name and reference.label is not None:
+                    yes, no = str(replace(reference, negated=False)), str(replace(reference, negated=True))
+                    words = pl.select(
+                        pl.when(said.cast(pl.String) == reference.label).then(pl.lit(yes)).otherwise(pl.lit(no))
+                    )
+                    require_enough(words.to_series(), [yes, no], "")
+
+
+def require_pi(sample: SamplePart, corpus: pl.DataFrame) -> None:
+    """Stop where the probabilities are not there, or none."""
+    if isinstance(sample.pi, str) and sample.pi != SIMPLE and sample.pi not in corpus.columns:
+        raise AnnotuneError(f"sample: the corpus has no column {sample.pi!r}.", nearest(sample.pi, corpus.columns))
+    found = probabilities(sample, corpus, np.ones(len(corpus), dtype=bool))
+    bad = int((~((found > 0) & (found <= 1))).sum())
+    if bad:
+        what = f"sample: the probability of being hand-coded is missing, 0 or above 1 for {bad:,} texts."
+        raise AnnotuneError(what, "Every text must have had a chance to be drawn; leave out those that had none.")
+
+
+def probabilities(sample: SamplePart, table: pl.DataFrame, coded: np.ndarray) -> np.ndarray:
+    """Each text's probability of being hand-coded (n,); of a simple random sample, the share that was."""
+    if sample.pi == SIMPLE:
+        return np.full(len(table), coded.mean())
+    if isinstance(sample.pi, str):
+        return table[sample.pi].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+    return np.full(len(table), sample.pi)
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """What came of a study's corrections.
+
+    Attributes
+    ----------
+    data
+        The results with `<variable>_coded`, `_fold`, `_pi` and the `_dsl` columns of every corrected variable.
+    corrections, errors
+        Each formula's estimates, and whether the model's error is related to its covariates (None where a covariate
+        was coded itself).
+    regressions
+        What the scripts beside the data run.
+    headings, notes
+        Of the columns that were added, and of the data.
+    """
+
+    data: pl.DataFrame
+    corrections: tuple[Correction, ...] = ()
+    errors: tuple[ErrorModel | None, ...] = ()
+    regressions: tuple[Regression, ...] = ()
+    headings: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def corrected(
+    part: CorrectPart,
+    sample: SamplePart,
+    data: pl.DataFrame,
+    codebook: Codebook,
+    names: Sequence[str],
+    folds: Mapping[str, pl.DataFrame],
+) -> Corrected:
+    """Correct each regression of a study.
+
+    `data` are the results with a row a text and gold; `folds` say for each variable which fold left a text out
+    (unit_id, fold).
+    """
+    formulas = part.parsed()
+    subjects = [coded_variables(formula, codebook, names)[0] for formula in formulas]
+    for entry in {entry.name: entry for entry in subjects}.values():
+        data = _with_sampling(data, entry, sample, folds[entry.name])
+    corrections, errors, regressions, headings = [], [], [], dict[str, str]()
+    for formula, entry in zip(formulas, subjects, strict=True):
+        corrections.append(_correct(part, formula, entry, data))
+        errors.append(_errors(part, formula, entry, data))
+        data, told = _with_corrected_column(part, formula, entry, data)
+        headings |= _headings(entry) | told
+        regressions += _regression(part, formula, entry, data)
+    notes = [found.note for found in errors if found is not None]
+    notes += [
+        f"{name} is for linear models only: it is not 0 or 1, and a logit misreads it." for name in _dsl(headings)
+    ]
+    told_once = tuple(dict.fromkeys(notes))
+    return Corrected(data, tuple(corrections), tuple(errors), tuple(regressions), headings, told_once)
+
+
+def _headings(entry: Variable) -> dict[str, str]:
+    """What the columns on the sampling hold."""
+    return {
+        f"{entry.name}_coded": f"{entry.name}: whether people coded the text, by the draw",
+        f"{entry.name}_fold": f"{entry.name}: the fold that left the text out",
+        f"{entry.name}_pi": f"{entry.name}: probability of being drawn for hand coding",
+    }
+
+
+def _dsl(headings: Mapping[str, str]) -> list[str]:
+    return [name for name, told in headings.items() if told.endswith("linear models only")]
+
+
+def _with_sampling(data: pl.DataFrame, entry: Variable, sample: SamplePart, folds: pl.DataFrame) -> pl.DataFrame:
+    """Which texts were coded by hand, by whose fold they were predicted, and how likely they were to be drawn."""
+    name = entry.name
+    by_unit = folds.select("unit_id", pl.col("fold").alias(f"{name}_fold")).unique("unit_id", keep="first")
+    data = data.join(by_unit, on="unit_id", how="left", maintain_order="left")
+    coded = data[_gold_columns(entry)[0]].is_not_null() & data[f"{name}_fold"].is_not_null()
+    pi = pl.Series(f"{name}_pi", probabilities(sample, data, coded.to_numpy()))
+    return data.with_columns(coded.alias(f"{name}_coded"), pi)
+
+
+def _gold_columns(entry: Variable) -> list[str]:
+    stem = f"{entry.name}_gold"
+    return list(label_columns(entry, stem).values()) if entry.kind == "multilabel" else [stem]
+
+
+def _correct(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> Correction:
+    return correct(formula.text, data, model=part.model, method=part.method, cluster=part.cluster, **_roles(entry))
+
+
+def _roles(entry: Variable) -> dict[str, Any]:
+    """The columns that say how likely a text was to be drawn, whether it was, and its fold."""
+    return {role: f"{entry.name}_{role}" for role in ("pi", "coded", "fold")}
+
+
+def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> ErrorModel | None:
+    """Whether the model errs more often for some values of the covariates; not asked where these were coded too."""
+    outcome, own = formula.explained, _columns(entry)
+    covariates = [reference.column for reference in formula.within(formula.terms).values()]
+    if outcome is None or not covariates or any(name in own for name in covariates):
+        return None
+    place = own.index(outcome.column)
+    right = formula.text.split("~")[-1].split("|")[0]
+    return error_model(
+        data.filter(pl.col(f"{entry.name}_coded")),
+        right.strip(),
+        outcome.column,
+        label=outcome.label,
+        gold=_gold_columns(entry)[place],
+        predicted=outcome.column,
+        pi=f"{entry.name}_pi",
+        cluster=part.cluster,
+    )
+
+
+def _outcome(part: CorrectPart, formula: Formula, entry: Variable) -> Reference | None:
+    """The outcome, where it is a label (or a column of a label set) that a single column can hold corrected."""
+    outcome = formula.explained
+    alone = outcome is not None and not outcome.negated and outcome.column in _columns(entry)
+    one = alone and outcome is not None and (outcome.label is not None) == (entry.kind != "multilabel")
+    return outcome if one and part.method == "dsl" and part.model in LINEAR_AND_LOGIT else None
+
+
+def _dsl_name(outcome: Reference, entry: Variable) -> str:
+    """`topic_dsl_Health`."""
+    columns = label_columns(entry, f"{entry.name}_dsl")
+    return columns[outcome.label] if outcome.label is not None else columns[_labels_of_set(entry)[outcome.column]]
+
+
+def _labels_of_set(entry: Variable) -> dict[str, str]:
+    return {column: label for label, column in label_columns(entry, entry.name).items()}
+
+
+def _with_corrected_column(
+    part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The data with the outcome corrected for the model's error, and what the column's label says."""
+    outcome = _outcome(part, formula, entry)
+    covariates = [reference.column for reference in formula.within(formula.terms).values()]
+    if outcome is None or any(name in _columns(entry) for name in covariates):
+        return data, {}
+    name = _dsl_name(outcome, entry)
+    if name not in data.columns:
+        made = dsl_columns(data, outcome.column, label=outcome.label, **_roles(entry))
+        data = data.with_columns(made["dsl_y"].alias(name))
+    return data, {name: f"{outcome}, corrected for the model's error: linear models only"}
+
+
+def _regression(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> list[Regression]:
+    """The same regression for the scripts beside the data, where it is one that Stata and R can be told in words."""
+    outcome = _outcome(part, formula, entry)
+    if outcome is None or formula.groups or _dsl_name(outcome, entry) not in data.columns:
+        return []
+    place = _columns(entry).index(outcome.column)
+    told = Regression(
+        formula.text,
+        _dsl_name(outcome, entry),
+        _gold_columns(entry)[place],
+        f"{entry.name}_pi",
+        "logit" if part.model == "logit" else "linear",
+        part.cluster,
+    )
+    return [told] if all(name in data.columns for name in told.columns) else []
