@@ -21,7 +21,7 @@ from annotune.record import put, versions
 if TYPE_CHECKING:
     from annotune.evaluation import Evaluation
     from annotune.formats.leave import Exported
-    from annotune.tuning.encoder import Encoder
+    from annotune.tuning.encoder import Network
 
 CARD, HEAD, BACKBONE = "annotune.json", "head.safetensors", "backbone"
 TEXTS_AT_ONCE = 20_000
@@ -53,7 +53,7 @@ class Classifier:
         The predictions behind that evaluation: a table of codings for texts it was not tuned on.
     """
 
-    model: Encoder
+    model: Any  # an Encoder, or a Speaker where it was tuned to say the label
     tokenizer: Any
     variable: Variable
     labels: tuple[str, ...]
@@ -162,6 +162,9 @@ class Classifier:
         """
         from annotune.formats.leave import Options, export_model
 
+        if speaks(self.card):
+            what = "A model tuned with objective='label' gives its probabilities through its prompt, and has no head."
+            raise AnnotuneError(what, "Save it: the folder 'backbone' in it is a causal language model.")
         options = Options(quantization, base)
         compared = {"texts": texts, "stored": CHECK_TEXTS, "tolerance": tolerance, "check": check}
         return export_model(self, path, format, options, **compared)
@@ -173,12 +176,17 @@ class Classifier:
         limit = min(self.card["settings"]["max_tokens"], self.tokenizer.model_max_length)
         parts, cut = [np.zeros((0, len(self.labels)), dtype=np.float32)], 0
         for start in range(0, len(texts), TEXTS_AT_ONCE):
-            tokens = tokenize(self.tokenizer, texts[start : start + TEXTS_AT_ONCE], limit)
+            tokens = tokenize(self.tokenizer, texts[start : start + TEXTS_AT_ONCE], limit, special=not self._prompted)
             cut += tokens.cut
             parts.append(outputs(self.model, tokens, what=f"Coding {self.variable.name}", fast=fast))
         if cut:
             warn(f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their start is read.")
         return np.concatenate(parts)
+
+    @property
+    def _prompted(self) -> bool:
+        """Whether texts are read as they stand in a prompt."""
+        return bool(self.card["settings"].get("objective") == "label")
 
     @property
     def _cutoffs(self) -> Any:
@@ -245,10 +253,9 @@ class Classifier:
         with quiet():
             backbone.save_pretrained(folder / BACKBONE, safe_serialization=True)
             self.tokenizer.save_pretrained(folder / BACKBONE)
-        save_file(
-            {name: weights.detach().cpu().contiguous() for name, weights in self.model.head.state_dict().items()},
-            folder / HEAD,
-        )
+        if not speaks(self.card):
+            head: Any = self.model.head
+            save_file({name: part.cpu().contiguous() for name, part in head.state_dict().items()}, folder / HEAD)
         card = {
             **self.card,
             "variable": self.variable.model_dump(),
@@ -274,6 +281,7 @@ def load(path: str | Path, device: str = "auto") -> Classifier:
     from annotune.runtime import choose_device
     from annotune.tuning.base import Base, load_backbone, load_tokenizer
     from annotune.tuning.encoder import build
+    from annotune.tuning.speaker import speaker_for
 
     folder = Path(path)
     card = _read_card(folder)
@@ -283,12 +291,24 @@ def load(path: str | Path, device: str = "auto") -> Classifier:
         tuple(card.pop("labels")),
         card.pop("check"),
     )
-    model = build(load_backbone(base, choose_device(device)), len(labels))
-    _load_head(model, folder / HEAD)
+    tokenizer, backbone = load_tokenizer(base), load_backbone(base, choose_device(device), speaks(card))
+    model: Any
+    if speaks(card):
+        asked = variable.model_copy(update={"labels": tuple(one for one in variable.labels if one.name in labels)})
+        model = speaker_for(asked, tokenizer, backbone, card["settings"]["template"])
+        model.temperature = card["choices"]["temperature"]
+    else:
+        model = build(backbone, len(labels))
+        _load_head(model, folder / HEAD)
     evaluation, held_out = _saved_evaluation(folder), _saved(folder / "held_out.parquet")
-    loaded = Classifier(model, load_tokenizer(base), variable, labels, card, evaluation, held_out)
+    loaded = Classifier(model, tokenizer, variable, labels, card, evaluation, held_out)
     _require_same(loaded, check, folder)
     return loaded
+
+
+def speaks(card: dict[str, Any]) -> bool:
+    """Whether the model is a decoder that gives probabilities of the labels' words, and has no head."""
+    return bool(card["settings"].get("objective") == "label" and card["choices"]["epochs"])
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
@@ -306,7 +326,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def model_sha256(model: Encoder) -> str:
+def model_sha256(model: Network) -> str:
     """The fingerprint of all weights, whatever file they are in."""
     import hashlib
 
@@ -317,7 +337,7 @@ def model_sha256(model: Encoder) -> str:
     return digest.hexdigest()
 
 
-def _load_head(model: Encoder, path: Path) -> None:
+def _load_head(model: Any, path: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

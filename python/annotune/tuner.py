@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pydantic
+import torch
 from torch import nn
 
 from annotune.baselines import no_information, tf_idf
@@ -27,11 +28,13 @@ from annotune.record import fingerprint, frame_sha256, versions
 from annotune.runtime import choose_device, hardware
 from annotune.shelf import Shelf
 from annotune.tuning.base import Base, find_base, load_pair
-from annotune.tuning.batches import tokenize
+from annotune.tuning.batches import Tokens, tokenize
 from annotune.tuning.encoder import build, decide, outputs
 from annotune.tuning.fit import Choices, Examples, Fitted, calibrate, fit, refit, score_error, settle
 from annotune.tuning.parts import Cases
 from annotune.tuning.settings import Settings
+from annotune.tuning.slots import room_for_text
+from annotune.tuning.speaker import Speaker, require_exact, speaker_for
 
 UNSURE, MOST_VALIDATION = 0.05, 1 / 3  # a standard error of macro-F1 that asks for more validation texts, up to a third
 FEW = 1000  # below, figures come from cross-validation, and the final model learns from all coded texts
@@ -162,15 +165,29 @@ def prepare(
     coded = join(corpus, gold, codebook, variable)
     cases = Cases(coded.strata, coded.groups(group), large=group is not None, seed=settings.seed)
     device, base = choose_device(settings.device), find_base(settings.base)
-    tokenizer, backbone = load_pair(base, device)
-    tokens = tokenize(tokenizer, coded.texts, settings.max_tokens)
+    tokenizer, backbone, tokens = _read(coded, base, settings, device)
     if tokens.cut:
         warn(f"{tokens.cut:,} coded texts are longer than {tokens.limit} tokens; only their start is read.")
     n_labels = len(coded.variable.labels)
-    plain = build(backbone, n_labels)
+    plain = build(backbone.reader if isinstance(backbone, Speaker) else backbone, n_labels)
     embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True, fast=True)
     examples = Examples(tokens, embeddings, coded.targets, n_labels)
     return Work(coded, cases, examples, backbone, tokenizer, base, settings, validation)
+
+
+def _read(coded: Coded, base: Base, settings: Settings, device: torch.device) -> tuple[Any, Any, Tokens]:
+    """Tokenizer, network and tokens: of the texts alone, or as they stand in a prompt that asks for the label."""
+    if settings.objective == "head":
+        tokenizer, backbone = load_pair(base, device)
+        return tokenizer, backbone, tokenize(tokenizer, coded.texts, settings.max_tokens)
+    if coded.variable.kind == "multilabel" or settings.method == "probe":
+        what = "objective='label' gives each text one label, by a tuned decoder."
+        raise AnnotuneError(what, "Use objective='head' for label sets and for method='probe'.")
+    tokenizer, backbone = load_pair(base, device, speaking=True)
+    speaker = speaker_for(coded.variable, tokenizer, backbone, settings.template)
+    require_exact(speaker)
+    limit = room_for_text(speaker.slots, tokenizer, settings.max_tokens)
+    return tokenizer, speaker, tokenize(tokenizer, coded.texts, limit, special=False)
 
 
 def read_settings(settings: Mapping[str, Any]) -> Settings:
@@ -322,12 +339,17 @@ def _held_out(model: Classifier, held: Held, work: Work) -> pl.DataFrame:
     return codings.join(folds, on="unit_id", how="left", maintain_order="left")
 
 
+def _here(work: Work) -> dict[str, Any]:
+    """Settings as they came out: the base's name without its folder, and what texts are cut at."""
+    return {"base": work.base.name, "max_tokens": work.examples.tokens.limit}
+
+
 def _card(work: Work, fitted: Fitted, held: Held, k: int | None, seconds: float) -> dict[str, Any]:
     """What the model was made of; times are a part of their own, so that equal runs give equal cards."""
     frame, speed = work.coded.frame, fitted.texts_per_second
     return {
         "base": {"name": work.base.name, "revision": work.base.revision},
-        "settings": {**work.settings.model_dump(), "base": work.base.name},  # its folder is this machine's affair
+        "settings": {**work.settings.model_dump(), **_here(work)},
         "choices": asdict(fitted.choices),
         "parts": {"coded": len(frame), "held_out": len(held.places), "folds": k, "validation_share": work.validation},
         "cut_texts": work.examples.tokens.cut,

@@ -79,7 +79,7 @@ def by_length(
 
 def pad(tokens: Tokens, batch: Indices, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and attention mask of a batch, both (texts, longest)."""
-    longest = max(len(tokens.ids[i]) for i in batch)
+    longest = max(1, *(len(tokens.ids[i]) for i in batch))
     ids = np.full((len(batch), longest), tokens.padding, dtype=np.int64)
     mask = np.zeros((len(batch), longest), dtype=np.int64)
     for row, i in enumerate(batch):

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +18,7 @@ from annotune.runtime import half_precision
 from annotune.tuning.base import is_decoder
 from annotune.tuning.batches import Tokens, by_length, pad
 from annotune.tuning.memory import attempt, halved
-
-if TYPE_CHECKING:
-    from annotune.tuning.speaker import Speaker
+from annotune.tuning.speaker import Speaker
 
 LINEAR = "all-linear"
 
@@ -54,6 +52,7 @@ class Encoder(nn.Module):
     def embed(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Embeddings (texts, width) of length one."""
         if self.last:  # by the mask and not by a token's number: whatever pads, it is the text's own last token
+            mask = torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], 1)  # of nothing, padding is the one token
             vectors = self.backbone(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
             ends = mask.sum(1) - 1
             pooled = vectors[torch.arange(len(ids), device=ids.device), ends].float()
@@ -69,6 +68,9 @@ class Encoder(nn.Module):
         return logits
 
 
+Network = Encoder | Speaker
+
+
 def build(backbone: Any, n_labels: int) -> Encoder:
     """A network over `backbone` with an empty head on the same device, without dropout.
 
@@ -76,14 +78,19 @@ def build(backbone: Any, n_labels: int) -> Encoder:
     early stopping and the comparison with the probe guard against overfitting. It is also a third
     of the time of a step.
     """
-    for module in backbone.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
+    quieten(backbone)
     width = backbone.config.get_text_config().hidden_size
     return Encoder(backbone, n_labels, width, is_decoder(backbone.config)).to(backbone.device)
 
 
-def add_lora(model: Encoder, rank: int) -> None:
+def quieten(backbone: nn.Module) -> None:
+    """No dropout."""
+    for module in backbone.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+def add_lora(model: Network, rank: int) -> None:
     """Freeze the base and put trainable low-rank matrices beside each of its linear layers (Hu et al. 2021)."""
     from peft import LoraConfig, get_peft_model
 
@@ -97,7 +104,7 @@ def add_lora(model: Encoder, rank: int) -> None:
             module.cast_input_dtype_enabled = False
 
 
-def merge_lora(model: Encoder) -> None:
+def merge_lora(model: Network) -> None:
     """Fold the low-rank matrices into weights of the model's own, which then need no peft to run."""
     adapted: Any = model.backbone
     try:
@@ -119,7 +126,7 @@ def plain_attention(backbone: Any) -> Iterator[None]:
 
 
 def outputs(
-    model: Encoder | Speaker,
+    model: Network,
     tokens: Tokens,
     *,
     what: str = "",

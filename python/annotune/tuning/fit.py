@@ -18,10 +18,21 @@ from annotune.measures import macro_f1
 from annotune.progress import bar
 from annotune.tuning.batches import Tokens
 from annotune.tuning.calibrate import cutoffs, temperature
-from annotune.tuning.encoder import Encoder, add_lora, build, decide, merge_lora, outputs, plain_attention
+from annotune.tuning.encoder import (
+    Encoder,
+    Network,
+    add_lora,
+    build,
+    decide,
+    merge_lora,
+    outputs,
+    plain_attention,
+    quieten,
+)
 from annotune.tuning.loop import train
 from annotune.tuning.probe import PENALTIES, Probe, fit_probe
 from annotune.tuning.settings import Settings
+from annotune.tuning.speaker import Speaker
 
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
 CLEAR = 0.02  # a held-out part on which macro-F1 has a larger error is no ground for choosing among six probes
@@ -91,7 +102,7 @@ class Choices:
 class Fitted:
     """A network ready for use, the probe on the same base that it is compared with, and how fast it was trained."""
 
-    model: Encoder
+    model: Network
     probe: Probe
     choices: Choices
     texts_per_second: float | None
@@ -129,8 +140,11 @@ def _calibrated(fitted: Fitted, logits: np.ndarray, targets: np.ndarray) -> Fitt
     return replace(fitted, model=_at_temperature(fitted.model, choices), choices=choices)
 
 
-def _at_temperature(model: Encoder, choices: Choices) -> Encoder:
+def _at_temperature(model: Network, choices: Choices) -> Network:
     """The network with its logits divided by the temperature: in the head, so that every copy of it has it too."""
+    if isinstance(model, Speaker):
+        model.temperature = choices.temperature
+        return model
     with torch.no_grad():
         model.head.weight.div_(choices.temperature)
         model.head.bias.div_(choices.temperature)
@@ -221,10 +235,20 @@ def _unevenness(targets: np.ndarray) -> float:
 
 def _with_head(backbone: nn.Module, probe: Probe, frozen: bool = False) -> Encoder:
     """A network of its own, whose head has the probe's weights; where nothing else will change, the base's weights."""
-    model = build(_copy(backbone, frozen), len(probe.bias))
+    reader = backbone.reader if isinstance(backbone, Speaker) else backbone
+    model = build(_copy(reader, frozen), len(probe.bias))
     with torch.no_grad():
         model.head.weight.copy_(torch.from_numpy(probe.weight))
         model.head.bias.copy_(torch.from_numpy(probe.bias))
+    return model
+
+
+def _start(backbone: nn.Module, probe: Probe, frozen: bool) -> Network:
+    """What tuning starts from: the probe as a head, or a decoder that can speak already."""
+    if not isinstance(backbone, Speaker):
+        return _with_head(backbone, probe, frozen)
+    model = Speaker(_copy(backbone.backbone, frozen), backbone.slots)
+    quieten(model)
     return model
 
 
@@ -236,14 +260,14 @@ def _copy(backbone: nn.Module, frozen: bool) -> nn.Module:
 
 def _tune(
     backbone: nn.Module, start: Probe, seen: Examples, held: Examples | None, choices: Choices, settings: Settings
-) -> tuple[Encoder, Choices, float]:
+) -> tuple[Network, Choices, float]:
     """Fine-tune from `start`; with a held-out part keep the best epoch, without one run the whole schedule."""
-    model = _with_head(backbone, start, frozen=settings.method == "lora")
+    model = _start(backbone, start, frozen=settings.method == "lora")
     clock, done = _Clock(), choices.planned
     plan: dict[str, Any] = {"epochs": choices.planned, "balanced": choices.balanced}
     total = choices.planned * len(seen)
     with (
-        _seeded(settings.seed, model.head.weight.device),
+        _seeded(settings.seed, model.device),
         plain_attention(model.backbone),
         bar("Tuning", total) as advance,
     ):
@@ -269,7 +293,7 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def _keep_best(
-    model: Encoder, epochs: Iterator[float], held: Examples, choices: Choices, settings: Settings
+    model: Network, epochs: Iterator[float], held: Examples, choices: Choices, settings: Settings
 ) -> Choices:
     """Train until nothing is gained any more, and leave the model as it was after its best epoch."""
     scores, best, kept = dict(choices.scores), 0, _trained_weights(model)
@@ -285,7 +309,7 @@ def _keep_best(
     return replace(choices, epochs=best, scores=scores)
 
 
-def _trained_weights(model: Encoder) -> dict[str, torch.Tensor]:
+def _trained_weights(model: Network) -> dict[str, torch.Tensor]:
     """A copy of what training changes."""
     return {name: weights.detach().clone() for name, weights in model.named_parameters() if weights.requires_grad}
 

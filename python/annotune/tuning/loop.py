@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,11 +13,14 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
 
+from annotune.errors import AnnotuneError, warn
 from annotune.progress import Advance
 from annotune.runtime import half_precision
 from annotune.tuning.batches import Tokens, by_length, pad
-from annotune.tuning.encoder import Encoder
+from annotune.tuning.encoder import Encoder, Network
+from annotune.tuning.memory import attempt, no_room, recompute
 from annotune.tuning.settings import Settings
+from annotune.tuning.speaker import Speaker
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 LEARNING_RATES = {"lora": 1e-3, "full": 1e-4}  # peaks; LoRA's matrices start at zero and want a larger one
@@ -38,8 +44,21 @@ def loss_function(targets: np.ndarray, n_labels: int, balanced: bool, device: to
     return nn.CrossEntropyLoss(weight=torch.tensor(weights, dtype=torch.float32, device=device))
 
 
+class AnswerLoss(nn.Module):
+    """Minus the mean log-probability of the texts' own answers, each counted by the weight of its label."""
+
+    def __init__(self, weight: torch.Tensor | None) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """`found` (texts,) are log-probabilities, `target` (texts,) label numbers."""
+        counts = torch.ones_like(found) if self.weight is None else self.weight[target]
+        return -(counts * found).sum() / counts.sum()
+
+
 def train(
-    model: Encoder,
+    model: Network,
     tokens: Tokens,
     targets: np.ndarray,
     settings: Settings,
@@ -53,42 +72,100 @@ def train(
     Learning rates rise over the first tenth of the steps and then fall to zero (one cycle).
     """
     rng = np.random.default_rng(settings.seed)
-    device = model.head.weight.device
-    accelerator = _accelerator(device)
-    loss_of = loss_function(targets, model.head.out_features, balanced, device)
-    wanted = torch.tensor(targets, device=device)
+    accelerator = _accelerator(model.device)
     optimizer = _optimizer(model, settings)
     peaks = [group["lr"] for group in optimizer.param_groups]
-    lengths = tokens.lengths
-    n_batches = len(by_length(lengths, settings.batch_tokens, settings.batch_texts, rng))
-    steps = epochs * n_batches + 1
+    costs = tokens.lengths + model.overhead
+    batches = partial(by_length, costs, settings.batch_tokens, min(settings.batch_texts, model.most_texts), rng)
+    steps = epochs * len(batches()) + 1
     rise = max(0.1, 2 / steps)  # torch's schedule divides by the steps of the rise less one
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=rise)
     prepared, optimizer = accelerator.prepare(model, optimizer)
+    gradients = _Gradients(accelerator, prepared, model, tokens, targets, balanced)
     for _ in range(epochs):
         prepared.train()
         total = 0.0
-        for batch in by_length(lengths, settings.batch_tokens, settings.batch_texts, rng):
-            with half_precision(device):
-                logits = prepared(*pad(tokens, batch, device))
-            target = wanted[torch.from_numpy(batch).to(device)]
-            loss = loss_of(logits.float(), target if target.ndim == 1 else target.float())
+        for batch in batches():
             optimizer.zero_grad()
-            accelerator.backward(loss)
+            total += gradients.of(batch) * len(batch)
             optimizer.step()
             schedule.step()
-            total += loss.item() * len(batch)
             advance(len(batch))
         yield total / len(tokens)
 
 
-def _optimizer(model: Encoder, settings: Settings) -> torch.optim.Optimizer:
+class _Gradients:
+    """Gradients of a batch: in one piece, or in as many as memory asks for; of several processes each does a part."""
+
+    def __init__(
+        self, accelerator: Accelerator, prepared: Any, model: Network, tokens: Tokens, targets: np.ndarray, weigh: bool
+    ) -> None:
+        self.accelerator, self.prepared, self.model, self.tokens = accelerator, prepared, model, tokens
+        self.wanted = torch.tensor(targets, device=model.device)
+        loss_of: Any = loss_function(targets, model.n_outputs, weigh, model.device)
+        self.loss_of: Any = AnswerLoss(loss_of.weight) if isinstance(model, Speaker) else loss_of
+        self.pieces, self.lean = 1, False
+
+    def of(self, batch: np.ndarray) -> float:
+        """Add the gradients of the batch's mean loss, and give that loss."""
+        mine = batch[self.accelerator.process_index :: self.accelerator.num_processes]
+        while True:
+            loss = attempt(partial(self._add, batch, mine if len(mine) else batch[:1]))
+            if loss is not None:
+                return loss
+            self.model.zero_grad()
+            self._make_room(len(mine))
+
+    def _add(self, batch: np.ndarray, mine: np.ndarray) -> float:
+        parts = [part for part in np.array_split(mine, self.pieces) if len(part)]
+        total = 0.0
+        for part in parts:
+            waits = self.accelerator.no_sync(self.prepared) if part is not parts[-1] else nullcontext()
+            with waits:
+                loss = self._loss(part) * (self._mass(part) / self._mass(batch))
+                self.accelerator.backward(loss * self.accelerator.num_processes)
+            total += loss.item()
+        return total
+
+    def _loss(self, part: np.ndarray) -> torch.Tensor:
+        target = self._target(part)
+        with half_precision(self.model.device):
+            found = self.prepared(*pad(self.tokens, part, self.model.device), target)
+        loss: torch.Tensor = self.loss_of(found.float(), target if target.ndim == 1 else target.float())
+        return loss
+
+    def _target(self, part: np.ndarray) -> torch.Tensor:
+        return self.wanted[torch.from_numpy(part).to(self.model.device)]
+
+    def _mass(self, part: np.ndarray) -> float:
+        """What these texts count together."""
+        weight = self.loss_of.weight
+        return float(len(part) if weight is None else weight[self._target(part)].sum())
+
+    def _make_room(self, n: int) -> None:
+        """Smaller pieces; where a text at a time is too much, vectors are computed again in place of being kept."""
+        if self.accelerator.num_processes > 1:
+            what = "Memory ran out on one of several processors, which have to keep step."
+            raise AnnotuneError(what, "Lower batch_tokens or max_tokens.")
+        most = -(-n // self.pieces)
+        if most > 1:
+            self.pieces *= 2
+            warn(f"Memory ran out with {most:,} texts at a time; tuning goes on with {-(-most // 2):,} at most.")
+        elif self.lean or isinstance(self.model, Speaker):  # which needs the keys and values that would not be kept
+            raise no_room()
+        else:
+            recompute(self.model.backbone)
+            self.pieces, self.lean = 1, True
+            warn("Memory ran out for a single text; tuning goes on with less kept in memory, and more slowly.")
+
+
+def _optimizer(model: Network, settings: Settings) -> torch.optim.Optimizer:
     rate = settings.learning_rate or LEARNING_RATES[settings.method]
     base = [weights for weights in model.backbone.parameters() if weights.requires_grad]
-    groups = [
-        {"params": base, "lr": rate, "weight_decay": 0.01},
-        {"params": list(model.head.parameters()), "lr": settings.head_learning_rate, "weight_decay": 0.0},
-    ]
+    groups = [{"params": base, "lr": rate, "weight_decay": 0.01}]
+    if isinstance(model, Encoder):
+        head = list(model.head.parameters())
+        groups.append({"params": head, "lr": settings.head_learning_rate, "weight_decay": 0.0})
     return torch.optim.AdamW(groups, fused=True)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +29,20 @@ def attempt(work: Callable[[], Found]) -> Found | None:
     return None
 
 
+def no_room() -> AnnotuneError:
+    """Where not even one text fits."""
+    return AnnotuneError(
+        "No memory is left for a single text.", "Lower max_tokens, choose a smaller base, or another device."
+    )
+
+
+def recompute(backbone: Any) -> None:
+    """In the backward pass compute vectors again in place of keeping them: gradient checkpointing."""
+    with warnings.catch_warnings():  # transformers is about to give it another name
+        warnings.simplefilter("ignore", FutureWarning)
+        backbone.gradient_checkpointing_enable({"use_reentrant": False})
+
+
 def halved(failed: np.ndarray, pending: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
     """The batches still to be done and the one that did not fit, each in two.
 
@@ -37,9 +52,7 @@ def halved(failed: np.ndarray, pending: Sequence[np.ndarray] = ()) -> list[np.nd
         Where the batch was a single text.
     """
     if len(failed) == 1:
-        raise AnnotuneError(
-            "No memory is left for a single text.", "Lower max_tokens, choose a smaller base, or another device."
-        )
+        raise no_room()
     most = (len(failed) + 1) // 2
     warn(f"Memory ran out with {len(failed):,} texts at a time; it goes on with {most:,} at most.")
     return [part for batch in [*pending, failed] for part in np.array_split(batch, 2) if len(part)]

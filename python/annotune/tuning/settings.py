@@ -17,6 +17,11 @@ class Settings(pydantic.BaseModel):
     method
         `lora` adds small trainable matrices to every linear layer (Hu et al. 2021), `full` trains
         all weights, `probe` leaves the base alone and fits a logistic regression on its embeddings.
+    objective
+        Of decoders: `head` fits a classification head on the text alone; `label` shows the codebook too and learns the
+        tokens of the answer, which is slower, and meant for few labels and bases that follow instructions.
+    template
+        Of the prompt for `label`: the base's own `chat`, or `plain`.
     epochs
         Passes over the training texts; by default about 6, fewer where texts are many.
     patience
@@ -43,6 +48,8 @@ class Settings(pydantic.BaseModel):
 
     base: str = pydantic.Field(default="minilm", min_length=1)
     method: Literal["lora", "full", "probe"] = "lora"
+    objective: Literal["head", "label"] = "head"
+    template: Literal["chat", "plain"] = "chat"
     epochs: int | None = pydantic.Field(default=None, ge=1, le=1000)
     patience: int | None = pydantic.Field(default=None, ge=1)
     learning_rate: float | None = pydantic.Field(default=None, gt=0)

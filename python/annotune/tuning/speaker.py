@@ -9,8 +9,10 @@ import torch
 from torch import nn
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from annotune.codebook import Variable
 from annotune.errors import AnnotuneError
-from annotune.tuning.slots import Slots, deciding, grow
+from annotune.prompts import Template, make_prompt
+from annotune.tuning.slots import Slots, deciding, grow, make_slots
 
 LOGITS_AT_ONCE = 2**27  # half a gigabyte
 LEAST = 16  # tokens of a text that is read both ways
@@ -41,6 +43,11 @@ class Speaker(nn.Module):
         self._shared: Cache | None = None
         for name, array in (_scoring(slots) | _teaching(slots)).items():
             self.register_buffer(name, torch.from_numpy(array).to(backbone.device), persistent=False)
+
+    @property
+    def reader(self) -> Any:
+        """The network without what makes words of vectors."""
+        return self.backbone.base_model
 
     @property
     def device(self) -> torch.device:
@@ -125,6 +132,11 @@ class Speaker(nn.Module):
         shared = Cache(layers=[_Shared(layer.keys, layer.values) for layer in layers])
         self._shared = None if self.training else shared
         return shared
+
+
+def speaker_for(variable: Variable, tokenizer: Any, backbone: Any, template: Template) -> Speaker:
+    """A decoder that is asked for this variable."""
+    return Speaker(backbone, make_slots(make_prompt([variable], tokenizer, template=template), tokenizer))
 
 
 class _Shared(DynamicLayer):  # type: ignore[no-untyped-call]

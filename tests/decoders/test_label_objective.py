@@ -1,0 +1,174 @@
+"""Tuning a decoder to say the label: on the answer's tokens only, with the codebook read once a batch."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from accelerate import Accelerator
+
+import annotune as at
+from annotune.evaluation import NO_INFORMATION
+from annotune.tuning import loop
+from annotune.tuning.base import find_base, load_pair
+from annotune.tuning.batches import pad, tokenize
+from annotune.tuning.encoder import Encoder, add_lora, build
+from annotune.tuning.loop import loss_function
+from annotune.tuning.memory import recompute
+from annotune.tuning.speaker import Speaker, speaker_for
+
+CPU = torch.device("cpu")
+QUICK = {"epochs": 6, "n_boot": 20, "test": 0.2, "learning_rate": 5e-3, "batch_texts": 8, "objective": "label"}
+
+
+@pytest.fixture(scope="module")
+def model(questions, book, decoder):
+    return at.tune(*questions, book(), base=str(decoder("llama")), **QUICK)
+
+
+@pytest.fixture
+def speaker(decoder, book):
+    tokenizer, backbone = load_pair(find_base(str(decoder("qwen3"))), CPU, speaking=True)
+    return tokenizer, speaker_for(book().variable(), tokenizer, backbone, "chat")
+
+
+def test_a_tuned_decoder_says_the_labels(model, questions):
+    corpus, gold = questions
+    assert isinstance(model.model, Speaker)
+    assert model.card["choices"]["epochs"] > 0
+    assert model.evaluation.get("accuracy") > 0.8 > 0.5 > model.evaluation.get("accuracy", NO_INFORMATION)
+    coded = model.classify(corpus)
+    assert (coded["label"] == gold["label"]).mean() > 0.8
+    assert coded.select("^p_.*$").to_numpy().sum(1) == pytest.approx(np.ones(300))
+
+
+def test_the_saved_model_says_the_same(model, questions, tmp_path):
+    again = at.load(model.save(tmp_path / "model"))
+    assert isinstance(again.model, Speaker)
+    assert again.classify(questions[0]).equals(model.classify(questions[0]))
+    assert not (tmp_path / "model" / "head.safetensors").exists()
+    with pytest.raises(at.AnnotuneError, match="has no head"):
+        model.export(tmp_path / "out")
+    nothing = pl.DataFrame({"unit_id": ["a", "b"], "text": ["\x00", "<|im_end|>"]})
+    assert again.classify(nothing)["status"].to_list() == ["ok", "ok"]
+
+
+def test_a_speaker_that_is_no_better_than_the_probe_is_not_handed_out(questions, book, decoder, tmp_path):
+    model = at.tune(*questions, book(), base=str(decoder("llama")), **(QUICK | {"learning_rate": 1e-9, "epochs": 1}))
+    assert model.card["choices"]["epochs"] == 0
+    assert not isinstance(model.model, Speaker)
+    again = at.load(model.save(tmp_path / "model"))
+    assert again.classify(questions[0]).equals(model.classify(questions[0]))
+
+
+def test_loss_and_gradients_are_those_of_reading_each_text_with_its_own_codebook(speaker, topics):
+    tokenizer, model = speaker
+    tokens = tokenize(tokenizer, topics["text"].to_list()[:6], 64, special=False)
+    ids, mask = pad(tokens, np.arange(6), CPU)
+    target = torch.tensor([0, 1, 0, 1, 0, 2])
+    add_lora(model, 4)
+    for name, weights in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weights, std=0.05)
+    model.train()
+    (-model(ids, mask, target).mean()).backward()
+    shared = {name: weights.grad.clone() for name, weights in model.named_parameters() if weights.grad is not None}
+    model.zero_grad()
+    losses = []
+    for i in range(6):
+        path = model.slots.paths[0][target[i]]
+        whole = torch.tensor([model.slots.before + tokens.ids[i] + path])
+        labels = whole.clone()
+        labels[:, : whole.shape[1] - len(path) + model.slots.stems[0]] = -100
+        losses.append(model.backbone(input_ids=whole, labels=labels, use_cache=False).loss)
+    loss = torch.stack(losses).mean()
+    loss.backward()
+    assert -model(ids, mask, target).mean().item() == pytest.approx(loss.item(), abs=1e-5)
+    assert len(shared) == 2 * 2 * 7
+    for name, weights in model.named_parameters():
+        if weights.requires_grad:
+            assert torch.allclose(shared[name], weights.grad, atol=1e-5), name
+
+
+def test_what_stands_before_the_texts_is_read_once_a_batch(speaker, topics, monkeypatch):
+    tokenizer, model = speaker
+    tokens = tokenize(tokenizer, topics["text"].to_list()[:6], 64, special=False)
+    read = []
+    real = model.backbone.forward
+    monkeypatch.setattr(model.backbone, "forward", lambda **k: read.append(k["input_ids"].shape[0]) or real(**k))
+    model.train()
+    model(*pad(tokens, np.arange(6), CPU), torch.zeros(6, dtype=torch.long))
+    assert read == [1, 6]
+    model.eval()
+    for _ in range(2):
+        model(*pad(tokens, np.arange(6), CPU))
+    assert read[2:] == [1, 6, 6]
+
+
+@pytest.fixture
+def headed(decoder, topics, monkeypatch):
+    """A decoder with a head, in full precision, and what it needs to learn the texts of `topics`."""
+    monkeypatch.setattr(loop, "half_precision", lambda device: nullcontext())
+    tokenizer, backbone = load_pair(find_base(str(decoder("llama"))), CPU)
+    tokens = tokenize(tokenizer, topics["text"].to_list(), 64)
+    targets = topics["label"].replace_strict({"Health": 0, "Law": 1, "Farming": 2}).to_numpy()
+    return build(backbone, 3), tokens, targets
+
+
+def out_of_memory(*_):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
+@pytest.mark.filterwarnings("ignore:Memory ran out")
+@pytest.mark.parametrize("balanced", [False, True])
+def test_where_memory_runs_out_the_gradients_stay_the_same(headed, balanced, monkeypatch):
+    model, tokens, targets = headed
+    batch, forward = np.arange(11), Encoder.forward
+    logits = forward(model, *pad(tokens, batch, CPU))
+    whole = loss_function(targets, 3, balanced, CPU)(logits, torch.tensor(targets[batch]))
+    whole.backward()
+    expected, wanted = whole.item(), model.head.weight.grad.clone()
+    for most, pieces in ((99, 1), (4, 4), (1, 16)):
+
+        def cramped(self, ids, *rest, most=most):
+            return forward(self, ids, *rest) if len(ids) <= most else out_of_memory()
+
+        monkeypatch.setattr(Encoder, "forward", cramped)
+        gradients = loop._Gradients(Accelerator(cpu=True), model, model, tokens, targets, balanced)
+        model.zero_grad()
+        loss = gradients.of(batch)
+        assert gradients.pieces == pieces
+        assert loss == pytest.approx(expected, abs=1e-6)
+        assert torch.allclose(model.head.weight.grad, wanted, atol=1e-6)
+
+
+def test_where_one_text_is_too_much_less_is_kept_and_then_it_stops(headed, monkeypatch):
+    model, tokens, targets = headed
+    forward, said, lean = Encoder.forward, [], []
+    monkeypatch.setattr(loop, "warn", said.append)
+    monkeypatch.setattr(loop, "recompute", lambda backbone: lean.append(recompute(backbone)))
+    monkeypatch.setattr(Encoder, "forward", lambda *given: forward(*given) if lean else out_of_memory())
+    gradients = loop._Gradients(Accelerator(cpu=True), model, model, tokens, targets, False)
+    model.train()
+    assert gradients.of(np.arange(4)) > 0
+    assert [note.split(";")[0] for note in said] == [
+        "Memory ran out with 4 texts at a time",
+        "Memory ran out with 2 texts at a time",
+        "Memory ran out for a single text",
+    ]
+    monkeypatch.setattr(Encoder, "forward", out_of_memory)
+    with pytest.raises(at.AnnotuneError, match="No memory is left for a single text"):
+        gradients.of(np.arange(4))
+
+
+def test_sets_and_probes_have_no_words(questions, book, decoder):
+    with pytest.raises(at.AnnotuneError, match="objective='label' gives each text one label"):
+        at.tune(*questions, book("multilabel"), base=str(decoder("llama")), **QUICK)
+    with pytest.raises(at.AnnotuneError, match="by a tuned decoder"):
+        at.tune(*questions, book(), base=str(decoder("llama")), **QUICK, method="probe")
+
+
+def test_an_encoder_cannot_say_labels(questions, book, tiny_base):
+    with pytest.raises(at.AnnotuneError, match=r"\(bert\) is no decoder.*objective='head'"):
+        at.tune(*questions, book(), base=str(tiny_base), **QUICK)
