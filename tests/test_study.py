@@ -122,6 +122,11 @@ def test_what_rests_on_a_change_is_done_again(tmp_path: Path) -> None:
     assert (later.done["tune topic"], later.done["classify topic"]) == ("up to date", "done")
 
 
+def corrected(formula: str, option: str = "method: dsl") -> tuple[str, str]:
+    """The line of a small study's regressions, and what asks for a corrected one in its place."""
+    return "regressions:", f'sample: simple\ncorrect: {{formulas: "{formula}", {option}}}\nregressions:'
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "told"),
     [
@@ -134,6 +139,23 @@ def test_what_rests_on_a_change_is_done_again(tmp_path: Path) -> None:
         ("study.yaml", "topic == 'Health' ~ party", "topic is Health", "is no formula"),
         ("study.yaml", "topic == 'Health' ~ party", "topic == 'Health' ~ parti", "Did you mean 'party'"),
         ("study.yaml", "topic == 'Health' ~ party", "topic == 'Healht' ~ party", "Did you mean 'Health'"),
+        ("study.yaml", "regressions:", "correct:", "how the hand-coded texts were drawn"),
+        ("study.yaml", "regressions:", "sample: simple\ncorrect:", "too few for a correction"),
+        ("study.yaml", "regressions:", "sample: {pi: chance}\ncorrect:", "no column 'chance'"),
+        ("study.yaml", "regressions:", "sample: 0\ncorrect:", "0 or above 1 for 60 texts"),
+        ("study.yaml", "regressions:", "sample: district\ncorrect:", "above 1 for 60 texts"),
+        ("study.yaml", *corrected("topic == 'Health' ~ parti"), "Did you mean 'party'"),
+        ("study.yaml", *corrected("topic == 'Healht' ~ party"), "Did you mean 'Health'"),
+        ("study.yaml", *corrected("year ~ party"), "nothing that was coded"),
+        ("study.yaml", *corrected("topic == 'Health' ~ party", "cluster: distric"), "Did you mean 'district'"),
+        ("study.yaml", *corrected("topic == 'Health' ~ party", "write: r.odt"), "no writer for '.odt'"),
+        ("study.yaml", *corrected("topic == 'Health' ~ party", "write: questions.csv"), "questions.csv is read"),
+        (
+            "study.yaml",
+            "seed: 1}",
+            "seed: 1, test: 0.2}\nsample: simple\ncorrect: topic == 'Law' ~ party",
+            "Give folds",
+        ),
         ("study.yaml", "coders: [anna, ben]", "coders: [anna, bem]", "bem"),
         ("study.yaml", "base: minilm", "base: ./nowhere", "nowhere"),
         ("study.yaml", "[results.dta,", "[questions.csv,", "questions.csv is read"),

@@ -242,7 +242,7 @@ def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataF
     place = own.index(outcome.column)
     right = formula.text.split("~")[-1].split("|")[0]
     return error_model(
-        data.filter(pl.col(f"{entry.name}_coded")),
+        data.with_columns(coded=f"{entry.name}_coded", fold=f"{entry.name}_fold"),
         right.strip(),
         outcome.column,
         label=outcome.label,

@@ -1,0 +1,111 @@
+"""A study with a corrected regression: what the steps by hand give, in every file that leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import annotune as at
+from annotune.record import file_sha256
+
+N, CODED = 700, 280
+FORMULAS = "[\"topic == 'Health' ~ party\", \"topic == 'Health' ~ log(year)\"]"
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, at.study.Results]:
+    """A small simulated study, run once, its outcome written in every way."""
+    study = at.demo(tmp_path_factory.mktemp("study"), n=N, n_coded=CODED).study
+    assert study is not None
+    text = study.read_text(encoding="utf-8").replace("seed: 1", "seed: 1, method: probe, folds: 2")
+    study.write_text(text, encoding="utf-8")
+    return study, at.run(study)
+
+
+def test_the_estimates_are_those_of_the_steps_by_hand(ran) -> None:
+    study, results = ran
+    codebook, corpus = at.read_codebook(study.parent / "codebook.yaml"), at.read_corpus(study.parent / "questions.csv")
+    done = at.crossfit(corpus, results.gold, codebook, folds=2, method="probe")
+    by_hand = at.correct("topic == 'Health' ~ party", done.data, pi=CODED / N)
+    (found,) = results.corrections
+    assert found.n_coded == CODED
+    assert found.estimates.drop("n").equals(by_hand.estimates.drop("n"), null_equal=True)
+    assert results.errors[0] is not None
+    assert results.errors[0].n_coded == CODED
+
+
+def test_the_naive_estimate_is_further_from_the_truth_than_the_corrected(ran) -> None:
+    found = ran[1].corrections[0].tidy().filter(pl.col("term") == "party[opposition]")
+    off = dict(found.select("method", (pl.col("estimate") - 0.12).abs()).iter_rows())
+    assert off["naive"] > 0.03
+    assert off["corrected"] < off["naive"]
+
+
+def test_coded_texts_are_predicted_out_of_fold_and_the_others_by_the_whole(ran) -> None:
+    data = ran[1].data
+    assert (data["topic_fold"].is_not_null() >= data["topic_coded"]).all()
+    assert data["topic_coded"].sum() == data["topic_gold"].count() == CODED
+    assert data["topic_pi"].unique().to_list() == [CODED / N]
+
+
+def test_r_runs_the_script_and_finds_the_same_to_1e_8(ran) -> None:
+    folder = ran[0].parent
+    script = (
+        folder / "results.R"
+    ).read_text() + "cat(sprintf('%.17g', unlist(robust(corrected_1)[1:2])), file = 'r.txt')"
+    done = subprocess.run(["Rscript", "-e", script], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = ran[1].corrections[0].tidy().filter(pl.col("method") == "corrected")
+    wanted = [*found["estimate"], *found["std_error"]]
+    np.testing.assert_allclose(np.array((folder / "r.txt").read_text().split(), float), wanted, rtol=1e-8)
+
+
+def test_the_corrected_column_says_that_it_is_for_linear_models(ran) -> None:
+    folder = ran[0].parent
+    with pd.io.stata.StataReader(folder / "results.dta") as reader:
+        labels = reader.variable_labels()
+        assert "linear models only" in labels["topic_dsl_Health"]
+        assert "probability" in labels["topic_pi"]
+        np.testing.assert_allclose(reader.read()["topic_dsl_Health"], ran[1].data["topic_dsl_Health"])
+    script = (
+        "x <- readRDS('results.rds'); y <- haven::read_dta('results.dta'); notes <- attr(x, 'notes');"
+        "stopifnot(grepl('linear models only', attr(x$topic_dsl_Health, 'label')),"
+        "grepl('linear models only', attr(y$topic_dsl_Health, 'label')),"
+        "any(grepl('a logit misreads it', notes)), any(grepl('topic == .Health.', notes)))"
+    )
+    done = subprocess.run(["Rscript", "-e", script], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "regress topic_dsl_Health i.party_factor, vce(robust)" in (folder / "results.do").read_text()
+
+
+def test_the_table_and_b_and_v_are_written_with_a_record(ran) -> None:
+    folder, found = ran[0].parent, ran[1].corrections[0]
+    table = pl.read_csv(folder / "regression.csv")
+    assert table["method"].to_list() == ["hand-coded only", "naive", "corrected"] * 2
+    np.testing.assert_allclose(table["estimate"], found.estimates["estimate"], rtol=1e-12)
+    record = json.loads((folder / "regression.do.record.json").read_text(encoding="utf-8"))
+    assert record["output"]["sha256"] == file_sha256(folder / "regression.do")
+    assert list(record["corrections"]) == ["topic == 'Health' ~ party"]
+
+
+def test_a_second_run_with_other_formulas_tunes_nothing(ran) -> None:
+    study = ran[0]
+    before = study.read_text(encoding="utf-8")
+    given = FORMULAS + "\n  cluster: district\n  model: logit"
+    study.write_text(before.replace("[\"topic == 'Health' ~ party\"]", given), encoding="utf-8")
+    try:
+        again = at.run(study)
+    finally:
+        study.write_text(before, encoding="utf-8")
+    assert again.done["tune topic"] == again.done["classify topic"] == "up to date"
+    assert [found.n_clusters for found in again.corrections] == [40, 40]
+    assert (study.parent / "regression_2.do").exists()
+    lines = (study.parent / "results.do").read_text()
+    assert "gmm (topic_dsl_Health - invlogit(" in lines
+    assert "log(year)" not in lines  # which only b and V can carry
