@@ -63,7 +63,8 @@ def test_it_is_glm_with_sandwich_in_r(tmp_path, weighted, clustered):
     )
     figures, effect = (np.array(line.split(), dtype=float) for line in done.stdout.splitlines())
     if weighted == "yes":
-        frame = frame.with_columns(pi=0.9 / pl.col("weight"))
+        uncoded = frame.with_columns(topic_gold=pl.lit(None, pl.String))  # so that n is what pi lets expect
+        frame = pl.concat([frame, uncoded]).with_columns(pi=0.999 / pl.col("weight"))
     found = at.error_model(frame, "party + year", cluster="document" if clustered == "yes" else None)
     assert found.coefficients["term"].to_list() == ["Intercept", "party[middle]", "party[right]", "year"]
     np.testing.assert_allclose(found.coefficients["estimate"], figures[:4], rtol=1e-7)
@@ -233,9 +234,9 @@ def test_the_order_of_texts_and_uncoded_ones_do_not_matter(seed):
         ({"topic_gold": pl.lit(None)}, {}, "No text has a hand-coded label"),
         ({"topic": pl.lit(None)}, {}, "No text has a prediction"),
         ({"topic": pl.lit(0.4)}, {}, "fractions, not labels"),
-        ({"pi": pl.lit(0.0)}, {}, "missing, 0, or above 1 for 400 texts"),
-        ({"fold": pl.lit(None)}, {}, "400 hand-coded texts were predicted by a model that was tuned on them"),
-        ({"coded": pl.lit("perhaps")}, {}, "'coded' is neither"),
+        ({"pi": pl.lit(0.0)}, {}, "pi is 0 for 400 texts"),
+        ({"fold": pl.lit(None)}, {}, "400 of 400 hand-coded texts have no 'fold': their model was tuned on them"),
+        ({"coded": pl.lit("perhaps")}, {}, "'coded' does not say who was coded"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(change, options, says):

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from annotune.corpus import as_frame, require_columns
-from annotune.errors import AnnotuneError, nearest, warn
+from annotune.downstream import roles
+from annotune.errors import AnnotuneError, listing, warn
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Labelled:
         A label a text (n,), as words; gold is null where people did not code the text.
     labels
         Those that occur, in the order of the column's categories, else in the alphabet's.
-    pi
-        Each text's probability of being drawn for hand coding (n,); None where it is not known.
+    ratio
+        1 / pi of the coded texts (n,), 0 for the others; None where pi, the probability of being drawn for hand
+        coding, is not known.
     """
 
     name: str
@@ -36,7 +38,7 @@ class Labelled:
     predicted: pl.Series
     gold: pl.Series
     labels: tuple[str, ...]
-    pi: np.ndarray | None
+    ratio: np.ndarray | None
 
     @property
     def coded(self) -> np.ndarray:
@@ -45,8 +47,8 @@ class Labelled:
 
     @property
     def weights(self) -> np.ndarray:
-        """1 / pi of the coded texts (n,), 0 for the others; 1 where pi is not known."""
-        return np.where(self.coded, 1.0 if self.pi is None else 1 / self.pi, 0.0)
+        """The ratio (n,), or where it is not known 1 for coded texts."""
+        return self.coded.astype(float) if self.ratio is None else self.ratio
 
     def places(self, column: pl.Series) -> np.ndarray:
         """Each label's number in `labels` (n,), -1 for none."""
@@ -71,7 +73,7 @@ def labelled(
     variable
         What was coded; not needed where one column ends in `_gold`.
     gold, predicted
-        The columns; by default `<variable>_gold` or `y_gold`, and `<variable>` or `y_hat`.
+        The columns; by default `<variable>_gold` and `<variable>`, or `<variable>_hat`.
     pi
         The column with the probability of being drawn for hand coding, or the probability where it is the same for
         all; by default the column `pi`, where there is one.
@@ -89,42 +91,30 @@ def labelled(
     ('topic', ('a', 'b'), [2.0, 0.0, 2.0])
     """
     frame = as_frame(data)
-    gold = gold or _gold_column(frame, variable)
-    name = variable or gold.removesuffix("_gold")
-    predicted = predicted or next((column for column in (name, "y_hat") if column in frame.columns), name)
+    name = variable or _only_variable(frame, gold)
+    gold = gold or roles.gold_column(name, frame.columns) or f"{name}_gold"
+    predicted = predicted or roles.prediction_column(name, frame.columns)
     require_columns(frame, [gold, predicted], "The table")
     frame = _with_predictions(frame, predicted, name)
-    said = [_words(frame[column]) for column in (predicted, gold)]
-    if "coded" in frame.columns:
-        said[1] = said[1].set(~_truth(frame["coded"]), None)
-    if said[1].null_count() == len(frame):
+    drawn = roles.coded_rows(frame, [gold], None)
+    if not drawn.any():
         raise AnnotuneError(f"No text has a hand-coded label in {gold!r}.", "Without any, errors cannot be known.")
-    if "fold" in frame.columns:
-        seen = frame.filter(said[1].is_not_null() & frame["fold"].is_null())
-        if len(seen):
-            what = f"{len(seen):,} hand-coded texts were predicted by a model that was tuned on them (no fold)."
-            raise AnnotuneError(what, "Take predictions from crossfit.")
-    return Labelled(name, frame, said[0], said[1], _labels(frame, said, (predicted, gold)), _pi(frame, pi))
+    roles.require_out_of_fold(frame, drawn, None)
+    said = _words(frame[predicted]), _words(frame[gold]).set(~pl.Series(drawn), None)
+    return Labelled(name, frame, *said, _labels(frame, said, (predicted, gold)), _ratio(frame, drawn, pi))
 
 
-def _gold_column(frame: pl.DataFrame, variable: str | None) -> str:
-    if variable is not None:
-        wanted = f"{variable}_gold"
-        return wanted if wanted in frame.columns or "y_gold" not in frame.columns else "y_gold"
-    found = [name for name in frame.columns if name.endswith("_gold")]
-    if len(found) != 1:
-        what = f"{'No column' if not found else 'More than one column'} ends in '_gold'."
-        raise AnnotuneError(what, f"Name what was coded with variable=, or the column with gold=; {_there(frame)}")
-    return found[0]
-
-
-def _there(frame: pl.DataFrame) -> str:
-    hint = nearest("", frame.columns)
-    return hint[0].lower() + hint[1:]
+def _only_variable(frame: pl.DataFrame, gold: str | None) -> str:
+    found = [name.removesuffix("_gold") for name in frame.columns if name.endswith("_gold")]
+    if gold is None and len(found) != 1:
+        what = "No column ends in '_gold'." if not found else f"Several variables were coded: {listing(found)}."
+        raise AnnotuneError(what, "Name one with variable=, or the columns with gold= and predicted=.")
+    return (gold or found[0]).removesuffix("_gold")
 
 
 def _with_predictions(frame: pl.DataFrame, predicted: str, name: str) -> pl.DataFrame:
-    whole = frame.filter(pl.col(predicted).is_not_null())
+    empty = pl.col(predicted).is_null() if frame[predicted].dtype != pl.String else pl.col(predicted).eq_missing("")
+    whole = frame.filter(~empty & pl.col(predicted).is_not_null())
     if whole.is_empty():
         raise AnnotuneError(f"No text has a prediction in {predicted!r}.", "Code the texts first (classify, crossfit).")
     if len(whole) < len(frame):
@@ -148,15 +138,6 @@ def _words(column: pl.Series) -> pl.Series:
     return column.cast(pl.String)
 
 
-def _truth(column: pl.Series) -> pl.Series:
-    words = column.cast(pl.Int8) if column.dtype == pl.Boolean else column
-    words = words.cast(pl.String).str.to_lowercase()
-    known = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
-    if not words.drop_nulls().is_in(list(known)).all():
-        raise AnnotuneError("The column 'coded' is neither true and false nor 1 and 0.", "Mend it, or drop it.")
-    return words.replace_strict(known, default=False, return_dtype=pl.Boolean)
-
-
 def _labels(frame: pl.DataFrame, said: Sequence[pl.Series], columns: Sequence[str]) -> tuple[str, ...]:
     occurring = set(said[0].drop_nulls()) | set(said[1].drop_nulls())
     known = [name for column in columns for name in _categories(frame[column])]
@@ -169,22 +150,9 @@ def _categories(column: pl.Series) -> list[str]:
     return column.dtype.categories.to_list() if isinstance(column.dtype, pl.Enum) else []
 
 
-def _pi(frame: pl.DataFrame, given: str | float | None) -> np.ndarray | None:
-    """Probabilities above 0 and up to 1, one a text."""
-    if given is None and "pi" not in frame.columns:
+def _ratio(frame: pl.DataFrame, drawn: np.ndarray, pi: str | float | None) -> np.ndarray | None:
+    if pi is None and "pi" not in frame.columns:
         return None
-    name = given if isinstance(given, str) else "pi"
-    if isinstance(given, (int, float)):
-        column = pl.repeat(float(given), len(frame), eager=True)
-    else:
-        require_columns(frame, [name], "The table")
-        column = frame[name]
-    if not column.dtype.is_numeric():
-        raise AnnotuneError(f"The column {name!r} holds {column.dtype}, not probabilities.", "Give numbers up to 1.")
-    numbers = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    bad = ~((numbers > 0) & (numbers <= 1))
-    if bad.any():
-        what = f"The probability of being hand coded is missing, 0, or above 1 for {bad.sum():,} texts ({name!r})."
-        advice = "Every text must have had a chance: leave out those that had none, and speak of the rest only."
-        raise AnnotuneError(what, advice)
-    return numbers
+    ratio = np.zeros(len(frame))
+    ratio[drawn] = roles.ratios(frame, drawn, pi)
+    return ratio

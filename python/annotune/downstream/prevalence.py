@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import polars as pl
 from scipy.stats import norm
 
 from annotune.corpus import require_columns, unique_names
+from annotune.downstream import roles
 from annotune.downstream.estimate import Fit, Sample, dsl, hand_coded, naive, ppi
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.models import LINEAR
@@ -104,7 +104,7 @@ def prevalence(
     if not 0 < level < 1:
         raise AnnotuneError(f"An interval cannot have the level {level!r}.", "Give a share such as 0.95.")
     found, keys = _grouped(labelled(data, variable, gold=gold, predicted=predicted, pi=pi), by, time, every)
-    if found.pi is None and set(wanted) & set(DESIGNED):
+    if found.ratio is None and set(wanted) & set(DESIGNED):
         what = "It is not known with which probability texts were drawn for hand coding."
         advice = "Add it as a column pi, or give it with pi=; only count, adjusted and em do without."
         raise AnnotuneError(what, advice)
@@ -180,20 +180,28 @@ class _Texts:
 
 def _probabilities(found: Labelled) -> np.ndarray | None:
     """Every label's probability (N, k), each row summing to 1; none where a label has no column of its own."""
-    columns = []
-    for label in found.labels:
-        word = re.sub(r"\W+", "_", label).strip("_")
-        names = (f"{found.name}_p_{word}", f"{found.name}_p_{label}", f"p_{label}")
-        known = [name for name in names if name in found.frame.columns]
-        if not known:
-            return None
-        columns.append(found.frame[known[0]].cast(pl.Float64).fill_null(np.nan).to_numpy())
-    table = np.column_stack(columns)
+    names, frame = _probability_columns(found), found.frame
+    if names is None:
+        return None
+    table = np.column_stack([frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names])
+    if len(names) < len(found.labels):  # of yes or no, that of yes
+        table = np.column_stack([1 - table, table])
     if not (np.isfinite(table).all() and (table >= 0).all() and (table.sum(1) > 0).all()):
         raise AnnotuneError(
             f"The probabilities of {found.name!r} have empty or negative cells.", "Code the texts again."
         )
     return np.asarray(table / table.sum(1, keepdims=True))
+
+
+def _probability_columns(found: Labelled) -> list[str] | None:
+    columns = found.frame.columns
+    known = roles.probability_columns(found.name, found.labels, columns)
+    if known is not None:
+        return list(known.values())
+    if all(f"p_{label}" in columns for label in found.labels):
+        return [f"p_{label}" for label in found.labels]
+    alone = roles.set_probability_column(found.name, columns) if found.labels == ("0", "1") else None
+    return None if alone is None else [alone]
 
 
 def _methods(methods: str | Sequence[str]) -> list[str]:
@@ -220,16 +228,16 @@ def _grouped(
             frame = frame.with_columns(pl.col(time).dt.truncate(every))
         except pl.exceptions.PolarsError:
             raise AnnotuneError(f"{every!r} is no period.", "Such as 1mo, 1q or 1y.") from None
-    whole = frame.select(pl.all_horizontal(pl.lit(True), *(pl.col(key).is_not_null() for key in keys))).to_series()
-    if whole.len() == 1:
+    if not keys:
         return found, keys
-    if not whole.all():
-        warn(f"{(~whole).sum():,} of {len(frame):,} texts have no {' or '.join(keys)} and are left out.")
+    whole = frame.select(pl.all_horizontal(pl.col(key).is_not_null() for key in keys)).to_series()
     if not whole.any():
         raise AnnotuneError(f"No text has a value in {' and '.join(keys)}.", "Name other columns.")
-    pi = None if found.pi is None else found.pi[whole.to_numpy()]
+    if not whole.all():
+        warn(f"{(~whole).sum():,} of {len(frame):,} texts have no {' or '.join(keys)} and are left out.")
+    ratio = None if found.ratio is None else found.ratio[whole.to_numpy()]
     kept = [series.filter(whole) for series in (found.predicted, found.gold)]
-    return Labelled(found.name, frame.filter(whole), kept[0], kept[1], found.labels, pi), keys
+    return Labelled(found.name, frame.filter(whole), kept[0], kept[1], found.labels, ratio), keys
 
 
 def _groups(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple[Any, ...], np.ndarray]]:
@@ -264,8 +272,8 @@ def _by_equations(method: str, texts: _Texts, rows: np.ndarray, level: float) ->
         return _normal(hand_coded(LINEAR, texts.sample(rows)), level, few)
     if method == "dsl":
         return _normal(dsl(LINEAR, texts.sample(rows)), level, few)
-    assert texts.found.pi is not None
-    if np.ptp(texts.found.pi[rows]) > 1e-9:
+    weights = texts.found.weights[rows]
+    if np.ptp(weights[weights > 0]) > 1e-9 * weights.max():
         return _Estimate(None, note="hand-coded texts were drawn with unequal probabilities")
     return _normal(ppi(LINEAR, texts.sample(rows, n / n_coded)), level, few)
 
