@@ -41,6 +41,7 @@ from annotune.tables.reasons import beside
 Packed = dict[str, Any]
 SECONDS_BETWEEN = 0.1  # two reports of progress: R needs far longer for one than a step of work may take
 R_INTEGERS = range(-(2**31) + 1, 2**31)  # the smallest 32-bit number is R's NA
+KEPT = ("Classifier", "Correction", "LearningCurve")
 EXACT = 2**53  # beyond, R's doubles skip whole numbers
 
 
@@ -177,10 +178,11 @@ _PLAIN: dict[str, Any] = {
 
 def pack(value: Any) -> Any:
     """A result as R can hold it: frames as columns, our own objects as their parts."""
+    value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, (str, bool, float)) or value is None:
         return value
-    if isinstance(value, (int, np.integer)):
-        return int(value) if value in R_INTEGERS else float(value)
+    if isinstance(value, int):
+        return value if value in R_INTEGERS else float(value)
     if isinstance(value, pl.DataFrame):
         return {".py": "frame", "rows": value.height, "columns": [_packed(column) for column in value]}
     if isinstance(value, pl.Series):
@@ -195,17 +197,30 @@ def pack(value: Any) -> Any:
         return {str(key): pack(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [pack(part) for part in value]
-    if isinstance(value, np.generic):
-        return value.item()
     return str(value) if isinstance(value, Path) else repr(value)
 
 
 def _parts(value: Any) -> Packed:
+    """The fields, the result in words where it has some, and the object itself where R may ask it for more."""
     kind = type(value).__name__
-    if kind == "Classifier":  # R keeps the object itself, which holds the network, beside what can be told of it
-        wanted = ("name", "variable", "labels", "card", "evaluation", "held_out")
-        return {".py": kind, "object": Kept(value), **{name: pack(getattr(value, name)) for name in wanted}}
-    return {".py": kind, **{field.name: pack(getattr(value, field.name)) for field in fields(value)}}
+    if kind == "Classifier":  # R keeps the network, beside what can be told of it
+        wanted = ["name", "variable", "labels", "card", "evaluation", "held_out"]
+    else:
+        wanted = [field.name for field in fields(value)]
+    parts = {name: pack(getattr(value, name)) for name in wanted}
+    if kind in KEPT:
+        parts["object"] = Kept(value)
+    return {".py": kind, **parts, **_words(value)}
+
+
+def _words(value: Any) -> dict[str, str]:
+    for name in ("in_words", "summary"):
+        if callable(getattr(value, name, None)):
+            try:
+                return {"words": getattr(value, name)()}
+            except AnnotuneError as error:  # such as a curve of too few sizes, which has no forecast
+                return {"words": str(error)}
+    return {}
 
 
 class Kept:
@@ -265,15 +280,13 @@ def _whole(column: pl.Series) -> tuple[str, list[Any], Packed]:
     return "string", column.cast(pl.String).to_list(), {}
 
 
-def _write(data: Any, labels: Any = None, headings: Any = None, **options: Any) -> pl.DataFrame:
-    """`write` for a data frame that knows its own labels, or for a path."""
-    table = data if isinstance(data, Table) else None
-    return write(
-        data if table is None else table.frame,
-        labels={**(table.labels if table else {}), **(labels or {})},
-        headings={**(table.headings if table else {}), **(headings or {})},
-        **options,
-    )
+def _write(data: Any, paths: Any, **options: Any) -> pl.DataFrame:
+    """`write` for a data frame that knows its own labels; a path or a correction is handed on."""
+    if not isinstance(data, Table):
+        return write(data, paths, **options)
+    options["labels"] = {**data.labels, **options.get("labels", {})}
+    options["headings"] = {**data.headings, **options.get("headings", {})}
+    return write(data.frame, paths, **options)
 
 
 _UNFINISHED: dict[str, list[np.ndarray]] = {}
@@ -355,4 +368,5 @@ _HERE: dict[str, Callable[..., Any]] = {
     "predict": _predict,
     "code_files": _code_files,
     "save": lambda model, folder: model.save(folder),
+    "forecast": lambda curve, n: curve.forecast(n),
 }

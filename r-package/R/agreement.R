@@ -104,7 +104,7 @@ tidy.at_reliability <- function(x, ...) {
 #' @param codebook Says what is multi-label.
 #' @param corpus Texts with covariates, joined by `unit_id`.
 #' @param cluster Whose codings depend on each other: `"unit_id"`, `"coder"`, or another column.
-#' @return An object of class `at_reliability_regression`: a list with `table` (a row per term), `tests` (a row per
+#' @return An object of class `at_agreement_regression`: a list with `table` (a row per term), `tests` (a row per
 #'   covariate), `verdict` (in words), `n_codings`, `n_units`, `n_clusters`.
 #' @examplesIf at_available()
 #' data <- at_demo(n = 200, n_coded = 100)
@@ -115,16 +115,15 @@ at_reliability_regression <- function(codings, on, variable = NULL, codebook = N
                                       cluster = "unit_id") {
   wanted <- setdiff(c(on, cluster), names(codings))
   if (!is.null(corpus)) require_columns(corpus, c("unit_id", wanted), "The corpus")
-  found <- at_call(
+  at_call(
     "reliability_regression",
     codings = codings_to_python(codings), on = several(on), variable = variable, codebook = codebook,
     corpus = if (!is.null(corpus)) frame_to_python(corpus[c("unit_id", wanted)]), cluster = cluster
   )
-  structure(found, class = "at_reliability_regression")
 }
 
 #' @export
-print.at_reliability_regression <- function(x, ...) {
+print.at_agreement_regression <- function(x, ...) {
   print(x$table)
   counts <- "{x$n_codings} codings of {x$n_units} texts in {x$n_clusters} clusters."
   cli::cli_text(counts)
@@ -134,10 +133,10 @@ print.at_reliability_regression <- function(x, ...) {
 
 #' @rdname tidiers
 #' @export
-tidy.at_reliability_regression <- function(x, ...) x$table
+tidy.at_agreement_regression <- function(x, ...) x$table
 
 #' @rdname tidiers
 #' @export
-glance.at_reliability_regression <- function(x, ...) {
+glance.at_agreement_regression <- function(x, ...) {
   tibble::as_tibble(x[c("n_codings", "n_units", "n_clusters")])
 }

@@ -37,6 +37,9 @@ to_python <- function(x) {
   if (inherits(x, "at_model")) {
     return(list(.r = "object", object = model_pointer(x)))
   }
+  if (inherits(x, "at_result") && !is.null(x$object)) {
+    return(list(.r = "object", object = live_pointer(x)))
+  }
   if (inherits(x, "at_sent") || inherits(x, "python.builtin.object")) {
     return(x)
   }
@@ -58,7 +61,12 @@ list_to_python <- function(x) {
 }
 
 # A long vector is not gone through element by element a second time.
-words_sent <- function(x) structure(cells(if (is.character(x)) enc2utf8(x) else x), class = "at_sent")
+words_sent <- function(x) {
+  x <- if (is.character(x)) enc2utf8(x) else if (is.double(x) && is_whole(x)) as.integer(x) else x
+  structure(cells(x), class = "at_sent")
+}
+
+is_whole <- function(x) all(is.na(x) | (x == round(x) & abs(x) <= .Machine$integer.max))
 
 # Whole numbers are integers in Python, where n = 1000 would otherwise be 1000.0; a missing value is None.
 scalar_to_python <- function(x) {
@@ -68,7 +76,7 @@ scalar_to_python <- function(x) {
   if (is.character(x)) {
     return(enc2utf8(x))
   }
-  if (is.double(x) && x == round(x) && abs(x) <= .Machine$integer.max) as.integer(x) else x
+  if (is.double(x) && is_whole(x)) as.integer(x) else x
 }
 
 # A list even where there is one element, for arguments that Python goes through one by one.
@@ -207,16 +215,27 @@ from_python <- function(x) {
   if (!is.list(x)) {
     return(x)
   }
+  kind <- x[[".py"]] %||% ""
   switch(
-    x[[".py"]] %||% "",
+    kind,
     frame = frame_from_python(x),
     column = column_from_python(x),
     array = array(as.double(unlist(x$values)), dim = as.integer(unlist(x$dim))),
     Codebook = codebook_from_python(x),
     Classifier = model_from_python(x),
     Evaluation = evaluation_from_python(x),
-    lapply(x[names(x) %||% seq_along(x) != ".py"], from_python)
+    parts_from_python(x, kind)
   )
+}
+
+# What Python calls a LearningCurve is of class at_learning_curve here; a plain dictionary is a plain list.
+parts_from_python <- function(x, kind) {
+  parts <- lapply(x[names(x) %||% seq_along(x) != ".py"], from_python)
+  if (!nzchar(kind)) {
+    return(parts)
+  }
+  class(parts) <- c(paste0("at_", tolower(gsub("(?<=[a-z])(?=[A-Z])", "_", kind, perl = TRUE))), "at_result")
+  parts
 }
 
 frame_from_python <- function(x) {

@@ -15,8 +15,7 @@
 #' data$corpus
 #' @export
 at_demo <- function(path = NULL, n = 6000, n_coded = 600, seed = 7) {
-  data <- at_call("demo", out = as_path(path), n = n, n_coded = n_coded, seed = seed)
-  structure(data, class = "at_demo")
+  at_call("demo", out = as_path(path), n = n, n_coded = n_coded, seed = seed)
 }
 
 #' @export

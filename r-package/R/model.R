@@ -170,6 +170,14 @@ model_from_python <- function(x) {
   )
 }
 
+# Other results that stay in Python are made again, not read again.
+live_pointer <- function(result) {
+  if (reticulate::py_is_null_xptr(result$object)) {
+    abort("The result outlived the R session that it was made in.", "Make it again; its tables are still in it.")
+  }
+  result$object
+}
+
 # The object in Python; one of a session that has ended is read again from where it was saved.
 model_pointer <- function(model) {
   if (!reticulate::py_is_null_xptr(model$object)) {
@@ -220,8 +228,8 @@ summary.at_model <- function(object, ...) {
 #'
 #' `tidy()` gives a row per term or measure, `glance()` one row for all.
 #'
-#' @param x A model from [at_tune()], an evaluation from [at_evaluate()], a table from [at_reliability()], or a regression
-#'   from [at_reliability_regression()].
+#' @param x A model from [at_tune()], an evaluation from [at_evaluate()], a table from [at_reliability()], or a result
+#'   such as those of [at_reliability_regression()], [at_correct()] and [at_compare()].
 #' @param ... Not used.
 #' @return A tibble.
 #' @examplesIf at_available()

@@ -1,6 +1,7 @@
 #' Pictures of agreement, confusion and models
 #'
-#' @param x A table from [at_reliability()] and its like, an evaluation from [at_evaluate()], or a model from [at_tune()].
+#' @param x A table from [at_reliability()] and its like or [at_prevalence()], an evaluation from [at_evaluate()], a model
+#'   from [at_tune()], what [at_calibration()] or [at_learning_curve()] gave.
 #' @param type Of an evaluation: `"confusion"` (shares of each true label), `"labels"` (each label's F1) or `"models"`
 #'   (the model beside its baselines).
 #' @param metrics Which metrics of a table of agreement; all by default.
@@ -113,4 +114,53 @@ draw_intervals <- function(names, estimate, low, high, xlab, main = NULL, ...) {
 margin_for <- function(names) {
   wanted <- max(nchar(names, "width"), 0) * 0.8 * graphics::par("cin")[1] / graphics::par("csi") + 2
   min(wanted, grDevices::dev.size()[1] / 3 / graphics::par("csi"))
+}
+
+#' @rdname plots
+#' @export
+plot.at_calibration <- function(x, main = NULL, ...) {
+  shown <- x$bins[x$bins$version == x$bins$version[1], ]
+  graphics::plot(
+    shown$confidence, shown$right,
+    xlim = c(0, 1), ylim = c(0, 1), pch = 19, las = 1, xlab = "Stated probability", ylab = "Share that is right",
+    main = main, ...
+  )
+  graphics::abline(0, 1, col = "grey60", lty = 2)
+  graphics::segments(shown$confidence, shown$ci_low, shown$confidence, shown$ci_high)
+  graphics::text(shown$confidence, shown$right, shown$n, pos = 4, cex = 0.8)
+  invisible(shown)
+}
+
+#' @rdname plots
+#' @export
+plot.at_learning_curve <- function(x, measure = x$measure, main = NULL, ...) {
+  shown <- x$table[x$table$measure == measure, ]
+  if (nrow(shown) == 0) abort(sprintf("There is no measure '%s'.", measure), "See tidy() for those there are.")
+  models <- unique(shown$model)
+  colours <- stats::setNames(grDevices::hcl.colors(length(models), "Dark 3"), models)
+  graphics::plot(
+    range(shown$n), range(shown$estimate, shown$ci_low, shown$ci_high, na.rm = TRUE),
+    type = "n", log = "x", las = 1, xlab = "Hand-coded texts", ylab = measure, main = main, ...
+  )
+  for (model in models) {
+    mine <- shown[shown$model == model, ]
+    graphics::lines(mine$n, mine$estimate, type = "o", pch = 19, col = colours[[model]])
+    known <- mine[!is.na(mine$ci_low), ]
+    graphics::segments(known$n, known$ci_low, known$n, known$ci_high, col = colours[[model]])
+  }
+  graphics::legend("bottomright", models, col = colours, lty = 1, pch = 19, bty = "n")
+  invisible(shown)
+}
+
+#' @rdname plots
+#' @export
+plot.at_prevalence <- function(x, main = NULL, ...) {
+  shown <- x[!is.na(x$estimate), ]
+  groups <- setdiff(names(x)[seq_len(match("label", names(x)))], character())
+  names <- do.call(paste, c(lapply(shown[c(groups, "method")], as.character), sep = ", "))
+  draw_intervals(
+    names, shown$estimate, shown$conf_low, shown$conf_high,
+    xlab = "Share (confidence interval)", main = main, ...
+  )
+  invisible(shown)
 }

@@ -49,8 +49,9 @@ order_ordinal <- function(added, codebook) {
 #' why cells are missing (Stata's .a to .z) is kept. What a format made necessary, such as another name, is said.
 #' An .rds file is R's own, written by [saveRDS()].
 #'
-#' @param data A data frame, or the path of a table.
-#' @param path Where to: one path or several; .dta, .rds, .parquet, .csv, .sav or .xlsx.
+#' @param data A data frame, or the path of a table; or what [at_correct()] gave.
+#' @param path Where to: one path or several; .dta, .rds, .parquet, .csv, .sav or .xlsx; a correction also to .tex,
+#'   .docx and .html as a table, to .do as b and V for Stata, and to .rds as an object with `coef()` and `vcov()`.
 #' @param codebook An [at_codebook()]: columns named after its variables get its codes and labels.
 #' @param labels For other coded columns, a named list: `list(party = c(Greens = 1, Liberals = 2))`.
 #' @param headings Variable labels, as `c(year = "Year of the question")`.
@@ -67,7 +68,7 @@ order_ordinal <- function(added, codebook) {
 #' @export
 at_write <- function(data, path, codebook = NULL, labels = NULL, headings = NULL, notes = NULL, title = NULL,
                      labelled = FALSE, regressions = NULL) {
-  if (!is.data.frame(data) && !is.character(data)) {
+  if (!is.data.frame(data) && !is.character(data) && !inherits(data, "at_correction")) {
     abort(sprintf("An object of class '%s' is no table.", class(data)[1]), "Give a data frame, or the path of a table.")
   }
   # a script beside the .rds must find the names that its writer gave

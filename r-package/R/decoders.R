@@ -1,0 +1,65 @@
+#' Code texts by the codebook alone
+#'
+#' A decoder that was not tuned reads the codebook once and each text once; nothing is generated, so there is no answer
+#' that cannot be read. Probabilities are calibrated (Zhao et al. 2021).
+#'
+#' @param base A decoder: a folder or a hub name, such as `"Qwen/Qwen3-0.6B"`.
+#' @param variable One or more of the codebook's variables; all by default.
+#' @param examples How many of the codebook's examples of each label are shown to the model.
+#' @param template `"chat"` is the base's own; `"plain"` is for bases without one.
+#' @param calibrate Whether to calibrate.
+#' @param max_tokens Longer texts are cut there.
+#' @param batch_tokens A batch holds about so many tokens.
+#' @param device `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
+#' @inheritParams at_tune
+#' @inheritParams predict.at_model
+#' @return A table of codings, as [at_classify()] gives it.
+#' @examples
+#' # A decoder is a download of a gigabyte or more.
+#' if (interactive()) {
+#'   data <- at_demo(n = 60, n_coded = 40)
+#'   at_zero_shot(data$corpus, data$codebook, base = "Qwen/Qwen3-0.6B")
+#' }
+#' @export
+at_zero_shot <- function(corpus, codebook, base, variable = NULL, examples = 0, template = c("chat", "plain"),
+                         calibrate = TRUE, max_tokens = 512, batch_tokens = 4096,
+                         precision = c("float32", "bfloat16"), device = "auto", unit_id = "unit_id", text = "text") {
+  at_call(
+    "zero_shot",
+    corpus = corpus_to_python(corpus, unit_id, text), codebook = codebook, base = as_path(base),
+    variable = several(variable), examples = examples, template = match.arg(template), calibrate = calibrate,
+    max_tokens = max_tokens, batch_tokens = batch_tokens, precision = match.arg(precision), device = device
+  )
+}
+
+#' Hand a model to other programs
+#'
+#' The export is run by its own program and compared with the model before it is handed out.
+#'
+#' @param model A model from [at_tune()] or [at_load()].
+#' @param path A new folder, or for `"gguf"` a file.
+#' @param format `"merged"` (all weights, for sentence-transformers or transformers), `"adapter"` (what tuning changed,
+#'   for peft), `"onnx"` (for ONNX Runtime), `"gguf"` (for llama.cpp).
+#' @param texts Texts to compare on, best the held-out ones.
+#' @param tolerance The largest accepted difference of a probability.
+#' @param check Whether to run the export.
+#' @param quantization Of gguf: `"f32"`, `"f16"` or `"q8_0"`.
+#' @param base For the formats that need it: where the base model is.
+#' @return An object of class `at_exported`: a list with `path`, `format`, `parity`.
+#' @examplesIf at_available(tuning = TRUE)
+#' \donttest{
+#' data <- at_demo(n = 60, n_coded = 40)
+#' gold <- at_resolve(at_codings(data$coders["anna"], data$codebook))
+#' model <- at_tune(data$corpus, gold, data$codebook, method = "probe", folds = 2, n_boot = 0)
+#' at_export(model, file.path(tempdir(), "merged"))
+#' }
+#' @export
+at_export <- function(model, path, format = c("merged", "adapter", "onnx", "gguf"), texts = NULL, tolerance = NULL,
+                      check = TRUE, quantization = NULL, base = NULL) {
+  require_model(model)
+  at_call(
+    "Classifier.export",
+    self = model, path = as_path(path), format = match.arg(format), texts = several(texts), tolerance = tolerance,
+    check = check, quantization = quantization, base = as_path(base)
+  )
+}

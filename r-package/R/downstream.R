@@ -1,0 +1,277 @@
+#' Code a corpus so that its errors can be corrected
+#'
+#' A model fits the texts it was tuned on better than others. So coded texts are predicted in folds, each by a model that
+#' has not seen it, and the rest by a model tuned on all of them. What comes out is ready for [at_correct()],
+#' [at_prevalence()] and the others.
+#'
+#' @param corpus A data frame. A column `pi` holds the probability with which each text was drawn for hand coding.
+#' @param folds How many.
+#' @param base,seed The base model, and the seed of every draw.
+#' @param path A folder where every finished fold is kept: what was interrupted goes on from there.
+#' @inheritParams at_tune
+#' @inheritParams predict.at_model
+#' @return An object of class `at_crossfit`: a list with `codings`, `data` (a row a text: covariates, label,
+#'   probabilities, `<variable>_gold`, `coded`, `fold`, `pi`), `model` and `evaluation`.
+#' @examplesIf at_available(tuning = TRUE)
+#' \donttest{
+#' data <- at_demo(n = 120, n_coded = 60)
+#' gold <- at_resolve(at_codings(data$coders["anna"], data$codebook))
+#' done <- at_crossfit(data$corpus, gold, data$codebook, folds = 2, method = "probe")
+#' done$data
+#' }
+#' @export
+at_crossfit <- function(corpus, gold, codebook, variable = NULL, folds = 5, group = NULL, base = "minilm", seed = 1,
+                        path = NULL, precision = c("float32", "bfloat16"), unit_id = "unit_id", text = "text", ...) {
+  if (is_path(corpus)) corpus <- at_corpus(corpus, unit_id, text)
+  require_columns(corpus, c(unit_id, text, group), "The corpus")
+  names(corpus)[match(c(unit_id, text), names(corpus))] <- c("unit_id", "text")
+  corpus$unit_id <- as_id(corpus$unit_id)
+  needed <- c("unit_id", "text", group, "pi")
+  done <- at_call(
+    "crossfit",
+    corpus = frame_to_python(corpus, blank = setdiff(names(corpus), needed)), gold = codings_to_python(gold),
+    codebook = codebook, variable = variable, folds = folds, group = group, base = base, seed = seed,
+    out = as_path(path), precision = match.arg(precision), ...
+  )
+  done$data <- order_ordinal(with_own_columns(done$data, corpus), codebook)
+  done
+}
+
+# R's own columns, which Python saw by name alone or as codes, in place of what came back.
+with_own_columns <- function(found, data, except = character()) {
+  for (name in setdiff(intersect(names(found), names(data)), c("unit_id", except))) found[[name]] <- data[[name]]
+  found
+}
+
+# Columns that no formula can use stay in R.
+usable_columns <- function(data) {
+  require_columns(data, character(), "The data")
+  fits <- vapply(data, function(x) is.atomic(x) && is.null(dim(x)) && !is.complex(x) && !is.raw(x), NA)
+  kept <- data[setdiff(names(data)[fits], "text")]
+  # identifiers are no covariates: as words they keep their digits
+  frame_to_python(kept, ids = if (has_lost_digits(kept)) character() else intersect("unit_id", names(kept)))
+}
+
+has_lost_digits <- function(data) is.double(data[["unit_id"]]) && any(abs(data$unit_id) >= 2^53, na.rm = TRUE)
+
+formula_text <- function(formula) {
+  if (inherits(formula, "formula")) gsub("\"", "'", deparse1(formula, width.cutoff = 500L)) else formula
+}
+
+#' Regress with machine labels, their error corrected
+#'
+#' A regression that takes a model's labels for the truth is biased by the model's errors. Hand-coded texts, drawn with
+#' known probability, correct it. Every coefficient is given three times: by the hand-coded texts only, naively, and
+#' corrected.
+#'
+#' @param formula A formula, `topic == "Health" ~ party + year`; groups whose fixed effects are absorbed stand after a
+#'   bar: `... ~ year | district`.
+#' @param data A data frame with a row per text, as [at_crossfit()] (its `data`) or [at_attach()] give it: `topic` was
+#'   predicted where there is a column `topic_gold`, `y` where there are `y_gold` and `y_hat`.
+#' @param model `"linear"`, `"logit"`, `"poisson"`, `"multinomial"` or `"fixed_effects"`.
+#' @param method `"dsl"`: design-based supervised learning (Egami, Hinck, Stewart and Wei 2023). `"ppi"`:
+#'   prediction-powered inference (Angelopoulos, Duchi and Zrnic 2023), for equal probabilities. `"none"`.
+#' @param cluster,weights Columns: standard errors allow for dependence within the one's values; survey weights.
+#' @param prediction What stands for an outcome that is a label: `"prob"`, its probability, or `"label"`.
+#' @param pi The probability with which a text was drawn for hand coding: a column (by default `pi`), or a number.
+#' @param gold,predicted Where names do not tell: the column with the outcome's hand codings, and for predicted
+#'   variables `list(variable = c("hand codings", "predictions"))`.
+#' @param coded,fold The columns that say which texts were coded, and by which fold predicted.
+#' @param level Of the confidence intervals.
+#' @param small_sample Stata's small-sample corrections, and t in place of normal intervals of linear models.
+#' @param power The lambda of `"ppi"`, from 0 to 1; by default the best one.
+#' @return An object of class `at_correction`: `tidy()` gives a row per coefficient and method, `coef()` and `vcov()` the
+#'   corrected ones, and [at_write()] hands it to Stata, R and papers.
+#' @references Egami, N., Hinck, M., Stewart, B. M. and Wei, H. (2023). Using imperfect surrogates for downstream
+#'   inference. *Advances in Neural Information Processing Systems* 36.
+#' @examplesIf at_available()
+#' set.seed(1)
+#' x <- rnorm(2000) > 0
+#' y <- rbinom(2000, 1, 0.3 + 0.1 * x)
+#' y_hat <- ifelse(runif(2000) < ifelse(x, 0.3, 0.1), 1 - y, y)
+#' coded <- runif(2000) < 0.2
+#' data <- data.frame(x, y_hat, y_gold = ifelse(coded, y, NA))
+#' at_correct(y ~ x, data, pi = 0.2)
+#' @export
+at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "multinomial", "fixed_effects"),
+                       method = c("dsl", "ppi", "none"), cluster = NULL, weights = NULL,
+                       prediction = c("prob", "label"), pi = NULL, gold = NULL, predicted = NULL, coded = NULL,
+                       fold = NULL, level = 0.95, small_sample = FALSE, power = NULL) {
+  at_call(
+    "correct",
+    formula = formula_text(formula), data = usable_columns(data), model = match.arg(model),
+    method = match.arg(method), cluster = cluster, weights = weights, prediction = match.arg(prediction), pi = pi,
+    gold = gold, predicted = if (!is.null(predicted)) lapply(as.list(predicted), several), coded = coded, fold = fold,
+    level = level, small_sample = small_sample, power = power
+  )
+}
+
+#' @rdname tidiers
+#' @export
+tidy.at_correction <- function(x, ...) x$estimates
+
+#' @rdname tidiers
+#' @export
+glance.at_correction <- function(x, ...) {
+  tibble::tibble(
+    model = x$model, method = x$method, n = x$n, n_coded = x$n_coded, n_clusters = x$n_clusters %||% NA_integer_
+  )
+}
+
+correction_rows <- function(object, method) {
+  methods <- unique(object$estimates$method)
+  if (!method %in% methods) {
+    listed <- paste(sprintf("'%s'", methods), collapse = ", ")
+    abort(sprintf("There are no estimates by '%s'.", method), paste0("There are: ", listed, "."))
+  }
+  object$estimates[object$estimates$method == method, ]
+}
+
+correction_names <- function(rows) ifelse(is.na(rows$equation), rows$term, paste0(rows$equation, ": ", rows$term))
+
+#' Coefficients of a corrected regression
+#'
+#' @param object What [at_correct()] gave.
+#' @param method `"corrected"`, `"naive"` or `"hand-coded only"`.
+#' @param ... Not used.
+#' @return A named vector; a matrix.
+#' @importFrom stats coef vcov nobs
+#' @export
+coef.at_correction <- function(object, method = "corrected", ...) {
+  rows <- correction_rows(object, method)
+  stats::setNames(rows$estimate, correction_names(rows))
+}
+
+#' @rdname coef.at_correction
+#' @export
+vcov.at_correction <- function(object, method = "corrected", ...) {
+  names <- correction_names(correction_rows(object, method))
+  matrix(object$covariance[[method]], length(names), dimnames = list(names, names))
+}
+
+#' @rdname coef.at_correction
+#' @export
+nobs.at_correction <- function(object, ...) object$n
+
+#' The outcome, corrected, as a column
+#'
+#' Adds `dsl_y`, to which a linear regression is fitted as usual: `lm(dsl_y ~ x)` with robust standard errors is
+#' design-based supervised learning. For linear models only; [at_correct()] has the others.
+#'
+#' @param data A data frame with a row per text.
+#' @param variable What was coded, where there are several.
+#' @param label Correct for this label alone; without it a coded variable gets a column for each label.
+#' @param gold,predicted The columns with hand codings and predictions.
+#' @param codebook Gives the labels, and the names of their columns.
+#' @inheritParams at_correct
+#' @return The data with `coded`, `pi`, and `y_gold`, `y_hat`, `dsl_y`, or `dsl_<label>` for each label.
+#' @examplesIf at_available()
+#' data <- data.frame(y_hat = rep(c(0.9, 0.2), 40), y_gold = rep(c(1, 0, NA, NA), 20))
+#' at_dsl_columns(data, "y", pi = 0.5)
+#' @export
+at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, predicted = NULL, pi = NULL, coded = NULL,
+                           fold = NULL, prediction = c("prob", "label"), codebook = NULL) {
+  found <- at_call(
+    "dsl_columns",
+    data = usable_columns(data), variable = variable, label = label, gold = gold, predicted = predicted, pi = pi,
+    coded = coded, fold = fold, prediction = match.arg(prediction), codebook = codebook
+  )
+  changed <- union(setdiff(names(found), names(data)), intersect(c("coded", "pi"), names(found)))
+  result <- tibble::as_tibble(data)
+  result[changed] <- found[changed]
+  result
+}
+
+#' The share of every label
+#'
+#' In all texts, or by group and time, by several methods: the count of predicted labels (errors and all), the
+#' hand-coded texts alone, and what corrects the one by the other.
+#'
+#' @param data A data frame with a row per text, as [at_crossfit()] gives it.
+#' @param variable,gold,predicted,pi What was coded, and the columns, where names do not tell.
+#' @param by,time Columns whose values are looked at separately.
+#' @param every For a column of dates, how long a period is: `"1mo"`, `"1q"`, `"1y"`.
+#' @param methods Any of `"count"`, `"hand"`, `"adjusted"` (Forman 2008), `"em"` (Saerens et al. 2002), `"dsl"`, `"ppi"`.
+#' @param cluster A column whose values depend on each other.
+#' @param level Of the intervals.
+#' @param n_boot,seed Replicates of the bootstrap of `"em"`, and its seed.
+#' @return A tibble of class `at_prevalence`: by and time, label, method, estimate, std_error, conf_low, conf_high,
+#'   interval, n, n_coded, note.
+#' @examplesIf at_available()
+#' truth <- rep(c("war", "trade"), c(30, 70))
+#' topic <- ifelse(seq_along(truth) %% 3 == 1, "trade", truth)
+#' topic_gold <- ifelse(seq_along(truth) %% 2 == 1, truth, NA)
+#' at_prevalence(data.frame(topic, topic_gold), pi = 0.5, methods = c("count", "dsl"))
+#' @export
+at_prevalence <- function(data, variable = NULL, by = NULL, time = NULL, every = NULL,
+                          methods = c("count", "hand", "adjusted", "em", "dsl", "ppi"), gold = NULL, predicted = NULL,
+                          pi = NULL, cluster = NULL, level = 0.95, n_boot = 200, seed = 1) {
+  found <- at_call(
+    "prevalence",
+    data = usable_columns(data), variable = variable, by = several(by), time = time, every = every,
+    methods = several(methods), gold = gold, predicted = predicted, pi = pi, cluster = cluster, level = level,
+    n_boot = n_boot, seed = seed
+  )
+  class(found) <- c("at_prevalence", class(found))
+  found
+}
+
+#' Do the model's errors depend on covariates?
+#'
+#' Regresses whether a prediction is wrong on covariates, among the hand-coded texts. An error that is related to the
+#' covariates can bias a regression in any direction.
+#'
+#' @param covariates Columns, or the right side of a formula: `~ party * year`.
+#' @param label Look at errors about this label alone.
+#' @inheritParams at_prevalence
+#' @return An object of class `at_error_model`: a list with `coefficients`, `effects`, `tests`, `outcome`, `verdict`,
+#'   `note`.
+#' @examplesIf at_available()
+#' data <- data.frame(side = rep(c("left", "right"), each = 60), y_gold = 1)
+#' data$y_hat <- as.integer(seq_len(120) %% ifelse(data$side == "left", 10, 3) != 0)
+#' at_error_model(data, "side")
+#' @export
+at_error_model <- function(data, covariates, variable = NULL, label = NULL, gold = NULL, predicted = NULL, pi = NULL,
+                           cluster = NULL) {
+  right <- if (inherits(covariates, "formula")) sub("^~ *", "", formula_text(covariates)) else several(covariates)
+  at_call(
+    "error_model",
+    data = usable_columns(data), covariates = right, variable = variable, label = label, gold = gold,
+    predicted = predicted, pi = pi, cluster = cluster
+  )
+}
+
+#' @rdname tidiers
+#' @export
+tidy.at_error_model <- function(x, ...) x$coefficients
+
+#' How many texts must be coded by hand?
+#'
+#' How many hand codings give a target standard error of a corrected share or coefficient, or which one a number of them
+#' gives, by a pilot.
+#'
+#' @param pilot A data frame with a row per text: predictions for all, hand codings for some.
+#' @param target,n The standard error that is wanted, or the number of hand codings there will be.
+#' @param label Plan for this label's share; every label's by default.
+#' @param formula,term Plan for a linear regression, `topic == "Health" ~ party`, and one of its coefficients.
+#' @param method `"dsl"` or `"ppi"`.
+#' @param total Texts in the corpus, where they are not the pilot's.
+#' @param n_boot,seed Bootstrap replicates of the pilot for the interval, and their seed.
+#' @inheritParams at_prevalence
+#' @return An object of class `at_sample_plan`: a list with `n`, `n_low`, `n_high`, `estimates`, `curve`, `verdict`.
+#' @examplesIf at_available()
+#' truth <- rep(c(1, 0, 0, 0), 500)
+#' data <- data.frame(y_hat = ifelse(seq_along(truth) %% 10 == 4, 1 - truth, truth))
+#' data$y_gold <- ifelse(seq_along(truth) <= 200, truth, NA)
+#' at_plan_sample(data, target = 0.02, label = "1")
+#' @export
+at_plan_sample <- function(pilot, variable = NULL, target = NULL, n = NULL, label = NULL, formula = NULL, term = NULL,
+                           method = c("dsl", "ppi"), total = NULL, gold = NULL, predicted = NULL, pi = NULL,
+                           n_boot = 1000, seed = 1) {
+  at_call(
+    "plan_sample",
+    pilot = usable_columns(pilot), variable = variable, target = target, n = n, label = label,
+    formula = if (!is.null(formula)) formula_text(formula), term = term, method = match.arg(method), total = total,
+    gold = gold, predicted = predicted, pi = pi, n_boot = n_boot, seed = seed
+  )
+}

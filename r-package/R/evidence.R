@@ -1,0 +1,189 @@
+#' What would more labels add?
+#'
+#' Tunes models on more and more of the coded texts, measures them all on the same held-out ones, and fits a curve that
+#' says what to expect of more labels.
+#'
+#' @param sizes Numbers of labels; by default up to six, from all that are not held out down by halves.
+#' @param seeds How many different sets of each size.
+#' @param measure What the fitted curve is about: macro_f1 by default.
+#' @param budget Such as `"30min"`: no run is begun that would go beyond it.
+#' @param path A folder where every finished run is kept: what was interrupted goes on from there.
+#' @param n_boot,seed Bootstrap replicates, and the seed of every draw.
+#' @inheritParams at_tune
+#' @return An object of class `at_learning_curve`: a list with `table` (a row per size, model and measure), `points`,
+#'   `measure`, `fits`, `words`. `plot()` draws it, `predict(curve, n = 2000)` says what to expect.
+#' @examplesIf at_available(tuning = TRUE)
+#' \donttest{
+#' data <- at_demo(n = 200, n_coded = 120)
+#' gold <- at_resolve(at_codings(data$coders["anna"], data$codebook))
+#' curve <- at_learning_curve(
+#'   data$corpus, gold, data$codebook,
+#'   sizes = c(25, 50, 90), seeds = 1, method = "probe", n_boot = 100
+#' )
+#' plot(curve)
+#' }
+#' @export
+at_learning_curve <- function(corpus, gold, codebook, variable = NULL, sizes = NULL, seeds = 3, test = 0.25,
+                              validation = 0.15, group = NULL, measure = NULL, budget = NULL, path = NULL,
+                              n_boot = 1000, seed = 1, unit_id = "unit_id", text = "text", ...) {
+  at_call(
+    "learning_curve",
+    corpus = corpus_to_python(corpus, unit_id, text, c(group, if (is.list(test)) names(test))),
+    gold = codings_to_python(gold), codebook = codebook, variable = variable, sizes = several(sizes), seeds = seeds,
+    test = test, validation = validation, group = group, measure = measure, budget = budget, out = as_path(path),
+    n_boot = n_boot, seed = seed, ...
+  )
+}
+
+#' What to expect of more labels
+#'
+#' @param object What [at_learning_curve()] gave.
+#' @param n Numbers of labels.
+#' @param ... Not used.
+#' @return A tibble: n, estimate, ci_low, ci_high (95 %).
+#' @export
+predict.at_learning_curve <- function(object, n, ...) {
+  at_call("forecast", curve = object, n = several(n))
+}
+
+#' @rdname tidiers
+#' @export
+tidy.at_learning_curve <- function(x, ...) x$table
+
+#' Several coders against one gold
+#'
+#' Tuned and hosted models, dictionaries, published predictions and people are all coders. They are compared on the same
+#' texts, with paired differences.
+#'
+#' @param codings A table of codings by several coders; or a named list of tables, or of models, which stand for their
+#'   held-out predictions.
+#' @param gold A table of codings with one answer a text.
+#' @param people Groups of human coders: `list(student = c("s1", "s2"))`.
+#' @param reference Test only the pairs that this coder is in.
+#' @param costs A data frame with model, cost, seconds: per thousand texts.
+#' @inheritParams at_evaluate
+#' @return An object of class `at_comparison`: a list with `measures`, `pairs`, `agreement`, `costs`.
+#' @examplesIf at_available()
+#' gold <- data.frame(unit_id = letters[1:6], label = rep(c("x", "y"), each = 3))
+#' dictionary <- transform(gold, label = c("x", "y", "x", "y", "y", "y"))
+#' hosted <- gold[c(1, 2, 4, 5), ]
+#' at_compare(list(dictionary = dictionary, hosted = hosted), gold, n_boot = 200)
+#' @export
+at_compare <- function(codings, gold, variable = NULL, codebook = NULL, people = NULL, reference = NULL, corpus = NULL,
+                       train = NULL, costs = NULL, cluster = NULL, n_boot = 1000, seed = 1) {
+  sides <- if (is.data.frame(codings)) codings_to_python(codings) else lapply(codings, coder_to_python)
+  at_call(
+    "compare",
+    codings = sides, gold = codings_to_python(gold), variable = variable, codebook = codebook,
+    people = if (!is.null(people)) structure(lapply(people, several), names = names(people)), reference = reference,
+    corpus = if (!is.null(corpus)) corpus_to_python(corpus, more = cluster),
+    train = if (!is.null(train)) codings_to_python(train), costs = costs, cluster = cluster, n_boot = n_boot, seed = seed
+  )
+}
+
+# A model stands for its held-out predictions.
+coder_to_python <- function(x) if (inherits(x, "at_model")) x else codings_to_python(x)
+
+#' @rdname tidiers
+#' @export
+tidy.at_comparison <- function(x, ...) x$measures
+
+#' Do the probabilities say how often answers are right?
+#'
+#' @param codings Predictions by one coder for texts that it was not tuned on; or a model from [at_tune()], which stands
+#'   for its held-out predictions.
+#' @param gold A table of codings with one answer a text.
+#' @param bins How many, of equal width.
+#' @inheritParams at_evaluate
+#' @return An object of class `at_calibration`: a list with `bins`, `scores` (ece, brier, log_loss), `words`. `plot()`
+#'   draws the reliability diagram.
+#' @examplesIf at_available()
+#' gold <- data.frame(unit_id = letters[1:4], label = c("x", "x", "y", "y"))
+#' said <- transform(gold, label = c("x", "x", "y", "x"), prob = c(0.9, 0.9, 0.6, 0.6))
+#' plot(at_calibration(said, gold, n_boot = 0))
+#' @export
+at_calibration <- function(codings, gold, variable = NULL, codebook = NULL, bins = 10, n_boot = 1000, seed = 1) {
+  at_call(
+    "calibration",
+    codings = coder_to_python(codings), gold = codings_to_python(gold), variable = variable, codebook = codebook,
+    bins = bins, n_boot = n_boot, seed = seed
+  )
+}
+
+#' @rdname tidiers
+#' @export
+tidy.at_calibration <- function(x, ...) x$scores
+
+#' Which texts should people code?
+#'
+#' Divides the texts so that at most `risk` of the model's answers that are kept are wrong (Geifman and El-Yaniv 2017).
+#'
+#' @param codings The model's codings of the texts to be divided.
+#' @param held_out Its predictions for coded texts that it was not tuned on, or the model itself.
+#' @param gold The hand codings of those texts.
+#' @param risk The share of wrong answers that is acceptable.
+#' @param confidence That the risk is held.
+#' @inheritParams at_evaluate
+#' @return An object of class `at_abstention`: a list with `codings` (and their columns `confidence` and `by_hand`),
+#'   `curve`, `threshold`, `bound`, `words`.
+#' @examplesIf at_available()
+#' said <- data.frame(unit_id = 1:400, label = "x", prob = rep(c(0.6, 0.99), c(100, 300)), coder = "model")
+#' gold <- data.frame(unit_id = 1:400, label = c(rep(c("x", "y"), 50), rep("x", 300)))
+#' at_abstain(said, held_out = said, gold = gold)
+#' @export
+at_abstain <- function(codings, held_out, gold, risk = 0.05, confidence = 0.95, variable = NULL, codebook = NULL) {
+  at_call(
+    "abstain",
+    codings = codings_to_python(codings), held_out = coder_to_python(held_out), gold = codings_to_python(gold),
+    risk = risk, confidence = confidence, variable = variable, codebook = codebook
+  )
+}
+
+#' Hand codings that deserve a second look
+#'
+#' Ranks hand codings by how likely they are mistakes (confident learning; Northcutt, Jiang and Chuang 2021).
+#'
+#' @param held_out Predictions with columns `p_<label>` for texts that the model was not tuned on, or the model itself.
+#' @param gold The hand codings.
+#' @param corpus Texts to show beside.
+#' @param n How many to list.
+#' @inheritParams at_evaluate
+#' @return A tibble: rank, unit_id, text, label, hand, model, p_hand, p_model, likely_error, why.
+#' @examplesIf at_available()
+#' gold <- data.frame(unit_id = letters[1:4], label = c("x", "x", "y", "x"))
+#' said <- data.frame(unit_id = letters[1:4], label = c("x", "x", "y", "y"), coder = "model",
+#'   prob = c(0.9, 0.8, 0.9, 0.9), p_x = c(0.9, 0.8, 0.1, 0.1), p_y = c(0.1, 0.2, 0.9, 0.9))
+#' at_label_errors(said, gold)
+#' @export
+at_label_errors <- function(held_out, gold, corpus = NULL, variable = NULL, codebook = NULL, n = 50) {
+  at_call(
+    "label_errors",
+    held_out = coder_to_python(held_out), gold = codings_to_python(gold),
+    corpus = if (!is.null(corpus)) corpus_to_python(corpus), variable = variable, codebook = codebook, n = n
+  )
+}
+
+# Results of one kind print alike: their tables, then what they say in words.
+#' @export
+print.at_result <- function(x, ...) {
+  if (inherits(x, "at_correction")) {
+    cli::cat_line(x$words)
+    return(invisible(x))
+  }
+  hidden <- c("object", "words", "points", "fits", "curve", "codings", "verdict", "note", "model")
+  for (name in setdiff(names(x), hidden)) print_part(x[[name]], name)
+  for (words in c(x$words, x$verdict)) cli::cli_text("{words}")
+  invisible(x)
+}
+
+print_part <- function(part, name) {
+  if (is.null(part) || (is.data.frame(part) && nrow(part) == 0)) {
+    return(invisible())
+  }
+  if (is.data.frame(part) || inherits(part, "at_evaluation")) {
+    cli::cat_line(cli::style_bold(name))
+    print(part)
+  } else if (is.atomic(part) && length(part) == 1) {
+    cli::cat_line(sprintf("%s: %s", name, format(part)))
+  }
+}

@@ -1,0 +1,4 @@
+library(testthat)
+library(annotune)
+
+test_check("annotune")

@@ -1,0 +1,73 @@
+test_that("codings are read from data frames in every layout", {
+  skip_if_no_python()
+  wide <- at_codings(wide_codings(), variable = "vote", coders = c("anna", "ben"))
+  expect_identical(wide$status[wide$coder == "ben"], c("ok", "ok", "ok", "missing"))
+  expect_identical(unique(wide$unit_id), as.character(1:4))
+  named <- at_codings(list(
+    anna = data.frame(unit_id = 1:2, vote = c("yes", "no")), ben = data.frame(unit_id = 1:2, vote = c("no", "no"))
+  ), at_codebook(list(vote = c("yes", "no"))))
+  expect_identical(unique(named$coder), c("anna", "ben"))
+})
+
+test_that("labels are read from codes, factors and labelled vectors; NA may be a label", {
+  skip_if_no_python()
+  book <- at_codebook(list(v = c(`NA` = 1, x = 2)))
+  coded <- at_codings(data.frame(unit_id = 1:2, coder = "a", label = c(1, 2)), book)
+  expect_identical(coded$label, c("NA", "x"))
+  labelled <- haven::labelled(c(2, NA), c(`NA` = 1, x = 2))
+  expect_identical(at_codings(tibble::tibble(unit_id = 1:2, coder = "a", label = labelled), book)$label, c("x", NA))
+  levels <- factor(c("NA", NA), levels = c("NA", "x"))
+  found <- at_codings(data.frame(unit_id = 1:2, coder = "a", label = levels), book)
+  expect_identical(found$label, c("NA", NA))
+  expect_identical(found$status, c("ok", "missing"))
+})
+
+test_that("agreement is Krippendorff's, and NA stands where nothing is defined", {
+  skip_if_no_python()
+  # Krippendorff (2011), Computing Krippendorff's alpha-reliability, example A
+  anna <- c(0, 1, 0, 0, 0, 0, 0, 0, 1, 0)
+  ben <- c(1, 1, 1, 0, 0, 1, 0, 0, 0, 0)
+  codings <- at_codings(data.frame(unit_id = 1:10, anna, ben), variable = "v", coders = c("anna", "ben"))
+  found <- at_reliability(codings, metrics = c("percent", "alpha"), ci = "analytic")
+  expect_equal(found$estimate[found$metric == "alpha"], 0.095, tolerance = 0.005)
+  expect_equal(found$estimate[found$metric == "percent"], 0.6)
+  expect_s3_class(found, "at_reliability")
+  expect_s3_class(tidy(found), "tbl_df")
+  same <- at_codings(data.frame(unit_id = 1:3, a = "x", b = "x"), variable = "v", coders = c("a", "b"))
+  expect_identical(at_reliability(same, metrics = "alpha")$estimate, NA_real_)
+})
+
+test_that("pairs, categories, coders and models are compared", {
+  skip_if_no_python()
+  wide <- data.frame(unit_id = 1:4, ann = c("x", "y", "x", "y"), ben = c("x", "y", "y", "y"), cem = c("x", "y", "x", "y"))
+  codings <- at_codings(wide, variable = "v", coders = c("ann", "ben", "cem"))
+  pairs <- at_pairwise_reliability(codings, metrics = "percent", ci = "analytic")
+  expect_identical(pairs$estimate, c(0.75, 1, 0.75))
+  expect_identical(unique(at_category_reliability(codings, ci = "analytic")$category), c("x", "y"))
+  compared <- at_compare_reliability(codings, "cem", metrics = "percent", ci = "analytic")
+  expect_identical(compared$metric[3], "percent_difference")
+  quality <- at_coder_quality(codings, metrics = "percent", ci = "analytic")
+  expect_identical(quality$estimate[quality$metric == "percent"], c(0.875, 0.75, 0.875))
+})
+
+test_that("empty and wrong tables are one sentence each", {
+  skip_if_no_python()
+  expect_error(at_reliability(data.frame(unit_id = character(), label = character())), class = "annotune_error")
+  expect_error(at_reliability(data.frame(x = 1)), "no column 'unit_id'", class = "annotune_error")
+  expect_error(at_codings(data.frame(unit_id = character(), label = character())), "no rows", class = "annotune_error")
+  expect_error(at_corpus(data.frame(unit_id = c(1, 1), text = "a")), "more than once", class = "annotune_error")
+  expect_error(at_corpus("no/such/file.csv"), "is not there", class = "annotune_error")
+  expect_error(at_corpus(data.frame(unit_id = list(1:2), text = "a")), class = "annotune_error")
+})
+
+test_that("a corpus keeps R's own columns", {
+  skip_if_no_python()
+  data <- tibble::tibble(
+    id = 7:8, q = c("Why?", "How?"), party = factor(c("b", "a"), levels = c("b", "a"), ordered = TRUE),
+    rank = haven::labelled(1:2, c(low = 1L)), more = list(1, "a")
+  )
+  corpus <- at_corpus(data, unit_id = "id", text = "q")
+  expect_identical(names(corpus), c("unit_id", "text", "party", "rank", "more"))
+  expect_identical(corpus$unit_id, c("7", "8"))
+  expect_identical(corpus[c("party", "rank", "more")], data[c("party", "rank", "more")])
+})

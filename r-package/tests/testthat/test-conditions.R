@@ -1,0 +1,49 @@
+test_that("what goes wrong in Python is an annotune_error with what and advice", {
+  skip_if_no_python()
+  codings <- at_codings(wide_codings(), variable = "vote", coders = c("anna", "ben"))
+  error <- expect_error(at_resolve(codings, ties = "maybe"), class = "annotune_error")
+  expect_match(error$what, "maybe")
+  expect_match(error$advice, "'drop', 'first'")
+  expect_identical(as.character(error$call[[1]]), "at_resolve")
+})
+
+test_that("braces in labels and paths are no templates", {
+  expect_error(abort("The label '{1 + 1}' is odd.", "Use {braces} elsewhere."), "{1 + 1}", fixed = TRUE)
+  expect_warning(warn("{nothing} here"), "{nothing} here", fixed = TRUE, class = "annotune_warning")
+})
+
+test_that("Python's words for verbs and arguments become R's", {
+  expect_identical(in_r_words("Make them one with resolve()."), "Make them one with at_resolve().")
+  expect_identical(in_r_words("Give a path, or use read_codings."), "Give a path, or use at_codings.")
+  expect_identical(in_r_words("Name it with unit_id=."), "Name it with `unit_id`.")
+  expect_null(in_r_words(NULL))
+})
+
+test_that("warnings are counted and of their class", {
+  skip_if_no_python()
+  expect_warning(at_corpus(c("a", NA, "")), "2 of 3 texts are empty", class = "annotune_warning")
+})
+
+test_that("what nobody foresaw is still one sentence, and points to the whole story", {
+  skip_if_no_python()
+  expect_error(at_call("reliability", no_such = 1), "py_last_error", class = "annotune_python_error")
+})
+
+test_that("progress reaches R from Python while it works", {
+  skip_if_no_python(tuning = TRUE)
+  seen <- list()
+  local_mocked_bindings_here(function(what, done, total) seen[[length(seen) + 1]] <<- list(what, done, total))
+  predict(quick_model(), coded_texts())
+  expect_true(length(seen) > 0)
+  last <- seen[[length(seen)]]
+  expect_identical(last[[2]], last[[3]])
+})
+
+test_that("an interrupt in Python is an interrupt in R", {
+  skip_if_no_python()
+  expect_condition(
+    tryCatch(stop_interrupted(), interrupt = function(condition) rlang::signal("stopped", "was_interrupted")),
+    class = "was_interrupted"
+  )
+  expect_message(tryCatch(stop_interrupted(5), interrupt = function(condition) NULL), "5 coded texts are kept")
+})

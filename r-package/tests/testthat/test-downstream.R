@@ -1,0 +1,85 @@
+test_that("a correction undoes errors that depend on a covariate", {
+  skip_if_no_python()
+  set.seed(1)
+  x <- rep(c(FALSE, TRUE), each = 5000)
+  y <- stats::rbinom(10000, 1, 0.3 + 0.1 * x)
+  y_hat <- ifelse(stats::runif(10000) < ifelse(x, 0.3, 0.1), 1 - y, y)
+  coded <- stats::runif(10000) < 0.3
+  data <- data.frame(x, y_hat, y_gold = ifelse(coded, y, NA), odd = I(as.list(seq_along(x))))
+  fit <- at_correct(y ~ x, data, pi = 0.3)
+  # the hand-made estimator: least squares on the corrected outcome, HC0
+  pseudo <- y_hat + coded / 0.3 * (y - y_hat)
+  expect_equal(unname(coef(fit)), unname(stats::coef(stats::lm(pseudo ~ x))), tolerance = 1e-8)
+  design <- cbind(1, x)
+  bread <- solve(crossprod(design))
+  residual <- stats::resid(stats::lm(pseudo ~ x))
+  expect_equal(unname(vcov(fit)), bread %*% crossprod(design * residual) %*% bread, tolerance = 1e-8, ignore_attr = TRUE)
+  expect_identical(unique(tidy(fit)$method), c("hand-coded only", "naive", "corrected"))
+  expect_identical(stats::nobs(fit), 10000L)
+  columns <- at_dsl_columns(data, "y", pi = 0.3)
+  expect_equal(columns$dsl_y, pseudo)
+  expect_identical(columns$odd, data$odd)
+  path <- withr::local_tempfile(fileext = ".rds")
+  at_write(fit, path)
+  expect_equal(unname(coef(readRDS(path))), unname(coef(fit)))
+})
+
+test_that("shares, errors and plans are answered", {
+  skip_if_no_python()
+  truth <- rep(c("war", "trade"), c(30, 70))
+  data <- data.frame(
+    topic = ifelse(seq_along(truth) %% 3 == 1, "trade", truth),
+    topic_gold = ifelse(seq_along(truth) %% 2 == 1, truth, NA), side = rep(c("l", "r"), 50)
+  )
+  found <- at_prevalence(data, pi = 0.5, methods = c("count", "dsl"))
+  expect_equal(found$estimate[found$label == "war"], c(0.2, 0.3), tolerance = 1e-9)
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  expect_identical(nrow(plot(found)), nrow(found))
+  wrong <- data.frame(side = rep(c("left", "right"), each = 60), y_gold = 1)
+  wrong$y_hat <- as.integer(seq_len(120) %% ifelse(wrong$side == "left", 10, 3) != 0)
+  expect_match(at_error_model(wrong, ~side)$verdict, "side = right")
+  truth <- rep(c(1, 0, 0, 0), 500)
+  pilot <- data.frame(y_hat = ifelse(seq_along(truth) %% 10 == 4, 1 - truth, truth))
+  pilot$y_gold <- ifelse(seq_along(truth) <= 200, truth, NA)
+  expect_identical(at_plan_sample(pilot, target = 0.02, label = "1")$n, 281L)
+})
+
+test_that("evidence on models comes with words and pictures", {
+  skip_if_no_python()
+  gold <- data.frame(unit_id = letters[1:4], label = c("x", "x", "y", "y"))
+  said <- transform(gold, label = c("x", "x", "y", "x"), prob = c(0.9, 0.9, 0.6, 0.6))
+  found <- at_calibration(said, gold, n_boot = 0)
+  expect_equal(found$scores$estimate[found$scores$measure == "ece"], 0.1)
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  expect_identical(plot(found)$n, c(2L, 2L))
+  compared <- at_compare(list(a = gold, b = said), gold, n_boot = 0)
+  expect_true(all(c("a", "b") %in% compared$measures$model))
+  expect_output(print(compared), "pairs")
+})
+
+test_that("crossfit and learning curves run from R", {
+  skip_if_no_python(tuning = TRUE)
+  data <- coded_texts()
+  data$pi <- 0.5
+  data$party <- factor(rep(c("b", "a"), 20), levels = c("b", "a"))
+  gold <- data.frame(unit_id = data$id[1:30], variable = "topic", label = as.character(data$topic[1:30]))
+  done <- at_crossfit(
+    data[c("id", "question", "pi", "party")], gold, at_codebook(data$topic, "topic"),
+    folds = 2, method = "probe", unit_id = "id", text = "question"
+  )
+  expect_identical(done$data$party, data$party)
+  expect_identical(sum(done$data$coded), 30L)
+  expect_identical(predict(done$model, "A nurse.")$unit_id, "1")
+  curve <- at_learning_curve(
+    data, data.frame(unit_id = data$id, variable = "topic", label = as.character(data$topic)),
+    at_codebook(data$topic, "topic"),
+    sizes = c(22, 26, 30), seeds = 1, method = "probe", n_boot = 0, unit_id = "id", text = "question"
+  )
+  expect_identical(sort(unique(curve$table$n)), c(22L, 26L, 30L))
+  expect_identical(predict(curve, n = c(100, 200))$n, c(100L, 200L))
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  expect_gt(nrow(plot(curve)), 0)
+})

@@ -1,0 +1,106 @@
+test_that("a formula tunes a model, in the order of the levels", {
+  skip_if_no_python(tuning = TRUE)
+  model <- quick_model()
+  expect_identical(model$labels, c("Health", "Economy"))
+  data <- coded_texts()
+  found <- predict(model, data)
+  expect_identical(names(found), c("unit_id", ".pred_class"))
+  expect_identical(found$unit_id, data$id)
+  expect_identical(levels(found$.pred_class), c("Health", "Economy"))
+  expect_gt(mean(found$.pred_class == data$topic), 0.9)
+})
+
+test_that("probabilities sum to one, and rows stay where they are, NA among them", {
+  skip_if_no_python(tuning = TRUE)
+  suppressWarnings(found <- predict(quick_model(), c("A nurse.", NA, "A tax.", NA), type = "prob"))
+  expect_identical(names(found), c("unit_id", ".pred_Health", ".pred_Economy"))
+  expect_equal(found$.pred_Health + found$.pred_Economy, c(1, NA, 1, NA))
+  expect_identical(nrow(predict(quick_model(), character())), 0L)
+  expect_identical(nrow(predict(quick_model(), coded_texts()[1, ])), 1L)
+})
+
+test_that("NA labels are dropped and counted, unseen levels refused", {
+  skip_if_no_python(tuning = TRUE)
+  data <- coded_texts()
+  data$topic[1:3] <- NA
+  expect_warning(
+    at_tune(topic ~ question, data, method = "probe", test = 0, n_boot = 0),
+    "3 of 40 texts have no label", class = "annotune_warning"
+  )
+  data <- coded_texts()
+  data$topic <- factor(replace(as.character(data$topic), 1, "Sport"))
+  expect_error(predict(quick_model(), data), "'Sport'", class = "annotune_error")
+})
+
+test_that("the data-frame form codes a corpus as the formula does", {
+  skip_if_no_python(tuning = TRUE)
+  data <- coded_texts()
+  book <- at_codebook(data$topic, "topic")
+  gold <- tibble::tibble(unit_id = data$id, variable = "topic", label = as.character(data$topic))
+  model <- at_tune(
+    data, gold, book,
+    unit_id = "id", text = "question", method = "probe", folds = 2, n_boot = 100
+  )
+  expect_identical(model$card$model_sha256, quick_model()$card$model_sha256)
+  coded <- at_classify(model, data, unit_id = "id", text = "question")
+  expect_identical(coded$unit_id, data$id)
+  expect_identical(coded$label, as.character(predict(model, data)$.pred_class))
+  path <- withr::local_tempfile(fileext = c(".csv", ".dta"))
+  utils::write.csv(data[c("id", "question")], path[1], row.names = FALSE)
+  counts <- at_classify(model, path[1], unit_id = "id", text = "question", path = path[2])
+  expect_identical(sum(counts$n), 40L)
+  written <- haven::read_dta(path[2])
+  expect_identical(as.character(haven::as_factor(written$topic)), coded$label)
+})
+
+test_that("a model is saved, outlives its session, and is read again", {
+  skip_if_no_python(tuning = TRUE)
+  folder <- file.path(withr::local_tempdir(), "model")
+  saved <- at_save(quick_model(), folder)
+  expect_identical(predict(at_load(folder), "A nurse."), predict(saved, "A nurse."))
+  file <- withr::local_tempfile(fileext = ".rds")
+  saveRDS(saved, file)
+  expect_message(again <- predict(readRDS(file), "A nurse."), "of another session")
+  expect_identical(again, predict(saved, "A nurse."))
+  saveRDS(quick_model(), file)
+  expect_error(predict(readRDS(file), "A nurse."), "outlived", class = "annotune_error")
+  expect_error(at_load(tempdir()), "no model", class = "annotune_error")
+})
+
+test_that("models tidy, glance, augment, print and draw", {
+  skip_if_no_python(tuning = TRUE)
+  model <- quick_model()
+  expect_true(all(c("model", "measure", "estimate") %in% names(tidy(model))))
+  expect_identical(nrow(glance(model)), 1L)
+  data <- coded_texts()
+  beside <- augment(model, data)
+  expect_identical(names(beside)[seq_along(data)], names(data))
+  expect_identical(beside$.pred_class, predict(model, data)$.pred_class)
+  expect_output(print(model), "most frequent label")
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  counts <- plot(model)
+  expect_identical(sum(counts), 40)
+  expect_identical(plot(model, type = "labels")$label, c("Health", "Economy"))
+})
+
+test_that("sets of labels are lists of labels", {
+  skip_if_no_python(tuning = TRUE)
+  data <- coded_texts()
+  data$topics <- lapply(seq_len(40), function(i) if (i %% 8 == 0) character() else as.character(data$topic[i]))
+  data$topics[[40]] <- NA
+  expect_warning(
+    model <- at_tune(topics ~ question, data, method = "probe", folds = 2, n_boot = 0), "1 of 40 texts have no label"
+  )
+  found <- predict(model, data)$.pred_class
+  expect_type(found, "list")
+  expect_true(all(unlist(found) %in% c("Health", "Economy")))
+  expect_error(plot(model), "no confusion", class = "annotune_error")
+})
+
+test_that("formulas that cannot be read say why", {
+  expect_error(at_tune(~text, data.frame(text = "a")), "no left side", class = "annotune_error")
+  expect_error(at_tune(topic ~ txt, data.frame(topic = c("a", "b"))), "'txt' cannot be found", class = "annotune_error")
+  expect_error(at_tune(n ~ text, data.frame(n = 1, text = "a")), "Make it a factor", class = "annotune_error")
+  expect_error(at_tune(a ~ b, data.frame(a = c("x", "y"), b = 1)), "not texts", class = "annotune_error")
+})

@@ -1,0 +1,64 @@
+# Each of these starts a fresh R, because a session has one Python for all its life.
+run_fresh <- function(code, env = character()) {
+  script <- withr::local_tempfile(fileext = ".R", lines = c("library(annotune)", code))
+  libraries <- paste(c(dirname(system.file(package = "annotune")), .libPaths()), collapse = .Platform$path.sep)
+  suppressWarnings(system2(
+    file.path(R.home("bin"), "Rscript"), c("--vanilla", shQuote(script)),
+    stdout = TRUE, stderr = TRUE, env = c(paste0("R_LIBS=", libraries), env)
+  ))
+}
+
+skip_if_loaded_from_source <- function() {
+  skip_if_not(dir.exists(file.path(system.file(package = "annotune"), "Meta")), "the package is not installed")
+}
+
+test_that("loading the package starts no Python, and not even reticulate", {
+  skip_if_loaded_from_source()
+  said <- run_fresh("cat('reticulate' %in% loadedNamespaces())")
+  expect_identical(said, "FALSE")
+})
+
+test_that("without Python the package loads, and verbs say what to do", {
+  skip_if_loaded_from_source()
+  code <- c(
+    "cat(at_available(), '\\n')",
+    "print(at_codebook(list(v = c('a', 'b'))))",
+    "found <- tryCatch(at_demo(), annotune_error = function(e) e)",
+    "cat(class(found)[1], found$advice)"
+  )
+  said <- paste(run_fresh(code, env = "RETICULATE_PYTHON=/nonexistent/python"), collapse = "\n")
+  expect_match(said, "FALSE")
+  expect_match(said, "<codebook>")
+  expect_match(said, "annotune_no_python.*at_install\\(\\)")
+})
+
+test_that("status names each fault and how to mend it", {
+  told <- status_rows(c(python = NA))
+  expect_identical(told$ok[1], FALSE)
+  expect_match(told$advice[1], "at_install")
+  told <- status_rows(c(python = "/no/python"))
+  expect_match(told$value[1], "does not run")
+  fine <- c(python = "/p", version = "3.11.2", annotune = "0.1.5", torch = "2.13", gpu = "none", memory = "16")
+  told <- status_rows(fine)
+  expect_true(all(told$ok[told$item %in% c("Python", "Version", "annotune", "torch", "Memory")]))
+  old <- status_rows(replace(fine, "version", "3.9.1"))
+  expect_match(old$advice[old$item == "Version"], "3.10")
+  mixed <- status_rows(c(fine, built_for = "3.13"))
+  expect_match(mixed$advice[mixed$item == "Version"], "mixes two Pythons")
+  other <- status_rows(replace(fine, "annotune", "0.2.0"))
+  expect_false(other$ok[other$item == "annotune"])
+  broken <- status_rows(c(fine[names(fine) != "torch"], torch_error = "OSError: libcudart"))
+  expect_match(broken$value[broken$item == "torch"], "libcudart")
+  unused <- status_rows(c(fine, gpu_unused = "H200"))
+  expect_match(unused$advice[unused$item == "Graphics processor"], "gpu = ")
+})
+
+test_that("a Python annotune of another series is refused", {
+  expect_silent(require_same_version(paste0(series(utils::packageVersion("annotune")), ".99")))
+  expect_error(require_same_version("9.1.0"), "9.1.0", class = "annotune_no_python")
+})
+
+test_that("py_require is offered where reticulate has it, and its absence explained", {
+  skip_if("py_require" %in% getNamespaceExports("reticulate"))
+  expect_error(at_install(method = "require"), "Update reticulate", class = "annotune_error")
+})

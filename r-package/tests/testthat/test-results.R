@@ -1,0 +1,82 @@
+test_that("codes stand beside covariates that R keeps as they are", {
+  skip_if_no_python()
+  corpus <- tibble::tibble(
+    unit_id = c("a", "b"), text = "x", party = haven::labelled(1:2, c(left = 1L, right = 2L)), day = as.Date("2020-01-01")
+  )
+  book <- at_codebook(list(tone = c("bad", "good")), kind = "ordinal")
+  said <- data.frame(unit_id = "b", variable = "tone", label = "good")
+  found <- at_attach(corpus, said, book, gold = said)
+  expect_identical(found[c("party", "day")], corpus[c("party", "day")])
+  expect_identical(found$tone, factor(c(NA, "good"), levels = c("bad", "good"), ordered = TRUE))
+  expect_identical(found$tone_gold, found$tone)
+  expect_false("text" %in% names(found))
+  expect_error(at_attach(transform(corpus, tone = 1), said, book), "'tone' already", class = "annotune_error")
+})
+
+test_that("evaluations take factors and tables", {
+  skip_if_no_python()
+  truth <- factor(c("b", "a", "b"), levels = c("b", "a"))
+  found <- at_evaluate(truth, factor(c("b", "b", NA)), n_boot = 0)
+  expect_identical(unique(found$labels$label), c("b", "a"))
+  expect_equal(glance(found)$accuracy, 1 / 3)
+  expect_identical(found$confusion$predicted, c("b", NA, "b"))
+  expect_error(at_evaluate(c("a", "b"), "a"), class = "annotune_error")
+})
+
+test_that("an .rds is R's own, and other files are Python's, with labels and reasons", {
+  skip_if_no_python()
+  data <- tibble::tibble(
+    unit_id = c("1", "2", "3"), topic = factor(c("b", NA, "a"), levels = c("b", "a")),
+    income = haven::labelled(c(1, haven::tagged_na("r"), NA), c(low = 1, refused = haven::tagged_na("r")), label = "Income"),
+    odd = list(1, 2, 3)
+  )
+  path <- withr::local_tempfile(fileext = c(".rds", ".dta"))
+  book <- at_codebook(list(topic = c(b = 5, a = 7)))
+  at_write(data, path[1])
+  expect_identical(readRDS(path[1]), data)
+  suppressMessages(at_write(data[-4], path, codebook = book))
+  expect_identical(levels(readRDS(path[1])$topic), c("b", "a"))
+  stata <- haven::read_dta(path[2])
+  expect_identical(as.vector(stata$topic), c(5, NA, 7))
+  expect_identical(attr(stata$income, "label"), "Income")
+  expect_true(haven::is_tagged_na(stata$income[2]))
+  expect_false(haven::is_tagged_na(stata$income[3]))
+  expect_error(at_write(data, path[2]), "'odd' holds list", class = "annotune_error")
+  expect_error(at_write(data, file.path(tempdir(), "none", "x.rds")), "cannot be written", class = "annotune_error")
+  expect_error(at_write(data[-4], "x.doc"), "no writer", class = "annotune_error")
+  expect_false(any(startsWith(list.files(dirname(path[1]), all.files = TRUE), ".annotune-")))
+})
+
+test_that("labelled = TRUE keeps the codebook's codes in an .rds", {
+  path <- withr::local_tempfile(fileext = ".rds")
+  book <- at_codebook(list(topic = c(b = 5, a = 7)))
+  at_write(data.frame(topic = c("a", NA)), path, codebook = book, labelled = TRUE)
+  expect_identical(readRDS(path)$topic, haven::labelled(c(7L, NA), c(b = 5L, a = 7L)))
+})
+
+test_that("the demo is the same each time, and a study of it can be read", {
+  skip_if_no_python()
+  folder <- withr::local_tempdir()
+  data <- at_demo(folder, n = 60, n_coded = 30)
+  expect_identical(data$corpus, at_demo(n = 60, n_coded = 30)$corpus)
+  expect_identical(nrow(data$coders$anna), 30L)
+  corpus <- at_corpus(file.path(folder, "questions.csv"))
+  expect_identical(corpus$text, data$corpus$text)
+  codings <- at_codings(file.path(folder, c("coder_anna.xlsx", "coder_ben.dta")), at_codebook(file.path(folder, "codebook.yaml")))
+  expect_identical(unique(codings$coder), c("anna", "ben"))
+})
+
+test_that("a study runs, and what is up to date is not done again", {
+  skip_if_no_python(tuning = TRUE)
+  folder <- withr::local_tempdir()
+  study <- at_demo(folder, n = 60, n_coded = 40)$study
+  text <- gsub("base: minilm", "base: minilm, method: probe, folds: 2", readLines(study))
+  writeLines(gsub("write: .*", "write: [results.rds]", text), study)
+  results <- suppressMessages(suppressWarnings(at_run(study)))
+  expect_identical(nrow(results$data), 60L)
+  expect_identical(names(results$evaluations), "topic")
+  again <- suppressMessages(suppressWarnings(at_run(study, data = FALSE)))
+  expect_identical(again$done[["tune topic"]] %||% unlist(again$done)[[1]], "up to date")
+  expect_null(again$data)
+  expect_output(suppressMessages(print(again)), "most frequent label")
+})
