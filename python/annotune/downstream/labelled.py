@@ -50,6 +50,21 @@ class Labelled:
         """The ratio (n,), or where it is not known 1 for coded texts."""
         return self.coded.astype(float) if self.ratio is None else self.ratio
 
+    @property
+    def probabilities(self) -> np.ndarray | None:
+        """Every label's probability (n, labels), rows summing to 1; None where a label has no column of its own."""
+        names, frame = _probability_columns(self), self.frame
+        if names is None:
+            return None
+        table = np.column_stack([frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names])
+        if len(names) < len(self.labels):  # of yes or no, that of yes
+            table = np.column_stack([1 - table, table])
+        if not (np.isfinite(table).all() and (table >= 0).all() and (table.sum(1) > 0).all()):
+            raise AnnotuneError(
+                f"The probabilities of {self.name!r} have empty or negative cells.", "Code the texts again."
+            )
+        return np.asarray(table / table.sum(1, keepdims=True))
+
     def places(self, column: pl.Series) -> np.ndarray:
         """Each label's number in `labels` (n,), -1 for none."""
         numbers = {label: i for i, label in enumerate(self.labels)}
@@ -102,6 +117,17 @@ def labelled(
     roles.require_out_of_fold(frame, drawn, None)
     said = _words(frame[predicted]), _words(frame[gold]).set(~pl.Series(drawn), None)
     return Labelled(name, frame, *said, _labels(frame, said, (predicted, gold)), _ratio(frame, drawn, pi))
+
+
+def _probability_columns(found: Labelled) -> list[str] | None:
+    columns = found.frame.columns
+    known = roles.probability_columns(found.name, found.labels, columns)
+    if known is not None:
+        return list(known.values())
+    if all(f"p_{label}" in columns for label in found.labels):
+        return [f"p_{label}" for label in found.labels]
+    alone = roles.set_probability_column(found.name, columns) if found.labels == ("0", "1") else None
+    return None if alone is None else [alone]
 
 
 def _only_variable(frame: pl.DataFrame, gold: str | None) -> str:

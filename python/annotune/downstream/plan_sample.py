@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from annotune.corpus import require_columns
 from annotune.downstream.formulas import parse
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.matrices import design
@@ -200,9 +201,15 @@ def _shares(found: Labelled, label: str | None) -> _Quantities:
     names = list(found.labels) if label is None else [label]
     numbers = [found.labels.index(name) for name in names]
     coded, weights = found.coded, found.weights[found.coded]
-    y, g = (found.places(column)[coded][:, None] == np.array(numbers) for column in (found.gold, found.predicted))
+    y, g = (_indicators(found, column)[coded][:, numbers] for column in (found.gold, found.predicted))
     mean = weights @ y / weights.sum()
     return _Quantities(names, y - mean, g - mean, weights)
+
+
+def _indicators(found: Labelled, column: pl.Series) -> np.ndarray:
+    """Whether each text has each label (n, labels); of predictions their probability, where there is one."""
+    likely = found.probabilities if column is found.predicted else None
+    return np.eye(len(found.labels) + 1)[found.places(column)][:, :-1] if likely is None else likely
 
 
 def _coefficients(found: Labelled, formula: str, term: str | None) -> _Quantities:
@@ -213,9 +220,11 @@ def _coefficients(found: Labelled, formula: str, term: str | None) -> _Quantitie
         raise AnnotuneError(what, f"Write it as: {found.name} == {found.labels[0]!r} ~ party.")
     if found.name in [reference.column for reference in taken.within(taken.terms).values()]:
         raise AnnotuneError(f"{formula!r} has {found.name!r} on both sides.", "Plan for a predicted outcome alone.")
-    frame = found.frame.drop_nulls(taken.columns[1:])
-    kept = found.frame.select(pl.all_horizontal(pl.col(name).is_not_null() for name in taken.columns[1:])).to_series()
-    kept_rows = kept.to_numpy()
+    covariates = list(dict.fromkeys(reference.column for reference in taken.within(taken.terms).values()))
+    require_columns(found.frame, covariates, "The pilot")
+    whole = pl.all_horizontal(pl.lit(True), *(pl.col(name).is_not_null() for name in covariates))
+    kept_rows = found.frame.with_columns(whole.alias("_whole"))["_whole"].to_numpy()
+    frame = found.frame.filter(kept_rows)
     if len(frame) < len(found.frame):
         warn(f"{len(found.frame) - len(frame):,} of {len(found.frame):,} texts lack a covariate and are left out.")
     coded = found.coded[kept_rows]
@@ -239,12 +248,14 @@ def _coefficients(found: Labelled, formula: str, term: str | None) -> _Quantitie
 
 
 def _is(found: Labelled, column: pl.Series, label: str | None, negated: bool) -> np.ndarray:
-    """Whether each text has the label, as numbers (n,); the label's own number where the formula names none."""
+    """Whether each text has the label (n,), or its probability; the label's own number where the formula names none."""
     if label is not None:
         if label not in found.labels:
             raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, found.labels))
-        same = (found.places(column) == found.labels.index(label)).astype(float)
+        same = _indicators(found, column)[:, found.labels.index(label)]
         return np.asarray(1 - same if negated else same)
+    if found.labels == ("0", "1"):
+        return _indicators(found, column)[:, 1]
     try:
         return np.asarray(column.cast(pl.Float64).fill_null(0.0).to_numpy())
     except pl.exceptions.InvalidOperationError:
@@ -265,8 +276,8 @@ def _require_sound(found: Labelled, total: int, target: float | None, n: int | N
     if coded < FEWEST:
         what = f"The pilot has {coded:,} hand-coded texts; errors cannot be judged from fewer than {FEWEST}."
         raise AnnotuneError(what, "Code some more first.")
-    if total < coded:
-        raise AnnotuneError(f"The corpus cannot have {total:,} texts, as {coded:,} are coded.", "Mend total=.")
+    if total < FEWEST:
+        raise AnnotuneError(f"A corpus of {total:,} texts needs no plan.", "Code all of them by hand.")
     if target is not None and not 0 < target < np.inf:
         raise AnnotuneError(f"The standard error {target!r} cannot be reached.", "Give one above 0, such as 0.01.")
     if n is not None and not FEWEST <= n <= total:
@@ -320,6 +331,8 @@ def _verdict(plan: SamplePlan, target: float | None) -> str:
     worst = plan.estimates.sort("std_error", descending=True, nulls_last=True).row(0, named=True)
     about = f"the standard error of {worst['estimate']!r} is expected to be {worst['std_error']:.3g}"
     alone = f"{worst['std_error_hand']:.3g} by the hand codings alone"
+    if worst["std_error"] > worst["std_error_hand"]:
+        alone += ", which is better: predictions err so often that method='ppi' has to weigh them"
     if target is None:
         return f"With {plan.n:,} of {plan.total:,} texts coded by hand {about} ({alone})."
     more = plan.n - plan.n_pilot

@@ -11,7 +11,6 @@ import polars as pl
 from scipy.stats import norm
 
 from annotune.corpus import require_columns, unique_names
-from annotune.downstream import roles
 from annotune.downstream.estimate import Fit, Sample, dsl, hand_coded, naive, ppi
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.models import LINEAR
@@ -157,7 +156,7 @@ class _Texts:
                 raise AnnotuneError(f"The column {cluster!r} has empty cells.", "Every text must be in a cluster.")
             clusters = found.frame[cluster].rank("dense").to_numpy().astype(np.int64) - 1
         predicted, gold = (found.places(column) for column in (found.predicted, found.gold))
-        return cls(found, predicted, gold, _probabilities(found), clusters)
+        return cls(found, predicted, gold, found.probabilities, clusters)
 
     @property
     def k(self) -> int:
@@ -176,32 +175,6 @@ class _Texts:
         clusters = None if self.clusters is None else np.unique(self.clusters[rows], return_inverse=True)[1]
         weight = np.ones(len(rows))
         return Sample(one, one[at], answers, likely, identity[self.gold[rows][at]], at, known, weight, clusters)
-
-
-def _probabilities(found: Labelled) -> np.ndarray | None:
-    """Every label's probability (N, k), each row summing to 1; none where a label has no column of its own."""
-    names, frame = _probability_columns(found), found.frame
-    if names is None:
-        return None
-    table = np.column_stack([frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names])
-    if len(names) < len(found.labels):  # of yes or no, that of yes
-        table = np.column_stack([1 - table, table])
-    if not (np.isfinite(table).all() and (table >= 0).all() and (table.sum(1) > 0).all()):
-        raise AnnotuneError(
-            f"The probabilities of {found.name!r} have empty or negative cells.", "Code the texts again."
-        )
-    return np.asarray(table / table.sum(1, keepdims=True))
-
-
-def _probability_columns(found: Labelled) -> list[str] | None:
-    columns = found.frame.columns
-    known = roles.probability_columns(found.name, found.labels, columns)
-    if known is not None:
-        return list(known.values())
-    if all(f"p_{label}" in columns for label in found.labels):
-        return [f"p_{label}" for label in found.labels]
-    alone = roles.set_probability_column(found.name, columns) if found.labels == ("0", "1") else None
-    return None if alone is None else [alone]
 
 
 def _methods(methods: str | Sequence[str]) -> list[str]:
