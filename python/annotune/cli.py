@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from annotune import __version__
-from annotune.commands import agreement, coding, decoders, downstream, output, study
+from annotune.commands import agreement, coding, decoders, downstream, evidence, output, study
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
 
@@ -25,6 +25,11 @@ VERBS = (
     coding.tune,
     coding.classify,
     coding.evaluate,
+    evidence.compare,
+    evidence.curve,
+    evidence.calibration,
+    evidence.abstain,
+    evidence.label_errors,
     decoders.export,
     output.write,
     downstream.crossfit,

@@ -251,7 +251,7 @@ def _one_at_a_time(said: pl.DataFrame, units: pl.Series, truth: np.ndarray, entr
     key = ["unit_id", "coder"] if entry.kind == "multilabel" else ["_row"]  # a set is several rows
     one = said.with_row_index("_row").with_columns(pl.struct(key).rank("dense").cast(pl.String).alias("_coding"))
     codings = one.select("_coding", "unit_id").unique(maintain_order=True)
-    alone = one.with_columns(pl.col("_coding").alias("unit_id"))
+    alone = one.with_columns(pl.col("_coding").alias("unit_id")).select(*SCHEMA)
     answers, _ = encode(alone, codings["_coding"].alias("unit_id"), entry)
     place = pl.DataFrame({"unit_id": units, "_place": np.arange(len(units))})
     unit = codings.join(place, on="unit_id", how="left", maintain_order="left")["_place"].to_numpy()

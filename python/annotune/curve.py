@@ -35,7 +35,13 @@ SMALLEST, MOST_SIZES = 25, 6
 FEWEST_TO_FIT = 3
 BACKWARD = 3.5  # how many times as long as reading a text learning from it once takes, before anything is known
 UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
-NAMES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "mcc": "MCC", "exact_set": "exact sets"}
+NAMES = {
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "mcc": "MCC",
+    "exact_set": "exact sets",
+    "kappa_quadratic": "quadratic kappa",
+}
 
 
 @dataclass(frozen=True)
@@ -210,6 +216,7 @@ class _Clock:
     passed: int = 0
 
     def needed(self, passes: int) -> float:
+        """Seconds for learning from so many texts once."""
         return passes * self.rate
 
     def learn(self, passes: int, seconds: float) -> None:
@@ -218,6 +225,7 @@ class _Clock:
         self.rate = self.spent / self.passed
 
     def affords(self, passes: int) -> bool:
+        """Whether so much more fits into the budget."""
         if self.budget is None:
             return True
         return time.perf_counter() - self.started + self.needed(passes) <= self.budget
@@ -464,17 +472,19 @@ def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) ->
     """
     figure, axes = new_figure(7.2, 4.6)
     about = curve.table.filter(pl.col("measure") == curve.measure)
-    for model, colour, marker in zip(ROWS, COLOURS, MARKERS, strict=False):
+    for place, (model, colour, marker) in enumerate(zip(ROWS, COLOURS, MARKERS, strict=False)):
         rows = about.filter(pl.col("model") == model)
         style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.8 if model == TUNED else 1.2}
-        axes.plot(rows["n"], rows["estimate"], label=model, zorder=3, **style)
+        aside = rows["n"] * 1.025 ** (place - 1)  # intervals beside each other, not on top
+        axes.plot(aside, rows["estimate"], label=model, zorder=3, **style)
         if rows["ci_low"].null_count() == 0:
-            axes.fill_between(rows["n"], rows["ci_low"], rows["ci_high"], color=colour, alpha=0.12, linewidth=0)
+            axes.vlines(aside, rows["ci_low"], rows["ci_high"], color=colour, linewidth=1.2, alpha=0.7, zorder=2)
     sizes = about["n"].unique().sort().to_list()
     if TUNED in curve.fits:
         _draw_forecast(axes, curve, sizes)
     axes.set_xscale("log")
-    axes.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    marked = [*sizes, *([2 * sizes[-1]] if TUNED in curve.fits else [])]
+    axes.set_xticks(marked, [f"{n:,}" for n in marked])
     axes.minorticks_off()
     axes.set_xlabel("hand-coded texts to learn from")
     axes.set_ylabel(
@@ -491,8 +501,11 @@ def _draw_forecast(axes: Any, curve: LearningCurve, sizes: list[int]) -> None:
     """The fitted curve, on to twice the largest size."""
     grid = np.geomspace(sizes[0], 2 * sizes[-1], 60).astype(int)
     ahead = curve.forecast(sorted(set(grid.tolist())))
-    axes.plot(ahead["n"], ahead["estimate"], color=COLOURS[0], linestyle="--", linewidth=1.2, label="fitted, and ahead")
+    axes.plot(
+        ahead["n"], ahead["estimate"], color=COLOURS[0], linestyle="--", linewidth=1.2, label="fitted and forecast"
+    )
     beyond = ahead.filter(pl.col("n") >= sizes[-1])
     if beyond["ci_low"].null_count() == 0:
-        for side in ("ci_low", "ci_high"):
-            axes.plot(beyond["n"], beyond[side], color=COLOURS[0], linestyle=":", linewidth=1)
+        axes.fill_between(
+            beyond["n"], beyond["ci_low"], beyond["ci_high"], color=COLOURS[0], alpha=0.15, linewidth=0, zorder=1
+        )

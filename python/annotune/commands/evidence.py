@@ -1,0 +1,267 @@
+"""How good, with how many labels, compared to what; what to code by hand, and what to look at again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from annotune.commands.options import Id, OfVariable, Text, share_or_values
+from annotune.commands.screen import console, say
+from annotune.errors import AnnotuneError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Gold = Annotated[list[Path], typer.Argument(help="Files with one hand coding a text.")]
+Book = Annotated[Path | None, typer.Option(help="The labels there are.")]
+Write = Annotated[list[Path] | None, typer.Option(help="Also to a .csv, .dta, .rds, .xlsx ...")]
+Boot = Annotated[int, typer.Option(help="Bootstrap replicates.")]
+Key = Annotated[str, typer.Option(help="The column with the identifier, in every file.")]
+HeldOut = Annotated[Path, typer.Argument(help="A tuned model's folder, or predictions for texts it was not tuned on.")]
+
+
+def curve(
+    corpus: Annotated[Path, typer.Argument(help="The texts.")],
+    gold: Gold,
+    codebook: Annotated[Path, typer.Option(help="What was coded.")],
+    out: Annotated[Path, typer.Option(help="A folder for finished runs: what was stopped goes on from there.")],
+    variable: OfVariable = None,
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    sizes: Annotated[str | None, typer.Option(help="Numbers of labels, as 50,100,200.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many sets of each size.")] = 3,
+    test: Annotated[list[str] | None, typer.Option(help="A share, or column=value for the texts to hold out.")] = None,
+    group: Annotated[str | None, typer.Option(help="Texts with the same value here stay together.")] = None,
+    measure: Annotated[str | None, typer.Option(help="What the curve is of; macro_f1 when left out.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Such as 30min or 2h.")] = None,
+    more: Annotated[int, typer.Option(help="How many more labels to ask about.")] = 500,
+    base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
+    method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
+    seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    write: Write = None,
+    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg.")] = None,
+) -> None:
+    """How good with how many labels, and what more of them would add."""
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+    from annotune.corpus import read_corpus
+    from annotune.curve import learning_curve, plot_learning_curve
+
+    known = read_codebook(codebook)
+    part = share_or_values(test)
+    options: dict[str, Any] = {"base": base, "method": method, "device": device} | ({"test": part} if part else {})
+    found = learning_curve(
+        read_corpus(corpus, unit_id, text),
+        read_codings(list(gold), known, unit_id=unit_id, variable=variable),
+        known,
+        variable=variable,
+        sizes=_numbers(sizes),
+        seeds=seeds,
+        group=group,
+        measure=measure,
+        budget=budget,
+        out=out,
+        say=say,
+        seed=seed,
+        **options,
+    )
+    about = found.table.filter(found.table["measure"] == found.measure).drop("measure", "n_units")
+    _show(about, f"{found.measure} on {found.table['n_units'][0]:,} other texts")
+    if found.fits:
+        console.print(found.in_words(more), markup=False)
+    _write(found.table, write)
+    if plot:
+        plot_learning_curve(found, plot)
+
+
+def compare(
+    codings: Annotated[list[Path], typer.Argument(help="Files with codings: models', dictionaries', people's.")],
+    gold: Annotated[Path, typer.Option(help="One answer a text.")],
+    codebook: Book = None,
+    variable: OfVariable = None,
+    unit_id: Key = "unit_id",
+    coder: Annotated[str | None, typer.Option(help="The column with the coder's name; else the file's name.")] = None,
+    people: Annotated[
+        list[str] | None, typer.Option(help="A group of people, as students=s1,s2; may be repeated.")
+    ] = None,
+    reference: Annotated[str | None, typer.Option(help="Test only pairs with this coder.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="The texts, for the TF-IDF baseline.")] = None,
+    text: Text = "text",
+    cluster: Annotated[str | None, typer.Option(help="A column of the corpus to resample by.")] = None,
+    measure: Annotated[str, typer.Option(help="What the sentences are about.")] = "macro_f1",
+    costs: Annotated[Path | None, typer.Option(help="A table: model, cost and seconds per thousand texts.")] = None,
+    n_boot: Boot = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    write: Write = None,
+) -> None:
+    """Compare any number of coders with the gold, on the same texts."""
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+    from annotune.comparison import compare as compare_coders
+    from annotune.corpus import read_corpus
+    from annotune.tables import read_table
+
+    known = read_codebook(codebook) if codebook else None
+    options: dict[str, Any] = {"unit_id": unit_id, "variable": variable}
+    found = compare_coders(
+        read_codings(list(codings), known, coder=coder, **options),
+        read_codings(gold, known, **options),
+        variable=variable,
+        codebook=known,
+        people=_groups(people),
+        reference=reference,
+        corpus=read_corpus(corpus, unit_id, text) if corpus else None,
+        costs=read_table(costs).frame if costs else None,
+        cluster=cluster,
+        n_boot=n_boot,
+        seed=seed,
+    )
+    _show(found.table(), "Every text counts; what was left out is wrong")
+    for sentence in found.in_words(measure):
+        console.print(sentence, markup=False)
+    _write(found.measures, write)
+
+
+def calibration(
+    predicted: HeldOut,
+    gold: Gold,
+    codebook: Book = None,
+    variable: OfVariable = None,
+    unit_id: Key = "unit_id",
+    bins: Annotated[int, typer.Option(help="Of equal width.")] = 10,
+    n_boot: Boot = 1000,
+    write: Write = None,
+    plot: Annotated[Path | None, typer.Option(help="A reliability diagram: .png, .pdf or .svg.")] = None,
+) -> None:
+    """Do stated probabilities come true?"""
+    from annotune.calibrated import calibration as calibrate
+    from annotune.calibrated import plot_calibration
+
+    known, said, hand = _both(predicted, gold, codebook, variable, unit_id)
+    found = calibrate(said, hand, variable=variable, codebook=known, bins=bins, n_boot=n_boot)
+    _show(found.scores, "Scores: lower is better")
+    console.print(found.in_words(), markup=False)
+    _write(found.bins, write)
+    if plot:
+        plot_calibration(found, plot)
+
+
+def abstain(
+    codings: Annotated[Path, typer.Argument(help="The model's codings of the texts to divide.")],
+    held_out: HeldOut,
+    gold: Gold,
+    out: Annotated[Path, typer.Option(help="The codings with the columns confidence and by_hand.")],
+    risk: Annotated[float, typer.Option(help="The share of wrong answers that is acceptable.")] = 0.05,
+    confidence: Annotated[float, typer.Option(help="That the risk is held.")] = 0.95,
+    codebook: Book = None,
+    variable: OfVariable = None,
+    unit_id: Key = "unit_id",
+) -> None:
+    """Which texts to code by hand, so that few of the others are wrong."""
+    from annotune.abstention import abstain as divide
+    from annotune.export.write import write as write_table
+
+    known, said, hand = _both(held_out, gold, codebook, variable, unit_id)
+    found = divide(
+        _codings(codings, unit_id),
+        held_out=said,
+        gold=hand,
+        risk=risk,
+        confidence=confidence,
+        variable=variable,
+        codebook=known,
+    )
+    write_table(found.codings, out)
+    console.print(found.in_words(), markup=False)
+    console.print(f"Written: {out}")
+
+
+def label_errors(
+    predicted: HeldOut,
+    gold: Gold,
+    codebook: Book = None,
+    variable: OfVariable = None,
+    corpus: Annotated[Path | None, typer.Option(help="The texts, to show beside.")] = None,
+    unit_id: Key = "unit_id",
+    text: Text = "text",
+    n: Annotated[int, typer.Option(help="How many to list.")] = 50,
+    write: Write = None,
+) -> None:
+    """The hand codings most worth a second look."""
+    from annotune.corpus import read_corpus
+    from annotune.second_look import label_errors as rank
+
+    known, said, hand = _both(predicted, gold, codebook, variable, unit_id)
+    texts = read_corpus(corpus, unit_id, text) if corpus else None
+    found = rank(said, hand, corpus=texts, variable=variable, codebook=known, n=n)
+    _show(found.drop("why"), "Hand codings that the model disagrees with")
+    _write(found, write)
+
+
+def _both(predicted: Path, gold: list[Path], codebook: Path | None, variable: str | None, unit_id: str) -> Any:
+    """The codebook, the model or its codings, and the hand codings."""
+    from annotune.classifier import load
+    from annotune.codebook import Codebook, read_codebook
+    from annotune.codings import read_codings
+
+    said = load(predicted) if predicted.is_dir() else _codings(predicted, unit_id)
+    known = read_codebook(codebook) if codebook else None
+    if known is None and predicted.is_dir():
+        known = Codebook(variables=(said.variable,))  # type: ignore[union-attr]
+    return known, said, read_codings(list(gold), known, unit_id=unit_id, variable=variable)
+
+
+def _codings(path: Path, unit_id: str) -> pl.DataFrame:
+    """A table of codings with all its columns: probabilities are no codings, and a reader of codings leaves them."""
+    from annotune.codings import check
+    from annotune.tables import read_table
+
+    frame = read_table(path, strings=(unit_id,)).frame
+    return check(frame.rename({unit_id: "unit_id"}) if unit_id in frame.columns else frame)
+
+
+def _groups(people: list[str] | None) -> dict[str, list[str]]:
+    """`students=s1,s2` as a group."""
+    groups = {}
+    for words in people or []:
+        name, equals, members = words.partition("=")
+        if not equals:
+            raise AnnotuneError(f"--people {words!r} is not group=coder,coder.", "Such as students=s1,s2.")
+        groups[name] = [member.strip() for member in members.split(",")]
+    return groups
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    try:
+        return [int(word) for word in text.split(",")] if text else None
+    except ValueError:
+        raise AnnotuneError(f"--sizes {text!r} are not whole numbers.", "Such as 50,100,200.") from None
+
+
+def _show(frame: pl.DataFrame, title: str) -> None:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for name, dtype in frame.schema.items():
+        table.add_column(name.replace("_", " "), justify="right" if dtype.is_numeric() else "left")
+    for row in frame.rows():
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _write(frame: pl.DataFrame, paths: list[Path] | None) -> None:
+    if paths:
+        from annotune.export.write import write
+
+        write(frame, paths)

@@ -1,0 +1,288 @@
+"""Comparing coders: published figures, paired differences, gaps that count, people as the ceiling, and bad input."""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar as theirs
+from statsmodels.stats.multitest import multipletests
+
+import annotune as at
+from annotune.evaluation import NO_INFORMATION, TF_IDF
+from annotune.paired import holm, mcnemar, wald
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def needs(name):
+    return pytest.mark.skipif(not (DATA / name).is_dir(), reason=f"the data set {name} is not beside the repository")
+
+
+def table(units, labels, coder="model"):
+    return pl.DataFrame(
+        {"unit_id": list(units), "label": list(labels)}, schema_overrides={"label": pl.String}
+    ).with_columns(variable=pl.lit("topic"), coder=pl.lit(coder))
+
+
+def row(frame, **wanted):
+    return frame.row(by_predicate=pl.all_horizontal(pl.col(k) == v for k, v in wanted.items()), named=True)
+
+
+@needs("seed_cap_ep_questions")
+def test_published_figures_of_policy_codes():
+    """Carammia, Iacus and Porro (2024): 74.8 % of 424 test questions (95 % interval 70.4 to 78.7), kappa .728."""
+    rows = pl.read_csv(DATA / "seed_cap_ep_questions" / "labels_predictions.csv").filter(pl.col("split") == "test")
+    units = rows["id_coding"].cast(pl.String)
+    found = at.compare(
+        {"llama-2-7b": table(units, rows["llama2_7b_ft"].cast(pl.String))}, table(units, rows["label"].cast(pl.String))
+    )
+    accuracy = row(found.measures, model="llama-2-7b", measure="accuracy")
+    assert (accuracy["estimate"], accuracy["n_units"]) == (pytest.approx(0.748, abs=5e-4), 424)
+    assert (accuracy["ci_low"], accuracy["ci_high"]) == pytest.approx((0.704, 0.787), abs=0.006)
+    assert row(found.measures, model="llama-2-7b", measure="kappa")["estimate"] == pytest.approx(0.728, abs=5e-4)
+    assert found.models == ["llama-2-7b", NO_INFORMATION]
+
+
+@needs("seed_dataverse_predictions")
+def test_published_figures_of_sets():
+    """The same paper: two models' sets of subjects for 32,619 data sets, and always answering Social Sciences."""
+    folder = DATA / "seed_dataverse_predictions"
+    predictions = pl.read_parquet(folder / "predictions.parquet")
+    truth = as_sets(pl.read_parquet(folder / "true_labels.parquet").select("id", said="labels"), "truth")
+    labels = tuple(at.Label(code=code, name=name) for code, name in enumerate(sorted(truth["label"].unique())))
+    book = at.Codebook(variables=(at.Variable(name="subject", kind="multilabel", labels=labels),))
+    models = ["llama-2-7b-small-dv", "llama-2-7b-dv"]
+    said = [as_sets(predictions.filter(model=name).select("id", said="predicted_clean"), name) for name in models]
+    found = at.compare(said, truth, codebook=book, n_boot=200)
+    assert found.models == [*models[::-1], NO_INFORMATION]
+    shown = found.table().select("any_right", "exact_set", "micro_f1").rows()
+    assert shown[0] == pytest.approx((0.947, 0.855, 0.893), abs=5e-4)
+    assert shown[1] == pytest.approx((0.848, 0.784, 0.816), abs=5e-4)
+    assert shown[2][0] == pytest.approx(0.516, abs=5e-4)
+    pair = row(found.pairs, a=models[0], b=models[1], measure="exact_set")
+    assert pair["difference"] == pytest.approx(0.784 - 0.855, abs=1e-3)
+    assert pair["test"] == "McNemar, exact"
+    assert pair["p_holm"] < 1e-100
+
+
+def as_sets(said, coder):
+    split = said.with_columns(label=pl.col("said").replace("", "N/A").str.split("|")).explode("label").unique()
+    return split.select(unit_id="id", variable=pl.lit("subject"), coder=pl.lit(coder), label="label")
+
+
+@pytest.fixture(scope="module")
+def headlines():
+    """Dutch headlines: codings by the crowd and by students, two dictionaries, the gold, and who is who."""
+    folder, names = DATA / "ecosent_dutch_headlines", {-1: "negative", 0: "neutral", 1: "positive"}
+    as_label = lambda name: pl.col(name).cast(pl.Int64).replace_strict(names, default=None, return_dtype=pl.String)  # noqa: E731
+    key = {"unit_id": pl.col("id").cast(pl.String), "variable": pl.lit("tone")}
+    gold = pl.read_csv(folder / "headlines.csv").filter(pl.col("gold_label").is_not_null())
+    people = pl.read_csv(folder / "codings.csv")
+    said = people.select(**key, coder=pl.col("coder").cast(pl.String), label=as_label("value"))
+    groups = {
+        kind: people.filter(kind=kind)["coder"].cast(pl.String).unique().sort().to_list()
+        for kind in ("crowd", "student")
+    }
+    machines = pl.read_parquet(folder / "machine_predictions.parquet").filter(
+        pl.col("variable").is_in(["boukes", "LSD_google"])
+    )
+    said = [said, machines.select(**key, coder="variable", label=as_label("value"))]
+    book = at.Codebook(
+        variables=(
+            at.Variable(
+                name="tone",
+                kind="ordinal",
+                labels=tuple(at.Label(code=i, name=name) for i, name in enumerate(names.values())),
+            ),
+        )
+    )
+    return said, gold.select(**key, label=as_label("gold_label")), book, groups
+
+
+@needs("ecosent_dutch_headlines")
+def test_published_figures_of_people_and_dictionaries(headlines):
+    """Van Atteveldt et al. (2021): one crowd coding .719, one student coding .800; ordinal alpha of students .814."""
+    said, gold, book, groups = headlines
+    found = at.compare(said, gold, codebook=book, people=groups, n_boot=200)
+    accuracy = dict(found.table().select("model", "accuracy").rows())
+    assert accuracy["crowd, one at a time"] == pytest.approx(0.719, abs=5e-4)
+    assert accuracy["student, one at a time"] == pytest.approx(0.800, abs=5e-4)
+    assert row(found.agreement, group="student", metric="alpha")["estimate"] == pytest.approx(0.814, abs=5e-4)
+    assert "kappa_quadratic" in found.table().columns
+    assert row(found.measures, model="student, one at a time", measure="accuracy")["n_units"] == 280
+    pair = (
+        row(found.pairs, a="student, one at a time", b="boukes", measure="accuracy")
+        if len(found.pairs.filter(a="student, one at a time", b="boukes"))
+        else row(found.pairs, a="boukes", b="student, one at a time", measure="accuracy")
+    )
+    assert (pair["n_units"], pair["only_a"], pair["test"]) == (280, None, "paired bootstrap")
+    words = " ".join(found.in_words("accuracy"))
+    assert "students" not in words
+    assert "student agree at alpha 0.81" in words
+    assert "LSD_google left out 34 of 284" in words
+
+
+def test_what_is_left_out_counts_against_a_model():
+    """Right on the two texts of four that it coded: accuracy .5, and 1 on those alone."""
+    gold = table("abcd", "xyxy", "gold")
+    found = at.compare({"gaps": table("ab", "xy"), "all": table("abcd", "xyxx")}, gold, n_boot=100)
+    both = {r["units"]: r for r in found.measures.filter(model="gaps", measure="accuracy").to_dicts()}
+    assert (both["all"]["estimate"], both["all"]["n_units"]) == (0.5, 4)
+    assert (both["answered"]["estimate"], both["answered"]["n_units"]) == (1.0, 2)
+    assert found.table()["macro_f1_answered"].to_list()[found.models.index("gaps")] == 1.0
+    assert found.measures.filter(model="all")["units"].unique().to_list() == ["all"]
+    assert found.models[0] == "all"
+    assert "gaps left out 2 of 4 units" in " ".join(found.in_words())
+
+
+def test_differences_are_paired():
+    """Two models that differ on one text of 200 have an interval far narrower than either has."""
+    rng = np.random.default_rng(1)
+    truth = rng.choice(list("xy"), 200)
+    one = np.where(rng.random(200) < 0.7, truth, "x")
+    other = one.copy()
+    changed = int(np.flatnonzero((one == truth) & (truth == "y"))[0])
+    other[changed] = "x"
+    units = [str(i) for i in range(200)]
+    found = at.compare({"one": table(units, one), "other": table(units, other)}, table(units, truth, "gold"))
+    pair = row(found.pairs, a="one", b="other", measure="accuracy")
+    alone = row(found.measures, model="one", measure="accuracy")
+    assert pair["difference"] == pytest.approx(1 / 200)
+    assert (pair["only_a"], pair["only_b"], pair["p"]) == (1, 0, 1.0)
+    assert pair["ci_high"] - pair["ci_low"] < 0.2 * (alone["ci_high"] - alone["ci_low"])
+    assert pair["ci_low"] >= 0
+
+
+def test_clusters_widen_intervals_and_leave_mcnemar_out():
+    units = [str(i) for i in range(60)]
+    truth = ["x", "y"] * 30
+    said = [label if i // 6 % 2 else "x" for i, label in enumerate(truth)]  # right or wrong by document
+    corpus = pl.DataFrame({"unit_id": units, "text": ["some words"] * 60, "doc": [f"d{i // 6}" for i in range(60)]})
+    gold, given = table(units, truth, "gold"), {"model": table(units, said)}
+    plain = at.compare(given, gold)
+    within = at.compare(given, gold, corpus=corpus, cluster="doc")
+    wide = lambda found: (lambda r: r["ci_high"] - r["ci_low"])(row(found.measures, model="model", measure="accuracy"))  # noqa: E731
+    assert wide(within) > wide(plain)
+    assert set(within.pairs["test"]) == {"paired bootstrap"}
+    assert TF_IDF in within.models
+    assert not within.pairs.filter((pl.col("a") == TF_IDF) & (pl.col("b") == NO_INFORMATION)).height
+
+
+def test_a_reference_narrows_what_is_tested():
+    gold = table("abcd", "xyxy", "gold")
+    given = {name: table("abcd", labels) for name, labels in (("p", "xyxx"), ("q", "xyyx"), ("r", "yyxx"))}
+    found = at.compare(given, gold, reference="q", n_boot=50)
+    assert set(found.pairs["a"]) == {"q"}
+    assert len(found.pairs.filter(measure="accuracy")) == 3
+    assert len(at.compare(given, gold, n_boot=50).pairs.filter(measure="accuracy")) == 6
+
+
+def test_costs_are_shown_beside():
+    gold = table("abcd", "xyxy", "gold")
+    found = at.compare({"m": table("abcd", "xyxx")}, gold, costs={"m": {"cost": 1.5, "seconds": 20}}, n_boot=0)
+    assert row(found.table(), model="m")["cost"] == 1.5
+    assert row(found.table(), model="m")["seconds"] == 20.0
+    assert "cost" not in at.compare({"m": table("abcd", "xyxx")}, gold, n_boot=0).table().columns
+
+
+def test_sets_of_people_one_at_a_time(book):
+    """Two people, two texts: of four sets, three are exactly right."""
+    rows = [("a", "p", "Health"), ("a", "p", "Law"), ("a", "q", "Health"), ("b", "p", "Law"), ("b", "q", "Law")]
+    said = pl.DataFrame(rows, schema=["unit_id", "coder", "label"], orient="row").with_columns(variable=pl.lit("topic"))
+    gold = pl.DataFrame({"unit_id": ["a", "a", "b"], "label": ["Health", "Law", "Law"], "variable": "topic"})
+    found = at.compare(said, gold, codebook=book("multilabel"), people={"people": ["p", "q"]}, n_boot=50)
+    assert row(found.measures, model="people, one at a time", measure="exact_set")["estimate"] == 0.75
+
+
+def test_a_tuned_model_stands_for_its_held_out_predictions(topics, gold, book, tiny_base):
+    model = at.tune(topics, gold, book(), base=str(tiny_base), method="probe", folds=3, n_boot=0)
+    found = at.compare(
+        [model, table(topics["unit_id"], ["Health"] * 90, "always Health")], gold, codebook=book(), n_boot=50
+    )
+    assert row(found.measures, model=model.name, measure="accuracy")["estimate"] == pytest.approx(
+        model.evaluation.get("accuracy")
+    )
+    bare = at.tune(topics, gold, book(), base=str(tiny_base), method="probe", test=0)
+    with pytest.raises(at.AnnotuneError, match="no held-out predictions"):
+        at.compare(bare, gold)
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(150, 86), (1, 9), (0, 5), (7, 7), (25, 3)])
+def test_mcnemar_is_that_of_statsmodels(only_a, only_b):
+    """150 and 86 are the approval ratings of Agresti (1990, p. 350); the exact p in R is binom.test(86, 236)."""
+    expected = theirs([[0, only_a], [only_b, 0]], exact=True).pvalue
+    assert mcnemar(only_a, only_b) == pytest.approx(expected)
+    if only_a == 150:
+        z = (150 - 86) / np.sqrt(236)
+        assert mcnemar(150, 86) == pytest.approx(2 * stats.norm.sf(z), rel=0.3)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_that_of_statsmodels(p_values):
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
+    with_gap = holm([None, *p_values])
+    assert with_gap[0] is None
+    assert with_gap[1:] == pytest.approx(holm(p_values))
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_coder_against_itself_is_no_different_and_order_turns_the_sign(seed):
+    rng = np.random.default_rng(seed)
+    units, truth = [str(i) for i in range(30)], rng.choice(list("xyz"), 30)
+    p, q = (np.where(rng.random(30) < share, truth, rng.choice(list("xyz"), 30)) for share in (0.8, 0.4))
+    gold = table(units, truth, "gold")
+    one = at.compare({"p": table(units, p), "q": table(units, q), "again": table(units, p)}, gold, n_boot=60)
+    same = one.pairs.filter(a="p", b="again")
+    assert same.select("difference", "ci_low", "ci_high").rows() == [(0.0, 0.0, 0.0)] * len(same)
+    assert set(same["p"]) == {1.0}
+    other = at.compare({"q": table(units, q), "p": table(units, p)}, gold, n_boot=60)
+    turned, straight = other.pairs.filter(a="q", b="p"), one.pairs.filter(a="p", b="q")
+    assert turned["difference"].to_list() == pytest.approx((-straight["difference"]).to_list())
+    assert turned["p"].to_list() == pytest.approx(straight["p"].to_list(), abs=0.2)
+
+
+def test_the_bootstrap_p_has_its_level():
+    """Two coders of equal accuracy: one in twenty comparisons is below .05."""
+    rng, below = np.random.default_rng(2), 0
+    for _ in range(400):
+        a, b = (rng.random(100) < 0.7 for _ in range(2))
+        d = (a.astype(float) - b)[rng.integers(0, 100, (200, 100))].mean(1)
+        p = wald(float(a.mean() - b.mean()), d)
+        below += p is not None and p < 0.05
+    assert 0.02 < below / 400 < 0.09
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "says"),
+    [
+        ({}, {}, "No codings to compare"),
+        ({"m": table("xyz", "xxx")}, {}, "None of the coders coded a unit"),
+        ([table("ab", "xy"), table("ab", "yy")], {}, "tables 1 and 2 have both codings by 'model'"),
+        ({"m": table("abcd", "xyxx")}, {"reference": "n"}, "no coder 'n' to compare with"),
+        ({"m": table("abcd", "xyxx")}, {"people": {"crowd": ["w1"]}}, "'w1' of the group 'crowd' coded no unit"),
+        ({"m": table("abcd", "xyxx")}, {"people": {"crowd": []}}, "Nobody of the group 'crowd'"),
+        ({"m": table("abcd", "xyxx")}, {"costs": {"n": {"cost": 1}}}, "names 'n', which is not compared"),
+        ({"m": table("abcd", "xyxx")}, {"costs": {"m": {"price": 1}}}, "needs the column model"),
+        ({"m": table("abca", "xyxx")}, {}, "several answers"),
+        ({"m": table("abcd", "xyxx")}, {"cluster": "doc"}, "no column 'doc' to resample by"),
+        ({"m": table("abcd", "xyxx")}, {"variable": "tone"}, "Nobody coded the variable 'tone'"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_sentence(given, options, says):
+    with pytest.raises(at.AnnotuneError, match=says):
+        at.compare(given, table("abcd", "xyxy", "gold"), n_boot=0, **options)
+
+
+@pytest.mark.parametrize(("labels", "n"), list(product(["x", "y"], [1, 3])))
+def test_one_label_and_few_units(labels, n):
+    """Nothing to tell apart: null with a note, and no warning."""
+    units = [str(i) for i in range(n)]
+    found = at.compare({"m": table(units, [labels] * n)}, table(units, ["x"] * n, "gold"), n_boot=50)
+    assert row(found.measures, model="m", measure="accuracy")["estimate"] == float(labels == "x")
+    assert found.in_words()

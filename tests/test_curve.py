@@ -1,0 +1,216 @@
+"""Learning curves: nested sets, one test set, runs that are kept, budgets, forecasts, and bad input."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+import annotune as at
+from annotune import curve as module
+from annotune.curve import ROWS, TUNED
+from annotune.evaluation import NO_INFORMATION
+from annotune.tuner import prepare, read_settings
+
+
+@pytest.fixture(scope="module")
+def draw(topics, gold, book, tiny_base):
+    """`at.learning_curve` on the shared texts, quickly, with anything overruled by name."""
+
+    def quickly(**options):
+        given = {"corpus": topics, "gold": gold, "codebook": book(), "base": str(tiny_base), "method": "probe"}
+        return at.learning_curve(**(given | {"sizes": [22, 40, 60], "seeds": 2, "n_boot": 50} | options))
+
+    return quickly
+
+
+@pytest.fixture(scope="module")
+def drawn(draw):
+    return draw()
+
+
+def test_every_size_has_every_row_and_its_interval(drawn):
+    lead = drawn.table.filter(measure="macro_f1")
+    assert lead["n"].unique().sort().to_list() == [22, 40, 60]
+    assert lead.filter(n=22)["model"].to_list() == list(ROWS)
+    assert (lead["ci_low"] <= lead["estimate"]).all()
+    assert (lead["estimate"] <= lead["ci_high"] + 1e-9).all()
+    assert lead["n_seeds"].unique().to_list() == [2]
+    assert lead["n_units"].unique().to_list() == [23]
+    tuned = lead.filter(model=TUNED)["estimate"].to_list()
+    assert tuned[-1] > 0.8 > lead.filter(model=NO_INFORMATION)["estimate"].max()
+    assert len(drawn.points.filter(model=TUNED, measure="macro_f1")) == 6
+
+
+def test_a_point_is_the_mean_over_seeds(drawn):
+    """Accuracies of runs are shares of the 23 test texts."""
+    runs = drawn.points.filter(model=TUNED, measure="accuracy", n=60)["estimate"]
+    mean = drawn.table.filter(model=TUNED, measure="accuracy", n=60)["estimate"][0]
+    assert mean == pytest.approx(runs.mean())
+    assert all(run * 23 == pytest.approx(round(run * 23)) for run in runs)
+
+
+@pytest.fixture(scope="module")
+def work(topics, gold, book, tiny_base):
+    def make(group=None):
+        return prepare(topics, gold, book(), None, group, 0.15, read_settings({"base": str(tiny_base)}))
+
+    return make
+
+
+def test_sets_are_nested_and_spread_over_the_labels(work):
+    mine = work()
+    order = module._nested(mine, np.arange(90), 1)
+    assert sorted(order) == list(range(90))
+    for n in (12, 30, 60):
+        counts = np.bincount(mine.coded.targets[order[:n]], minlength=3)
+        assert np.abs(counts - n * np.bincount(mine.coded.targets) / 90).max() <= 1
+    assert module._nested(mine, np.arange(90), 2).tolist() != order.tolist()
+
+
+def test_groups_come_whole(work):
+    mine = work("doc")
+    groups = mine.cases.groups[module._nested(mine, np.arange(90), 1)]
+    assert (np.diff(groups) != 0).sum() == len(np.unique(groups)) - 1
+
+
+@pytest.mark.parametrize("group", [None, "doc"])
+def test_no_test_text_is_ever_learnt_from(draw, monkeypatch, group):
+    runs, real = [], module.hold_out_once
+
+    def spy(work, test, rest):
+        runs.append((work.cases.groups, set(test), set(rest)))
+        return real(work, test, rest)
+
+    monkeypatch.setattr(module, "hold_out_once", spy)
+    draw(group=group, sizes=[24, 50], seeds=2)
+    assert [len(rest) for _, _, rest in runs] == [24, 50, 24, 50]
+    assert len({frozenset(test) for _, test, _ in runs}) == 1
+    assert runs[0][2] < runs[1][2]
+    assert runs[0][2] != runs[2][2]
+    for groups, test, rest in runs:
+        assert not test & rest
+        assert not set(groups[list(test)]) & set(groups[list(rest)])
+
+
+def test_finished_runs_are_kept_and_others_are_added(draw, tmp_path, monkeypatch):
+    first = draw(out=tmp_path, sizes=[22, 40], seeds=1)
+    done, real = [], module._run
+    monkeypatch.setattr(module, "_run", lambda *given: done.append(given) or real(*given))
+    again = draw(out=tmp_path, sizes=[22, 40], seeds=1)
+    assert not done
+    assert again.points.equals(first.points)
+    more = draw(out=tmp_path, sizes=[22, 40, 60], seeds=2)
+    assert len(done) == 4
+    assert more.points.filter(seed=1, n=22, model=TUNED).equals(first.points.filter(n=22, model=TUNED))
+    draw(out=tmp_path, sizes=[22], seeds=1, max_tokens=16)  # other settings: nothing that is there fits
+    assert len(done) == 5
+
+
+def test_a_run_that_was_stopped_goes_on(draw, tmp_path, monkeypatch):
+    real, done = module._run, []
+
+    def stops(*given):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(module, "_run", stops)
+    with pytest.raises(KeyboardInterrupt):
+        draw(out=tmp_path)
+    monkeypatch.setattr(module, "_run", lambda *given: done.append(given) or real(*given))
+    resumed = draw(out=tmp_path)
+    assert len(done) == 6
+    monkeypatch.setattr(module, "_run", real)
+    assert resumed.table.equals(draw().table)
+
+
+def test_a_budget_leaves_out_what_does_not_fit(draw):
+    with pytest.warns(at.AnnotuneWarning, match="5 of 6 models were not tuned"):
+        short = draw(budget="0s")
+    assert short.points["n"].unique().to_list() == [22]
+    with pytest.raises(at.AnnotuneError, match="A curve needs 3 sizes, and 1 were measured"):
+        short.in_words()
+
+
+def test_the_cost_is_told_before_it_starts(draw):
+    told = []
+    draw(say=told.append, sizes=[22, 40], seeds=1)
+    assert len(told) == 1
+    assert told[0].startswith("2 models to tune on 22 to 40 texts, about ")
+
+
+def test_words_are_those_of_the_forecast(drawn):
+    gain = drawn.fit.at(np.array([67, 99]))
+    found = gain[0, 1] - gain[0, 0]
+    words = drawn.in_words(more=32)
+    assert words.startswith("32 more labels (99 in place of 67) are expected to add ")
+    assert f"{found:.2f}".lstrip("0") in words
+    ahead = drawn.forecast([67, 99])
+    assert ahead["estimate"].to_list() == pytest.approx(gain[0].tolist())
+    assert (ahead["ci_low"] <= ahead["estimate"]).all()
+    assert "do not rely on it" in drawn.in_words(more=5_000)
+    assert drawn.forecast(100, model=NO_INFORMATION)["estimate"][0] < 0.5
+
+
+def test_a_tuned_curve_learns(draw):
+    found = draw(method="lora", epochs=1, sizes=[22, 60], seeds=1)
+    assert found.points.filter(model=TUNED)["seconds"].min() > 0
+    assert found.table.filter(measure="macro_f1", model=TUNED, n=60)["estimate"][0] > 0.6
+
+
+def test_sets_and_ordered_labels(draw, gold, book):
+    sets = draw(codebook=book("multilabel"), sizes=[30, 60], seeds=1)
+    assert "exact_set" in set(sets.table["measure"])
+    names = {"Farming": "low", "Law": "medium", "Health": "high"}
+    ordered = draw(
+        gold=gold.with_columns(pl.col("label").replace(names)),
+        codebook=book("ordinal", list(names.values())),
+        measure="kappa_quadratic",
+        seeds=1,
+    )
+    assert ordered.measure == "kappa_quadratic"
+    assert ordered.in_words(10)
+
+
+def test_the_picture(drawn, tmp_path):
+    figure = at.plot_learning_curve(drawn, tmp_path / "curve.svg")
+    assert (tmp_path / "curve.svg").stat().st_size > 5_000
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels == [*ROWS, "fitted and forecast"]
+    assert figure.axes[0].get_ylabel() == "macro-F1 on 23 other texts"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"sizes": [5, 40]}, "sizes .* are not all from 20 to 67"),
+        ({"sizes": [40, 68]}, "are not all from"),
+        ({"sizes": []}, "are not all from"),
+        ({"seeds": 0}, "seeds=0 is not from 1 to 100"),
+        ({"budget": "soon"}, "budget='soon' is no duration"),
+        ({"measure": "f2"}, "no curve of 'f2'"),
+        ({"measure": "exact_set"}, "no curve of 'exact_set'"),
+        ({"test": 0}, "Nothing is held out"),
+        ({"test": 0.8, "sizes": None}, "are too few for a curve"),
+        ({"group": "dok"}, "no column 'dok'"),
+        ({"group": "doc", "sizes": [5]}, "are not all from"),
+        ({"epoch": 3}, "setting 'epoch'"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(draw, options, says):
+    with pytest.raises(at.AnnotuneError, match=says):
+        draw(**options)
+
+
+@pytest.mark.parametrize(("n", "more"), [([], 5), ([0], 0)])
+def test_forecasts_of_nothing_are_refused(drawn, n, more):
+    with pytest.raises(at.AnnotuneError, match="nothing to forecast"):
+        drawn.forecast(n)
+    with pytest.raises(at.AnnotuneError, match="no model 'tuned'"):
+        drawn.forecast(10, model="tuned")
+
+
+def test_a_folder_that_cannot_be_is_refused_at_once(draw, tmp_path):
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(at.AnnotuneError, match="cannot be made"):
+        draw(out=tmp_path / "file" / "folder")
