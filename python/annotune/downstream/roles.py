@@ -169,6 +169,8 @@ def complete(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 
 
 def _missing(cells: pl.Series) -> pl.Series:
+    if cells.dtype == pl.String:  # Stata's missing texts are empty ones
+        return cells.is_null() | (cells == "").fill_null(True)
     return cells.is_null() | ~cells.is_finite().fill_null(False) if cells.dtype.is_float() else cells.is_null()
 
 
