@@ -103,7 +103,7 @@ def write(classifier: Classifier, place: Path, options: Options) -> None:
         adapted = get_peft_model(base, LoraConfig(r=rank, lora_alpha=rank, target_modules=sorted(added)))
         _fill(adapted, added)
         adapted.peft_config["default"].base_model_name_or_path = HUB.get(name, name)
-        adapted.save_pretrained(str(place))
+        adapted.save_pretrained(str(place), save_embedding_layers=False)  # else it asks the hub whether they changed
         classifier.tokenizer.backend_tokenizer.no_truncation()
         classifier.tokenizer.save_pretrained(place)
     state = classifier.model.head.state_dict()
