@@ -1,0 +1,73 @@
+"""The same study gives the same tables whichever way it is run: counts and words exactly, numbers to 1e-12."""
+
+import numpy as np
+import polars as pl
+import pyreadstat
+import pytest
+
+AGREEMENT = ["reliability", "analytic", "pairs", "categories", "coders", "compare"]
+ANSWERS = ["gold", "majority", "dawid_skene"]
+IN_R_ALONE = [
+    *("demo_corpus", "demo_truth", "demo_anna", "demo_ben", "demo_carla"),
+    *("codings", "tuned", "classified", "evaluation", "attached", "study"),
+]
+
+
+def assert_same(expected, found):
+    """`found` is all words, as a file of text is; `expected` says what they mean."""
+    assert found.columns == expected.columns
+    assert found.height == expected.height > 0
+    for name, column in expected.to_dict().items():
+        if column.dtype.is_float():
+            other = found[name].cast(pl.Float64).fill_nan(None)
+            assert (other.is_null() == column.fill_nan(None).is_null()).all(), name
+            np.testing.assert_allclose(other.drop_nulls(), column.fill_nan(None).drop_nulls(), rtol=1e-12, atol=1e-12)
+        elif column.dtype == pl.Boolean:
+            assert found[name].str.to_lowercase().to_list() == column.cast(pl.String).to_list(), name
+        else:
+            assert found[name].to_list() == column.cast(pl.String).to_list(), name
+
+
+@pytest.mark.parametrize("table", [*AGREEMENT, *ANSWERS, *IN_R_ALONE])
+def test_r_gives_what_python_gives(in_python, in_r, table):
+    assert_same(in_python.tables[table], in_r.tables[table])
+
+
+@pytest.mark.parametrize("table", [*AGREEMENT, *ANSWERS])
+def test_the_command_line_gives_what_python_gives(in_python, in_shell, table):
+    assert_same(in_python.tables[table], in_shell.tables[table])
+
+
+@pytest.mark.parametrize("name", ["codebook.yaml", "questions.csv", "truth.csv", "coder_carla.csv", "study.yaml"])
+def test_r_writes_the_demo_that_python_writes(in_python, in_r, name):
+    assert (in_r.folder / name).read_bytes() == (in_python.folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("side", ["in_r", "in_shell"])
+def test_a_coded_file_is_the_same(request, in_python, side):
+    ours, other = (one.folder / "coded.parquet" for one in (in_python, request.getfixturevalue(side)))
+    assert pl.read_parquet(other).equals(pl.read_parquet(ours))
+
+
+@pytest.mark.parametrize("side", ["in_r", "in_shell"])
+@pytest.mark.parametrize("name", ["results.parquet", "results.csv"])
+def test_a_study_writes_the_same_files(request, in_python, side, name):
+    other = request.getfixturevalue(side).folder / name
+    assert other.read_bytes() == (in_python.folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["results.dta", "written.dta"])
+def test_stata_files_have_the_same_data_and_labels(in_python, in_r, in_shell, name):
+    sides = (in_python, in_r, in_shell) if name == "results.dta" else (in_python, in_r)
+    (data, meta), *others = (pyreadstat.read_dta(side.folder / name) for side in sides)
+    assert meta.variable_value_labels
+    for other, its in others:
+        assert other.equals(data)
+        assert its.variable_value_labels == meta.variable_value_labels
+        assert its.original_variable_types == meta.original_variable_types
+
+
+def test_r_reads_the_same_from_every_rds(run_r, in_python, in_r, in_shell):
+    """The file that R wrote itself, and those of the writer in Python."""
+    run_r("same_rds.R", *(side.folder / "results.rds" for side in (in_python, in_r, in_shell)))
+    run_r("same_rds.R", *(side.folder / "written.rds" for side in (in_python, in_r)))
