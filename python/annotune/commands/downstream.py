@@ -51,7 +51,9 @@ def crossfit(
     from annotune.export.files import require_writable
     from annotune.export.write import require_writer
     from annotune.export.write import write as write_table
+    from annotune.record import file_sha256, make_record, write_record
     from annotune.results import headings
+    from annotune.runtime import hardware
 
     for path in write:
         require_writer(path)
@@ -64,6 +66,17 @@ def crossfit(
     told = {name: heading for name, heading in headings(known).items() if name in done.data.columns}
     notes = [f"Coded by {done.model.name}; hand-coded texts by models that had not seen them ({folds} folds)."]
     write_table(done.data, write, codebook=known, headings=told, notes=notes)
+    record = make_record(
+        "annotune crossfit",
+        model=done.model.card,
+        inputs={path.name: file_sha256(path) for path in (corpus, *gold)},
+        codebook_sha256=known.sha256,
+        settings={"folds": folds, "group": group, "unit_id": unit_id, "text": text},
+        evaluation=done.evaluation.measures.to_dicts(),
+        hardware=hardware(),
+    )
+    for path in write:
+        write_record({**record, "output": {"file": path.name, "sha256": file_sha256(path)}}, path)
     console.print(display.comparison(done.evaluation, console.width < WIDE))
     console.print("Written: " + ", ".join(str(path) for path in write), markup=False)
 
