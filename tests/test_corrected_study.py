@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 
 import annotune as at
+import annotune.corrected
+import annotune.study
 from annotune.record import file_sha256
 
 N, CODED = 700, 280
@@ -109,3 +111,75 @@ def test_a_second_run_with_other_formulas_tunes_nothing(ran) -> None:
     lines = (study.parent / "results.do").read_text()
     assert "gmm (topic_dsl_Health - invlogit(" in lines
     assert "log(year)" not in lines  # which only b and V can carry
+
+
+@pytest.fixture(scope="module")
+def coded_texts() -> pl.DataFrame:
+    """900 texts with predictions and gold of a label set and a nominal variable, as in a study."""
+    rng = np.random.default_rng(4)
+    n = 900
+    side = rng.choice(["left", "right"], n)
+    truth = rng.random(n) < 0.3 + 0.2 * (side == "left")
+    said = truth ^ (rng.random(n) < 0.2)
+    pi = np.where(side == "left", 0.6, 0.3)
+    drawn = rng.random(n) < pi
+    words = np.array(["no", "yes"])
+    return pl.DataFrame(
+        {
+            "unit_id": [str(i) for i in range(n)],
+            "side": side,
+            "chance": pi,
+            "tags_good": said.astype(np.int8),
+            "tags_gold_good": [int(t) if d else None for t, d in zip(truth, drawn, strict=True)],
+            "vote": pl.Series(words[said.astype(int)], dtype=pl.Enum(["no", "yes"])),
+            "vote_gold": pl.Series([w if d else None for w, d in zip(words[truth.astype(int)], drawn, strict=True)]),
+            "fold": [1 if d else None for d in drawn],
+        },
+        schema_overrides={"tags_gold_good": pl.Int8},
+    )
+
+
+def at_once(frame: pl.DataFrame, **part: object) -> at.corrected.Corrected:
+    from annotune.corrected import CorrectPart, SamplePart, corrected
+
+    good = at.Label(code=1, name="good")
+    book = at.Codebook(
+        variables=(
+            at.Variable(name="tags", kind="multilabel", labels=(good,)),
+            at.Variable(name="vote", labels=(at.Label(code=0, name="no"), at.Label(code=1, name="yes"))),
+        )
+    )
+    folds = dict.fromkeys(["tags", "vote"], frame.select("unit_id", "fold"))
+    data = frame.drop("fold").with_columns(pl.col("vote_gold").cast(pl.Enum(["no", "yes"])))
+    return corrected(CorrectPart(**part), SamplePart(pi="chance"), data, book, ["tags", "vote"], folds)
+
+
+def test_a_column_of_a_label_set_is_corrected_as_the_label_is(coded_texts, tmp_path) -> None:
+    found = at_once(coded_texts, formulas=["tags_good ~ side", "vote == 'yes' ~ side"])
+    one, other = found.corrections
+    np.testing.assert_allclose(one.estimates["estimate"], other.estimates["estimate"], rtol=1e-10)
+    assert found.data["tags_dsl_good"].equals(found.data["vote_dsl_yes"].alias("tags_dsl_good"))
+    assert [entry.corrected for entry in found.regressions] == ["tags_dsl_good", "vote_dsl_yes"]
+    at.write(found.data, tmp_path / "r.rds", regressions=found.regressions[:1], headings=found.headings)
+    assert "`tags_dsl_good` ~ `side`" in (tmp_path / "r.R").read_text()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"formulas": "vote ~ side", "model": "multinomial"},
+        {"formulas": "vote != 'yes' ~ side"},
+        {"formulas": "chance ~ vote"},
+        {"formulas": "vote == 'yes' ~ side", "model": "poisson"},
+        {"formulas": "vote == 'yes' ~ 1 | side", "model": "fixed_effects"},
+    ],
+)
+def test_what_no_column_can_carry_is_left_to_b_and_v(coded_texts, part, tmp_path) -> None:
+    if part.get("model") == "fixed_effects":
+        coded_texts = coded_texts.with_columns(year=pl.int_range(pl.len()) % 7)
+        part = {**part, "formulas": "vote == 'yes' ~ year | side"}
+    found = at_once(coded_texts, **part)
+    assert found.regressions == ()
+    assert "corrected" in found.corrections[0].estimates["method"].to_list()
+    at.write(found.corrections[0], [tmp_path / "b.do", tmp_path / "b.rds"])
+    assert "ereturn post b V" in (tmp_path / "b.do").read_text()
