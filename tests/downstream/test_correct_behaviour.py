@@ -260,3 +260,28 @@ def test_formulas_are_read_and_spoken_back():
 def test_any_text_is_a_formula_or_refused_in_words(text):
     with contextlib.suppress(at.AnnotuneError):
         assert parse(text).outcome
+
+
+def test_true_and_false_are_one_and_zero(data):
+    truths = data.select(
+        "x.y", "pi", "fold", y_hat=pl.col("topic") == "Public health", y_gold=pl.col("topic_gold") == "Public health"
+    )
+    fits = [at.correct(f"{left} ~ x.y", truths) for left in ("y", "y == 1", "y == '1'")]
+    peer = rows(at.correct(FORMULA, data, prediction="label"))
+    assert all(rows(fit).equals(peer) for fit in fits)
+    assert at.correct("y ~ x.y", truths.to_pandas()).tidy().equals(fits[0].tidy())
+
+
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        ("topic == 'Public health' ~ 0", "has no terms"),
+        ("topic == 'Public health' ~ topic", "'topic' would explain itself"),
+        ("topic == 'Public health' ~ topic_gold", "'topic_gold' would explain itself"),
+        ("topic == 'Public health' ~ 'x.y'", "cannot be computed"),
+        ("topic == 'Public health' ~ factor(unit)", "as many coefficients as texts|1,500 categories"),
+    ],
+)
+def test_formulas_without_sense_are_refused_in_words(data, formula, said):
+    with pytest.raises(at.AnnotuneError, match=said):
+        at.correct(formula, data.with_columns(unit=pl.int_range(pl.len())))

@@ -145,6 +145,8 @@ def _fit(
     small: bool,
     centred: np.ndarray | None = None,
 ) -> Fit:
+    if equations.n <= equations.k:
+        raise NoSolutionError("few", equations.k - 1)
     before = np.einsum("ij,ij->j", equations.parts[0].design, equations.parts[0].design)
     equations = _absorbed(equations, groups)
     first = equations.parts[0].design

@@ -45,6 +45,8 @@ def design(formula: Formula, frame: pl.DataFrame, coded: np.ndarray, gold: Mappi
     references = formula.within(formula.terms)
     levels = {alias: _levels(entry, frame, gold) for alias, entry in references.items()}
     names, matrix, spec = _matrix(formula, formula.terms, _pandas(references, frame, levels))
+    if not names:
+        raise AnnotuneError(f"{formula.text!r} has no terms.", "Such as: ~ party + year, or ~ 1 for a mean.")
     spoken = tuple(formula.spoken(name) for name in names)
     if not any(entry.column in gold for entry in references.values()):
         return Matrices(spoken, matrix, matrix[coded])
@@ -165,7 +167,7 @@ def _matrix(formula: Formula, spec: Any, frame: pd.DataFrame) -> tuple[tuple[str
             options |= {} if isinstance(made, ModelSpec) else {"output": "numpy"}
             matrix = made.get_model_matrix(frame, context=context, **options)
     except (FormulaicError, SyntaxError, TypeError, ValueError, KeyError, NameError) as error:
-        reason = formula.spoken(str(error).splitlines()[0]) if str(error) else type(error).__name__
+        reason = formula.spoken(str(error).splitlines()[0].rstrip(".")) if str(error) else type(error).__name__
         raise AnnotuneError(f"{formula.text!r} cannot be computed: {reason}.", "Write it as in R.") from None
     values = np.asarray(matrix, dtype=np.float64)
     if values.shape[0] != len(frame):  # a formula without a column

@@ -107,16 +107,25 @@ def _with_predictions(formula: Formula, frame: pl.DataFrame, options: Options) -
         roles.require_named(frame, [by_hand, column_of], formula.text)
         found[name] = by_hand
         frame = frame.with_columns(frame[column_of].alias(name))
-    missing = [name for name in formula.columns if name not in frame.columns]
-    roles.require_named(frame, missing, formula.text)
+    roles.require_named(frame, formula.columns, formula.text)
     if not found:
         what = f"{formula.text!r}: no column has hand codings beside it."
         advice = f"Such as {sides[0] if sides else 'topic'}_gold; or name it with gold=."
         raise AnnotuneError(what, advice)
-    shared = [name for name in (options.cluster, options.weights, *formula.groups) if name in found]
+    _require_apart(formula, sides, found, (options.cluster, options.weights, *formula.groups))
+    truths = [name for name in (*formula.columns, *found.values()) if frame.schema[name] == pl.Boolean]
+    return frame.with_columns(pl.col(truths).cast(pl.Int8)), found
+
+
+def _require_apart(formula: Formula, sides: list[str], gold: Mapping[str, str], others: tuple[str | None, ...]) -> None:
+    """Nothing explains itself, and what tells units apart is no prediction."""
+    shared = [name for name in others if name in gold]
     if shared:
         raise AnnotuneError(f"{shared[0]!r} was predicted.", "Clusters, weights and groups must be known.")
-    return frame, found
+    covariates = [entry.column for entry in formula.within(formula.terms).values()]
+    same = [name for name in covariates if name in sides or name in gold.values()]
+    if same:
+        raise AnnotuneError(f"{formula.text!r}: {same[0]!r} would explain itself.", "Take it out of the covariates.")
 
 
 def require_coded(job: Job) -> None:

@@ -182,6 +182,8 @@ def _attempt(job: Job, method: str, work: Callable[[], Fit], terms: list[str], m
 def _explained(reason: NoSolutionError, term: str, model: str) -> tuple[str, str]:
     if reason.kind == "determined":
         return f"{term!r} does not vary beside the other covariates", "Leave it out, or join categories."
+    if reason.kind == "few":
+        return "there are as many coefficients as texts, or more", "Take fewer covariates, or join categories."
     if model in ("linear", "fixed_effects"):
         return f"the covariates do not determine the coefficient of {term!r}", "Leave it out, or code more texts."
     what = f"no finite coefficient of {term!r} fits (separation: the outcome never, or always, goes with it)"
