@@ -16,13 +16,15 @@
 #' @param n_boot,seed How many replicates, and the seed they are drawn with.
 #' @param cluster A column whose groups are resampled in place of texts, or `"coder"` for the jackknife over coders.
 #' @param models The coders to be compared with all the others.
-#' @return A tibble of class `at_reliability` with a row per metric: variable, metric, level, category, coder_a, coder_b,
-#'   estimate, se, ci_low, ci_high (95 %), n_units, n_pairable, n_coders, method, note. What is not defined is NA, and the
-#'   note says why. `plot()` shows the estimates with their intervals.
+#' @return A tibble of class `at_reliability` with a row per metric: variable, metric, level, category, coder_a,
+#'   coder_b, estimate, se, ci_low, ci_high (95 %), n_units, n_pairable, n_coders, method, note. What is not defined
+#'   is NA, and the note says why. `plot()` shows the estimates with their intervals.
 #' @references Krippendorff, K. (2019). *Content Analysis* (4th ed.). Gwet, K. L. (2014). *Handbook of Inter-Rater
 #'   Reliability* (4th ed.).
 #' @examplesIf at_available()
-#' wide <- data.frame(unit_id = 1:4, anna = c("yes", "no", "no", "yes"), ben = c("yes", "no", "yes", NA))
+#' anna <- c("yes", "no", "no", "yes")
+#' ben <- c("yes", "no", "yes", NA)
+#' wide <- data.frame(unit_id = 1:4, anna, ben)
 #' codings <- at_codings(wide, variable = "vote", coders = c("anna", "ben"))
 #' at_reliability(codings, metrics = c("percent", "alpha"), ci = "analytic")
 #' @export

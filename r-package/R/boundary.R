@@ -149,7 +149,9 @@ cells <- function(x) {
 
 is_words <- function(x) is.null(x) || is.character(x) || is.factor(x) || (is.atomic(x) && all(is.na(x)))
 
-words_to_python <- function(x) if (is.null(x) || (length(x) == 1 && is.na(x))) NULL else cells(enc2utf8(as.character(x)))
+words_to_python <- function(x) {
+  if (is.null(x) || (length(x) == 1 && is.na(x))) NULL else cells(enc2utf8(as.character(x)))
+}
 
 droplevels_na <- function(x) if (anyNA(levels(x))) factor(x, levels = levels(x)[!is.na(levels(x))]) else x
 

@@ -138,7 +138,7 @@ make_variable <- function(name, labels, codes, kind, instruction = "") {
 
 require_kind <- function(kind) {
   kinds <- c("nominal", "ordinal", "multilabel")
-  if (!kind %in% kinds) abort(sprintf("There is no kind '%s' of variable.", kind), "Use nominal, ordinal or multilabel.")
+  if (!kind %in% kinds) abort(sprintf("There is no kind '%s' of variable.", kind), "Use nominal, ordinal, multilabel.")
   kind
 }
 
@@ -208,8 +208,9 @@ variable_from_python <- function(x) {
 #' @export
 format.at_codebook <- function(x, ...) {
   lines <- lapply(x$variables, function(entry) {
+    asked <- if (nzchar(entry$instruction)) paste0(": ", entry$instruction) else ""
     c(
-      sprintf("%s (%s)%s", entry$name, entry$kind, if (nzchar(entry$instruction)) paste(":", entry$instruction) else ""),
+      sprintf("%s (%s)%s", entry$name, entry$kind, asked),
       sprintf("  %s %s", format(entry$labels$code), entry$labels$name)
     )
   })

@@ -25,7 +25,8 @@ at_corpus <- function(x, unit_id = "unit_id", text = "text", covariates = NULL, 
   if (is.character(x)) x <- texts_as_corpus(x, unit_id, text)
   require_columns(x, c(unit_id, text, covariates), "The corpus")
   # R's own columns never leave R: only what must be checked crosses.
-  checked <- at_call("read_corpus", path = frame_to_python(texts_only(x, unit_id, text), ids = unit_id), unit_id = unit_id, text = text)
+  sent <- frame_to_python(texts_only(x, unit_id, text), ids = unit_id)
+  checked <- at_call("read_corpus", path = sent, unit_id = unit_id, text = text)
   others <- covariates %||% setdiff(names(x), c(unit_id, text))
   tibble::as_tibble(c(as.list(checked), as.list(x)[setdiff(others, c("unit_id", "text"))]))
 }

@@ -7,9 +7,9 @@
 #' @param path A folder for the files; none, by default.
 #' @param n,n_coded How many questions there are, and how many were coded by hand.
 #' @param seed Of every draw.
-#' @return A list of class `at_demo`: `codebook`, `corpus` (unit_id, text, party, year, district), `coders` (a tibble each
-#'   for anna, ben and carla), `truth`, `effect` (by how much the opposition's share of questions on health is above the
-#'   government's) and `study` (the study file's path).
+#' @return A list of class `at_demo`: `codebook`, `corpus` (unit_id, text, party, year, district), `coders` (a tibble
+#'   each for anna, ben and carla), `truth`, `effect` (by how much the opposition's share of questions on health is
+#'   above the government's) and `study` (the study file's path).
 #' @examplesIf at_available()
 #' data <- at_demo(n = 200, n_coded = 60)
 #' data$corpus

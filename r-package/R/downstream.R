@@ -1,7 +1,7 @@
 #' Code a corpus so that its errors can be corrected
 #'
-#' A model fits the texts it was tuned on better than others. So coded texts are predicted in folds, each by a model that
-#' has not seen it, and the rest by a model tuned on all of them. What comes out is ready for [at_correct()],
+#' A model fits the texts it was tuned on better than others. So coded texts are predicted in folds, each by a model
+#' that has not seen it, and the rest by a model tuned on all of them. What comes out is ready for [at_correct()],
 #' [at_prevalence()] and the others.
 #'
 #' @param corpus A data frame. A column `pi` holds the probability with which each text was drawn for hand coding.
@@ -80,8 +80,8 @@ formula_text <- function(formula) {
 #' @param level Of the confidence intervals.
 #' @param small_sample Stata's small-sample corrections, and t in place of normal intervals of linear models.
 #' @param power The lambda of `"ppi"`, from 0 to 1; by default the best one.
-#' @return An object of class `at_correction`: `tidy()` gives a row per coefficient and method, `coef()` and `vcov()` the
-#'   corrected ones, and [at_write()] hands it to Stata, R and papers.
+#' @return An object of class `at_correction`: `tidy()` gives a row per coefficient and method, `coef()` and `vcov()`
+#'   the corrected ones, and [at_write()] hands it to Stata, R and papers.
 #' @references Egami, N., Hinck, M., Stewart, B. M. and Wei, H. (2023). Using imperfect surrogates for downstream
 #'   inference. *Advances in Neural Information Processing Systems* 36.
 #' @examplesIf at_available()
@@ -191,7 +191,8 @@ at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, pre
 #' @param variable,gold,predicted,pi What was coded, and the columns, where names do not tell.
 #' @param by,time Columns whose values are looked at separately.
 #' @param every For a column of dates, how long a period is: `"1mo"`, `"1q"`, `"1y"`.
-#' @param methods Any of `"count"`, `"hand"`, `"adjusted"` (Forman 2008), `"em"` (Saerens et al. 2002), `"dsl"`, `"ppi"`.
+#' @param methods Any of `"count"`, `"hand"`, `"adjusted"` (Forman 2008), `"em"` (Saerens et al. 2002), `"dsl"`,
+#'   `"ppi"`.
 #' @param cluster A column whose values depend on each other.
 #' @param level Of the intervals.
 #' @param n_boot,seed Replicates of the bootstrap of `"em"`, and its seed.

@@ -4,14 +4,16 @@
 #' prediction counts as wrong.
 #'
 #' @param truth,predicted Two tables of codings with one answer a text, or two vectors (factors, words) of equal length.
-#' @param variable,codebook Which variable, and the labels there are; by default those that occur, or the factors' levels.
-#' @param corpus,train Texts (with `unit_id` and `text`) for the bag-of-words baseline, and the codings it may learn from.
+#' @param variable,codebook Which variable, and the labels there are; by default those that occur, or the factors'
+#'   levels.
+#' @param corpus,train Texts (with `unit_id` and `text`) for the bag-of-words baseline, and the codings it may learn
+#'   from.
 #' @param baselines A named list of further predictions on the same texts.
 #' @param name What to call the model.
 #' @param cluster A column of the corpus whose values are resampled in place of texts.
 #' @param n_boot,seed Replicates of the bootstrap (0 for none), and its seed.
-#' @return An object of class `at_evaluation`: a list of the tibbles `measures`, `labels` and `confusion`. `plot()` shows
-#'   the confusion, `summary()` the figures of each label.
+#' @return An object of class `at_evaluation`: a list of the tibbles `measures`, `labels` and `confusion`. `plot()`
+#'   shows the confusion, `summary()` the figures of each label.
 #' @examplesIf at_available()
 #' at_evaluate(truth = c("a", "a", "b"), predicted = c("a", "b", "b"), n_boot = 0)
 #' @export
@@ -52,8 +54,10 @@ evaluation_from_python <- function(x) {
 
 # Accuracy comes last: a frequent label flatters it.
 leading_measures <- function(x) {
-  sets <- "exact_set" %in% x$measures$measure
-  if (sets) c("micro_f1", "macro_f1", "exact_set", "any_right", "jaccard") else c("macro_f1", "kappa", "mcc", "accuracy")
+  if ("exact_set" %in% x$measures$measure) {
+    return(c("micro_f1", "macro_f1", "exact_set", "any_right", "jaccard"))
+  }
+  c("macro_f1", "kappa", "mcc", "accuracy")
 }
 
 #' @export

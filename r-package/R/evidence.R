@@ -77,7 +77,8 @@ at_compare <- function(codings, gold, variable = NULL, codebook = NULL, people =
     codings = sides, gold = codings_to_python(gold), variable = variable, codebook = codebook,
     people = if (!is.null(people)) structure(lapply(people, several), names = names(people)), reference = reference,
     corpus = if (!is.null(corpus)) corpus_to_python(corpus, more = cluster),
-    train = if (!is.null(train)) codings_to_python(train), costs = costs, cluster = cluster, n_boot = n_boot, seed = seed
+    train = if (!is.null(train)) codings_to_python(train), costs = costs, cluster = cluster,
+    n_boot = n_boot, seed = seed
   )
 }
 
@@ -127,7 +128,8 @@ tidy.at_calibration <- function(x, ...) x$scores
 #' @return An object of class `at_abstention`: a list with `codings` (and their columns `confidence` and `by_hand`),
 #'   `curve`, `threshold`, `bound`, `words`.
 #' @examplesIf at_available()
-#' said <- data.frame(unit_id = 1:400, label = "x", prob = rep(c(0.6, 0.99), c(100, 300)), coder = "model")
+#' sure <- rep(c(0.6, 0.99), c(100, 300))
+#' said <- data.frame(unit_id = 1:400, label = "x", prob = sure, coder = "model")
 #' gold <- data.frame(unit_id = 1:400, label = c(rep(c("x", "y"), 50), rep("x", 300)))
 #' at_abstain(said, held_out = said, gold = gold)
 #' @export

@@ -123,7 +123,8 @@ annotune_row <- function(look) {
   }
   ours <- as.character(utils::packageVersion("annotune"))
   same <- identical(series(look[["annotune"]]), series(ours))
-  status_row("annotune", look[["annotune"]], same, if (!same) sprintf("The R package is %s: at_install().", ours) else NA)
+  advice <- if (!same) sprintf("The R package is %s: at_install() installs the one for it.", ours)
+  status_row("annotune", look[["annotune"]], same, advice %||% NA)
 }
 
 torch_row <- function(look) {
@@ -145,7 +146,8 @@ processor_row <- function(look) {
     return(status_row("Graphics processor", look[["gpu"]], TRUE))
   }
   if (has(look, "gpu_unused")) {
-    return(status_row("Graphics processor", look[["gpu_unused"]], FALSE, "torch cannot use it: at_install(gpu = \"yes\")."))
+    advice <- "torch cannot use it: at_install(gpu = \"yes\", new = TRUE)."
+    return(status_row("Graphics processor", look[["gpu_unused"]], FALSE, advice))
   }
   status_row("Graphics processor", "none; the processor is used, which is enough for the default model")
 }
@@ -205,7 +207,8 @@ at_install <- function(gpu = c("auto", "yes", "no"), source = NULL, python = NUL
   made <- make_environment(python, new)
   pip <- function(...) run_pip(made, c(...))
   cli::cli_progress_step("Installing torch")
-  pip("torch", if (!wants_gpu(gpu)) c("--index-url", "https://download.pytorch.org/whl/cpu"))
+  # beside the usual index, because only torch's builds are on its own one
+  pip("torch", if (!wants_gpu(gpu)) c("--extra-index-url", "https://download.pytorch.org/whl/cpu"))
   cli::cli_progress_step("Installing annotune")
   pip("--upgrade", source)
   cli::cli_progress_done()

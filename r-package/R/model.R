@@ -153,7 +153,8 @@ at_load <- function(path, device = "auto") {
 
 require_model <- function(model) {
   if (!inherits(model, "at_model")) {
-    abort(sprintf("An object of class '%s' is no model.", class(model)[1]), "Give what at_tune() or at_load() returned.")
+    what <- sprintf("An object of class '%s' is no model.", class(model)[1])
+    abort(what, "Give what at_tune() or at_load() returned.")
   }
 }
 
@@ -250,7 +251,9 @@ glance.at_model <- function(x, ...) {
 }
 
 require_evaluation <- function(model) {
-  if (is.null(model$evaluation)) abort("Nothing was held out to measure this model on.", "Tune it with `test` or `folds`.")
+  if (is.null(model$evaluation)) {
+    abort("Nothing was held out to measure this model on.", "Tune it with `test` or `folds`.")
+  }
   model$evaluation
 }
 

@@ -1,7 +1,7 @@
 #' Pictures of agreement, confusion and models
 #'
-#' @param x A table from [at_reliability()] and its like or [at_prevalence()], an evaluation from [at_evaluate()], a model
-#'   from [at_tune()], what [at_calibration()] or [at_learning_curve()] gave.
+#' @param x A table from [at_reliability()] and its like or [at_prevalence()], an evaluation from [at_evaluate()], a
+#'   model from [at_tune()], what [at_calibration()] or [at_learning_curve()] gave.
 #' @param type Of an evaluation: `"confusion"` (shares of each true label), `"labels"` (each label's F1) or `"models"`
 #'   (the model beside its baselines).
 #' @param metrics Which metrics of a table of agreement; all by default.

@@ -8,9 +8,9 @@
 #' @param gold What people decided; adds `<variable>_gold`.
 #' @param text Whether the text stays in.
 #' @param unit_id The column with the identifier.
-#' @return A tibble with the rows of the corpus: unit_id, covariates, and for a variable `topic` the columns `topic` (a
-#'   factor, ordered where the variable is ordinal), `topic_prob`, `topic_status`, `topic_p_<label>` and `topic_gold`; for
-#'   a multi-label variable a 0/1 column `topic_<label>` for each label.
+#' @return A tibble with the rows of the corpus: unit_id, covariates, and for a variable `topic` the columns `topic`
+#'   (a factor, ordered where the variable is ordinal), `topic_prob`, `topic_status`, `topic_p_<label>` and
+#'   `topic_gold`; for a multi-label variable a 0/1 column `topic_<label>` for each label.
 #' @examplesIf at_available()
 #' vote <- at_codebook(list(vote = c(yes = 1, no = 2)))
 #' said <- data.frame(unit_id = "b", variable = "vote", label = "no")
@@ -62,7 +62,8 @@ order_ordinal <- function(added, codebook) {
 #'   beside the .rds, ready to run them.
 #' @return A tibble of what was changed, invisibly: file, column, change, detail, cells.
 #' @examplesIf at_available()
-#' coded <- data.frame(unit_id = c("a", "b"), topic = factor(c("Health", NA), levels = c("Economy", "Health")))
+#' topic <- factor(c("Health", NA), levels = c("Economy", "Health"))
+#' coded <- data.frame(unit_id = c("a", "b"), topic)
 #' at_write(coded, file.path(tempdir(), "coded.dta"))
 #' haven::read_dta(file.path(tempdir(), "coded.dta"))
 #' @export
@@ -133,15 +134,15 @@ save_rds <- function(data, target) {
 
 #' Run a study: the whole way, from one file
 #'
-#' Agreement of the coders, gold, a tuned model and its figures, the coded corpus, and the files for Stata and R. What is
-#' up to date is not done again: an interrupted run goes on where it was.
+#' Agreement of the coders, gold, a tuned model and its figures, the coded corpus, and the files for Stata and R.
+#' What is up to date is not done again: an interrupted run goes on where it was.
 #'
 #' @param study The path of a study.yaml; the paths in it are relative to its folder.
 #' @param again Do every step again.
 #' @param data Whether the coded corpus is brought into R; `FALSE` for one that is too large, which is then in the files
 #'   alone.
-#' @return An object of class `at_results`: a list with `reliability`, `gold`, `codings`, `evaluations` (an evaluation per
-#'   variable), `data`, `files`, `changes` and `done`.
+#' @return An object of class `at_results`: a list with `reliability`, `gold`, `codings`, `evaluations` (an
+#'   evaluation per variable), `data`, `files`, `changes` and `done`.
 #' @examplesIf at_available(tuning = TRUE)
 #' \donttest{
 #' data <- at_demo(file.path(tempdir(), "demo"), n = 200, n_coded = 60)

@@ -1,13 +1,14 @@
 #' Tune a model to code as people do
 #'
-#' A small language model learns from coded texts, and is measured on texts that it has not seen, beside what could be
-#' had without it: a logistic regression on the base model's embeddings, one on word counts, and the most frequent label.
+#' A small language model learns from coded texts, and is measured on texts that it has not seen, beside what could
+#' be had without it: a logistic regression on the base model's embeddings, one on word counts, and the most frequent
+#' label.
 #'
 #' @param corpus The texts: a data frame, a character vector, or a file's path. Or a formula, `topic ~ text`: what was
 #'   coded on the left, the text (or an expression such as `paste(title, body)`) on the right.
-#' @param data For the formula: a data frame with a row per text. The left side is a factor, a labelled vector, words, or
-#'   for a multi-label variable a list of words. Rows without a label are left out and counted; the order of labels is
-#'   that of the levels.
+#' @param data For the formula: a data frame with a row per text. The left side is a factor, a labelled vector,
+#'   words, or for a multi-label variable a list of words. Rows without a label are left out and counted; the order
+#'   of labels is that of the levels.
 #' @param gold A table of codings with one answer a text, as [at_resolve()] makes it.
 #' @param codebook An [at_codebook()].
 #' @param variable Which variable of the codebook, where there are several.
@@ -20,17 +21,17 @@
 #' @param n_boot Bootstrap replicates for the intervals.
 #' @param unit_id,text The columns with the identifier and the text. With a formula, `unit_id` may be left out: rows are
 #'   then numbered.
-#' @param ... Settings: `base` (`"minilm"`, a folder, or a hub name), `method` (`"lora"`, `"full"`, `"probe"`), `epochs`,
-#'   `patience`, `learning_rate`, `head_learning_rate`, `rank`, `batch_tokens`, `batch_texts`, `max_tokens`,
-#'   `class_weights`, `seed`, `device`.
+#' @param ... Settings: `base` (`"minilm"`, a folder, or a hub name), `method` (`"lora"`, `"full"`, `"probe"`),
+#'   `epochs`, `patience`, `learning_rate`, `head_learning_rate`, `rank`, `batch_tokens`, `batch_texts`,
+#'   `max_tokens`, `class_weights`, `seed`, `device`.
 #' @return An object of class `at_model`, for [predict()][predict.at_model], [at_classify()], [at_save()], `plot()`,
 #'   `summary()`, `tidy()`, `glance()` and `augment()`. It lives as long as the R session: [at_save()] keeps it.
 #' @examplesIf at_available(tuning = TRUE)
+#' said <- c("The hospital needs nurses.", "Taxes rise.", "A new clinic opens.", "The bank fails.")
 #' coded <- data.frame(
-#'   text = rep(c("The hospital needs nurses.", "Income taxes rise.", "A new clinic opens.", "The bank fails."), 10),
+#'   text = paste(rep(said, 10), seq_len(40)),
 #'   topic = factor(rep(c("Health", "Economy"), 20))
 #' )
-#' coded$text <- paste(coded$text, seq_len(40))
 #' model <- at_tune(topic ~ text, coded, method = "probe", folds = 2, n_boot = 0)
 #' predict(model, c("The ward is full.", NA))
 #' @export
@@ -41,7 +42,7 @@ at_tune <- function(corpus, ...) UseMethod("at_tune")
 at_tune.default <- function(corpus, gold, codebook, variable = NULL, test = NULL, validation = 0.15, folds = NULL,
                             group = NULL, n_boot = 1000, unit_id = "unit_id", text = "text", ...) {
   require_columns(gold, c("unit_id", "label"), "The gold")
-  unlabelled <- is.na(gold$label) & !(gold$status %||% "missing") %in% "none"
+  unlabelled <- is.na(gold$label) & !(gold[["status"]] %||% "missing") %in% "none"
   warn_unlabelled(unlabelled, gold$unit_id)
   tune(
     corpus_to_python(corpus, unit_id, text, c(group, if (is.list(test)) names(test))),

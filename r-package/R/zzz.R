@@ -14,11 +14,15 @@ python_module <- function() {
   ))
 }
 
-# Two copies of OpenMP in one process end macOS's R sessions; the variable lets them live side by side.
+# Two copies of OpenMP in one process end macOS's R sessions; the variable lets them live side by side. What torch's
+# compiler keeps goes with the session's other temporary files.
 before_python <- function() {
-  if (Sys.info()[["sysname"]] == "Darwin" && !nzchar(Sys.getenv("KMP_DUPLICATE_LIB_OK"))) {
-    Sys.setenv(KMP_DUPLICATE_LIB_OK = "TRUE")
-  }
+  if (Sys.info()[["sysname"]] == "Darwin") set_if_unset("KMP_DUPLICATE_LIB_OK", "TRUE")
+  set_if_unset("TORCHINDUCTOR_CACHE_DIR", file.path(tempdir(), "torchinductor"))
+}
+
+set_if_unset <- function(name, value) {
+  if (!nzchar(Sys.getenv(name))) do.call(Sys.setenv, stats::setNames(list(value), name))
 }
 
 # annotune's Python half, started now if it was not, of the version that belongs to this package.

@@ -39,7 +39,8 @@ test_that("agreement is Krippendorff's, and NA stands where nothing is defined",
 
 test_that("pairs, categories, coders and models are compared", {
   skip_if_no_python()
-  wide <- data.frame(unit_id = 1:4, ann = c("x", "y", "x", "y"), ben = c("x", "y", "y", "y"), cem = c("x", "y", "x", "y"))
+  ann <- c("x", "y", "x", "y")
+  wide <- data.frame(unit_id = 1:4, ann, ben = c("x", "y", "y", "y"), cem = ann)
   codings <- at_codings(wide, variable = "v", coders = c("ann", "ben", "cem"))
   pairs <- at_pairwise_reliability(codings, metrics = "percent", ci = "analytic")
   expect_identical(pairs$estimate, c(0.75, 1, 0.75))

@@ -13,7 +13,8 @@ test_that("a correction undoes errors that depend on a covariate", {
   design <- cbind(1, x)
   bread <- solve(crossprod(design))
   residual <- stats::resid(stats::lm(pseudo ~ x))
-  expect_equal(unname(vcov(fit)), bread %*% crossprod(design * residual) %*% bread, tolerance = 1e-8, ignore_attr = TRUE)
+  sandwich <- bread %*% crossprod(design * residual) %*% bread
+  expect_equal(unname(vcov(fit)), sandwich, tolerance = 1e-8, ignore_attr = TRUE)
   expect_identical(unique(tidy(fit)$method), c("hand-coded only", "naive", "corrected"))
   expect_identical(stats::nobs(fit), 10000L)
   columns <- at_dsl_columns(data, "y", pi = 0.3)

@@ -1,7 +1,8 @@
 test_that("codes stand beside covariates that R keeps as they are", {
   skip_if_no_python()
   corpus <- tibble::tibble(
-    unit_id = c("a", "b"), text = "x", party = haven::labelled(1:2, c(left = 1L, right = 2L)), day = as.Date("2020-01-01")
+    unit_id = c("a", "b"), text = "x", party = haven::labelled(1:2, c(left = 1L, right = 2L)),
+    day = as.Date("2020-01-01")
   )
   book <- at_codebook(list(tone = c("bad", "good")), kind = "ordinal")
   said <- data.frame(unit_id = "b", variable = "tone", label = "good")
@@ -27,7 +28,10 @@ test_that("an .rds is R's own, and other files are Python's, with labels and rea
   skip_if_no_python()
   data <- tibble::tibble(
     unit_id = c("1", "2", "3"), topic = factor(c("b", NA, "a"), levels = c("b", "a")),
-    income = haven::labelled(c(1, haven::tagged_na("r"), NA), c(low = 1, refused = haven::tagged_na("r")), label = "Income"),
+    income = haven::labelled(
+      c(1, haven::tagged_na("r"), NA), c(low = 1, refused = haven::tagged_na("r")),
+      label = "Income"
+    ),
     odd = list(1, 2, 3)
   )
   path <- withr::local_tempfile(fileext = c(".rds", ".dta"))
@@ -62,7 +66,8 @@ test_that("the demo is the same each time, and a study of it can be read", {
   expect_identical(nrow(data$coders$anna), 30L)
   corpus <- at_corpus(file.path(folder, "questions.csv"))
   expect_identical(corpus$text, data$corpus$text)
-  codings <- at_codings(file.path(folder, c("coder_anna.xlsx", "coder_ben.dta")), at_codebook(file.path(folder, "codebook.yaml")))
+  book <- at_codebook(file.path(folder, "codebook.yaml"))
+  codings <- at_codings(file.path(folder, c("coder_anna.xlsx", "coder_ben.dta")), book)
   expect_identical(unique(codings$coder), c("anna", "ben"))
 })
 
