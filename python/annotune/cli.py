@@ -30,6 +30,7 @@ VERBS = (
     evidence.calibration,
     evidence.abstain,
     evidence.label_errors,
+    decoders.zero_shot,
     decoders.export,
     output.write,
     downstream.crossfit,

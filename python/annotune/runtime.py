@@ -21,13 +21,29 @@ def choose_device(wanted: str = "auto") -> torch.device:
     """
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
-        return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
+        wanted = next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if wanted == "cuda" and "LOCAL_RANK" in os.environ:  # one of several processes, each with a GPU
+        wanted = f"cuda:{os.environ['LOCAL_RANK']}"
     kind = wanted.split(":")[0]
     if kind not in there:
         raise AnnotuneError(f"There is no device {wanted!r}.", f"Choose from {listing(['auto', *there])}.")
     if not there[kind]:
         raise AnnotuneError(f"This machine has no {wanted!r} that torch can use.", "Leave device at 'auto'.")
     return torch.device(wanted)
+
+
+def is_first() -> bool:
+    """Whether this is the only process, or the one of several that speaks and writes for all."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def agreed(value: float) -> float:
+    """The first process's value: what is decided by it is decided alike everywhere."""
+    if not torch.distributed.is_initialized():
+        return value
+    values = [value]
+    torch.distributed.broadcast_object_list(values, src=0)
+    return values[0]
 
 
 def has_fast_bf16(device: torch.device) -> bool:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from annotune.baselines import no_information, tf_idf
-from annotune.classifier import Classifier, model_sha256
+from annotune.classifier import Classifier, held_as, model_sha256
 from annotune.codebook import Codebook
 from annotune.coded import Coded, join
 from annotune.corpus import read_corpus
@@ -177,13 +177,18 @@ def prepare(
 
 def _read(coded: Coded, base: Base, settings: Settings, device: torch.device) -> tuple[Any, Any, Tokens]:
     """Tokenizer, network and tokens: of the texts alone, or as they stand in a prompt that asks for the label."""
+    if settings.method == "full" and settings.weights not in ("auto", "float32"):
+        raise AnnotuneError(f"weights={settings.weights!r} is for weights that stay as they are.", "Use method='lora'.")
+    if settings.weights == "4bit" and device.type != "cuda":
+        raise AnnotuneError("Tuning in 4 bits needs a GPU.", "Leave weights at 'auto'.")
+    held: dict[str, Any] = {"weights": "float32" if settings.method == "full" else settings.weights, "copies": 2}
     if settings.objective == "head":
-        tokenizer, backbone = load_pair(base, device)
+        tokenizer, backbone = load_pair(base, device, **held)
         return tokenizer, backbone, tokenize(tokenizer, coded.texts, settings.max_tokens)
     if coded.variable.kind == "multilabel" or settings.method == "probe":
         what = "objective='label' gives each text one label, by a tuned decoder."
         raise AnnotuneError(what, "Use objective='head' for label sets and for method='probe'.")
-    tokenizer, backbone = load_pair(base, device, speaking=True)
+    tokenizer, backbone = load_pair(base, device, speaking=True, **held)
     speaker = speaker_for(coded.variable, tokenizer, backbone, settings.template)
     require_exact(speaker)
     limit = room_for_text(speaker.slots, tokenizer, settings.max_tokens)
@@ -356,6 +361,7 @@ def _card(work: Work, fitted: Fitted, held: Held, k: int | None, seconds: float)
         "coded_sha256": frame_sha256(frame.select("unit_id", "text")),
         "targets_sha256": hashlib.sha256(work.coded.targets.tobytes()).hexdigest(),
         "model_sha256": model_sha256(fitted.model),
+        "weights": held_as(fitted.model),
         "versions": versions(),
         "hardware": hardware(),
         "time": {"seconds": round(seconds, 1), "texts_per_second": None if speed is None else round(speed, 1)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -12,12 +12,13 @@ import polars as pl
 from annotune.codebook import Codebook, Variable
 from annotune.codings import SCHEMA
 from annotune.corpus import read_corpus
-from annotune.errors import AnnotuneError, warn
+from annotune.errors import AnnotuneError, listing, warn
 from annotune.prompts import Template, make_prompt
 from annotune.runtime import choose_device
 from annotune.tuning.base import find_base, load_pair
 from annotune.tuning.batches import tokenize
 from annotune.tuning.encoder import outputs
+from annotune.tuning.memory import Weights
 from annotune.tuning.slots import make_slots, room_for_text
 from annotune.tuning.speaker import Speaker, require_exact
 
@@ -60,6 +61,7 @@ def zero_shot(
     max_tokens: int = 512,
     batch_tokens: int = 4096,
     precision: str = "float32",
+    weights: Weights = "auto",
     device: str = "auto",
     **columns: Any,
 ) -> pl.DataFrame:
@@ -94,6 +96,8 @@ def zero_shot(
         A batch holds about so many tokens.
     precision
         `float32`, or `bfloat16` for speed where the processor has it.
+    weights
+        How the base is held: `auto` takes `float32`, `bfloat16` or (with bitsandbytes) `4bit` as memory allows.
     device
         `auto`, `cpu`, `cuda` or `mps`.
 
@@ -117,10 +121,15 @@ def zero_shot(
     """
     if precision not in ("float32", "bfloat16"):
         raise AnnotuneError(f"The precision {precision!r} is unknown.", "Use 'float32' or 'bfloat16'.")
+    if weights not in get_args(Weights):
+        raise AnnotuneError(f"Weights cannot be held as {weights!r}.", f"Choose from {listing(get_args(Weights))}.")
     if examples < 0 or max_tokens < 1 or batch_tokens < 1:
         raise AnnotuneError("examples, max_tokens and batch_tokens cannot be that small.", "Give 1 or more.")
     texts = read_corpus(corpus, **columns).select("unit_id", "text")
-    asked, coder = _ready(_chosen(codebook, variable), base, examples, template, max_tokens, device)
+    known = find_base(base)
+    pair = load_pair(known, choose_device(device), speaking=True, weights=weights)
+    asked = ready(choose_variables(codebook, variable).variables, *pair, examples, template, max_tokens)
+    coder = f"{known.name.split('/')[-1].lower()}-{'few' if examples else 'zero'}-shot"
     distinct = texts["text"].drop_nulls().unique(maintain_order=True)
     fast = precision == "bfloat16"
     answers = _split(asked, asked.logits(distinct.to_list(), "Coding", fast, batch_tokens))
@@ -132,29 +141,33 @@ def zero_shot(
     return _as_codings(texts["unit_id"], found, asked.variables, answers, coder)
 
 
-def _ready(
-    variables: tuple[Variable, ...], base: str, examples: int, template: Template, max_tokens: int, device: str
-) -> tuple[Asked, str]:
-    """The decoder with its prompt, and what it is called as a coder."""
-    found = find_base(base)
-    tokenizer, backbone = load_pair(found, choose_device(device), speaking=True)
-    slots = make_slots(make_prompt(variables, tokenizer, template=template, examples=examples), tokenizer)
-    model = Speaker(backbone, slots)
+def ready(
+    variables: Sequence[Variable],
+    tokenizer: Any,
+    backbone: Any,
+    examples: int = 0,
+    template: Template = "chat",
+    max_tokens: int = 512,
+) -> Asked:
+    """A decoder with its prompt, after a look at whether it can share the codebook between texts."""
+    prompt = make_prompt(variables, tokenizer, template=template, examples=examples)
+    model = Speaker(backbone, make_slots(prompt, tokenizer))
     require_exact(model)
-    name = f"{found.name.split('/')[-1].lower()}-{'few' if examples else 'zero'}-shot"
-    return Asked(model, tokenizer, variables, max_tokens), name
+    return Asked(model, tokenizer, tuple(variables), max_tokens)
 
 
-def _chosen(codebook: Codebook | Sequence[Codebook], variable: str | Sequence[str] | None) -> tuple[Variable, ...]:
-    """The variables to be asked for, of one codebook or of several."""
+def choose_variables(codebook: Codebook | Sequence[Codebook], variable: str | Sequence[str] | None = None) -> Codebook:
+    """The variables to be asked for, of one codebook or of several, as one codebook."""
     books = [codebook] if isinstance(codebook, Codebook) else list(codebook)
+    if not books:
+        raise AnnotuneError("There is no codebook.", "Give at least one.")
     everything = Codebook(variables=tuple(entry for book in books for entry in book.variables))
     if variable is None:
-        return everything.variables
+        return everything
     names = [variable] if isinstance(variable, str) else list(dict.fromkeys(variable))
     if not names:
         raise AnnotuneError("variable= names no variable.", "Leave it out to code all of them.")
-    return tuple(everything.variable(name) for name in names)
+    return Codebook(variables=tuple(everything.variable(name) for name in names))
 
 
 def _split(asked: Asked, logits: np.ndarray) -> list[np.ndarray]:

@@ -9,12 +9,15 @@ import pytest
 import torch
 
 import annotune as at
+from annotune import tuner
 from annotune.evaluation import NO_INFORMATION
+from annotune.tuning import base as bases
 from annotune.tuning import fit as fitting
 from annotune.tuning.base import Base, find_base, is_decoder, load_backbone, load_pair, read_config
 from annotune.tuning.batches import tokenize
 from annotune.tuning.encoder import add_lora, build, merge_lora, outputs
 from annotune.tuning.fit import _copy
+from annotune.tuning.memory import choose_weights
 from annotune.tuning.probe import Probe
 
 CPU = torch.device("cpu")
@@ -144,3 +147,69 @@ def test_pickled_weights_are_refused(decoder, tmp_path):
     (tmp_path / "old" / "model.safetensors").rename(tmp_path / "old" / "pytorch_model.bin")
     with pytest.raises(at.AnnotuneError, match=r"no \.safetensors"):
         find_base(str(tmp_path / "old"))
+
+
+@pytest.mark.parametrize("objective", ["head", "label"])
+def test_tuning_in_four_bits_gives_the_model_that_was_tuned(objective, questions, book, decoder, tmp_path, monkeypatch):
+    """The matrices are merged into the numbers that the 4 bits stand for: the same logits before and after."""
+    modules = pytest.importorskip("bitsandbytes.nn.modules", reason="bitsandbytes is not installed")
+    monkeypatch.setattr(modules, "has_avx512bf16", lambda: False)  # on a CPU it would repack weights, for good
+    logits, merge = [], fitting.merge_lora
+
+    def compared(network):
+        logits.append(outputs(network, network_tokens, fast=True))
+        merge(network)
+        logits.append(outputs(network, network_tokens, fast=True))
+
+    base = find_base(str(decoder("llama", intermediate_size=128)))
+    tokenizer, _ = load_pair(base, CPU)
+    network_tokens = tokenize(tokenizer, questions[0]["text"].to_list()[:20], 64, special=objective == "head")
+    def in_four_bits(base, device, speaking=False, **_):
+        return load_pair(base, device, speaking, weights="4bit")
+
+    monkeypatch.setattr(fitting, "merge_lora", compared)
+    monkeypatch.setattr(tuner, "load_pair", in_four_bits)
+    model = at.tune(*questions, book(), base=str(base.folder), **(QUICK | {"epochs": 1, "objective": objective}))
+    assert np.abs(logits[1] - logits[0]).max() < 0.05 * np.ptp(logits[0]) + 0.02
+    assert not any(weights.dtype == torch.uint8 for weights in model.model.parameters())
+    again = at.load(model.save(tmp_path / "model"))
+    assert (again.classify(questions[0])["label"] == model.classify(questions[0])["label"]).mean() > 0.97
+
+
+def test_bfloat16_weights_are_tuned_saved_and_loaded(questions, book, decoder, tmp_path):
+    model = at.tune(*questions, book(), base=str(decoder("qwen2")), **(QUICK | {"weights": "bfloat16"}))
+    assert model.card["weights"] == "bfloat16"
+    assert model.evaluation.get("accuracy") > 0.7
+    again = at.load(model.save(tmp_path / "model"))
+    assert again.name == model.name
+    with pytest.raises(at.AnnotuneError, match="is for weights that stay as they are"):
+        at.tune(*questions, book(), base=str(decoder("qwen2")), weights="4bit", method="full")
+    with pytest.raises(at.AnnotuneError, match="Tuning in 4 bits needs a GPU"):
+        at.tune(*questions, book(), base=str(decoder("qwen2")), weights="4bit", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("billions", "gigabytes", "copies", "bf16", "gpu", "wanted"),
+    [
+        (0.6, 16, 2, True, True, "float32"),
+        (3, 24, 2, True, True, "bfloat16"),
+        (8, 24, 1, True, True, "bfloat16"),
+        (8, 16, 2, True, True, "4bit"),
+        (8, 24, 2, False, True, "4bit"),
+        (8, 16, 2, True, False, "bfloat16"),
+        (8, 16, 2, False, False, "float32"),
+    ],
+)
+def test_weights_are_held_as_exactly_as_memory_allows(billions, gigabytes, copies, bf16, gpu, wanted):
+    assert choose_weights(int(billions * 1e9), gigabytes * 2**30, copies, bf16=bf16, gpu=gpu) == wanted
+
+
+def test_how_weights_are_held_follows_the_memory_that_is_free(decoder, monkeypatch):
+    base = find_base(str(decoder("llama")))
+    n = sum(weights.numel() for weights in load_backbone(base, CPU).parameters())
+    monkeypatch.setattr(bases, "has_fast_bf16", lambda device: True)
+    monkeypatch.setattr(bases, "free_memory", lambda device: 3 * n / 0.7)
+    assert next(load_backbone(base, CPU).parameters()).dtype == torch.bfloat16
+    monkeypatch.setattr(bases, "free_memory", lambda device: 5 * n / 0.7)
+    assert next(load_backbone(base, CPU).parameters()).dtype == torch.float32
+    assert next(load_backbone(base, CPU, copies=2).parameters()).dtype == torch.bfloat16

@@ -41,6 +41,10 @@ def corpus_of(texts):
     return pl.DataFrame({"unit_id": [f"u{i}" for i in range(len(texts))], "text": texts})
 
 
+def asking(variables, folder, examples=0):
+    return module.ready(variables, *load_pair(find_base(str(folder)), CPU, speaking=True), examples)
+
+
 def plain_score(backbone, prompt, tokenizer, text, question, label):
     """A label's mean log-probability, read by itself without anything shared: over the tokens that set it apart."""
 
@@ -68,7 +72,7 @@ def test_scores_from_the_shared_codebook_are_those_of_plain_reading(family, deco
     tokenizer, backbone = load_pair(find_base(str(decoder(family))), CPU, speaking=True)
     backbone.eval()
     prompt = make_prompt(BOOK.variables, tokenizer, examples=2)
-    asked, _ = module._ready(BOOK.variables, str(decoder(family)), 2, "chat", 512, "cpu")
+    asked = asking(BOOK.variables, decoder(family), 2)
     found = asked.logits(TEXTS)
     assert len(asked.model.slots.before) > 96  # longer than the window of those models that have one
     for row, text in zip(found, TEXTS, strict=True):
@@ -81,7 +85,7 @@ def test_scores_from_the_shared_codebook_are_those_of_plain_reading(family, deco
 
 
 def test_written_out_attention_gives_the_same(decoder):
-    asked, _ = module._ready(BOOK.variables, str(decoder("gemma3_text")), 0, "chat", 512, "cpu")
+    asked = asking(BOOK.variables, decoder("gemma3_text"), 0)
     before = asked.logits(TEXTS)
     asked.model.backbone.set_attn_implementation("eager")
     assert np.abs(asked.logits(TEXTS) - before).max() < 1e-5
@@ -135,7 +139,7 @@ def test_46_variables_on_200_texts_whatever_the_batch_and_the_order(decoder):
 
 def test_answers_do_not_see_each_other(decoder):
     """A question's answer is the same when it is asked in other company after the text (with the same codebook)."""
-    asked, _ = module._ready(BOOK.variables, str(decoder()), 0, "chat", 512, "cpu")
+    asked = asking(BOOK.variables, decoder(), 0)
     together = asked.logits(TEXTS)
     tokenizer, backbone = load_pair(find_base(str(decoder())), CPU, speaking=True)
     prompt = make_prompt(BOOK.variables, tokenizer)
@@ -199,7 +203,7 @@ def test_where_memory_runs_out_batches_are_halved_and_no_text_is_lost(decoder, m
         "Memory ran out with 5 texts at a time",
     ]
     assert again["label"].to_list() == whole["label"].to_list()
-    asked, _ = module._ready((TOPIC,), str(decoder()), 0, "chat", 512, "cpu")
+    asked = asking((TOPIC,), decoder(), 0)
     monkeypatch.setattr(module.Speaker, "forward", lambda self, *_: cramped(self, [0] * 9))
     with pytest.raises(at.AnnotuneError, match="No memory is left for a single text"):
         asked.logits(["judge"])

@@ -24,6 +24,7 @@ def tune(
     text: Text = "text",
     base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
     method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
+    objective: Annotated[str, typer.Option(help="Of decoders: head, or label to show them the codebook too.")] = "head",
     test: Annotated[list[str] | None, typer.Option(help="A share, or column=value for the texts to hold out.")] = None,
     folds: Annotated[int | None, typer.Option(help="Cross-validate in so many folds instead.")] = None,
     group: Annotated[str | None, typer.Option(help="Texts with the same value here stay together.")] = None,
@@ -36,13 +37,17 @@ def tune(
     from annotune.codebook import read_codebook
     from annotune.codings import read_codings
     from annotune.corpus import read_corpus
+    from annotune.runtime import is_first
     from annotune.tuner import tune as tune_model
 
     known = read_codebook(codebook)
     coded = read_codings(list(gold), known, unit_id=unit_id, variable=variable)
-    options: dict[str, Any] = {"base": base, "method": method, "epochs": epochs, "seed": seed, "device": device}
+    options: dict[str, Any] = {"base": base, "method": method, "objective": objective}
+    options |= {"epochs": epochs, "seed": seed, "device": device}
     texts = read_corpus(corpus, unit_id, text)
     model = tune_model(texts, coded, known, variable, test=share_or_values(test), folds=folds, group=group, **options)
+    if not is_first():
+        return
     model.save(out)
     if model.evaluation is not None:
         console.print(display.comparison(model.evaluation, console.width < WIDE))

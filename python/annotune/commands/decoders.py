@@ -1,4 +1,4 @@
-"""What large language models add: a tuned model in the formats of other programs."""
+"""What large language models add: codes from a codebook alone, and a tuned model in the formats of other programs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from annotune.commands.options import Id, Text
+from annotune.commands.options import Id, Text, listed
 from annotune.commands.screen import console
 
 
@@ -37,3 +37,55 @@ def export(
             f"probabilities within {found.largest:.2g}."
         )
     console.print(f"The {format} export is in {out}.")
+
+
+def zero_shot(
+    corpus: Annotated[Path, typer.Argument(help="The texts to code.")],
+    paths: Annotated[list[Path], typer.Argument(help="Where to: .dta, .rds, .parquet, .csv ...")],
+    codebook: Annotated[list[Path], typer.Option(help="What is coded; repeatable.")],
+    base: Annotated[str, typer.Option(help="A decoder: a folder, or a hub name such as Qwen/Qwen3-0.6B.")],
+    variable: Annotated[str | None, typer.Option(help="Which variables, with commas between; all by default.")] = None,
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    examples: Annotated[int, typer.Option(help="How many of the codebook's examples of each label to show.")] = 0,
+    template: Annotated[str, typer.Option(help="chat, or plain for bases without a chat template.")] = "chat",
+    calibrate: Annotated[bool, typer.Option(help="Divide by what labels get for texts without content.")] = True,
+    max_tokens: Annotated[int, typer.Option(help="Longer texts are cut there.")] = 512,
+    precision: Annotated[str, typer.Option(help="float32, or bfloat16 for speed.")] = "float32",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Code texts with a decoder that was not tuned, by the codebook alone."""
+    from annotune import display
+    from annotune.codebook import read_codebook
+    from annotune.corpus import read_corpus
+    from annotune.export.files import require_writable
+    from annotune.export.write import require_writer
+    from annotune.export.write import write as write_table
+    from annotune.record import file_sha256, make_record, write_record
+    from annotune.results import attach, require_room
+    from annotune.runtime import hardware
+    from annotune.zeroshot import choose_variables
+    from annotune.zeroshot import zero_shot as code
+
+    for path in paths:
+        require_writer(path)
+    require_writable(paths, [corpus, *codebook])
+    known = choose_variables([read_codebook(path) for path in codebook], listed(variable))
+    texts = read_corpus(corpus, unit_id, text)
+    require_room(texts, known.variables, gold=False)
+    settings = {"examples": examples, "template": template, "calibrate": calibrate, "max_tokens": max_tokens}
+    codings = code(texts, known, base, precision=precision, device=device, **settings)  # type: ignore[arg-type]
+    coder = codings["coder"][0]
+    write_table(attach(texts, codings, codebook=known), paths, codebook=known, notes=[f"Coded by {coder}."])
+    record = make_record(
+        "annotune zero-shot",
+        base=base,
+        inputs={corpus.name: file_sha256(corpus)},
+        codebook_sha256=known.sha256,
+        settings={**settings, "precision": precision, "unit_id": unit_id, "text": text},
+        hardware=hardware(),
+    )
+    for path in paths:
+        write_record({**record, "output": {"file": path.name, "sha256": file_sha256(path)}}, path)
+    console.print(display.counts(codings))
+    console.print("Written: " + ", ".join(str(path) for path in paths))

@@ -5,6 +5,7 @@ Only safetensors are read, and code that comes with a model is never run.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from annotune.errors import AnnotuneError
 from annotune.record import file_sha256
+from annotune.runtime import has_fast_bf16
+from annotune.tuning.memory import Weights, choose_weights, free_memory
 
 if TYPE_CHECKING:
     import torch
@@ -67,33 +70,73 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def load_pair(base: Base, device: torch.device, speaking: bool = False) -> tuple[Any, Any]:
+def load_pair(
+    base: Base, device: torch.device, speaking: bool = False, *, weights: Weights = "auto", copies: int = 1
+) -> tuple[Any, Any]:
     """Tokenizer and network, made for each other: a decoder gets a padding token that is not its end of text."""
-    tokenizer, backbone = load_tokenizer(base), load_backbone(base, device, speaking)
+    tokenizer, backbone = load_tokenizer(base), load_backbone(base, device, speaking, weights=weights, copies=copies)
     if is_decoder(backbone.config):
         give_padding(tokenizer, backbone)
     return tokenizer, backbone
 
 
-def load_backbone(base: Base, device: torch.device, speaking: bool = False) -> Any:
-    """The network without a head, in float32; with `speaking`, a decoder that gives probabilities of next tokens.
+def load_backbone(
+    base: Base, device: torch.device, speaking: bool = False, *, weights: Weights = "auto", copies: int = 1
+) -> Any:
+    """The network without a head; with `speaking`, a decoder that gives probabilities of next tokens.
 
-    BERT's pooler, which serves another head, is left out.
+    An encoder is held in float32, and a decoder as exactly as memory allows for so many copies of it. BERT's pooler,
+    which serves another head, is left out.
     """
     from transformers import AutoModel, AutoModelForCausalLM
 
-    require_reader(read_config(base), base.name, speaking)
-    family = AutoModelForCausalLM if speaking else AutoModel
+    config = read_config(base)
+    require_reader(config, base.name, speaking)
+    if weights == "auto":
+        weights = _best_weights(base, device, copies) if is_decoder(config) else "float32"
+    family: Any = AutoModelForCausalLM if speaking else AutoModel
+    options = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
+    if weights == "4bit":
+        return _in_four_bits(family, base, device, options)
     try:
         with quiet():
-            model: Any = family.from_pretrained(
-                base.folder, use_safetensors=True, trust_remote_code=False, dtype="float32", local_files_only=True
-            )
+            model: Any = family.from_pretrained(base.folder, dtype=weights, **options)
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise _unloadable(base.name, error) from None
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
     return model.to(device)
+
+
+def _best_weights(base: Base, device: torch.device, copies: int) -> Weights:
+    parameters = 0
+    for path in base.folder.glob("*.safetensors"):
+        with safe_open(path, "pt") as stored:
+            parameters += sum(math.prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
+    free, fast = free_memory(device), has_fast_bf16(device)
+    return choose_weights(parameters, free, copies, bf16=fast, gpu=device.type == "cuda")
+
+
+def _in_four_bits(family: Any, base: Base, device: torch.device, options: dict[str, Any]) -> Any:
+    """Linear layers as 4-bit normal floats (Dettmers et al. 2023); embeddings and what makes words stay as they are."""
+    from transformers import BitsAndBytesConfig
+
+    dtype = "bfloat16" if has_fast_bf16(device) else "float32"
+    config = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    try:
+        with quiet():
+            return family.from_pretrained(
+                base.folder, dtype=dtype, quantization_config=config, device_map={"": device}, **options
+            )
+    except ImportError:
+        raise AnnotuneError(
+            f"There is not enough memory for {base.name} but in 4 bits, for which bitsandbytes is needed.",
+            "Run pip install annotune[4bit], or choose a smaller base.",
+        ) from None
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise _unloadable(base.name, error) from None
 
 
 def read_config(base: Base) -> Any:

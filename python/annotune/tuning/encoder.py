@@ -15,7 +15,7 @@ from torch import nn
 from annotune.errors import AnnotuneError
 from annotune.progress import bar
 from annotune.runtime import half_precision
-from annotune.tuning.base import is_decoder
+from annotune.tuning.base import is_decoder, quiet
 from annotune.tuning.batches import Tokens, by_length, pad
 from annotune.tuning.memory import attempt, halved
 from annotune.tuning.speaker import Speaker
@@ -107,10 +107,35 @@ def add_lora(model: Network, rank: int) -> None:
 def merge_lora(model: Network) -> None:
     """Fold the low-rank matrices into weights of the model's own, which then need no peft to run."""
     adapted: Any = model.backbone
+    if is_quantized(adapted):
+        adapted = _beside_full(adapted)
     try:
         model.backbone = adapted.merge_and_unload(safe_merge=True)  # safe: the base's weights stay as they are
     except ValueError:
         raise AnnotuneError("Tuning went astray: its weights are no numbers.", "Lower the learning rate.") from None
+
+
+def is_quantized(backbone: nn.Module) -> bool:
+    """Whether weights are held in 4 bits."""
+    return any(weights.dtype == torch.uint8 for weights in backbone.parameters())
+
+
+def in_full(backbone: Any) -> Any:
+    """The network with the numbers that its 4 bits stand for."""
+    with quiet():
+        plain = backbone.dequantize()
+    plain.is_loaded_in_4bit = False
+    return plain
+
+
+def _beside_full(adapted: Any) -> Any:
+    """The matrices beside the numbers that they were tuned with: merged into 4 bits, they would be rounded away."""
+    from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+
+    config, matrices = adapted.peft_config["default"], get_peft_model_state_dict(adapted)
+    again = get_peft_model(in_full(adapted.unload()), config)
+    set_peft_model_state_dict(again, matrices)
+    return again
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from torch import nn
 
 from annotune.measures import macro_f1
 from annotune.progress import bar
+from annotune.runtime import agreed
 from annotune.tuning.batches import Tokens
 from annotune.tuning.calibrate import cutoffs, temperature
 from annotune.tuning.encoder import (
@@ -24,6 +25,8 @@ from annotune.tuning.encoder import (
     add_lora,
     build,
     decide,
+    in_full,
+    is_quantized,
     merge_lora,
     outputs,
     plain_attention,
@@ -235,8 +238,10 @@ def _unevenness(targets: np.ndarray) -> float:
 
 def _with_head(backbone: nn.Module, probe: Probe, frozen: bool = False) -> Encoder:
     """A network of its own, whose head has the probe's weights; where nothing else will change, the base's weights."""
-    reader = backbone.reader if isinstance(backbone, Speaker) else backbone
-    model = build(_copy(reader, frozen), len(probe.bias))
+    if isinstance(backbone, Speaker):
+        model = build(_copy(backbone.backbone, frozen).base_model, len(probe.bias))
+    else:
+        model = build(_copy(backbone, frozen), len(probe.bias))
     with torch.no_grad():
         model.head.weight.copy_(torch.from_numpy(probe.weight))
         model.head.bias.copy_(torch.from_numpy(probe.bias))
@@ -252,8 +257,11 @@ def _start(backbone: nn.Module, probe: Probe, frozen: bool) -> Network:
     return model
 
 
-def _copy(backbone: nn.Module, frozen: bool) -> nn.Module:
+def _copy(backbone: Any, frozen: bool) -> Any:
     """The network again; frozen weights are shared, because two copies of a large model may not fit into memory."""
+    if is_quantized(backbone):
+        again = copy.deepcopy(backbone, {id(weights): weights for weights in backbone.parameters()})
+        return again if frozen else in_full(again)
     shared = {id(weights): nn.Parameter(weights.data, weights.requires_grad) for weights in backbone.parameters()}
     return copy.deepcopy(backbone, shared if frozen else None)
 
@@ -299,7 +307,7 @@ def _keep_best(
     scores, best, kept = dict(choices.scores), 0, _trained_weights(model)
     patience = settings.patience or choices.planned  # most is gained at the end, when the learning rates fall to zero
     for epoch, _ in enumerate(epochs, start=1):
-        score = score_of(outputs(model, held.tokens, fast=True), held.targets)
+        score = agreed(score_of(outputs(model, held.tokens, fast=True), held.targets))
         if score >= max(scores.values()):
             best, kept = epoch, _trained_weights(model)
         scores[f"epoch {epoch}"] = score

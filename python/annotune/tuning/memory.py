@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,29 @@ from accelerate.utils.memory import should_reduce_batch_size
 from annotune.errors import AnnotuneError, warn
 
 Found = TypeVar("Found")
+Weights = Literal["auto", "float32", "bfloat16", "4bit"]
+BYTES: dict[Weights, float] = {"float32": 4.0, "bfloat16": 2.0}
+SHARE = 0.7  # of the memory that is free: the rest is for what texts take
+
+
+def choose_weights(parameters: int, free: float, copies: int, *, bf16: bool, gpu: bool) -> Weights:
+    """How a decoder's weights are held: as exactly as there is memory for.
+
+    >>> [choose_weights(8 * 10**9, free * 2**30, 2, bf16=True, gpu=True) for free in (139, 48, 24)]
+    ['float32', 'bfloat16', '4bit']
+    """
+    wanted = [name for name in BYTES if name == "float32" or bf16]
+    fits = [name for name in wanted if BYTES[name] * parameters * copies <= SHARE * free]
+    return fits[0] if fits else "4bit" if gpu else wanted[-1]
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can still be had."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def attempt(work: Callable[[], Found]) -> Found | None:

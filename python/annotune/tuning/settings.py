@@ -22,6 +22,8 @@ class Settings(pydantic.BaseModel):
         tokens of the answer, which is slower, and meant for few labels and bases that follow instructions.
     template
         Of the prompt for `label`: the base's own `chat`, or `plain`.
+    weights
+        How a decoder's frozen weights are held: `auto` takes `float32`, `bfloat16` or `4bit` as memory allows.
     epochs
         Passes over the training texts; by default about 6, fewer where texts are many.
     patience
@@ -50,6 +52,7 @@ class Settings(pydantic.BaseModel):
     method: Literal["lora", "full", "probe"] = "lora"
     objective: Literal["head", "label"] = "head"
     template: Literal["chat", "plain"] = "chat"
+    weights: Literal["auto", "float32", "bfloat16", "4bit"] = "auto"
     epochs: int | None = pydantic.Field(default=None, ge=1, le=1000)
     patience: int | None = pydantic.Field(default=None, ge=1)
     learning_rate: float | None = pydantic.Field(default=None, gt=0)
