@@ -103,7 +103,7 @@ def test_a_point_on_the_simplex_is_the_nearest(k, seed):
 def test_without_errors_the_adjusted_count_is_the_count():
     gold = np.arange(60) % 3
     errors = Errors.of(np.where(np.arange(60) < 30, gold, -1), gold, np.ones(60), 3)
-    shares, covariance = adjusted_count(errors, gold, np.ones(60, dtype=bool))
+    shares, covariance = adjusted_count(errors, gold, np.arange(60))
     np.testing.assert_allclose(shares, 1 / 3)
     np.testing.assert_allclose(np.diag(covariance), 2 / 9 / 60)
 

@@ -14,7 +14,7 @@ from annotune.corpus import require_columns, unique_names
 from annotune.downstream.estimate import Fit, Sample, dsl, hand_coded, naive, ppi
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.models import LINEAR
-from annotune.downstream.quantify import Errors, adjusted_count, em, onto_simplex, resamples
+from annotune.downstream.quantify import NEAR, Errors, adjusted_count, em, onto_simplex, resamples
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.progress import bar
 
@@ -262,9 +262,7 @@ def _adjusted(texts: _Texts, errors: Errors, rows: np.ndarray, level: float) -> 
         ]
         why = f"nobody coded {unknown[0]!r}" if unknown else "errors are so many that labels cannot be told apart"
         return _Estimate(None, note=why)
-    group = np.zeros(len(texts.gold), dtype=bool)
-    group[rows] = True
-    shares, covariance = adjusted_count(errors, texts.predicted, group, texts.clusters)
+    shares, covariance = adjusted_count(errors, texts.predicted, rows, texts.clusters)
     inside = bool((shares >= -1e-9).all())
     note = None if inside else "a share below 0 was moved to 0"
     return _Estimate.normal(onto_simplex(shares), covariance, level, note)
@@ -285,7 +283,7 @@ def _em(texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: 
             priors = (counts[coded].T @ probabilities[coded]) / np.maximum(sizes, 1)[:, None]
             for i, rows in enumerate(groups):
                 usable = (sizes > 0) & (counts[rows].sum(0) > 0) & (priors > 0).all(1)
-                replicates = em(probabilities[rows], priors[usable], counts[rows][:, usable], shares[i])
+                replicates = em(probabilities[rows], priors[usable], counts[rows][:, usable], shares[i], NEAR)
                 drawn[i].append(replicates)
             advance(counts.shape[1])
     how = f"bootstrap, {n_boot:,} replicates, seed {seed}"

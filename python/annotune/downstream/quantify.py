@@ -9,44 +9,46 @@ import numpy as np
 
 Floats = np.ndarray
 CLOSE, MOST_ROUNDS = 1e-9, 10_000
+NEAR = 1e-6  # is close enough for replicates, whose spread is all that counts
 AT_ONCE = 10_000_000  # texts times replicates in memory
 SINGULAR = 1e-6
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Which labels are predicted for which true ones, from n hand-coded texts among N.
+    """Which labels are predicted for which true ones, from the n hand-coded texts among N.
 
     Attributes
     ----------
     rates
         Shape (k, k): `rates[j, i]` is the share of texts with label i that are predicted to have label j; columns of
         labels that nobody coded are NaN.
-    influence
-        Shape (k, N, k): what each text adds to the column of label i, on the way to its variance.
+    coded, gold
+        The coded texts' numbers and true labels (n,).
+    scores
+        Shape (n, k): what each adds to the column of its label, on the way to that column's variance.
     """
 
     rates: Floats
-    influence: Floats
+    coded: np.ndarray
+    gold: np.ndarray
+    scores: Floats
 
     @classmethod
     def of(cls, gold: np.ndarray, predicted: np.ndarray, weights: Floats, k: int) -> Errors:
-        """From label numbers (N,), -1 where nobody coded, and weights (N,) of coded texts, 0 for others.
+        """From label numbers (N,), -1 where nobody coded, and weights (N,) of coded texts.
 
-        >>> errors = Errors.of(np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1]), np.ones(5), 2)
-        >>> errors.rates
+        >>> Errors.of(np.array([0, 0, 0, 0, 1, -1]), np.array([0, 0, 0, 1, 1, 0]), np.ones(6), 2).rates
         array([[0.75, 0.  ],
                [0.25, 1.  ]])
         """
-        answers = np.eye(k)[predicted]
-        rates, influence = np.full((k, k), np.nan), np.zeros((k, len(gold), k))
-        for i in range(k):
-            mine = np.where(gold == i, weights, 0.0)
-            if mine.sum() > 0:
-                share = mine / mine.sum()
-                rates[:, i] = share @ answers
-                influence[i] = share[:, None] * (answers - rates[:, i])
-        return cls(rates, influence)
+        coded = np.flatnonzero(gold >= 0)
+        true, said, weight = gold[coded], np.eye(k)[predicted[coded]], weights[coded]
+        sizes = np.bincount(true, weight, minlength=k)
+        with np.errstate(invalid="ignore"):
+            rates = np.stack([np.bincount(true, weight * said[:, j], minlength=k) for j in range(k)]) / sizes
+        scores = (weight / sizes[true])[:, None] * (said - rates.T[true])
+        return cls(rates, coded, true, scores)
 
     @property
     def tell_apart(self) -> bool:
@@ -56,24 +58,34 @@ class Errors:
 
 
 def adjusted_count(
-    errors: Errors, predicted: np.ndarray, group: np.ndarray, clusters: np.ndarray | None = None
+    errors: Errors, predicted: np.ndarray, rows: np.ndarray, clusters: np.ndarray | None = None
 ) -> tuple[Floats, Floats]:
-    """Shares (k,) of a group's texts (N,) and their covariance (k, k), as if error rates were the same in all groups.
+    """Shares (k,) of a group's texts and their covariance (k, k), as if error rates were the same in all groups.
 
     With q the shares of predictions and M the rates, p = M^-1 q (Buck and Gart 1966; Rogan and Gladen 1978; Forman
     2008). The variance is that of the estimating equations of q and M together: hand-coded texts count in both. Shares
     can lie outside 0 to 1; see `onto_simplex`.
+
+    Parameters
+    ----------
+    predicted, clusters
+        Label numbers and clusters of all N texts.
+    rows
+        The numbers of those in the group.
     """
     k = len(errors.rates)
-    answers = np.eye(k)[predicted]
-    q = answers[group].mean(0)
+    said = np.eye(k)[predicted[rows]]
+    q = said.mean(0)
     inverse = np.linalg.inv(errors.rates)
     shares = inverse @ q
-    scores = -np.tensordot(shares, errors.influence, axes=1)
-    scores[group] += (answers[group] - q) / group.sum()
+    concerned, place = np.unique(np.concatenate([rows, errors.coded]), return_inverse=True)
+    scores = np.zeros((len(concerned), k))
+    scores[place[: len(rows)]] = (said - q) / len(rows)
+    scores[place[len(rows) :]] -= shares[errors.gold][:, None] * errors.scores
     if clusters is not None:
-        sums = np.zeros((clusters.max() + 1, k))
-        np.add.at(sums, clusters, scores)
+        _, own = np.unique(clusters[concerned], return_inverse=True)
+        sums = np.zeros((own.max() + 1, k))
+        np.add.at(sums, own, scores)
         scores = sums
     return shares, inverse @ (scores.T @ scores) @ inverse.T
 
@@ -90,7 +102,13 @@ def onto_simplex(shares: Floats) -> Floats:
     return np.asarray(np.maximum(shares - excess[last], 0))
 
 
-def em(posteriors: Floats, prior: Floats, counts: Floats | None = None, start: Floats | None = None) -> Floats:
+def em(
+    posteriors: Floats,
+    prior: Floats,
+    counts: Floats | None = None,
+    start: Floats | None = None,
+    close: float = CLOSE,
+) -> Floats:
     """Shares under which the posteriors of a model trained on `prior` are right on average.
 
     The EM algorithm of Saerens, Latinne and Decaestecker (2002, eq. 2.9), which finds the maximum of the likelihood.
@@ -101,8 +119,8 @@ def em(posteriors: Floats, prior: Floats, counts: Floats | None = None, start: F
         Probabilities of the k labels a text (N, k), and their mean where the model learnt (b, k).
     counts
         How often each text counts (N, b), a column a replicate; once each when left out.
-    start
-        Shares to start from (k,).
+    start, close
+        Shares to start from (k,), and the change in a round that ends it.
 
     Returns
     -------
@@ -126,7 +144,7 @@ def em(posteriors: Floats, prior: Floats, counts: Floats | None = None, start: F
         new = scale * ((counts / np.maximum(mixed, 1e-300)).T @ posteriors) / size
         moved = float(np.abs(new - shares).max())
         shares = new
-        if moved < CLOSE:
+        if moved < close:
             break
     return np.asarray(shares / shares.sum(1, keepdims=True))
 
