@@ -38,6 +38,14 @@ class SamplePart(pydantic.BaseModel):
     def _alone(cls, value: Any) -> Any:
         return value if isinstance(value, dict) else {"pi": value}
 
+    @pydantic.field_validator("pi", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            return value
+
 
 class CorrectPart(pydantic.BaseModel):
     """Which regressions are corrected, and how (see `correct`)."""
