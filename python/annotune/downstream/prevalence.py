@@ -279,13 +279,13 @@ def _em(texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: 
     drawn: list[list[np.ndarray]] = [[] for _ in groups]
     with bar("Bootstrap of em", n_boot) as advance:
         for counts in resamples(len(coded), texts.clusters, n_boot, seed):
-            sizes = counts[coded].sum(0)
-            priors = (counts[coded].T @ probabilities[coded]) / np.maximum(sizes, 1)[:, None]
+            sizes = counts[:, coded].sum(1)
+            priors = (counts[:, coded] @ probabilities[coded]) / np.maximum(sizes, 1)[:, None]
             for i, rows in enumerate(groups):
-                usable = (sizes > 0) & (counts[rows].sum(0) > 0) & (priors > 0).all(1)
-                replicates = em(probabilities[rows], priors[usable], counts[rows][:, usable], shares[i], NEAR)
-                drawn[i].append(replicates)
-            advance(counts.shape[1])
+                mine = counts[:, rows]
+                usable = (sizes > 0) & (mine.sum(1) > 0) & (priors > 0).all(1)
+                drawn[i].append(em(probabilities[rows], priors[usable], mine[usable], shares[i], NEAR))
+            advance(len(counts))
     how = f"bootstrap, {n_boot:,} replicates, seed {seed}"
     return [_percentiles(share, np.concatenate(draws), level, how) for share, draws in zip(shares, drawn, strict=True)]
 

@@ -118,7 +118,7 @@ def em(
     posteriors, prior
         Probabilities of the k labels a text (N, k), and their mean where the model learnt (b, k).
     counts
-        How often each text counts (N, b), a column a replicate; once each when left out.
+        How often each text counts (b, N), a row a replicate; once each when left out.
     start, close
         Shares to start from (k,), and the change in a round that ends it.
 
@@ -135,13 +135,13 @@ def em(
     >>> em(posteriors, posteriors.mean(0, keepdims=True)).round(6)
     array([[0.5, 0.5]])
     """
-    counts = np.ones((len(posteriors), len(prior))) if counts is None else counts
-    size = counts.sum(0)[:, None]
+    counts = np.ones((len(prior), len(posteriors))) if counts is None else counts
+    size = counts.sum(1, keepdims=True)
     shares = np.tile(prior.mean(0) if start is None else start, (len(prior), 1))
     for _ in range(MOST_ROUNDS):
         scale = shares / prior
-        mixed = posteriors @ scale.T
-        new = scale * ((counts / np.maximum(mixed, 1e-300)).T @ posteriors) / size
+        mixed = np.maximum(scale @ posteriors.T, 1e-300)
+        new = scale * (np.divide(counts, mixed, out=mixed) @ posteriors) / size
         moved = float(np.abs(new - shares).max())
         shares = new
         if moved < close:
@@ -150,9 +150,9 @@ def em(
 
 
 def resamples(n: int, clusters: np.ndarray | None, n_boot: int, seed: int) -> Iterator[Floats]:
-    """Bootstrap counts of n texts, in blocks (n, b) that together are `n_boot` wide; of clusters as wholes."""
+    """Bootstrap counts of n texts, in blocks (b, n) that together are `n_boot` high; of clusters as wholes."""
     rng, units = np.random.default_rng(seed), n if clusters is None else int(clusters.max()) + 1
-    width = max(1, min(n_boot, AT_ONCE // n))
-    for first in range(0, n_boot, width):
-        drawn = rng.multinomial(units, np.full(units, 1 / units), size=min(width, n_boot - first)).T.astype(float)
-        yield drawn if clusters is None else drawn[clusters]
+    height = max(1, min(n_boot, AT_ONCE // n))
+    for first in range(0, n_boot, height):
+        drawn = rng.multinomial(units, np.full(units, 1 / units), size=min(height, n_boot - first)).astype(float)
+        yield drawn if clusters is None else drawn[:, clusters]
