@@ -90,3 +90,9 @@ def decoder(tmp_path_factory, topics):
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def templates():
+    """Chat templates: one without a token that begins texts, and one that writes it itself."""
+    return {"chatml": CHATML, "turns": TURNS}

@@ -1,6 +1,7 @@
 """Tuning a decoder to say the label: on the answer's tokens only, with the codebook read once a batch."""
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -141,6 +142,25 @@ def test_where_memory_runs_out_the_gradients_stay_the_same(headed, balanced, mon
         assert gradients.pieces == pieces
         assert loss == pytest.approx(expected, abs=1e-6)
         assert torch.allclose(model.head.weight.grad, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_several_processes_add_up_to_one(headed, n):
+    """The mean of the processes' gradients, which they exchange, is the gradient of one with the whole batch."""
+    model, tokens, targets = headed
+    batch = np.arange(n)
+
+    def gradient(index, processes):
+        shared = SimpleNamespace(
+            process_index=index, num_processes=processes, no_sync=nullcontext, backward=lambda loss: loss.backward()
+        )
+        model.zero_grad()
+        loss = loop._Gradients(shared, model, model, tokens, targets, True).of(batch)
+        return loss, model.head.weight.grad.clone()
+
+    whole, parts = gradient(0, 1), [gradient(index, 2) for index in range(2)]
+    assert torch.allclose((parts[0][1] + parts[1][1]) / 2, whole[1], atol=1e-6)
+    assert parts[0][0] + parts[1][0] == pytest.approx(whole[0], abs=1e-6)
 
 
 def test_where_one_text_is_too_much_less_is_kept_and_then_it_stops(headed, monkeypatch):

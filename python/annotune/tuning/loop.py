@@ -110,7 +110,7 @@ class _Gradients:
         """Add the gradients of the batch's mean loss, and give that loss."""
         mine = batch[self.accelerator.process_index :: self.accelerator.num_processes]
         while True:
-            loss = attempt(partial(self._add, batch, mine if len(mine) else batch[:1]))
+            loss = attempt(partial(self._add, batch, mine))
             if loss is not None:
                 return loss
             self.model.zero_grad()
@@ -118,11 +118,12 @@ class _Gradients:
 
     def _add(self, batch: np.ndarray, mine: np.ndarray) -> float:
         parts = [part for part in np.array_split(mine, self.pieces) if len(part)]
+        parts = parts or [batch[:1]]  # a process without a text of its own still has to keep step
         total = 0.0
         for part in parts:
             waits = self.accelerator.no_sync(self.prepared) if part is not parts[-1] else nullcontext()
             with waits:
-                loss = self._loss(part) * (self._mass(part) / self._mass(batch))
+                loss = self._loss(part) * (self._mass(part) / self._mass(batch) if len(mine) else 0.0)
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             total += loss.item()
         return total
