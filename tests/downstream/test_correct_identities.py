@@ -252,3 +252,68 @@ def test_no_correction_gives_two_rows_a_coefficient(texts):
     assert fit.tidy()["method"].to_list() == ["hand-coded only", "naive"] * 2
     with pytest.raises(at.AnnotuneError, match="no estimates by 'corrected'"):
         fit.coefficients()
+
+
+def written_out(texts, mean, q=1):
+    """DSL's equations as they are in the paper, solved by scipy with a numeric derivative: estimates, covariance."""
+    from scipy.optimize import approx_fprime, root
+
+    def scores(beta):
+        table = beta.reshape(q, -1).T
+        each = [
+            np.concatenate([x * (y - mean(x @ table))[:, [j]] for j in range(q)], axis=1)
+            for x, y in ((texts["x"], texts["y"]), (texts["x_gold"], texts["y_gold"]))
+        ]
+        ratio = (texts["coded"] / texts["pi"])[:, None]
+        return each[0] + ratio * (each[1] - each[0])
+
+    beta = root(lambda b: scores(b).sum(axis=0), np.zeros(texts["x"].shape[1] * q), tol=1e-13).x
+    slope = approx_fprime(beta, lambda b: scores(b).sum(axis=0), 1e-7)
+    bread = np.linalg.inv(slope)
+    return beta, bread @ scores(beta).T @ scores(beta) @ bread.T
+
+
+@pytest.mark.parametrize("model", ["linear", "logit", "poisson"])
+def test_predicted_outcome_and_covariate_solve_the_equations_of_the_paper(model):
+    rng = np.random.default_rng(4)
+    n = 1500
+    z, coded = rng.normal(size=n), rng.random(n) < 0.3
+    topic = (rng.random(n) < 0.4) * 1.0
+    y = (rng.random(n) < 1 / (1 + np.exp(-topic - 0.3 * z))) * 1.0
+    said, guess = abs(topic - (rng.random(n) < 0.15)), abs(y - (rng.random(n) < 0.1 + 0.1 * topic))
+    gold = {"topic_gold": np.where(coded, topic, np.nan), "y_gold": np.where(coded, y, np.nan)}
+    frame = pl.DataFrame({"topic": said, "y_hat": guess, "z": z, **gold})
+    means = {"linear": lambda eta: eta, "logit": lambda eta: 1 / (1 + np.exp(-eta)), "poisson": np.exp}
+    one = np.ones(n)
+    parts = {
+        "x": np.column_stack([one, said, z]), "y": guess[:, None], "x_gold": np.column_stack([one, topic, z]),
+        "y_gold": y[:, None], "coded": coded, "pi": 0.3,
+    }  # fmt: skip
+    beta, covariance = written_out(parts, means[model])
+    fit = correct("y ~ topic + z", frame, model=model, pi=0.3)
+    np.testing.assert_allclose(rows(fit, "corrected")["estimate"], beta, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(fit.covariance["corrected"], covariance, rtol=1e-5, atol=1e-8)
+
+
+def test_a_multinomial_solves_the_equations_of_the_paper():
+    rng = np.random.default_rng(6)
+    n, labels = 1500, np.array(["a", "b", "c"])
+    x, coded = rng.normal(size=n), rng.random(n) < 0.3
+    truth = rng.integers(0, 3, n)
+    said = np.where(rng.random(n) < 0.8, truth, rng.integers(0, 3, n))
+    chance = 0.06 + 0.82 * (said[:, None] == np.arange(3))
+    gold = pl.Series([labels[t] if c else None for t, c in zip(truth, coded, strict=True)])
+    shares = {f"topic_p_{label}": chance[:, i] for i, label in enumerate(labels)}
+    frame = pl.DataFrame({"x": x, "topic": labels[said], "topic_gold": gold, **shares})
+
+    def mean(eta):
+        parts = np.exp(eta)
+        return parts / (1 + parts.sum(axis=1, keepdims=True))
+
+    design = np.column_stack([np.ones(n), x])
+    gold_columns = (truth[:, None] == np.arange(1, 3)) * 1.0
+    parts = {"x": design, "y": chance[:, 1:], "x_gold": design, "y_gold": gold_columns, "coded": coded, "pi": 0.3}
+    beta, covariance = written_out(parts, mean, q=2)
+    fit = correct("topic ~ x", frame, model="multinomial", pi=0.3)
+    np.testing.assert_allclose(rows(fit, "corrected")["estimate"], beta, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(fit.covariance["corrected"], covariance, rtol=1e-5, atol=1e-8)

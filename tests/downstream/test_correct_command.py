@@ -1,0 +1,61 @@
+"""The verbs correct and dsl-columns: from a file to the table and to files for other programs."""
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+import annotune as at
+from annotune.cli import app
+from annotune.tables import read_table
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    rng = np.random.default_rng(1)
+    n = 600
+    truth, coded = rng.integers(0, 2, n), rng.random(n) < 0.4
+    names = np.array(["Health", "Law"])
+    gold = pl.Series([names[v] if c else None for v, c in zip(truth, coded, strict=True)])
+    said = names[abs(truth - (rng.random(n) < 0.15))]
+    columns = {
+        "topic": said,
+        "topic_gold": gold,
+        "fold": coded * 1,
+        "pi": 0.4,
+        "x": rng.normal(size=n),
+        "g": np.arange(n) % 50,
+    }
+    path = tmp_path_factory.mktemp("correct") / "results.parquet"
+    pl.DataFrame(columns).write_parquet(path)
+    return path
+
+
+def test_correct_prints_and_writes_what_python_gives(table):
+    out = table.with_name("table.csv")
+    options = ["--model", "logit", "--cluster", "g", "--pi", "0.4", "--level", "0.9", "--write", str(out)]
+    done = CliRunner().invoke(app, ["correct", str(table), "topic == 'Health' ~ x", *options])
+    assert done.exit_code == 0, done.output
+    fit = at.correct("topic == 'Health' ~ x", pl.read_parquet(table), model="logit", cluster="g", pi=0.4, level=0.9)
+    assert "90 % interval" in done.output
+    assert "50 clusters" in done.output
+    written = pl.read_csv(out)
+    np.testing.assert_allclose(written["estimate"], fit.tidy()["estimate"], rtol=1e-12)
+    np.testing.assert_allclose(written["std_error"], fit.tidy()["std_error"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("suffix", [".dta", ".parquet", ".csv"])
+def test_columns_survive_their_way_through_a_file(table, suffix):
+    out = table.with_name(f"ready{suffix}")
+    done = CliRunner().invoke(app, ["dsl-columns", str(table), str(out), "--label", "Law"])
+    assert done.exit_code == 0, done.output
+    back, ready = read_table(out).frame, at.dsl_columns(pl.read_parquet(table), "topic", label="Law")
+    np.testing.assert_allclose(back["dsl_y"], ready["dsl_y"], rtol=1e-12)
+    again = at.correct("topic == 'Law' ~ x", back).coefficients()
+    assert again == pytest.approx(at.correct("y ~ x", ready).coefficients(), rel=1e-9)
+
+
+def test_what_will_not_do_ends_with_a_sentence(table):
+    done = CliRunner().invoke(app, ["correct", str(table), "topic == 'Helth' ~ x"])
+    assert isinstance(done.exception, at.AnnotuneError)
+    assert "Did you mean 'Health'?" in str(done.exception)
