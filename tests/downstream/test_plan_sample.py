@@ -177,6 +177,8 @@ def test_unequal_chances_of_the_pilot_are_weighed():
         ({"target": 0.1, "n": 100}, "Give either target= or n="),
         ({"target": 0.0}, "standard error 0.0 cannot be reached"),
         ({"target": 0.001}, "With all 4,000 texts coded by hand, the standard error of 'War' would be 0.00"),
+        ({"n": 100.5}, "100.5 of 4,000 texts cannot be planned for"),
+        ({"n": 100, "n_boot": 0}, "cannot be 0 replicates"),
         ({"n": 10}, "10 of 4,000 texts cannot be planned for"),
         ({"n": 5000}, "5,000 of 4,000 texts cannot be planned for"),
         ({"n": 100, "total": 50}, "100 of 50 texts cannot be planned for"),

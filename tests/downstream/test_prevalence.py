@@ -210,6 +210,29 @@ def test_a_group_without_hand_codings_has_what_can_be_had():
     assert right.filter(method="dsl")["note"][0] == "0 hand-coded texts"
 
 
+def test_groups_of_one_text_and_no_bootstrap():
+    frame = simulated(200, 0.5).with_columns(unit=pl.int_range(200))
+    found = at.prevalence(frame, by="unit", n_boot=0)
+    assert found.filter(method="count")["note"].unique().to_list() == ["one text has no interval"]
+    sums = (
+        found.filter(pl.col("method").is_in(["count", "em"])).group_by("unit", "method").agg(pl.col("estimate").sum())
+    )
+    np.testing.assert_allclose(sums["estimate"], 1)
+    assert found.filter(method="em")["conf_low"].null_count() == 600
+    assert found.filter(method="dsl")["estimate"].null_count() == 600
+
+
+def test_one_cluster_has_no_interval():
+    frame = simulated(400, 0.5).with_columns(
+        country=pl.when(pl.col("party") == "left").then(1).otherwise(pl.int_range(400))
+    )
+    found = at.prevalence(frame, by="party", cluster="country", n_boot=5)
+    left, right = (found.filter(party=side) for side in ("left", "right"))
+    assert left["std_error"].null_count() == left["conf_low"].null_count() == len(left) == 18
+    assert left["note"].unique().to_list() == ["one cluster has no interval"]
+    assert left["estimate"].null_count() == right["std_error"].null_count() == 0
+
+
 def test_few_hand_codings_are_told():
     frame = simulated(100, 0.15)
     n = frame["topic_gold"].count()
@@ -271,6 +294,8 @@ def test_texts_without_a_prediction_or_a_group_are_counted_and_left_out():
         ({}, {"every": "1y"}, "every= divides a column of dates"),
         ({}, {"level": 95}, "cannot have the level 95"),
         ({}, {"cluster": "dok"}, "no column 'dok'"),
+        ({}, {"n_boot": -1}, "cannot be -1 replicates"),
+        ({"label": pl.lit("x")}, {"by": "label"}, "has a column 'label' of its own"),
         ({}, {"pi": 0.0}, "pi is 0"),
         ({}, {"pi": "chance"}, "no column 'chance'"),
         ({}, {"variable": "tone"}, "no column 'tone_gold'"),

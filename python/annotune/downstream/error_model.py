@@ -132,7 +132,7 @@ def _right_side(covariates: str | Sequence[str], frame: pl.DataFrame) -> str:
         if covariates in frame.columns:
             return _quoted(covariates)
         return covariates.split("~")[-1].strip()
-    names = list(covariates)
+    names = list(dict.fromkeys(covariates))
     if not names:
         raise AnnotuneError("No covariate was named.", "Name columns of the table, or write a formula.")
     require_columns(frame, names, "The table")
@@ -185,7 +185,8 @@ class _Told:
 
     def too_few(self, slopes: int) -> str:
         if self.n_clusters is not None and self.n_clusters <= slopes + 1:
-            reason = f"{self.n_clusters} clusters cannot carry the standard errors of {slopes} coefficients"
+            errors = f"standard errors of {slopes:,} coefficients" if slopes > 1 else "standard error of a coefficient"
+            reason = f"{self.n_clusters} clusters cannot carry the {errors}"
         else:
             kinds = "wrong" if self.n_wrong <= self.n_coded - self.n_wrong else "right"
             reason = f"{FEWEST_EACH * slopes} {kinds} predictions are needed at least, {FEWEST_EACH} a coefficient"

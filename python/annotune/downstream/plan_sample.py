@@ -119,7 +119,7 @@ def plan_sample(
         raise AnnotuneError(f"The method {method!r} is unknown.", "Use 'dsl' or 'ppi'.")
     found = labelled(pilot, variable, gold=gold, predicted=predicted, pi=pi)
     size = len(found.frame) if total is None else total
-    _require_sound(found, size, target, n)
+    _require_sound(found, size, target, n, n_boot)
     quantities = _shares(found, label) if formula is None else _coefficients(found, formula, term)
     floor, noise = quantities.moments(1.0 if method == "dsl" else None)
     by_hand = quantities.moments(0.0)[1]
@@ -271,17 +271,21 @@ def _wanted(names: list[str], term: str | None) -> list[int]:
     return [names.index(term)]
 
 
-def _require_sound(found: Labelled, total: int, target: float | None, n: int | None) -> None:
+def _require_sound(found: Labelled, total: int, target: float | None, n: int | None, n_boot: int) -> None:
     coded = int(found.coded.sum())
     if coded < FEWEST:
         what = f"The pilot has {coded:,} hand-coded texts; errors cannot be judged from fewer than {FEWEST}."
         raise AnnotuneError(what, "Code some more first.")
     if total < FEWEST:
         raise AnnotuneError(f"A corpus of {total:,} texts needs no plan.", "Code all of them by hand.")
+    if n_boot < 1:
+        raise AnnotuneError(f"There cannot be {n_boot} replicates.", "Give at least 1, such as 1000.")
     if target is not None and not 0 < target < np.inf:
         raise AnnotuneError(f"The standard error {target!r} cannot be reached.", "Give one above 0, such as 0.01.")
-    if n is not None and not FEWEST <= n <= total:
-        raise AnnotuneError(f"{n:,} of {total:,} texts cannot be planned for.", f"Give from {FEWEST} to {total:,}.")
+    if n is not None and not (FEWEST <= n <= total and n == int(n)):
+        raise AnnotuneError(
+            f"{n:,} of {total:,} texts cannot be planned for.", f"Give a whole number from {FEWEST} to {total:,}."
+        )
     wrong = int((found.gold != found.predicted).fill_null(False).sum())
     if wrong < FEWEST_WRONG:
         warn(
@@ -305,7 +309,7 @@ def _spread(quantities: _Quantities, method: str, target: float, total: int, n_b
     for _ in range(n_boot):
         floor, noise = quantities.moments(share, rng.multinomial(m, np.full(m, 1 / m)))
         drawn.append(np.nan_to_num(needed_codings(target, total, floor, noise), nan=total).max())
-    low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (np.nan, np.nan)
+    low, high = np.quantile(drawn, [0.025, 0.975])
     return int(low), int(np.ceil(high))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.corpus import unique_names
+from annotune.downstream.prevalence import COLUMNS
 from annotune.errors import AnnotuneError, nearest
 from annotune.pictures import COLOURS, MARKERS, PALE, new_figure, saved
 
@@ -33,7 +34,6 @@ STYLE = {  # one and the same for each method, whichever are shown; predictions 
     "adjusted": (COLOURS[4], "v", "-."),
     "em": (COLOURS[5], "x", (0, (5, 1, 1, 1, 1, 1))),
 }
-FIXED = ("label", "method", "estimate", "std_error", "conf_low", "conf_high", "interval", "n", "n_coded", "note")
 
 
 def plot_prevalence(
@@ -74,7 +74,7 @@ def plot_prevalence(
     ['predictions as they are', 'corrected (DSL)']
     """
     rows, shown, panels = _chosen(found, unique_names(methods), labels)
-    groups = [name for name in rows.columns if name not in FIXED and name != time]
+    groups = [name for name in rows.columns if name not in COLUMNS and name != time]
     if time is not None and time not in rows.columns:
         raise AnnotuneError(f"The table has no column {time!r}.", nearest(time, groups))
     rows = _with_group(rows, groups)
@@ -113,7 +113,7 @@ def _chosen(
     found: pl.DataFrame, methods: list[str], labels: str | Sequence[str] | None
 ) -> tuple[pl.DataFrame, list[str], list[str]]:
     """The rows to show, their methods and their labels."""
-    if not set(FIXED) <= set(found.columns):
+    if not set(COLUMNS) <= set(found.columns):
         raise AnnotuneError("This is no table of shares.", "Give what prevalence returned.")
     panels = found["label"].unique(maintain_order=True).to_list() if labels is None else unique_names(labels)
     for name, column in [*((name, "method") for name in methods), *((name, "label") for name in panels)]:

@@ -21,6 +21,7 @@ from annotune.progress import bar
 METHODS = ("count", "hand", "adjusted", "em", "dsl", "ppi")
 DESIGNED = ("hand", "dsl", "ppi")  # these rest on how texts were drawn for hand coding
 FEWEST = 20
+COLUMNS = ("label", "method", "estimate", "std_error", "conf_low", "conf_high", "interval", "n", "n_coded", "note")
 FIGURES = dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high"), pl.Float64)
 
 
@@ -102,6 +103,8 @@ def prevalence(
     wanted = _methods(methods)
     if not 0 < level < 1:
         raise AnnotuneError(f"An interval cannot have the level {level!r}.", "Give a share such as 0.95.")
+    if n_boot < 0:
+        raise AnnotuneError(f"There cannot be {n_boot} replicates.", "Give 0 for no bootstrap, or such as 200.")
     found, keys = _grouped(labelled(data, variable, gold=gold, predicted=predicted, pi=pi), by, time, every)
     if found.ratio is None and set(wanted) & set(DESIGNED):
         what = "It is not known with which probability texts were drawn for hand coding."
@@ -136,6 +139,9 @@ class _Estimate:
         low, high = (np.clip(side, 0, 1) for side in (shares - margin, shares + margin))
         return cls(shares, error, low, high, "normal", note)
 
+    def without_interval(self) -> _Estimate:
+        return self if self.shares is None else _Estimate(self.shares, note="one cluster has no interval")
+
 
 @dataclass(frozen=True)
 class _Texts:
@@ -161,6 +167,13 @@ class _Texts:
     @property
     def k(self) -> int:
         return len(self.found.labels)
+
+    def clustered(self, rows: np.ndarray, method: str) -> bool:
+        """Whether there are clusters to compare: a single one says nothing about its own error."""
+        if self.clusters is None:
+            return True
+        mine = rows[self.gold[rows] >= 0] if method in DESIGNED else rows
+        return len(np.unique(self.clusters[mine])) > 1
 
     def n(self, rows: np.ndarray) -> tuple[int, int]:
         """Texts, and hand-coded ones among them."""
@@ -191,8 +204,11 @@ def _grouped(
     found: Labelled, by: str | Sequence[str] | None, time: str | None, every: str | None
 ) -> tuple[Labelled, list[str]]:
     """The texts with a value in every column to divide by, and those columns; dates as the start of their period."""
-    keys = [*unique_names(by or ()), *([time] if time else [])]
+    keys = list(dict.fromkeys([*unique_names(by or ()), *([time] if time else [])]))
     require_columns(found.frame, keys, "The table")
+    taken = [key for key in keys if key in COLUMNS]
+    if taken:
+        raise AnnotuneError(f"The result has a column {taken[0]!r} of its own.", "Rename the one to divide by.")
     frame = found.frame
     if every is not None:
         if time is None or not frame[time].dtype.is_temporal():
@@ -225,6 +241,15 @@ def _groups(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple[Any, ...],
 def _estimates(
     method: str, texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float
 ) -> list[_Estimate]:
+    return [
+        found if texts.clustered(rows, method) else found.without_interval()
+        for rows, found in zip(groups, _with_intervals(method, texts, groups, n_boot, seed, level), strict=True)
+    ]
+
+
+def _with_intervals(
+    method: str, texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float
+) -> list[_Estimate]:
     if method == "adjusted":
         errors = Errors.of(texts.gold, texts.predicted, texts.found.weights, texts.k)
         return [_adjusted(texts, errors, rows, level) for rows in groups]
@@ -236,6 +261,8 @@ def _estimates(
 def _by_equations(method: str, texts: _Texts, rows: np.ndarray, level: float) -> _Estimate:
     """The mean of each label's indicator, as the regression on a constant has it."""
     n, n_coded = texts.n(rows)
+    if method == "count" and n < 2:
+        return _Estimate(np.eye(texts.k)[texts.predicted[rows]].mean(0), note="one text has no interval")
     if method == "count":
         return _normal(naive(LINEAR, texts.sample(rows)), level)
     if n_coded < 2:
@@ -287,12 +314,16 @@ def _em(texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: 
                 drawn[i].append(em(probabilities[rows], priors[usable], mine[usable], shares[i], NEAR))
             advance(len(counts))
     how = f"bootstrap, {n_boot:,} replicates, seed {seed}"
-    return [_percentiles(share, np.concatenate(draws), level, how) for share, draws in zip(shares, drawn, strict=True)]
+    none = np.zeros((0, texts.k))
+    return [
+        _percentiles(share, np.concatenate([none, *draws]), level, how)
+        for share, draws in zip(shares, drawn, strict=True)
+    ]
 
 
 def _percentiles(shares: np.ndarray, draws: np.ndarray, level: float, how: str) -> _Estimate:
     if len(draws) < 2:
-        return _Estimate(shares, note="no replicate of the bootstrap is defined")
+        return _Estimate(shares, note="no interval: too few replicates of the bootstrap")
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return _Estimate(shares, draws.std(0, ddof=1), low, high, how)
 
