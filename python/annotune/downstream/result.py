@@ -81,7 +81,7 @@ class Correction:
             name = ": ".join(part for part in (row["equation"], row["term"]) if part is not None)
             table.add_row("" if name == said else name, *_cells(row))
             said = name
-        console = Console(width=200, highlight=False, color_system=None, markup=False)
+        console = Console(width=1000, highlight=False, color_system=None, markup=False)
         with console.capture() as captured:
             console.print(table)
         lines = [line.rstrip() for line in captured.get().splitlines()]
