@@ -140,6 +140,7 @@ def corrected(formula: str, option: str = "method: dsl") -> tuple[str, str]:
         ("study.yaml", "topic == 'Health' ~ party", "topic == 'Health' ~ parti", "Did you mean 'party'"),
         ("study.yaml", "topic == 'Health' ~ party", "topic == 'Healht' ~ party", "Did you mean 'Health'"),
         ("study.yaml", "regressions:", "correct:", "how the hand-coded texts were drawn"),
+        ("study.yaml", "regressions:", "sample: simple\nregressions:", "nothing is corrected"),
         ("study.yaml", "regressions:", "sample: simple\ncorrect:", "too few for a correction"),
         ("study.yaml", "regressions:", "sample: {pi: chance}\ncorrect:", "no column 'chance'"),
         ("study.yaml", "regressions:", "sample: 0\ncorrect:", "0 or above 1 for 60 texts"),
@@ -150,6 +151,7 @@ def corrected(formula: str, option: str = "method: dsl") -> tuple[str, str]:
         ("study.yaml", *corrected("topic == 'Health' ~ party", "cluster: distric"), "Did you mean 'district'"),
         ("study.yaml", *corrected("topic == 'Health' ~ party", "write: r.odt"), "no writer for '.odt'"),
         ("study.yaml", *corrected("topic == 'Health' ~ party", "write: questions.csv"), "questions.csv is read"),
+        ("study.yaml", *corrected("topic == 'Health' ~ party", "write: results.do"), "written twice"),
         (
             "study.yaml",
             "seed: 1}",

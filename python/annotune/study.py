@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,6 +145,16 @@ class Study(_Part):
         return [value] if isinstance(value, str) else value
 
     @property
+    def scripts(self) -> list[str]:
+        """The scripts that may stand beside the results."""
+        if self.correct is None and self.regressions is None:
+            return []
+        by_suffix = {Path(name).suffix.lower(): Path(name) for name in self.write}
+        do_file, r_script = by_suffix.get(".dta"), by_suffix.get(".rds", by_suffix.get(".dta"))
+        beside = [do_file and do_file.with_suffix(".do"), r_script and r_script.with_suffix(".R")]
+        return [str(path) for path in beside if path]
+
+    @property
     def outputs(self) -> list[str]:
         """Every file that is written, but for records and scripts."""
         numbers = range(1, 1 + len(self.correct.formulas)) if self.correct else ()
@@ -226,8 +237,10 @@ def _read_study(path: Path) -> Study:
         _ = Regression(formula).sides  # refuses what is no formula, before anything is computed
     if plan.correct is not None:
         _require_correctable(path, plan, plan.correct)
+    elif plan.sample is not None:
+        raise AnnotuneError(f"{path}: sample: nothing is corrected.", "Add correct: and formulas, or leave it out.")
     require_writable(
-        [path.parent / name for name in plan.outputs],
+        [path.parent / name for name in (*plan.outputs, *plan.scripts)],
         [path, *(path.parent / name for name in (plan.codebook, plan.corpus.path, *plan.codings.paths))],
     )
     return plan
@@ -401,6 +414,8 @@ class _Run:
         basis = fingerprint([inputs, name, part, options["folds"], revision, *read, versions()])
 
         def make() -> None:
+            if self.again:
+                shutil.rmtree(self.work / name / "folds", ignore_errors=True)
             tune(corpus, gold, codebook, name, **options).save(folder)
 
         self._step(f"tune {name}", basis, folder, make)
