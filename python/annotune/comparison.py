@@ -396,7 +396,7 @@ def _difference(row: dict[str, Any], best: str, name: str) -> str:
     p = "p < .001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
     told = "is better than" if row["p_holm"] < SURE else "cannot be told from"
     return (
-        f"On the {row['n_units']:,} units that both were asked about it {told} {other}: "
+        f"On the {row['n_units']:,} units that both were asked about, it {told} {other}: "
         f"{turned * row['difference']:+.3f} {name} ({low:+.3f} to {high:+.3f}; {p} after Holm's correction)."
     )
 
@@ -420,5 +420,5 @@ def _ceiling(agreement: pl.DataFrame) -> Iterator[str]:
         spread = "" if row["ci_low"] is None else f" ({row['ci_low']:.2f} to {row['ci_high']:.2f})"
         yield (
             f"Among themselves, {row['group']} agree at alpha {row['estimate']:.2f}{spread}, {row['level']}, on the "
-            f"{row['n_pairable']:,} units that several of them coded: so far the task itself is clear."
+            f"{row['n_pairable']:,} units that several of them coded; a model can hardly be held to more."
         )

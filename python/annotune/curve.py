@@ -24,6 +24,7 @@ from annotune.power_law import PowerLaw, bounds, fit_power_law
 from annotune.progress import bar, listening
 from annotune.shelf import Shelf
 from annotune.tuner import FEW, PROBE, Work, basis, decided, hold_out_once, part_to_test, prepare, read_settings
+from annotune.tuning.encoder import build, outputs
 from annotune.tuning.fit import planned_epochs
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ TUNED = "tuned model"
 ROWS = (TUNED, PROBE, TF_IDF, NO_INFORMATION)
 SMALLEST, MOST_SIZES = 25, 6
 FEWEST_TO_FIT = 3
+SETTING_UP = 1.0  # seconds that a run takes whatever it learns from, before anything is known
 BACKWARD = 3.5  # how many times as long as reading a text learning from it once takes, before anything is known
 UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
 NAMES = {
@@ -191,7 +193,6 @@ def learning_curve(
     work = prepare(
         read_corpus(corpus), gold, codebook, variable, group, validation, read_settings({**settings, "seed": seed})
     )
-    reading = (time.perf_counter() - started) / len(work.everything)
     name = _measure(measure, work.coded.variable)
     held = part_to_test(work, test)
     if not len(held):
@@ -200,7 +201,9 @@ def learning_curve(
     orders = [_nested(work, rest, seed + i) for i in range(seeds)]
     runs = [(n, i) for i in range(seeds) for n in _sizes(sizes, work, orders)]
     shelf = None if out is None else Shelf(Path(out), basis(work, held.tolist()))
-    done = _all(work, held, orders, runs, _Clock(started, seconds, BACKWARD * reading, say or (lambda _: None)), shelf)
+    done = _all(
+        work, held, orders, runs, _Clock(started, seconds, BACKWARD * _reading(work), say or (lambda _: None)), shelf
+    )
     return _curve(work, held, done, name, n_boot, seed, len(rest))
 
 
@@ -245,9 +248,10 @@ def _all(
     open_, passes = [run for run in runs if run not in done], {run: _passes(run[0], work) for run in runs}
     total = sum(passes[run] for run in open_)
     if open_:
-        about, at_hand = _duration(clock.needed(total)), f"; {len(done):,} are there already" if done else ""
+        about = _duration(clock.needed(total) + SETTING_UP * len(open_))
+        at_hand = f"; {len(done):,} are there already" if done else ""
         smallest, largest = min(n for n, _ in open_), max(n for n, _ in open_)
-        clock.say(f"{len(open_):,} models to tune on {smallest:,} to {largest:,} texts, about {about}{at_hand}.")
+        clock.say(f"{len(open_):,} models to tune on {smallest:,} to {largest:,} texts, about {about}{at_hand}")
     with bar("Learning curve", total) as advance:
         for run in open_:
             if done and not clock.affords(passes[run]):
@@ -262,6 +266,15 @@ def _all(
         left = f"{len(runs) - len(done):,} of {len(runs):,} models"
         warn(f"The budget is spent: {left} were not tuned. The curve is of the others.")
     return done
+
+
+def _reading(work: Work) -> float:
+    """Seconds that the base takes to read a text."""
+    some = work.examples.tokens.take(work.everything[:64])
+    reader = build(getattr(work.backbone, "reader", work.backbone), work.examples.n_labels)
+    began = time.perf_counter()
+    outputs(reader, some, embeddings=True, fast=True)
+    return (time.perf_counter() - began) / len(some)
 
 
 def _run(work: Work, test: np.ndarray, places: np.ndarray, number: int) -> dict[str, np.ndarray]:

@@ -187,7 +187,7 @@ def label_errors(
     corpus: Annotated[Path | None, typer.Option(help="The texts, to show beside.")] = None,
     unit_id: Key = "unit_id",
     text: Text = "text",
-    n: Annotated[int, typer.Option(help="How many to list.")] = 50,
+    n: Annotated[int, typer.Option("-n", "--n", help="How many to list.")] = 50,
     write: Write = None,
 ) -> None:
     """The hand codings most worth a second look."""
