@@ -52,6 +52,27 @@ python_here <- function() {
   found %||% NA_character_
 }
 
+# A program's output, run without R's own library path, which can make one Python load another's library.
+run_program <- function(program, arguments) {
+  set <- if (nzchar(Sys.getenv("LD_LIBRARY_PATH"))) paste0("LD_LIBRARY_PATH=", shQuote(library_path_of_user()))
+  tryCatch(
+    suppressWarnings(system2(program, arguments, stdout = TRUE, stderr = TRUE, env = as.character(set))),
+    error = function(error) structure(conditionMessage(error), status = 127L)
+  )
+}
+
+# R puts its folders before those that were there, by a script that can be asked which.
+library_path_of_user <- function() {
+  now <- Sys.getenv("LD_LIBRARY_PATH")
+  script <- file.path(R.home("etc"), "ldpaths")
+  if (!file.exists(script)) {
+    return(now)
+  }
+  ask <- sprintf("LD_LIBRARY_PATH=; . '%s'; printf %%s \"$LD_LIBRARY_PATH\"", script)
+  added <- paste(suppressWarnings(system2("sh", c("-c", shQuote(ask)), stdout = TRUE, stderr = FALSE)), collapse = "")
+  if (nzchar(added) && startsWith(now, added)) sub("^:", "", substring(now, nchar(added) + 1)) else now
+}
+
 # What that Python says of itself: a named character vector, empty where it says nothing.
 look <- function() {
   python <- Sys.getenv("RETICULATE_PYTHON", unset = NA)
@@ -60,10 +81,7 @@ look <- function() {
     return(c(python = python))
   }
   script <- system.file("python", "status.py", package = "annotune")
-  said <- tryCatch(
-    suppressWarnings(system2(python, shQuote(script), stdout = TRUE, stderr = TRUE)),
-    error = function(error) conditionMessage(error)
-  )
+  said <- run_program(python, shQuote(script))
   lines <- grep("\t", enc2utf8(said), value = TRUE, fixed = TRUE)
   c(python = python, stats::setNames(sub("^[^\t]*\t", "", lines), sub("\t.*$", "", lines)))
 }
@@ -95,7 +113,7 @@ python_row <- function(look) {
   status_row("Python", look[["python"]], TRUE)
 }
 
-# R's library path can make one Python's program load another's library: what counts is the version that runs.
+# A library path can make one Python's program load another's library: what counts is the version that runs.
 version_row <- function(look) {
   if (!has(look, "version")) {
     return(NULL)
@@ -106,7 +124,7 @@ version_row <- function(look) {
   }
   if (has(look, "built_for") && look[["built_for"]] != series(runs)) {
     advice <- sprintf(
-      "Its folders are for %s: R's library path (LD_LIBRARY_PATH) mixes two Pythons. Start R without it.",
+      "Its folders are for %s: LD_LIBRARY_PATH mixes two Pythons. Start R without it.",
       look[["built_for"]]
     )
     return(status_row("Version", runs, FALSE, advice))
@@ -169,7 +187,8 @@ session_row <- function(look) {
   if (!reticulate::py_available(initialize = FALSE)) {
     return(status_row("This session", "has not started Python; the first verb that needs it does"))
   }
-  status_row("This session", paste("runs Python", as.character(reticulate::py_config()$version)))
+  runs <- sub(" .*", "", reticulate::import("sys")$version)
+  status_row("This session", paste0("runs Python ", runs, " (", reticulate::py_config()$python, ")"), TRUE)
 }
 
 #' Set annotune's Python up
@@ -205,12 +224,12 @@ at_install <- function(gpu = c("auto", "yes", "no"), source = NULL, python = NUL
     warn("This session runs Python already: what is installed now counts in the next one.")
   }
   made <- make_environment(python, new)
-  pip <- function(...) run_pip(made, c(...))
-  cli::cli_progress_step("Installing torch")
-  # beside the usual index, because only torch's builds are on its own one
-  pip("torch", if (!wants_gpu(gpu)) c("--extra-index-url", "https://download.pytorch.org/whl/cpu"))
-  cli::cli_progress_step("Installing annotune")
-  pip("--upgrade", source)
+  if (!wants_gpu(gpu)) {
+    cli::cli_progress_step("Installing torch for the processor")
+    small_torch(made)
+  }
+  cli::cli_progress_step("Installing annotune and what it needs")
+  run_pip(made, c("--upgrade", "--upgrade-strategy", "only-if-needed", source))
   cli::cli_progress_done()
   the$look <- NULL
   cli::cli_alert_success("annotune's Python is ready: {.file {made}}")
@@ -222,12 +241,21 @@ wants_gpu <- function(gpu) {
   !apart || gpu == "yes" || (gpu == "auto" && nzchar(Sys.which("nvidia-smi")))
 }
 
+# torch's own index has builds without the libraries for graphics processors. Where it cannot be reached, torch comes
+# with annotune from the usual index, in the large build.
+small_torch <- function(python) {
+  tryCatch(
+    run_pip(python, c("--no-deps", "--index-url", "https://download.pytorch.org/whl/cpu", "torch")),
+    annotune_error = function(error) warn(paste("The large build of torch is installed:", error$what))
+  )
+}
+
 make_environment <- function(python, new) {
   if (new && reticulate::virtualenv_exists(ENVIRONMENT)) reticulate::virtualenv_remove(ENVIRONMENT, confirm = FALSE)
   if (!reticulate::virtualenv_exists(ENVIRONMENT)) {
     cli::cli_progress_step("Making the virtual environment {ENVIRONMENT}")
     python <- python %||% recent_python()
-    said <- system2(python, c("-m", "venv", shQuote(environment_folder())), stdout = TRUE, stderr = TRUE)
+    said <- run_program(python, c("-m", "venv", shQuote(environment_folder())))
     if (!reticulate::virtualenv_exists(ENVIRONMENT)) {
       reason <- paste(utils::tail(said, 1), collapse = "")
       abort(
@@ -255,21 +283,22 @@ recent_python <- function() {
 }
 
 recent_enough <- function(python) {
-  said <- suppressWarnings(system2(python, "--version", stdout = TRUE, stderr = TRUE))
+  said <- run_program(python, "--version")
   version <- sub("^Python ([0-9.]+).*$", "\\1", said[1])
   grepl("^[0-9]+(\\.[0-9]+)+$", version) && numeric_version(version) >= "3.10"
 }
 
 run_pip <- function(python, arguments) {
-  said <- suppressWarnings(system2(
-    python, c("-m", "pip", "install", "--quiet", "--disable-pip-version-check", shQuote(arguments)),
-    stdout = TRUE, stderr = TRUE
-  ))
-  if (!is.null(attr(said, "status")) && attr(said, "status") != 0) {
-    reason <- utils::tail(grep("^ERROR|error", said, value = TRUE), 1)
+  said <- run_program(
+    python, c("-m", "pip", "install", "--quiet", "--disable-pip-version-check", shQuote(arguments))
+  )
+  if (!is.null(attr(said, "status"))) {
+    log <- file.path(tempdir(), "annotune-pip.log")
+    writeLines(said, log)
+    reason <- c(grep("ERROR: |Error: ", said, value = TRUE), utils::tail(said, 1), "")[1]
     abort(
-      paste("pip could not install", paste0(arguments[1], ":"), paste(c(reason, utils::tail(said, 1))[1])),
-      "Check the connection and the disk; `source` takes a folder or a wheel."
+      sprintf("pip could not install %s: %s", utils::tail(arguments, 1), trimws(reason)),
+      sprintf("All that pip said is in %s; `source` takes a folder or a wheel.", log)
     )
   }
 }

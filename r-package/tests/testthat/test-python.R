@@ -62,3 +62,14 @@ test_that("py_require is offered where reticulate has it, and its absence explai
   skip_if("py_require" %in% getNamespaceExports("reticulate"))
   expect_error(at_install(method = "require"), "Update reticulate", class = "annotune_error")
 })
+
+test_that("programs are run without R's own library path, and with the user's", {
+  skip_on_os(c("windows", "mac"))
+  skip_if_not(file.exists(file.path(R.home("etc"), "ldpaths")))
+  before <- Sys.getenv("LD_LIBRARY_PATH")
+  withr::local_envvar(LD_LIBRARY_PATH = paste0(before, ":/their/own"))
+  expect_match(library_path_of_user(), "/their/own$")
+  expect_false(grepl(R.home("lib"), library_path_of_user(), fixed = TRUE))
+  expect_identical(run_program("sh", c("-c", shQuote("printf %s \"$LD_LIBRARY_PATH\""))), library_path_of_user())
+  expect_identical(attr(run_program("/no/such/program", "x"), "status"), 127L)
+})
