@@ -126,6 +126,6 @@ def require_corrected(found: Estimates) -> None:
         raise AnnotuneError(what, "Leave out the terms that the texts cannot tell apart.")
 
 
-def row_name(row: Mapping[str, Any], between: str = ": ") -> str:
+def row_name(row: Mapping[str, Any]) -> str:
     """The term of a row, with its equation where there is one."""
-    return str(row["term"]) if row["equation"] is None else f"{row['equation']}{between}{row['term']}"
+    return str(row["term"]) if row["equation"] is None else f"{row['equation']}: {row['term']}"

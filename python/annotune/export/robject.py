@@ -1,4 +1,7 @@
-"""A correction as an R object: a plain list of class annotune_correction, on which coef() works as on any model."""
+"""A correction as an R object: a plain list on which coef() works as on any model.
+
+With the R package annotune attached it is what `at_correct()` gives there, with vcov(), tidy() and the others.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import polars as pl
 from annotune.export import rds
 from annotune.export.estimates import Estimates, b_and_v, methods, require_corrected, row_name
 
-CLASS = "annotune_correction"
+CLASSES = ("at_correction", "annotune_correction")
 
 
 def write(found: Estimates, path: Path, title: str, notes: Sequence[str]) -> None:
@@ -20,7 +23,7 @@ def write(found: Estimates, path: Path, title: str, notes: Sequence[str]) -> Non
 
 
 def as_r(found: Estimates, title: str, notes: Sequence[str]) -> rds.Vector:
-    """The list: coefficients and vcov of the corrected estimates, the same of the others, and all rows as a data frame.
+    """The list: coefficients and vcov of the corrected estimates; all methods' estimates and covariance matrices.
 
     Raises
     ------
@@ -28,32 +31,33 @@ def as_r(found: Estimates, title: str, notes: Sequence[str]) -> rds.Vector:
         Where a corrected estimate has no variance.
     """
     require_corrected(found)
-    *others, corrected = methods(found)
+    *_, corrected = methods(found)
+    rows, matrix = b_and_v(found, corrected)
     items = {
-        **_fit(found, corrected),
+        "coefficients": rds.numbers(rows["estimate"].to_list(), {"names": _names(rows)}),
+        "vcov": _matrix(rows, matrix),
         "formula": rds.texts([found.formula]),
         "model": rds.texts([found.model]),
         "method": rds.texts([found.method]),
-        "nobs": rds.integers([found.n]),
+        "n": rds.integers([found.n]),
         "n_coded": rds.integers([found.n_coded]),
         "n_clusters": rds.integers([found.n_clusters]),
         "level": rds.numbers([found.level]),
         "notes": rds.texts(notes),
         "estimates": _data_frame(found.estimates),
-        "others": rds.listed({method: rds.listed(_fit(found, method)) for method in others}),
+        "covariance": rds.listed({method: _matrix(*b_and_v(found, method)) for method in methods(found)}),
     }
-    return rds.listed(items, {"class": rds.texts([CLASS]), "label": rds.texts([title])})
+    return rds.listed(items, {"class": rds.texts(CLASSES), "label": rds.texts([title])})
 
 
-def _fit(found: Estimates, method: str) -> dict[str, rds.Vector]:
-    rows, matrix = b_and_v(found, method)
-    names = rds.texts([row_name(row, ":") for row in rows.to_dicts()])
-    both = rds.Vector(rds.LIST, 2, [names, names])
+def _names(rows: pl.DataFrame) -> rds.Vector:
+    return rds.texts([row_name(row) for row in rows.to_dicts()])
+
+
+def _matrix(rows: pl.DataFrame, matrix: np.ndarray) -> rds.Vector:
+    both = rds.Vector(rds.LIST, 2, [_names(rows), _names(rows)])
     shape = {"dim": rds.integers(list(matrix.shape)), "dimnames": both}
-    return {
-        "coefficients": rds.numbers(rows["estimate"].to_list(), {"names": names}),
-        "vcov": rds.numbers([None if np.isnan(cell) else cell for cell in matrix.ravel("F")], shape),
-    }
+    return rds.numbers([None if np.isnan(cell) else cell for cell in matrix.ravel("F")], shape)
 
 
 def _data_frame(table: pl.DataFrame) -> rds.Vector:
