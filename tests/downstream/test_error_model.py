@@ -125,28 +125,28 @@ def test_few_clusters_are_told():
 
 
 def test_the_test_rejects_a_true_null_about_as_often_as_it_says():
-    """Rao's and Wald's test at 5 %, 400 draws: within three standard errors."""
+    """Rao's and Wald's test at 5 %, 200 draws: within three standard errors."""
     wald, score = [], []
-    for seed in range(400):
+    for seed in range(200):
         frame = simulated(200, seed=seed)
         design = Design.of("party", frame)
         wrong = (frame["topic"] != frame["topic_gold"]).to_numpy()
         fit = fit_logit(wrong, design, np.ones(200), np.arange(200))
         wald.append(fit.tests()["p_value"][0] < 0.05)
         score.append(fit._score(np.array([1, 2])) > 5.991)
-    assert np.mean(wald) == pytest.approx(0.05, abs=0.035)
-    assert np.mean(score) == pytest.approx(0.05, abs=0.035)
+    assert np.mean(wald) == pytest.approx(0.05, abs=0.046)
+    assert np.mean(score) == pytest.approx(0.05, abs=0.046)
 
 
 def test_a_detectable_difference_is_found_four_times_in_five():
     rng, found = np.random.default_rng(5), []
     detectable = np.sqrt(0.2 * 0.8 / 200 + 0.33 * 0.67 / 200) * (norm.ppf(0.975) + norm.ppf(0.8))
     side = np.repeat(["a", "b"], 200)
-    for _ in range(200):
+    for _ in range(120):
         wrong = rng.random(400) < np.where(side == "a", 0.2, 0.2 + detectable)
         frame = pl.DataFrame({"y_hat": wrong.astype(int), "y_gold": np.zeros(400, int), "side": side})
         found.append(at.error_model(frame, "side").outcome == "evidence")
-    assert np.mean(found) == pytest.approx(0.8, abs=0.09)
+    assert np.mean(found) == pytest.approx(0.8, abs=0.11)
 
 
 def test_a_category_without_errors_is_tested_all_the_same():
