@@ -248,7 +248,7 @@ def material(n: int) -> tuple[Any, Material]:
     """A tokenizer and n different questions, lengthened to about the size of a question to a parliament."""
     from annotune.prompts import make_prompt
 
-    said = demo(n=4 * n, seed=3).corpus["text"].to_list()
+    said = demo(n=4 * n, n_coded=10, seed=3).corpus["text"].to_list()
     texts = [" ".join(said[i : i + 2]) for i in range(0, 2 * n, 2)]
     tokenizer = make_tokenizer(texts)
     prompt = make_prompt([TOPIC], tokenizer)

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 import annotune as at
 from annotune.formats import adapter, gguf, merged, onnx
+from annotune.formats.answers import speaks
 from annotune.formats.parity import CHANGED, compare, require_same
 from annotune.formats.vocabulary import read_vocabulary
 from annotune.tuning import fit as fitting
@@ -142,6 +144,54 @@ def test_sets_leave_with_their_cut_offs(sets, held_out, tmp_path):
     given_ = shares > np.array(about["above"])
     units = held_out["unit_id"].to_list()
     assert set(coded) == {(units[i], about["labels"][j]) for i, j in zip(*np.nonzero(given_), strict=True)}
+
+
+# Models that say the label
+
+
+@pytest.fixture(scope="module")
+def saying(questions, book, decoder):
+    """A classifier tuned on its answers' tokens, the probe's knowledge taken away so that it is handed out."""
+    base = decoder("llama")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "fit_probe", lambda *_: Probe(np.zeros((3, 64), np.float32), np.zeros(3), 10.0, False))
+        model = at.tune(*questions, book(), base=str(base), objective="label", **{**RATES, "learning_rate": 1e-2})
+    assert speaks(Namespace(model=model.model))
+    return model, str(base)
+
+
+def test_a_model_that_says_the_label_leaves_with_its_prompt(saying, held_out, tmp_path, monkeypatch):
+    model, base = saying
+    for format, options in (("adapter", {"base": base}), ("merged", {})):
+        done = model.export(tmp_path / format, format, texts=held_out[:20], **options)
+        assert done.parity.largest < 1e-5
+        replaced = {"'tiny-llama'": repr(base)} if format == "adapter" else {}
+        assert follow(done.path, monkeypatch, **replaced) == own_labels(model)
+    with pytest.raises(at.AnnotuneError, match="ONNX is written for models with a head"):
+        model.export(tmp_path / "onnx", "onnx")
+
+
+@WITH_LLAMA_CPP
+def test_llama_cpp_scores_the_answers_as_the_model_does(saying, held_out, tmp_path):
+    model, _ = saying
+    parity = model.export(tmp_path / "x.gguf", "gguf", quantization="f16", texts=held_out[:8]).parity
+    assert parity.changed == 0
+    assert parity.largest < 0.002
+
+
+def test_another_prompt_is_another_model(saying, held_out, tmp_path, monkeypatch):
+    write = merged.write
+
+    def write_and_cut(classifier, place, options):
+        write(classifier, place, options)
+        about = json.loads((place / "labels.json").read_text())
+        about["prompt"]["before"] = about["prompt"]["before"][:5]
+        (place / "labels.json").write_text(json.dumps(about))
+
+    monkeypatch.setattr(merged, "write", write_and_cut)
+    with pytest.raises(at.AnnotuneError, match="is another model"):
+        saying[0].export(tmp_path / "x", texts=held_out[:8])
+    assert not list(tmp_path.iterdir())
 
 
 # GGUF

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from annotune.errors import AnnotuneError
+from annotune.formats.answers import SCORING, by_transformers, speaks
 from annotune.formats.parity import from_logits
 from annotune.formats.recipe import accompany, is_sets, read_labels
 from annotune.tuning.base import Base, find_base, is_decoder, load_backbone, load_tokenizer, quiet
@@ -58,6 +59,23 @@ print([about["labels"][best] for best in logits.argmax(1)])
 """
 
 
+SAYING = """
+import json
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+BASE = {base!r}  # the model it was tuned from: a name or a folder
+about = json.load(open("labels.json", encoding="utf-8"))
+prompt = about["prompt"]
+tokenizer, base = AutoTokenizer.from_pretrained("."), AutoModelForCausalLM.from_pretrained(BASE)
+if len(tokenizer) > base.get_input_embeddings().num_embeddings:
+    base.resize_token_embeddings(len(tokenizer))  # a token for padding
+model = PeftModel.from_pretrained(base, ".").eval()
+"""
+
+
 def require(classifier: Classifier, options: Options) -> None:
     """A model tuned with LoRA, whose base is at hand."""
     if classifier.card["settings"]["method"] != "lora":
@@ -96,7 +114,8 @@ def write(classifier: Classifier, place: Path, options: Options) -> None:
     from safetensors.torch import save_file
 
     name = classifier.card["base"]["name"]
-    base, tuned = load_backbone(_base(classifier, options), CPU), classifier.model.backbone
+    base = load_backbone(_base(classifier, options), CPU, speaks(classifier), weights="float32")
+    tuned: Any = classifier.model.backbone
     rank = classifier.card["settings"]["rank"]
     added = added_matrices(base, tuned, rank)
     with quiet():
@@ -106,11 +125,12 @@ def write(classifier: Classifier, place: Path, options: Options) -> None:
         adapted.save_pretrained(str(place), save_embedding_layers=False)  # else it asks the hub whether they changed
         classifier.tokenizer.backend_tokenizer.no_truncation()
         classifier.tokenizer.save_pretrained(place)
-    state = classifier.model.head.state_dict()
-    save_file({key: weights.detach().cpu().contiguous() for key, weights in state.items()}, place / HEAD)
-    accompany(
-        classifier, place, RECIPE.format(base=HUB.get(name, name), pooled=LAST if classifier.model.last else MEAN)
-    )
+    recipe, named = SAYING, HUB.get(name, name)
+    if not speaks(classifier):
+        state = classifier.model.head.state_dict()
+        save_file({key: weights.detach().cpu().contiguous() for key, weights in state.items()}, place / HEAD)
+        recipe = RECIPE.replace("{pooled}", LAST if classifier.model.last else MEAN)
+    accompany(classifier, place, recipe.format(base=named) + (SCORING if speaks(classifier) else ""))
 
 
 def added_matrices(base: Any, tuned: Any, rank: int) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
@@ -158,22 +178,33 @@ def run(place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray
     import peft
     from safetensors.torch import load_file
 
-    about, head = read_labels(place), load_file(place / HEAD)
-    named = json.loads((place / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
-    known = {hub: short for short, hub in HUB.items()}
-    base = find_base(options.base or known.get(named, named))
-    tokenizer, logits = load_tokenizer(Base(place, base.name, base.revision)), []
-    backbone = load_backbone(base, CPU)
-    if len(tokenizer) > backbone.get_input_embeddings().num_embeddings:
-        with quiet():
-            backbone.resize_token_embeddings(len(tokenizer))
-    model, last = peft.PeftModel.from_pretrained(backbone, str(place)).eval(), is_decoder(backbone.config)
+    about = read_labels(place)
+    model, tokenizer = _loaded(place, options, "prompt" in about)
+    name = f"peft {peft.__version__}"
+    if "prompt" in about:
+        return from_logits(by_transformers(model, tokenizer, about, texts), False), name
+    head, logits, last = load_file(place / HEAD), [], is_decoder(model.config)
     for start in range(0, len(texts), 32):
         some, right = list(texts[start : start + 32]), {"padding_side": "right", "return_tensors": "pt"}
         batch = tokenizer(some, truncation=True, max_length=about["max_tokens"], padding=True, **right)
         vector = _vectors(model, batch["input_ids"], batch["attention_mask"], last)
         logits.append((vector @ head["weight"].T + head["bias"]).numpy())
-    return from_logits(np.concatenate(logits), is_sets(about)), f"peft {peft.__version__}"
+    return from_logits(np.concatenate(logits), is_sets(about)), name
+
+
+def _loaded(place: Path, options: Options, speaking: bool) -> tuple[Any, Any]:
+    """The adapter on its base, and the tokenizer."""
+    import peft
+
+    named = json.loads((place / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    known = {hub: short for short, hub in HUB.items()}
+    base = find_base(options.base or known.get(named, named))
+    tokenizer = load_tokenizer(Base(place, base.name, base.revision))
+    backbone = load_backbone(base, CPU, speaking, weights="float32")
+    if len(tokenizer) > backbone.get_input_embeddings().num_embeddings:
+        with quiet():
+            backbone.resize_token_embeddings(len(tokenizer))
+    return peft.PeftModel.from_pretrained(backbone, str(place)).eval(), tokenizer
 
 
 def _vectors(model: Any, ids: torch.Tensor, mask: torch.Tensor, last: bool) -> torch.Tensor:

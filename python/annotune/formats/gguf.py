@@ -1,7 +1,8 @@
 """A GGUF file for llama.cpp: weights, tokenizer and head of a Llama or Qwen type model in one file.
 
 llama.cpp computes the vector of a text's last token. The head is a small matrix that it has no place for in these
-architectures; it travels in the file's metadata, and one product with it gives the labels.
+architectures; it travels in the file's metadata, and one product with it gives the labels. A model that says the label
+travels with its prompt.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from annotune.errors import AnnotuneError, nearest
+from annotune.formats.answers import by_llama_cpp, speaks
 from annotune.formats.parity import from_logits
 from annotune.formats.recipe import describe, is_sets, require_package
 from annotune.formats.vocabulary import Vocabulary, read_vocabulary
@@ -78,14 +80,14 @@ def require_runtime() -> None:
 
 def write(classifier: Classifier, place: Path, options: Options) -> None:
     """One file."""
-    head = classifier.model.head
-    about = {
-        "annotune.about": json.dumps(describe(classifier), ensure_ascii=False),
-        "annotune.head.weight": head.weight.detach().flatten().tolist(),
-        "annotune.head.bias": head.bias.detach().tolist(),
-    }
-    network = classifier.model.backbone
-    write_file(network, classifier.tokenizer, place, options.quantization or USUAL, classifier.name, about, pooled=True)
+    about: dict[str, Any] = {"annotune.about": json.dumps(describe(classifier), ensure_ascii=False)}
+    network, pooled = classifier.model.backbone, not speaks(classifier)
+    if pooled:
+        head = classifier.model.head
+        about["annotune.head.weight"] = head.weight.detach().flatten().tolist()
+        about["annotune.head.bias"] = head.bias.detach().tolist()
+    quantization = options.quantization or USUAL
+    write_file(network, classifier.tokenizer, place, quantization, classifier.name, about, pooled)
 
 
 def write_file(
@@ -208,13 +210,14 @@ def run(place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray
     import gguf as library
     import llama_cpp
 
-    written = library.GGUFReader(place)
-    about, weight, bias = (
-        written.fields[f"annotune.{key}"].contents() for key in ("about", "head.weight", "head.bias")
-    )
-    known = json.loads(about)
-    window = dict.fromkeys(("n_ctx", "n_batch", "n_ubatch"), known["max_tokens"])
+    written, name = library.GGUFReader(place), f"llama.cpp (llama-cpp-python {llama_cpp.__version__})"
+    about = json.loads(written.fields["annotune.about"].contents())
+    if "prompt" in about:
+        room = len(about["prompt"]["before"]) + about["max_tokens"] + max(map(len, about["prompt"]["answers"]))
+        with closing(llama_cpp.Llama(str(place), n_ctx=room, logits_all=True, verbose=False)) as model:
+            return from_logits(by_llama_cpp(model, about, texts), False), name
+    weight, bias = (np.array(written.fields[f"annotune.head.{part}"].contents()) for part in ("weight", "bias"))
+    window = dict.fromkeys(("n_ctx", "n_batch", "n_ubatch"), about["max_tokens"])
     with closing(llama_cpp.Llama(str(place), embedding=True, verbose=False, **window)) as model:
         embeddings = np.array([model.embed(text, normalize=True) for text in texts])
-    logits = embeddings @ np.array(weight).reshape(len(bias), -1).T + bias
-    return from_logits(logits, is_sets(known)), f"llama.cpp (llama-cpp-python {llama_cpp.__version__})"
+    return from_logits(embeddings @ weight.reshape(len(bias), -1).T + bias, is_sets(about)), name

@@ -15,7 +15,7 @@ import numpy as np
 
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.formats.parity import Parity, compare, gate_texts, probabilities, require_same
-from annotune.formats.recipe import above
+from annotune.formats.recipe import above, require_whole
 from annotune.record import make_record, put, write_record
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def export_model(
     target, module = Path(path), _format(format, options)
     if tolerance is not None and not 0 < tolerance < 1:
         raise AnnotuneError(f"tolerance={tolerance} is no difference of probabilities.", "Such as 0.01.")
+    require_whole(classifier)
     module.require(classifier, options)
     accepted = module.tolerance(options) if tolerance is None else tolerance
     if check:

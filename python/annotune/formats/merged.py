@@ -1,7 +1,8 @@
-"""One plain folder with all weights, for sentence-transformers: base, pooling and head as its modules.
+"""One plain folder with all weights.
 
-transformers' own classes for classification pool in other ways than annotune's encoder, so this is the stock loader
-that computes the same.
+A model with a head is written for sentence-transformers, its pooling and head as modules: transformers' own classes for
+classification pool in other ways, so this is the stock loader that computes the same. A model that says the label is
+written as a causal model for transformers.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annotune.formats.answers import SCORING, by_transformers, speaks
 from annotune.formats.parity import from_logits
 from annotune.formats.recipe import accompany, is_sets, limit, read_labels
 from annotune.tuning.base import quiet
@@ -35,8 +37,20 @@ print([about["labels"][best] for best in logits.argmax(1)])
 """
 
 
+SAYING = """
+import json
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+about = json.load(open("labels.json", encoding="utf-8"))
+prompt = about["prompt"]
+tokenizer, model = AutoTokenizer.from_pretrained("."), AutoModelForCausalLM.from_pretrained(".").eval()
+"""
+
+
 def require(classifier: Classifier, options: Options) -> None:
-    """Any model with a head."""
+    """Any model."""
 
 
 def tolerance(options: Options) -> float:
@@ -49,13 +63,22 @@ def require_runtime() -> None:
 
 
 def write(classifier: Classifier, place: Path, options: Options) -> None:
-    """Base and tokenizer at the top, pooling, scaling and head in folders of their own."""
+    """Base and tokenizer at the top; pooling, scaling and head, where there is one, in folders of their own."""
     place.mkdir()
     backbone: Any = classifier.model.backbone
     classifier.tokenizer.backend_tokenizer.no_truncation()
     with quiet():
         backbone.save_pretrained(place, safe_serialization=True)
         classifier.tokenizer.save_pretrained(place)
+    if speaks(classifier):
+        accompany(classifier, place, f"{SAYING}\n{SCORING}")
+        return
+    _modules(classifier, place)
+    accompany(classifier, place, RECIPE)
+
+
+def _modules(classifier: Classifier, place: Path) -> None:
+    """What comes after the base, as sentence-transformers reads it."""
     head = classifier.model.head
     modules = [
         ("", "Transformer", None),
@@ -78,7 +101,6 @@ def write(classifier: Classifier, place: Path, options: Options) -> None:
     ]
     _json(place / "modules.json", listed)
     _save_head(head, place / "3_Dense" / "model.safetensors")
-    accompany(classifier, place, RECIPE)
 
 
 def _dense(head: Any) -> dict[str, Any]:
@@ -101,12 +123,25 @@ def _json(path: Path, content: Any) -> None:
 
 
 def run(place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray, str]:
-    """By sentence-transformers, from the folder alone."""
+    """By sentence-transformers, or transformers for a model that says the label, from the folder alone."""
+    about = read_labels(place)
+    if "prompt" in about:
+        return _run_saying(place, texts, about)
     import sentence_transformers
 
     with quiet():
         model = sentence_transformers.SentenceTransformer(str(place), device="cpu", local_files_only=True)
         logits = model.encode(list(texts), show_progress_bar=False)
-    return from_logits(np.asarray(logits), is_sets(read_labels(place))), (
+    return from_logits(np.asarray(logits), is_sets(about)), (
         f"sentence-transformers {sentence_transformers.__version__}"
     )
+
+
+def _run_saying(place: Path, texts: Sequence[str], about: dict[str, Any]) -> tuple[np.ndarray, str]:
+    import transformers
+
+    with quiet():
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=True)
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(place, local_files_only=True, dtype="auto").eval()
+    logits = by_transformers(model, tokenizer, about, texts)
+    return from_logits(logits, False), f"transformers {transformers.__version__}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from annotune.errors import AnnotuneError
+from annotune.formats.answers import speaks
 from annotune.formats.parity import from_logits
 from annotune.formats.recipe import accompany, is_sets, limit, read_labels, require_package
 
@@ -51,8 +52,10 @@ print([about["labels"][best] for best in logits.argmax(1)])
 
 def require(classifier: Classifier, options: Options) -> None:
     """A model with a head; onnx and onnxscript to write it."""
-    if classifier.card["settings"].get("objective", "head") != "head":
-        raise AnnotuneError("ONNX is written for models with a head.", "Export this one as 'merged' or 'gguf'.")
+    if speaks(classifier):
+        raise AnnotuneError(
+            "ONNX is written for models with a head, and this one says the label.", "Export it as 'merged' or 'gguf'."
+        )
     for package in ("onnx", "onnxscript"):
         require_package(package, "onnx", "onnx")
 

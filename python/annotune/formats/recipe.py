@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from annotune.errors import AnnotuneError
+from annotune.formats.answers import describe_prompt, speaks
 
 if TYPE_CHECKING:
     from annotune.classifier import Classifier
@@ -17,8 +18,9 @@ LABELS = "labels.json"
 
 
 def describe(classifier: Classifier) -> dict[str, Any]:
-    """Variable, kind, labels and codes in the order of the model's answers, cut-offs, and where texts are cut."""
+    """Variable, kind, labels and codes in the order of the model's answers, cut-offs, where texts end, the prompt."""
     codes = classifier.variable.codes
+    asked = {"prompt": describe_prompt(classifier.model)} if speaks(classifier) else {}
     return {
         "model": classifier.name,
         "variable": classifier.variable.name,
@@ -27,6 +29,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "codes": [codes[label] for label in classifier.labels],
         "above": above(classifier),
         "max_tokens": limit(classifier),
+        **asked,
     }
 
 
@@ -55,6 +58,15 @@ def read_labels(folder: Path) -> dict[str, Any]:
     """What `describe` said of the model in this folder."""
     content: dict[str, Any] = json.loads((folder / LABELS).read_text(encoding="utf-8"))
     return content
+
+
+def require_whole(classifier: Classifier) -> None:
+    """Stop where the texts stand in a prompt, and yet a head reads them: no other program can be told so."""
+    if classifier.card["settings"].get("objective") == "label" and not speaks(classifier):
+        raise AnnotuneError(
+            "Tuning with objective='label' was no better than the probe, which was kept.",
+            "Tune with objective='head', and export that model.",
+        )
 
 
 def is_sets(about: dict[str, Any]) -> bool:
