@@ -117,6 +117,8 @@ def test_the_diagram(tmp_path):
     [
         (said(["a", "b"]), {}, "No unit of the gold has an answer and a probability"),
         (said(["a", "b"], [0.5, 0.5]), {"bins": 0}, "0 bins cannot be read"),
+        (said(["a", "b"], [50.0, 95.0]), {}, "not from 0 to 1"),
+        (said(["a", "b"], [float("nan"), None]), {}, "No unit of the gold has an answer and a probability"),
         (said([], []), {}, "by 0 coders"),
         (pl.concat([said(["a"], [0.5]), said(["b"], [0.5]).with_columns(coder=pl.lit("other"))]), {}, "by 2 coders"),
     ],

@@ -141,7 +141,7 @@ def plot_calibration(found: Calibration, path: str | Path | None = None) -> Figu
     """
     figure, (above, below) = new_figure(5.2, 6.2, rows=2, heights=(4, 1))
     above.plot([0, 1], [0, 1], color=PALE, linewidth=1.5, zorder=1)
-    above.text(0.03, 0.07, "too sure: below the line", color="#555555", fontsize=8)
+    above.text(0.98, 0.02, "below the line: too sure", color="#555555", fontsize=8, ha="right")
     styles = {GIVEN: {"color": INK, "marker": "o"}}
     for name in found.scores["version"].unique(maintain_order=True):
         rows = found.bins.filter(pl.col("version") == name)
@@ -154,7 +154,7 @@ def plot_calibration(found: Calibration, path: str | Path | None = None) -> Figu
             below.bar(rows["low"], rows["n"], rows["high"] - rows["low"], align="edge", color=INK, edgecolor="white")
     above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right, with 95 % interval")
     above.legend(frameon=False, loc="upper left", fontsize=8)
-    below.set(xlim=(0, 1), ylabel="texts" if found.bins["n"].sum() else "")
+    below.set(xlim=(0, 1), ylabel="answers")
     above.set_xlabel("stated probability")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)

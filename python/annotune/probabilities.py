@@ -69,6 +69,8 @@ def against_gold(codings: Any, gold: Any, variable: str | None, codebook: Codebo
     if not kept.any():
         what = "No unit of the gold has an answer and a probability by this coder."
         raise AnnotuneError(what, "Give predictions for hand-coded texts, with the column prob or p_<label>.")
+    if (confidence[kept] < 0).any() or (confidence[kept] > 1).any():
+        raise AnnotuneError("Some probabilities are not from 0 to 1.", "Give shares, not percentages or scores.")
     wanted, _ = encode(truth, units, entry)
     n_gold = truth["unit_id"].n_unique()
     shares = None if shares is None else shares[kept]
