@@ -64,6 +64,7 @@ def zero_shot(
     from annotune.record import file_sha256, make_record, write_record
     from annotune.results import attach, require_room
     from annotune.runtime import hardware
+    from annotune.tuning.base import find_base
     from annotune.zeroshot import choose_variables
     from annotune.zeroshot import zero_shot as code
 
@@ -77,9 +78,10 @@ def zero_shot(
     codings = code(texts, known, base, precision=precision, device=device, **settings)  # type: ignore[arg-type]
     coder = codings["coder"][0]
     write_table(attach(texts, codings, codebook=known), paths, codebook=known, notes=[f"Coded by {coder}."])
+    model = find_base(base)
     record = make_record(
         "annotune zero-shot",
-        base=base,
+        base={"name": model.name, "revision": model.revision},
         inputs={corpus.name: file_sha256(corpus)},
         codebook_sha256=known.sha256,
         settings={**settings, "precision": precision, "unit_id": unit_id, "text": text},
