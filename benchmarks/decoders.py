@@ -181,7 +181,7 @@ def tuning_by_trainer(network: Any, tokenizer: Any, prompts: list[str]) -> Calla
     import copy
 
     from peft import LoraConfig, get_peft_model
-    from transformers import DataCollatorForLanguageModeling, Trainer, TrainingArguments
+    from transformers import DataCollatorForLanguageModeling, PrinterCallback, Trainer, TrainingArguments
 
     data = [{"input_ids": ids} for ids in tokenizer(prompts)["input_ids"]]
     plain: dict[str, Any] = {"report_to": "none", "save_strategy": "no", "logging_strategy": "no", "disable_tqdm": True}
@@ -201,7 +201,9 @@ def tuning_by_trainer(network: Any, tokenizer: Any, prompts: list[str]) -> Calla
                 **plain,
             )
             collate = DataCollatorForLanguageModeling(tokenizer, mlm=False)
-            result = Trainer(model, arguments, train_dataset=data, data_collator=collate).train()
+            trainer = Trainer(model, arguments, train_dataset=data, data_collator=collate)
+            trainer.remove_callback(PrinterCallback)
+            result = trainer.train()
         return float(result.metrics["train_samples_per_second"])
 
     return run

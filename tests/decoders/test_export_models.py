@@ -213,7 +213,19 @@ def test_llama_cpp_says_what_the_model_says(family, tuned, held_out, tmp_path):
     assert json.loads((tmp_path / "f16.gguf.record.json").read_text())["quantization"] == "f16"
 
 
-@pytest.mark.filterwarnings("ignore:.*was not run")
+@WITH_LLAMA_CPP
+def test_the_page_on_exports_runs_a_gguf_file(tuned, tmp_path, monkeypatch):
+    model, _ = tuned("qwen2")
+    model.export(tmp_path / "topic.gguf", "gguf", quantization="f16")
+    page = (Path(__file__).parents[2] / "docs" / "export-models.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    text, said = "More nurses for our hospitals.", []
+    assert text in code
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "export-models.md", "exec"), {"print": said.append})
+    assert said == model.classify(pl.DataFrame({"unit_id": ["a"], "text": [text]}))["label"].to_list()
+
+
 @pytest.mark.parametrize(
     ("family", "sizes"),
     [
@@ -245,7 +257,7 @@ def test_stretched_positions_arrive(decoder, tmp_path):
 
     stretch = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
     rope = {**stretch, "rope_theta": 10_000.0, "original_max_position_embeddings": 64}
-    (folder,) = [decoder("llama", num_hidden_layers=3)]
+    folder = decoder("llama", num_hidden_layers=3)
     settings = json.loads((folder / "config.json").read_text())
     plain = logits_by_llama_cpp(folder, tmp_path / "plain.gguf", llama_cpp)
     (folder / "config.json").write_text(json.dumps({**settings, "rope_parameters": rope}))
