@@ -7,13 +7,17 @@ the <- new.env(parent = emptyenv())
 # Calls a public name of the Python package: `verb` is `reliability` or `Classifier.classify`, `...` its arguments
 # by Python's names. NULL leaves an argument at Python's default.
 at_call <- function(verb, ...) {
-  arguments <- lapply(drop_nulls(list(...)), to_python)
+  given <- list(...)
+  if ("codebook" %in% names(given)) given$codebook <- as_codebook(given$codebook, needed = verb %in% NEED_CODEBOOK)
+  arguments <- lapply(drop_nulls(given), to_python)
   answer <- run_python(verb, arguments)
   for (message in as.character(unlist(answer$warnings))) warn(message)
   if (!is.null(answer$interrupted)) stop_interrupted(answer$interrupted)
   if (!is.null(answer$error)) abort(answer$error$what, answer$error$advice)
   from_python(answer$value)
 }
+
+NEED_CODEBOOK <- c("tune", "attach", "crossfit", "learning_curve", "zero_shot")
 
 run_python <- function(verb, arguments) {
   python <- python_half()

@@ -158,6 +158,20 @@ make_codebook <- function(variables, name) {
   structure(list(name = name %||% "", language = "en", variables = variables), class = "at_codebook")
 }
 
+# Where a codebook is wanted, its path will do.
+as_codebook <- function(x, needed = FALSE) {
+  if (is.null(x) && !needed || inherits(x, "at_codebook")) {
+    return(x)
+  }
+  if (is_path(x)) {
+    return(at_codebook(x))
+  }
+  abort(
+    if (is.null(x)) "No codebook was given." else sprintf("An object of class '%s' is no codebook.", class(x)[1]),
+    "Make one with at_codebook()."
+  )
+}
+
 codebook_variable <- function(codebook, name = NULL) {
   names <- vapply(codebook$variables, function(entry) entry$name, "")
   if (is.null(name) && length(names) == 1) {

@@ -99,9 +99,10 @@ named_source <- function(source, name, coder) {
 }
 
 source_to_python <- function(source, unit_id) {
-  if (!is.data.frame(source)) {
+  if (is_path(source)) {
     return(as_path(source))
   }
+  require_columns(source, unit_id, "The table of codings")
   frame_to_python(source, ids = unit_id)
 }
 

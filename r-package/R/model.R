@@ -94,6 +94,7 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL, precision 
 #' @export
 at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path = NULL,
                         precision = c("float32", "bfloat16")) {
+  require_model(model)
   precision <- match.arg(precision)
   if (is.null(path)) {
     sent <- corpus_to_python(corpus, unit_id, text)

@@ -19,6 +19,8 @@
 at_attach <- function(corpus, codings, codebook, gold = NULL, text = FALSE, unit_id = "unit_id") {
   if (is.character(corpus)) corpus <- at_corpus(corpus, unit_id = unit_id)
   require_columns(corpus, unit_id, "The corpus")
+  codebook <- as_codebook(codebook, needed = TRUE)
+  require_known_labels(list(codings, gold), codebook)
   corpus <- tibble::as_tibble(corpus)
   names(corpus)[names(corpus) == unit_id] <- "unit_id"
   corpus$unit_id <- as_id(corpus$unit_id)
@@ -30,6 +32,19 @@ at_attach <- function(corpus, codings, codebook, gold = NULL, text = FALSE, unit
   )
   added <- found[setdiff(names(found), names(corpus))]
   vctrs::vec_cbind(corpus[c("unit_id", setdiff(names(corpus), "unit_id"))], order_ordinal(added, codebook))
+}
+
+require_known_labels <- function(tables, codebook) {
+  for (codings in drop_nulls(tables)) {
+    require_columns(codings, c("unit_id", "label"), "The table of codings")
+    for (entry in codebook$variables) {
+      mine <- codings$label[(codings[["variable"]] %||% entry$name) == entry$name]
+      strange <- setdiff(as.character(mine[!is.na(mine)]), entry$labels$name)
+      if (length(strange)) {
+        abort(sprintf("The label '%s' is not in the variable '%s'.", strange[1], entry$name), "Check the codebook.")
+      }
+    }
+  }
 }
 
 order_ordinal <- function(added, codebook) {
@@ -71,6 +86,9 @@ at_write <- function(data, path, codebook = NULL, labels = NULL, headings = NULL
                      labelled = FALSE, regressions = NULL) {
   if (!is.data.frame(data) && !is.character(data) && !inherits(data, "at_correction")) {
     abort(sprintf("An object of class '%s' is no table.", class(data)[1]), "Give a data frame, or the path of a table.")
+  }
+  if (!is.character(path) || length(path) == 0 || anyNA(path)) {
+    abort("No file to write to was given.", "Give at least one path.")
   }
   # a script beside the .rds must find the names that its writer gave
   own <- is.data.frame(data) & is.null(regressions) & tolower(tools::file_ext(path)) == "rds"
