@@ -140,6 +140,15 @@ def test_what_is_left_out_counts_against_a_model():
     assert "gaps left out 2 of 4 units" in " ".join(found.in_words())
 
 
+def test_without_a_bootstrap_there_are_no_intervals_but_words():
+    gold = table("abcd", "xyxy", "gold")
+    found = at.compare({"m": table("abcd", "xyxx")}, gold, n_boot=0)
+    assert found.measures["ci_low"].null_count() == len(found.measures)
+    assert "+0.250 accuracy (p = 1.000 after Holm's correction)" in " ".join(found.in_words("accuracy"))
+    with pytest.raises(at.AnnotuneError, match="n_boot=-1"):
+        at.compare({"m": gold}, gold, n_boot=-1)
+
+
 def test_differences_are_paired():
     """Two models that differ on one text of 200 have an interval far narrower than either has."""
     rng = np.random.default_rng(1)

@@ -164,6 +164,8 @@ def compare(
     >>> found.table().select("model", pl.col("accuracy", "coverage", "macro_f1_answered").round(2)).rows()
     [('dictionary', 0.83, 1.0, None), ('hosted', 0.67, 0.67, 1.0), ('most frequent label', 0.5, 1.0, None)]
     """
+    if n_boot < 0:
+        raise AnnotuneError(f"n_boot={n_boot} replicates cannot be drawn.", "1,000 are usual; 0 for no intervals.")
     given, truth = _gathered(codings), check(as_frame(gold))
     entry = entry_for(truth, given, variable, codebook)
     truth = with_truth(of_variable(truth, entry.name), entry)
@@ -392,12 +394,15 @@ def _best(found: Comparison, measure: str) -> Iterator[str]:
 def _difference(row: dict[str, Any], best: str, name: str) -> str:
     turned = -1 if row["b"] == best else 1
     other = row["a"] if row["b"] == best else row["b"]
-    low, high = sorted((turned * row["ci_low"], turned * row["ci_high"]))
+    spread = ""
+    if row["ci_low"] is not None:
+        low, high = sorted((turned * row["ci_low"], turned * row["ci_high"]))
+        spread = f"{low:+.3f} to {high:+.3f}; "
     p = "p < .001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
     told = "is better than" if row["p_holm"] < SURE else "cannot be told from"
     return (
         f"On the {row['n_units']:,} units that both were asked about, it {told} {other}: "
-        f"{turned * row['difference']:+.3f} {name} ({low:+.3f} to {high:+.3f}; {p} after Holm's correction)."
+        f"{turned * row['difference']:+.3f} {name} ({spread}{p} after Holm's correction)."
     )
 
 
