@@ -373,6 +373,27 @@ def test_an_export_with_other_weights_is_refused(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
 
 
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"half")])
+def test_an_export_that_does_not_run_is_refused(damage, encoder, held_out, tmp_path, monkeypatch):
+    write = merged.write
+
+    def write_and_damage(classifier, place, options):
+        write(classifier, place, options)
+        damage(place / "model.safetensors")
+
+    monkeypatch.setattr(merged, "write", write_and_damage)
+    with pytest.raises(at.AnnotuneError, match="merged export cannot be run"):
+        encoder.export(tmp_path / "x", texts=held_out)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_held_in_bfloat16_leaves_with_a_wider_tolerance(questions, book, decoder, held_out, tmp_path):
+    model = at.tune(*questions, book(), base=str(decoder("llama")), weights="bfloat16", **RATES)
+    parity = model.export(tmp_path / "x", texts=held_out).parity
+    assert parity.tolerance == 0.05
+    assert parity.largest < 0.05
+
+
 @WITH_LLAMA_CPP
 def test_a_second_beginning_of_text_is_refused(tuned, held_out, tmp_path, monkeypatch):
     from dataclasses import replace

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from annotune.classifier import Classifier
 
 FORMATS = ("adapter", "merged", "gguf", "onnx")
+ROUGH = 0.05  # the difference that is accepted where numbers have 8 significant bits
 RECORD = "annotune"  # in a folder; a file's record stands beside it
 
 
@@ -81,7 +82,7 @@ def export_model(
         raise AnnotuneError(f"tolerance={tolerance} is no difference of probabilities.", "Such as 0.01.")
     require_whole(classifier)
     module.require(classifier, options)
-    accepted = module.tolerance(options) if tolerance is None else tolerance
+    accepted = _usual(classifier, module, options) if tolerance is None else tolerance
     if check:
         module.require_runtime()
     on = gate_texts(classifier, texts, stored) if check else []
@@ -116,6 +117,12 @@ def _format(name: str, options: Options) -> Format:
     return module
 
 
+def _usual(classifier: Classifier, module: Format, options: Options) -> float:
+    """The format's own tolerance; a model that is not held in float32 is rounded in other places by other programs."""
+    held = {str(weights.dtype) for weights in classifier.model.backbone.parameters()}
+    return module.tolerance(options) if held == {"torch.float32"} else max(ROUGH, module.tolerance(options))
+
+
 def _gate(
     classifier: Classifier,
     module: Format,
@@ -125,7 +132,11 @@ def _gate(
     format: str,
     options: Options,
 ) -> Parity:
-    found, runtime = module.run(draft, texts, options)
+    try:
+        found, runtime = module.run(draft, texts, options)
+    except Exception as error:  # whatever another program says of a file that it does not take
+        what = f"The {format} export cannot be run: {(str(error) or type(error).__name__).splitlines()[0].rstrip('.')}."
+        raise AnnotuneError(what, "Nothing was kept; choose another format.") from error
     parity = compare(probabilities(classifier, texts), found, above(classifier), tolerance, runtime)
     require_same(parity, format)
     return parity

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -72,10 +73,16 @@ def require_runtime() -> None:
 
 def write(classifier: Classifier, place: Path, options: Options) -> None:
     """model.onnx, tokenizer.json, labels.json and a recipe."""
+    import torch
+
     place.mkdir()
     tokenizer, backend = classifier.tokenizer, classifier.tokenizer.backend_tokenizer
-    with _silent():
-        _network(classifier, place / NETWORK)
+    try:
+        with _silent():
+            _network(classifier, place / NETWORK)
+    except torch.onnx.OnnxExporterError as error:
+        what = f"A model of the type {classifier.model.backbone.config.model_type} could not be written as ONNX."
+        raise AnnotuneError(what, "Export it as 'merged'.") from error
     backend.enable_truncation(limit(classifier))
     backend.enable_padding(pad_id=tokenizer.pad_token_id, pad_token=tokenizer.pad_token)
     backend.save(str(place / "tokenizer.json"))
@@ -88,6 +95,8 @@ def _network(classifier: Classifier, path: Path) -> None:
     import torch
 
     model = classifier.model.eval()
+    if any(weights.dtype != torch.float32 for weights in model.parameters()):
+        model = copy.deepcopy(model).float()  # the program may have no kernels for other numbers
     device = model.head.weight.device
     ids = torch.ones((2, 8), dtype=torch.int64, device=device)  # sizes are no more than examples
     mask = ids.clone()  # one tensor for both would be taken for one input
