@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -17,3 +18,9 @@ def test_r_told_to_read_the_root_says_where_the_package_is() -> None:
     done = subprocess.run(["Rscript", "-e", read], capture_output=True, text=True)
     assert done.returncode != 0
     assert "subdir = 'r-package'" in done.stderr
+
+
+def test_the_vignettes_are_made_of_their_sources() -> None:
+    for source in (ROOT / "vignettes").glob("*.Rmd.orig"):
+        made = source.with_suffix("").read_text("utf-8")
+        assert hashlib.md5(source.read_bytes()).hexdigest() in made, f"{source.name} has changed: make vignettes."

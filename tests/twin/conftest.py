@@ -116,7 +116,9 @@ def in_r(run_r, in_python, tmp_path_factory):
     shutil.copy(in_python.folder / "quick.yaml", folder)
     run_r("study.R", folder, *SIZE.values())
     tables = {path.stem: pl.read_csv(path, infer_schema=False) for path in (folder / "tables").iterdir()}
-    return Side(folder, {name: frame.with_columns(pl.all().replace("<missing>", None)) for name, frame in tables.items()})
+    return Side(
+        folder, {name: frame.with_columns(pl.all().replace("<missing>", None)) for name, frame in tables.items()}
+    )
 
 
 @pytest.fixture(scope="session")
