@@ -45,7 +45,7 @@ abort_unexpected <- function(error) {
 
 # Progress, which Python reports now and then: a bar per step, gone when the verb ends.
 progress_listener <- function() {
-  shown <- new.env(parent = emptyenv())
+  shown <- new.env() # in which cli evaluates its format
   done <- function() {
     if (!is.null(shown$bar)) cli::cli_progress_done(id = shown$bar, .envir = shown)
     shown$bar <- NULL
@@ -58,7 +58,7 @@ progress_listener <- function() {
       done()
       shown$what <- what
       shown$bar <- cli::cli_progress_bar(
-        name = gsub("([{}])", "\\1\\1", what), total = total, clear = TRUE, auto_terminate = FALSE, .envir = shown
+        name = what, total = total, clear = TRUE, auto_terminate = FALSE, .envir = shown
       )
     }
     cli::cli_progress_update(set = done_so_far, id = shown$bar, .envir = shown)

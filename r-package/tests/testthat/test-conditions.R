@@ -47,3 +47,21 @@ test_that("an interrupt in Python is an interrupt in R", {
   )
   expect_message(tryCatch(stop_interrupted(5), interrupt = function(condition) NULL), "5 coded texts are kept")
 })
+
+test_that("a bar is drawn for each step, whatever the step is called", {
+  withr::local_options(annotune.progress = TRUE, cli.progress_show_after = 0, cli.dynamic = TRUE, cli.ansi = FALSE)
+  drawn <- utils::capture.output(
+    {
+      listener <- progress_listener()
+      listener$report("Coding {topic}", 10L, 100L)
+      Sys.sleep(0.5)
+      listener$report("Coding {topic}", 90L, 100L)
+      listener$report("Testing", 1L, 2L)
+      listener$done()
+    },
+    type = "message"
+  )
+  expect_match(paste(drawn, collapse = ""), "Coding {topic}", fixed = TRUE)
+  withr::local_options(annotune.progress = FALSE)
+  expect_null(progress_listener()$report)
+})
