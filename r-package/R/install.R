@@ -61,7 +61,7 @@ run_program <- function(program, arguments) {
   )
 }
 
-# R puts its folders before those that were there, by a script that can be asked which.
+# R puts its folders before those that were there, by a script that can be asked which; an R started by R, twice.
 library_path_of_user <- function() {
   now <- Sys.getenv("LD_LIBRARY_PATH")
   script <- file.path(R.home("etc"), "ldpaths")
@@ -70,7 +70,8 @@ library_path_of_user <- function() {
   }
   ask <- sprintf("LD_LIBRARY_PATH=; . '%s'; printf %%s \"$LD_LIBRARY_PATH\"", script)
   added <- paste(suppressWarnings(system2("sh", c("-c", shQuote(ask)), stdout = TRUE, stderr = FALSE)), collapse = "")
-  if (nzchar(added) && startsWith(now, added)) sub("^:", "", substring(now, nchar(added) + 1)) else now
+  while (nzchar(added) && startsWith(now, added)) now <- sub("^:", "", substring(now, nchar(added) + 1))
+  now
 }
 
 # What that Python says of itself: a named character vector, empty where it says nothing.
