@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 import annotune as at
-from annotune.curve import TUNED, _curve, _nested, _run
+from annotune.evidence.curve import TUNED, _curve, _nested, _run
 from annotune.tuner import Work, part_to_test, prepare, read_settings
 
 SIZES, TARGET, SEEDS = (50, 100, 200, 400), 1600, 3

@@ -48,7 +48,7 @@ def curve(
     from annotune.codebook import read_codebook
     from annotune.codings import read_codings
     from annotune.corpus import read_corpus
-    from annotune.curve import learning_curve, plot_learning_curve
+    from annotune.evidence.curve import learning_curve, plot_learning_curve
 
     known = read_codebook(codebook)
     part = share_or_values(test)
@@ -100,8 +100,8 @@ def compare(
     """Compare any number of coders with the gold, on the same texts."""
     from annotune.codebook import read_codebook
     from annotune.codings import read_codings
-    from annotune.comparison import compare as compare_coders
     from annotune.corpus import read_corpus
+    from annotune.evidence.comparison import compare as compare_coders
     from annotune.tables import read_table
 
     known = read_codebook(codebook) if codebook else None
@@ -137,8 +137,8 @@ def calibration(
     plot: Annotated[Path | None, typer.Option(help="A reliability diagram: .png, .pdf or .svg.")] = None,
 ) -> None:
     """Do stated probabilities come true?"""
-    from annotune.calibrated import calibration as calibrate
-    from annotune.calibrated import plot_calibration
+    from annotune.evidence.calibrated import calibration as calibrate
+    from annotune.evidence.calibrated import plot_calibration
 
     known, said, hand = _both(predicted, gold, codebook, variable, unit_id)
     found = calibrate(said, hand, variable=variable, codebook=known, bins=bins, n_boot=n_boot)
@@ -161,7 +161,7 @@ def abstain(
     unit_id: Key = "unit_id",
 ) -> None:
     """Which texts to code by hand, so that few of the others are wrong."""
-    from annotune.abstention import abstain as divide
+    from annotune.evidence.abstention import abstain as divide
     from annotune.export.write import write as write_table
 
     known, said, hand = _both(held_out, gold, codebook, variable, unit_id)
@@ -192,7 +192,7 @@ def label_errors(
 ) -> None:
     """The hand codings most worth a second look."""
     from annotune.corpus import read_corpus
-    from annotune.second_look import label_errors as rank
+    from annotune.evidence.second_look import label_errors as rank
 
     known, said, hand = _both(predicted, gold, codebook, variable, unit_id)
     texts = read_corpus(corpus, unit_id, text) if corpus else None

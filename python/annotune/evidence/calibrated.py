@@ -13,9 +13,9 @@ from annotune.classifier import Classifier
 from annotune.codebook import Codebook
 from annotune.errors import AnnotuneError
 from annotune.evaluation import interval
+from annotune.evidence.probabilities import Sure, against_gold
 from annotune.measures import Sums
 from annotune.pictures import COLOURS, INK, PALE, new_figure, saved
-from annotune.probabilities import Sure, against_gold
 from annotune.tuning.calibrate import surprises, temperature
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from statsmodels.stats.multitest import multipletests
 
 import annotune as at
 from annotune.evaluation import NO_INFORMATION, TF_IDF
-from annotune.paired import holm, mcnemar, wald
+from annotune.evidence.paired import holm, mcnemar, wald
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 def needs(name):

@@ -12,7 +12,7 @@ from annotune.codebook import Codebook
 from annotune.codings import of_variable
 from annotune.errors import AnnotuneError, warn
 from annotune.evaluation import encode
-from annotune.probabilities import against_gold, coded_by_one, how_sure
+from annotune.evidence.probabilities import against_gold, coded_by_one, how_sure
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from annotune.codebook import Codebook, Variable
 from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.evaluation import LEADING, LEADING_SETS, NO_INFORMATION, TF_IDF
+from annotune.evidence.paired import Resampling, one_coder, resampling
+from annotune.evidence.power_law import PowerLaw, bounds, fit_power_law
 from annotune.measures import measures
-from annotune.paired import Resampling, one_coder, resampling
 from annotune.pictures import COLOURS, MARKERS, PALE, new_figure, saved
-from annotune.power_law import PowerLaw, bounds, fit_power_law
 from annotune.progress import bar, listening
 from annotune.shelf import Shelf
 from annotune.tuner import FEW, PROBE, Work, basis, decided, hold_out_once, part_to_test, prepare, read_settings

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 import annotune as at
-from annotune.second_look import suspects
+from annotune.evidence.second_look import suspects
 
 
 def test_thresholds_and_confident_labels_by_hand():

@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 import annotune as at
-from annotune import curve as module
-from annotune.curve import ROWS, TUNED
 from annotune.evaluation import NO_INFORMATION
+from annotune.evidence import curve as module
+from annotune.evidence.curve import ROWS, TUNED
 from annotune.tuner import prepare, read_settings
 
 

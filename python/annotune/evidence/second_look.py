@@ -10,7 +10,7 @@ import polars as pl
 from annotune.codebook import Codebook
 from annotune.errors import AnnotuneError
 from annotune.evaluation import texts_of
-from annotune.probabilities import Sure, against_gold
+from annotune.evidence.probabilities import Sure, against_gold
 
 YES, NO = "given", "not given"
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 import annotune as at
-from annotune.abstention import guaranteed, upper_bound
+from annotune.evidence.abstention import guaranteed, upper_bound
 
 
 def coded(labels, prob, coder="model"):

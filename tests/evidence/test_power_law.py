@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 
-from annotune.power_law import RATES, bounds, fit_power_law
+from annotune.evidence.power_law import RATES, bounds, fit_power_law
 
 SIZES = np.array([25.0, 50.0, 100.0, 200.0, 400.0])
 

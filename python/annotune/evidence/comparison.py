@@ -29,7 +29,17 @@ from annotune.evaluation import (
     measure_rows,
     with_truth,
 )
-from annotune.paired import Answers, Resampling, differences, holm, mcnemar, one_coder, resampling, several_coders, wald
+from annotune.evidence.paired import (
+    Answers,
+    Resampling,
+    differences,
+    holm,
+    mcnemar,
+    one_coder,
+    resampling,
+    several_coders,
+    wald,
+)
 
 BASELINES = (TF_IDF, NO_INFORMATION)
 ALL, ANSWERED = "all", "answered"

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, log_loss
 
 import annotune as at
-from annotune.calibrated import AFTER, BEFORE, GIVEN
+from annotune.evidence.calibrated import AFTER, BEFORE, GIVEN
 
 
 def said(labels, prob=None, **shares):

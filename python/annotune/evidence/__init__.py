@@ -1,0 +1,1 @@
+"""How good, with how many labels, compared to what, and where it is unsure."""
