@@ -1,7 +1,10 @@
 """What R sends arrives as the public functions take it, and what they give arrives as R can hold it."""
 
+import inspect
+import re
 import warnings
 from datetime import date, datetime, timezone
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -246,3 +249,15 @@ def test_a_corpus_is_coded_from_file_to_file(model, topics, tmp_path):
     written = pl.read_parquet(paths[0])
     assert written["topic"].cast(pl.String).to_list() == model.classify(topics)["label"].to_list()
     assert "doc" in written.columns
+
+
+READERS = {"read_codebook": "codebook", "read_corpus": "corpus", "read_codings": "codings"}
+# R has its own words for these: rbind(), its own reshaping, plot(), and R objects themselves.
+OF_R = {"bind", "widen", "to_r", "from_r"}
+
+
+def test_every_verb_has_its_twin_in_r():
+    namespace = (Path(__file__).parents[1] / "r-package" / "NAMESPACE").read_text()
+    exported = set(re.findall(r"export\(at_(\w+)\)", namespace))
+    verbs = {name for name in at.__all__ if inspect.isfunction(getattr(at, name)) and not name.startswith("plot_")}
+    assert {READERS.get(name, name) for name in verbs - OF_R} <= exported
