@@ -142,8 +142,7 @@ def _run_saying(place: Path, texts: Sequence[str], about: dict[str, Any]) -> tup
 
     with quiet():
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=True)
-        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-            place, local_files_only=True, dtype="auto"
-        ).eval()
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(place, local_files_only=True, dtype="auto")
+    model.eval()
     logits = by_transformers(model, tokenizer, about, texts)
     return from_logits(logits, False), f"transformers {transformers.__version__}"
