@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -23,6 +24,29 @@ class Side:
 
     folder: Path
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="session")
+def assert_same():
+    """Words and whole numbers exactly, others to 1e-12."""
+
+    def compare(expected, found):
+        """`found` is all words, as a file of text is; `expected` says what they mean."""
+        assert found.columns == expected.columns
+        assert found.height == expected.height > 0
+        for name, column in expected.to_dict().items():
+            if column.dtype.is_float():
+                other = found[name].cast(pl.Float64).fill_nan(None)
+                assert (other.is_null() == column.fill_nan(None).is_null()).all(), name
+                np.testing.assert_allclose(
+                    other.drop_nulls(), column.fill_nan(None).drop_nulls(), rtol=1e-12, atol=1e-12
+                )
+            elif column.dtype == pl.Boolean:
+                assert found[name].str.to_lowercase().to_list() == column.cast(pl.String).to_list(), name
+            else:
+                assert found[name].to_list() == column.cast(pl.String).to_list(), name
+
+    return compare
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +69,7 @@ def run_r(r_library):
         import torch
 
         threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # sums are added up in as many parts
-        places = {"RETICULATE_PYTHON": sys.executable, "R_LIBS": str(r_library)}
+        places = {"RETICULATE_PYTHON": sys.executable, "R_LIBS": str(r_library), "KEEP": str(HERE / "keep.R")}
         done = subprocess.run(
             ["Rscript", str(HERE / script), *map(str, arguments)],
             env={**os.environ, **threads, **places, **environment},

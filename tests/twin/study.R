@@ -6,18 +6,7 @@ folder <- arguments[1]
 size <- as.integer(arguments[-1])
 demo <- at_demo(folder, n = size[1], n_coded = size[2], seed = size[3])
 setwd(folder)
-dir.create("tables")
-
-# Words as they are, numbers with all their digits, and NA apart from "".
-keep <- function(table, name) {
-  as_words <- function(column) {
-    words <- if (is.double(column) && is.null(attr(column, "class"))) sprintf("%.17g", column) else as.character(column)
-    ifelse(is.na(column) & !is.nan(column), "<missing>", enc2utf8(words))
-  }
-  is.nan <- function(x) if (is.double(x)) base::is.nan(x) else rep(FALSE, length(x))
-  words <- as.data.frame(lapply(table, as_words), optional = TRUE)
-  utils::write.csv(words, file.path("tables", paste0(name, ".csv")), row.names = FALSE, fileEncoding = "UTF-8")
-}
+source(Sys.getenv("KEEP"))
 
 keep(demo$corpus, "demo_corpus")
 keep(demo$truth, "demo_truth")

@@ -1,6 +1,5 @@
 """The same study gives the same tables whichever way it is run: counts and words exactly, numbers to 1e-12."""
 
-import numpy as np
 import polars as pl
 import pyreadstat
 import pytest
@@ -13,28 +12,13 @@ IN_R_ALONE = [
 ]
 
 
-def assert_same(expected, found):
-    """`found` is all words, as a file of text is; `expected` says what they mean."""
-    assert found.columns == expected.columns
-    assert found.height == expected.height > 0
-    for name, column in expected.to_dict().items():
-        if column.dtype.is_float():
-            other = found[name].cast(pl.Float64).fill_nan(None)
-            assert (other.is_null() == column.fill_nan(None).is_null()).all(), name
-            np.testing.assert_allclose(other.drop_nulls(), column.fill_nan(None).drop_nulls(), rtol=1e-12, atol=1e-12)
-        elif column.dtype == pl.Boolean:
-            assert found[name].str.to_lowercase().to_list() == column.cast(pl.String).to_list(), name
-        else:
-            assert found[name].to_list() == column.cast(pl.String).to_list(), name
-
-
 @pytest.mark.parametrize("table", [*AGREEMENT, *ANSWERS, *IN_R_ALONE])
-def test_r_gives_what_python_gives(in_python, in_r, table):
+def test_r_gives_what_python_gives(in_python, in_r, assert_same, table):
     assert_same(in_python.tables[table], in_r.tables[table])
 
 
 @pytest.mark.parametrize("table", [*AGREEMENT, *ANSWERS])
-def test_the_command_line_gives_what_python_gives(in_python, in_shell, table):
+def test_the_command_line_gives_what_python_gives(in_python, in_shell, assert_same, table):
     assert_same(in_python.tables[table], in_shell.tables[table])
 
 

@@ -1,0 +1,114 @@
+"""Corrected regressions and shares: the same through Python, the command line and R, and by R's own sandwich."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+import annotune as at
+from annotune.cli import app
+
+FORMULA = "topic == 'Health' ~ party + year"
+TABLES = ["dsl", "clustered", "logit", "ppi", "prevalence", "errors"]
+
+
+def simulated():
+    """600 texts, 150 of them coded, by a model that errs more on the opposition's."""
+    rng = np.random.default_rng(5)
+    n, names = 600, np.array(["Economy", "Health", "Security"])
+    opposition = rng.random(n) < 0.5
+    truth = np.where(rng.random(n) < 0.2 + 0.15 * opposition, "Health", rng.choice(names, n))
+    wrong = rng.random(n) < 0.1 + 0.15 * opposition
+    said = np.where(wrong, rng.choice(names, n), truth)
+    share = np.where(said[:, None] == names, 0.8, 0.1)
+    coded = rng.permutation(n) < 150
+    kinds = pl.Enum(names.tolist())
+    return pl.DataFrame(
+        {
+            "unit_id": [f"q{i}" for i in range(n)],
+            "party": pl.Series(
+                np.where(opposition, "opposition", "government"), dtype=pl.Enum(["government", "opposition"])
+            ),
+            "year": rng.integers(2015, 2025, n),
+            "district": [f"d{i}" for i in rng.integers(0, 20, n)],
+            "topic": pl.Series(said, dtype=kinds),
+            **{f"topic_p_{name}": share[:, place] for place, name in enumerate(names)},
+            "topic_gold": pl.Series(
+                [label if known else None for label, known in zip(truth, coded, strict=True)], dtype=kinds
+            ),
+            "pi": np.full(n, 0.25),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corrections")
+    at.write(simulated(), [folder / "coded.rds", folder / "coded.parquet"])
+    at.write(at.dsl_columns(simulated(), "topic", label="Health"), folder / "corrected.rds")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def in_python():
+    data = simulated()
+    short = "topic == 'Health' ~ party"
+    return {
+        "dsl": at.correct(FORMULA, data).estimates,
+        "clustered": at.correct(FORMULA, data, cluster="district").estimates,
+        "logit": at.correct(short, data, model="logit").estimates,
+        "ppi": at.correct(short, data, method="ppi").estimates,
+        "prevalence": at.prevalence(data, by="party", n_boot=50),
+        "errors": at.error_model(data, ["party", "year"], label="Health").effects,
+        "columns": at.dsl_columns(data, "topic", label="Health").select(
+            "unit_id", "coded", "pi", "y_gold", "y_hat", "dsl_y"
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def in_r(run_r, folder):
+    run_r("corrections.R", folder)
+    tables = {path.stem: pl.read_csv(path, infer_schema=False) for path in (folder / "tables").iterdir()}
+    return {name: words.with_columns(pl.all().replace("<missing>", None)) for name, words in tables.items()}
+
+
+@pytest.mark.parametrize("table", [*TABLES, "columns"])
+def test_r_gives_what_python_gives(in_python, in_r, assert_same, table):
+    assert_same(in_python[table], in_r[table])
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("dsl", ["correct", "coded.parquet", FORMULA]),
+        ("clustered", ["correct", "coded.parquet", FORMULA, "--cluster", "district"]),
+        ("logit", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--model", "logit"]),
+        ("ppi", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--method", "ppi"]),
+        ("prevalence", ["prevalence", "coded.parquet", "--by", "party", "--n-boot", "50"]),
+        ("errors", ["error-model", "coded.parquet", "--on", "party,year", "--label", "Health"]),
+    ],
+)
+def test_the_command_line_gives_what_python_gives(in_python, folder, assert_same, table, words):
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        done = CliRunner().invoke(app, [*words, "--write", f"{table}.csv"], catch_exceptions=False)
+    finally:
+        os.chdir(before)
+    assert done.exit_code == 0, done.output
+    assert_same(in_python[table], pl.read_csv(folder / f"{table}.csv", infer_schema=False))
+
+
+def test_rs_sandwich_on_the_written_column_gives_the_corrected_numbers(in_python, in_r):
+    own = in_r["sandwich"].cast(pl.Float64)
+
+    def corrected(table):
+        return in_python[table].filter(pl.col("method") == "corrected")
+
+    np.testing.assert_allclose(own["estimate"], corrected("dsl")["estimate"], rtol=1e-8)
+    np.testing.assert_allclose(own["robust"], corrected("dsl")["std_error"], rtol=1e-8)
+    np.testing.assert_allclose(own["clustered"], corrected("clustered")["std_error"], rtol=1e-8)
