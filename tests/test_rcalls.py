@@ -218,12 +218,12 @@ def test_what_was_coded_before_an_interrupt_is_not_coded_again(model, topics, mo
     monkeypatch.setattr(rcalls, "TEXTS_AT_ONCE", 25)
     coded, compute = [], at.Classifier._logits
 
-    def interrupted(self, texts, fast=False):
+    def interrupted(self, texts, *how, **named):
         if len(coded) == 2:
             coded.append([])
             raise KeyboardInterrupt
         coded.append(texts)
-        return compute(self, texts, fast)
+        return compute(self, texts, *how, **named)
 
     monkeypatch.setattr(at.Classifier, "_logits", interrupted)
     arguments = {"model": {".r": "object", "object": rcalls.Kept(model)}, "texts": topics["text"].to_list()}

@@ -295,11 +295,11 @@ _UNFINISHED: dict[str, list[np.ndarray]] = {}
 class _Patient(Classifier):
     """A classifier that keeps what it had computed when it was interrupted, and goes on from there."""
 
-    def _logits(self, texts: list[str], fast: bool = False) -> np.ndarray:
-        key = fingerprint([self.card["model_sha256"], fast, texts])
+    def _logits(self, texts: list[str], *how: Any, **named: Any) -> np.ndarray:
+        key = fingerprint([self.card["model_sha256"], how, named, texts])
         done = _UNFINISHED.setdefault(key, [])
         for start in range(sum(map(len, done)), max(len(texts), 1), TEXTS_AT_ONCE):
-            done.append(super()._logits(texts[start : start + TEXTS_AT_ONCE], fast))
+            done.append(super()._logits(texts[start : start + TEXTS_AT_ONCE], *how, **named))
         return np.concatenate(_UNFINISHED.pop(key))
 
 
