@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
-R_PACKAGES := pandoc tidy r-base-core r-cran-cli r-cran-estimatr r-cran-generics r-cran-haven r-cran-knitr r-cran-readstata13 \
+R_PACKAGES := pandoc qpdf tidy r-base-core r-cran-cli r-cran-estimatr r-cran-generics r-cran-haven r-cran-knitr r-cran-readstata13 \
   r-cran-reticulate r-cran-rlang r-cran-rmarkdown r-cran-sandwich r-cran-testthat r-cran-tibble r-cran-vctrs r-cran-withr
 
 .PHONY: setup demo test lint bench r-check r-check-new vignettes vignettes-current clean

@@ -90,8 +90,9 @@ at_write <- function(data, path, codebook = NULL, labels = NULL, headings = NULL
   if (!is.character(path) || length(path) == 0 || anyNA(path)) {
     abort("No file to write to was given.", "Give at least one path.")
   }
-  # a script beside the .rds must find the names that its writer gave
-  own <- is.data.frame(data) & is.null(regressions) & tolower(tools::file_ext(path)) == "rds"
+  # what a data frame does not hold itself is Python's to add; a script must find the names that its writer gave
+  asked <- c(regressions, labels, headings, notes)
+  own <- is.data.frame(data) & is.null(asked) & tolower(tools::file_ext(path)) == "rds"
   changes <- no_changes()
   if (!all(own)) {
     changes <- at_call(
@@ -102,7 +103,7 @@ at_write <- function(data, path, codebook = NULL, labels = NULL, headings = NULL
       notes = several(notes), title = title, labelled = labelled, regressions = several(regressions)
     )
   }
-  for (target in path[own]) save_rds(with_codebook(data, codebook, labelled), target)
+  for (target in path[own]) save_rds(with_codebook(data, codebook, labelled, title), target)
   for (i in seq_len(min(nrow(changes), 20))) say_change(changes[i, ])
   invisible(changes)
 }
@@ -124,22 +125,38 @@ say_change <- function(row) {
   cli::cli_inform(c(i = "{where}: {row$change}: {row$detail}{cells}"))
 }
 
-with_codebook <- function(data, codebook, labelled) {
-  for (entry in codebook$variables) {
-    column <- data[[entry$name]]
-    if (is.null(column)) next
-    codes <- stats::setNames(entry$labels$code, entry$labels$name)
-    words <- if (inherits(column, "haven_labelled")) label_names(column) else as.character(column)
-    data[[entry$name]] <- if (labelled) {
-      haven::labelled(unname(codes[words]), codes, label = if (nzchar(entry$instruction)) entry$instruction)
-    } else {
-      factor(words, levels = entry$labels$name, ordered = entry$kind == "ordinal")
-    }
+# As Python's writer would have it: codes and variable labels beside the factors, the title beside the data.
+with_codebook <- function(data, codebook, labelled, title) {
+  for (name in names(data)) {
+    entry <- entry_of(data[[name]], name, codebook)
+    if (!is.null(entry)) data[[name]] <- coded_column(data[[name]], entry, labelled)
   }
+  title <- title %||% codebook$name
+  if (!is.null(title) && nzchar(title)) attr(data, "label") <- title
   data
 }
 
-# Written beside and renamed: an interrupt leaves the old file or the new one.
+# The codebook's variable of that name, or the one whose labels the factor's levels are.
+entry_of <- function(column, name, codebook) {
+  for (entry in codebook$variables) {
+    alike <- is.factor(column) && identical(levels(column), entry$labels$name)
+    if (entry$kind != "multilabel" && (entry$name == name || alike)) {
+      return(entry)
+    }
+  }
+}
+
+coded_column <- function(column, entry, labelled) {
+  codes <- stats::setNames(entry$labels$code, entry$labels$name)
+  words <- if (inherits(column, "haven_labelled")) label_names(column) else as.character(column)
+  instruction <- if (nzchar(entry$instruction)) entry$instruction
+  if (labelled) {
+    return(haven::labelled(unname(codes[words]), codes, label = instruction))
+  }
+  made <- factor(words, levels = entry$labels$name, ordered = entry$kind == "ordinal")
+  structure(made, label = instruction, codes = as.double(codes))
+}
+
 save_rds <- function(data, target) {
   draft <- tempfile(".annotune-", tmpdir = dirname(target), fileext = ".rds")
   on.exit(unlink(draft))
