@@ -40,7 +40,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     if not names:
         return "There is none."
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else f"There are: {listing(names)}."
 
 

@@ -143,6 +143,17 @@ FORMULA = "topic == 'Public health' ~ x.y"
         (lambda d: d.with_columns(pi=pl.when(pl.col("x.y") > 1).then(0.0).otherwise(0.3)), {}, "above 0"),
         (lambda d: d.with_columns(pi=pl.when("coded").then(None).otherwise(0.3)), {}, "pi is missing for"),
         (lambda d: d.with_columns(fold=pl.lit(None, pl.Int64)), {}, "was tuned on them"),
+        (lambda d: d.with_columns(fold=float("nan")), {}, "was tuned on them"),
+        (lambda d: d.with_columns(fold=pl.lit("")), {}, "was tuned on them"),
+        (lambda d: d, {"pi": [1 / 3] * 1500}, "pi is a list, neither"),
+        (lambda d: d, {"pi": True}, "pi is a bool, neither"),
+        (lambda d: d, {"cluster": ["district"]}, "is not the name of a column"),
+        (lambda d: d, {"gold": 3}, "gold=3 names no column"),
+        (lambda d: d, {"predicted": {"topic": "anna"}}, "does not name two columns"),
+        (lambda d: d, {"level": "high"}, "level high is not between"),
+        (lambda d: d, {"method": "ppi", "power": "all"}, "power is the lambda"),
+        (lambda d: d.with_columns(pl.lit("a").alias("x.y")), {}, "All texts have the same 'x.y'"),
+        (lambda d: d.with_columns(w=pl.col("topic_gold").is_null() * 1.0), {"weights": "w"}, "0 texts are coded"),
         (lambda d: d.drop("x.y"), {}, "no column 'x.y'"),
         (lambda d: d.drop("topic_gold"), {}, "no column has hand codings"),
         (lambda d: d.clear(), {}, "have no rows"),
@@ -236,6 +247,49 @@ def test_pi_that_disagrees_with_the_number_coded_is_told(data):
 def test_without_folds_the_assumption_is_noted(data):
     assert any("was not tuned on them" in note for note in at.correct(FORMULA, data.drop("fold")).notes)
     assert at.correct(FORMULA, data).notes == ()
+
+
+def test_pi_may_be_any_number(data):
+    """A column pi beside it does not count then."""
+    wanted = at.correct(FORMULA, data, pi=0.3).tidy()
+    other = data.with_columns(pi=0.9)
+    assert at.correct(FORMULA, other, pi=np.float64(0.3)).tidy().equals(wanted)
+    np.testing.assert_allclose(
+        at.correct(FORMULA, other, pi=np.float32(0.3)).tidy()["estimate"], wanted["estimate"], rtol=1e-5
+    )
+
+
+def test_texts_of_weight_zero_are_not_there(data):
+    weighted = data.with_columns(w=(pl.col("district") > 5) * 1.0)
+    fit, without = at.correct(FORMULA, weighted, weights="w"), at.correct(FORMULA, data.filter(pl.col("district") > 5))
+    assert fit.n == without.n < 1500
+    np.testing.assert_allclose(fit.tidy()["std_error"], without.tidy()["std_error"], rtol=1e-10)
+
+
+def test_hand_codings_of_one_cluster_alone_have_no_error(data):
+    one = data.with_columns(place=pl.when("coded").then(0).otherwise("district"))
+    for small in (False, True):
+        fit = at.correct(FORMULA, one, cluster="place", small_sample=small)
+        assert rows(fit, "hand-coded only")["std_error"].null_count() == 2
+        assert any("all hand-coded texts are in one cluster" in note for note in fit.notes)
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [("topic ~ x.y", {"model": "multinomial"}), ("vote ~ topic", {}), ("vote ~ factor(topic) * x.y", {})],
+)
+def test_missing_texts_as_stata_has_them_are_no_category(data, formula, options):
+    """A text that nobody coded has an empty label in a .dta without value labels."""
+    words = data.select("x.y", "vote", "pi", "fold", pl.col("topic", "topic_gold").cast(pl.String))
+    stata = words.with_columns(pl.col("topic_gold").fill_null(""))
+    assert at.correct(formula, stata, **options).tidy().equals(at.correct(formula, words, **options).tidy())
+
+
+def test_labels_of_blanks_are_missing_ones(data):
+    words = data.drop(pl.selectors.starts_with("topic_p")).cast({"topic": pl.String})
+    blank = words.with_columns(topic=pl.when(pl.col("topic") == "Don't know").then(pl.lit(" ")).otherwise("topic"))
+    with pytest.warns(at.AnnotuneWarning, match="lack 'topic' and were left out"):
+        assert at.correct(FORMULA, blank).n == (words["topic"] != "Don't know").sum()
 
 
 def test_columns_may_be_named(data):

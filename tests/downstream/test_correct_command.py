@@ -55,6 +55,25 @@ def test_columns_survive_their_way_through_a_file(table, suffix):
     assert again == pytest.approx(at.correct("y ~ x", ready).coefficients(), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["correct", "data.csv", "topic == 'Law' ~ x", "--write", "data.csv"],
+        ["dsl-columns", "data.csv", "data.csv"],
+        ["prevalence", "data.csv", "--methods", "count,dsl", "--write", "data.csv"],
+        ["error-model", "data.csv", "--on", "x", "--write", "data.csv"],
+        ["plan-sample", "data.csv", "--n", "100", "--label", "Law", "--write", "data.csv"],
+    ],
+)
+def test_the_data_are_not_replaced_by_what_is_computed_from_them(table, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    pl.read_parquet(table).write_csv("data.csv")
+    before = (tmp_path / "data.csv").read_bytes()
+    with pytest.raises(at.AnnotuneError, match="is read, and would be replaced"):
+        raise CliRunner().invoke(app, words).exception
+    assert (tmp_path / "data.csv").read_bytes() == before
+
+
 def test_what_will_not_do_ends_with_a_sentence(table):
     done = CliRunner().invoke(app, ["correct", str(table), "topic == 'Helth' ~ x"])
     assert isinstance(done.exception, at.AnnotuneError)

@@ -98,6 +98,8 @@ def test_crossfit_writes_what_the_others_read(run, topics, gold, book, tiny_base
         (["prevalence", "data.csv", "--pi", "0"], "pi is 0"),
         (["error-model", "data.csv", "--on", "partei,year"], "no column 'partei'"),
         (["plan-sample", "data.csv"], "Give either target= or n="),
+        (["error-model", "data.csv", "--on", "poly(year, 1) + parti"], "no column 'parti'"),
+        (["correct", "data.csv", "topic == 'War' ~ year", "--write", "table.docs"], "no writer for '.docs'"),
         (
             ["crossfit", "data.csv", "data.csv", "--codebook", "b.yaml", "--out", "o", "--write", "data.csv"],
             "is read, and would",

@@ -10,6 +10,7 @@ import pytest
 import statsmodels.api as sm
 
 import annotune as at
+from annotune.tables import read_table
 
 LABELS = ["Health", "Law and order", "Farming"]
 
@@ -134,6 +135,9 @@ def test_labels_of_a_set_and_numbers_are_outcomes_by_themselves():
         (lambda d: d.drop("pi"), {}, "not known"),
         (lambda d: d, {"pi": 1.5}, "at most 1"),
         (lambda d: d.with_columns(fold=pl.lit(None)), {}, "was tuned on them"),
+        (lambda d: d.with_columns(fold=float("nan")), {}, "was tuned on them"),
+        (lambda d: d, {"pi": [0.5]}, "pi is a list"),
+        (lambda d: d, {"label": 3}, "3 is no label"),
         (lambda d: d.drop("topic_gold"), {}, "No column ends in '_gold'"),
         (lambda d: d.with_columns(other_gold=1), {}, "Several variables were coded"),
         (lambda d: d.with_columns(dsl_y=1), {"label": "Health"}, "'dsl_y' already"),
@@ -146,6 +150,29 @@ def test_labels_of_a_set_and_numbers_are_outcomes_by_themselves():
 def test_what_will_not_do_is_refused_in_words(data, change, options, said):
     with pytest.raises(at.AnnotuneError, match=said):
         at.dsl_columns(change(data), **options)
+
+
+@pytest.mark.parametrize("suffix", [".dta", ".rds", ".sav"])
+def test_files_warn_that_the_columns_are_for_linear_models_only(data, tmp_path, suffix):
+    """By the columns' labels, that a program shows beside them; a label given by hand stands in their place."""
+    for found, names in ((at.dsl_columns(data, label="Health"), ["dsl_y"]), (at.dsl_columns(data), None)):
+        at.write(found, tmp_path / f"ready{suffix}")
+        told = read_table(tmp_path / f"ready{suffix}").headings
+        assert sorted(told) == sorted(names or (name for name in told if name.startswith("dsl_")))
+        assert len(told) == (1 if names else 3)
+        assert all(heading.startswith("linear models only") for heading in told.values())
+    at.write(found, tmp_path / f"ready{suffix}", headings={"dsl_Health": "mine"})
+    assert read_table(tmp_path / f"ready{suffix}").headings["dsl_Health"] == "mine"
+
+
+def test_missing_texts_as_stata_has_them_are_no_label(data):
+    words = data.cast({"topic": pl.String, "topic_gold": pl.String})
+    stata = words.with_columns(pl.col("topic_gold").fill_null(""))
+    dsl = [name for name in at.dsl_columns(words).columns if name.startswith("dsl_")]
+    assert len(dsl) == 3
+    assert at.dsl_columns(stata).select(dsl).equals(at.dsl_columns(words).select(dsl))
+    unseen = words.with_columns(topic=pl.when(pl.int_range(pl.len()) > 9).then("topic").otherwise(pl.lit("")))
+    assert at.dsl_columns(unseen, label="Health", prediction="label")["dsl_y"].null_count() == 10
 
 
 def test_rare_labels_are_refused_alone_and_told_of_among_others(data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,6 +106,7 @@ def prevalence(
     options: dict[str, Any] = {"by": listed(by), "time": time, "every": every, "cluster": cluster, "seed": seed}
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     wanted = listed(methods) or METHODS
+    _require_room(write, data, [plot] if plot else [])
     found = shares(_table(data), variable, methods=wanted, n_boot=n_boot, **options, **columns)
     _show(found.drop("interval"), write, found)
     if plot:
@@ -127,7 +129,8 @@ def error_model(
     from annotune.downstream.error_model import error_model as model
 
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
-    covariates = listed(on) if "," in on else on
+    covariates = listed(on) if "," in on and "(" not in on else on
+    _require_room(write, data)
     found = model(_table(data), covariates or on, variable, label=label, cluster=cluster, **columns)
     _show(found.effects, write)
     console.print(found.verdict, markup=False)
@@ -154,6 +157,7 @@ def plan_sample(
 
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     wanted: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term}
+    _require_room(write, data)
     found = plan(_table(data), variable, method=method, total=total, seed=seed, **wanted, **columns)
     _show(found.estimates, write, found.curve)
     console.print(found.verdict, markup=False)
@@ -184,6 +188,7 @@ def correct(
     options: dict[str, Any] = {"model": model, "method": method, "prediction": prediction}
     columns: dict[str, Any] = {"cluster": cluster, "weights": weights, "gold": gold, "coded": coded, "fold": fold}
     chance = _number_or_column(pi)
+    _require_room(write, data, correction=True)
     found = corrected(formula, _table(data), pi=chance, level=level, small_sample=small_sample, **options, **columns)
     console.print(found.summary(), markup=False, soft_wrap=True)
     if write:
@@ -211,8 +216,19 @@ def dsl_columns(
     known = read_codebook(codebook) if codebook else None
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     drawn: dict[str, Any] = {"coded": coded, "fold": fold, "prediction": prediction}
+    _require_room(write, data)
     found = columns_of(_table(data), variable, label=label, codebook=known, **columns, **drawn)
     write_table(found, write, codebook=known)
+
+
+def _require_room(write: list[Path] | None, data: Path, others: Sequence[Path] = (), correction: bool = False) -> None:
+    """Before anything is computed: formats that there are, and no file in the place of the one that is read."""
+    from annotune.export.files import require_writable
+    from annotune.export.write import require_writer
+
+    for path in write or []:
+        require_writer(path, correction)
+    require_writable([*(write or []), *others], [data])
 
 
 def _table(path: Path) -> pl.DataFrame:

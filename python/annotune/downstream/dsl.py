@@ -87,6 +87,7 @@ def dsl_columns(
     predicted = predicted or roles.prediction_column(name, frame.columns)
     beside = [named for named in (coded, fold) if named is not None]
     roles.require_named(frame, [gold, predicted, *beside], "The data")
+    frame = roles.blanks_as_null(frame, [gold, predicted])
     outcomes = _outcomes(frame, name, predicted, gold, label, prediction, codebook)
     drawn = roles.coded_rows(frame, [gold], coded) & _predicted(outcomes)
     if not drawn.any():
@@ -154,9 +155,9 @@ def _corrected(predicted: Floats, by_hand: Floats, drawn: np.ndarray, ratio: Flo
 
 def _pi(frame: pl.DataFrame, drawn: np.ndarray, ratio: Floats, pi: str | float | None) -> pl.Series:
     """Each text's pi; of a column without the uncoded texts' what it has."""
-    if isinstance(pi, (int, float)):
-        return pl.repeat(float(pi), len(frame), eager=True).alias("pi")
-    return frame[pi or "pi"].cast(pl.Float64).alias("pi")
+    if roles.is_number(pi):
+        return pl.Series("pi", np.full(len(frame), float(pi)))
+    return frame[str(pi or "pi")].cast(pl.Float64).alias("pi")
 
 
 def _require_enough(by_hand: pl.Series, label: str | None) -> None:

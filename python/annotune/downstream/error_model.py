@@ -132,7 +132,7 @@ def _right_side(covariates: str | Sequence[str], frame: pl.DataFrame) -> str:
         if covariates in frame.columns:
             return _quoted(covariates)
         return covariates.split("~")[-1].strip()
-    names = list(dict.fromkeys(covariates))
+    names = list(dict.fromkeys(covariates)) if isinstance(covariates, Sequence) else []
     if not names:
         raise AnnotuneError("No covariate was named.", "Name columns of the table, or write a formula.")
     require_columns(frame, names, "The table")

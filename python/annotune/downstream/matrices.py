@@ -115,6 +115,8 @@ def _levels(reference: Reference, frame: pl.DataFrame, gold: Mapping[str, str]) 
     if not (numbers or cells.dtype in (pl.String, pl.Categorical) or isinstance(cells.dtype, pl.Enum)):
         raise AnnotuneError(f"The column {cells.name!r} holds {_kind(cells)}.", "Give numbers or categories.")
     found = occurring_labels([cells, *([frame[gold[reference.column]]] if reference.column in gold else [])])
+    if len(found) < 2:
+        raise AnnotuneError(f"All texts have the same {cells.name!r}.", "Leave it out of the covariates.")
     if len(found) > MOST_LEVELS:
         advice = f"Absorb them as fixed effects, ~ ... | {cells.name}, or group them."
         raise AnnotuneError(f"The column {cells.name!r} has {len(found):,} categories.", advice)

@@ -53,10 +53,26 @@ def require_sound(options: Options) -> None:
         given = getattr(options, name)
         if given not in choices:
             raise AnnotuneError(f"There is no {name} {given!r}.", nearest(str(given), choices))
-    if not 0 < options.level < 1:
-        raise AnnotuneError(f"The level {options.level:g} is not between 0 and 1.", "Such as 0.95.")
-    if options.power is not None and (options.method != "ppi" or not 0 <= options.power <= 1):
+    for name in ("cluster", "weights", "coded", "fold"):
+        if not isinstance(getattr(options, name), (str, type(None))):
+            raise AnnotuneError(f"{name}={getattr(options, name)!r} is not the name of a column.", "Give one name.")
+    _require_pairs(options)
+    if not roles.is_number(options.level) or not 0 < options.level < 1:
+        raise AnnotuneError(f"The level {options.level} is not between 0 and 1.", "Such as 0.95.")
+    share = roles.is_number(options.power) and 0 <= options.power <= 1
+    if options.power is not None and not (options.method == "ppi" and share):
         raise AnnotuneError("power is the lambda of PPI, from 0 to 1.", "Give it with method='ppi', or leave it out.")
+
+
+def _require_pairs(options: Options) -> None:
+    if not isinstance(options.gold, (str, Mapping, type(None))):
+        raise AnnotuneError(f"gold={options.gold!r} names no column.", "Such as 'anna', or {'topic': 'anna'}.")
+    pairs = isinstance(options.predicted, Mapping) and all(
+        isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in options.predicted.values()
+    )
+    if not pairs:
+        what = f"predicted={options.predicted!r} does not name two columns for each variable."
+        raise AnnotuneError(what, "Such as {'topic': ('anna', 'machine')}: hand codings, predictions.")
 
 
 def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
@@ -68,6 +84,7 @@ def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
     others = [name for name in (options.cluster, options.weights, options.coded, options.fold) if name is not None]
     roles.require_named(frame, [*formula.columns, *others], formula.text)
     beside = [name for name in (options.cluster, options.weights) if name is not None]
+    frame = _weighted(roles.blanks_as_null(frame, list(gold.values())), options.weights)
     frame = roles.complete(frame, [*formula.columns, *probabilities(formula, frame, gold, options).values(), *beside])
     coded = roles.coded_rows(frame, list(gold.values()), options.coded)
     notes: list[str] = []
@@ -81,6 +98,13 @@ def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
     if options.method == "ppi" and np.ptp(job.ratio) > 1e-9 * job.ratio.max():
         raise AnnotuneError("Texts were drawn with different pi, which PPI does not allow for.", "Use method='dsl'.")
     return job
+
+
+def _weighted(frame: pl.DataFrame, weights: str | None) -> pl.DataFrame:
+    """The rows that count: a text with weight 0 is in no regression, and among the hand-coded ones neither."""
+    if weights is None or not frame[weights].dtype.is_numeric() or not (frame[weights] != 0).any():
+        return frame
+    return frame.filter(pl.col(weights).ne_missing(0))
 
 
 def _require_groups(formula: Formula, model: str) -> None:

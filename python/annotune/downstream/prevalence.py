@@ -11,6 +11,7 @@ import polars as pl
 from scipy.stats import norm
 
 from annotune.corpus import require_columns, unique_names
+from annotune.downstream import roles
 from annotune.downstream.estimate import Fit, Sample, dsl, hand_coded, naive, ppi
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.models import LINEAR
@@ -101,10 +102,10 @@ def prevalence(
     {'count': 0.2, 'dsl': 0.3}
     """
     wanted = _methods(methods)
-    if not 0 < level < 1:
+    if not (roles.is_number(level) and 0 < level < 1):
         raise AnnotuneError(f"An interval cannot have the level {level!r}.", "Give a share such as 0.95.")
-    if n_boot < 0:
-        raise AnnotuneError(f"There cannot be {n_boot} replicates.", "Give 0 for no bootstrap, or such as 200.")
+    if not isinstance(n_boot, int) or n_boot < 0:
+        raise AnnotuneError(f"There cannot be {n_boot!r} replicates.", "Give 0 for no bootstrap, or such as 200.")
     found, keys = _grouped(labelled(data, variable, gold=gold, predicted=predicted, pi=pi), by, time, every)
     if found.ratio is None and set(wanted) & set(DESIGNED):
         what = "It is not known with which probability texts were drawn for hand coding."

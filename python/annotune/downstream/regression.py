@@ -157,7 +157,7 @@ def _fits(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str,
     """The methods' estimates; only where the last one has none does the work end."""
     small = job.options.small_sample
     methods = {
-        HAND: partial(estimate.hand_coded, model, sample, small),
+        HAND: partial(_hand_coded, model, sample, small),
         NAIVE: partial(estimate.naive, model, sample, small),
     }
     if job.options.method == "dsl":
@@ -165,6 +165,12 @@ def _fits(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str,
     elif job.options.method == "ppi":
         methods[CORRECTED] = partial(estimate.ppi, model, sample, small, job.options.power)
     return {name: _attempt(job, name, work, terms, name == list(methods)[-1]) for name, work in methods.items()}
+
+
+def _hand_coded(model: Model, sample: Sample, small: bool) -> Fit:
+    if sample.clusters is not None and len(np.unique(sample.clusters[sample.at])) < 2:
+        raise NoSolutionError("clusters", 0)
+    return estimate.hand_coded(model, sample, small)
 
 
 def _attempt(job: Job, method: str, work: Callable[[], Fit], terms: list[str], must: bool) -> Fit:
@@ -184,6 +190,8 @@ def _explained(reason: NoSolutionError, term: str, model: str) -> tuple[str, str
         return f"{term!r} does not vary beside the other covariates", "Leave it out, or join categories."
     if reason.kind == "few":
         return "there are as many coefficients as texts, or more", "Take fewer covariates, or join categories."
+    if reason.kind == "clusters":
+        return "all hand-coded texts are in one cluster", "Code texts of other clusters, too."
     if model in ("linear", "fixed_effects"):
         return f"the covariates do not determine the coefficient of {term!r}", "Leave it out, or code more texts."
     what = f"no finite coefficient of {term!r} fits (separation: the outcome never, or always, goes with it)"

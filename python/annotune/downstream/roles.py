@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from numbers import Real
+from typing import Any, TypeGuard
 
 import numpy as np
 import polars as pl
@@ -57,20 +58,35 @@ def _inserted(name: str, word: str) -> Iterator[str]:
         yield "_".join([*parts[:i], word, *parts[i:]])
 
 
+def blanks_as_null(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The frame with nothing, in these columns, as null alone: not as NaN, nor as what Stata makes of a missing text.
+
+    Examples
+    --------
+    >>> table = pl.DataFrame({"gold": ["a", "", " "], "fold": [1.0, float("nan"), None]})
+    >>> blanks_as_null(table, ["gold", "fold"]).rows()
+    [('a', 1.0), (None, None), (None, None)]
+    """
+    return frame.with_columns(_blank_as_null(frame[name]) for name in dict.fromkeys(names))
+
+
+def _blank_as_null(cells: pl.Series) -> pl.Series:
+    if cells.dtype == pl.String:
+        return cells.set((cells.str.strip_chars() == "").fill_null(False), None)
+    return cells.fill_nan(None) if cells.dtype.is_float() else cells
+
+
 def coded_rows(frame: pl.DataFrame, gold: Sequence[str], coded: str | None) -> np.ndarray:
     """Which rows were drawn and coded by hand, shape (N,): by the column `coded`, and wherever all gold is there."""
     there = np.ones(len(frame), dtype=bool)
     for name in gold:
-        cells = frame[name].fill_nan(None) if frame[name].dtype.is_float() else frame[name]
-        there &= cells.is_not_null().to_numpy()
-        if cells.dtype == pl.String:  # what Stata makes of a missing text
-            there &= (cells != "").fill_null(False).to_numpy()
+        there &= _blank_as_null(frame[name]).is_not_null().to_numpy()
     name = coded or "coded"
     if coded is None and name not in frame.columns:
         return there
     if not (frame[name].dtype == pl.Boolean or frame[name].dtype.is_numeric()):
         raise AnnotuneError(f"The column {name!r} does not say who was coded.", "Give true and false, or 1 and 0.")
-    drawn = frame[name].cast(pl.Boolean).fill_null(False).to_numpy()
+    drawn = _blank_as_null(frame[name]).cast(pl.Boolean).fill_null(False).to_numpy()
     lost = int((drawn & ~there).sum())
     if lost:
         warn(f"{lost:,} texts were drawn for coding and have no code; they count as texts that were not drawn.")
@@ -85,7 +101,7 @@ def require_out_of_fold(frame: pl.DataFrame, coded: np.ndarray, fold: str | None
             "No column 'fold' says how the coded texts were predicted: the correction holds if the model was not "
             "tuned on them."
         )
-    seen = int((frame[name].is_null().to_numpy() & coded).sum())
+    seen = int((_blank_as_null(frame[name]).is_null().to_numpy() & coded).sum())
     if seen:
         what = f"{seen:,} of {int(coded.sum()):,} hand-coded texts have no {name!r}: their model was tuned on them."
         raise AnnotuneError(what, "Its errors there are too few for a correction; predict them with crossfit().")
@@ -117,8 +133,11 @@ def ratios(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None) -> np
 
 
 def _chances(frame: pl.DataFrame, pi: str | float | None) -> np.ndarray:
-    if isinstance(pi, (int, float)) and not isinstance(pi, bool):
+    if is_number(pi):
         return np.full(len(frame), float(pi))
+    if pi is not None and not isinstance(pi, str):
+        what = f"pi is a {type(pi).__name__}, neither the name of a column nor a number."
+        raise AnnotuneError(what, "Put each text's probability into a column, and name that.")
     name = pi if isinstance(pi, str) else "pi"
     if name not in frame.columns:
         what = "The probability with which texts were drawn for hand coding is not known."
@@ -128,6 +147,11 @@ def _chances(frame: pl.DataFrame, pi: str | float | None) -> np.ndarray:
     if not frame[name].dtype.is_numeric():
         raise AnnotuneError(f"The column {name!r} holds no numbers.", "Give the probability of being drawn.")
     return frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether this is one real number; truth values are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _compare(chance: np.ndarray, coded: np.ndarray) -> None:
@@ -169,9 +193,9 @@ def complete(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 
 
 def _missing(cells: pl.Series) -> pl.Series:
-    if cells.dtype == pl.String:  # Stata's missing texts are empty ones
-        return cells.is_null() | (cells == "").fill_null(True)
-    return cells.is_null() | ~cells.is_finite().fill_null(False) if cells.dtype.is_float() else cells.is_null()
+    if cells.dtype.is_float():
+        return cells.is_null() | ~cells.is_finite().fill_null(False)
+    return _blank_as_null(cells).is_null()
 
 
 def require_named(frame: pl.DataFrame, names: Sequence[str], where: str) -> None:

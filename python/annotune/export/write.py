@@ -69,7 +69,8 @@ def write(
     labels
         For other coded columns: column -> {code: name}. An Enum column without labels gets the codes 1, 2, ...
     headings
-        Variable labels; a codebook's variable has its instruction.
+        Variable labels; a codebook's variable has its instruction, a column of `dsl_columns` that it is for linear
+        models only.
     notes
         Where the data come from, a sentence each: notes in Stata, the attribute `notes` in R.
     title
@@ -113,7 +114,8 @@ def write(
     changes: list[tuple[str, Change]] = []
     coded = {*(labels or {}), *(variable.name for variable in (codebook.variables if codebook else ()))}
     with _source(data, targets[0].parent, coded) as (frame, known_labels, known_headings):
-        all_labels, all_headings = {**known_labels, **(labels or {})}, {**known_headings, **(headings or {})}
+        all_labels = {**known_labels, **(labels or {})}
+        all_headings = {**_warnings(frame.collect_schema().names()), **known_headings, **(headings or {})}
         raw, mended = writable(describe(frame, codebook, all_labels, all_headings, notes or (), title))
         tamed, facts, tamings = tame(raw)
         in_r = any(labelled or rds.is_ambiguous(c, facts[c.name]) for c in tamed.columns if c.labels is not None)
@@ -173,6 +175,14 @@ def _source(
     else:
         frame = as_frame(data)  # from pandas, where codes with gaps are floating-point
         yield frame.with_columns(as_whole(frame[name]) for name in coded if name in frame.columns).lazy(), {}, {}
+
+
+def _warnings(names: Sequence[str]) -> dict[str, str]:
+    """Labels of the columns that `dsl_columns` made: a logit would take them without a word, and misread them."""
+    if not {"coded", "pi"} <= set(names):
+        return {}
+    of = {name: name.removeprefix("dsl_") for name in names if name.startswith("dsl_")}
+    return {name: f"linear models only: {outcome}, corrected for the model's error" for name, outcome in of.items()}
 
 
 def _write(sheet: Sheet, facts: dict[str, Facts], target: Path, labelled: bool) -> list[Change]:
