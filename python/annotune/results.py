@@ -11,7 +11,7 @@ import polars as pl
 from annotune.codebook import Codebook, Variable
 from annotune.codings import check
 from annotune.corpus import as_frame
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, nearest
 
 
 def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, text: bool = False) -> pl.DataFrame:
@@ -53,6 +53,10 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
     require_room(frame, [entry for entry in codebook.variables if entry.name in coded], gold is not None)
     decided = None if gold is None else check(gold)
     for entry in codebook.variables:
+        _require_known(table, entry, "codings")
+        if decided is not None:
+            _require_known(decided, entry, "gold")
+    for entry in codebook.variables:
         rows = table.filter(pl.col("variable") == entry.name)
         if len(rows):
             frame = _beside(frame, rows, entry)
@@ -68,6 +72,17 @@ def require_room(corpus: pl.DataFrame, variables: Sequence[Variable], gold: bool
     if taken:
         raise AnnotuneError(
             f"The corpus has a column {taken[0]!r} already.", "Rename it, or leave it out (covariates)."
+        )
+
+
+def _require_known(table: pl.DataFrame, entry: Variable, called: str) -> None:
+    said = table.filter(pl.col("variable") == entry.name)["label"].drop_nulls().unique(maintain_order=True).to_list()
+    strange = [label for label in said if label not in entry.names]
+    if strange:
+        more = f" (and {len(strange) - 1:,} others)" if len(strange) > 1 else ""
+        raise AnnotuneError(
+            f"The {called} for {entry.name!r} hold the label {strange[0]!r}{more}, which the codebook does not have.",
+            nearest(strange[0], entry.names),
         )
 
 

@@ -1,0 +1,34 @@
+"""The corpus with its codes beside it: what cannot be put there."""
+
+import polars as pl
+import pytest
+
+import annotune as at
+
+TEXTS = pl.DataFrame({"unit_id": ["a", "b"], "text": ["...", "..."]})
+VOTE = at.Variable(name="vote", labels=(at.Label(code=1, name="yes"), at.Label(code=2, name="no")))
+TONES = at.Variable(
+    name="tones", kind="multilabel", labels=(at.Label(code=1, name="harsh"), at.Label(code=2, name="mild"))
+)
+BOOK = at.Codebook(variables=(VOTE, TONES))
+
+
+def said(variable, *labels):
+    return pl.DataFrame({"unit_id": "b", "variable": variable, "label": list(labels)})
+
+
+@pytest.mark.parametrize("variable", ["vote", "tones"])
+def test_a_label_outside_the_codebook_is_named(variable):
+    with pytest.raises(at.AnnotuneError, match=f"for '{variable}' hold the label 'maybe', which the"):
+        at.attach(TEXTS, said(variable, "maybe"), codebook=BOOK)
+
+
+def test_a_label_outside_the_codebook_is_named_in_the_gold_too():
+    with pytest.raises(at.AnnotuneError, match=r"'yess' \(and 1 others\), which") as caught:
+        at.attach(TEXTS, said("vote", "yes"), codebook=BOOK, gold=said("vote", "yess", "perhaps"))
+    assert caught.value.advice == "Did you mean 'yes'?"
+
+
+def test_labels_of_variables_that_the_codebook_lacks_are_nobodys_concern():
+    codings = pl.concat([said("vote", "no"), said("other", "maybe")])
+    assert at.attach(TEXTS, codings, codebook=BOOK)["vote"].to_list() == [None, "no"]
