@@ -95,7 +95,7 @@ class Classifier:
             raise AnnotuneError(f"The precision {precision!r} is unknown.", "Use 'float32' or 'bfloat16'.")
         texts = read_corpus(corpus, **columns).select("unit_id", "text")
         distinct = texts["text"].drop_nulls().unique(maintain_order=True)
-        logits = self._logits(distinct.to_list(), fast=precision == "bfloat16")
+        logits = self._logits(distinct.to_list(), fast=precision == "bfloat16", together=True)
         place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
         found = texts.join(place, on="text", how="left", maintain_order="left")["_place"]
         return self.as_codings(texts["unit_id"], logits, found.fill_null(-1).to_numpy())
@@ -167,16 +167,17 @@ class Classifier:
         compared = {"texts": texts, "stored": CHECK_TEXTS, "tolerance": tolerance, "check": check}
         return export_model(self, path, format, options, **compared)
 
-    def _logits(self, texts: list[str], fast: bool = False) -> np.ndarray:
+    def _logits(self, texts: list[str], fast: bool = False, together: bool = False) -> np.ndarray:
         from annotune.tuning.batches import tokenize
         from annotune.tuning.encoder import outputs
 
         limit = min(self.card["settings"]["max_tokens"], self.tokenizer.model_max_length)
+        what = f"Coding {self.variable.name}"
         parts, cut = [np.zeros((0, len(self.labels)), dtype=np.float32)], 0
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             tokens = tokenize(self.tokenizer, texts[start : start + TEXTS_AT_ONCE], limit, special=not self._prompted)
             cut += tokens.cut
-            parts.append(outputs(self.model, tokens, what=f"Coding {self.variable.name}", fast=fast))
+            parts.append(outputs(self.model, tokens, what=what, fast=fast, together=together))
         if cut:
             warn(f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their start is read.")
         return np.concatenate(parts)

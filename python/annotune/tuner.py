@@ -33,6 +33,7 @@ from annotune.tuning.encoder import build, decide, outputs
 from annotune.tuning.fit import Choices, Examples, Fitted, calibrate, fit, refit, score_error, settle
 from annotune.tuning.parts import Cases
 from annotune.tuning.settings import Settings
+from annotune.tuning.shares import in_shares
 from annotune.tuning.slots import room_for_text
 from annotune.tuning.speaker import Speaker, require_exact, speaker_for
 
@@ -179,15 +180,16 @@ def _read(coded: Coded, base: Base, settings: Settings, device: torch.device) ->
     """Tokenizer, network and tokens: of the texts alone, or as they stand in a prompt that asks for the label."""
     if settings.method == "full" and settings.weights not in ("auto", "float32"):
         raise AnnotuneError(f"weights={settings.weights!r} is for weights that stay as they are.", "Use method='lora'.")
+    if settings.method == "full" and in_shares():
+        raise AnnotuneError("Of a model in shares only LoRA's matrices are tuned.", "Use method='lora'.")
     if settings.weights == "4bit" and device.type != "cuda":
         raise AnnotuneError("Tuning in 4 bits needs a GPU.", "Leave weights at 'auto'.")
     held: dict[str, Any] = {"weights": "float32" if settings.method == "full" else settings.weights, "copies": 2}
     if settings.objective == "head":
         tokenizer, backbone = load_pair(base, device, **held)
         return tokenizer, backbone, tokenize(tokenizer, coded.texts, settings.max_tokens)
-    if coded.variable.kind == "multilabel" or settings.method == "probe":
-        what = "objective='label' gives each text one label, by a tuned decoder."
-        raise AnnotuneError(what, "Use objective='head' for label sets and for method='probe'.")
+    if settings.method == "probe":
+        raise AnnotuneError("objective='label' is for a tuned decoder.", "Use objective='head' for method='probe'.")
     tokenizer, backbone = load_pair(base, device, speaking=True, **held)
     speaker = speaker_for(coded.variable, tokenizer, backbone, settings.template)
     require_exact(speaker)

@@ -75,7 +75,7 @@ def classify(
     from annotune.export.write import write as write_table
     from annotune.record import file_sha256, make_record, write_record
     from annotune.results import attach, require_room
-    from annotune.runtime import hardware
+    from annotune.runtime import hardware, is_first
 
     for path in paths:
         require_writer(path)
@@ -84,6 +84,8 @@ def classify(
     texts = read_corpus(corpus, unit_id, text)
     require_room(texts, [coder.variable], gold=False)
     codings = coder.classify(texts, precision=precision)
+    if not is_first():
+        return
     known = Codebook(variables=(coder.variable,))
     write_table(attach(texts, codings, codebook=known), paths, codebook=known, notes=[f"Coded by {coder.name}."])
     record = make_record(

@@ -63,7 +63,7 @@ def zero_shot(
     from annotune.export.write import write as write_table
     from annotune.record import file_sha256, make_record, write_record
     from annotune.results import attach, require_room
-    from annotune.runtime import hardware
+    from annotune.runtime import hardware, is_first
     from annotune.tuning.base import find_base
     from annotune.zeroshot import choose_variables
     from annotune.zeroshot import zero_shot as code
@@ -76,6 +76,8 @@ def zero_shot(
     require_room(texts, known.variables, gold=False)
     settings = {"examples": examples, "template": template, "calibrate": calibrate, "max_tokens": max_tokens}
     codings = code(texts, known, base, precision=precision, device=device, **settings)  # type: ignore[arg-type]
+    if not is_first():
+        return
     coder = codings["coder"][0]
     write_table(attach(texts, codings, codebook=known), paths, codebook=known, notes=[f"Coded by {coder}."])
     model = find_base(base)

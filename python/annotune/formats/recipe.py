@@ -67,6 +67,11 @@ def require_whole(classifier: Classifier) -> None:
             "Tuning with objective='label' was no better than the probe, which was kept.",
             "Tune with objective='head', and export that model.",
         )
+    if speaks(classifier) and classifier.model.sets:
+        raise AnnotuneError(
+            "Models that answer yes or no for each label are not exported.",
+            "Tune with objective='head', and export that model.",
+        )
 
 
 def is_sets(about: dict[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from annotune.errors import AnnotuneError
 from annotune.record import file_sha256
 from annotune.runtime import has_fast_bf16
 from annotune.tuning.memory import Weights, choose_weights, free_memory
+from annotune.tuning.shares import in_shares, processes_there, rests_on
 
 if TYPE_CHECKING:
     import torch
@@ -90,13 +91,15 @@ def load_backbone(
     """
     from transformers import AutoModel, AutoModelForCausalLM
 
-    config = read_config(base)
+    config, place = read_config(base), rests_on(device)
     require_reader(config, base.name, speaking)
     if weights == "auto":
         weights = _best_weights(base, device, copies) if is_decoder(config) else "float32"
     family: Any = AutoModelForCausalLM if speaking else AutoModel
     options = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
     if weights == "4bit":
+        if in_shares():
+            raise AnnotuneError("Weights in 4 bits are not shared among GPUs.", "Leave weights at 'auto'.")
         return _in_four_bits(family, base, device, options)
     try:
         with quiet():
@@ -105,7 +108,7 @@ def load_backbone(
         raise _unloadable(base.name, error) from None
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
-    return model.to(device)
+    return model.to(place)
 
 
 def _best_weights(base: Base, device: torch.device, copies: int) -> Weights:
@@ -114,6 +117,8 @@ def _best_weights(base: Base, device: torch.device, copies: int) -> Weights:
         with safe_open(path, "pt") as stored:
             parameters += sum(math.prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
     free, fast = free_memory(device), has_fast_bf16(device)
+    if in_shares():  # each holds a part of one copy, and no 4 bits
+        return choose_weights(parameters, free * processes_there(), 1, bf16=fast, gpu=False)
     return choose_weights(parameters, free, copies, bf16=fast, gpu=device.type == "cuda")
 
 

@@ -17,7 +17,8 @@ from annotune.progress import bar
 from annotune.runtime import half_precision
 from annotune.tuning.base import is_decoder, quiet
 from annotune.tuning.batches import Tokens, by_length, pad
-from annotune.tuning.memory import attempt, halved
+from annotune.tuning.memory import attempt, halved, out_of_step
+from annotune.tuning.shares import computing, in_shares, no_gradients
 from annotune.tuning.speaker import Speaker
 
 LINEAR = "all-linear"
@@ -158,23 +159,29 @@ def outputs(
     embeddings: bool = False,
     fast: bool = False,
     batch_tokens: int = 4096,
+    together: bool = True,
 ) -> np.ndarray:
     """Logits (n, labels), or an encoder's embeddings (n, width), float32, in the order of the texts.
 
     Each text's row depends on that text alone, up to rounding: batches are made by length. Where memory runs out, they
-    are halved, and the work goes on.
+    are halved, and the work goes on. Of several processes with shares of a model all have to call this `together`; else
+    this one computes alone, where the model rests.
     """
+    if together:
+        model = computing(model)
     model.eval()
     run: Any = model.embed if embeddings and isinstance(model, Encoder) else model
     width = model.head.in_features if embeddings and isinstance(model, Encoder) else model.n_outputs
     result = np.zeros((len(tokens), width), dtype=np.float32)
     costs, most = tokens.lengths + model.overhead, model.most_texts
     pending = by_length(costs, batch_tokens, most)  # taken from the end: whatever memory is needed is asked for at once
-    with torch.inference_mode(), half_precision(model.device, fast), bar(what, len(tokens)) as advance:
+    with no_gradients(), half_precision(model.device, fast), bar(what, len(tokens)) as advance:
         while pending:
             batch = pending.pop()
             found = attempt(partial(_rows, run, tokens, batch, model.device))
             if found is None:
+                if together and in_shares():
+                    raise out_of_step()
                 pending = halved(batch, pending)
                 continue
             result[batch] = found

@@ -35,6 +35,7 @@ from annotune.tuning.encoder import (
 from annotune.tuning.loop import train
 from annotune.tuning.probe import PENALTIES, Probe, fit_probe
 from annotune.tuning.settings import Settings
+from annotune.tuning.shares import bring_back, computing
 from annotune.tuning.speaker import Speaker
 
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
@@ -252,7 +253,7 @@ def _start(backbone: nn.Module, probe: Probe, frozen: bool) -> Network:
     """What tuning starts from: the probe as a head, or a decoder that can speak already."""
     if not isinstance(backbone, Speaker):
         return _with_head(backbone, probe, frozen)
-    model = Speaker(_copy(backbone.backbone, frozen), backbone.slots)
+    model = Speaker(_copy(backbone.backbone, frozen), backbone.slots, backbone.sets)
     quieten(model)
     return model
 
@@ -273,20 +274,18 @@ def _tune(
     model = _start(backbone, start, frozen=settings.method == "lora")
     clock, done = _Clock(), choices.planned
     plan: dict[str, Any] = {"epochs": choices.planned, "balanced": choices.balanced}
-    total = choices.planned * len(seen)
-    with (
-        _seeded(settings.seed, model.device),
-        plain_attention(model.backbone),
-        bar("Tuning", total) as advance,
-    ):
+    with _seeded(settings.seed, model.device):
         if settings.method == "lora":
             add_lora(model, settings.rank)
-        epochs = clock.timed(train(model, seen.tokens, seen.targets, settings, **plan, advance=advance))
-        if held is None:
-            deque(epochs, maxlen=0)
-        else:
-            choices = _keep_best(model, epochs, held, choices, settings)
-            done = len(choices.scores) - 1
+        tuned = computing(model)
+        with plain_attention(tuned.backbone), bar("Tuning", choices.planned * len(seen)) as advance:
+            epochs = clock.timed(train(tuned, seen.tokens, seen.targets, settings, **plan, advance=advance))
+            if held is None:
+                deque(epochs, maxlen=0)
+            else:
+                choices = _keep_best(tuned, epochs, held, choices, settings)
+                done = len(choices.scores) - 1
+    bring_back(model, tuned)
     if settings.method == "lora":
         merge_lora(model)
     return model, choices, done * len(seen) / clock.seconds

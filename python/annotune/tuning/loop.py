@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import nn
 
-from annotune.errors import AnnotuneError, warn
+from annotune.errors import warn
 from annotune.progress import Advance
 from annotune.runtime import half_precision
 from annotune.tuning.batches import Tokens, by_length, pad
 from annotune.tuning.encoder import Encoder, Network
-from annotune.tuning.memory import attempt, no_room, recompute
+from annotune.tuning.memory import attempt, no_room, out_of_step, recompute
 from annotune.tuning.settings import Settings
-from annotune.tuning.speaker import Speaker
+from annotune.tuning.shares import average_gradients, in_shares, processes
+from annotune.tuning.speaker import Speaker, recompute_texts
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 LEARNING_RATES = {"lora": 1e-3, "full": 1e-4}  # peaks; LoRA's matrices start at zero and want a larger one
@@ -72,7 +72,7 @@ def train(
     Learning rates rise over the first tenth of the steps and then fall to zero (one cycle).
     """
     rng = np.random.default_rng(settings.seed)
-    accelerator = _accelerator(model.device)
+    accelerator = processes(model.device)
     optimizer = _optimizer(model, settings)
     peaks = [group["lr"] for group in optimizer.param_groups]
     costs = tokens.lengths + model.overhead
@@ -80,7 +80,7 @@ def train(
     steps = epochs * len(batches()) + 1
     rise = max(0.1, 2 / steps)  # torch's schedule divides by the steps of the rise less one
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=rise)
-    prepared, optimizer = accelerator.prepare(model, optimizer)
+    prepared: Any = model if in_shares() else accelerator.prepare(model)
     gradients = _Gradients(accelerator, prepared, model, tokens, targets, balanced)
     for _ in range(epochs):
         prepared.train()
@@ -103,7 +103,8 @@ class _Gradients:
         self.accelerator, self.prepared, self.model, self.tokens = accelerator, prepared, model, tokens
         self.wanted = torch.tensor(targets, device=model.device)
         loss_of: Any = loss_function(targets, model.n_outputs, weigh, model.device)
-        self.loss_of: Any = AnswerLoss(loss_of.weight) if isinstance(model, Speaker) else loss_of
+        answers = isinstance(model, Speaker) and not model.sets
+        self.loss_of: Any = AnswerLoss(loss_of.weight) if answers else loss_of
         self.pieces, self.lean = 1, False
 
     def of(self, batch: np.ndarray) -> float:
@@ -126,6 +127,8 @@ class _Gradients:
                 loss = self._loss(part) * (self._mass(part) / self._mass(batch) if len(mine) else 0.0)
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             total += loss.item()
+        if in_shares():
+            average_gradients(self.model.parameters())
         return total
 
     def _loss(self, part: np.ndarray) -> torch.Tensor:
@@ -146,16 +149,16 @@ class _Gradients:
     def _make_room(self, n: int) -> None:
         """Smaller pieces; where a text at a time is too much, vectors are computed again in place of being kept."""
         if self.accelerator.num_processes > 1:
-            what = "Memory ran out on one of several processors, which have to keep step."
-            raise AnnotuneError(what, "Lower batch_tokens or max_tokens.")
+            raise out_of_step()
         most = -(-n // self.pieces)
         if most > 1:
             self.pieces *= 2
             warn(f"Memory ran out with {most:,} texts at a time; tuning goes on with {-(-most // 2):,} at most.")
-        elif self.lean or isinstance(self.model, Speaker):  # which needs the keys and values that would not be kept
+        elif self.lean:
             raise no_room()
         else:
-            recompute(self.model.backbone)
+            less = recompute_texts if isinstance(self.model, Speaker) else recompute
+            less(self.model.backbone)
             self.pieces, self.lean = 1, True
             warn("Memory ran out for a single text; tuning goes on with less kept in memory, and more slowly.")
 
@@ -168,9 +171,3 @@ def _optimizer(model: Network, settings: Settings) -> torch.optim.Optimizer:
         head = list(model.head.parameters())
         groups.append({"params": head, "lr": settings.head_learning_rate, "weight_decay": 0.0})
     return torch.optim.AdamW(groups, fused=True)
-
-
-def _accelerator(device: torch.device) -> Accelerator:
-    """A fresh one for this device: its state is the process's, and an earlier call may have used another."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=device.type == "cpu")

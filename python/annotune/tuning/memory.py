@@ -59,6 +59,12 @@ def no_room() -> AnnotuneError:
     )
 
 
+def out_of_step() -> AnnotuneError:
+    """Where one of several processes cannot go on with less at a time while the others wait for it."""
+    what = "Memory ran out on one of several processors, which have to keep step."
+    return AnnotuneError(what, "Lower batch_tokens or max_tokens.")
+
+
 def recompute(backbone: Any) -> None:
     """In the backward pass compute vectors again in place of keeping them: gradient checkpointing."""
     with warnings.catch_warnings():  # transformers is about to give it another name

@@ -19,7 +19,8 @@ class Settings(pydantic.BaseModel):
         all weights, `probe` leaves the base alone and fits a logistic regression on its embeddings.
     objective
         Of decoders: `head` fits a classification head on the text alone; `label` shows the codebook too and learns the
-        tokens of the answer, which is slower, and meant for few labels and bases that follow instructions.
+        tokens of the answer (of label sets, a yes or no for each label), which is slower, and meant for few labels and
+        bases that follow instructions.
     template
         Of the prompt for `label`: the base's own `chat`, or `plain`.
     weights

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from annotune.codebook import Variable
 from annotune.errors import AnnotuneError
 from annotune.prompts import Template, make_prompt
+from annotune.tuning.shares import computing, in_shares, no_gradients
 from annotune.tuning.slots import Slots, deciding, grow, make_slots
 
 LOGITS_AT_ONCE = 2**27  # half a gigabyte
@@ -24,7 +29,8 @@ class Speaker(nn.Module):
     """Texts in, the mean log-probability of each answer's tokens out.
 
     What stands before the texts is read once and shared by all of them. What can follow a text is a tree of tokens, all
-    read in the same pass: each token sees the text and its own branch, so that no answer depends on another.
+    read in the same pass: each token sees the text and its own branch, so that no answer depends on another. With
+    `sets`, where each label is a question, what comes out is how much more likely its yes is than its no: log-odds.
     """
 
     tree_ids: torch.Tensor
@@ -36,10 +42,11 @@ class Speaker(nn.Module):
     path_ids: torch.Tensor
     path_said: torch.Tensor
 
-    def __init__(self, backbone: Any, slots: Slots) -> None:
+    def __init__(self, backbone: Any, slots: Slots, sets: bool = False) -> None:
         super().__init__()
         self.backbone = backbone
         self.slots = slots
+        self.sets = sets
         self.temperature = 1.0
         self._shared: Cache | None = None
         for name, array in (_scoring(slots) | _teaching(slots)).items():
@@ -57,8 +64,8 @@ class Speaker(nn.Module):
 
     @property
     def n_outputs(self) -> int:
-        """How many answers there are, over all questions."""
-        return self.shares.shape[1]
+        """How many answers there are, over all questions; of sets, how many labels."""
+        return self.shares.shape[1] // (2 if self.sets else 1)
 
     @property
     def overhead(self) -> int:
@@ -77,13 +84,21 @@ class Speaker(nn.Module):
         return super().train(mode)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
-        """Mean log-probabilities (texts, answers); with `target`, those (texts,) of the whole answers it names."""
-        if target is not None:
+        """Mean log-probabilities (texts, answers); with `target`, those (texts,) of the whole answers it names.
+
+        Of sets log-odds (texts, labels), which do not depend on the target.
+        """
+        if target is not None and not self.sets:
             return self._of_answers(ids, mask, target)
+        scores = self.scores(ids, mask) / self.temperature
+        return scores[:, ::2] - scores[:, 1::2] if self.sets else scores
+
+    def scores(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Mean log-probabilities (texts, answers), before any temperature."""
         heard, place = torch.unique(self.heard, return_inverse=True)
         logits = self._read(ids, mask, self.tree_ids.expand(len(ids), -1), self.tree_depth, self.tree_sees, heard)
         found = logits[:, place, self.said] - logits.logsumexp(-1)[:, place]
-        return (found @ self.shares) / self.temperature
+        return found @ self.shares
 
     def _of_answers(self, ids: torch.Tensor, mask: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """What a text's own answer needs and no more: its tokens after the text, and logits at those places."""
@@ -128,8 +143,10 @@ class Speaker(nn.Module):
             return self._shared
         before = torch.tensor([self.slots.before], device=self.device)
         filled = DynamicCache()
-        self.backbone(input_ids=before, past_key_values=filled, use_cache=True, logits_to_keep=1)
+        read = self.backbone(input_ids=before, past_key_values=filled, use_cache=True, logits_to_keep=1)
         layers: Any = filled.layers
+        if in_shares():  # which are fetched for the backward pass when it comes to what a layer put out
+            layers[-1].keys = layers[-1].keys + 0 * read.logits.sum()
         shared = Cache(layers=[_Shared(layer.keys, layer.values) for layer in layers])
         self._shared = None if self.training else shared
         return shared
@@ -137,7 +154,25 @@ class Speaker(nn.Module):
 
 def speaker_for(variable: Variable, tokenizer: Any, backbone: Any, template: Template) -> Speaker:
     """A decoder that is asked for this variable."""
-    return Speaker(backbone, make_slots(make_prompt([variable], tokenizer, template=template), tokenizer))
+    slots = make_slots(make_prompt([variable], tokenizer, template=template), tokenizer)
+    return Speaker(backbone, slots, sets=variable.kind == "multilabel")
+
+
+def recompute_texts(backbone: Any) -> None:
+    """Gradient checkpointing where texts are read; what stands before them is read once, and its vectors are kept.
+
+    That of transformers would take the shared keys and values away.
+    """
+    for module in backbone.modules():
+        if isinstance(module, GradientCheckpointingLayer):
+            module.forward = partial(_computed_again, module.forward)
+
+
+def _computed_again(forward: Callable[..., Any], *vectors: torch.Tensor, **options: Any) -> Any:
+    layers = getattr(options.get("past_key_values"), "layers", [])
+    if torch.is_grad_enabled() and any(isinstance(layer, _Shared) for layer in layers):
+        return checkpoint(forward, *vectors, use_reentrant=False, **options)
+    return forward(*vectors, **options)  # before the texts: a second time, keys and values would be there twice
 
 
 class _Shared(DynamicLayer):  # type: ignore[no-untyped-call]
@@ -220,12 +255,13 @@ def require_exact(speaker: Speaker) -> None:
     AnnotuneError
         When the last answer has another probability read by itself.
     """
+    speaker = computing(speaker)
     speaker.eval()
     slots, device = speaker.slots, speaker.device
     ids = torch.tensor([slots.before[-LEAST:]], device=device)
     try:
-        with torch.inference_mode():
-            found = speaker(ids, torch.ones_like(ids))[0, -1].item() * speaker.temperature
+        with no_gradients():
+            found = speaker.scores(ids, torch.ones_like(ids))[0, -1].item()
             plain = _plainly(speaker, ids)
     except (TypeError, ValueError, AttributeError, KeyError):  # such as memories of other kinds than keys and values
         found, plain = float("nan"), 0.0
