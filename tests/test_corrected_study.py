@@ -183,3 +183,40 @@ def test_what_no_column_can_carry_is_left_to_b_and_v(coded_texts, part, tmp_path
     assert "corrected" in found.corrections[0].estimates["method"].to_list()
     at.write(found.corrections[0], [tmp_path / "b.do", tmp_path / "b.rds"])
     assert "ereturn post b V" in (tmp_path / "b.do").read_text()
+
+
+@pytest.mark.parametrize(
+    ("formula", "model", "said"),
+    [
+        ("vote == 'yes' ~ vote", "linear", "'vote' would explain itself"),
+        ("vote == 'yes' ~ vote_gold", "linear", "'vote_gold' would explain itself"),
+        ("vote ~ side", "linear", "'vote' is no number"),
+        ("vote == 'yes' ~ side | vote", "linear", "would explain itself|'vote' was predicted"),
+    ],
+)
+def test_formulas_without_sense_are_refused_before_anything_is_tuned(formula, model, said) -> None:
+    from annotune.corrected import CorrectPart, require_formulas
+
+    vote = at.Variable(name="vote", labels=(at.Label(code=0, name="no"), at.Label(code=1, name="yes")))
+    table = pl.DataFrame({"side": [], "vote": [], "vote_gold": []})
+    part = CorrectPart(formulas=[formula], model=model)
+    with pytest.raises(at.AnnotuneError, match=said):
+        require_formulas(part, table, at.Codebook(variables=(vote,)), ["vote"])
+
+
+def test_few_codings_of_a_whole_variable_are_refused_before_anything_is_tuned() -> None:
+    from annotune.corrected import CorrectPart, require_codings
+
+    vote = at.Variable(name="vote", labels=(at.Label(code=0, name="no"), at.Label(code=1, name="yes")))
+    gold = pl.DataFrame({"variable": "vote", "label": ["no"] * 30 + ["yes"] * 12})
+    part = CorrectPart(formulas=["vote ~ side"], model="multinomial")
+    with pytest.raises(at.AnnotuneError, match="12 texts are coded by hand as vote yes"):
+        require_codings(part, gold, at.Codebook(variables=(vote,)), ["vote"])
+
+
+def test_a_label_that_looks_like_a_formula_is_no_part_of_one(coded_texts) -> None:
+    odd = coded_texts.with_columns(pl.col("side").replace({"left": "a ~ b | c"}))
+    found = at_once(odd, formulas=["vote == 'yes' ~ side == 'a ~ b | c'"])
+    assert found.errors[0] is not None
+    assert found.errors[0].n_coded == found.corrections[0].n_coded
+    assert found.regressions == ()

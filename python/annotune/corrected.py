@@ -14,7 +14,8 @@ import pydantic
 from annotune.codebook import Codebook, Variable
 from annotune.downstream.dsl import dsl_columns
 from annotune.downstream.error_model import ErrorModel, error_model
-from annotune.downstream.formulas import Formula, Reference, parse
+from annotune.downstream.formulas import Formula, Reference, grouped, parse, right_side
+from annotune.downstream.prepare import require_apart
 from annotune.downstream.regression import correct
 from annotune.downstream.result import Correction
 from annotune.downstream.roles import require_enough
@@ -111,6 +112,19 @@ def require_formulas(part: CorrectPart, table: pl.DataFrame, codebook: Codebook,
         if len(entries) != 1:
             what = f"{formula.text!r} is about {'several variables' if entries else 'nothing'} that was coded."
             raise AnnotuneError(what, f"Name one of {', '.join(map(repr, names))} in it.")
+        _require_sense(part, formula, next(iter(entries.values())))
+
+
+def _require_sense(part: CorrectPart, formula: Formula, entry: Variable) -> None:
+    """What is coded explains something else, and as one of its labels where the model wants numbers."""
+    require_apart(
+        formula, dict(zip(_columns(entry), _gold_columns(entry), strict=True)), (part.cluster, *formula.groups)
+    )
+    outcome = formula.explained
+    words = outcome is not None and outcome.column == entry.name and outcome.label is None
+    if words and entry.kind != "multilabel" and part.model != "multinomial":
+        what = f"{formula.text!r}: {entry.name!r} is no number."
+        raise AnnotuneError(what, f"Name one of its labels, {entry.name} == {entry.names[0]!r}, or model: multinomial.")
 
 
 def require_codings(part: CorrectPart, gold: pl.DataFrame, codebook: Codebook, names: Sequence[str]) -> None:
@@ -125,6 +139,8 @@ def require_codings(part: CorrectPart, gold: pl.DataFrame, codebook: Codebook, n
                         pl.when(said.cast(pl.String) == reference.label).then(pl.lit(yes)).otherwise(pl.lit(no))
                     )
                     require_enough(words.to_series(), [yes, no], "")
+                elif reference.column == entry.name and entry.kind != "multilabel":
+                    require_enough(said, said.cast(pl.String).unique(maintain_order=True).to_list(), entry.name)
 
 
 def require_pi(sample: SamplePart, corpus: pl.DataFrame) -> None:
@@ -248,10 +264,10 @@ def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataF
     if outcome is None or not covariates or any(name in own for name in covariates):
         return None
     place = own.index(outcome.column)
-    right = formula.text.split("~")[-1].split("|")[0]
+    right = grouped(right_side(formula.text))[0]
     return error_model(
         data.with_columns(coded=f"{entry.name}_coded", fold=f"{entry.name}_fold"),
-        right.strip(),
+        right,
         outcome.column,
         label=outcome.label,
         gold=_gold_columns(entry)[place],
@@ -297,7 +313,8 @@ def _with_corrected_column(
 def _regression(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> list[Regression]:
     """The same regression for the scripts beside the data, where it is one that Stata and R can be told in words."""
     outcome = _outcome(part, formula, entry)
-    if outcome is None or formula.groups or _dsl_name(outcome, entry) not in data.columns:
+    compared = any(reference.label is not None for reference in formula.within(formula.terms).values())
+    if outcome is None or formula.groups or compared or _dsl_name(outcome, entry) not in data.columns:
         return []
     place = _columns(entry).index(outcome.column)
     told = Regression(

@@ -165,3 +165,9 @@ def test_a_wrong_formula_stops_before_anything_is_written(tmp_path, data, formul
     with pytest.raises(at.AnnotuneError, match=words):
         at.write(data, tmp_path / "r.dta", codebook=CODEBOOK, regressions=[formula])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_label_may_hold_the_sign_of_a_formula():
+    regression = Regression("topic == 'war ~ peace' ~ year + party")
+    assert regression.sides == ("topic == 'war ~ peace'", "year + party")
+    assert regression.columns == ["year", "party"]

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.corpus import require_columns
+from annotune.downstream.formulas import right_side
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.logit import COEFFICIENTS, EFFECTS, TESTS, Design, fit_logit
 from annotune.errors import AnnotuneError, nearest
@@ -131,7 +132,7 @@ def _right_side(covariates: str | Sequence[str], frame: pl.DataFrame) -> str:
     if isinstance(covariates, str):
         if covariates in frame.columns:
             return _quoted(covariates)
-        return covariates.split("~")[-1].strip()
+        return right_side(covariates)
     names = list(dict.fromkeys(covariates)) if isinstance(covariates, Sequence) else []
     if not names:
         raise AnnotuneError("No covariate was named.", "Name columns of the table, or write a formula.")

@@ -107,13 +107,14 @@ def parse(text: str) -> Formula:
     """
     if not isinstance(text, str):
         raise AnnotuneError(f"A formula is a text, not a {type(text).__name__}.", HELP)
-    left, right = _sides(text)
-    right, groups = _grouped(right)
+    left, right = sides_of(text)
+    right, groups = grouped(right)
     reader = _Reader(text)
     return Formula(text.strip(), reader.outcome(left), reader.read(right), groups, reader.references)
 
 
-def _sides(text: str) -> tuple[str, str]:
+def sides_of(text: str) -> tuple[str, str]:
+    """What is explained, and what explains it, as they are written."""
     places = _places(text, "~") if text.count("~") > 1 else [text.find("~")]  # a label may hold the sign
     sides = [text[: places[0]].strip(), text[places[0] + 1 :].strip()] if len(places) == 1 else [""]
     if "~" not in text or not all(sides):
@@ -121,7 +122,19 @@ def _sides(text: str) -> tuple[str, str]:
     return sides[0], sides[1]
 
 
-def _grouped(right: str) -> tuple[str, tuple[str, ...]]:
+def right_side(text: str) -> str:
+    """What explains, of a formula or of its right side alone, as it is written.
+
+    Examples
+    --------
+    >>> right_side("topic == 'a ~ b' ~ party + source == 'c ~ d' | district")
+    "party + source == 'c ~ d' | district"
+    """
+    places = _places(text, "~")
+    return (text[places[-1] + 1 :] if places else text).strip()
+
+
+def grouped(right: str) -> tuple[str, tuple[str, ...]]:
     """The terms, and the columns after a `|`."""
     places = _places(right, "|")
     if not places:

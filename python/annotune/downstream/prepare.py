@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -136,13 +136,14 @@ def _with_predictions(formula: Formula, frame: pl.DataFrame, options: Options) -
         what = f"{formula.text!r}: no column has hand codings beside it."
         advice = f"Such as {sides[0] if sides else 'topic'}_gold; or name it with gold=."
         raise AnnotuneError(what, advice)
-    _require_apart(formula, sides, found, (options.cluster, options.weights, *formula.groups))
+    require_apart(formula, found, (options.cluster, options.weights, *formula.groups))
     truths = [name for name in (*formula.columns, *found.values()) if frame.schema[name] == pl.Boolean]
     return frame.with_columns(pl.col(truths).cast(pl.Int8)), found
 
 
-def _require_apart(formula: Formula, sides: list[str], gold: Mapping[str, str], others: tuple[str | None, ...]) -> None:
+def require_apart(formula: Formula, gold: Mapping[str, str], others: Sequence[str | None]) -> None:
     """Nothing explains itself, and what tells units apart is no prediction."""
+    sides = [entry.column for entry in formula.within(formula.outcome).values()]
     shared = [name for name in others if name in gold]
     if shared:
         raise AnnotuneError(f"{shared[0]!r} was predicted.", "Clusters, weights and groups must be known.")

@@ -16,6 +16,7 @@ from typing import Literal
 
 import polars as pl
 
+from annotune.downstream.formulas import sides_of
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.names import stata_names
 from annotune.export.sheet import Column, Sheet
@@ -54,10 +55,7 @@ class Regression:
     @property
     def sides(self) -> tuple[str, str]:
         """What is explained, and what explains it."""
-        sides = [side.strip() for side in self.formula.split("~")]
-        if len(sides) != 2 or not all(sides):
-            raise AnnotuneError(f"{self.formula!r} is no formula.", "Write it as: topic == 'Health' ~ party + year.")
-        return sides[0], sides[1]
+        return sides_of(self.formula)
 
     @property
     def terms(self) -> list[tuple[str, ...]]:
