@@ -292,6 +292,15 @@ def test_labels_of_blanks_are_missing_ones(data):
         assert at.correct(FORMULA, blank).n == (words["topic"] != "Don't know").sum()
 
 
+def test_labels_may_begin_with_blanks_and_none_is_blank(data):
+    words = data.cast({"topic": pl.String, "topic_gold": pl.String})
+    padded = words.with_columns(pl.col("topic", "topic_gold").replace({"Public health": " Public health "}))
+    fit = at.correct("topic == ' Public health ' ~ x.y", padded)
+    assert fit.coefficients() == at.correct(FORMULA, data).coefficients()
+    with pytest.raises(at.AnnotuneError, match="no text has the topic '  '"):
+        at.correct("topic == '  ' ~ x.y", words)
+
+
 def test_columns_may_be_named(data):
     other = data.rename({"topic": "machine", "topic_gold": "anna", "pi": "chance", "fold": "part", "coded": "drawn"})
     renamed = other.rename({name: name.replace("topic_p", "area_p") for name in other.columns})

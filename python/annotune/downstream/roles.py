@@ -42,9 +42,13 @@ def probability_columns(
     if codebook is not None and name in [entry.name for entry in codebook.variables]:
         known = label_columns(codebook.variable(name), f"{name}_p")
     else:  # one at a time: names that collide go by codes, which only a codebook knows
-        known = {label: label_columns(variable_of(name, [label]), f"{name}_p")[label] for label in labels}
+        known = {label: _probability_column(name, label) for label in labels if label.strip()}
     found = {label: known.get(label, "") for label in labels}
     return found if found and all(column in columns for column in found.values()) else None
+
+
+def _probability_column(name: str, label: str) -> str:
+    return next(iter(label_columns(variable_of(name, [label]), f"{name}_p").values()))
 
 
 def set_probability_column(name: str, columns: Sequence[str]) -> str | None:
