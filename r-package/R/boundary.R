@@ -66,8 +66,25 @@ list_to_python <- function(x) {
 
 # A long vector is not gone through element by element a second time.
 words_sent <- function(x) {
-  x <- if (is.character(x)) enc2utf8(x) else if (is.double(x) && is_whole(x)) as.integer(x) else x
+  x <- if (is.character(x)) as_words(x) else if (is.double(x) && is_whole(x)) as.integer(x) else x
   structure(cells(x), class = "at_sent")
+}
+
+# Words in any encoding that R knows arrive as they are; bytes that are words in none are refused. The C locale knows
+# no letters of its own: what is not marked in it is read as UTF-8.
+as_words <- function(x, name = NULL) {
+  unmarked <- Encoding(x) == "unknown"
+  if (any(unmarked) && Sys.getlocale("LC_CTYPE") %in% c("C", "POSIX")) Encoding(x)[unmarked] <- "UTF-8"
+  broken <- which(!validEnc(x))
+  if (length(broken)) {
+    where <- if (!is.null(name)) sprintf("Column '%s': ", name) else ""
+    example <- substr(iconv(x[broken[1]], "UTF-8", "ASCII", sub = "byte"), 1, 40)
+    abort(
+      sprintf("%s%s of %s texts are in an unknown encoding, such as '%s'.", where, length(broken), length(x), example),
+      "Read the file again with fileEncoding = \"latin1\" (or what it is in), or use iconv()."
+    )
+  }
+  enc2utf8(x)
 }
 
 is_whole <- function(x) all(is.na(x) | (x == round(x) & abs(x) <= .Machine$integer.max))
@@ -119,7 +136,7 @@ column_values <- function(x, name, whole) {
   }
   if (is.factor(x)) {
     x <- droplevels_na(x)
-    return(list(type = "factor", values = cells(as.integer(x)), levels = as.list(enc2utf8(levels(x)))))
+    return(list(type = "factor", values = cells(as.integer(x)), levels = as.list(as_words(levels(x), name))))
   }
   if (inherits(x, "Date")) {
     return(list(type = "date", values = cells(as.integer(floor(unclass(x))))))
@@ -140,7 +157,7 @@ column_values <- function(x, name, whole) {
     )
   }
   type <- switch(typeof(x), character = "string", integer = "integer", logical = "logical", "double")
-  if (type == "string") x <- enc2utf8(x)
+  if (type == "string") x <- as_words(x, name)
   list(type = type, values = cells(x))
 }
 

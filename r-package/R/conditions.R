@@ -39,8 +39,21 @@ stop_interrupted <- function(kept = 0) {
 abort_unexpected <- function(error) {
   if (inherits(error, "annotune_error")) stop(error)
   if (grepl("KeyboardInterrupt", conditionMessage(error), fixed = TRUE)) stop_interrupted()
-  what <- paste("Python stopped:", utils::head(strsplit(conditionMessage(error), "\n")[[1]], 1))
+  said <- utils::head(strsplit(conditionMessage(error), "\n")[[1]], 1)
+  if (is_broken_part(said)) {
+    abort(
+      paste("A part of annotune's Python cannot be loaded:", said),
+      "See which with at_status(), set it up with at_install(), and start R anew.",
+      class = "annotune_no_python"
+    )
+  }
+  what <- paste("Python stopped:", said)
   abort(what, "See the whole story with reticulate::py_last_error().", class = "annotune_python_error")
+}
+
+# A package that is not there, or one (torch, mostly) whose own libraries are not.
+is_broken_part <- function(said) {
+  grepl("^(ImportError|ModuleNotFoundError)", said) || grepl("^OSError.*\\.(so|dll|dylib)\\b", said)
 }
 
 # Progress, which Python reports now and then: a bar per step, gone when the verb ends.

@@ -41,6 +41,11 @@ texts_as_corpus <- function(x, unit_id, text) {
 texts_only <- function(x, unit_id, text, more = NULL) {
   x <- x[unique(c(unit_id, text, more))]
   if (is.factor(x[[text]])) x[[text]] <- as.character(x[[text]])
+  words <- is.character(x[[text]]) || all(is.na(x[[text]]))
+  if (!words) {
+    what <- sprintf("The column '%s' is of class '%s', not texts.", text, class(x[[text]])[1])
+    abort(what, "Name another with `text`.")
+  }
   x
 }
 

@@ -217,6 +217,10 @@ at_prevalence <- function(data, variable = NULL, by = NULL, time = NULL, every =
   found
 }
 
+#' @rdname tidiers
+#' @export
+tidy.at_prevalence <- function(x, ...) tibble::as_tibble(as.list(x))
+
 #' Do the model's errors depend on covariates?
 #'
 #' Regresses whether a prediction is wrong on covariates, among the hand-coded texts. An error that is related to the
@@ -245,6 +249,16 @@ at_error_model <- function(data, covariates, variable = NULL, label = NULL, gold
 #' @rdname tidiers
 #' @export
 tidy.at_error_model <- function(x, ...) x$coefficients
+
+#' @rdname tidiers
+#' @export
+glance.at_error_model <- function(x, ...) {
+  joint <- x$tests[is.na(x$tests$covariate), ]
+  tibble::tibble(
+    outcome = x$outcome, n_coded = x$n_coded, n_wrong = x$n_wrong, statistic = joint$statistic[1], df = joint$df[1],
+    p_value = joint$p_value[1]
+  )
+}
 
 #' How many texts must be coded by hand?
 #'
@@ -276,3 +290,11 @@ at_plan_sample <- function(pilot, variable = NULL, target = NULL, n = NULL, labe
     gold = gold, predicted = predicted, pi = pi, n_boot = n_boot, seed = seed
   )
 }
+
+#' @rdname tidiers
+#' @export
+tidy.at_sample_plan <- function(x, ...) x$estimates
+
+#' @rdname tidiers
+#' @export
+glance.at_sample_plan <- function(x, ...) tibble::new_tibble(x[c("n", "n_low", "n_high", "total", "n_pilot")], nrow = 1)

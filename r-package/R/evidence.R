@@ -11,7 +11,8 @@
 #' @param n_boot,seed Bootstrap replicates, and the seed of every draw.
 #' @inheritParams at_tune
 #' @return An object of class `at_learning_curve`: a list with `table` (a row per size, model and measure), `points`,
-#'   `measure`, `fits`, `words`. `plot()` draws it, `predict(curve, n = 2000)` says what to expect.
+#'   `measure`, `fits`, `forecast`, `words`. `plot()` draws it, the forecast dashed; `predict(curve, n = 2000)` says
+#'   what to expect.
 #' @examplesIf at_available(tuning = TRUE)
 #' \donttest{
 #' data <- at_demo(n = 200, n_coded = 120)
@@ -26,13 +27,23 @@
 at_learning_curve <- function(corpus, gold, codebook, variable = NULL, sizes = NULL, seeds = 3, test = 0.25,
                               validation = 0.15, group = NULL, measure = NULL, budget = NULL, path = NULL,
                               n_boot = 1000, seed = 1, unit_id = "unit_id", text = "text", ...) {
-  at_call(
+  curve <- at_call(
     "learning_curve",
     corpus = corpus_to_python(corpus, unit_id, text, c(group, if (is.list(test)) names(test))),
     gold = codings_to_python(gold), codebook = codebook, variable = variable, sizes = several(sizes), seeds = seeds,
     test = test, validation = validation, group = group, measure = measure, budget = budget, out = as_path(path),
     n_boot = n_boot, seed = seed, ...
   )
+  curve$forecast <- forecast_to_draw(curve)
+  curve
+}
+
+# With the curve in R, so that it can be drawn in another session; a curve of too few sizes has none.
+forecast_to_draw <- function(curve) {
+  if ("tuned model" %in% names(curve$fits)) {
+    sizes <- range(curve$table$n)
+    predict(curve, unique(round(exp(seq(log(sizes[1]), log(2 * sizes[2]), length.out = 60)))))
+  }
 }
 
 #' What to expect of more labels
@@ -115,6 +126,13 @@ at_calibration <- function(codings, gold, variable = NULL, codebook = NULL, bins
 #' @export
 tidy.at_calibration <- function(x, ...) x$scores
 
+#' @rdname tidiers
+#' @export
+glance.at_calibration <- function(x, ...) {
+  first <- x$scores[x$scores$version == x$scores$version[1], ]
+  tibble::tibble(!!!stats::setNames(as.list(first$estimate), first$measure), n_units = first$n_units[1])
+}
+
 #' Which texts should people code?
 #'
 #' Divides the texts so that at most `risk` of the model's answers that are kept are wrong (Geifman and El-Yaniv 2017).
@@ -165,6 +183,13 @@ at_label_errors <- function(held_out, gold, corpus = NULL, variable = NULL, code
   )
 }
 
+#' @export
+summary.at_result <- function(object, ...) object
+
+#' @rdname tidiers
+#' @export
+tidy.at_abstention <- function(x, ...) x$curve
+
 # Results of one kind print alike: their tables, then what they say in words.
 #' @export
 print.at_result <- function(x, ...) {
@@ -172,7 +197,7 @@ print.at_result <- function(x, ...) {
     cli::cat_line(x$words)
     return(invisible(x))
   }
-  hidden <- c("object", "words", "points", "fits", "curve", "codings", "verdict", "note", "model")
+  hidden <- c("object", "words", "points", "fits", "curve", "forecast", "codings", "verdict", "note", "model")
   for (name in setdiff(names(x), hidden)) print_part(x[[name]], name)
   for (words in c(x$words, x$verdict)) cli::cli_text("{words}")
   invisible(x)

@@ -34,7 +34,7 @@ at_status <- function() {
   cli::cli_h2("annotune {utils::packageVersion('annotune')}")
   for (i in seq_len(nrow(told))) {
     row <- told[i, ]
-    bullet <- paste0("{row$item}: {row$value}", if (!is.na(row$advice)) " {.emph {row$advice}}")
+    bullet <- paste0("{row$item}: {row$value}", if (!is.na(row$advice)) ". {.emph {row$advice}}")
     cli::cli_bullets(stats::setNames(bullet, if (is.na(row$ok)) "i" else if (row$ok) "v" else "x"))
   }
   invisible(told)

@@ -70,8 +70,13 @@ ids_of <- function(model, newdata, unit_id) {
 #' @export
 augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL, precision = c("float32", "bfloat16"), ...) {
   if (!is.data.frame(newdata)) abort("`newdata` is no data frame.", "predict() takes texts without one.")
-  found <- predictions(x, newdata, unit_id, text, match.arg(precision))
-  vctrs::vec_cbind(tibble::as_tibble(newdata), found[-1], .name_repair = "minimal")
+  found <- predictions(x, newdata, unit_id, text, match.arg(precision))[-1]
+  again <- intersect(names(found), names(newdata))
+  if (length(again)) {
+    listed <- paste(sprintf("'%s'", again), collapse = ", ")
+    warn(sprintf("Columns of the same name are replaced (%s): %s.", length(again), listed))
+  }
+  vctrs::vec_cbind(tibble::as_tibble(newdata)[setdiff(names(newdata), again)], found, .name_repair = "minimal")
 }
 
 #' Code a corpus

@@ -1,7 +1,7 @@
 #' Pictures of agreement, confusion and models
 #'
 #' @param x A table from [at_reliability()] and its like or [at_prevalence()], an evaluation from [at_evaluate()], a
-#'   model from [at_tune()], what [at_calibration()] or [at_learning_curve()] gave.
+#'   model from [at_tune()], what [at_compare()], [at_calibration()] or [at_learning_curve()] gave.
 #' @param type Of an evaluation: `"confusion"` (shares of each true label), `"labels"` (each label's F1) or `"models"`
 #'   (the model beside its baselines).
 #' @param metrics Which metrics of a table of agreement; all by default.
@@ -48,6 +48,10 @@ plot_labels <- function(x, main, ...) {
   invisible(shown)
 }
 
+#' @rdname plots
+#' @export
+plot.at_comparison <- function(x, measure = "macro_f1", main = NULL, ...) plot_models(x, measure, main, ...)
+
 plot_models <- function(x, measure, main, ...) {
   shown <- x$measures[x$measures$measure == measure, ]
   if (nrow(shown) == 0) abort(sprintf("There is no measure '%s'.", measure), "See tidy() for those there are.")
@@ -69,7 +73,7 @@ plot_confusion <- function(x, main, ...) {
   graphics::image(
     seq_len(ncol(counts)), seq_len(k), t(shares[k:1, , drop = FALSE]),
     zlim = c(0, 1), col = grDevices::hcl.colors(64, "Blues 3", rev = TRUE), axes = FALSE, xlab = "", ylab = "",
-    main = main %||% "True labels (rows) and predicted ones (columns)", ...
+    main = main %||% "True (rows) and predicted (columns)", ...
   )
   graphics::axis(1, seq_len(ncol(counts)), colnames(counts), tick = FALSE)
   graphics::axis(2, seq_len(k), rev(rownames(counts)), tick = FALSE)
@@ -110,10 +114,10 @@ draw_intervals <- function(names, estimate, low, high, xlab, main = NULL, ...) {
   graphics::axis(2, places, names, tick = FALSE)
 }
 
-# Lines of margin for the longest name, up to a third of the picture.
+# Lines of margin for the longest name, up to half of the picture.
 margin_for <- function(names) {
-  wanted <- max(nchar(names, "width"), 0) * 0.8 * graphics::par("cin")[1] / graphics::par("csi") + 2
-  min(wanted, grDevices::dev.size()[1] / 3 / graphics::par("csi"))
+  wanted <- max(nchar(names, "width"), 0) * 0.65 * graphics::par("cin")[1] / graphics::par("csi") + 2
+  min(wanted, grDevices::dev.size()[1] / 2 / graphics::par("csi"))
 }
 
 #' @rdname plots
@@ -138,18 +142,41 @@ plot.at_learning_curve <- function(x, measure = x$measure, main = NULL, ...) {
   if (nrow(shown) == 0) abort(sprintf("There is no measure '%s'.", measure), "See tidy() for those there are.")
   models <- unique(shown$model)
   colours <- stats::setNames(grDevices::hcl.colors(length(models), "Dark 3"), models)
+  ahead <- if (measure == x$measure) x$forecast
+  before <- graphics::par(mar = c(5, 5, 2.5 + ceiling((length(models) + 1) / 2), 1), las = 1)
+  on.exit(graphics::par(before))
   graphics::plot(
-    range(shown$n), range(shown$estimate, shown$ci_low, shown$ci_high, na.rm = TRUE),
-    type = "n", log = "x", las = 1, xlab = "Hand-coded texts", ylab = measure, main = main, ...
+    range(shown$n, 1.01^length(models) * max(shown$n), ahead$n), # room for what stands aside
+    range(shown$estimate, shown$ci_low, shown$ci_high, ahead$ci_low, ahead$ci_high, na.rm = TRUE),
+    type = "n", log = "x", xaxt = "n", xlab = "Hand-coded texts", ylab = measure, main = main, ...
   )
-  for (model in models) {
-    mine <- shown[shown$model == model, ]
-    graphics::lines(mine$n, mine$estimate, type = "o", pch = 19, col = colours[[model]])
-    known <- mine[!is.na(mine$ci_low), ]
-    graphics::segments(known$n, known$ci_low, known$n, known$ci_high, col = colours[[model]])
-  }
-  graphics::legend("bottomright", models, col = colours, lty = 1, pch = 19, bty = "n")
+  graphics::axis(1, unique(c(shown$n, ahead$n[nrow(ahead)])))
+  if (!is.null(ahead)) draw_forecast(ahead, max(shown$n), colours[[1]])
+  for (i in seq_along(models)) draw_curve(shown[shown$model == models[i], ], colours[[i]], aside = 1.01^(i - 1))
+  forecast <- !is.null(ahead)
+  graphics::legend(
+    "bottomleft", c(models, if (forecast) "fitted and forecast"), inset = c(0, 1), xpd = TRUE, ncol = 2, bty = "n",
+    col = c(colours, if (forecast) colours[[1]]), lty = c(rep(1, length(models)), if (forecast) 2),
+    pch = c(rep(19, length(models)), if (forecast) NA), cex = 0.9
+  )
   invisible(shown)
+}
+
+# Models beside each other, not on top: two can be equal.
+draw_curve <- function(mine, colour, aside) {
+  graphics::lines(mine$n * aside, mine$estimate, type = "o", pch = 19, col = colour)
+  known <- mine[!is.na(mine$ci_low), ]
+  graphics::segments(known$n * aside, known$ci_low, known$n * aside, known$ci_high, col = colour)
+}
+
+# The fitted curve, dashed, on to twice the largest size, where its interval is shaded.
+draw_forecast <- function(ahead, largest, colour) {
+  beyond <- ahead[ahead$n >= largest & !is.na(ahead$ci_low), ]
+  graphics::polygon(
+    c(beyond$n, rev(beyond$n)), c(beyond$ci_low, rev(beyond$ci_high)),
+    col = grDevices::adjustcolor(colour, 0.15), border = NA
+  )
+  graphics::lines(ahead$n, ahead$estimate, lty = 2, col = colour)
 }
 
 #' @rdname plots

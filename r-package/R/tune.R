@@ -94,13 +94,17 @@ formula_sides <- function(formula) {
 }
 
 in_data <- function(expression, data, env = rlang::caller_env()) {
-  tryCatch(rlang::eval_tidy(expression, data, env), error = function(error) {
+  not_found <- function(reason) {
     there <- paste(sprintf("'%s'", utils::head(names(data), 8)), collapse = ", ")
-    abort(
-      sprintf("'%s' cannot be found in the data: %s", deparse1(expression), conditionMessage(error)),
-      paste0("There are: ", there, ".")
-    )
-  })
+    what <- sprintf("'%s' cannot be found in the data%s", deparse1(expression), reason)
+    abort(what, paste0("There are: ", there, "."))
+  }
+  found <- tryCatch(
+    rlang::eval_tidy(expression, data, env),
+    error = function(error) not_found(paste0(": ", conditionMessage(error)))
+  )
+  if (is.function(found)) not_found(".") # R has a text() of its own
+  found
 }
 
 texts_of <- function(sides, data) {

@@ -2,9 +2,9 @@ ENVIRONMENT <- "r-annotune"
 
 # Python is named here and started by the first verb that needs it: loading a package must not start, ask or download
 # anything. Even reticulate, which takes longer to load than all the rest, waits until then.
-.onLoad <- function(libname, pkgname) {
-  delayedAssign("half", python_module(), assign.env = the)
-}
+.onLoad <- function(libname, pkgname) name_python()
+
+name_python <- function() delayedAssign("half", python_module(), assign.env = the)
 
 python_module <- function() {
   reticulate::import("annotune.rcalls", delay_load = list(
@@ -30,6 +30,7 @@ python_half <- function() {
   if (is.null(the$ready)) {
     the$load_error <- NULL
     version <- tryCatch(the$half$version(), error = function(error) {
+      name_python() # the next call fails, or works, by itself
       no_python(the$load_error %||% conditionMessage(error))
     })
     require_same_version(version)

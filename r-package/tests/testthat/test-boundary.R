@@ -84,3 +84,16 @@ test_that("the C locale changes nothing", {
   codings <- at_codings(data.frame(unit_id = "\u00e9", anna = "Sant\u00e9"), variable = "v", coders = "anna")
   expect_identical(codings$label, "Sant\u00e9")
 })
+
+test_that("bytes in no known encoding are refused, and the C locale reads what is not marked as UTF-8", {
+  broken <- "caf\xe9"
+  withr::with_locale(c(LC_CTYPE = "C"), {
+    expect_identical(as_words(c("Sant\xc3\xa9", NA)), c("Sant\u00e9", NA))
+    expect_error(as_words(broken), "1 of 1 texts", class = "annotune_error")
+    expect_identical(as_words(character()), character())
+  })
+  skip_if_not(l10n_info()[["UTF-8"]])
+  expect_error(as_words(c("a", broken)), "1 of 2 texts are in an unknown encoding", class = "annotune_error")
+  expect_error(to_python(data.frame(x = broken)), "Column 'x'", class = "annotune_error")
+  expect_error(to_python(data.frame(x = factor("a", labels = broken))), "Column 'x'", class = "annotune_error")
+})

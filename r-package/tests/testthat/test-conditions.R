@@ -65,3 +65,13 @@ test_that("a bar is drawn for each step, whatever the step is called", {
   withr::local_options(annotune.progress = FALSE)
   expect_null(progress_listener()$report)
 })
+
+test_that("a part of Python that cannot be loaded is no bug of the verb", {
+  expect_true(is_broken_part("ImportError: libtorch_cpu.so: cannot open shared object file"))
+  expect_true(is_broken_part("OSError: [WinError 126] Error loading \"c10.dll\" or one of its dependencies."))
+  expect_false(is_broken_part("OSError: [Errno 28] No space left on device"))
+  expect_error(
+    abort_unexpected(simpleError("ModuleNotFoundError: No module named 'torch'")), "at_install",
+    class = "annotune_no_python"
+  )
+})

@@ -76,6 +76,8 @@ test_that("models tidy, glance, augment, print and draw", {
   beside <- augment(model, data)
   expect_identical(names(beside)[seq_along(data)], names(data))
   expect_identical(beside$.pred_class, predict(model, data)$.pred_class)
+  expect_warning(again <- augment(model, beside), "replaced", class = "annotune_warning")
+  expect_identical(again, beside)
   expect_output(print(model), "most frequent label")
   grDevices::pdf(NULL)
   withr::defer(grDevices::dev.off())
@@ -101,6 +103,7 @@ test_that("sets of labels are lists of labels", {
 test_that("formulas that cannot be read say why", {
   expect_error(at_tune(~text, data.frame(text = "a")), "no left side", class = "annotune_error")
   expect_error(at_tune(topic ~ txt, data.frame(topic = c("a", "b"))), "'txt' cannot be found", class = "annotune_error")
+  expect_error(at_tune(a ~ text, data.frame(a = c("x", "y"))), "'text' cannot be found", class = "annotune_error")
   expect_error(at_tune(n ~ text, data.frame(n = 1, text = "a")), "Make it a factor", class = "annotune_error")
   expect_error(at_tune(a ~ b, data.frame(a = c("x", "y"), b = 1)), "not texts", class = "annotune_error")
 })

@@ -73,3 +73,18 @@ test_that("programs are run without R's own library path, and with the user's", 
   expect_identical(run_program("sh", c("-c", shQuote("printf %s \"$LD_LIBRARY_PATH\""))), library_path_of_user())
   expect_identical(attr(run_program("/no/such/program", "x"), "status"), 127L)
 })
+
+test_that("a Python without annotune is named by every verb, not by the first alone", {
+  skip_if_loaded_from_source()
+  python <- Sys.which("python3")
+  skip_if(!nzchar(python) || !recent_enough(python), "no Python to start")
+  home <- withr::local_tempdir()
+  run_program(python, c("-m", "venv", "--without-pip", shQuote(home)))
+  bare <- file.path(home, "bin", "python")
+  skip_if_not(file.exists(bare), "no virtual environment could be made")
+  code <- "for (i in 1:2) cat(tryCatch(at_demo(), annotune_no_python = function(e) e$what), '\\n')"
+  said <- run_fresh(code, env = paste0("RETICULATE_PYTHON=", bare))
+  expect_length(said, 2)
+  expect_identical(said[1], said[2])
+  expect_match(said[2], "has no working annotune. It said: .+annotune")
+})
