@@ -11,13 +11,15 @@ from accelerate import Accelerator
 
 import annotune as at
 from annotune.evaluation import NO_INFORMATION
-from annotune.tuning import loop
+from annotune.tuning import fit, loop
 from annotune.tuning.base import find_base, load_pair
 from annotune.tuning.batches import pad, tokenize
-from annotune.tuning.encoder import Encoder, add_lora, build
+from annotune.tuning.encoder import Encoder, add_lora, build, decide, outputs
 from annotune.tuning.loop import loss_function
 from annotune.tuning.memory import recompute
-from annotune.tuning.speaker import Speaker, speaker_for
+from annotune.tuning.probe import Probe
+from annotune.tuning.settings import Settings
+from annotune.tuning.speaker import Speaker, recompute_texts, speaker_for
 
 CPU = torch.device("cpu")
 QUICK = {"epochs": 6, "n_boot": 20, "test": 0.2, "learning_rate": 5e-3, "batch_texts": 8, "objective": "label"}
@@ -180,13 +182,98 @@ def test_where_one_text_is_too_much_less_is_kept_and_then_it_stops(headed, monke
         gradients.of(np.arange(4))
 
 
-def test_sets_and_probes_have_no_words(questions, book, decoder):
-    with pytest.raises(at.AnnotuneError, match="objective='label' gives each text one label"):
-        at.tune(*questions, book("multilabel"), base=str(decoder("llama")), **QUICK)
-    with pytest.raises(at.AnnotuneError, match="by a tuned decoder"):
+def test_probes_have_no_words(questions, book, decoder):
+    with pytest.raises(at.AnnotuneError, match="objective='label' is for a tuned decoder"):
         at.tune(*questions, book(), base=str(decoder("llama")), **QUICK, method="probe")
 
 
 def test_an_encoder_cannot_say_labels(questions, book, tiny_base):
     with pytest.raises(at.AnnotuneError, match=r"\(bert\) is no decoder.*objective='head'"):
         at.tune(*questions, book(), base=str(tiny_base), **QUICK)
+
+
+def test_of_sets_each_label_is_learnt_as_yes_or_no(speaker, book, topics):
+    tokenizer, single = speaker
+    model = speaker_for(book("multilabel").variable(), tokenizer, single.backbone, "chat")
+    tokens = tokenize(tokenizer, topics["text"].to_list()[:8], 64, special=False)
+    targets = np.array([[i >> label & 1 for label in range(3)] for i in range(8)])  # none, all, and every pair
+    torch.manual_seed(1)
+    add_lora(model, 16)
+    settings = Settings(objective="label", learning_rate=1e-2, seed=1)
+    plan = {"epochs": 100, "balanced": False, "advance": lambda n: None}
+    losses = list(loop.train(model, tokens, targets, settings, **plan))
+    assert losses[-1] < 0.3 < 0.6 < losses[0]
+    assert (decide(outputs(model, tokens), sets=True) == targets).mean() > 0.75
+
+
+def test_a_model_of_sets_is_saved_and_says_the_same(questions, book, decoder, tmp_path, monkeypatch):
+    none = Probe(np.zeros((3, 64), np.float32), np.full(3, -9.0), 10.0, False)  # which any speaker is as good as
+    monkeypatch.setattr(fit, "fit_probe", lambda *_: none)
+    corpus, gold = (frame[:100] for frame in questions)
+    choices = QUICK | {"epochs": 1, "batch_texts": 32}
+    model = at.tune(corpus, gold, book("multilabel"), base=str(decoder("llama")), **choices)
+    assert isinstance(model.model, Speaker)
+    assert len(model.card["choices"]["cutoffs"]) == 3
+    coded = model.classify(corpus)
+    shares = coded.unique("unit_id", maintain_order=True).select("^p_.*$").to_numpy()
+    assert np.ptp(shares.sum(1)) > 1e-3  # each of its own, and not one divided among them
+    again = at.load(model.save(tmp_path / "model"))
+    assert again.classify(corpus).equals(coded)
+    with pytest.raises(at.AnnotuneError, match="answer yes or no for each label are not exported"):
+        model.export(tmp_path / "merged", "merged")
+
+
+def test_of_sets_the_log_odds_are_those_of_yes_against_no_read_plainly(speaker, book, topics):
+    tokenizer, single = speaker
+    model = speaker_for(book("multilabel").variable(), tokenizer, single.backbone, "chat").eval()
+    tokens = tokenize(tokenizer, topics["text"].to_list()[:4], 64, special=False)
+    with torch.no_grad():
+        found = model(*pad(tokens, np.arange(4), CPU))
+        assert model.n_outputs == found.shape[1] == 3
+        for i, ids in enumerate(tokens.ids):
+            for label, answers in enumerate(model.slots.paths):
+                stem = answers[0][: model.slots.stems[label]]
+                whole = torch.tensor([model.slots.before + ids + stem])
+                words = model.backbone(input_ids=whole).logits[0, -1].log_softmax(-1)
+                yes, no = (words[answer[len(stem)]].item() for answer in answers)
+                assert found[i, label].item() == pytest.approx(yes - no, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["nominal", "multilabel"])
+def test_with_less_kept_in_memory_the_gradients_stay_the_same(kind, decoder, book, topics):
+    tokenizer, backbone = load_pair(find_base(str(decoder("qwen3"))), CPU, speaking=True)
+    model = speaker_for(book(kind).variable(), tokenizer, backbone, "chat")
+    tokens = tokenize(tokenizer, topics["text"].to_list()[:6], 64, special=False)
+    add_lora(model, 4)
+    for name, weights in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weights, std=0.05)
+    model.train()
+
+    def gradients():
+        kept = []
+        model.zero_grad()
+        with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one.numel()) or one, lambda one: one):
+            loss = model(*pad(tokens, np.arange(6), CPU), torch.tensor([0, 1, 0, 1, 0, 2])).sum()
+        loss.backward()
+        return sum(kept), {name: one.grad.clone() for name, one in model.named_parameters() if one.grad is not None}
+
+    before, whole = gradients()
+    recompute_texts(model.backbone)
+    after, again = gradients()
+    assert after < 0.7 * before
+    assert whole.keys() == again.keys()
+    assert all(torch.allclose(whole[name], again[name], atol=1e-6) for name in whole)
+
+
+@pytest.mark.filterwarnings("ignore:Memory ran out")
+def test_a_speaker_for_whom_one_text_is_too_much_keeps_less(speaker, topics, monkeypatch):
+    tokenizer, model = speaker
+    tokens = tokenize(tokenizer, topics["text"].to_list(), 64, special=False)
+    targets = topics["label"].replace_strict({"Health": 0, "Law": 1, "Farming": 2}).to_numpy()
+    forward, lean = Speaker.forward, []
+    monkeypatch.setattr(loop, "recompute_texts", lambda backbone: lean.append(recompute_texts(backbone)))
+    monkeypatch.setattr(Speaker, "forward", lambda *given: forward(*given) if lean else out_of_memory())
+    model.train()
+    assert loop._Gradients(Accelerator(cpu=True), model, model, tokens, targets, False).of(np.arange(4)) > 0
+    assert len(lean) == 1

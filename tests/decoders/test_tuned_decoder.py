@@ -164,6 +164,7 @@ def test_tuning_in_four_bits_gives_the_model_that_was_tuned(objective, questions
     base = find_base(str(decoder("llama", intermediate_size=128)))
     tokenizer, _ = load_pair(base, CPU)
     network_tokens = tokenize(tokenizer, questions[0]["text"].to_list()[:20], 64, special=objective == "head")
+
     def in_four_bits(base, device, speaking=False, **_):
         return load_pair(base, device, speaking, weights="4bit")
 
