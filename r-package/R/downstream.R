@@ -108,7 +108,15 @@ at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "m
 
 #' @rdname tidiers
 #' @export
-tidy.at_correction <- function(x, ...) x$estimates
+tidy.at_correction <- function(x, ...) as_broom(x$estimates)
+
+# The column names that broom's tables have, and that packages which draw or print regressions look for.
+as_broom <- function(estimates) {
+  names <- c(std_error = "std.error", p_value = "p.value", conf_low = "conf.low", conf_high = "conf.high")
+  found <- names(estimates) %in% names(names)
+  names(estimates)[found] <- names[names(estimates)[found]]
+  estimates
+}
 
 #' @rdname tidiers
 #' @export
@@ -248,7 +256,7 @@ at_error_model <- function(data, covariates, variable = NULL, label = NULL, gold
 
 #' @rdname tidiers
 #' @export
-tidy.at_error_model <- function(x, ...) x$coefficients
+tidy.at_error_model <- function(x, ...) as_broom(x$coefficients)
 
 #' @rdname tidiers
 #' @export

@@ -61,7 +61,7 @@ run_program <- function(program, arguments) {
   )
 }
 
-# R puts its folders before those that were there, by a script that can be asked which; an R started by R, twice.
+# R puts its folders before those that were there, by a script that can be asked which; an R started by R may do so again.
 library_path_of_user <- function() {
   now <- Sys.getenv("LD_LIBRARY_PATH")
   script <- file.path(R.home("etc"), "ldpaths")
@@ -70,8 +70,8 @@ library_path_of_user <- function() {
   }
   ask <- sprintf("LD_LIBRARY_PATH=; . '%s'; printf %%s \"$LD_LIBRARY_PATH\"", script)
   added <- paste(suppressWarnings(system2("sh", c("-c", shQuote(ask)), stdout = TRUE, stderr = FALSE)), collapse = "")
-  while (nzchar(added) && startsWith(now, added)) now <- sub("^:", "", substring(now, nchar(added) + 1))
-  now
+  folders <- strsplit(c(now, added), ":", fixed = TRUE)
+  paste(setdiff(folders[[1]], c(folders[[2]], R.home("lib"))), collapse = ":")
 }
 
 # What that Python says of itself: a named character vector, empty where it says nothing.
@@ -225,12 +225,13 @@ at_install <- function(gpu = c("auto", "yes", "no"), source = NULL, python = NUL
     warn("This session runs Python already: what is installed now counts in the next one.")
   }
   made <- make_environment(python, new)
+  torch <- NULL
   if (!wants_gpu(gpu)) {
     cli::cli_progress_step("Installing torch for the processor")
-    small_torch(made)
+    torch <- small_torch(made)
   }
   cli::cli_progress_step("Installing annotune and what it needs")
-  run_pip(made, c("--upgrade", "--upgrade-strategy", "only-if-needed", source))
+  run_pip(made, c("--upgrade", "--upgrade-strategy", "only-if-needed", torch, source))
   cli::cli_progress_done()
   the$look <- NULL
   cli::cli_alert_success("annotune's Python is ready: {.file {made}}")
@@ -243,11 +244,19 @@ wants_gpu <- function(gpu) {
 }
 
 # torch's own index has builds without the libraries for graphics processors. Where it cannot be reached, torch comes
-# with annotune from the usual index, in the large build.
+# with annotune from the usual index, in the large build. What is installed is named to pip again, which would otherwise
+# be free to put a newer large build in its place.
 small_torch <- function(python) {
   tryCatch(
-    run_pip(python, c("--no-deps", "--index-url", "https://download.pytorch.org/whl/cpu", "torch")),
-    annotune_error = function(error) warn(paste("The large build of torch is installed:", error$what))
+    {
+      run_pip(python, c("--no-deps", "--index-url", "https://download.pytorch.org/whl/cpu", "torch"))
+      ask <- "import importlib.metadata; print(importlib.metadata.version('torch'))"
+      paste0("torch==", run_program(python, c("-c", shQuote(ask)))[1])
+    },
+    annotune_error = function(error) {
+      warn(paste("The large build of torch is installed:", error$what))
+      NULL
+    }
   )
 }
 

@@ -233,7 +233,7 @@ summary.at_model <- function(object, ...) {
 
 #' Tidy summaries
 #'
-#' `tidy()` gives a row per term or measure, `glance()` one row for all.
+#' `tidy()` gives a row per term or measure (regressions have the column names of broom), `glance()` one row for all.
 #'
 #' @param x A model from [at_tune()], an evaluation from [at_evaluate()], a table from [at_reliability()], or a result
 #'   such as those of [at_reliability_regression()], [at_correct()] and [at_compare()].

@@ -16,6 +16,7 @@ test_that("a correction undoes errors that depend on a covariate", {
   sandwich <- bread %*% crossprod(design * residual) %*% bread
   expect_equal(unname(vcov(fit)), sandwich, tolerance = 1e-8, ignore_attr = TRUE)
   expect_identical(unique(tidy(fit)$method), c("hand-coded only", "naive", "corrected"))
+  expect_named(tidy(fit), c("method", "equation", "term", "estimate", "std.error", "statistic", "p.value", "conf.low", "conf.high", "n"))
   expect_identical(stats::nobs(fit), 10000L)
   columns <- at_dsl_columns(data, "y", pi = 0.3)
   expect_equal(columns$dsl_y, pseudo)
