@@ -142,7 +142,9 @@ column_values <- function(x, name, whole) {
     return(list(type = "date", values = cells(as.integer(floor(unclass(x))))))
   }
   if (inherits(x, "POSIXt")) {
-    return(list(type = "datetime", values = cells(as.double(as.POSIXct(x)))))
+    # Files of Stata and SPSS know no time zones: they get what the clock showed.
+    seconds <- if (whole) as.POSIXct(as.POSIXlt(x), tz = "UTC") else as.POSIXct(x)
+    return(list(type = "datetime", values = cells(as.double(seconds))))
   }
   if (inherits(x, "integer64")) {
     return(list(type = "string", values = cells(as_id(x, name))))

@@ -85,3 +85,10 @@ test_that("a study runs, and what is up to date is not done again", {
   expect_null(again$data)
   expect_output(suppressMessages(print(again)), "most frequent label")
 })
+
+test_that("a file without time zones has what the clock showed", {
+  skip_if_no_python()
+  path <- withr::local_tempfile(fileext = ".dta")
+  at_write(data.frame(unit_id = c("a", "b"), seen = as.POSIXct(c("2020-07-01 10:00:00", NA), tz = "Europe/Rome")), path)
+  expect_identical(format(haven::read_dta(path)$seen), c("2020-07-01 10:00:00", NA))
+})
