@@ -3,9 +3,14 @@
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import settings
 
 import annotune as at
 from annotune.codebook import Label, Variable
+
+# A busy machine is no fault: how long an example takes is not what these tests are about.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 WORDS = {
     "Health": ["hospital", "doctor", "patient", "nurse", "surgery", "vaccine"],

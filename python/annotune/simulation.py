@@ -266,11 +266,13 @@ def _coders(
 ) -> dict[str, pl.DataFrame]:
     """Coders err towards what a question also mentions, ben more than anna; ben skipped a few."""
     said = {"anna": _coded(topics, sides, 0.07, 0.02, rng), "ben": _coded(topics, sides, 0.14, 0.03, rng)}
-    frames = {coder: pl.DataFrame({"unit_id": units, "topic": labels}) for coder, labels in said.items()}
+    types = {"unit_id": pl.String, "topic": pl.String}  # also where there are no rows
+    frames = {coder: pl.DataFrame({"unit_id": units, "topic": labels}, types) for coder, labels in said.items()}
     skipped = rng.random(len(units)) < 0.01
     frames["ben"] = frames["ben"].with_columns(pl.when(pl.Series(~skipped)).then("topic").alias("topic"))
     differ = (said["anna"] != said["ben"]) & ~skipped
-    frames["carla"] = pl.DataFrame({"unit_id": units[differ], "topic": _coded(topics, sides, 0.04, 0.01, rng)[differ]})
+    third = _coded(topics, sides, 0.04, 0.01, rng)
+    frames["carla"] = pl.DataFrame({"unit_id": units[differ], "topic": third[differ]}, types)
     return frames
 
 
