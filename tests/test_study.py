@@ -247,8 +247,8 @@ def test_figures_fit_a_terminal_of_80_columns(parliament: Path) -> None:
     assert "Environment" in shown.get()
 
 
-def test_five_coded_texts_are_too_few(tmp_path: Path) -> None:
-    at.demo(tmp_path, n=60, n_coded=5)
+def test_nine_coded_texts_are_too_few(tmp_path: Path) -> None:
+    at.demo(tmp_path, n=60, n_coded=9)
     done = command("run", tmp_path / "study.yaml")
     assert done.returncode == 2
     assert "at least 10" in done.stderr
