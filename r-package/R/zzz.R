@@ -40,16 +40,25 @@ python_half <- function() {
 }
 
 no_python <- function(reason) {
-  what <- if (!reticulate::py_available(initialize = FALSE)) {
+  started <- reticulate::py_available(initialize = FALSE)
+  what <- if (!started) {
     "Python could not be started."
   } else {
     paste0("The Python that runs here, ", reticulate::py_config()$python, ", has no working annotune.")
   }
-  reason <- utils::tail(strsplit(reason, "\n")[[1]], 1)
   abort(
-    paste(what, "It said:", reason), "See what is missing with at_status(), and set it up with at_install().",
+    paste(what, "It said:", telling_line(reason, started)),
+    "See what is missing with at_status(), and set it up with at_install().",
     class = "annotune_no_python"
   )
+}
+
+# reticulate tells why Python did not start in its first line; Python tells what failed in its last, below which newer
+# versions of reticulate say where to read more.
+telling_line <- function(reason, started) {
+  lines <- strsplit(reason, "\n")[[1]]
+  lines <- lines[nzchar(trimws(lines)) & !grepl("py_last_error", lines, fixed = TRUE)]
+  if (started) utils::tail(lines, 1) else utils::head(lines, 1)
 }
 
 require_same_version <- function(version) {
