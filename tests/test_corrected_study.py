@@ -25,7 +25,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, at.study.Result
     """A small simulated study, run once, its outcome written in every way."""
     study = at.demo(tmp_path_factory.mktemp("study"), n=N, n_coded=CODED).study
     assert study is not None
-    text = study.read_text(encoding="utf-8").replace("seed: 1", "seed: 1, method: probe, folds: 2")
+    text = study.read_text(encoding="utf-8").replace("folds: 10, seed: 1", "seed: 1, method: probe, folds: 2")
     study.write_text(text, encoding="utf-8")
     return study, at.run(study)
 
