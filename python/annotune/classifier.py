@@ -103,8 +103,7 @@ class Classifier:
     def save(self, folder: str | Path) -> Path:
         """Save to a folder (safetensors and JSON) that `load` reads; it is written whole or not at all."""
         target = Path(folder)
-        if target.exists() and not (target / CARD).is_file() and (target.is_file() or any(target.iterdir())):
-            raise AnnotuneError(f"{target} holds something else.", "Choose a new folder for the model.")
+        require_free(target)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
             temporary.mkdir(parents=True)
@@ -267,6 +266,12 @@ class Classifier:
                 getattr(self.evaluation, part).write_parquet(folder / f"evaluation_{part}.parquet")
         if self.held_out is not None:
             self.held_out.write_parquet(folder / "held_out.parquet")
+
+
+def require_free(folder: Path) -> None:
+    """Stop where a model cannot be saved because the folder holds something else than one."""
+    if folder.exists() and not (folder / CARD).is_file() and (folder.is_file() or any(folder.iterdir())):
+        raise AnnotuneError(f"{folder} holds something else.", "Choose a new folder for the model.")
 
 
 def load(path: str | Path, device: str = "auto") -> Classifier:

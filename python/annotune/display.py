@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 from rich.table import Table
+from rich.text import Text
 
 from annotune.evaluation import LEADING, LEADING_SETS, Evaluation
 
@@ -27,7 +30,8 @@ def comparison(evaluation: Evaluation, narrow: bool = False) -> Table:
     table.columns[0].no_wrap = not narrow
     for model in evaluation.models:
         rows = {row["measure"]: row for row in evaluation.measures.filter(pl.col("model") == model).to_dicts()}
-        table.add_row(model, *(_with_interval(rows[name], narrow) for name in names), f"{rows[names[0]]['n_units']:,}")
+        figures = (_with_interval(rows[name], narrow) for name in names)
+        _add(table, model, *figures, f"{rows[names[0]]['n_units']:,}")
     return table
 
 
@@ -37,7 +41,7 @@ def labels(evaluation: Evaluation) -> Table:
     for row in evaluation.labels.filter(pl.col("model") == evaluation.models[0]).to_dicts():
         interval = "" if row["f1_low"] is None else f"{row['f1_low']:.2f} to {row['f1_high']:.2f}"
         figures = (_number(row[name]) for name in ("precision", "recall", "f1"))
-        table.add_row(row["label"], *figures, interval, f"{row['n_true']:,}", f"{row['n_predicted']:,}")
+        _add(table, row["label"], *figures, interval, f"{row['n_true']:,}", f"{row['n_predicted']:,}")
     return table
 
 
@@ -48,8 +52,27 @@ def counts(codings: pl.DataFrame) -> Table:
         said = pl.coalesce("label", pl.format("({})", "status")).alias("said")
         units = rows["unit_id"].n_unique()
         for row in rows.group_by(said).len().sort("len", descending=True).to_dicts():
-            table.add_row(str(variable), row["said"], f"{row['len']:,}", f"{row['len'] / units:.1%}")
+            _add(table, str(variable), row["said"], f"{row['len']:,}", f"{row['len'] / units:.1%}")
     return table
+
+
+def rows(frame: pl.DataFrame, title: str | None = None, floats: str = ".4g") -> Table:
+    """A table as it is: the names of its columns, numbers rounded, what is missing as a dash, brackets as brackets."""
+    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for name, dtype in frame.schema.items():
+        table.add_column(Text(name), justify="right" if dtype.is_numeric() else "left")
+    for row in frame.iter_rows():
+        _add(table, *(_cell(*pair, floats) for pair in zip(frame.columns, row, strict=True)))
+    return table
+
+
+def _cell(name: str, value: Any, floats: str) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return format(value, floats)
+    count = name == "n" or name.startswith("n_")  # a year has no comma
+    return f"{value:,}" if count and isinstance(value, int) else str(value)
 
 
 def _table(first: str, *others: str) -> Table:
@@ -58,6 +81,11 @@ def _table(first: str, *others: str) -> Table:
     for name in others:
         table.add_column(name, justify="right", no_wrap=True)
     return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    """A row of cells as they are: brackets in a label are no markup."""
+    table.add_row(*map(Text, cells))
 
 
 def _number(value: float | None) -> str:

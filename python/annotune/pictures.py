@@ -35,8 +35,17 @@ def saved(figure: Figure, path: str | Path | None) -> Figure:
     from annotune.export.files import replacing
 
     path = Path(path)
-    if path.suffix.lower().lstrip(".") not in figure.canvas.get_supported_filetypes():
-        raise AnnotuneError(f"{path}: a plot cannot be saved as {path.suffix!r}.", "Use .png, .pdf or .svg.")
+    _require_suffix(path, figure)
     with replacing(path) as draft:
         figure.savefig(draft, dpi=200)
     return figure
+
+
+def require_picture(path: Path) -> None:
+    """Stop, before anything is computed, where no picture can be drawn, or not as what the path says."""
+    _require_suffix(path, new_figure(1, 1)[0])
+
+
+def _require_suffix(path: Path, figure: Figure) -> None:
+    if path.suffix.lower().lstrip(".") not in figure.canvas.get_supported_filetypes():
+        raise AnnotuneError(f"{path}: a plot cannot be saved as {path.suffix!r}.", "Use .png, .pdf or .svg.")

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from annotune.commands.options import OfVariable, identified, listed, pairs
+from annotune.commands.options import OfVariable, identified, listed, pairs, require_outputs
 from annotune.commands.screen import console
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from annotune.codebook import Codebook
+
+TEX = (".tex",)  # which tables of agreement have beside the formats of all tables
 
 
 def reliability(
@@ -37,20 +44,10 @@ def reliability(
     from annotune.agreement import present
     from annotune.agreement.plots import plot_coders, plot_reliability
     from annotune.agreement.views import view
-    from annotune.codebook import read_codebook
-    from annotune.codings import read_codings
 
-    known = read_codebook(codebook) if codebook else None
-    table = read_codings(
-        list(codings),
-        known,
-        unit_id=unit_id,
-        coder=coder,
-        variable=None if columns else variable,
-        columns=pairs(columns),
-        coders=listed(coders),
-        keep=[*(listed(by) or []), *([cluster] if cluster not in (None, "coder") else [])],
-    )
+    require_outputs(write, codings, codebook, plot=plot, more=TEX)
+    keep = [*(listed(by) or []), *([cluster] if cluster not in (None, "coder") else [])]
+    known, table = _read(codings, codebook, variable, unit_id, coder, coders, columns, keep)
     wanted = {"variable": variable, "level": level, "metrics": listed(metrics), "by": listed(by), "ci": ci}
     found = view(of, listed(model), table, codebook=known, n_boot=n_boot, cluster=cluster, seed=seed, **wanted)
     Console(highlight=False, width=None if sys.stdout.isatty() else 250).print(present.screen(found))
@@ -80,22 +77,14 @@ def reliability_regression(
     """Does agreement depend on who coded, when, or on the text?"""
     from annotune.agreement import present
     from annotune.agreement.regression import reliability_regression as regression
-    from annotune.codebook import read_codebook
-    from annotune.codings import SCHEMA, read_codings
+    from annotune.codings import SCHEMA
 
-    known, names = read_codebook(codebook) if codebook else None, listed(on) or []
+    require_outputs(write, codings, codebook, corpus, more=TEX)
+    names = listed(on) or []
     texts = identified(corpus, unit_id) if corpus else None
     elsewhere = {*SCHEMA, *(texts.columns if texts is not None else [])}
-    table = read_codings(
-        list(codings),
-        known,
-        unit_id=unit_id,
-        coder=coder,
-        variable=None if columns else variable,
-        columns=pairs(columns),
-        coders=listed(coders),
-        keep=[name for name in dict.fromkeys([*names, cluster]) if name not in elsewhere],
-    )
+    keep = [name for name in dict.fromkeys([*names, cluster]) if name not in elsewhere]
+    known, table = _read(codings, codebook, variable, unit_id, coder, coders, columns, keep)
     fit = regression(table, names, variable, known, texts, cluster)
     console.print(present.screen(fit.table))
     print(f"{fit.n_codings:,} codings of {fit.n_units:,} texts in {fit.n_clusters:,} clusters.", fit.verdict)
@@ -120,9 +109,31 @@ def resolve(
     from annotune.codings import resolve as resolve_codings
     from annotune.export.write import write as write_table
 
+    require_outputs(out, codings, codebook)
     known = read_codebook(codebook) if codebook else None
     table = read_codings(list(codings), known, unit_id=unit_id, coder=coder_column, variable=variable)
     gold = resolve_codings(table, rule, codebook=known, ties=ties, coder=chosen)  # type: ignore[arg-type]
     write_table(gold, out)
     answered = gold.filter(gold["status"].is_in(["ok", "none"]))["unit_id"].n_unique()
-    console.print(f"{answered:,} of {gold['unit_id'].n_unique():,} units have an answer; written to {out}.")
+    console.print(
+        f"{answered:,} of {gold['unit_id'].n_unique():,} units have an answer; written to {out}.", markup=False
+    )
+
+
+def _read(
+    codings: list[Path],
+    codebook: Path | None,
+    variable: str | None,
+    unit_id: str,
+    coder: str | None,
+    coders: str | None,
+    columns: list[str] | None,
+    keep: list[str],
+) -> tuple[Codebook | None, pl.DataFrame]:
+    """The codebook, and the codings of all files with the columns to `keep`."""
+    from annotune.codebook import read_codebook
+    from annotune.codings import read_codings
+
+    known = read_codebook(codebook) if codebook else None
+    of: Any = {"variable": None if columns else variable, "columns": pairs(columns), "coders": listed(coders)}
+    return known, read_codings(list(codings), known, unit_id=unit_id, coder=coder, keep=keep, **of)

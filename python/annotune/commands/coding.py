@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from annotune.commands.options import Id, OfVariable, Text, share_or_values
+from annotune.commands.options import Id, OfVariable, Text, require_outputs, share_or_values
 from annotune.commands.screen import WIDE, console
-
-if TYPE_CHECKING:
-    pass
 
 
 def tune(
@@ -34,12 +31,16 @@ def tune(
 ) -> None:
     """Tune a model on hand-coded texts, and measure it on texts it has not seen."""
     from annotune import display
+    from annotune.classifier import require_free
     from annotune.codebook import read_codebook
     from annotune.codings import read_codings
     from annotune.corpus import read_corpus
+    from annotune.export.files import require_folder
     from annotune.runtime import is_first
     from annotune.tuner import tune as tune_model
 
+    require_folder(out, [corpus, *gold, codebook])
+    require_free(out)
     known = read_codebook(codebook)
     coded = read_codings(list(gold), known, unit_id=unit_id, variable=variable)
     options: dict[str, Any] = {"base": base, "method": method, "objective": objective}
@@ -52,7 +53,7 @@ def tune(
     if model.evaluation is not None:
         console.print(display.comparison(model.evaluation, console.width < WIDE))
         console.print(display.labels(model.evaluation))
-    console.print(f"The model {model.name} is in {out}.")
+    console.print(f"The model {model.name} is in {out}.", markup=False)
 
 
 def classify(
@@ -70,16 +71,12 @@ def classify(
     from annotune.classifier import load
     from annotune.codebook import Codebook
     from annotune.corpus import read_corpus
-    from annotune.export.files import require_writable
-    from annotune.export.write import require_writer
     from annotune.export.write import write as write_table
     from annotune.record import file_sha256, make_record, write_record
     from annotune.results import attach, require_room
     from annotune.runtime import hardware, is_first
 
-    for path in paths:
-        require_writer(path)
-    require_writable(paths, [corpus])
+    require_outputs(paths, model, corpus)
     coder = load(model)
     texts = read_corpus(corpus, unit_id, text)
     require_room(texts, [coder.variable], gold=False)
@@ -99,7 +96,7 @@ def classify(
     for path in paths:
         write_record({**record, "output": {"file": path.name, "sha256": file_sha256(path)}}, path)
     console.print(display.counts(codings))
-    console.print("Written: " + ", ".join(str(path) for path in paths))
+    console.print("Written: " + ", ".join(str(path) for path in paths), markup=False)
 
 
 def evaluate(
@@ -123,6 +120,7 @@ def evaluate(
     from annotune.evaluation import evaluate as evaluate_codings
     from annotune.export.write import write as write_table
 
+    require_outputs(write, truth, predicted, codebook, corpus)
     known = read_codebook(codebook) if codebook else None
     sides = [read_codings(path, known, unit_id=unit_id, variable=variable) for path in (truth, predicted)]
     texts = read_corpus(corpus, unit_id, text) if corpus else None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from annotune.commands.options import Id, Text, listed
+from annotune.commands.options import Id, Text, listed, require_outputs
 from annotune.commands.screen import console
 
 
@@ -26,7 +26,13 @@ def export(
     """Export a tuned model for other programs, compared with the original on the way."""
     from annotune.classifier import load
     from annotune.corpus import read_corpus
+    from annotune.export.files import require_folder, require_writable
 
+    inputs = [model, *([texts] if texts else [])]
+    if format == "gguf":
+        require_writable([out], inputs)
+    else:
+        require_folder(out, inputs)
     compared = read_corpus(texts, unit_id, text) if texts else None
     options = {"tolerance": tolerance, "check": check, "quantization": quantization, "base": base}
     done = load(model).export(out, format, texts=compared, **options)  # type: ignore[arg-type]
@@ -36,7 +42,7 @@ def export(
             f"Run by {found.runtime} on {found.texts:,} texts: another label for {found.changed:,}, "
             f"probabilities within {found.largest:.2g}."
         )
-    console.print(f"The {format} export is in {out}.")
+    console.print(f"The {format} export is in {out}.", markup=False)
 
 
 def zero_shot(
@@ -58,8 +64,6 @@ def zero_shot(
     from annotune import display
     from annotune.codebook import read_codebook
     from annotune.corpus import read_corpus
-    from annotune.export.files import require_writable
-    from annotune.export.write import require_writer
     from annotune.export.write import write as write_table
     from annotune.record import file_sha256, make_record, write_record
     from annotune.results import attach, require_room
@@ -68,9 +72,7 @@ def zero_shot(
     from annotune.zeroshot import choose_variables
     from annotune.zeroshot import zero_shot as code
 
-    for path in paths:
-        require_writer(path)
-    require_writable(paths, [corpus, *codebook])
+    require_outputs(paths, corpus, codebook)
     known = choose_variables([read_codebook(path) for path in codebook], listed(variable))
     texts = read_corpus(corpus, unit_id, text)
     require_room(texts, known.variables, gold=False)
@@ -92,4 +94,4 @@ def zero_shot(
     for path in paths:
         write_record({**record, "output": {"file": path.name, "sha256": file_sha256(path)}}, path)
     console.print(display.counts(codings))
-    console.print("Written: " + ", ".join(str(path) for path in paths))
+    console.print("Written: " + ", ".join(str(path) for path in paths), markup=False)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from annotune.commands.options import Id, OfVariable, Text, listed
-from annotune.commands.screen import WIDE, console
+from annotune.commands.options import Id, OfVariable, Text, listed, require_outputs
+from annotune.commands.screen import WIDE, console, save, show
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,7 +20,6 @@ Predicted = Annotated[str | None, typer.Option(help="The column with the predict
 Pi = Annotated[str | None, typer.Option(help="The column, or number, with the probability of being hand coded.")]
 Write = Annotated[list[Path] | None, typer.Option(help="Also to a .csv, .dta, .parquet, .xlsx ...; repeatable.")]
 Cluster = Annotated[str | None, typer.Option(help="A column whose values (documents, authors) depend on each other.")]
-DIGITS = 4
 
 
 def crossfit(
@@ -49,16 +47,14 @@ def crossfit(
     from annotune.codings import read_codings
     from annotune.corpus import read_corpus
     from annotune.downstream.crossfit import crossfit as cross
-    from annotune.export.files import require_writable
-    from annotune.export.write import require_writer
+    from annotune.export.files import require_folder
     from annotune.export.write import write as write_table
     from annotune.record import file_sha256, make_record, write_record
     from annotune.results import headings
     from annotune.runtime import hardware
 
-    for path in write:
-        require_writer(path)
-    require_writable(write, [corpus, *gold, codebook])
+    require_outputs(write, corpus, gold, codebook)
+    require_folder(out)
     known = read_codebook(codebook)
     coded = read_codings(list(gold), known, unit_id=unit_id, variable=variable)
     options: dict[str, Any] = {"method": method, "epochs": epochs, "device": device, "group": group, "folds": folds}
@@ -106,9 +102,10 @@ def prevalence(
     options: dict[str, Any] = {"by": listed(by), "time": time, "every": every, "cluster": cluster, "seed": seed}
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     wanted = listed(methods) or METHODS
-    _require_room(write, data, [plot] if plot else [])
+    require_outputs(write, data, plot=plot)
     found = shares(_table(data), variable, methods=wanted, n_boot=n_boot, **options, **columns)
-    _show(found.drop("interval"), write, found)
+    show(found.drop("interval"))
+    save(found, write)
     if plot:
         shown = [name for name in ("count", "dsl") if name in wanted] if len(wanted) > 2 else wanted
         plot_prevalence(found, plot, methods=shown, time=time)
@@ -130,9 +127,10 @@ def error_model(
 
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     covariates = listed(on) if "," in on and "(" not in on else on
-    _require_room(write, data)
+    require_outputs(write, data)
     found = model(_table(data), covariates or on, variable, label=label, cluster=cluster, **columns)
-    _show(found.effects, write)
+    show(found.effects)
+    save(found.effects, write)
     console.print(found.verdict, markup=False)
 
 
@@ -157,9 +155,10 @@ def plan_sample(
 
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     wanted: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term}
-    _require_room(write, data)
+    require_outputs(write, data)
     found = plan(_table(data), variable, method=method, total=total, seed=seed, **wanted, **columns)
-    _show(found.estimates, write, found.curve)
+    show(found.estimates)
+    save(found.curve, write)
     console.print(found.verdict, markup=False)
 
 
@@ -188,7 +187,7 @@ def correct(
     options: dict[str, Any] = {"model": model, "method": method, "prediction": prediction}
     columns: dict[str, Any] = {"cluster": cluster, "weights": weights, "gold": gold, "coded": coded, "fold": fold}
     chance = _number_or_column(pi)
-    _require_room(write, data, correction=True)
+    require_outputs(write, data, correction=True)
     found = corrected(formula, _table(data), pi=chance, level=level, small_sample=small_sample, **options, **columns)
     console.print(found.summary(), markup=False, soft_wrap=True)
     if write:
@@ -213,22 +212,12 @@ def dsl_columns(
     from annotune.downstream.dsl import dsl_columns as columns_of
     from annotune.export.write import write as write_table
 
+    require_outputs(write, data, codebook)
     known = read_codebook(codebook) if codebook else None
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     drawn: dict[str, Any] = {"coded": coded, "fold": fold, "prediction": prediction}
-    _require_room(write, data)
     found = columns_of(_table(data), variable, label=label, codebook=known, **columns, **drawn)
     write_table(found, write, codebook=known)
-
-
-def _require_room(write: list[Path] | None, data: Path, others: Sequence[Path] = (), correction: bool = False) -> None:
-    """Before anything is computed: formats that there are, and no file in the place of the one that is read."""
-    from annotune.export.files import require_writable
-    from annotune.export.write import require_writer
-
-    for path in write or []:
-        require_writer(path, correction)
-    require_writable([*(write or []), *others], [data])
 
 
 def _table(path: Path) -> pl.DataFrame:
@@ -243,21 +232,3 @@ def _number_or_column(text: str | None) -> str | float | None:
         return None if text is None else float(text)
     except ValueError:
         return text
-
-
-def _show(table: pl.DataFrame, write: list[Path] | None, whole: pl.DataFrame | None = None) -> None:
-    """A table on the screen, and the whole of it in files."""
-    from rich.markup import escape
-    from rich.table import Table as Screen
-
-    from annotune.export.write import write as write_table
-
-    screen = Screen(box=None, header_style="bold", pad_edge=False)
-    for name, dtype in table.schema.items():
-        screen.add_column(name, justify="right" if dtype.is_numeric() else "left")
-    for row in table.iter_rows():
-        cells = (f"{cell:.{DIGITS}g}" if isinstance(cell, float) else escape(str(cell)) for cell in row)
-        screen.add_row(*("-" if cell == "None" else cell for cell in cells))
-    console.print(screen)
-    if write:
-        write_table(table if whole is None else whole, write)

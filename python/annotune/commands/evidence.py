@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from annotune.commands.options import Id, OfVariable, Text, share_or_values
-from annotune.commands.screen import console, say
+from annotune.commands.options import Id, OfVariable, Text, require_outputs, share_or_values
+from annotune.commands.screen import console, save, say, show
 from annotune.errors import AnnotuneError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ Write = Annotated[list[Path] | None, typer.Option(help="Also to a .csv, .dta, .r
 Boot = Annotated[int, typer.Option(help="Bootstrap replicates.")]
 Key = Annotated[str, typer.Option(help="The column with the identifier, in every file.")]
 HeldOut = Annotated[Path, typer.Argument(help="A tuned model's folder, or predictions for texts it was not tuned on.")]
+FLOATS = ".3f"  # measures lie between 0 and 1
 
 
 def curve(
@@ -49,7 +50,10 @@ def curve(
     from annotune.codings import read_codings
     from annotune.corpus import read_corpus
     from annotune.evidence.curve import learning_curve, plot_learning_curve
+    from annotune.export.files import require_folder
 
+    require_outputs(write, corpus, gold, codebook, plot=plot)
+    require_folder(out)
     known = read_codebook(codebook)
     part = share_or_values(test)
     options: dict[str, Any] = {"base": base, "method": method, "device": device} | ({"test": part} if part else {})
@@ -69,10 +73,10 @@ def curve(
         **options,
     )
     about = found.table.filter(found.table["measure"] == found.measure).drop("measure", "n_units")
-    _show(about, f"{found.measure} on {found.table['n_units'][0]:,} other texts")
+    show(about, f"{found.measure} on {found.table['n_units'][0]:,} other texts", FLOATS)
     if found.fits:
         console.print(found.in_words(more), markup=False)
-    _write(found.table, write)
+    save(found.table, write)
     if plot:
         plot_learning_curve(found, plot)
 
@@ -104,6 +108,7 @@ def compare(
     from annotune.evidence.comparison import compare as compare_coders
     from annotune.tables import read_table
 
+    require_outputs(write, codings, gold, codebook, corpus, costs)
     known = read_codebook(codebook) if codebook else None
     options: dict[str, Any] = {"unit_id": unit_id, "variable": variable}
     found = compare_coders(
@@ -119,10 +124,10 @@ def compare(
         n_boot=n_boot,
         seed=seed,
     )
-    _show(found.table(), "Every text counts; what was left out is wrong")
+    show(found.table(), "Every text counts; what was left out is wrong", FLOATS)
     for sentence in found.in_words(measure):
         console.print(sentence, markup=False)
-    _write(found.measures, write)
+    save(found.measures, write)
 
 
 def calibration(
@@ -140,11 +145,12 @@ def calibration(
     from annotune.evidence.calibrated import calibration as calibrate
     from annotune.evidence.calibrated import plot_calibration
 
+    require_outputs(write, predicted, gold, codebook, plot=plot)
     known, said, hand = _both(predicted, gold, codebook, variable, unit_id)
     found = calibrate(said, hand, variable=variable, codebook=known, bins=bins, n_boot=n_boot)
-    _show(found.scores, "Scores: lower is better")
+    show(found.scores, "Scores: lower is better", FLOATS)
     console.print(found.in_words(), markup=False)
-    _write(found.bins, write)
+    save(found.bins, write)
     if plot:
         plot_calibration(found, plot)
 
@@ -164,6 +170,7 @@ def abstain(
     from annotune.evidence.abstention import abstain as divide
     from annotune.export.write import write as write_table
 
+    require_outputs(out, codings, held_out, gold, codebook)
     known, said, hand = _both(held_out, gold, codebook, variable, unit_id)
     found = divide(
         _codings(codings, unit_id),
@@ -176,7 +183,7 @@ def abstain(
     )
     write_table(found.codings, out)
     console.print(found.in_words(), markup=False)
-    console.print(f"Written: {out}")
+    console.print(f"Written: {out}", markup=False)
 
 
 def label_errors(
@@ -194,11 +201,12 @@ def label_errors(
     from annotune.corpus import read_corpus
     from annotune.evidence.second_look import label_errors as rank
 
+    require_outputs(write, predicted, gold, codebook, corpus)
     known, said, hand = _both(predicted, gold, codebook, variable, unit_id)
     texts = read_corpus(corpus, unit_id, text) if corpus else None
     found = rank(said, hand, corpus=texts, variable=variable, codebook=known, n=n)
-    _show(found.drop("why"), "Hand codings that the model disagrees with")
-    _write(found, write)
+    show(found.drop("why"), "Hand codings that the model disagrees with", FLOATS)
+    save(found, write)
 
 
 def _both(predicted: Path, gold: list[Path], codebook: Path | None, variable: str | None, unit_id: str) -> Any:
@@ -239,29 +247,3 @@ def _numbers(text: str | None) -> list[int] | None:
         return [int(word) for word in text.split(",")] if text else None
     except ValueError:
         raise AnnotuneError(f"--sizes {text!r} are not whole numbers.", "Such as 50,100,200.") from None
-
-
-def _show(frame: pl.DataFrame, title: str) -> None:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
-    for name, dtype in frame.schema.items():
-        table.add_column(name.replace("_", " "), justify="right" if dtype.is_numeric() else "left")
-    for row in frame.rows():
-        table.add_row(*(_cell(value) for value in row))
-    console.print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def _write(frame: pl.DataFrame, paths: list[Path] | None) -> None:
-    if paths:
-        from annotune.export.write import write
-
-        write(frame, paths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,32 @@ if TYPE_CHECKING:
 Id = Annotated[str, typer.Option(help="The corpus column with the identifier.")]
 Text = Annotated[str, typer.Option(help="The corpus column with the text.")]
 OfVariable = Annotated[str | None, typer.Option(help="Which variable of the codebook; not needed where there is one.")]
+
+
+Paths = Path | Sequence[Path] | None
+
+
+def require_outputs(
+    write: Paths, *inputs: Paths, plot: Path | None = None, correction: bool = False, more: Collection[str] = ()
+) -> None:
+    """Before anything is read: formats that there are, places that can be written to, and none of them an input's.
+
+    A `correction` has formats of its own; `more` are further suffixes that the verb writes itself.
+    """
+    from annotune.export.files import require_writable
+    from annotune.export.write import require_writer
+    from annotune.pictures import require_picture
+
+    for path in _flat(write):
+        require_writer(path, correction, more)
+    require_writable(_flat(write, plot), _flat(*inputs))
+    if plot is not None:
+        require_picture(plot)
+
+
+def _flat(*given: Paths) -> list[Path]:
+    parts = [[some] if isinstance(some, Path) else some or [] for some in given]
+    return [path for part in parts for path in part]
 
 
 def listed(text: str | None) -> list[str] | None:

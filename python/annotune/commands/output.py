@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    pass
+from annotune.commands.options import require_outputs
 
 
 def write(
@@ -26,6 +25,7 @@ def write(
     from annotune.codebook import read_codebook
     from annotune.export.write import write as write_table
 
+    require_outputs(paths, data, codebook)
     known = read_codebook(codebook) if codebook else None
     formulas = regression or None  # typer gives an empty list where there is none
     write_table(data, paths, codebook=known, notes=note, title=title, labelled=labelled, regressions=formulas)

@@ -23,20 +23,37 @@ REFUSALS = (  # how each library says that a file could not be written
 
 
 def require_writable(targets: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
-    """Stop, before anything is computed, where a file could not be written or would replace what it rests on."""
+    """Stop, before anything is computed, where a file could not be written or would replace what it rests on.
+
+    Of a folder among `inputs`, such as a model's, every file is read.
+    """
     read, seen = {path.resolve() for path in inputs}, set[Path]()
     for target in targets:
         place = target.resolve()
-        if place in read:
+        if not read.isdisjoint((place, *place.parents)):
             raise AnnotuneError(f"{target} is read, and would be replaced.", "Write to a file of another name.")
         if place in seen:
             raise AnnotuneError(f"{target} would be written twice.", "Name it once.")
         if place.is_dir():
             raise AnnotuneError(f"{target} is a folder.", "Write to a file of another name.")
-        above = next(folder for folder in place.parents if folder.exists())
-        if not above.is_dir() or not os.access(above, os.W_OK):
-            raise AnnotuneError(f"{target} cannot be written: see {above}.", "Choose another folder.")
+        _require_above(target, place.parent)
         seen.add(place)
+
+
+def require_folder(target: Path, replaced: Sequence[Path] = ()) -> None:
+    """The same of a folder; where the whole of it will be replaced, no input (`replaced`) may be it or lie in it."""
+    place = target.resolve()
+    for path in replaced:
+        if place in (path.resolve(), *path.resolve().parents):
+            raise AnnotuneError(f"{target} would be replaced, and {path} is read.", "Choose another folder.")
+    _require_above(target, place)
+
+
+def _require_above(target: Path, folder: Path) -> None:
+    """What there is of this folder is one, and may be written to."""
+    above = next(part for part in (folder, *folder.parents) if part.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise AnnotuneError(f"{target} cannot be written: see {above}.", "Choose another folder.")
 
 
 @contextmanager

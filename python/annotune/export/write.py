@@ -142,9 +142,9 @@ def _write_correction(found: Estimates, targets: Sequence[Path], notes: Sequence
     return write(found.estimates, tables, title=title or title_of(found), notes=[*about(found), *notes])
 
 
-def require_writer(target: Path, correction: bool = False) -> None:
-    """Stop where no format has the target's suffix; a correction has more of them than data have."""
-    known = [*WRITERS, *(suffix for suffix in SUFFIXES if correction and suffix not in WRITERS)]
+def require_writer(target: Path, correction: bool = False, more: Collection[str] = ()) -> None:
+    """Stop where no format has the target's suffix; a correction, and what has `more`, has others than data have."""
+    known = list(dict.fromkeys([*WRITERS, *(SUFFIXES if correction else ()), *more]))
     suffix = target.suffix.lower()
     if suffix not in known:
         advice = " That is for what correct() gives." if suffix in SUFFIXES else ""

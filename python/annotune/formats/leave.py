@@ -86,7 +86,7 @@ def export_model(
     if check:
         module.require_runtime()
     on = gate_texts(classifier, texts, stored) if check else []
-    _require_place(target, module.FOLDER)
+    require_place(target, module.FOLDER)
     with _draft(target) as draft:
         module.write(classifier, draft, options)
         parity = _gate(classifier, module, draft, on, accepted, format, options) if check else None
@@ -142,7 +142,8 @@ def _gate(
     return parity
 
 
-def _require_place(target: Path, folder: bool) -> None:
+def require_place(target: Path, folder: bool) -> None:
+    """Stop where an export would take the place of something else."""
     if not target.absolute().parent.is_dir():
         raise AnnotuneError(f"There is no folder {target.parent}.", "Make it, or choose another.")
     if folder and target.exists():
