@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 import annotune as at
-import annotune.corrected
-import annotune.study
+import annotune.study.corrected
+import annotune.study.run
 from annotune.record import file_sha256
 
 N, CODED = 700, 280
@@ -21,7 +21,7 @@ FORMULAS = "[\"topic == 'Health' ~ party\", \"topic == 'Health' ~ log(year)\"]"
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, at.study.Results]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, at.study.run.Results]:
     """A small simulated study, run once, its outcome written in every way."""
     study = at.demo(tmp_path_factory.mktemp("study"), n=N, n_coded=CODED).study
     assert study is not None
@@ -139,8 +139,9 @@ def coded_texts() -> pl.DataFrame:
     )
 
 
-def at_once(frame: pl.DataFrame, **part: object) -> at.corrected.Corrected:
-    from annotune.corrected import CorrectPart, SamplePart, corrected
+def at_once(frame: pl.DataFrame, **part: object) -> at.study.corrected.Corrected:
+    from annotune.study.corrected import corrected
+    from annotune.study.file import CorrectPart, SamplePart
 
     good = at.Label(code=1, name="good")
     book = at.Codebook(
@@ -195,7 +196,8 @@ def test_what_no_column_can_carry_is_left_to_b_and_v(coded_texts, part, tmp_path
     ],
 )
 def test_formulas_without_sense_are_refused_before_anything_is_tuned(formula, model, said) -> None:
-    from annotune.corrected import CorrectPart, require_formulas
+    from annotune.study.corrected import require_formulas
+    from annotune.study.file import CorrectPart
 
     vote = at.Variable(name="vote", labels=(at.Label(code=0, name="no"), at.Label(code=1, name="yes")))
     table = pl.DataFrame({"side": [], "vote": [], "vote_gold": []})
@@ -205,7 +207,8 @@ def test_formulas_without_sense_are_refused_before_anything_is_tuned(formula, mo
 
 
 def test_few_codings_of_a_whole_variable_are_refused_before_anything_is_tuned() -> None:
-    from annotune.corrected import CorrectPart, require_codings
+    from annotune.study.corrected import require_codings
+    from annotune.study.file import CorrectPart
 
     vote = at.Variable(name="vote", labels=(at.Label(code=0, name="no"), at.Label(code=1, name="yes")))
     gold = pl.DataFrame({"variable": "vote", "label": ["no"] * 30 + ["yes"] * 12})

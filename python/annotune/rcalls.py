@@ -33,7 +33,7 @@ from annotune.export.write import require_writer, write
 from annotune.progress import Listener, listening
 from annotune.record import fingerprint
 from annotune.results import attach, require_room
-from annotune.study import run
+from annotune.study.run import run
 from annotune.tables import Table
 from annotune.tables.labelled import as_whole, name_values
 from annotune.tables.reasons import beside

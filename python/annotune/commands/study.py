@@ -10,7 +10,7 @@ import typer
 from annotune.commands.screen import WIDE, console, say
 
 if TYPE_CHECKING:
-    from annotune.study import Results
+    from annotune.study.run import Results
 
 
 def run(
@@ -20,7 +20,7 @@ def run(
     ] = False,
 ) -> None:
     """Run a study: from codebook, corpus and codings to a tuned model, the coded corpus and its files."""
-    from annotune.study import run as run_study
+    from annotune.study.run import run as run_study
 
     _show_results(run_study(study, again=again, say=say))
 
@@ -30,7 +30,7 @@ def demo(
 ) -> None:
     """Simulate a study and run it: questions to a parliament, two coders, and a known truth."""
     from annotune.simulation import demo as simulate
-    from annotune.study import run as run_study
+    from annotune.study.run import run as run_study
 
     data = simulate(out)
     assert data.study is not None

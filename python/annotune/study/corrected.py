@@ -1,20 +1,18 @@
-"""A study's corrected regressions: what may be asked for, what they rest on, and what comes of them."""
+"""A study's corrected regressions: what they rest on, and what comes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
-import pydantic
 
 from annotune.codebook import Codebook, Variable
 from annotune.downstream.dsl import dsl_columns
 from annotune.downstream.error_model import ErrorModel, error_model
-from annotune.downstream.formulas import Formula, Reference, grouped, parse, right_side
+from annotune.downstream.formulas import Formula, Reference, grouped, right_side
 from annotune.downstream.prepare import require_apart
 from annotune.downstream.regression import correct
 from annotune.downstream.result import Correction
@@ -22,62 +20,10 @@ from annotune.downstream.roles import require_enough
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.scripts import Regression
 from annotune.results import label_columns
+from annotune.study.file import CorrectPart, SamplePart
 
 SIMPLE = "simple"
 LINEAR_AND_LOGIT = ("linear", "logit")
-
-
-class SamplePart(pydantic.BaseModel):
-    """How the hand-coded texts were drawn: `simple` at random from the corpus, or each with the probability `pi`."""
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-    pi: float | str
-
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _alone(cls, value: Any) -> Any:
-        return value if isinstance(value, dict) else {"pi": value}
-
-    @pydantic.field_validator("pi", mode="before")
-    @classmethod
-    def _number(cls, value: Any) -> Any:
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            return value
-
-
-class CorrectPart(pydantic.BaseModel):
-    """Which regressions are corrected, and how (see `correct`)."""
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-    formulas: tuple[str, ...] = pydantic.Field(min_length=1)
-    model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear"
-    method: Literal["dsl", "ppi"] = "dsl"
-    cluster: str | None = None
-    write: tuple[str, ...] = ("regressions.csv",)
-
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _formulas_alone(cls, value: Any) -> Any:
-        return {"formulas": value} if isinstance(value, (str, list, tuple)) else value
-
-    @pydantic.field_validator("formulas", "write", mode="before")
-    @classmethod
-    def _one(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
-
-    def parsed(self) -> list[Formula]:
-        """The formulas, taken apart."""
-        return [parse(formula) for formula in self.formulas]
-
-    def targets(self, number: int) -> list[str]:
-        """Where the regression so numbered is written; with several, each has its number in the name."""
-        if len(self.formulas) == 1:
-            return list(self.write)
-        return [str(path.with_name(f"{path.stem}_{number}{path.suffix}")) for path in map(Path, self.write)]
 
 
 def coded_variables(formula: Formula, codebook: Codebook, names: Sequence[str]) -> list[Variable]:

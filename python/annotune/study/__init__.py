@@ -1,0 +1,1 @@
+"""study.yaml: the whole way from files to files."""

@@ -1,0 +1,240 @@
+"""What a study file says: every key of study.yaml, and what is refused before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from annotune.codebook import read_yaml, validate
+from annotune.downstream.formulas import Formula, parse
+from annotune.errors import AnnotuneError
+from annotune.export.files import require_writable
+from annotune.export.regression_table import SUFFIXES as TABLES
+from annotune.export.regression_table import require_library
+from annotune.export.scripts import Regression
+from annotune.export.write import require_writer
+from annotune.tuning.settings import Settings
+
+WORK = "annotune-work"  # beside the study file: models, codings and what each step rested on
+
+
+class _Part(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusPart(_Part):
+    """Where the texts are."""
+
+    path: str
+    unit_id: str = "unit_id"
+    text: str = "text"
+    covariates: tuple[str, ...] | None = None
+    encoding: str | None = None
+
+
+class CodingsPart(_Part):
+    """Where the codings are, and how to read them (see `read_codings`); `where` keeps rows with these values."""
+
+    paths: tuple[str, ...]
+    unit_id: str = "unit_id"
+    coder: str | None = None
+    variable: str | None = None
+    columns: dict[str, str] | None = None
+    coders: tuple[str, ...] | None = None
+    keep: tuple[str, ...] = ()
+    where: dict[str, str | tuple[str, ...]] = pydantic.Field(default_factory=dict)
+    unknown: Literal["error", "drop"] = "error"
+    encoding: str | None = None
+
+
+class ReliabilityPart(_Part):
+    """Which coders' agreement is reported, and how."""
+
+    coders: tuple[str, ...] | None = None
+    metrics: tuple[str, ...] | None = None
+    by: str | None = None
+    cluster: str | None = None
+    n_boot: int = 1000
+    seed: int = 1
+
+
+class GoldPart(_Part):
+    """How several coders' answers become one (see `resolve`)."""
+
+    rule: str = "majority"
+    ties: str = "drop"
+    coder: str | None = None
+
+
+class TunePart(Settings):
+    """What is tuned (see `tune`); by default every variable that was coded."""
+
+    variable: str | tuple[str, ...] | None = None
+    test: float | dict[str, str | tuple[str, ...]] | None = None
+    validation: float = pydantic.Field(default=0.15, gt=0, lt=1)
+    folds: int | None = pydantic.Field(default=None, ge=2)
+    group: str | None = None
+
+
+class ClassifyPart(_Part):
+    """How the corpus is coded."""
+
+    engine: Literal["local"] = "local"
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+class SamplePart(_Part):
+    """How the hand-coded texts were drawn: `simple` at random from the corpus, or each with the probability `pi`."""
+
+    pi: float | str
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _alone(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {"pi": value}
+
+    @pydantic.field_validator("pi", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            return value
+
+
+class CorrectPart(_Part):
+    """Which regressions are corrected, and how (see `correct`)."""
+
+    formulas: tuple[str, ...] = pydantic.Field(min_length=1)
+    model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear"
+    method: Literal["dsl", "ppi"] = "dsl"
+    cluster: str | None = None
+    write: tuple[str, ...] = ("regressions.csv",)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _formulas_alone(cls, value: Any) -> Any:
+        return {"formulas": value} if isinstance(value, (str, list, tuple)) else value
+
+    @pydantic.field_validator("formulas", "write", mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    def parsed(self) -> list[Formula]:
+        """The formulas, taken apart."""
+        return [parse(formula) for formula in self.formulas]
+
+    def targets(self, number: int) -> list[str]:
+        """Where the regression so numbered is written; with several, each has its number in the name."""
+        if len(self.formulas) == 1:
+            return list(self.write)
+        return [str(path.with_name(f"{path.stem}_{number}{path.suffix}")) for path in map(Path, self.write)]
+
+
+class Study(_Part):
+    """A study file's content; see docs/study.md for every key."""
+
+    codebook: str
+    corpus: CorpusPart
+    codings: CodingsPart
+    reliability: ReliabilityPart = ReliabilityPart()
+    gold: GoldPart = GoldPart()
+    tune: TunePart = TunePart()
+    classify: ClassifyPart = ClassifyPart()
+    write: tuple[str, ...] = ("results.dta", "results.rds", "results.parquet")
+    regressions: tuple[str, ...] | None = None
+    sample: SamplePart | None = None
+    correct: CorrectPart | None = None
+
+    @pydantic.field_validator("codings", mode="before")
+    @classmethod
+    def _paths_alone(cls, value: Any) -> Any:
+        if isinstance(value, (str, list)):
+            return {"paths": [value] if isinstance(value, str) else value}
+        if isinstance(value, dict) and isinstance(value.get("paths"), str):
+            return {**value, "paths": [value["paths"]]}
+        return value
+
+    @pydantic.field_validator("corpus", mode="before")
+    @classmethod
+    def _path_alone(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
+
+    @pydantic.field_validator("write", mode="before")
+    @classmethod
+    def _one_path(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @property
+    def scripts(self) -> list[str]:
+        """The scripts that may stand beside the results."""
+        if self.correct is None and self.regressions is None:
+            return []
+        by_suffix = {Path(name).suffix.lower(): Path(name) for name in self.write}
+        do_file, r_script = by_suffix.get(".dta"), by_suffix.get(".rds", by_suffix.get(".dta"))
+        beside = [do_file and do_file.with_suffix(".do"), r_script and r_script.with_suffix(".R")]
+        return [str(path) for path in beside if path]
+
+    @property
+    def outputs(self) -> list[str]:
+        """Every file that is written, but for records and scripts."""
+        numbers = range(1, 1 + len(self.correct.formulas)) if self.correct else ()
+        return [*self.write, *(name for number in numbers for name in self.correct.targets(number))]  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """Where a study file is, and what it says."""
+
+    path: Path
+    study: Study
+
+    @property
+    def work(self) -> Path:
+        """The folder of what is kept from run to run."""
+        return self.beside(WORK)
+
+    def beside(self, name: str) -> Path:
+        """A path of the study: it is relative to the study file's folder."""
+        return self.path.parent / name
+
+
+def read_study(path: Path) -> StudyFile:
+    """Read a study file, and refuse what could not be run."""
+    content, lines = read_yaml(path)
+    plan = validate(Study, content, path, lines)
+    if not plan.write:
+        raise AnnotuneError(f"{path}: write: no file is named.", "Name one, or leave the key out.")
+    for target in plan.write:
+        require_writer(Path(target))
+    for formula in plan.regressions or ():
+        _ = Regression(formula).sides  # refuses what is no formula, before anything is computed
+    if plan.correct is not None:
+        _require_correctable(path, plan, plan.correct)
+    elif plan.sample is not None:
+        raise AnnotuneError(f"{path}: sample: nothing is corrected.", "Add correct: and formulas, or leave it out.")
+    require_writable(
+        [path.parent / name for name in (*plan.outputs, *plan.scripts)],
+        [path, *(path.parent / name for name in (plan.codebook, plan.corpus.path, *plan.codings.paths))],
+    )
+    return StudyFile(path, plan)
+
+
+def _require_correctable(path: Path, plan: Study, part: CorrectPart) -> None:
+    """Stop where a correction is asked for and could not be made."""
+    part.parsed()
+    if plan.sample is None:
+        what = f"{path}: correct: it is not said how the hand-coded texts were drawn."
+        advice = "Add sample: simple (at random from the corpus), or sample: {pi: a column or a number}."
+        raise AnnotuneError(what, advice)
+    if plan.tune.test is not None:
+        what = f"{path}: correct: with tune: test, most coded texts are predicted by a model that was tuned on them."
+        raise AnnotuneError(what, "Give folds in place of test.")
+    for target in part.write:
+        require_writer(Path(target), correction=True)
+        if Path(target).suffix.lower() in TABLES:
+            require_library()

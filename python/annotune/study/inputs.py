@@ -1,0 +1,154 @@
+"""What a study reads: its files, and what coders' agreement and gold come of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from annotune.codebook import Codebook, read_codebook
+from annotune.codings import SCHEMA, read_codings, resolve
+from annotune.corpus import read_corpus
+from annotune.errors import AnnotuneError, listing, nearest
+from annotune.export.scripts import Regression, require_columns
+from annotune.export.sheet import describe
+from annotune.record import file_sha256
+from annotune.results import blank, require_room
+from annotune.study.corrected import require_codings, require_formulas, require_pi
+from annotune.study.file import StudyFile
+from annotune.tables import read_table
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a study's files hold.
+
+    Attributes
+    ----------
+    files
+        The fingerprint of every file that is read.
+    codebook, corpus
+        As their files say.
+    reliability
+        Agreement of the coders.
+    gold
+        One answer a coded unit.
+    variables
+        The names of what is tuned.
+    """
+
+    files: Mapping[str, str]
+    codebook: Codebook
+    corpus: pl.DataFrame
+    reliability: pl.DataFrame
+    gold: pl.DataFrame
+    variables: tuple[str, ...]
+
+
+def read_inputs(file: StudyFile, say: Callable[[str], None]) -> Inputs:
+    """Read all that the study names; what could not be written in the end is refused here, before it is tuned."""
+    codebook = read_codebook(file.beside(file.study.codebook))
+    files = _fingerprints(file)
+    say("Reading the corpus")
+    corpus = _corpus(file)
+    say("Reading the codings")
+    codings = _codings(file, codebook)
+    say("Comparing the coders")
+    reliability, gold = _reliability(file, codings, codebook), _gold(file, codings, codebook)
+    read = Inputs(files, codebook, corpus, reliability, gold, _variables(file, codings, codebook))
+    _require_formulas(file, read)
+    return read
+
+
+def words_of_file(file: StudyFile, columns: Sequence[str]) -> tuple[dict[str, dict[int, str]], dict[str, str]]:
+    """The value labels and variable labels that the corpus's file has for these columns."""
+    if Path(file.study.corpus.path).suffix.lower() not in (".dta", ".sav", ".rds"):
+        return {}, {}
+    table = read_table(file.beside(file.study.corpus.path))
+    labels, headings = table.labels, table.headings
+    return (
+        {name: dict(labels[name]) for name in columns if name in labels},
+        {name: headings[name] for name in columns if name in headings},
+    )
+
+
+def _fingerprints(file: StudyFile) -> dict[str, str]:
+    """Of everything the study reads."""
+    names = [file.study.codebook, file.study.corpus.path, *file.study.codings.paths]
+    for name in names:
+        if not file.beside(name).is_file():
+            what = f"{file.path}: the file {name} is not there."
+            raise AnnotuneError(what, f"It is looked for in {file.path.parent.resolve()}.")
+    return {name: file_sha256(file.beside(name)) for name in names}
+
+
+def _corpus(file: StudyFile) -> pl.DataFrame:
+    part = file.study.corpus
+    return read_corpus(file.beside(part.path), part.unit_id, part.text, part.covariates, part.encoding)
+
+
+def _codings(file: StudyFile, codebook: Codebook) -> pl.DataFrame:
+    part = file.study.codings
+    options = part.model_dump(exclude={"paths", "where", "keep"})
+    options["keep"] = [*part.keep, *(name for name in part.where if name not in part.keep)]
+    options["coders"] = list(part.coders) if part.coders else None
+    codings = read_codings([file.beside(name) for name in part.paths], codebook, **options)
+    for column, values in part.where.items():
+        codings = _keep(codings, column, [values] if isinstance(values, str) else list(values))
+    return codings.drop([name for name in part.where if name not in (*part.keep, *SCHEMA)])
+
+
+def _keep(codings: pl.DataFrame, column: str, values: list[str]) -> pl.DataFrame:
+    words = pl.col(column).cast(pl.String).str.to_lowercase()
+    kept = codings.filter(words.is_in([value.lower() for value in values]))
+    if kept.is_empty():
+        raise AnnotuneError(f"No coding has {column} {listing(values)}.", "Check where: in the study file.")
+    return kept
+
+
+def _reliability(file: StudyFile, codings: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
+    from annotune.agreement.reliability import reliability
+
+    part = file.study.reliability
+    if part.coders is not None:
+        known = codings["coder"].unique().to_list()
+        for name in part.coders:
+            if name not in known:
+                raise AnnotuneError(f"{file.path}: reliability: there is no coder {name!r}.", nearest(name, known))
+        codings = codings.filter(pl.col("coder").is_in(part.coders))
+    options = part.model_dump(exclude={"coders"})
+    return reliability(codings, codebook=codebook, **options)
+
+
+def _gold(file: StudyFile, codings: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
+    part = file.study.gold
+    return resolve(codings, part.rule, codebook=codebook, ties=part.ties, coder=part.coder)  # type: ignore[arg-type]
+
+
+def _variables(file: StudyFile, codings: pl.DataFrame, codebook: Codebook) -> tuple[str, ...]:
+    wanted = file.study.tune.variable
+    coded = set(codings.filter(pl.col("status").is_in(["ok", "none"]))["variable"])
+    if wanted is None:
+        return tuple(entry.name for entry in codebook.variables if entry.name in coded)
+    names = (wanted,) if isinstance(wanted, str) else wanted
+    for name in names:
+        if codebook.variable(name).name not in coded:
+            raise AnnotuneError(f"{file.path}: nobody coded the variable {name!r}.", nearest(name, sorted(coded)))
+    return names
+
+
+def _require_formulas(file: StudyFile, read: Inputs) -> None:
+    """Stop where a column has no room, or a formula names what the written table will not have."""
+    study, codebook = file.study, read.codebook
+    variables = [codebook.variable(name) for name in read.variables]
+    require_room(read.corpus, variables, gold=True)
+    table = blank(read.corpus, variables)
+    if study.correct and study.sample:
+        require_formulas(study.correct, table, codebook, read.variables)
+        require_pi(study.sample, read.corpus)
+        require_codings(study.correct, read.gold, codebook, read.variables)
+    if study.regressions:
+        sheet = describe(table.lazy(), codebook, words_of_file(file, table.columns)[0])
+        require_columns(sheet, [Regression(formula) for formula in study.regressions])

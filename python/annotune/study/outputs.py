@@ -1,0 +1,95 @@
+"""What a study writes: the coded corpus, its regressions, and a record beside every file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from annotune.classifier import Classifier
+from annotune.export.scripts import Regression
+from annotune.export.write import write
+from annotune.record import file_sha256, make_record, versions, without_folders, write_record
+from annotune.results import headings
+from annotune.study.corrected import Corrected
+from annotune.study.file import Study, StudyFile
+from annotune.study.inputs import Inputs, words_of_file
+
+
+def write_outputs(
+    file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected
+) -> tuple[tuple[Path, ...], pl.DataFrame]:
+    """Write every file that the study names; which these are, and what their formats made necessary."""
+    for target in map(file.beside, file.study.outputs):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    changes = _write_data(file, read, models, outcome)
+    for number, correction in enumerate(outcome.corrections, start=1):
+        assert file.study.correct is not None
+        write(correction, [file.beside(name) for name in file.study.correct.targets(number)])
+    targets = tuple(map(file.beside, file.study.outputs))
+    record = _record(file, read, models, outcome)
+    for target in targets:
+        write_record({**record, "output": {"file": target.name, "sha256": file_sha256(target)}}, target)
+    return targets, changes
+
+
+def _write_data(file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> pl.DataFrame:
+    data, codebook = outcome.data, read.codebook
+    labels, of_file = words_of_file(file, data.columns)
+    of_codebook = {name: said for name, said in headings(codebook).items() if name in data.columns}
+    return write(
+        data,
+        [file.beside(name) for name in file.study.write],
+        codebook=codebook,
+        labels=labels,
+        headings={**of_codebook, **outcome.headings, **of_file},
+        notes=[*_notes(models, read.reliability), *outcome.notes],
+        title=codebook.name or None,
+        regressions=_regressions(file.study, outcome),
+    )
+
+
+def _record(file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> dict[str, Any]:
+    from annotune.runtime import hardware
+
+    evaluations = {name: model.evaluation for name, model in models.items() if model.evaluation is not None}
+    return make_record(
+        "annotune run",
+        study=without_folders(json.loads(file.study.model_dump_json())),
+        inputs=without_folders(dict(read.files)),
+        hardware=hardware(),
+        codebook_sha256=read.codebook.sha256,
+        models={name: model.card for name, model in models.items()},
+        reliability=read.reliability.to_dicts(),
+        evaluation={name: evaluation.measures.to_dicts() for name, evaluation in evaluations.items()},
+        corrections={found.formula: found.estimates.to_dicts() for found in outcome.corrections},
+    )
+
+
+def _regressions(study: Study, outcome: Corrected) -> list[Regression] | None:
+    """What the scripts run: the corrected regressions, and the others that were named."""
+    told = {entry.formula for entry in outcome.regressions}
+    others = [Regression(formula) for formula in study.regressions or () if formula not in told]
+    return None if study.regressions is None and not told else [*outcome.regressions, *others]
+
+
+def _notes(models: Mapping[str, Classifier], reliability: pl.DataFrame) -> list[str]:
+    """Where the data come from, in a few sentences that travel inside the file."""
+    notes = [f"Coded with annotune {versions()['annotune']}."]
+    for name, model in models.items():
+        digest, seed = model.card["model_sha256"][:16], model.card["settings"]["seed"]
+        coded = model.card["parts"]["coded"]
+        notes.append(f"{name}: model {model.name} (SHA-256 {digest}), seed {seed}, {coded} coded texts.")
+        if model.evaluation is not None:
+            leading = "micro_f1" if model.variable.kind == "multilabel" else "macro_f1"
+            row = model.evaluation.measures.filter(pl.col("measure") == leading).row(0, named=True)
+            notes.append(
+                f"{name}: {leading.replace('_f', '-F')} {row['estimate']:.3f} on {row['n_units']} held-out texts."
+            )
+        alpha = reliability.filter((pl.col("variable") == name) & (pl.col("metric") == "alpha"))
+        if len(alpha) and alpha["estimate"][0] is not None:
+            notes.append(f"{name}: Krippendorff's alpha of the coders {alpha['estimate'][0]:.3f}.")
+    return notes

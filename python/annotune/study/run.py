@@ -1,0 +1,117 @@
+"""run(): a study from files to files, each step done again only when what it rests on has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from annotune.downstream.error_model import ErrorModel
+from annotune.downstream.result import Correction
+from annotune.evaluation import Evaluation
+from annotune.results import attach
+from annotune.study.corrected import Corrected, corrected
+from annotune.study.file import Study, read_study
+from annotune.study.inputs import Inputs, read_inputs
+from annotune.study.models import Steps, classified, tuned
+from annotune.study.outputs import write_outputs
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a study gave.
+
+    Attributes
+    ----------
+    reliability
+        Agreement of the coders.
+    gold, codings
+        One answer a coded unit; the models' answers for every unit, a table of codings each.
+    evaluations
+        Each variable's model beside its baselines.
+    data
+        The corpus with one answer a unit, as written.
+    corrections, errors
+        Each formula's estimates by hand codings, naive and corrected; and whether the model's error is related to its
+        covariates (see `correct` and `error_model`).
+    files
+        What was written.
+    changes
+        What the written formats made necessary: names, types, lengths.
+    done
+        Each step and whether it was `done` or `up to date`.
+    """
+
+    reliability: pl.DataFrame
+    gold: pl.DataFrame
+    codings: pl.DataFrame
+    evaluations: dict[str, Evaluation]
+    data: pl.DataFrame
+    files: tuple[Path, ...]
+    changes: pl.DataFrame
+    done: dict[str, str]
+    corrections: tuple[Correction, ...] = ()
+    errors: tuple[ErrorModel | None, ...] = ()
+
+
+def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | None = None) -> Results:
+    """Run a study: agreement, gold, tuning, evaluation, coding, and writing.
+
+    Parameters
+    ----------
+    study
+        A study.yaml; its paths are relative to its folder.
+    again
+        Do every step again, also those that are up to date.
+    say
+        Is told of every step as it begins, in a few words.
+
+    Returns
+    -------
+    Results
+        Beside every file written stands `<file>.record.json`: settings, versions, hardware and the
+        fingerprints of data, codebook and model.
+
+    Raises
+    ------
+    AnnotuneError
+        For anything in the files that cannot be used; outputs of earlier runs are then left as they were.
+    """
+    file, steps = read_study(Path(study)), Steps(again, say or (lambda _: None))
+    read = read_inputs(file, steps.say)
+    models = {name: tuned(file, read, name, steps) for name in read.variables}
+    codings = {name: classified(file, read, name, model, steps) for name, model in models.items()}
+    together = pl.concat(codings.values(), how="diagonal")
+    data = attach(read.corpus, together, codebook=read.codebook, gold=read.gold)
+    outcome = _corrected(file.study, read, data, codings, steps.say)
+    steps.say("Writing")
+    files, changes = write_outputs(file, read, models, outcome)
+    return Results(
+        reliability=read.reliability,
+        gold=read.gold,
+        codings=together,
+        evaluations={name: model.evaluation for name, model in models.items() if model.evaluation is not None},
+        data=outcome.data,
+        files=files,
+        changes=changes,
+        done={**steps.done, "write": "done"},
+        corrections=outcome.corrections,
+        errors=outcome.errors,
+    )
+
+
+def _corrected(
+    study: Study,
+    read: Inputs,
+    data: pl.DataFrame,
+    codings: Mapping[str, pl.DataFrame],
+    say: Callable[[str], None],
+) -> Corrected:
+    """The results with what a correction adds to them; as they are where none is asked for."""
+    if study.correct is None or study.sample is None:
+        return Corrected(data)
+    say("Correcting the regressions")
+    folds = {name: rows for name, rows in codings.items() if "fold" in rows.columns}
+    return corrected(study.correct, study.sample, data, read.codebook, list(codings), folds)
