@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -18,14 +19,15 @@ import annotune as at
 TONE = {-1: "negative", 0: "neutral", 1: "positive"}
 
 
-def policy_codes(folder: Path) -> at.Comparison:
+def policy_codes(folder: Path, **options: Any) -> at.Comparison:
     """European Parliament questions: 21 policy codes by a fine-tuned Llama-2-7B."""
     rows = pl.read_csv(folder / "labels_predictions.csv").filter(pl.col("split") == "test")
     key = {"unit_id": pl.col("id_coding").cast(pl.String), "variable": pl.lit("topic")}
-    return at.compare({"llama-2-7b": rows.select(**key, label="llama2_7b_ft")}, rows.select(**key, label="label"))
+    said = {"llama-2-7b": rows.select(**key, label="llama2_7b_ft")}
+    return at.compare(said, rows.select(**key, label="label"), **options)
 
 
-def subjects(folder: Path) -> at.Comparison:
+def subjects(folder: Path, **options: Any) -> at.Comparison:
     """Subjects of 32,619 data sets, sets of 15 labels, by two fine-tuned models."""
     truth = _sets(pl.read_parquet(folder / "true_labels.parquet").select("id", said="labels"), "truth")
     labels = tuple(at.Label(code=code, name=name) for code, name in enumerate(sorted(truth["label"].unique())))
@@ -33,7 +35,7 @@ def subjects(folder: Path) -> at.Comparison:
     predictions = pl.read_parquet(folder / "predictions.parquet")
     models = predictions["model"].unique(maintain_order=True)
     said = [_sets(predictions.filter(model=name).select("id", said="predicted_clean"), name) for name in models]
-    return at.compare(said, truth, codebook=book)
+    return at.compare(said, truth, codebook=book, **options)
 
 
 def _sets(said: pl.DataFrame, coder: str) -> pl.DataFrame:
@@ -41,7 +43,7 @@ def _sets(said: pl.DataFrame, coder: str) -> pl.DataFrame:
     return split.select(unit_id="id", variable=pl.lit("subject"), coder=pl.lit(coder), label="label")
 
 
-def tone(folder: Path) -> at.Comparison:
+def tone(folder: Path, **options: Any) -> at.Comparison:
     """Dutch headlines: the crowd, students, a convolutional network and two dictionaries against experts."""
     key = {"unit_id": pl.col("id").cast(pl.String), "variable": pl.lit("tone")}
     gold = pl.read_csv(folder / "headlines.csv").filter(pl.col("gold_label").is_not_null())
@@ -63,7 +65,7 @@ def tone(folder: Path) -> at.Comparison:
         frame.select(**key, coder=coder, label=_label("value"))
         for frame, coder in ((people, "coder"), (machines, "variable"))
     ]
-    return at.compare(said, gold.select(**key, label=_label("gold_label")), codebook=book, people=groups)
+    return at.compare(said, gold.select(**key, label=_label("gold_label")), codebook=book, people=groups, **options)
 
 
 def _label(name: str) -> pl.Expr:

@@ -1,5 +1,6 @@
 """Comparing coders: published figures, paired differences, gaps that count, people as the ceiling, and bad input."""
 
+import runpy
 from itertools import product
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import annotune as at
 from annotune.evaluation import NO_INFORMATION, TF_IDF
 from annotune.evidence.paired import holm, mcnemar, wald
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data"
+PUBLISHED = runpy.run_path(str(ROOT / "benchmarks" / "compare_published.py"))  # the comparisons of docs/compare.md
 
 
 def needs(name):
@@ -36,11 +39,7 @@ def row(frame, **wanted):
 @needs("seed_cap_ep_questions")
 def test_published_figures_of_policy_codes():
     """Carammia, Iacus and Porro (2024): 74.8 % of 424 test questions (95 % interval 70.4 to 78.7), kappa .728."""
-    rows = pl.read_csv(DATA / "seed_cap_ep_questions" / "labels_predictions.csv").filter(pl.col("split") == "test")
-    units = rows["id_coding"].cast(pl.String)
-    found = at.compare(
-        {"llama-2-7b": table(units, rows["llama2_7b_ft"].cast(pl.String))}, table(units, rows["label"].cast(pl.String))
-    )
+    found = PUBLISHED["policy_codes"](DATA / "seed_cap_ep_questions")
     accuracy = row(found.measures, model="llama-2-7b", measure="accuracy")
     assert (accuracy["estimate"], accuracy["n_units"]) == (pytest.approx(0.748, abs=5e-4), 424)
     assert (accuracy["ci_low"], accuracy["ci_high"]) == pytest.approx((0.704, 0.787), abs=0.006)
@@ -51,64 +50,23 @@ def test_published_figures_of_policy_codes():
 @needs("seed_dataverse_predictions")
 def test_published_figures_of_sets():
     """The same paper: two models' sets of subjects for 32,619 data sets, and always answering Social Sciences."""
-    folder = DATA / "seed_dataverse_predictions"
-    predictions = pl.read_parquet(folder / "predictions.parquet")
-    truth = as_sets(pl.read_parquet(folder / "true_labels.parquet").select("id", said="labels"), "truth")
-    labels = tuple(at.Label(code=code, name=name) for code, name in enumerate(sorted(truth["label"].unique())))
-    book = at.Codebook(variables=(at.Variable(name="subject", kind="multilabel", labels=labels),))
+    found = PUBLISHED["subjects"](DATA / "seed_dataverse_predictions", n_boot=200)
     models = ["llama-2-7b-small-dv", "llama-2-7b-dv"]
-    said = [as_sets(predictions.filter(model=name).select("id", said="predicted_clean"), name) for name in models]
-    found = at.compare(said, truth, codebook=book, n_boot=200)
     assert found.models == [*models[::-1], NO_INFORMATION]
     shown = found.table().select("any_right", "exact_set", "micro_f1").rows()
     assert shown[0] == pytest.approx((0.947, 0.855, 0.893), abs=5e-4)
     assert shown[1] == pytest.approx((0.848, 0.784, 0.816), abs=5e-4)
     assert shown[2][0] == pytest.approx(0.516, abs=5e-4)
-    pair = row(found.pairs, a=models[0], b=models[1], measure="exact_set")
-    assert pair["difference"] == pytest.approx(0.784 - 0.855, abs=1e-3)
+    pair = row(found.pairs, a=models[1], b=models[0], measure="exact_set")
+    assert pair["difference"] == pytest.approx(0.855 - 0.784, abs=1e-3)
     assert pair["test"] == "McNemar, exact"
     assert pair["p_holm"] < 1e-100
 
 
-def as_sets(said, coder):
-    split = said.with_columns(label=pl.col("said").replace("", "N/A").str.split("|")).explode("label").unique()
-    return split.select(unit_id="id", variable=pl.lit("subject"), coder=pl.lit(coder), label="label")
-
-
-@pytest.fixture(scope="module")
-def headlines():
-    """Dutch headlines: codings by the crowd and by students, two dictionaries, the gold, and who is who."""
-    folder, names = DATA / "ecosent_dutch_headlines", {-1: "negative", 0: "neutral", 1: "positive"}
-    as_label = lambda name: pl.col(name).cast(pl.Int64).replace_strict(names, default=None, return_dtype=pl.String)  # noqa: E731
-    key = {"unit_id": pl.col("id").cast(pl.String), "variable": pl.lit("tone")}
-    gold = pl.read_csv(folder / "headlines.csv").filter(pl.col("gold_label").is_not_null())
-    people = pl.read_csv(folder / "codings.csv")
-    said = people.select(**key, coder=pl.col("coder").cast(pl.String), label=as_label("value"))
-    groups = {
-        kind: people.filter(kind=kind)["coder"].cast(pl.String).unique().sort().to_list()
-        for kind in ("crowd", "student")
-    }
-    machines = pl.read_parquet(folder / "machine_predictions.parquet").filter(
-        pl.col("variable").is_in(["boukes", "LSD_google"])
-    )
-    said = [said, machines.select(**key, coder="variable", label=as_label("value"))]
-    book = at.Codebook(
-        variables=(
-            at.Variable(
-                name="tone",
-                kind="ordinal",
-                labels=tuple(at.Label(code=i, name=name) for i, name in enumerate(names.values())),
-            ),
-        )
-    )
-    return said, gold.select(**key, label=as_label("gold_label")), book, groups
-
-
 @needs("ecosent_dutch_headlines")
-def test_published_figures_of_people_and_dictionaries(headlines):
+def test_published_figures_of_people_and_dictionaries():
     """Van Atteveldt et al. (2021): one crowd coding .719, one student coding .800; ordinal alpha of students .814."""
-    said, gold, book, groups = headlines
-    found = at.compare(said, gold, codebook=book, people=groups, n_boot=200)
+    found = PUBLISHED["tone"](DATA / "ecosent_dutch_headlines", n_boot=200)
     accuracy = dict(found.table().select("model", "accuracy").rows())
     assert accuracy["crowd, one at a time"] == pytest.approx(0.719, abs=5e-4)
     assert accuracy["student, one at a time"] == pytest.approx(0.800, abs=5e-4)
