@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 
 import annotune as at
-from annotune.evidence.curve import TUNED, _curve, _nested, _run
+from annotune.evidence.curve import TUNED, _curve, _run
+from annotune.evidence.sets import nested
 from annotune.tuner import Work, part_to_test, prepare, read_settings
 
 SIZES, TARGET, SEEDS = (50, 100, 200, 400), 1600, 3
@@ -42,7 +43,7 @@ def one(work: Work, seed: int) -> tuple[dict[str, float], float]:
     rest = np.setdiff1d(mine.everything, test)
     runs = {}
     for number in range(SEEDS):
-        order = _nested(mine, rest, 100 * seed + number)
+        order = nested(mine, rest, 100 * seed + number)
         runs |= {(n, number): _run(mine, test, order[:n], number) for n in (*SIZES, TARGET)}
     small = {run: found for run, found in runs.items() if run[0] < TARGET}
     ahead = _curve(mine, test, small, "macro_f1", 1000, seed, len(rest)).forecast(TARGET).row(0, named=True)

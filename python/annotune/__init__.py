@@ -21,7 +21,7 @@ _HOME = {
     "plot_calibration": "evidence.calibrated",
     "abstain": "evidence.abstention",
     "learning_curve": "evidence.curve",
-    "plot_learning_curve": "evidence.curve",
+    "plot_learning_curve": "evidence.curve_plot",
     "label_errors": "evidence.second_look",
     "compare": "evidence.comparison",
     "Comparison": "evidence.comparison",

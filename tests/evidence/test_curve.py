@@ -8,6 +8,7 @@ import annotune as at
 from annotune.evaluation import NO_INFORMATION
 from annotune.evidence import curve as module
 from annotune.evidence.curve import ROWS, TUNED
+from annotune.evidence.sets import nested
 from annotune.tuner import prepare, read_settings
 
 
@@ -58,17 +59,17 @@ def work(topics, gold, book, tiny_base):
 
 def test_sets_are_nested_and_spread_over_the_labels(work):
     mine = work()
-    order = module._nested(mine, np.arange(90), 1)
+    order = nested(mine, np.arange(90), 1)
     assert sorted(order) == list(range(90))
     for n in (12, 30, 60):
         counts = np.bincount(mine.coded.targets[order[:n]], minlength=3)
         assert np.abs(counts - n * np.bincount(mine.coded.targets) / 90).max() <= 1
-    assert module._nested(mine, np.arange(90), 2).tolist() != order.tolist()
+    assert nested(mine, np.arange(90), 2).tolist() != order.tolist()
 
 
 def test_groups_come_whole(work):
     mine = work("doc")
-    groups = mine.cases.groups[module._nested(mine, np.arange(90), 1)]
+    groups = mine.cases.groups[nested(mine, np.arange(90), 1)]
     assert (np.diff(groups) != 0).sum() == len(np.unique(groups)) - 1
 
 

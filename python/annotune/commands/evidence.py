@@ -49,7 +49,8 @@ def curve(
     from annotune.codebook import read_codebook
     from annotune.codings import read_codings
     from annotune.corpus import read_corpus
-    from annotune.evidence.curve import learning_curve, plot_learning_curve
+    from annotune.evidence.curve import learning_curve
+    from annotune.evidence.curve_plot import plot_learning_curve
     from annotune.export.files import require_folder
 
     require_outputs(write, corpus, gold, codebook, plot=plot)

@@ -139,8 +139,7 @@ def _only_variable(frame: pl.DataFrame, gold: str | None) -> str:
 
 
 def _with_predictions(frame: pl.DataFrame, predicted: str, name: str) -> pl.DataFrame:
-    empty = pl.col(predicted).is_null() if frame[predicted].dtype != pl.String else pl.col(predicted).eq_missing("")
-    whole = frame.filter(~empty & pl.col(predicted).is_not_null())
+    whole = roles.blanks_as_null(frame, [predicted]).drop_nulls(predicted)
     if whole.is_empty():
         raise AnnotuneError(f"No text has a prediction in {predicted!r}.", "Code the texts first (classify, crossfit).")
     if len(whole) < len(frame):
@@ -150,18 +149,14 @@ def _with_predictions(frame: pl.DataFrame, predicted: str, name: str) -> pl.Data
 
 
 def _words(column: pl.Series) -> pl.Series:
-    """Labels as words; 0 and 1 for yes and no, whole numbers without their point."""
-    if column.dtype == pl.Boolean:
-        return column.cast(pl.Int8).cast(pl.String)
-    if column.dtype.is_float():
-        column = column.fill_nan(None)
-        if not bool((column.drop_nulls() == column.drop_nulls().round()).all()):
-            what = f"The column {column.name!r} holds fractions, not labels."
-            raise AnnotuneError(what, "Give the predicted label, such as 0 or 1.")
-        return column.cast(pl.Int64).cast(pl.String)
+    """Labels as words; 0 and 1 for yes and no. Fractions and lists are none."""
     if column.dtype.is_nested():
         raise AnnotuneError(f"The column {column.name!r} holds lists.", "Give one label a text.")
-    return column.cast(pl.String)
+    cells = column.fill_nan(None) if column.dtype.is_float() else column
+    if cells.dtype.is_float() and not bool((cells.drop_nulls() == cells.drop_nulls().round()).all()):
+        what = f"The column {column.name!r} holds fractions, not labels."
+        raise AnnotuneError(what, "Give the predicted label, such as 0 or 1.")
+    return roles.as_words(cells)
 
 
 def _labels(frame: pl.DataFrame, said: Sequence[pl.Series], columns: Sequence[str]) -> tuple[str, ...]:

@@ -19,8 +19,6 @@ from annotune.errors import AnnotuneError, nearest
 from annotune.evaluation import (
     LEADING,
     LEADING_SETS,
-    NO_INFORMATION,
-    TF_IDF,
     add_baselines,
     clusters_of,
     encode,
@@ -40,17 +38,7 @@ from annotune.evidence.paired import (
     several_coders,
     wald,
 )
-
-BASELINES = (TF_IDF, NO_INFORMATION)
-ALL, ANSWERED = "all", "answered"
-NAMES = {
-    "macro_f1": "macro-F1",
-    "micro_f1": "micro-F1",
-    "exact_set": "exact set",
-    "mcc": "MCC",
-    "any_right": "share with a label right",
-}
-SURE = 0.05
+from annotune.evidence.verdicts import ALL, ANSWERED, BASELINES, best, ceiling, gaps
 
 
 @dataclass(frozen=True)
@@ -102,7 +90,7 @@ class Comparison:
 
     def in_words(self, measure: str = "macro_f1") -> list[str]:
         """What the tables say, a sentence each: who is best, by how much, who left texts out, what people reach."""
-        return [*_best(self, measure), *_gaps(self, measure), *_ceiling(self.agreement)]
+        return [*best(self, measure), *gaps(self, measure), *ceiling(self.agreement)]
 
 
 def compare(
@@ -382,58 +370,3 @@ def _costs(costs: Any, models: Sequence[str]) -> pl.DataFrame:
         raise AnnotuneError(f"costs= names {unknown[0]!r}, which is not compared.", nearest(str(unknown[0]), models))
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
     return frame.with_columns(absent).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-
-
-def _best(found: Comparison, measure: str) -> Iterator[str]:
-    """Who is best, and against each other coder how sure that is."""
-    name = NAMES.get(measure, measure.replace("_", " "))
-    of = found.measures.filter((pl.col("measure") == measure) & (pl.col("units") == ALL))
-    if of.is_empty():
-        raise AnnotuneError(f"There is no measure {measure!r}.", nearest(measure, found.measures["measure"].unique()))
-    known = of.filter(pl.col("estimate").is_not_null() & ~pl.col("model").is_in(BASELINES))
-    if known.is_empty():
-        return
-    best = known.sort("estimate", descending=True, maintain_order=True).row(0, named=True)
-    spread = "" if best["ci_low"] is None else f" ({best['ci_low']:.3f} to {best['ci_high']:.3f})"
-    yield f"{best['model']} has the highest {name}: {best['estimate']:.3f}{spread} on {best['n_units']:,} units."
-    for row in found.pairs.filter(pl.col("measure") == measure).to_dicts():
-        if best["model"] in (row["a"], row["b"]) and row["p_holm"] is not None:
-            yield _difference(row, best["model"], name)
-
-
-def _difference(row: dict[str, Any], best: str, name: str) -> str:
-    turned = -1 if row["b"] == best else 1
-    other = row["a"] if row["b"] == best else row["b"]
-    spread = ""
-    if row["ci_low"] is not None:
-        low, high = sorted((turned * row["ci_low"], turned * row["ci_high"]))
-        spread = f"{low:+.3f} to {high:+.3f}; "
-    p = "p < .001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
-    told = "is better than" if row["p_holm"] < SURE else "cannot be told from"
-    return (
-        f"On the {row['n_units']:,} units that both were asked about, it {told} {other}: "
-        f"{turned * row['difference']:+.3f} {name} ({spread}{p} after Holm's correction)."
-    )
-
-
-def _gaps(found: Comparison, measure: str) -> Iterator[str]:
-    """Who left texts out, and what that hides."""
-    for model in found.models:
-        rows = found.measures.filter((pl.col("model") == model) & (pl.col("measure") == measure))
-        both = {row["units"]: row for row in rows.to_dicts()}
-        if ANSWERED in both and None not in (both[ALL]["estimate"], both[ANSWERED]["estimate"]):
-            left_out = both[ALL]["n_units"] - both[ANSWERED]["n_units"]
-            yield (
-                f"{model} left out {left_out:,} of {both[ALL]['n_units']:,} units; on the others alone it would have "
-                f"{both[ANSWERED]['estimate']:.3f} in place of {both[ALL]['estimate']:.3f}."
-            )
-
-
-def _ceiling(agreement: pl.DataFrame) -> Iterator[str]:
-    """How far people agree among themselves."""
-    for row in agreement.filter((pl.col("metric") == "alpha") & pl.col("estimate").is_not_null()).to_dicts():
-        spread = "" if row["ci_low"] is None else f" ({row['ci_low']:.2f} to {row['ci_high']:.2f})"
-        yield (
-            f"Among themselves, {row['group']} agree at alpha {row['estimate']:.2f}{spread}, {row['level']}, on the "
-            f"{row['n_pairable']:,} units that several of them coded; a model can hardly be held to more."
-        )

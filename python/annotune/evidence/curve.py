@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,20 +19,16 @@ from annotune.errors import AnnotuneError, nearest, warn
 from annotune.evaluation import LEADING, LEADING_SETS, NO_INFORMATION, TF_IDF
 from annotune.evidence.paired import Resampling, one_coder, resampling
 from annotune.evidence.power_law import PowerLaw, bounds, fit_power_law
+from annotune.evidence.sets import nested, sizes_of
 from annotune.measures import measures
-from annotune.pictures import COLOURS, MARKERS, PALE, new_figure, saved
 from annotune.progress import bar, listening
 from annotune.shelf import Shelf
 from annotune.tuner import FEW, PROBE, Work, basis, decided, hold_out_once, part_to_test, prepare, read_settings
 from annotune.tuning.encoder import build, outputs
 from annotune.tuning.fit import planned_epochs
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 TUNED = "tuned model"
 ROWS = (TUNED, PROBE, TF_IDF, NO_INFORMATION)
-SMALLEST, MOST_SIZES = 25, 6
 FEWEST_TO_FIT = 3
 SETTING_UP = 1.0  # seconds that a run takes whatever it learns from, before anything is known
 BACKWARD = 3.5  # how many times as long as reading a text learning from it once takes, before anything is known
@@ -198,8 +194,8 @@ def learning_curve(
     if not len(held):
         raise AnnotuneError("Nothing is held out to measure on.", "Give a share in test=, such as 0.25.")
     rest = np.setdiff1d(work.everything, held)
-    orders = [_nested(work, rest, seed + i) for i in range(seeds)]
-    runs = [(n, i) for i in range(seeds) for n in _sizes(sizes, work, orders)]
+    orders = [nested(work, rest, seed + i) for i in range(seeds)]
+    runs = [(n, i) for i in range(seeds) for n in sizes_of(sizes, work, orders)]
     shelf = None if out is None else Shelf(Path(out), basis(work, held.tolist()))
     done = _all(
         work, held, orders, runs, _Clock(started, seconds, BACKWARD * _reading(work), say or (lambda _: None)), shelf
@@ -296,56 +292,6 @@ def _passes(n: int, work: Work) -> int:
     """How often a text is learnt from in a run: to choose, and where texts are few once more with all of them."""
     epochs = max(planned_epochs(n, work.settings), 1)
     return int(n * epochs * (1 - work.validation + (n < FEW))) + 1
-
-
-def _nested(work: Work, rest: np.ndarray, seed: int) -> np.ndarray:
-    """`rest` in an order of which every start is spread over strata as the whole is; or one group after another.
-
-    The k-th of a stratum's m texts has its place at (k + u) / m, with u one draw a stratum.
-    """
-    rng = np.random.default_rng(seed)
-    if work.cases.large:
-        groups = work.cases.groups[rest]
-        rank = np.argsort(rng.permutation(np.unique(groups)))[np.searchsorted(np.unique(groups), groups)]
-        return rest[np.lexsort((rng.random(len(rest)), rank))]
-    key = np.zeros(len(rest))
-    strata = work.cases.strata[rest]
-    for stratum in np.unique(strata):
-        members = rng.permutation(np.flatnonzero(strata == stratum))
-        key[members] = (np.arange(len(members)) + rng.random()) / len(members)
-    return rest[np.argsort(key, kind="stable")]
-
-
-def _sizes(sizes: Sequence[int] | None, work: Work, orders: list[np.ndarray]) -> list[int]:
-    n = len(orders[0])
-    least = max(SMALLEST - 5, _for_groups(work, orders))
-    if sizes is not None:
-        wanted = sorted({int(size) for size in sizes})
-        if not wanted or wanted[0] < least or wanted[-1] > n:
-            what = (
-                f"The sizes {list(sizes)} are not all from {least:,} to {n:,}, the texts that are there to learn from."
-            )
-            raise AnnotuneError(what, "Name others, or leave them out.")
-        return wanted
-    halves = [n // 2**i for i in range(MOST_SIZES)]
-    kept = sorted(size for size in halves if size >= max(SMALLEST, least))
-    if not kept:
-        raise AnnotuneError(f"{n:,} texts to learn from are too few for a curve.", "Code more, or hold out fewer.")
-    return kept
-
-
-def _for_groups(work: Work, orders: list[np.ndarray]) -> int:
-    """With groups, the size from which every set has texts of three: one can be held out, and two are left."""
-    if not work.cases.large:
-        return 0
-    third = []
-    for order in orders:
-        groups = work.cases.groups[order]
-        first = np.sort(np.unique(groups, return_index=True)[1])
-        if len(first) < 3:
-            raise AnnotuneError("A curve by groups needs three to learn from.", "Hold out fewer, or do not group.")
-        third.append(int(first[2]) + 1)
-    return max(third)
 
 
 def _measure(measure: str | None, entry: Variable) -> str:
@@ -471,54 +417,3 @@ def _plain(value: float | None) -> str:
 
 def _spread(found: Mapping[str, float | None]) -> str:
     return "" if found["ci_low"] is None else f" ({_plain(found['ci_low'])} to {_plain(found['ci_high'])})"
-
-
-def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) -> Figure:
-    """The curve of every model over the number of labels, with 95 % intervals and, dashed, the tuned model's forecast.
-
-    Parameters
-    ----------
-    curve
-        What `learning_curve` returned.
-    path
-        Where to save it, such as `.png`, `.pdf` or `.svg`.
-    """
-    figure, axes = new_figure(7.2, 4.6)
-    about = curve.table.filter(pl.col("measure") == curve.measure)
-    for place, (model, colour, marker) in enumerate(zip(ROWS, COLOURS, MARKERS, strict=False)):
-        rows = about.filter(pl.col("model") == model)
-        style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.8 if model == TUNED else 1.2}
-        aside = rows["n"] * 1.025 ** (place - 1)  # intervals beside each other, not on top
-        axes.plot(aside, rows["estimate"], label=model, zorder=3, **style)
-        if rows["ci_low"].null_count() == 0:
-            axes.vlines(aside, rows["ci_low"], rows["ci_high"], color=colour, linewidth=1.2, alpha=0.7, zorder=2)
-    sizes = about["n"].unique().sort().to_list()
-    if TUNED in curve.fits:
-        _draw_forecast(axes, curve, sizes)
-    axes.set_xscale("log")
-    marked = [*sizes, *([2 * sizes[-1]] if TUNED in curve.fits else [])]
-    axes.set_xticks(marked, [f"{n:,}" for n in marked])
-    axes.minorticks_off()
-    axes.set_xlabel("hand-coded texts to learn from")
-    axes.set_ylabel(
-        f"{NAMES.get(curve.measure, curve.measure.replace('_', ' '))} on {about['n_units'][0]:,} other texts"
-    )
-    axes.grid(axis="y", color=PALE, linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return saved(figure, path)
-
-
-def _draw_forecast(axes: Any, curve: LearningCurve, sizes: list[int]) -> None:
-    """The fitted curve, on to twice the largest size."""
-    grid = np.geomspace(sizes[0], 2 * sizes[-1], 60).astype(int)
-    ahead = curve.forecast(sorted(set(grid.tolist())))
-    axes.plot(
-        ahead["n"], ahead["estimate"], color=COLOURS[0], linestyle="--", linewidth=1.2, label="fitted and forecast"
-    )
-    beyond = ahead.filter(pl.col("n") >= sizes[-1])
-    if beyond["ci_low"].null_count() == 0:
-        axes.fill_between(
-            beyond["n"], beyond["ci_low"], beyond["ci_high"], color=COLOURS[0], alpha=0.15, linewidth=0, zorder=1
-        )

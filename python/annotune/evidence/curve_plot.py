@@ -1,0 +1,66 @@
+"""A learning curve, drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from annotune.evidence.curve import NAMES, ROWS, TUNED, LearningCurve
+from annotune.pictures import COLOURS, MARKERS, PALE, new_figure, saved
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) -> Figure:
+    """The curve of every model over the number of labels, with 95 % intervals and, dashed, the tuned model's forecast.
+
+    Parameters
+    ----------
+    curve
+        What `learning_curve` returned.
+    path
+        Where to save it, such as `.png`, `.pdf` or `.svg`.
+    """
+    figure, axes = new_figure(7.2, 4.6)
+    about = curve.table.filter(pl.col("measure") == curve.measure)
+    for place, (model, colour, marker) in enumerate(zip(ROWS, COLOURS, MARKERS, strict=False)):
+        rows = about.filter(pl.col("model") == model)
+        style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.8 if model == TUNED else 1.2}
+        aside = rows["n"] * 1.025 ** (place - 1)  # intervals beside each other, not on top
+        axes.plot(aside, rows["estimate"], label=model, zorder=3, **style)
+        if rows["ci_low"].null_count() == 0:
+            axes.vlines(aside, rows["ci_low"], rows["ci_high"], color=colour, linewidth=1.2, alpha=0.7, zorder=2)
+    sizes = about["n"].unique().sort().to_list()
+    if TUNED in curve.fits:
+        _draw_forecast(axes, curve, sizes)
+    axes.set_xscale("log")
+    marked = [*sizes, *([2 * sizes[-1]] if TUNED in curve.fits else [])]
+    axes.set_xticks(marked, [f"{n:,}" for n in marked])
+    axes.minorticks_off()
+    axes.set_xlabel("hand-coded texts to learn from")
+    axes.set_ylabel(
+        f"{NAMES.get(curve.measure, curve.measure.replace('_', ' '))} on {about['n_units'][0]:,} other texts"
+    )
+    axes.grid(axis="y", color=PALE, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return saved(figure, path)
+
+
+def _draw_forecast(axes: Any, curve: LearningCurve, sizes: list[int]) -> None:
+    """The fitted curve, on to twice the largest size."""
+    grid = np.geomspace(sizes[0], 2 * sizes[-1], 60).astype(int)
+    ahead = curve.forecast(sorted(set(grid.tolist())))
+    axes.plot(
+        ahead["n"], ahead["estimate"], color=COLOURS[0], linestyle="--", linewidth=1.2, label="fitted and forecast"
+    )
+    beyond = ahead.filter(pl.col("n") >= sizes[-1])
+    if beyond["ci_low"].null_count() == 0:
+        axes.fill_between(
+            beyond["n"], beyond["ci_low"], beyond["ci_high"], color=COLOURS[0], alpha=0.15, linewidth=0, zorder=1
+        )

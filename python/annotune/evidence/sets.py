@@ -1,0 +1,63 @@
+"""What a learning curve learns from: sets of texts of which the smaller are part of the larger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from annotune.errors import AnnotuneError
+from annotune.tuner import Work
+
+SMALLEST, MOST_SIZES = 25, 6
+
+
+def nested(work: Work, rest: np.ndarray, seed: int) -> np.ndarray:
+    """`rest` in an order of which every start is spread over strata as the whole is; or one group after another.
+
+    The k-th of a stratum's m texts has its place at (k + u) / m, with u one draw a stratum.
+    """
+    rng = np.random.default_rng(seed)
+    if work.cases.large:
+        groups = work.cases.groups[rest]
+        rank = np.argsort(rng.permutation(np.unique(groups)))[np.searchsorted(np.unique(groups), groups)]
+        return rest[np.lexsort((rng.random(len(rest)), rank))]
+    key = np.zeros(len(rest))
+    strata = work.cases.strata[rest]
+    for stratum in np.unique(strata):
+        members = rng.permutation(np.flatnonzero(strata == stratum))
+        key[members] = (np.arange(len(members)) + rng.random()) / len(members)
+    return rest[np.argsort(key, kind="stable")]
+
+
+def sizes_of(sizes: Sequence[int] | None, work: Work, orders: list[np.ndarray]) -> list[int]:
+    """The sizes asked for, or by default: all texts in these orders, and down by halves."""
+    n = len(orders[0])
+    least = max(SMALLEST - 5, _for_groups(work, orders))
+    if sizes is not None:
+        wanted = sorted({int(size) for size in sizes})
+        if not wanted or wanted[0] < least or wanted[-1] > n:
+            what = (
+                f"The sizes {list(sizes)} are not all from {least:,} to {n:,}, the texts that are there to learn from."
+            )
+            raise AnnotuneError(what, "Name others, or leave them out.")
+        return wanted
+    halves = [n // 2**i for i in range(MOST_SIZES)]
+    kept = sorted(size for size in halves if size >= max(SMALLEST, least))
+    if not kept:
+        raise AnnotuneError(f"{n:,} texts to learn from are too few for a curve.", "Code more, or hold out fewer.")
+    return kept
+
+
+def _for_groups(work: Work, orders: list[np.ndarray]) -> int:
+    """With groups, the size from which every set has texts of three: one can be held out, and two are left."""
+    if not work.cases.large:
+        return 0
+    third = []
+    for order in orders:
+        groups = work.cases.groups[order]
+        first = np.sort(np.unique(groups, return_index=True)[1])
+        if len(first) < 3:
+            raise AnnotuneError("A curve by groups needs three to learn from.", "Hold out fewer, or do not group.")
+        third.append(int(first[2]) + 1)
+    return max(third)

@@ -1,0 +1,80 @@
+"""What a comparison of coders says, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from annotune.errors import AnnotuneError, nearest
+from annotune.evaluation import NO_INFORMATION, TF_IDF
+
+if TYPE_CHECKING:
+    from annotune.evidence.comparison import Comparison
+
+BASELINES = (TF_IDF, NO_INFORMATION)
+ALL, ANSWERED = "all", "answered"  # the units that a row of measures is about
+NAMES = {
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "exact_set": "exact set",
+    "mcc": "MCC",
+    "any_right": "share with a label right",
+}
+SURE = 0.05
+
+
+def best(found: Comparison, measure: str) -> Iterator[str]:
+    """Who is best, and against each other coder how sure that is."""
+    name = NAMES.get(measure, measure.replace("_", " "))
+    of = found.measures.filter((pl.col("measure") == measure) & (pl.col("units") == ALL))
+    if of.is_empty():
+        raise AnnotuneError(f"There is no measure {measure!r}.", nearest(measure, found.measures["measure"].unique()))
+    known = of.filter(pl.col("estimate").is_not_null() & ~pl.col("model").is_in(BASELINES))
+    if known.is_empty():
+        return
+    lead = known.sort("estimate", descending=True, maintain_order=True).row(0, named=True)
+    spread = "" if lead["ci_low"] is None else f" ({lead['ci_low']:.3f} to {lead['ci_high']:.3f})"
+    yield f"{lead['model']} has the highest {name}: {lead['estimate']:.3f}{spread} on {lead['n_units']:,} units."
+    for row in found.pairs.filter(pl.col("measure") == measure).to_dicts():
+        if lead["model"] in (row["a"], row["b"]) and row["p_holm"] is not None:
+            yield _difference(row, lead["model"], name)
+
+
+def _difference(row: dict[str, Any], best: str, name: str) -> str:
+    turned = -1 if row["b"] == best else 1
+    other = row["a"] if row["b"] == best else row["b"]
+    spread = ""
+    if row["ci_low"] is not None:
+        low, high = sorted((turned * row["ci_low"], turned * row["ci_high"]))
+        spread = f"{low:+.3f} to {high:+.3f}; "
+    p = "p < .001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
+    told = "is better than" if row["p_holm"] < SURE else "cannot be told from"
+    return (
+        f"On the {row['n_units']:,} units that both were asked about, it {told} {other}: "
+        f"{turned * row['difference']:+.3f} {name} ({spread}{p} after Holm's correction)."
+    )
+
+
+def gaps(found: Comparison, measure: str) -> Iterator[str]:
+    """Who left texts out, and what that hides."""
+    for model in found.models:
+        rows = found.measures.filter((pl.col("model") == model) & (pl.col("measure") == measure))
+        both = {row["units"]: row for row in rows.to_dicts()}
+        if ANSWERED in both and None not in (both[ALL]["estimate"], both[ANSWERED]["estimate"]):
+            left_out = both[ALL]["n_units"] - both[ANSWERED]["n_units"]
+            yield (
+                f"{model} left out {left_out:,} of {both[ALL]['n_units']:,} units; on the others alone it would have "
+                f"{both[ANSWERED]['estimate']:.3f} in place of {both[ALL]['estimate']:.3f}."
+            )
+
+
+def ceiling(agreement: pl.DataFrame) -> Iterator[str]:
+    """How far people agree among themselves."""
+    for row in agreement.filter((pl.col("metric") == "alpha") & pl.col("estimate").is_not_null()).to_dicts():
+        spread = "" if row["ci_low"] is None else f" ({row['ci_low']:.2f} to {row['ci_high']:.2f})"
+        yield (
+            f"Among themselves, {row['group']} agree at alpha {row['estimate']:.2f}{spread}, {row['level']}, on the "
+            f"{row['n_pairable']:,} units that several of them coded; a model can hardly be held to more."
+        )
