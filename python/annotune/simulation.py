@@ -195,21 +195,19 @@ def _write(data: Demo, folder: Path) -> Path:
     codebook = data.codebook.model_dump(exclude_defaults=True, mode="json")
     write_whole(folder / "codebook.yaml", yaml.safe_dump(codebook, sort_keys=False, allow_unicode=True))
     corrected = (data.coders["anna"]["topic"] == "Health").sum() >= ENOUGH
-    study = STUDY.format(folds="folds: 10, " if corrected else "") + (CORRECT if corrected else NAIVE)
-    write_whole(folder / "study.yaml", study)
+    write_whole(folder / "study.yaml", STUDY + (CORRECT if corrected else NAIVE))
     return folder / "study.yaml"
 
 
-# With ten folds, models learn from nearly as many texts as the one that codes the rest, and err as it does.
 STUDY = """\
 # From a codebook to data ready for a regression: annotune run study.yaml
 codebook: codebook.yaml
-corpus: {{path: questions.csv, unit_id: unit_id, text: text}}
+corpus: {path: questions.csv, unit_id: unit_id, text: text}
 codings: [coder_anna.xlsx, coder_ben.dta, coder_carla.csv]
-reliability: {{coders: [anna, ben]}}            # carla saw only what they disagreed on
-gold: {{rule: adjudicated, coder: carla}}
-tune: {{variable: topic, base: minilm, {folds}seed: 1}}
-classify: {{}}
+reliability: {coders: [anna, ben]}              # carla saw only what they disagreed on
+gold: {rule: adjudicated, coder: carla}
+tune: {variable: topic, base: minilm, seed: 1}
+classify: {}
 write: [results.dta, results.rds, results.parquet, results.csv]
 """
 CORRECT = """\

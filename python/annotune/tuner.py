@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ def tune(
     folds: int | None = None,
     group: str | None = None,
     keep: str | Path | None = None,
+    each_fold: Callable[[int, Classifier], None] | None = None,
     n_boot: int = 1000,
     **settings: Any,
 ) -> Classifier:
@@ -87,6 +88,10 @@ def tune(
     keep
         For cross-validation: a folder where each finished fold is kept, so that a run that was stopped goes on
         from there. Folds of other texts, codings or settings are not used.
+    each_fold
+        For cross-validation: is given the number (from 1) and the model of each fold as it is fitted, before the fold
+        is kept; the model's `.held_out` are its predictions for the texts that the fold left out. Not called for a
+        fold that an earlier run kept.
     n_boot
         Bootstrap replicates for the intervals.
     **settings
@@ -109,10 +114,12 @@ def tune(
     started = time.perf_counter()
     work = prepare(read_corpus(corpus), gold, codebook, variable, group, validation, read_settings(settings))
     k = folds if folds is not None else FOLDS if test is None and len(work.coded.frame) < FEW else None
-    if k is None and keep is not None:
-        raise AnnotuneError("keep= keeps folds, and nothing is cross-validated.", "Ask for it with folds=.")
+    for name, given in (("keep= keeps", keep), ("each_fold= is told of", each_fold)):
+        if k is None and given is not None:
+            raise AnnotuneError(f"{name} folds, and nothing is cross-validated.", "Ask for it with folds=.")
     if k is not None:
-        fitted, held = _cross_validate(work, k, None if keep is None else Shelf(Path(keep), basis(work, k)))
+        shelf = None if keep is None else Shelf(Path(keep), basis(work, k))
+        fitted, held = _cross_validate(work, k, shelf, each_fold and _teller(work, codebook, k, each_fold))
     else:
         fitted, held = hold_out_once(work, part_to_test(work, 0.2 if test is None else test))
     card = _card(work, fitted, held, k, time.perf_counter() - started)
@@ -164,7 +171,7 @@ def prepare(
 ) -> Work:
     """Texts joined with their gold, split into cases, and embedded by the base."""
     coded = join(corpus, gold, codebook, variable)
-    cases = Cases(coded.strata, coded.groups(group), large=group is not None, seed=settings.seed)
+    cases = cases_of(coded, group, settings.seed)
     device, base = choose_device(settings.device), find_base(settings.base)
     tokenizer, backbone, tokens = _read(coded, base, settings, device)
     if tokens.cut:
@@ -174,6 +181,11 @@ def prepare(
     embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True, fast=True)
     examples = Examples(tokens, embeddings, coded.targets, n_labels)
     return Work(coded, cases, examples, backbone, tokenizer, base, settings, validation)
+
+
+def cases_of(coded: Coded, group: str | None, seed: int) -> Cases:
+    """How coded texts are split: equal ones, or those of a group, stay together."""
+    return Cases(coded.strata, coded.groups(group), large=group is not None, seed=seed)
 
 
 def _read(coded: Coded, base: Base, settings: Settings, device: torch.device) -> tuple[Any, Any, Tokens]:
@@ -231,12 +243,28 @@ def hold_out_once(work: Work, test: np.ndarray, rest: np.ndarray | None = None) 
     return fitted, _cut(_look(work, fitted, rest, test), fitted.choices)
 
 
-def _cross_validate(work: Work, k: int, shelf: Shelf | None) -> tuple[Fitted, Held]:
+FoldTeller = Callable[[int, Fitted, Held, np.ndarray], None]
+
+
+def _teller(work: Work, codebook: Codebook, k: int, each_fold: Callable[[int, Classifier], None]) -> FoldTeller:
+    """Hands each fold's model on as a classifier, with its predictions for the texts that it has not seen."""
+    entry, started = work.coded.variable, time.perf_counter()
+
+    def tell(number: int, fitted: Fitted, held: Held, rest: np.ndarray) -> None:
+        held = replace(_cut(held, fitted.choices), folds=np.full(len(held.places), number))
+        card = _card(work, fitted, held, k, time.perf_counter() - started, rest)
+        model = Classifier(fitted.model, work.tokenizer, codebook.variable(entry.name), tuple(entry.names), card)
+        each_fold(number, replace(model, held_out=_held_out(model, held, work)))
+
+    return tell
+
+
+def _cross_validate(work: Work, k: int, shelf: Shelf | None, tell: FoldTeller | None = None) -> tuple[Fitted, Held]:
     """Every text predicted by a model that has not seen it; then one model from all texts."""
     looked, choices = [], []
     for number, (rest, out) in enumerate(work.cases.folds(k), start=1):
         with within(f"Fold {number} of {k}"):
-            held, chosen = _fold(work, _without_copies(work, rest, out), out, shelf, f"fold-{number}")
+            held, chosen = _fold(work, _without_copies(work, rest, out), out, shelf, number, tell)
         looked.append(replace(_cut(held, chosen), folds=np.full(len(out), number)))
         choices.append(chosen)
     order = np.argsort(np.concatenate([held.places for held in looked]))
@@ -255,14 +283,19 @@ def _cross_validate(work: Work, k: int, shelf: Shelf | None) -> tuple[Fitted, He
         return refit(work.backbone, work.examples, settled, work.settings), held
 
 
-def _fold(work: Work, rest: np.ndarray, out: np.ndarray, shelf: Shelf | None, name: str) -> tuple[Held, Choices]:
+def _fold(
+    work: Work, rest: np.ndarray, out: np.ndarray, shelf: Shelf | None, number: int, tell: FoldTeller | None
+) -> tuple[Held, Choices]:
     """A model from `rest` and its answers for `out`, or what an earlier run kept of them."""
+    name = f"fold-{number}"
     kept = None if shelf is None else shelf.get(name)
     if kept is not None:
         choices = Choices(**json.loads(str(kept.pop("choices"))))
         return Held(kept.pop("places"), kept.pop("logits"), kept), choices
     fitted = _fit(work, rest)
     held = _look(work, fitted, rest, out)
+    if tell is not None:
+        tell(number, fitted, held, rest)  # before it is kept: what is kept is not done again
     if shelf is not None:
         told = np.array(json.dumps(asdict(fitted.choices)))
         shelf.put(name, {"choices": told, "places": held.places, "logits": held.logits, **held.answers})
@@ -351,9 +384,12 @@ def _here(work: Work) -> dict[str, Any]:
     return {"base": work.base.name, "max_tokens": work.examples.tokens.limit}
 
 
-def _card(work: Work, fitted: Fitted, held: Held, k: int | None, seconds: float) -> dict[str, Any]:
+def _card(
+    work: Work, fitted: Fitted, held: Held, k: int | None, seconds: float, learnt: np.ndarray | None = None
+) -> dict[str, Any]:
     """What the model was made of; times are a part of their own, so that equal runs give equal cards."""
-    frame, speed = work.coded.frame, fitted.texts_per_second
+    learnt = work.everything if learnt is None else learnt
+    frame, targets, speed = work.coded.frame[learnt], work.coded.targets[learnt], fitted.texts_per_second
     return {
         "base": {"name": work.base.name, "revision": work.base.revision},
         "settings": {**work.settings.model_dump(), **_here(work)},
@@ -361,10 +397,13 @@ def _card(work: Work, fitted: Fitted, held: Held, k: int | None, seconds: float)
         "parts": {"coded": len(frame), "held_out": len(held.places), "folds": k, "validation_share": work.validation},
         "cut_texts": work.examples.tokens.cut,
         "coded_sha256": frame_sha256(frame.select("unit_id", "text")),
-        "targets_sha256": hashlib.sha256(work.coded.targets.tobytes()).hexdigest(),
+        "targets_sha256": hashlib.sha256(targets.tobytes()).hexdigest(),
         "model_sha256": model_sha256(fitted.model),
         "weights": held_as(fitted.model),
         "versions": versions(),
         "hardware": hardware(),
-        "time": {"seconds": round(seconds, 1), "texts_per_second": None if speed is None else round(speed, 1)},
+        "time": {
+            "seconds": round(seconds, 1),
+            "texts_per_second": None if speed is None else round(speed, 1),
+        },
     }

@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 import annotune as at
 from annotune import tuner
+from annotune.classifier import Classifier
 from annotune.progress import listening
 
 
@@ -37,6 +38,12 @@ def done(crossfit):
 
 
 @pytest.fixture(scope="module")
+def by_model(crossfit):
+    """With the texts that nobody coded left to the model of all coded texts."""
+    return crossfit(group="doc", uncoded="model")
+
+
+@pytest.fixture(scope="module")
 def kept(crossfit, tmp_path_factory):
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("kept")
@@ -52,8 +59,8 @@ def fits(monkeypatch):
     return seen
 
 
-def test_coded_texts_have_a_fold_and_the_others_the_full_model(done, texts, gold):
-    data = done.data
+def test_coded_texts_have_a_fold_and_the_others_the_full_model(by_model, texts, gold):
+    done, data = by_model, by_model.data
     assert data["unit_id"].to_list() == done.codings["unit_id"].to_list() == texts["unit_id"].to_list()
     coded = data["unit_id"].is_in(gold[:60]["unit_id"].implode())
     assert (data["coded"] == coded).all()
@@ -66,18 +73,62 @@ def test_coded_texts_have_a_fold_and_the_others_the_full_model(done, texts, gold
     assert_frame_equal(held.drop("pi"), done.model.held_out)
 
 
+def test_every_text_is_coded_by_a_fold_s_model_that_has_not_seen_it(done, by_model, texts, gold, book, tiny_base):
+    """The models that tuning in the same folds makes, each asked about all texts."""
+    said, held = {}, {}
+
+    def ask(number, model):
+        said[number], held[number] = model.classify(texts), model.held_out
+
+    options = {"base": str(tiny_base), "method": "probe", "folds": 3, "group": "doc", "n_boot": 10}
+    whole = at.tune(texts, gold[:60], book(), each_fold=ask, **options)
+    assert sorted(said) == sorted(done.codings["fold"].unique()) == [1, 2, 3]
+    assert done.codings["coder"].unique().to_list() == [whole.name]
+    assert done.codings["unit_id"].to_list() == texts["unit_id"].to_list()
+    for number in said:
+        rows = done.codings.filter(pl.col("fold") == number).drop("coder", "pi", "fold")
+        wanted = said[number].drop("coder").filter(pl.col("unit_id").is_in(rows["unit_id"].implode()))
+        assert_frame_equal(rows, wanted, rel_tol=1e-4)
+        assert set(held[number]["unit_id"]) == set(done.data.filter(coded=True, fold=number)["unit_id"])
+        assert_frame_equal(held[number].drop("coder"), whole.held_out.filter(fold=number).drop("coder"))
+    assert_frame_equal(done.model.held_out, by_model.model.held_out)
+    assert done.model.card["model_sha256"] == by_model.model.card["model_sha256"]
+
+
+def test_a_document_that_was_coded_in_part_has_one_fold(crossfit, texts, gold):
+    """A model that learnt from some of its texts would code the others better than those that it was measured on."""
+    half = gold.filter(pl.Series([i % 3 > 0 for i in range(90)]))
+    data = crossfit(gold=half, group="doc").data
+    assert data["coded"].sum() == 60
+    assert data.group_by("doc").agg(pl.col("fold").n_unique())["fold"].to_list() == [1] * 15
+
+
+def test_the_order_of_the_texts_does_not_matter(crossfit, done, texts):
+    turned = crossfit(corpus=texts.sample(fraction=1, shuffle=True, seed=3), group="doc")
+    assert_frame_equal(turned.data.sort("unit_id"), done.data.sort("unit_id"))
+
+
+def test_a_text_without_words_is_missing_whoever_codes_it(crossfit, texts):
+    empty = texts.with_columns(text=pl.when(pl.col("unit_id") == "q080").then(None).otherwise("text"))
+    with pytest.warns(at.AnnotuneWarning, match="texts are empty"):
+        codings = crossfit(corpus=empty).codings
+    row = codings.filter(unit_id="q080").row(0, named=True)
+    assert row["status"] == "missing"
+    assert row["fold"] in (1, 2, 3)
+
+
 def test_the_sampling_probability_is_carried_through(done, texts):
     assert done.data["pi"].to_list() == done.codings["pi"].to_list() == texts["pi"].to_list()
 
 
 def test_a_group_is_in_one_fold(done):
-    folds = done.data.drop_nulls("fold").group_by("doc").agg(pl.col("fold").n_unique())
+    folds = done.data.filter("coded").group_by("doc").agg(pl.col("fold").n_unique())
     assert folds["fold"].to_list() == [1] * 10
     assert sorted(done.data["fold"].drop_nulls().unique()) == [1, 2, 3]
 
 
 def test_the_evaluation_is_of_the_out_of_fold_predictions(done, gold, book):
-    held = done.codings.filter(pl.col("fold").is_not_null())
+    held = done.codings.join(gold[:60], on="unit_id", how="semi")
     again = at.evaluate(gold[:60], held, codebook=book(), n_boot=0)
     assert done.evaluation.get("accuracy") == pytest.approx(again.get("accuracy"))
     assert done.evaluation.measures["n_units"].unique().to_list() == [60]
@@ -132,6 +183,50 @@ def test_what_was_stopped_goes_on_and_ends_the_same(crossfit, fits, tmp_path, mo
     assert len(fits) == 7
     assert_frame_equal(third.data, whole.data)
     assert_frame_equal(third.codings, whole.codings)
+
+
+def test_a_fold_that_was_stopped_while_it_coded_is_done_again_and_no_other(crossfit, fits, tmp_path, monkeypatch):
+    real = Classifier.classify
+
+    def stop_at_the_second(model, share, **options):
+        if len(fits) == 2:
+            raise KeyboardInterrupt
+        return real(model, share, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "classify", stop_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            crossfit(out=tmp_path)
+    assert len(fits) == 2
+    again = crossfit(out=tmp_path)
+    assert len(fits) == 4
+    assert_frame_equal(again.codings, crossfit().codings)
+
+
+def test_a_share_that_is_gone_is_coded_again(crossfit, kept, fits, tmp_path):
+    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
+    share, codings = tmp_path / "topic" / "uncoded-2.parquet", tmp_path / "topic" / "codings.parquet"
+    whole = pl.read_parquet(codings)
+    share.unlink()
+    crossfit(out=tmp_path)
+    assert len(fits) == 0  # all that it is for is there
+    codings.unlink()
+    assert_frame_equal(crossfit(out=tmp_path).codings, whole)
+    assert len(fits) == 1
+    codings.unlink()
+    share.write_bytes(b"half")
+    with pytest.warns(at.AnnotuneWarning, match="uncoded-2.parquet is damaged"):
+        assert_frame_equal(crossfit(out=tmp_path).codings, whole)
+    assert len(fits) == 2
+
+
+def test_folds_serve_both_ways_of_coding_the_rest(crossfit, kept, fits, tmp_path):
+    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
+    other = crossfit(out=tmp_path, uncoded="model")
+    assert len(fits) == 0
+    assert other.codings["fold"].null_count() == 30
+    assert crossfit(out=tmp_path).codings["fold"].null_count() == 0
+    assert len(fits) == 0  # what the folds coded is still there
 
 
 @pytest.mark.parametrize(
@@ -194,7 +289,9 @@ def test_progress_names_the_fold(crossfit):
     told = set()
     with listening(lambda what, done, total: told.add(what)):
         crossfit(method="lora", epochs=1)
-    assert {f"Fold {i} of 3: Tuning" for i in (1, 2, 3)} <= told
+    assert {f"Fold {i} of 3: {what}" for i in (1, 2, 3) for what in ("Tuning", "Coding topic")} <= told
+    with listening(lambda what, done, total: told.add(what)):
+        crossfit(uncoded="model")
     assert "Texts that nobody coded: Coding topic" in told
 
 
@@ -243,6 +340,7 @@ def test_columns_that_cannot_be_are_refused_before_anything_is_fitted(crossfit, 
         ({"variable": "tone"}, "no variable 'tone'"),
         ({"test": 0.2}, "Both test= and folds="),
         ({"epoch": 1}, "Did you mean 'epochs'"),
+        ({"uncoded": "fold"}, "uncoded='fold' is unknown.*Did you mean 'folds'"),
     ],
 )
 def test_settings_that_cannot_be_are_one_sentence(crossfit, options, says):
@@ -258,5 +356,6 @@ def test_a_folder_that_cannot_be_is_refused_at_once(crossfit, fits, tmp_path):
 
 
 def test_folds_are_kept_only_where_there_are_folds(texts, gold, book, tiny_base, tmp_path):
-    with pytest.raises(at.AnnotuneError, match="nothing is cross-validated"):
-        at.tune(texts, gold, book(), test=0.2, keep=tmp_path, base=str(tiny_base))
+    for options in ({"keep": tmp_path}, {"each_fold": lambda number, model: None}):
+        with pytest.raises(at.AnnotuneError, match="nothing is cross-validated"):
+            at.tune(texts, gold, book(), test=0.2, base=str(tiny_base), **options)

@@ -1,10 +1,10 @@
-"""Predictions for every text, each hand-coded text by a model that has not seen it."""
+"""Predictions for every text, hand-coded or not, by models that have not seen it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import polars as pl
 
@@ -12,7 +12,8 @@ from annotune.classifier import Classifier, load
 from annotune.codebook import Codebook
 from annotune.codings import check
 from annotune.corpus import as_frame, read_corpus
-from annotune.errors import AnnotuneError
+from annotune.downstream.uncoded import FoldCoder, fold_coder
+from annotune.errors import AnnotuneError, nearest
 from annotune.evaluation import Evaluation
 from annotune.export.write import write
 from annotune.progress import within
@@ -23,6 +24,8 @@ from annotune.tuner import tune
 from annotune.tuning.base import find_base
 
 ADDED = ("coded", "fold")
+CODINGS = "codings.parquet"
+Uncoded = Literal["folds", "model"]
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,13 @@ class Crossfit:
     ----------
     codings
         A table of codings, a row a text (a row a label for a multi-label variable) in the corpus's order, with the
-        columns `p_<label>`; `fold`: the fold that left the text out, null where the full model coded it; and `pi`
-        where the corpus has it.
+        columns `p_<label>`; `fold`: the fold whose model coded it and that left it out, null where the full model
+        coded it; and `pi` where the corpus has it.
     data
         A row a text, for `correct`, `prevalence` and the others: the covariates, `<variable>` and its
         probabilities, `<variable>_gold`, `coded` (whether people coded it), `fold`, and `pi` where the corpus has it.
     model
-        Tuned on all coded texts; it coded the texts without a fold.
+        Tuned on all coded texts, for texts to come; it coded those without a fold.
     evaluation
         Of the out-of-fold predictions against the gold, beside the baselines.
     """
@@ -58,6 +61,7 @@ def crossfit(
     variable: str | None = None,
     folds: int = 5,
     group: str | None = None,
+    uncoded: Uncoded = "folds",
     base: str = "minilm",
     seed: int = 1,
     out: str | Path | None = None,
@@ -67,8 +71,9 @@ def crossfit(
     """Code the whole corpus so that no hand-coded text is coded by a model that was tuned on it.
 
     A model fits the texts it was tuned on better than others. Taken for its accuracy elsewhere, that makes any
-    correction too small, so coded texts are predicted in folds (cross-fitting: Chernozhukov et al. 2018), the rest by
-    a model tuned on all of them. A text that equals a coded one has the coded one's prediction.
+    correction too small, so coded texts are predicted in folds, each by a model tuned on the others (cross-fitting:
+    Chernozhukov et al. 2018). What is learnt about these models' errors holds for these models, so they code the texts
+    that nobody coded, too (Zrnic and Candes 2024). A text that equals a coded one has the coded one's prediction.
 
     Parameters
     ----------
@@ -83,13 +88,17 @@ def crossfit(
         How many; a text in a fold is predicted by a model tuned on the others.
     group
         A column of the corpus: texts with the same value (a document, an author) are in one fold.
+    uncoded
+        Who codes the texts that nobody coded. `folds`: the model of one fold each, drawn at random, so that coded and
+        uncoded texts are coded by the same models; corrections are then without bias whatever the models are like.
+        `model`: the one tuned on all coded texts; its errors are taken to be those of the folds' models.
     base, seed
         The base model, and the seed of every draw.
     out
         A folder, for several variables a subfolder each, where every finished fold, the model and the codings are
         kept: what was stopped goes on from there, and what rests on other inputs or settings is done again.
     precision
-        Of coding the texts without a fold; see `Classifier.classify`.
+        Of coding the texts that nobody coded; see `Classifier.classify`.
     **settings
         Others of `tune`: method, epochs, device, validation ...
 
@@ -114,15 +123,29 @@ def crossfit(
     """
     texts, decided, entry = read_corpus(corpus), check(as_frame(gold)), codebook.variable(variable)
     _require_columns_free(texts, codebook, entry.name)
+    if uncoded not in get_args(Uncoded):
+        raise AnnotuneError(f"uncoded={uncoded!r} is unknown.", nearest(str(uncoded), get_args(Uncoded)))
     options = {"folds": folds, "group": group, "base": base, "seed": seed, **settings}
-    basis = fingerprint(
-        [frame_sha256(texts), frame_sha256(decided), entry, options, find_base(base).revision, precision, versions()]
-    )
+    how = [options, find_base(base).revision, precision, uncoded, versions()]
+    basis = fingerprint([frame_sha256(texts), frame_sha256(decided), entry, *how])
     shelf = None if out is None else Shelf(Path(out) / entry.name, basis)
-    model = _model(shelf, texts, decided, codebook, entry.name, options)
+    coder = None
+    if uncoded == "folds":
+        coder = fold_coder(
+            texts,
+            decided,
+            codebook,
+            entry.name,
+            folds=folds,
+            group=group,
+            seed=seed,
+            precision=precision,
+            shelf=shelf,
+        )
+    model = _model(shelf, texts, decided, codebook, entry.name, options, coder)
     assert model.held_out is not None
     assert model.evaluation is not None
-    codings = _codings(shelf, model, texts, precision)
+    codings = _codings(shelf, model, texts, precision, coder)
     data = attach(texts, codings, codebook=codebook, gold=decided)
     by_unit = codings.select("unit_id", "fold").unique("unit_id", keep="first")
     told = pl.col("unit_id").is_in(model.held_out["unit_id"].unique().implode()).alias("coded")
@@ -151,32 +174,42 @@ def _model(
     codebook: Codebook,
     variable: str,
     options: dict[str, Any],
+    coder: FoldCoder | None,
 ) -> Classifier:
     """The model of all coded texts, with its out-of-fold predictions; from the shelf where it is there."""
-    if shelf is not None and shelf.has("model"):
+    if shelf is not None and shelf.has("model") and (coder is None or shelf.has(CODINGS) or coder.whole):
         return load(shelf.folder / "model", options.get("device", "auto"))
-    model = tune(texts, gold, codebook, variable, keep=None if shelf is None else shelf.folder, **options)
+    if shelf is not None and coder is not None:
+        coder.reopen(shelf.folder)
+    keep = None if shelf is None else shelf.folder
+    model = tune(texts, gold, codebook, variable, keep=keep, each_fold=coder, **options)
     if shelf is not None:
         model.save(shelf.start("model"))
         shelf.finish("model")
     return model
 
 
-def _codings(shelf: Shelf | None, model: Classifier, texts: pl.DataFrame, precision: str) -> pl.DataFrame:
-    name = "codings.parquet"
-    if shelf is not None and shelf.has(name):
-        return pl.read_parquet(shelf.folder / name)
-    codings = in_corpus_order(model, texts, precision)
+def _codings(
+    shelf: Shelf | None, model: Classifier, texts: pl.DataFrame, precision: str, coder: FoldCoder | None
+) -> pl.DataFrame:
+    if shelf is not None and shelf.has(CODINGS):
+        return pl.read_parquet(shelf.folder / CODINGS)
+    codings = in_corpus_order(model, texts, precision, coder)
     if "pi" in texts.columns:
         codings = codings.join(texts.select("unit_id", "pi"), on="unit_id", how="left", maintain_order="left")
     if shelf is not None:
-        write(codings, shelf.start(name))
-        shelf.finish(name)
+        write(codings, shelf.start(CODINGS))
+        shelf.finish(CODINGS)
     return codings
 
 
-def in_corpus_order(model: Classifier, texts: pl.DataFrame, precision: str) -> pl.DataFrame:
-    """Out-of-fold predictions for coded texts and those that equal one; the model's for the others."""
+def in_corpus_order(
+    model: Classifier, texts: pl.DataFrame, precision: str, coder: FoldCoder | None = None
+) -> pl.DataFrame:
+    """Out-of-fold predictions for coded texts and those that equal one; for the others the folds' or the model's.
+
+    All have the model's name as their coder.
+    """
     assert model.held_out is not None
     coded = texts.filter(pl.col("unit_id").is_in(model.held_out["unit_id"].unique().implode()))
     likeness = coded.unique("text", keep="first", maintain_order=True).select("text", _like="unit_id")
@@ -186,7 +219,9 @@ def in_corpus_order(model: Classifier, texts: pl.DataFrame, precision: str) -> p
     seen, rest = placed.filter(pl.col("_like").is_not_null()), placed.filter(pl.col("_like").is_null())
     held = model.held_out.rename({"unit_id": "_like"})
     parts = [seen.select("unit_id", "_like").join(held, on="_like").select(model.held_out.columns)]
-    if len(rest):
+    if coder is not None and (shares := coder.codings()) is not None:
+        parts.append(shares.with_columns(coder=pl.lit(model.name)).select(model.held_out.columns))
+    elif len(rest):
         with within("Texts that nobody coded"):
             parts.append(model.classify(rest.select("unit_id", "text"), precision=precision))
     order = texts.select("unit_id", _row=pl.int_range(pl.len()))

@@ -144,8 +144,8 @@ def corrected(
 ) -> Corrected:
     """Correct each regression of a study.
 
-    `data` are the results with a row a text and gold; `folds` say for each variable which fold left a text out
-    (unit_id, fold).
+    `data` are the results with a row a text and gold; `folds` say for each variable which texts were coded, and
+    which fold left a text out (unit_id, fold, coded).
     """
     formulas = part.parsed()
     subjects = [coded_variables(formula, codebook, names)[0] for formula in formulas]
@@ -170,7 +170,7 @@ def _headings(entry: Variable) -> dict[str, str]:
     """What the columns on the sampling hold."""
     return {
         f"{entry.name}_coded": f"{entry.name}: whether people coded the text, by the draw",
-        f"{entry.name}_fold": f"{entry.name}: the fold that left the text out",
+        f"{entry.name}_fold": f"{entry.name}: the fold whose model coded the text, and that left it out",
         f"{entry.name}_pi": f"{entry.name}: probability of being drawn for hand coding",
     }
 
@@ -182,11 +182,11 @@ def _dsl(headings: Mapping[str, str]) -> list[str]:
 def _with_sampling(data: pl.DataFrame, entry: Variable, sample: SamplePart, folds: pl.DataFrame) -> pl.DataFrame:
     """Which texts were coded by hand, by whose fold they were predicted, and how likely they were to be drawn."""
     name = entry.name
-    by_unit = folds.select("unit_id", pl.col("fold").alias(f"{name}_fold")).unique("unit_id", keep="first")
+    told = {role: f"{name}_{role}" for role in ("fold", "coded")}
+    by_unit = folds.select("unit_id", *told).rename(told).unique("unit_id", keep="first")
     data = data.join(by_unit, on="unit_id", how="left", maintain_order="left")
-    coded = data[_gold_columns(entry)[0]].is_not_null() & data[f"{name}_fold"].is_not_null()
-    pi = pl.Series(f"{name}_pi", probabilities(sample, data, coded.to_numpy()))
-    return data.with_columns(coded.alias(f"{name}_coded"), pi)
+    pi = pl.Series(f"{name}_pi", probabilities(sample, data, data[f"{name}_coded"].to_numpy()))
+    return data.with_columns(pi)
 
 
 def _gold_columns(entry: Variable) -> list[str]:

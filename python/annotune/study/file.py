@@ -106,11 +106,12 @@ class SamplePart(_Part):
 
 
 class CorrectPart(_Part):
-    """Which regressions are corrected, and how (see `correct`)."""
+    """Which regressions are corrected, and how (see `correct`; for `uncoded` see `crossfit`)."""
 
     formulas: tuple[str, ...] = pydantic.Field(min_length=1)
     model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear"
     method: Literal["dsl", "ppi"] = "dsl"
+    uncoded: Literal["folds", "model"] = "folds"
     cluster: str | None = None
     write: tuple[str, ...] = ("regressions.csv",)
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -14,11 +15,16 @@ from annotune.codebook import Codebook
 from annotune.errors import AnnotuneError
 from annotune.export.write import write
 from annotune.record import fingerprint, versions, write_whole
+from annotune.shelf import Shelf
 from annotune.study.corrected import coded_variables
 from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs
 
+if TYPE_CHECKING:
+    from annotune.downstream.uncoded import FoldCoder
+
 FOLDS = 5  # of predictions that are to be corrected, where the study does not say
+FOLDER = "folds"  # beside the model: finished folds, and what their models coded
 
 
 @dataclass(frozen=True)
@@ -50,36 +56,75 @@ class Steps:
 def tuned(file: StudyFile, read: Inputs, name: str, steps: Steps) -> Classifier:
     """The tuned model of one variable, from an earlier run where nothing it rests on has changed."""
     from annotune.tuner import tune
-    from annotune.tuning.base import find_base
 
     part, work = file.study.tune, file.work / name
     options = part.model_dump(exclude={"variable"}) | {"base": _base(file)}
     if _is_corrected(file.study, name, read.codebook):
-        options |= {"folds": part.folds or FOLDS, "keep": work / "folds"}
-    revision = find_base(options["base"]).revision
-    how_read = (file.study.corpus, file.study.codings, file.study.gold)
-    basis = fingerprint([dict(read.files), name, part, options["folds"], revision, *how_read, versions()])
+        options |= {"folds": part.folds or FOLDS, "keep": work / FOLDER}
 
     def make() -> None:
         if steps.again:
-            shutil.rmtree(work / "folds", ignore_errors=True)
-        tune(read.corpus, read.gold, read.codebook, name, **options).save(work / "model")
+            shutil.rmtree(work / FOLDER, ignore_errors=True)
+        coder = _fold_coder(file, read, name)
+        if coder is not None:
+            coder.reopen(work / FOLDER)
+        tune(read.corpus, read.gold, read.codebook, name, each_fold=coder, **options).save(work / "model")
 
-    steps.once(f"tune {name}", basis, work / "model", make)
+    steps.once(f"tune {name}", _basis(file, read, name), work / "model", make)
     return load(work / "model", part.device)
 
 
+def _basis(file: StudyFile, read: Inputs, name: str) -> str:
+    """The fingerprint of all that a variable's model, and what its folds' models code, rest on."""
+    from annotune.tuning.base import find_base
+
+    part, study = file.study.tune, file.study
+    folds = (part.folds or FOLDS) if _is_corrected(study, name, read.codebook) else part.folds
+    by_folds = study.classify if _coded_by_folds(study, name, read.codebook) else None
+    revision = find_base(_base(file)).revision
+    how_read = (study.corpus, study.codings, study.gold)
+    return fingerprint([dict(read.files), name, part, folds, by_folds, revision, *how_read, versions()])
+
+
+def _fold_coder(file: StudyFile, read: Inputs, name: str) -> FoldCoder | None:
+    """What codes the texts that nobody coded while folds are tuned; None where the model codes them."""
+    from annotune.downstream.uncoded import fold_coder
+
+    part = file.study.tune
+    if not _coded_by_folds(file.study, name, read.codebook):
+        return None
+    return fold_coder(
+        read.corpus,
+        read.gold,
+        read.codebook,
+        name,
+        folds=part.folds or FOLDS,
+        group=part.group,
+        seed=part.seed,
+        precision=file.study.classify.precision,
+        shelf=Shelf(file.work / name / FOLDER, _basis(file, read, name)),
+    )
+
+
 def classified(file: StudyFile, read: Inputs, name: str, model: Classifier, steps: Steps) -> pl.DataFrame:
-    """The answers of a variable's model; where they are to be corrected, out of fold for the coded texts."""
+    """The answers of a variable's model; where they are to be corrected, by folds (see `crossfit`)."""
     part, folds = file.study.classify, _is_corrected(file.study, name, read.codebook)
     target, corpus = file.work / name / "codings.parquet", file.study.corpus
-    basis = fingerprint([read.files[corpus.path], corpus, model.card["model_sha256"], folds, part, versions()])
+    by_folds = _coded_by_folds(file.study, name, read.codebook)
+    told = [model.card["model_sha256"], folds, by_folds, part, versions()]
+    basis = fingerprint([read.files[corpus.path], corpus, *told])
 
     def make() -> None:
         from annotune.downstream.crossfit import in_corpus_order
 
-        code = in_corpus_order if folds else Classifier.classify
-        write(code(model, read.corpus, precision=part.precision), target)
+        if not folds:
+            write(model.classify(read.corpus, precision=part.precision), target)
+            return
+        coder = _fold_coder(file, read, name)
+        if coder is not None and not coder.whole:
+            what = f"{file.work / name / FOLDER} no longer holds what the folds' models coded."
+            raise AnnotuneError(what, "Run the study with --again.")
+        write(in_corpus_order(model, read.corpus, part.precision, coder), target)
 
     steps.once(f"classify {name}", basis, target, make)
     return pl.read_parquet(target)
@@ -89,6 +134,11 @@ def _is_corrected(study: Study, name: str, codebook: Codebook) -> bool:
     """Whether a variable is in a corrected regression, and so is predicted out of fold where it was coded."""
     formulas = study.correct.parsed() if study.correct else []
     return any(coded_variables(formula, codebook, [name]) for formula in formulas)
+
+
+def _coded_by_folds(study: Study, name: str, codebook: Codebook) -> bool:
+    """Whether texts that nobody coded are coded by the folds' models."""
+    return study.correct is not None and study.correct.uncoded == "folds" and _is_corrected(study, name, codebook)
 
 
 def _base(file: StudyFile) -> str:

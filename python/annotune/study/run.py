@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from annotune.classifier import Classifier
 from annotune.downstream.error_model import ErrorModel
 from annotune.downstream.result import Correction
 from annotune.evaluation import Evaluation
@@ -85,7 +86,7 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     codings = {name: classified(file, read, name, model, steps) for name, model in models.items()}
     together = pl.concat(codings.values(), how="diagonal")
     data = attach(read.corpus, together, codebook=read.codebook, gold=read.gold)
-    outcome = _corrected(file.study, read, data, codings, steps.say)
+    outcome = _corrected(file.study, read, data, codings, models, steps.say)
     steps.say("Writing")
     files, changes = write_outputs(file, read, models, outcome)
     return Results(
@@ -107,11 +108,17 @@ def _corrected(
     read: Inputs,
     data: pl.DataFrame,
     codings: Mapping[str, pl.DataFrame],
+    models: Mapping[str, Classifier],
     say: Callable[[str], None],
 ) -> Corrected:
     """The results with what a correction adds to them; as they are where none is asked for."""
     if study.correct is None or study.sample is None:
         return Corrected(data)
     say("Correcting the regressions")
-    folds = {name: rows for name, rows in codings.items() if "fold" in rows.columns}
+    coded = {name: model.held_out["unit_id"] for name, model in models.items() if model.held_out is not None}
+    folds = {
+        name: rows.select("unit_id", "fold", coded=pl.col("unit_id").is_in(coded[name].implode()))
+        for name, rows in codings.items()
+        if "fold" in rows.columns
+    }
     return corrected(study.correct, study.sample, data, read.codebook, list(codings), folds)
