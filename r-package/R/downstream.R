@@ -1,17 +1,23 @@
 #' Code a corpus so that its errors can be corrected
 #'
 #' A model fits the texts it was tuned on better than others. So coded texts are predicted in folds, each by a model
-#' that has not seen it, and the rest by a model tuned on all of them. What comes out is ready for [at_correct()],
-#' [at_prevalence()] and the others.
+#' that has not seen it, and the texts that nobody coded by the same models. What comes out is ready for
+#' [at_correct()], [at_prevalence()] and the others.
 #'
 #' @param corpus A data frame. A column `pi` holds the probability with which each text was drawn for hand coding.
 #' @param folds How many.
+#' @param uncoded Who codes the texts that nobody coded. `"folds"`: the model of one fold each, drawn at random, so that
+#'   coded and uncoded texts are coded by the same models, as a correction assumes. `"model"`: the one tuned on all
+#'   coded texts.
 #' @param base,seed The base model, and the seed of every draw.
 #' @param path A folder where every finished fold is kept: what was interrupted goes on from there.
 #' @inheritParams at_tune
 #' @inheritParams predict.at_model
 #' @return An object of class `at_crossfit`: a list with `codings`, `data` (a row a text: covariates, label,
-#'   probabilities, `<variable>_gold`, `coded`, `fold`, `pi`), `model` and `evaluation`.
+#'   probabilities, `<variable>_gold`, `coded`, `fold`, `pi`), `model` (tuned on all coded texts) and `evaluation`.
+#' @references Chernozhukov, V. et al. (2018). Double/debiased machine learning for treatment and structural parameters.
+#'   *The Econometrics Journal* 21. Zrnic, T. and Candes, E. J. (2024). Cross-prediction-powered inference. *Proceedings
+#'   of the National Academy of Sciences* 121.
 #' @examplesIf at_available(tuning = TRUE)
 #' \donttest{
 #' data <- at_demo(n = 120, n_coded = 60)
@@ -20,8 +26,9 @@
 #' done$data
 #' }
 #' @export
-at_crossfit <- function(corpus, gold, codebook, variable = NULL, folds = 5, group = NULL, base = "minilm", seed = 1,
-                        path = NULL, precision = c("float32", "bfloat16"), unit_id = "unit_id", text = "text", ...) {
+at_crossfit <- function(corpus, gold, codebook, variable = NULL, folds = 5, group = NULL,
+                        uncoded = c("folds", "model"), base = "minilm", seed = 1, path = NULL,
+                        precision = c("float32", "bfloat16"), unit_id = "unit_id", text = "text", ...) {
   if (is_path(corpus)) corpus <- at_corpus(corpus, unit_id, text)
   require_columns(corpus, c(unit_id, text, group), "The corpus")
   names(corpus)[match(c(unit_id, text), names(corpus))] <- c("unit_id", "text")
@@ -30,8 +37,8 @@ at_crossfit <- function(corpus, gold, codebook, variable = NULL, folds = 5, grou
   done <- at_call(
     "crossfit",
     corpus = frame_to_python(corpus, blank = setdiff(names(corpus), needed)), gold = codings_to_python(gold),
-    codebook = codebook, variable = variable, folds = folds, group = group, base = base, seed = seed,
-    out = as_path(path), precision = match.arg(precision), ...
+    codebook = codebook, variable = variable, folds = folds, group = group, uncoded = match.arg(uncoded), base = base,
+    seed = seed, out = as_path(path), precision = match.arg(precision), ...
   )
   done$data <- order_ordinal(with_own_columns(done$data, corpus), codebook)
   done

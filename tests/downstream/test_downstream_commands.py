@@ -82,12 +82,20 @@ def test_crossfit_writes_what_the_others_read(run, topics, gold, book, tiny_base
     labels = [{"code": label.code, "name": label.name} for label in book().variables[0].labels]
     (tmp_path / "book.yaml").write_text(json.dumps({"variables": [{"name": "topic", "labels": labels}]}))
     words = ["--codebook", "book.yaml", "--out", "folds", "--folds", 3, "--base", tiny_base, "--method", "probe"]
-    said = run("crossfit", "texts.csv", "gold.csv", *words, "--write", "data.dta", "--group", "doc")
-    assert "Written: data.dta" in said
+    said = run(
+        "crossfit", "texts.csv", "gold.csv", *words, "--write", "data.dta", "--group", "doc", "--write", "data.parquet"
+    )
+    assert "Written: data.dta, data.parquet" in said
     record = json.loads((tmp_path / "data.dta.record.json").read_text())
     assert record["what"] == "annotune crossfit"
     assert set(record["inputs"]) == {"texts.csv", "gold.csv"}
     assert "Farming dsl" in run("prevalence", "data.dta", "--methods", "count,dsl")
+    data = pl.read_parquet(tmp_path / "data.parquet")
+    assert sorted(data["fold"].unique()) == [1, 2, 3]
+    assert record["settings"]["uncoded"] == "folds"
+    run("crossfit", "texts.csv", "gold.csv", *words, "--write", "other.parquet", "--group", "doc", "--uncoded", "model")
+    other = pl.read_parquet(tmp_path / "other.parquet")
+    assert other.filter(pl.col("fold").is_not_null()).equals(data.filter("coded"))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,10 @@ def crossfit(
     text: Text = "text",
     folds: Annotated[int, typer.Option(help="How many.")] = 5,
     group: Annotated[str | None, typer.Option(help="Texts with the same value here are in one fold.")] = None,
+    uncoded: Annotated[
+        str,
+        typer.Option(help="Who codes the texts that nobody coded: a fold's model each (folds), or the model of all."),
+    ] = "folds",
     base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
     method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
     epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
@@ -59,16 +63,18 @@ def crossfit(
     coded = read_codings(list(gold), known, unit_id=unit_id, variable=variable)
     options: dict[str, Any] = {"method": method, "epochs": epochs, "device": device, "group": group, "folds": folds}
     texts = read_corpus(corpus, unit_id, text)
-    done = cross(texts, coded, known, variable=variable, base=base, seed=seed, out=out, **options)
+    options |= {"uncoded": uncoded, "base": base, "seed": seed}
+    done = cross(texts, coded, known, variable=variable, out=out, **options)
     told = {name: heading for name, heading in headings(known).items() if name in done.data.columns}
-    notes = [f"Coded by {done.model.name}; hand-coded texts by models that had not seen them ({folds} folds)."]
+    whom = "texts" if uncoded == "folds" else "hand-coded texts"
+    notes = [f"{done.model.name}: {whom} coded by models of {folds} folds that had not seen them."]
     write_table(done.data, write, codebook=known, headings=told, notes=notes)
     record = make_record(
         "annotune crossfit",
         model=done.model.card,
         inputs={path.name: file_sha256(path) for path in (corpus, *gold)},
         codebook_sha256=known.sha256,
-        settings={"folds": folds, "group": group, "unit_id": unit_id, "text": text},
+        settings={"folds": folds, "group": group, "uncoded": uncoded, "unit_id": unit_id, "text": text},
         evaluation=done.evaluation.measures.to_dicts(),
         hardware=hardware(),
     )

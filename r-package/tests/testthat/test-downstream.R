@@ -82,6 +82,12 @@ test_that("crossfit and learning curves run from R", {
   )
   expect_identical(done$data$party, data$party)
   expect_identical(sum(done$data$coded), 30L)
+  expect_setequal(done$data$fold, 1:2)
+  left <- at_crossfit(
+    data[c("id", "question", "pi", "party")], gold, at_codebook(data$topic, "topic"),
+    folds = 2, uncoded = "model", method = "probe", unit_id = "id", text = "question"
+  )
+  expect_identical(is.na(left$data$fold), !left$data$coded)
   expect_identical(predict(done$model, "A nurse.")$unit_id, "1")
   curve <- at_learning_curve(
     data, data.frame(unit_id = data$id, variable = "topic", label = as.character(data$topic)),
