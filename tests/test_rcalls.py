@@ -133,12 +133,14 @@ def test_a_call_gives_value_and_warnings():
     ]
 
 
-def test_our_errors_are_told_and_others_raised():
+def test_our_errors_are_told_and_others_raised(monkeypatch):
     sent = frame(1, unit_id={"type": "string", "values": "a"})
     error = rcalls.call("read_corpus", {"path": sent})["error"]
     assert error == {"what": "The corpus has no column 'text'.", "advice": "There are: 'unit_id'."}
-    with pytest.raises(TypeError):
-        rcalls.call("read_corpus", {"no_such_argument": 1})
+    assert "no_such_argument" in rcalls.call("read_corpus", {"path": sent, "no_such_argument": 1})["error"]["what"]
+    monkeypatch.setitem(rcalls._HERE, "write", lambda: {}["a fault of ours"])
+    with pytest.raises(KeyError):
+        rcalls.call("write", {})
 
 
 def test_warnings_of_others_are_left_to_others(monkeypatch):

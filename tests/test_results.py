@@ -32,3 +32,13 @@ def test_a_label_outside_the_codebook_is_named_in_the_gold_too():
 def test_labels_of_variables_that_the_codebook_lacks_are_nobodys_concern():
     codings = pl.concat([said("vote", "no"), said("other", "maybe")])
     assert at.attach(TEXTS, codings, codebook=BOOK)["vote"].to_list() == [None, "no"]
+
+
+def test_texts_that_the_corpus_does_not_have_are_counted():
+    codings = pl.concat([said("vote", "no"), said("vote", "yes").with_columns(unit_id=pl.lit("z"))])
+    with pytest.warns(at.AnnotuneWarning, match="1 of 2 texts of the codings are not in the corpus .* such as 'z'"):
+        assert at.attach(TEXTS, codings, codebook=BOOK)["unit_id"].to_list() == ["a", "b"]
+    with pytest.warns(at.AnnotuneWarning, match="1 of 2 texts of the gold"):
+        at.attach(TEXTS, said("vote", "no"), codebook=BOOK, gold=codings)
+    others = said("other", "no").with_columns(unit_id=pl.lit("z"))
+    at.attach(TEXTS, pl.concat([said("vote", "no"), others]), codebook=BOOK)

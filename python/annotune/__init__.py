@@ -5,7 +5,9 @@ The public names are loaded when they are first used: importing annotune does no
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
 from typing import Any
 
 __version__ = "0.1.0"
@@ -68,7 +70,20 @@ __all__ = ["__version__", *_HOME]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'annotune' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"annotune.{_HOME[name]}"), name)
+    return _public(name)
+
+
+@functools.cache
+def _public(name: str) -> Any:
+    """What is called so; a function says in a sentence where it is called with what it cannot take."""
+    from annotune.arguments import checked
+
+    found = getattr(importlib.import_module(f"annotune.{_HOME[name]}"), name)
+    if not inspect.isfunction(found):
+        return found
+    door = checked(found)
+    door.__module__, door.__qualname__ = __name__, name  # where pickle finds it again
+    return door
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,7 @@ import polars as pl
 from annotune.codebook import Codebook, Variable
 from annotune.codings import check
 from annotune.corpus import as_frame
-from annotune.errors import AnnotuneError, nearest
+from annotune.errors import AnnotuneError, nearest, warn
 
 
 def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, text: bool = False) -> pl.DataFrame:
@@ -36,6 +36,7 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
         n rows in the corpus's order: unit_id, covariates, and for a variable `topic` the columns
         `topic` (its label, `pl.Enum`), `topic_prob`, `topic_status`, `topic_p_<label>`, `topic_gold`.
         A multi-label variable has a 0/1 column `topic_<label>` for each label in place of `topic`.
+        Texts that the corpus does not have are left out, and counted in a warning.
 
     Examples
     --------
@@ -49,9 +50,12 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
     frame = as_frame(corpus)
     frame = frame if text else frame.drop("text", strict=False)
     table = check(codings)
-    coded = set(table["variable"])
+    coded, names = set(table["variable"]), [entry.name for entry in codebook.variables]
     require_room(frame, [entry for entry in codebook.variables if entry.name in coded], gold is not None)
     decided = None if gold is None else check(gold)
+    for called, some in (("codings", table), ("gold", decided)):
+        if some is not None:
+            _tell_strangers(frame, some.filter(pl.col("variable").is_in(names)), called)
     for entry in codebook.variables:
         _require_known(table, entry, "codings")
         if decided is not None:
@@ -63,6 +67,15 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
             if decided is not None:
                 frame = _gold_beside(frame, decided.filter(pl.col("variable") == entry.name), entry)
     return frame
+
+
+def _tell_strangers(corpus: pl.DataFrame, codings: pl.DataFrame, called: str) -> None:
+    """Say how many units of the codings are lost, because the corpus does not have them."""
+    units = codings["unit_id"].unique(maintain_order=True)
+    strange = units.filter(~units.is_in(corpus["unit_id"].implode()))
+    if len(strange):
+        of = f"{len(strange):,} of {len(units):,} texts of the {called}"
+        warn(f"{of} are not in the corpus and are left out, such as {strange[0]!r}.")
 
 
 def require_room(corpus: pl.DataFrame, variables: Sequence[Variable], gold: bool) -> None:

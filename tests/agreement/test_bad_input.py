@@ -235,7 +235,8 @@ def one(*_):
         (lambda a, b: a - b, "The custom distance fails on the labels"),
         (lambda a: 0.0, "The custom distance fails on the labels"),
         (one, "it must be 0 from a label to itself"),
-        (3, "There is no level 3"),
+        (3, "cannot be 3"),
+        ("nomnial", "There is no level 'nomnial'"),
     ],
 )
 def test_distances_that_are_none(codings_of, distance, sentence):

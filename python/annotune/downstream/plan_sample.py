@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from annotune.corpus import require_columns
-from annotune.downstream import roles
 from annotune.downstream.formulas import parse
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.matrices import design
@@ -285,12 +284,11 @@ def _require_sound(found: Labelled, total: int, target: float | None, n: int | N
         raise AnnotuneError(f"A corpus of {total:,} texts needs no plan.", "Code all of them by hand.")
     if n_boot < 1:
         raise AnnotuneError(f"There cannot be {n_boot} replicates.", "Give at least 1, such as 1000.")
-    if target is not None and not (roles.is_number(target) and 0 < target < np.inf):
+    if target is not None and not 0 < target < np.inf:
         raise AnnotuneError(f"The standard error {target!r} cannot be reached.", "Give one above 0, such as 0.01.")
-    if n is not None and not (roles.is_number(n) and FEWEST <= n <= total and n == int(n)):
-        shown = f"{n:,}" if roles.is_number(n) else repr(n)
+    if n is not None and not FEWEST <= n <= total:
         raise AnnotuneError(
-            f"{shown} of {total:,} texts cannot be planned for.", f"Give a whole number from {FEWEST} to {total:,}."
+            f"{n:,} of {total:,} texts cannot be planned for.", f"Give a whole number from {FEWEST} to {total:,}."
         )
     wrong = int((found.gold != found.predicted).fill_null(False).sum())
     if wrong < FEWEST_WRONG:

@@ -53,26 +53,10 @@ def require_sound(options: Options) -> None:
         given = getattr(options, name)
         if given not in choices:
             raise AnnotuneError(f"There is no {name} {given!r}.", nearest(str(given), choices))
-    for name in ("cluster", "weights", "coded", "fold"):
-        if not isinstance(getattr(options, name), (str, type(None))):
-            raise AnnotuneError(f"{name}={getattr(options, name)!r} is not the name of a column.", "Give one name.")
-    _require_pairs(options)
-    if not roles.is_number(options.level) or not 0 < options.level < 1:
+    if not 0 < options.level < 1:
         raise AnnotuneError(f"The level {options.level} is not between 0 and 1.", "Such as 0.95.")
-    share = roles.is_number(options.power) and 0 <= options.power <= 1
-    if options.power is not None and not (options.method == "ppi" and share):
+    if options.power is not None and not (options.method == "ppi" and 0 <= options.power <= 1):
         raise AnnotuneError("power is the lambda of PPI, from 0 to 1.", "Give it with method='ppi', or leave it out.")
-
-
-def _require_pairs(options: Options) -> None:
-    if not isinstance(options.gold, (str, Mapping, type(None))):
-        raise AnnotuneError(f"gold={options.gold!r} names no column.", "Such as 'anna', or {'topic': 'anna'}.")
-    pairs = isinstance(options.predicted, Mapping) and all(
-        isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in options.predicted.values()
-    )
-    if not pairs:
-        what = f"predicted={options.predicted!r} does not name two columns for each variable."
-        raise AnnotuneError(what, "Such as {'topic': ('anna', 'machine')}: hand codings, predictions.")
 
 
 def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:

@@ -11,7 +11,6 @@ import polars as pl
 from scipy.stats import norm
 
 from annotune.corpus import require_columns, unique_names
-from annotune.downstream import roles
 from annotune.downstream.estimate import Fit, Sample, dsl, hand_coded, naive, ppi
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.models import LINEAR
@@ -102,9 +101,9 @@ def prevalence(
     {'count': 0.2, 'dsl': 0.3}
     """
     wanted = _methods(methods)
-    if not (roles.is_number(level) and 0 < level < 1):
+    if not 0 < level < 1:
         raise AnnotuneError(f"An interval cannot have the level {level!r}.", "Give a share such as 0.95.")
-    if not isinstance(n_boot, int) or n_boot < 0:
+    if n_boot < 0:
         raise AnnotuneError(f"There cannot be {n_boot!r} replicates.", "Give 0 for no bootstrap, or such as 200.")
     found, keys = _grouped(labelled(data, variable, gold=gold, predicted=predicted, pi=pi), by, time, every)
     if found.ratio is None and set(wanted) & set(DESIGNED):

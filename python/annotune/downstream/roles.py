@@ -139,9 +139,6 @@ def ratios(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None) -> np
 def _chances(frame: pl.DataFrame, pi: str | float | None) -> np.ndarray:
     if is_number(pi):
         return np.full(len(frame), float(pi))
-    if pi is not None and not isinstance(pi, str):
-        what = f"pi is a {type(pi).__name__}, neither the name of a column nor a number."
-        raise AnnotuneError(what, "Put each text's probability into a column, and name that.")
     name = pi if isinstance(pi, str) else "pi"
     if name not in frame.columns:
         what = "The probability with which texts were drawn for hand coding is not known."
