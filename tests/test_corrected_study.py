@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 import annotune as at
 import annotune.study.corrected
 import annotune.study.run
+from annotune.classifier import Classifier
 from annotune.record import file_sha256
 
 N, CODED = 700, 280
@@ -57,6 +60,49 @@ def test_every_text_is_coded_by_a_fold_that_left_it_out(ran) -> None:
     assert abs(shares[0] - shares[1]) < 20  # but for questions that equal a coded one
     assert data["topic_coded"].sum() == data["topic_gold"].count() == CODED
     assert data["topic_pi"].unique().to_list() == [CODED / N]
+
+
+@pytest.fixture
+def copied(ran, tmp_path) -> Path:
+    """The study as it was run, in a folder of its own."""
+    return Path(shutil.copytree(ran[0].parent, tmp_path / "study")) / ran[0].name
+
+
+def test_the_model_of_all_coded_texts_may_code_the_others(ran, copied) -> None:
+    told = copied.read_text(encoding="utf-8").replace("  write: [regression", "  uncoded: model\n  write: [regression")
+    copied.write_text(told, encoding="utf-8")
+    data = at.run(copied).data
+    assert (data["topic_fold"].is_not_null() >= data["topic_coded"]).all()
+    assert data["topic_fold"].null_count() > (N - CODED) / 2
+    same = ["unit_id", "topic", "topic_p_Health", "topic_fold"]
+    coded = pl.col("topic_coded")
+    assert_frame_equal(data.filter(coded).select(same), ran[1].data.filter(coded).select(same))
+
+
+def test_a_study_that_was_stopped_while_a_fold_coded_ends_the_same(ran, copied, monkeypatch) -> None:
+    shutil.rmtree(copied.parent / "annotune-work")
+    real, asked = Classifier.classify, []
+
+    def stop_at_the_second(model, share, **options):
+        asked.append(share)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return real(model, share, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "classify", stop_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            at.run(copied)
+    assert_frame_equal(at.run(copied).data, ran[1].data)
+
+
+def test_a_study_whose_folds_were_thrown_away_says_what_to_do(copied) -> None:
+    work = copied.parent / "annotune-work" / "topic"
+    shutil.rmtree(work / "folds")
+    assert at.run(copied).done["classify topic"] == "up to date"
+    (work / "codings.parquet").unlink()
+    with pytest.raises(at.AnnotuneError, match=r"no longer holds what the folds' models coded.*--again"):
+        at.run(copied)
 
 
 def test_r_runs_the_script_and_finds_the_same_to_1e_8(ran) -> None:
