@@ -10,8 +10,16 @@ import pytest
 from annotune import cli
 
 READ = {"corpus", "gold", "codebook", "codings", "data", "truth", "predicted", "held_out", "model", "costs", "texts"}
-WRITTEN = {"write", "out", "paths", "plot"}
-FOLDERS = {("tune", "out"), ("curve", "out"), ("crossfit", "out"), ("export", "out"), ("demo", "out")}
+READ |= {"record"}
+WRITTEN = {"write", "out", "paths", "plot", "predictions"}
+FOLDERS = {
+    ("tune", "out"),
+    ("curve", "out"),
+    ("crossfit", "out"),
+    ("export", "out"),
+    ("demo", "out"),
+    ("evaluate", "out"),
+}
 SETTINGS = {"study"}  # a study file names its own inputs and outputs
 
 
@@ -104,7 +112,7 @@ def test_a_place_that_cannot_be_is_said_at_once(refused, tmp_path, verb, output)
 def test_a_format_that_there_is_not_is_said_at_once(refused, tmp_path, verb, output):
     said = refused(verb, output, tmp_path / "result.nonsense")
     assert "nonsense" in said
-    assert ".csv" in said or ".png" in said
+    assert ".csv" in said or ".png" in said or ".html" in said
 
 
 def test_a_folder_is_not_replaced_with_what_lies_in_it(refused, tmp_path):

@@ -16,7 +16,8 @@ _HOME = {
     "load": "classifier",
     "Classifier": "classifier",
     "Evaluation": "evaluation",
-    "evaluate": "evaluation",
+    "evaluate": "cross_validation",
+    "CrossValidation": "cross_validation",
     "tune": "tuner",
     "zero_shot": "zeroshot",
     "calibration": "evidence.calibrated",
@@ -60,6 +61,7 @@ _HOME = {
     "error_model": "downstream.error_model",
     "plan_sample": "downstream.plan_sample",
     "write": "export.write",
+    "report": "reporting.report",
     "to_r": "rbridge",
     "from_r": "rbridge",
 }

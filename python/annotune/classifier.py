@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from annotune.tuning.encoder import Network
 
 CARD, HEAD, BACKBONE = "annotune.json", "head.safetensors", "backbone"
+HELD_OUT, GOLD = "held_out.parquet", "held_out_gold.parquet"
 TEXTS_AT_ONCE = 20_000
 # Texts of nobody's corpus, whose probabilities are stored with a model and computed again when it is loaded.
 CHECK_TEXTS = (
@@ -52,6 +53,8 @@ class Classifier:
         Agreement with held-out gold beside the baselines; None when nothing was held out.
     held_out
         The predictions behind that evaluation: a table of codings for texts it was not tuned on.
+    gold
+        The hand codings of the same texts.
     """
 
     model: Any  # an Encoder, or a Speaker where it was tuned to say the label
@@ -61,6 +64,7 @@ class Classifier:
     card: dict[str, Any]
     evaluation: Evaluation | None = field(default=None, repr=False)
     held_out: pl.DataFrame | None = field(default=None, repr=False)
+    gold: pl.DataFrame | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -264,8 +268,9 @@ class Classifier:
         if self.evaluation is not None:
             for part in ("measures", "labels", "confusion"):
                 getattr(self.evaluation, part).write_parquet(folder / f"evaluation_{part}.parquet")
-        if self.held_out is not None:
-            self.held_out.write_parquet(folder / "held_out.parquet")
+        for name, codings in ((HELD_OUT, self.held_out), (GOLD, self.gold)):
+            if codings is not None:
+                codings.write_parquet(folder / name)
 
 
 def require_free(folder: Path) -> None:
@@ -304,8 +309,8 @@ def load(path: str | Path, device: str = "auto") -> Classifier:
     else:
         model = build(backbone, len(labels))
         _load_head(model, folder / HEAD)
-    evaluation, held_out = _saved_evaluation(folder), _saved(folder / "held_out.parquet")
-    loaded = Classifier(model, tokenizer, variable, labels, card, evaluation, held_out)
+    evaluation, held_out, gold = _saved_evaluation(folder), _saved(folder / HELD_OUT), _saved(folder / GOLD)
+    loaded = Classifier(model, tokenizer, variable, labels, card, evaluation, held_out, gold)
     _require_same(loaded, check, folder)
     return loaded
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from annotune import __version__
-from annotune.commands import agreement, coding, decoders, downstream, evidence, output, study
+from annotune.commands import agreement, coding, decoders, downstream, evidence, output, report, study
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
 
@@ -33,6 +33,7 @@ VERBS = (
     decoders.zero_shot,
     decoders.export,
     output.write,
+    report.report,
     downstream.crossfit,
     downstream.correct,
     downstream.dsl_columns,

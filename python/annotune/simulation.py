@@ -209,6 +209,7 @@ gold: {rule: adjudicated, coder: carla}
 tune: {variable: topic, base: minilm, seed: 1}
 classify: {}
 write: [results.dta, results.rds, results.parquet, results.csv]
+report: report.html
 """
 CORRECT = """\
 sample: simple                                  # the coded questions were drawn at random from all

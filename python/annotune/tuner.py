@@ -20,6 +20,7 @@ from annotune.baselines import no_information, tf_idf
 from annotune.classifier import Classifier, held_as, model_sha256
 from annotune.codebook import Codebook
 from annotune.coded import Coded, join
+from annotune.codings import SCHEMA, check
 from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.evaluation import NO_INFORMATION, TF_IDF, Evaluation, tabulate
@@ -84,7 +85,7 @@ def tune(
         that has not seen it, the figures are over all of them, and the model handed out is tuned on
         all coded texts.
     group
-        A column of the corpus: texts with the same value stay in one part.
+        A column of the corpus: texts with the same value stay in one part, and are resampled together for intervals.
     keep
         For cross-validation: a folder where each finished fold is kept, so that a run that was stopped goes on
         from there. Folds of other texts, codings or settings are not used.
@@ -101,7 +102,8 @@ def tune(
     -------
     Classifier
         With `.evaluation` (the model, the probe, TF-IDF and the most frequent label on the same
-        held-out units) and `.held_out`, the predictions behind it; after cross-validation with the column `fold`.
+        held-out units), `.held_out`, the predictions behind it (after cross-validation with the column `fold`), and
+        `.gold`, what people said about the same texts.
 
     Raises
     ------
@@ -127,7 +129,10 @@ def tune(
     model = Classifier(fitted.model, work.tokenizer, codebook.variable(entry.name), tuple(entry.names), card)
     if not len(held.places):
         return model
-    return replace(model, evaluation=_evaluate(model, held, work, n_boot), held_out=_held_out(model, held, work))
+    said = _held_out(model, held, work)
+    return replace(
+        model, evaluation=_evaluate(model, held, work, n_boot), held_out=said, gold=_gold_of(said, gold, entry.name)
+    )
 
 
 @dataclass(frozen=True)
@@ -367,7 +372,8 @@ def _evaluate(model: Classifier, held: Held, work: Work, n_boot: int) -> Evaluat
     everyone = np.ones(len(held.places), dtype=bool)
     answers = {model.name: decided(work, held), **held.answers}
     given = {name: (answer, everyone) for name, answer in answers.items()}
-    return tabulate(work.examples.targets[held.places], given, work.coded.variable, None, n_boot, work.settings.seed)
+    targets, clusters = work.examples.targets[held.places], work.cases.groups[held.places] if work.cases.large else None
+    return tabulate(targets, given, work.coded.variable, clusters, n_boot, work.settings.seed)
 
 
 def _held_out(model: Classifier, held: Held, work: Work) -> pl.DataFrame:
@@ -377,6 +383,13 @@ def _held_out(model: Classifier, held: Held, work: Work) -> pl.DataFrame:
         return codings
     folds = pl.DataFrame({"unit_id": units, "fold": held.folds})
     return codings.join(folds, on="unit_id", how="left", maintain_order="left")
+
+
+def _gold_of(said: pl.DataFrame, gold: Any, variable: str) -> pl.DataFrame:
+    """What people said about the texts of these predictions, in their order."""
+    rows = check(gold).filter((pl.col("variable") == variable) & pl.col("status").is_in(["ok", "none"])).select(*SCHEMA)
+    units = said.select("unit_id").unique(maintain_order=True)
+    return units.join(rows, on="unit_id", how="inner", maintain_order="left_right").select(*SCHEMA)
 
 
 def _here(work: Work) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def screen(found: pl.DataFrame) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    shown, header = _cells(found)
+    shown, header = cells(found)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for place, name in enumerate(header):
         table.add_column(Text(name), no_wrap=True, justify="right" if place >= len(header) - NUMBERS else "left")
@@ -129,7 +129,7 @@ def screen(found: pl.DataFrame) -> Table:
 
 def tex(found: pl.DataFrame) -> str:
     """The table as LaTeX, for the package booktabs."""
-    shown, header = _cells(found)
+    shown, header = cells(found)
     lines = [" & ".join(escaped(cell) for cell in row) + r" \\" for row in shown]
     head = " & ".join(escaped(cell) for cell in header) + r" \\"
     below = [f"% {said}" for said in found["note"].drop_nulls().unique(maintain_order=True)] if "note" in found else []
@@ -162,8 +162,8 @@ def _some(rows: list[str]) -> str:
     return "; ".join(rows[:MOST_NAMED]) + (f"; and {rest:,} more" if rest > 0 else "")
 
 
-def _cells(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
-    """Cells as text, without the columns that are empty throughout."""
+def cells(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
+    """Rows of text and their header, without the columns that are empty throughout; the last four hold numbers."""
     if "covariate" in found.columns and "metric" not in found.columns:
         return _terms(found)
     groups = [name for name in found.columns if name not in SCHEMA]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from annotune.commands.options import Id, OfVariable, Text, require_outputs, share_or_values
+from annotune.commands.report import PAGES, pages
 from annotune.commands.screen import console, save, say, show
 from annotune.errors import AnnotuneError
 
@@ -53,7 +54,7 @@ def curve(
     from annotune.evidence.curve_plot import plot_learning_curve
     from annotune.export.files import require_folder
 
-    require_outputs(write, corpus, gold, codebook, plot=plot)
+    require_outputs(write, corpus, gold, codebook, plot=plot, more=PAGES)
     require_folder(out)
     known = read_codebook(codebook)
     part = share_or_values(test)
@@ -77,7 +78,7 @@ def curve(
     show(about, f"{found.measure} on {found.table['n_units'][0]:,} other texts", FLOATS)
     if found.fits:
         console.print(found.in_words(more), markup=False)
-    save(found.table, write)
+    save(found.table, pages(write, curve=found))
     if plot:
         plot_learning_curve(found, plot)
 
@@ -109,7 +110,7 @@ def compare(
     from annotune.evidence.comparison import compare as compare_coders
     from annotune.tables import read_table
 
-    require_outputs(write, codings, gold, codebook, corpus, costs)
+    require_outputs(write, codings, gold, codebook, corpus, costs, more=PAGES)
     known = read_codebook(codebook) if codebook else None
     options: dict[str, Any] = {"unit_id": unit_id, "variable": variable}
     found = compare_coders(
@@ -128,7 +129,7 @@ def compare(
     show(found.table(), "Every text counts; what was left out is wrong", FLOATS)
     for sentence in found.in_words(measure):
         console.print(sentence, markup=False)
-    save(found.measures, write)
+    save(found.measures, pages(write, compare=found))
 
 
 def calibration(

@@ -30,7 +30,9 @@ def write(found: Estimates, path: Path, title: str, notes: Sequence[str]) -> Non
     suffix = path.suffix.lower()
     table = _table(found, title, notes, suffix == ".tex")
     if suffix == ".docx":
-        path.write_bytes(_dated(table))
+        made = io.BytesIO()
+        table.make(type="docx").save(made)
+        path.write_bytes(undated(made))
     else:
         path.write_text(_tex(table) if suffix == ".tex" else _html(table), encoding="utf-8")
 
@@ -97,10 +99,9 @@ def _html(table: Any) -> str:
     return f'<!DOCTYPE html>\n<html lang="en">{head}\n<body>\n{named}\n</body></html>\n'
 
 
-def _dated(table: Any) -> bytes:
-    """The Word document, its parts without the time at which they were written."""
-    made, out = io.BytesIO(), io.BytesIO()
-    table.make(type="docx").save(made)
+def undated(made: io.BytesIO) -> bytes:
+    """A Word document, its parts without the time at which they were written."""
+    out = io.BytesIO()
     with zipfile.ZipFile(made) as before, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as after:
         for part in before.infolist():
             after.writestr(zipfile.ZipInfo(part.filename, LONG_AGO), before.read(part), zipfile.ZIP_DEFLATED)

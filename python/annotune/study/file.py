@@ -16,6 +16,7 @@ from annotune.export.regression_table import SUFFIXES as TABLES
 from annotune.export.regression_table import require_library
 from annotune.export.scripts import Regression
 from annotune.export.write import require_writer
+from annotune.reporting.files import writer_for
 from annotune.tuning.settings import Settings
 
 WORK = "annotune-work"  # beside the study file: models, codings and what each step rested on
@@ -136,6 +137,24 @@ class CorrectPart(_Part):
         return [str(path.with_name(f"{path.stem}_{number}{path.suffix}")) for path in map(Path, self.write)]
 
 
+class ReportPart(_Part):
+    """Where the report goes, what it is called, and the covariates it shows errors by (see `report`)."""
+
+    path: str
+    by: tuple[str, ...] | None = None
+    title: str | None = None
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _alone(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
+
+    @pydantic.field_validator("by", mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+
 class Study(_Part):
     """A study file's content; see docs/study.md for every key."""
 
@@ -150,6 +169,7 @@ class Study(_Part):
     regressions: tuple[str, ...] | None = None
     sample: SamplePart | None = None
     correct: CorrectPart | None = None
+    report: ReportPart | None = None
 
     @pydantic.field_validator("codings", mode="before")
     @classmethod
@@ -182,7 +202,7 @@ class Study(_Part):
 
     @property
     def outputs(self) -> list[str]:
-        """Every file that is written, but for records and scripts."""
+        """Every file with results, which are all but records, scripts and the report."""
         numbers = range(1, 1 + len(self.correct.formulas)) if self.correct else ()
         return [*self.write, *(name for number in numbers for name in self.correct.targets(number))]  # type: ignore[union-attr]
 
@@ -218,8 +238,11 @@ def read_study(path: Path) -> StudyFile:
         _require_correctable(path, plan, plan.correct)
     elif plan.sample is not None:
         raise AnnotuneError(f"{path}: sample: nothing is corrected.", "Add correct: and formulas, or leave it out.")
+    report = [plan.report.path] if plan.report else []
+    for name in report:
+        writer_for(Path(name))
     require_writable(
-        [path.parent / name for name in (*plan.outputs, *plan.scripts)],
+        [path.parent / name for name in (*plan.outputs, *plan.scripts, *report)],
         [path, *(path.parent / name for name in (plan.codebook, plan.corpus.path, *plan.codings.paths))],
     )
     return StudyFile(path, plan)

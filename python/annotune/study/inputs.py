@@ -11,6 +11,7 @@ import polars as pl
 from annotune.codebook import Codebook, read_codebook
 from annotune.codings import SCHEMA, read_codings, resolve
 from annotune.corpus import read_corpus
+from annotune.corpus import require_columns as require_columns_of_corpus
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.export.scripts import Regression, require_columns
 from annotune.export.sheet import describe
@@ -31,8 +32,8 @@ class Inputs:
         The fingerprint of every file that is read.
     codebook, corpus
         As their files say.
-    reliability
-        Agreement of the coders.
+    codings, reliability
+        What the coders said whose agreement is reported, and that agreement.
     gold
         One answer a coded unit.
     variables
@@ -42,6 +43,7 @@ class Inputs:
     files: Mapping[str, str]
     codebook: Codebook
     corpus: pl.DataFrame
+    codings: pl.DataFrame
     reliability: pl.DataFrame
     gold: pl.DataFrame
     variables: tuple[str, ...]
@@ -56,8 +58,9 @@ def read_inputs(file: StudyFile, say: Callable[[str], None]) -> Inputs:
     say("Reading the codings")
     codings = _codings(file, codebook)
     say("Comparing the coders")
-    reliability, gold = _reliability(file, codings, codebook), _gold(file, codings, codebook)
-    read = Inputs(files, codebook, corpus, reliability, gold, _variables(file, codings, codebook))
+    compared, gold = _compared(file, codings), _gold(file, codings, codebook)
+    agreement = _reliability(file, compared, codebook)
+    read = Inputs(files, codebook, corpus, compared, agreement, gold, _variables(file, codings, codebook))
     _require_formulas(file, read)
     return read
 
@@ -108,18 +111,22 @@ def _keep(codings: pl.DataFrame, column: str, values: list[str]) -> pl.DataFrame
     return kept
 
 
+def _compared(file: StudyFile, codings: pl.DataFrame) -> pl.DataFrame:
+    """What those coders said whose agreement is reported."""
+    coders = file.study.reliability.coders
+    if coders is None:
+        return codings
+    known = codings["coder"].unique().to_list()
+    for name in coders:
+        if name not in known:
+            raise AnnotuneError(f"{file.path}: reliability: there is no coder {name!r}.", nearest(name, known))
+    return codings.filter(pl.col("coder").is_in(coders))
+
+
 def _reliability(file: StudyFile, codings: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
     from annotune.agreement.reliability import reliability
 
-    part = file.study.reliability
-    if part.coders is not None:
-        known = codings["coder"].unique().to_list()
-        for name in part.coders:
-            if name not in known:
-                raise AnnotuneError(f"{file.path}: reliability: there is no coder {name!r}.", nearest(name, known))
-        codings = codings.filter(pl.col("coder").is_in(part.coders))
-    options = part.model_dump(exclude={"coders"})
-    return reliability(codings, codebook=codebook, **options)
+    return reliability(codings, codebook=codebook, **file.study.reliability.model_dump(exclude={"coders"}))
 
 
 def _gold(file: StudyFile, codings: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
@@ -144,6 +151,8 @@ def _require_formulas(file: StudyFile, read: Inputs) -> None:
     study, codebook = file.study, read.codebook
     variables = [codebook.variable(name) for name in read.variables]
     require_room(read.corpus, variables, gold=True)
+    if study.report:
+        require_columns_of_corpus(read.corpus, study.report.by or (), "The corpus")
     table = blank(read.corpus, variables)
     if study.correct and study.sample:
         require_formulas(study.correct, table, codebook, read.variables)

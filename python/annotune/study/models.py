@@ -35,9 +35,9 @@ class Steps:
     say: Callable[[str], None]
     done: dict[str, str] = field(default_factory=dict)
 
-    def once(self, step: str, basis: str, target: Path, make: Callable[[], None]) -> None:
-        """Do a step unless its outcome is there and rests on the same basis."""
-        marker = target.parent / f".{target.name}.basis"
+    def once(self, step: str, basis: str, target: Path, make: Callable[[], None], marker: Path | None = None) -> None:
+        """Do a step unless its outcome is there and rests on the same basis, kept in `marker` or a file beside it."""
+        marker = marker or target.parent / f".{target.name}.basis"
         if not self.again and target.exists() and marker.exists() and marker.read_text(encoding="utf-8") == basis:
             self.done[step] = "up to date"
             return

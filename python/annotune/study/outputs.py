@@ -30,7 +30,7 @@ def write_outputs(
         assert file.study.correct is not None
         write(correction, [file.beside(name) for name in file.study.correct.targets(number)])
     targets = tuple(map(file.beside, file.study.outputs))
-    record = _record(file, read, models, outcome)
+    record = study_record(file, read, models, outcome)
     for target in targets:
         write_record({**record, "output": {"file": target.name, "sha256": file_sha256(target)}}, target)
     return targets, changes
@@ -52,7 +52,8 @@ def _write_data(file: StudyFile, read: Inputs, models: Mapping[str, Classifier],
     )
 
 
-def _record(file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> dict[str, Any]:
+def study_record(file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> dict[str, Any]:
+    """What was run, on what, with what, and what came of it."""
     from annotune.runtime import hardware
 
     evaluations = {name: model.evaluation for name, model in models.items() if model.evaluation is not None}

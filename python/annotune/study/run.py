@@ -18,6 +18,7 @@ from annotune.study.file import Study, read_study
 from annotune.study.inputs import Inputs, read_inputs
 from annotune.study.models import Steps, classified, tuned
 from annotune.study.outputs import write_outputs
+from annotune.study.reported import reported
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     outcome = _corrected(file.study, read, data, codings, models, steps.say)
     steps.say("Writing")
     files, changes = write_outputs(file, read, models, outcome)
+    files += reported(file, read, models, outcome, steps)
     return Results(
         reliability=read.reliability,
         gold=read.gold,

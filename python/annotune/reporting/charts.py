@@ -1,0 +1,128 @@
+"""Figures that only the report draws: estimates with intervals one below the other, and confusions of many labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from annotune.pictures import COLOURS, INK, PALE, new_figure
+from annotune.reporting.page import count
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_SIGNS = 44  # of a name beside a row
+WIDTH = 7.4  # inches, which is as wide as a page of paper allows
+SERIES = ((INK, "o"), (COLOURS[1], "s"), (COLOURS[2], "^"), (COLOURS[4], "D"))
+ASIDE = (COLOURS[3], "D")
+
+
+@dataclass(frozen=True)
+class Point:
+    """An estimate with its interval. `series` None stands aside, in grey; `group` is a heading above the rows."""
+
+    name: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    series: str | None = None
+    group: str | None = None
+
+
+def forest(points: Sequence[Point], label: str, bounds: tuple[float, float] | None = None, at: Any = None) -> Figure:
+    """A row for each name, from above, the series beside each other; `at` draws a line that the rows are held against.
+
+    Parameters
+    ----------
+    label
+        What the horizontal axis says.
+    bounds
+        Of the axis; by default as far as the intervals reach.
+    """
+    series = list(dict.fromkeys(point.series for point in points if point.series is not None))
+    styles = dict(zip(series, SERIES, strict=False))
+    places: dict[tuple[str | None, str], float] = {}
+    ticks: list[tuple[float, str, bool]] = []
+    y = 0.0
+    for group, name in dict.fromkeys((point.group, point.name) for point in points):
+        if group is not None and group not in {known for known, _ in places}:
+            ticks.append((y, group, True))
+            y += 1
+        places[group, name] = y
+        ticks.append((y, name, False))
+        y += 1 if len(series) < 2 else 0.6 + 0.25 * len(series)
+    figure, axes = new_figure(WIDTH, 0.75 + 0.29 * y)
+    for point in points:
+        colour, marker = ASIDE if point.series is None else styles.get(point.series, ASIDE)
+        aside = 0.0 if len(series) < 2 else 0.25 * (series.index(point.series or series[0]) - (len(series) - 1) / 2)
+        place = places[point.group, point.name] + aside
+        if point.estimate is None:
+            continue
+        if point.low is not None and point.high is not None:
+            axes.plot([point.low, point.high], [place, place], color=colour, linewidth=1.8, solid_capstyle="butt")
+        axes.plot(point.estimate, place, marker, color=colour, markersize=5.5, clip_on=False, zorder=3)
+    _rule(axes, ticks, y, label, bounds, at)
+    if len(series) > 1:
+        handles = [axes.plot([], [], styles[name][1], color=styles[name][0], label=name)[0] for name in series]
+        figure.legend(handles=handles, loc="outside upper left", ncols=len(series), frameon=False, fontsize=9)
+    return figure
+
+
+def _rule(axes: Any, ticks: list[tuple[float, str, bool]], end: float, label: str, bounds: Any, at: Any) -> None:
+    """Names at the left, a grid behind, and the line."""
+    axes.set_yticks([y for y, _, _ in ticks], [short(name) for _, name, _ in ticks])
+    for text, (_, _, heading) in zip(axes.get_yticklabels(), ticks, strict=True):
+        text.set_fontweight("bold" if heading else "normal")
+    axes.set_ylim(end - 0.4, -0.6)
+    if bounds is not None:
+        axes.set_xlim(*bounds)
+    if at is not None:
+        axes.axvline(at, color=COLOURS[3], linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    axes.set_xlabel(label)
+    axes.grid(axis="x", color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+
+
+def short(name: str, most: int = MOST_SIGNS) -> str:
+    """A name that has room beside a figure.
+
+    >>> short("a very long name indeed", 10)
+    'a very lo…'
+    """
+    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
+
+
+def confusion_map(shares: np.ndarray, counts: np.ndarray) -> Figure:
+    """Many labels by their numbers: how dark a cell is says which share of a label's texts was coded as what.
+
+    Parameters
+    ----------
+    shares, counts
+        Shape (labels, labels): a row for each true label.
+    """
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    k = len(counts)
+    figure, axes = new_figure(WIDTH, WIDTH * 0.93)
+    cells = np.argwhere(counts > 0)
+    squares = [Rectangle((x + 0.5, y + 0.5), 1, 1) for y, x in cells]
+    drawing = PatchCollection(squares, cmap="Blues", linewidth=0)
+    drawing.set_array(0.18 + 0.82 * np.sqrt([shares[y, x] for y, x in cells]))  # a single text can still be seen
+    drawing.set_clim(0, 1)
+    axes.add_collection(drawing)
+    marks = [1, *range(5, k + 1, 5)]
+    axes.set(xlim=(0.5, k + 0.5), ylim=(k + 0.5, 0.5), aspect="equal")
+    axes.set_xticks(marks, [count(mark) for mark in marks], fontsize=8)
+    axes.set_yticks(marks, [count(mark) for mark in marks], fontsize=8)
+    axes.tick_params(length=2, top=True, labeltop=True)
+    axes.grid(color=PALE, linewidth=0.4)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("label given by the model, by its number in the table")
+    axes.set_ylabel("label given by people")
+    return figure

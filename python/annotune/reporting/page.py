@@ -1,0 +1,143 @@
+"""What a report consists of, whatever it is written as: sections of sentences, tables and figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # no sign of any script, refused by XML
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it is printed: every cell is text.
+
+    Attributes
+    ----------
+    caption
+        What it shows, in a sentence.
+    header
+        A name for each column.
+    rows
+        As many cells each.
+    words
+        How many columns, from the left, hold words; the others hold numbers.
+    notes
+        What a reader has to know, below it.
+    shades
+        For each row a share from 0 to 1 for each of the number columns: how dark its cell is. Empty for none.
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int = 1
+    notes: tuple[str, ...] = ()
+    shades: tuple[tuple[float, ...], ...] = ()
+
+    def shade(self, row: int, column: int) -> float:
+        """How dark a cell is."""
+        return self.shades[row][column - self.words] if self.shades and column >= self.words else 0.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture as SVG for a page of HTML, what it shows for those who do not see it, and its caption."""
+
+    svg: str
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it: sentences, tables, figures."""
+
+    title: str
+    parts: tuple[str | Table | Figure, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report.
+
+    Attributes
+    ----------
+    title
+        What it is about.
+    sections
+        In their order.
+    methods, references
+        Sentences to paste into a paper, and what they cite.
+    record
+        What was run, on what, with what: pairs of name and value under a heading each.
+    missing
+        What is not there, and how it would be.
+    """
+
+    title: str
+    sections: tuple[Section, ...]
+    methods: str = ""
+    references: tuple[str, ...] = ()
+    record: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def tables(self) -> list[Table]:
+        """All tables, in their order."""
+        return [part for section in self.sections for part in section.parts if isinstance(part, Table)]
+
+
+def plain(text: Any) -> Any:
+    """The text without signs that no page can hold; anything else as it is.
+
+    >>> plain("tab" + chr(0) + "le")
+    'table'
+    """
+    return UNPRINTABLE.sub("", text) if type(text) is str else text
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure of a table; a dash where there is none.
+
+    >>> number(0.12345), number(None)
+    ('0.123', '–')
+    """
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def interval(low: float | None, high: float | None, digits: int = 3) -> str:
+    """An interval in words, on one line; nothing where there is none.
+
+    >>> interval(0.1, 0.25, 2)
+    '0.10\\xa0to\\xa00.25'
+    """
+    return "" if low is None or high is None else f"{number(low, digits)}\u00a0to\u00a0{number(high, digits)}"
+
+
+def with_interval(row: dict[str, Any], digits: int = 3) -> str:
+    """An estimate with its interval (`estimate`, `ci_low`, `ci_high`), the interval with two digits."""
+    span = interval(row["ci_low"], row["ci_high"], 2)
+    return number(row["estimate"], digits) + (f" ({span})" if span else "")
+
+
+def p_value(p: float | None) -> str:
+    """A p-value as papers print it."""
+    return "–" if p is None else "< .001" if p < 0.001 else f"{p:.3f}"
+
+
+def count(n: int) -> str:
+    """A number of things."""
+    return f"{n:,}"
+
+
+def listed(names: Iterable[Any]) -> str:
+    """`a, b and c`.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    words: Sequence[str] = [str(name) for name in names]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + f" and {words[-1]}" if words else ""

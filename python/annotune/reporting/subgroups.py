@@ -1,0 +1,147 @@
+"""Is the model as good for some texts as for others? Agreement with people within each group of a covariate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from annotune.codebook import Codebook
+from annotune.codings import check, of_variable
+from annotune.corpus import as_frame
+from annotune.errors import AnnotuneError, nearest
+from annotune.evaluation import encode, entry_for, tabulate, with_truth
+
+FEWEST = 10  # texts of a group that something is said about
+MOST_GROUPS = 12  # that a covariate may have to be taken by itself
+MOST_SHOWN = 40
+MOST_COVARIATES = 6
+QUARTERS = 4
+SCHEMA = {
+    "covariate": pl.String,
+    "group": pl.String,
+    "measure": pl.String,
+    "estimate": pl.Float64,
+    "ci_low": pl.Float64,
+    "ci_high": pl.Float64,
+    "n_units": pl.Int64,
+    "p": pl.Float64,
+}
+
+
+def by_group(
+    predicted: pl.DataFrame,
+    gold: Any,
+    corpus: Any,
+    by: Sequence[str] | None = None,
+    variable: str | None = None,
+    codebook: Codebook | None = None,
+    *,
+    n_boot: int = 1000,
+    seed: int = 1,
+) -> pl.DataFrame:
+    """Agreement of predictions with the gold within each group of covariates.
+
+    Parameters
+    ----------
+    predicted, gold
+        Tables of codings; the predictions are for texts that the model was not tuned on.
+    corpus
+        unit_id and the covariates.
+    by
+        Columns of the corpus; numbers with more than 12 values are cut into quarters. By default up to six columns
+        with 2 to 12 values.
+
+    Returns
+    -------
+    polars.DataFrame
+        covariate, group, measure (accuracy and macro_f1; exact_set and micro_f1 for sets), estimate, ci_low, ci_high
+        (95 %: Wilson's of shares, the bootstrap's of F1), n_units, and p of the chi-squared test that the share of
+        right answers is the same in all groups (null where fewer than five right or wrong ones are expected in one).
+        Groups of fewer than 10 texts are left out.
+    """
+    truth, said = check(as_frame(gold)), check(predicted)
+    entry = entry_for(truth, said, variable, codebook)
+    truth = with_truth(of_variable(truth, entry.name), entry)
+    said = of_variable(said, entry.name)
+    units = said["unit_id"].unique(maintain_order=True).to_frame().join(truth.select("unit_id").unique(), on="unit_id")
+    units = units.sort("unit_id").join(as_frame(corpus), on="unit_id", how="inner", maintain_order="left")
+    wanted, _ = encode(truth, units["unit_id"], entry)
+    answers, answered = encode(said, units["unit_id"], entry)
+    right = (answers == wanted).all(1) & answered if wanted.ndim == 2 else (answers == wanted) & answered
+    rows: list[dict[str, Any]] = []
+    for name in _covariates(units, by):
+        place, names = _groups(units[name])
+        p = _chi_squared(right, place, len(names))
+        for i, group in enumerate(names):
+            mine = place == i
+            given = {"": (answers[mine], answered[mine])}
+            f1 = "micro_f1" if wanted.ndim == 2 else "macro_f1"
+            found = tabulate(wanted[mine], given, entry, None, n_boot, seed).measures.filter(pl.col("measure") == f1)
+            about = {"covariate": name, "group": group, "n_units": int(mine.sum()), "p": p}
+            share = "exact_set" if wanted.ndim == 2 else "accuracy"
+            rows += [{**about, "measure": share, **_share(right[mine])}, {**about, **_figures(found)}]
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _figures(found: pl.DataFrame) -> dict[str, Any]:
+    return found.select("measure", "estimate", "ci_low", "ci_high").row(0, named=True)
+
+
+def _share(right: np.ndarray) -> dict[str, float]:
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(right.sum(), len(right), method="wilson")
+    return {"estimate": float(right.mean()), "ci_low": float(low), "ci_high": float(high)}
+
+
+def _chi_squared(right: np.ndarray, place: np.ndarray, n_groups: int) -> float | None:
+    """That all groups have the same share of right answers; None where the test's approximation is poor."""
+    from scipy.stats import chi2_contingency
+
+    known = place >= 0
+    table = np.array([np.bincount(place[known & (right == side)], minlength=n_groups) for side in (False, True)])
+    if n_groups < 2 or not table.sum(1).all():
+        return None
+    found = chi2_contingency(table, correction=False)
+    return float(found.pvalue) if found.expected_freq.min() >= 5 else None
+
+
+def _covariates(frame: pl.DataFrame, by: Sequence[str] | None) -> list[str]:
+    there = [name for name in frame.columns if name not in ("unit_id", "text")]
+    for name in by or ():
+        if name not in there:
+            raise AnnotuneError(f"The corpus has no column {name!r} to show errors by.", nearest(name, there))
+    if by is not None:
+        return list(dict.fromkeys(by))
+    few = [name for name in there if 2 <= frame[name].drop_nulls().n_unique() <= MOST_GROUPS]
+    return [name for name in few if len(_groups(frame[name])[1]) > 1][:MOST_COVARIATES]
+
+
+def _groups(column: pl.Series) -> tuple[np.ndarray, list[str]]:
+    """Each unit's group (n,), -1 for none, and the groups' names, those with enough units."""
+    if column.dtype.is_numeric() and column.drop_nulls().n_unique() > MOST_GROUPS:
+        column = _quartered(column)
+    words = column.cast(pl.String)
+    sizes = pl.DataFrame({"group": words, "order": column}).drop_nulls().group_by("group").agg(
+        pl.len(), pl.col("order").first()
+    )  # fmt: skip
+    kept = sizes.filter(pl.col("len") >= FEWEST).sort("len", "group", descending=[True, False]).head(MOST_SHOWN)
+    names = kept.sort("order")["group"].to_list()
+    place = words.replace_strict({name: i for i, name in enumerate(names)}, default=-1, return_dtype=pl.Int64)
+    return place.to_numpy(), names
+
+
+def _quartered(column: pl.Series) -> pl.Series:
+    """Numbers as the quarter that they fall into, named by its smallest and largest."""
+    values = column.cast(pl.Float64).fill_nan(None)
+    edges = np.unique(np.quantile(values.drop_nulls().to_numpy(), np.arange(1, QUARTERS) / QUARTERS))
+    quarter = np.searchsorted(edges, values.fill_null(0.0).to_numpy(), side="left")
+    named = []
+    for i in range(len(edges) + 1):
+        inside = values.filter(pl.Series(quarter == i)).drop_nulls()
+        named.append(" to ".join(f"{float(end):.10g}" for end in (inside.min(), inside.max())) if len(inside) else "-")  # type: ignore[arg-type]
+    words = pl.Series(column.name, [named[i] for i in quarter], dtype=pl.Enum(list(dict.fromkeys(named))))
+    return pl.select(pl.when(values.is_not_null()).then(words)).to_series()
