@@ -81,7 +81,6 @@ def _setfit_steps(labels: list[str]) -> float:
 def trainer(given: dict[str, Any]) -> list[str]:
     """Plain fine-tuning of all weights by transformers' Trainer with its defaults, but for the epochs."""
     import numpy as np
-    from datasets import Dataset
     from transformers import (
         AutoModelForSequenceClassification,
         AutoTokenizer,
@@ -96,8 +95,12 @@ def trainer(given: dict[str, Any]) -> list[str]:
     sides = []
     for part, labels in (("train", targets), ("test", None)):
         tokens = tokenizer(given[part]["text"], truncation=True, max_length=256)
-        columns = {"input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"]}
-        sides.append(Dataset.from_dict(columns | ({} if labels is None else {"labels": labels.tolist()})))
+        rows = [
+            {name: tokens[name][i] for name in ("input_ids", "attention_mask")} for i in range(len(given[part]["text"]))
+        ]
+        if labels is not None:
+            rows = [row | {"labels": int(label)} for row, label in zip(rows, labels, strict=True)]
+        sides.append(rows)
     with TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             folder,
