@@ -3,7 +3,8 @@
     python benchmarks/accuracy.py [tasks ...] [--sizes 8,32,100,all] [--seeds 1,2,3] [--setfit PYTHON]
 
 The same base model (MiniLM), the same texts and the same fixed test part for all. Each method runs in a process of its
-own; seconds are from reading the texts to the last answer. What is finished stays in build/accuracy, so a run that was
+own; seconds are from reading the texts to the last answer. At 8 labels a class SetFit and Trainer are as they come, in
+float32; above, where one run would take an hour, they compute in bfloat16 like annotune. What is finished stays in build/accuracy, so a run that was
 stopped goes on; the table is written to docs/accuracy.md. SetFit needs an earlier transformers than ours: make an
 environment with `pip install setfit 'transformers<5'` and name its Python; without it its columns stay empty.
 The data are looked for in ../shared/data.
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
 
 HERE = Path(__file__).parent
@@ -141,10 +143,11 @@ def ahead(found: pl.DataFrame, task: str, size: str, method: str) -> str:
     if method == "annotune" or not len(both):
         return ""
     more = ours - theirs  # draws x test texts
-    variance = more.mean(0).var(ddof=1) / more.shape[1]
+    texts, draws = more.mean(0).var(ddof=1) / more.shape[1], 0.0
     if len(more) > 1:
-        variance += more.mean(1).var(ddof=1) / len(more)
-    half = 1.96 * np.sqrt(variance)
+        draws = more.mean(1).var(ddof=1) / len(more)
+    freedom = (len(more) - 1) * ((texts + draws) / draws) ** 2 if draws else np.inf  # Satterthwaite 1946
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(texts + draws)
     return f"{more.mean():+.3f} ({more.mean() - half:+.3f} to {more.mean() + half:+.3f})"
 
 
@@ -156,7 +159,7 @@ def page(found: pl.DataFrame) -> str:
         pl.len().alias("draws"), pl.col("n_train", "n_test", "accuracy", "macro_f1", "seconds").mean()
     )
     lines = [
-        "| task | labels a class | texts: coded, test | draws | method | accuracy | macro-F1 | seconds | annotune is ahead by |",
+        "| task | labels a class | texts: coded, test | draws | method | accuracy | macro-F1 | seconds | annotune more |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     rank = pl.col("method").replace_strict({name: i for i, name in enumerate(METHODS)})
