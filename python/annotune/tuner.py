@@ -85,7 +85,7 @@ def tune(
         that has not seen it, the figures are over all of them, and the model handed out is tuned on
         all coded texts.
     group
-        A column of the corpus: texts with the same value stay in one part.
+        A column of the corpus: texts with the same value stay in one part, and are resampled together for intervals.
     keep
         For cross-validation: a folder where each finished fold is kept, so that a run that was stopped goes on
         from there. Folds of other texts, codings or settings are not used.
@@ -372,7 +372,8 @@ def _evaluate(model: Classifier, held: Held, work: Work, n_boot: int) -> Evaluat
     everyone = np.ones(len(held.places), dtype=bool)
     answers = {model.name: decided(work, held), **held.answers}
     given = {name: (answer, everyone) for name, answer in answers.items()}
-    return tabulate(work.examples.targets[held.places], given, work.coded.variable, None, n_boot, work.settings.seed)
+    targets, clusters = work.examples.targets[held.places], work.cases.groups[held.places] if work.cases.large else None
+    return tabulate(targets, given, work.coded.variable, clusters, n_boot, work.settings.seed)
 
 
 def _held_out(model: Classifier, held: Held, work: Work) -> pl.DataFrame:
