@@ -17,6 +17,7 @@ from annotune.codings import SCHEMA
 from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, warn
 from annotune.record import put, versions
+from annotune.tuning.calibrate import levels
 
 if TYPE_CHECKING:
     from annotune.evaluation import Evaluation
@@ -192,8 +193,8 @@ class Classifier:
 
     @property
     def _cutoffs(self) -> Any:
-        """For label sets: the log-odds above which each label is given."""
-        return self.card.get("choices", {}).get("cutoffs") or 0.0
+        """For label sets the log-odds above which each label is given, for ordered labels where levels begin."""
+        return self.card.get("choices", {}).get("cutoffs")
 
     def as_codings(
         self, units: pl.Series, logits: np.ndarray, place: np.ndarray, cutoffs: np.ndarray | None = None
@@ -203,6 +204,7 @@ class Classifier:
         `cutoffs` (units, labels) replace the model's own.
         """
         sets = self.variable.kind == "multilabel"
+        given = self._cutoffs if cutoffs is None else cutoffs
         probabilities = np.full((len(units), len(self.labels)), np.nan)
         has_text = place >= 0
         probabilities[has_text] = (_sigmoid(logits) if sets else _softmax(logits))[place[has_text]]
@@ -220,14 +222,14 @@ class Classifier:
             pl.lit(self.name).alias("coder"),
         )
         if sets:
-            above = _sigmoid(np.asarray(self._cutoffs if cutoffs is None else cutoffs))
+            above = _sigmoid(np.asarray(0.0 if given is None else given))
             frame = self._sets(frame, probabilities, probabilities > above)
         else:
-            frame = self._single(frame, probabilities, coded)
+            frame = self._single(frame, np.where(coded[:, None], probabilities, 0), coded, given)
         return frame.select(*SCHEMA, *(f"p_{label}" for label in self.labels))
 
-    def _single(self, frame: pl.DataFrame, probabilities: np.ndarray, coded: np.ndarray) -> pl.DataFrame:
-        best = np.where(coded[:, None], probabilities, 0).argmax(1)
+    def _single(self, frame: pl.DataFrame, probabilities: np.ndarray, coded: np.ndarray, cuts: Any) -> pl.DataFrame:
+        best = probabilities.argmax(1) if cuts is None else levels(probabilities, cuts)
         labels = pl.Series(
             "label", [self.labels[i] if ok else None for i, ok in zip(best, coded, strict=True)], dtype=pl.String
         )

@@ -126,6 +126,12 @@ def macro_f1(truth: Array, predicted: Array, n_labels: int) -> float:
     return float(measures(sums.total, n_labels, sums.sets)["macro_f1"])
 
 
+def quadratic_kappa(truth: Array, predicted: Array, n_labels: int) -> float:
+    """Kappa with quadratic weights of label numbers (n,) in their order; 0 where it is not defined."""
+    sums = label_sums(truth, predicted, n_labels)
+    return float(np.nan_to_num(measures(sums.total, n_labels, sets=False, ordinal=True)["kappa_quadratic"]))
+
+
 def _by_label(sums: Array, n_labels: int, sets: bool) -> tuple[Array, Array, Array]:
     """For each label (..., labels): how often it was right, given, and true."""
     if sets:

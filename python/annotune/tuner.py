@@ -184,7 +184,8 @@ def prepare(
     n_labels = len(coded.variable.labels)
     plain = build(backbone.reader if isinstance(backbone, Speaker) else backbone, n_labels)
     embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True, fast=True)
-    examples = Examples(tokens, embeddings, coded.targets, n_labels)
+    ordered = coded.variable.kind == "ordinal" and n_labels > 2
+    examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered)
     return Work(coded, cases, examples, backbone, tokenizer, base, settings, validation)
 
 
@@ -283,7 +284,8 @@ def _cross_validate(work: Work, k: int, shelf: Shelf | None, tell: FoldTeller | 
     raw = np.concatenate([part.logits * chosen.temperature for part, chosen in zip(looked, choices, strict=True)])[
         order
     ]
-    settled = calibrate(settle(choices, len(work.examples), work.settings), raw, work.examples.targets)
+    settled = settle(choices, len(work.examples), work.settings)
+    settled = calibrate(settled, raw, work.examples.targets, work.examples.ordered)
     with within("All coded texts"):
         return refit(work.backbone, work.examples, settled, work.settings), held
 
@@ -348,7 +350,7 @@ def _look(work: Work, fitted: Fitted, rest: np.ndarray, test: np.ndarray) -> Hel
         return Held(test, np.zeros((0, work.examples.n_labels), dtype=np.float32), {})
     seen, unseen, texts = work.examples.take(rest), work.examples.take(test), np.array(work.coded.texts, dtype=object)
     answers = {
-        PROBE: decide(fitted.probe.logits(unseen.embeddings), seen.targets.ndim == 2),
+        PROBE: decide(fitted.probe.logits(unseen.embeddings), seen.targets.ndim == 2, fitted.choices.probe_cutoffs),
         TF_IDF: tf_idf(texts[rest], seen.targets, texts[test]),
         NO_INFORMATION: no_information(seen.targets, len(test)),
     }
@@ -365,7 +367,7 @@ def _cut(held: Held, choices: Choices) -> Held:
 
 def decided(work: Work, held: Held) -> np.ndarray:
     """The model's answers for the held-out texts."""
-    return decide(held.logits, work.examples.targets.ndim == 2, 0.0 if held.cutoffs is None else held.cutoffs)
+    return decide(held.logits, work.examples.targets.ndim == 2, held.cutoffs)
 
 
 def _evaluate(model: Classifier, held: Held, work: Work, n_boot: int) -> Evaluation:

@@ -15,7 +15,7 @@ from annotune.tuning import fit, loop
 from annotune.tuning.base import find_base, load_pair
 from annotune.tuning.batches import pad, tokenize
 from annotune.tuning.encoder import Encoder, add_lora, build, decide, outputs
-from annotune.tuning.loop import loss_function
+from annotune.tuning.losses import loss_function
 from annotune.tuning.memory import recompute
 from annotune.tuning.probe import Probe
 from annotune.tuning.settings import Settings

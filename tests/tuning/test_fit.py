@@ -16,7 +16,7 @@ from annotune.tuning.base import find_base, load_backbone, load_tokenizer
 from annotune.tuning.batches import tokenize
 from annotune.tuning.encoder import add_lora, build, decide, merge_lora, outputs
 from annotune.tuning.fit import Choices, Examples, fit, planned_epochs, refit, score_error, score_of, settle
-from annotune.tuning.loop import loss_function
+from annotune.tuning.losses import loss_function
 from annotune.tuning.probe import Probe
 from annotune.tuning.settings import Settings
 
@@ -69,7 +69,7 @@ def test_the_state_handed_out_is_the_best_one_and_never_worse_than_the_probe(wor
 
 def test_training_stops_when_nothing_is_gained(work, parts, monkeypatch):
     falling = iter([0.9, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0])
-    monkeypatch.setattr(fitting, "score_of", lambda logits, targets: next(falling))
+    monkeypatch.setattr(fitting, "score_of", lambda logits, targets, ordered: next(falling))
     fitted = fit(work[0], *parts, Settings(epochs=5, patience=2, class_weights="none"))
     assert fitted.choices.epochs == 0
     assert len(fitted.choices.scores) == 3  # probe and two epochs

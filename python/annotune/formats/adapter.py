@@ -35,6 +35,7 @@ LAST = "vector = vectors[torch.arange(len(texts)), mask.sum(1) - 1]  # of the la
 RECIPE = """
 import json
 
+import numpy as np
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
@@ -54,14 +55,14 @@ with torch.inference_mode():
     vectors = model(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
 {pooled}
 embedding = torch.nn.functional.normalize(vector, dim=-1)
-logits = embedding @ head["weight"].T + head["bias"]
-print([about["labels"][best] for best in logits.argmax(1)])
+logits = (embedding @ head["weight"].T + head["bias"]).numpy()
 """
 
 
 SAYING = """
 import json
 
+import numpy as np
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer

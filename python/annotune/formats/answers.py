@@ -17,7 +17,7 @@ Ids = list[int]
 Read = Callable[[Ids, Ids, int], np.ndarray]
 
 SCORING = """
-def logits(text):
+def score(text):
     \"\"\"Of each label the mean log-probability of the tokens that tell it from the others.\"\"\"
     plain = {"add_special_tokens": False, "split_special_tokens": True}
     ids = tokenizer(text, truncation=True, max_length=about["max_tokens"], **plain)["input_ids"]
@@ -31,7 +31,7 @@ def logits(text):
 
 
 texts = ["A text to code.", "Another one."]
-print([about["labels"][int(logits(text).argmax())] for text in texts])
+logits = np.stack([score(text).numpy() for text in texts])
 """
 
 

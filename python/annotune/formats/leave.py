@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.formats.parity import Parity, compare, gate_texts, probabilities, require_same
-from annotune.formats.recipe import above, require_whole
+from annotune.formats.recipe import answers, require_whole
 from annotune.record import make_record, put, write_record
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _gate(
     except Exception as error:  # whatever another program says of a file that it does not take
         what = f"The {format} export cannot be run: {(str(error) or type(error).__name__).splitlines()[0].rstrip('.')}."
         raise AnnotuneError(what, "Nothing was kept; choose another format.") from error
-    parity = compare(probabilities(classifier, texts), found, above(classifier), tolerance, runtime)
+    parity = compare(probabilities(classifier, texts), found, partial(answers, classifier), tolerance, runtime)
     require_same(parity, format)
     return parity
 

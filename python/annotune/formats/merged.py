@@ -29,17 +29,18 @@ FOLDER = True
 RECIPE = """
 import json
 
+import numpy as np
 from sentence_transformers import SentenceTransformer
 
 about = json.load(open("labels.json", encoding="utf-8"))
 logits = SentenceTransformer(".").encode(["A text to code.", "Another one."])
-print([about["labels"][best] for best in logits.argmax(1)])
 """
 
 
 SAYING = """
 import json
 
+import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 

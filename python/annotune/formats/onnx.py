@@ -47,7 +47,6 @@ logits = network.run(
         "attention_mask": np.array([text.attention_mask for text in encoded]),
     },
 )[0]
-print([about["labels"][best] for best in logits.argmax(1)])
 """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from annotune.errors import AnnotuneError
 if TYPE_CHECKING:
     from annotune.classifier import Classifier
 
+Answers = Callable[[np.ndarray], np.ndarray]
 CHANGED = 0.01  # the share of texts that may have another label; a single near tie is let pass in any case
 
 
@@ -49,22 +50,19 @@ class Parity:
         return self.largest <= self.tolerance and self.changed <= max(1, CHANGED * self.texts)
 
 
-def compare(
-    expected: np.ndarray, found: np.ndarray, above: Sequence[float] | None, tolerance: float, runtime: str
-) -> Parity:
+def compare(expected: np.ndarray, found: np.ndarray, answers: Answers, tolerance: float, runtime: str) -> Parity:
     """Two arrays of probabilities (texts, labels) of the same texts; what is no number counts as a difference of 1.
 
-    For label sets, `above` is the probability of each label above which it is given.
+    `answers` tells what is given by probabilities: (texts, 1) label numbers, or truth values (texts, labels).
 
     >>> expected = np.array([[0.9, 0.1], [0.4, 0.6]])
-    >>> parity = compare(expected, expected[::-1], None, 0.001, "another program")
+    >>> parity = compare(expected, expected[::-1], lambda shares: shares.argmax(1)[:, None], 0.001, "another program")
     >>> parity.changed, round(parity.largest, 3), parity.same
     (2, 0.5, False)
     """
     differences = np.nan_to_num(np.abs(expected - found), nan=1.0)
     known = np.nan_to_num(found, nan=-1.0)
-    given = [shares.argmax(1)[:, None] if above is None else shares > above for shares in (expected, known)]
-    changed = (given[0] != given[1]).any(1)
+    changed = (answers(expected) != answers(known)).any(1)
     largest, mean = float(differences.max()), float(differences.mean())
     return Parity(runtime, len(expected), int(changed.sum()), largest, mean, tolerance)
 

@@ -10,11 +10,21 @@ import numpy as np
 
 from annotune.errors import AnnotuneError
 from annotune.formats.answers import describe_prompt, speaks
+from annotune.tuning.calibrate import levels
 
 if TYPE_CHECKING:
     from annotune.classifier import Classifier
 
 LABELS = "labels.json"
+LIKELIEST = """print([about["labels"][row.argmax()] for row in logits])
+"""
+LEVELS = """shares = np.exp(logits - logits.max(1, keepdims=True))
+expected = (shares / shares.sum(1, keepdims=True)) @ np.arange(len(about["labels"]))
+print([about["labels"][sum(mean > cut for cut in about["cuts"])] for mean in expected])
+"""
+SETS = """shares = 1 / (1 + np.exp(-logits))
+print([[label for label, sure, cut in zip(about["labels"], row, about["above"]) if sure > cut] for row in shares])
+"""
 
 
 def describe(classifier: Classifier) -> dict[str, Any]:
@@ -28,6 +38,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
         "labels": list(classifier.labels),
         "codes": [codes[label] for label in classifier.labels],
         "above": above(classifier),
+        "cuts": cuts(classifier),
         "max_tokens": limit(classifier),
         **asked,
     }
@@ -41,16 +52,33 @@ def above(classifier: Classifier) -> list[float] | None:
     return [float(share) for share in 1 / (1 + np.exp(-log_odds))]
 
 
+def cuts(classifier: Classifier) -> list[float] | None:
+    """For ordered labels, the mean label number by the probabilities above which the next label is given."""
+    if classifier.variable.kind == "multilabel":
+        return None
+    found = classifier.card.get("choices", {}).get("cutoffs")
+    return None if found is None else [float(cut) for cut in found]
+
+
+def answers(classifier: Classifier, shares: np.ndarray) -> np.ndarray:
+    """What is given by probabilities (texts, labels): label numbers (texts, 1), or truth values (texts, labels)."""
+    if classifier.variable.kind == "multilabel":
+        return np.asarray(shares > np.array(above(classifier)))
+    between = cuts(classifier)
+    return (shares.argmax(1) if between is None else levels(shares, np.array(between)))[:, None]
+
+
 def limit(classifier: Classifier) -> int:
     """The tokens of a text that the model reads."""
     return int(min(classifier.card["settings"]["max_tokens"], classifier.tokenizer.model_max_length))
 
 
 def accompany(classifier: Classifier, folder: Path, recipe: str) -> None:
-    """Write the labels and the recipe into an exported folder."""
+    """Write the labels and the recipe into an exported folder; a recipe ends with the `logits`."""
     (folder / LABELS).write_text(json.dumps(describe(classifier), indent=2, ensure_ascii=False) + "\n", "utf-8")
     about = f"It codes {classifier.variable.name!r}: {', '.join(classifier.labels)}. Made with annotune."
-    text = f"# {classifier.name}\n\n{about}\n\n```python\n{recipe.strip()}\n```\n"
+    ending = SETS if above(classifier) else LEVELS if cuts(classifier) else LIKELIEST
+    text = f"# {classifier.name}\n\n{about}\n\n```python\n{recipe.strip()}\n{ending}```\n"
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 

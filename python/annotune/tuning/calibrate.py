@@ -1,4 +1,4 @@
-"""What held-out logits say about probabilities and cut-offs: one temperature, and a cut-off for each label of a set."""
+"""What held-out logits say: one temperature, a cut-off for each label of a set, and where ordered labels part."""
 
 from __future__ import annotations
 
@@ -76,6 +76,45 @@ def cutoffs(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.array(
         [_cutoff(column, wanted.astype(bool), half) for column, wanted in zip(logits.T, targets.T, strict=True)]
     )
+
+
+def level_cuts(shares: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The expected levels (labels - 1,) at which the next of the ordered labels begins.
+
+    They give every label to as many of these texts as people did. Of all answers that follow the expected level, those
+    that vary as much as the truth does have the highest kappa with quadratic weights: it is 2 cov(t, a) over
+    var(t) + var(a) + (mean(t) - mean(a))^2. The most likely labels vary too little, because a model that is not sure
+    says the middle.
+
+    Parameters
+    ----------
+    shares
+        Shape (n, labels): probabilities of the labels, in their order, of texts that the model was not fitted on.
+    targets
+        Shape (n,): label numbers.
+
+    Examples
+    --------
+    >>> shares = np.array([[0.8, 0.1, 0.1], [0.5, 0.3, 0.2], [0.4, 0.4, 0.2], [0.3, 0.4, 0.3], [0.2, 0.4, 0.4]] * 4)
+    >>> targets = np.array([0, 0, 1, 1, 2] * 4)
+    >>> levels(shares, level_cuts(shares, targets)).tolist()[:5]
+    [0, 0, 1, 1, 2]
+    """
+    expected = np.sort(expected_level(shares))
+    most = shares.shape[1] - 1
+    up_to = np.bincount(targets, minlength=most + 1).cumsum()[:-1]
+    between = np.concatenate([[0.0], (expected[1:] + expected[:-1]) / 2, [float(most)]])
+    return np.asarray(between[up_to])
+
+
+def levels(shares: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """Label numbers (n,) of probabilities (n, labels): how many of the cuts, (labels - 1,) or a row each, lie below."""
+    return np.asarray((expected_level(shares)[:, None] > np.asarray(cuts)).sum(1))
+
+
+def expected_level(shares: np.ndarray) -> np.ndarray:
+    """The mean label number (n,) by these probabilities (n, labels)."""
+    return np.asarray(shares @ np.arange(shares.shape[1], dtype=np.float64))
 
 
 def _cutoff(logits: np.ndarray, wanted: np.ndarray, half: np.ndarray) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import nn
 
 from annotune.errors import AnnotuneError
@@ -17,6 +18,7 @@ from annotune.progress import bar
 from annotune.runtime import half_precision
 from annotune.tuning.base import is_decoder, quiet
 from annotune.tuning.batches import Tokens, by_length, pad
+from annotune.tuning.calibrate import levels
 from annotune.tuning.memory import attempt, halved, out_of_step
 from annotune.tuning.shares import computing, in_shares, no_gradients
 from annotune.tuning.speaker import Speaker
@@ -194,6 +196,8 @@ def _rows(run: Any, tokens: Tokens, batch: np.ndarray, device: torch.device) -> 
     return rows
 
 
-def decide(logits: np.ndarray, sets: bool, cutoffs: np.ndarray | float = 0.0) -> np.ndarray:
-    """The most likely label (n,), or for sets the labels (n, labels) above their cut-offs."""
-    return logits > cutoffs if sets else logits.argmax(1)
+def decide(logits: np.ndarray, sets: bool, cutoffs: Any = None) -> np.ndarray:
+    """The most likely label (n,); for sets the labels (n, labels) above their cut-offs; of ordered labels the level."""
+    if sets:
+        return np.asarray(logits > (0.0 if cutoffs is None else np.asarray(cutoffs)))
+    return logits.argmax(1) if cutoffs is None else levels(softmax(logits, axis=1), cutoffs)

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import nn
 
-from annotune.measures import macro_f1
+from annotune.measures import macro_f1, quadratic_kappa
 from annotune.progress import bar
 from annotune.runtime import agreed
 from annotune.tuning.batches import Tokens
-from annotune.tuning.calibrate import cutoffs, temperature
+from annotune.tuning.calibrate import cutoffs, level_cuts, temperature
 from annotune.tuning.encoder import (
     Encoder,
     Network,
@@ -58,19 +59,27 @@ class Examples:
         Label numbers (n,) or label sets (n, labels).
     n_labels
         How many labels there are.
+    ordered
+        Whether the labels are levels of a scale, of three or more.
     """
 
     tokens: Tokens
     embeddings: np.ndarray
     targets: np.ndarray
     n_labels: int
+    ordered: bool = False
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, places: np.ndarray) -> Examples:
         """The texts at these places."""
-        return Examples(self.tokens.take(places), self.embeddings[places], self.targets[places], self.n_labels)
+        parts = self.tokens.take(places), self.embeddings[places], self.targets[places]
+        return Examples(*parts, self.n_labels, self.ordered)
+
+    def score(self, logits: np.ndarray) -> float:
+        """How good these logits (n, labels) are for these texts; see `score_of`."""
+        return score_of(logits, self.targets, self.ordered)
 
 
 @dataclass(frozen=True)
@@ -86,11 +95,14 @@ class Choices:
     planned
         The epochs that the learning-rate schedule was laid out for.
     scores
-        Macro-F1 on the validation part: of the probe and after every epoch.
+        On the validation part, of the probe and after every epoch: macro-F1, or kappa with quadratic weights.
     temperature
         What the head was divided by, so that probabilities mean what they say.
     cutoffs
-        For label sets: the log-odds, after division, above which each label is given.
+        For label sets: the log-odds, after division, above which each label is given. Of ordered labels: the expected
+        levels above which the next one is.
+    probe_cutoffs
+        The probe's own.
     """
 
     penalty: float
@@ -100,6 +112,7 @@ class Choices:
     scores: dict[str, float]
     temperature: float = 1.0
     cutoffs: tuple[float, ...] | None = None
+    probe_cutoffs: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,32 +128,38 @@ class Fitted:
 def fit(backbone: nn.Module, seen: Examples, held: Examples, settings: Settings) -> Fitted:
     """Fit on `seen`, choose on `held`, which have no text in common.
 
-    The network returned has the state, among the probe and all epochs, with the best macro-F1 on
+    The network returned has the state, among the probe and all epochs, with the best score on
     `held`: it is never worse there than the probe. `backbone` itself is left as it is.
     """
     penalty, balanced = _best_probe(seen, held, settings.class_weights)
     probe = _probe(seen, penalty, balanced)
     planned = planned_epochs(len(seen), settings)
-    score = score_of(probe.logits(held.embeddings), held.targets)
-    choices = Choices(penalty, balanced, 0, planned, {"probe": score})
+    logits = probe.logits(held.embeddings)
+    cut = _cut(logits, held.targets, held.ordered)
+    choices = Choices(penalty, balanced, 0, planned, {"probe": held.score(logits)}, probe_cutoffs=cut)
     if planned:
         start = probe if penalty <= START_PENALTY else _probe(seen, START_PENALTY, balanced)
         model, choices, speed = _tune(backbone, start, seen, held, choices, settings)
         if choices.epochs:
-            return _calibrated(Fitted(model, probe, choices, speed), outputs(model, held.tokens), held.targets)
-    fitted = Fitted(_with_head(backbone, probe), probe, choices, None)
-    return _calibrated(fitted, probe.logits(held.embeddings), held.targets)
+            return _calibrated(Fitted(model, probe, choices, speed), outputs(model, held.tokens), held)
+    return _calibrated(Fitted(_with_head(backbone, probe), probe, choices, None), logits, held)
 
 
-def calibrate(choices: Choices, logits: np.ndarray, targets: np.ndarray) -> Choices:
+def calibrate(choices: Choices, logits: np.ndarray, targets: np.ndarray, ordered: bool = False) -> Choices:
     """The choices with the temperature and cut-offs that are best for held-out logits (n, labels)."""
     warmth = temperature(logits, targets)
-    cut = tuple(float(value) for value in cutoffs(logits / warmth, targets)) if targets.ndim == 2 else None
-    return replace(choices, temperature=warmth, cutoffs=cut)
+    return replace(choices, temperature=warmth, cutoffs=_cut(logits / warmth, targets, ordered))
 
 
-def _calibrated(fitted: Fitted, logits: np.ndarray, targets: np.ndarray) -> Fitted:
-    choices = calibrate(fitted.choices, logits, targets)
+def _cut(logits: np.ndarray, targets: np.ndarray, ordered: bool) -> tuple[float, ...] | None:
+    """Where sets and levels begin by these logits (n, labels); None where the most likely label is given."""
+    if targets.ndim == 2:
+        return tuple(cutoffs(logits, targets).tolist())
+    return tuple(level_cuts(softmax(logits, axis=1), targets).tolist()) if ordered else None
+
+
+def _calibrated(fitted: Fitted, logits: np.ndarray, held: Examples) -> Fitted:
+    choices = calibrate(fitted.choices, logits, held.targets, held.ordered)
     return replace(fitted, model=_at_temperature(fitted.model, choices), choices=choices)
 
 
@@ -187,9 +206,12 @@ def planned_epochs(n_texts: int, settings: Settings) -> int:
     return settings.epochs or int(np.clip(round(TEXTS_TO_SEE / n_texts), 3, 6))
 
 
-def score_of(logits: np.ndarray, targets: np.ndarray) -> float:
-    """What every choice goes by: macro-F1, which a frequent label cannot flatter."""
-    return macro_f1(targets, decide(logits, sets=targets.ndim == 2), logits.shape[1])
+def score_of(logits: np.ndarray, targets: np.ndarray, ordered: bool = False) -> float:
+    """What every choice goes by: macro-F1, which a frequent label cannot flatter; of levels, quadratic kappa."""
+    sets, n_labels = targets.ndim == 2, logits.shape[1]
+    if ordered:
+        return quadratic_kappa(targets, decide(logits, sets, _cut(logits, targets, ordered)), n_labels)
+    return macro_f1(targets, decide(logits, sets), n_labels)
 
 
 def _probe(examples: Examples, penalty: float, balanced: bool) -> Probe:
@@ -220,7 +242,7 @@ def _best_probe(seen: Examples, held: Examples, class_weights: str) -> tuple[flo
     scores = {}
     for choice in _candidates(seen, class_weights):
         logits = [_probe(rest, *choice).logits(out.embeddings) for rest, out in parts]
-        scores[choice] = score_of(np.concatenate(logits), targets)
+        scores[choice] = score_of(np.concatenate(logits), targets, seen.ordered)
     return max(scores, key=lambda choice: scores[choice])
 
 
@@ -273,7 +295,7 @@ def _tune(
     """Fine-tune from `start`; with a held-out part keep the best epoch, without one run the whole schedule."""
     model = _start(backbone, start, frozen=settings.method == "lora")
     clock, done = _Clock(), choices.planned
-    plan: dict[str, Any] = {"epochs": choices.planned, "balanced": choices.balanced}
+    plan: dict[str, Any] = {"epochs": choices.planned, "balanced": choices.balanced, "ordered": seen.ordered}
     with _seeded(settings.seed, model.device):
         if settings.method == "lora":
             add_lora(model, settings.rank)
@@ -306,7 +328,7 @@ def _keep_best(
     scores, best, kept = dict(choices.scores), 0, _trained_weights(model)
     patience = settings.patience or choices.planned  # most is gained at the end, when the learning rates fall to zero
     for epoch, _ in enumerate(epochs, start=1):
-        score = agreed(score_of(outputs(model, held.tokens, fast=True), held.targets))
+        score = agreed(held.score(outputs(model, held.tokens, fast=True)))
         if score >= max(scores.values()):
             best, kept = epoch, _trained_weights(model)
         scores[f"epoch {epoch}"] = score

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -10,51 +10,19 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
 
 from annotune.errors import warn
 from annotune.progress import Advance
 from annotune.runtime import half_precision
 from annotune.tuning.batches import Tokens, by_length, pad
 from annotune.tuning.encoder import Encoder, Network
+from annotune.tuning.losses import AnswerLoss, loss_function
 from annotune.tuning.memory import attempt, no_room, out_of_step, recompute
 from annotune.tuning.settings import Settings
 from annotune.tuning.shares import average_gradients, in_shares, processes
 from annotune.tuning.speaker import Speaker, recompute_texts
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 LEARNING_RATES = {"lora": 1e-3, "full": 1e-4}  # peaks; LoRA's matrices start at zero and want a larger one
-
-
-def loss_function(targets: np.ndarray, n_labels: int, balanced: bool, device: torch.device) -> Loss:
-    """Cross-entropy, or binary cross-entropy for label sets; balanced counts rare labels more.
-
-    Targets are (n,) label numbers or (n, labels) of 0 and 1. The weight of a label is n over its
-    count times the number of labels (as scikit-learn has it); of a label in sets, its noes over
-    its yeses, at most 10.
-    """
-    if targets.ndim == 2:
-        yes = targets.sum(0)
-        odds = np.clip((len(targets) - yes) / np.maximum(yes, 1), 1, 10) if balanced else np.ones(n_labels)
-        return nn.BCEWithLogitsLoss(pos_weight=torch.tensor(odds, dtype=torch.float32, device=device))
-    if not balanced:
-        return nn.CrossEntropyLoss()
-    counts = np.bincount(targets, minlength=n_labels)
-    weights = np.where(counts > 0, len(targets) / (np.maximum(counts, 1) * (counts > 0).sum()), 0.0)
-    return nn.CrossEntropyLoss(weight=torch.tensor(weights, dtype=torch.float32, device=device))
-
-
-class AnswerLoss(nn.Module):
-    """Minus the mean log-probability of the texts' own answers, each counted by the weight of its label."""
-
-    def __init__(self, weight: torch.Tensor | None) -> None:
-        super().__init__()
-        self.weight = weight
-
-    def forward(self, found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """`found` (texts,) are log-probabilities, `target` (texts,) label numbers."""
-        counts = torch.ones_like(found) if self.weight is None else self.weight[target]
-        return -(counts * found).sum() / counts.sum()
 
 
 def train(
@@ -65,6 +33,7 @@ def train(
     *,
     epochs: int,
     balanced: bool,
+    ordered: bool = False,
     advance: Advance,
 ) -> Iterator[float]:
     """Train `model` in place; after every epoch yields the mean loss, so that the caller can look and stop.
@@ -81,7 +50,8 @@ def train(
     rise = max(0.1, 2 / steps)  # torch's schedule divides by the steps of the rise less one
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=rise)
     prepared: Any = model if in_shares() else accelerator.prepare(model)
-    gradients = _Gradients(accelerator, prepared, model, tokens, targets, balanced)
+    loss_of = loss_function(targets, model.n_outputs, balanced, model.device, ordered)
+    gradients = _Gradients(accelerator, prepared, model, tokens, targets, loss_of)
     for _ in range(epochs):
         prepared.train()
         total = 0.0
@@ -98,11 +68,10 @@ class _Gradients:
     """Gradients of a batch: in one piece, or in as many as memory asks for; of several processes each does a part."""
 
     def __init__(
-        self, accelerator: Accelerator, prepared: Any, model: Network, tokens: Tokens, targets: np.ndarray, weigh: bool
+        self, accelerator: Accelerator, prepared: Any, model: Network, tokens: Tokens, targets: np.ndarray, loss_of: Any
     ) -> None:
         self.accelerator, self.prepared, self.model, self.tokens = accelerator, prepared, model, tokens
         self.wanted = torch.tensor(targets, device=model.device)
-        loss_of: Any = loss_function(targets, model.n_outputs, weigh, model.device)
         answers = isinstance(model, Speaker) and not model.sets
         self.loss_of: Any = AnswerLoss(loss_of.weight) if answers else loss_of
         self.pieces, self.lean = 1, False
