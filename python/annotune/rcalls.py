@@ -138,6 +138,17 @@ def _table(sent: Mapping[str, Any]) -> Table:
     return Table(beside(frame, why, "The data frame")[0], labels, headings)
 
 
+def _remade(kind: str, sent: Mapping[str, Any]) -> Any:
+    """A result that went to R in parts, such as `at_comparison`."""
+    from annotune.downstream.error_model import ErrorModel
+    from annotune.evaluation import Evaluation
+    from annotune.evidence.comparison import Comparison
+
+    made = {"at_evaluation": Evaluation, "at_comparison": Comparison, "at_error_model": ErrorModel}[kind]
+    wanted = [field.name for field in fields(made)]  # type: ignore[arg-type]
+    return made(**{name: unpack(part) for name, part in sent.items() if name in wanted})
+
+
 def _series(column: Mapping[str, Any], rows: int) -> pl.Series:
     kind, name = column["type"], column["name"]
     values = [None] * rows if kind == "blank" else column["values"]
@@ -359,6 +370,7 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "corpus": lambda sent: read_corpus(sent["path"], sent["unit_id"], sent["text"]),
     "codebook": lambda sent: Codebook.model_validate(sent["content"]),
     "labels": _codes,
+    "result": lambda sent: _remade(sent["kind"], sent["parts"]),
     "object": lambda sent: sent["object"].value,
 }
 _HERE: dict[str, Callable[..., Any]] = {

@@ -44,6 +44,10 @@ to_python <- function(x) {
   if (inherits(x, "at_result") && !is.null(x$object)) {
     return(list(.r = "object", object = live_pointer(x)))
   }
+  kind <- intersect(WHOLE, class(x))
+  if (length(kind)) {
+    return(list(.r = "result", kind = kind, parts = lapply(drop_nulls(unclass(x)), to_python)))
+  }
   if (inherits(x, "at_sent") || inherits(x, "python.builtin.object")) {
     return(x)
   }
@@ -59,6 +63,9 @@ to_python <- function(x) {
   }
   if (length(x) == 1) scalar_to_python(x) else words_sent(x)
 }
+
+# Results whose parts are all there is to them: Python makes them again from these.
+WHOLE <- c("at_evaluation", "at_comparison", "at_error_model")
 
 list_to_python <- function(x) {
   if (length(x) == 0 && !is.null(names(x))) reticulate::dict() else lapply(x, to_python)
@@ -249,6 +256,7 @@ from_python <- function(x) {
     Codebook = codebook_from_python(x),
     Classifier = model_from_python(x),
     Evaluation = evaluation_from_python(x),
+    CrossValidation = evaluation_from_python(x),
     parts_from_python(x, kind)
   )
 }

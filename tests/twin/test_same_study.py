@@ -34,7 +34,7 @@ def test_a_coded_file_is_the_same(request, in_python, side):
 
 
 @pytest.mark.parametrize("side", ["in_r", "in_shell"])
-@pytest.mark.parametrize("name", ["results.parquet", "results.csv"])
+@pytest.mark.parametrize("name", ["results.parquet", "results.csv", "report.html"])
 def test_a_study_writes_the_same_files(request, in_python, side, name):
     other = request.getfixturevalue(side).folder / name
     assert other.read_bytes() == (in_python.folder / name).read_bytes()
