@@ -11,8 +11,15 @@ from annotune import cli
 
 READ = {"corpus", "gold", "codebook", "codings", "data", "truth", "predicted", "held_out", "model", "costs", "texts"}
 READ |= {"record"}
-WRITTEN = {"write", "out", "paths", "plot"}
-FOLDERS = {("tune", "out"), ("curve", "out"), ("crossfit", "out"), ("export", "out"), ("demo", "out")}
+WRITTEN = {"write", "out", "paths", "plot", "predictions"}
+FOLDERS = {
+    ("tune", "out"),
+    ("curve", "out"),
+    ("crossfit", "out"),
+    ("export", "out"),
+    ("demo", "out"),
+    ("evaluate", "out"),
+}
 SETTINGS = {"study"}  # a study file names its own inputs and outputs
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from annotune.baselines import no_information, tf_idf
 from annotune.codebook import Codebook, Label, Variable
 from annotune.codings import check, of_variable
-from annotune.corpus import as_frame
+from annotune.corpus import as_frame, identifiers, require_columns
 from annotune.errors import AnnotuneError, warn
 from annotune.measures import Sums, label_sums, measures, per_label, set_sums
 
@@ -62,13 +62,13 @@ class Evaluation:
         return shown.pivot("measure", index="model", values="estimate").select("model", *names)
 
 
-def evaluate(
+def measured(
     truth: Any,
     predicted: Any,
     *,
     variable: str | None = None,
     codebook: Codebook | None = None,
-    corpus: pl.DataFrame | None = None,
+    corpus: Any = None,
     train: Any = None,
     baselines: Mapping[str, Any] | None = None,
     name: str | None = None,
@@ -76,48 +76,11 @@ def evaluate(
     n_boot: int = 1000,
     seed: int = 1,
 ) -> Evaluation:
-    """Measure how well `predicted` agrees with `truth`, unit by unit.
-
-    A unit of the truth for which there is no prediction counts as wrong, and lowers the coverage;
-    predictions for units without a truth are left aside.
-
-    Parameters
-    ----------
-    truth, predicted
-        Tables of codings with one answer a unit (several rows a unit for a multi-label variable),
-        or two sequences of labels of equal length.
-    variable, codebook
-        Which variable, and the labels there are; without a codebook, those that occur.
-    corpus, train
-        Texts (unit_id, text) for the bag-of-words baseline, and the codings it may learn from.
-        Without `train` it learns from the truth by cross-validation.
-    baselines
-        Further predictions on the same units, by name.
-    name
-        What to call the model; by default its coder.
-    cluster
-        A column of the corpus whose values are resampled in the bootstrap in place of units.
-    n_boot, seed
-        Replicates of the percentile bootstrap (0 for none), and its seed.
-
-    Returns
-    -------
-    Evaluation
-        Macro means cover the labels that occur in truth or predictions; `macro_f1_all_labels`
-        covers the whole codebook, with 0 where a label never occurs. MCC is Gorodkin's (2004),
-        alpha Krippendorff's nominal one, kappa Cohen's.
-
-    Examples
-    --------
-    >>> import annotune as at
-    >>> result = at.evaluate(truth=["a", "a", "b"], predicted=["a", "b", "b"], n_boot=0)
-    >>> round(result.get("accuracy"), 3), result.get("accuracy", "most frequent label")
-    (0.667, 0.6666666666666666)
-    """
+    """What `annotune.evaluate` does with predictions that are there."""
     truth, predicted = _two_tables(truth, predicted)
     entry = entry_for(truth, predicted, variable, codebook)
     truth = with_truth(of_variable(truth, entry.name), entry)
-    units = truth["unit_id"].unique(maintain_order=True)
+    units, corpus = truth["unit_id"].unique(maintain_order=True), with_identifiers(corpus)
     wanted = encode(truth, units, entry)[0]
     given = {name or _coder(predicted): encode(of_variable(predicted, entry.name), units, entry)}
     for label, table in (baselines or {}).items():
@@ -235,6 +198,15 @@ def with_truth(truth: pl.DataFrame, entry: Variable) -> pl.DataFrame:
     return known
 
 
+def with_identifiers(corpus: Any) -> pl.DataFrame | None:
+    """The corpus, whatever sort of table it is, with its identifiers as text."""
+    if corpus is None:
+        return None
+    frame = as_frame(corpus)
+    require_columns(frame, ["unit_id"], "The corpus")
+    return frame.with_columns(identifiers(frame["unit_id"], "The corpus").alias("unit_id"))
+
+
 def _coder(predicted: pl.DataFrame) -> str:
     coders = predicted["coder"].unique().to_list()
     return str(coders[0]) if len(coders) == 1 else "predicted"
@@ -283,6 +255,7 @@ def add_baselines(
 
 def texts_of(corpus: pl.DataFrame, units: pl.Series) -> list[str]:
     """The texts of `units`, in their order; empty where the corpus has none."""
+    require_columns(corpus, ["text"], "The corpus")
     joined = pl.DataFrame({"unit_id": units}).join(
         corpus.select("unit_id", "text"), on="unit_id", how="left", maintain_order="left"
     )

@@ -29,19 +29,28 @@
 at_crossfit <- function(corpus, gold, codebook, variable = NULL, folds = 5, group = NULL,
                         uncoded = c("folds", "model"), base = "minilm", seed = 1, path = NULL,
                         precision = c("float32", "bfloat16"), unit_id = "unit_id", text = "text", ...) {
-  if (is_path(corpus)) corpus <- at_corpus(corpus, unit_id, text)
-  require_columns(corpus, c(unit_id, text, group), "The corpus")
-  names(corpus)[match(c(unit_id, text), names(corpus))] <- c("unit_id", "text")
-  corpus$unit_id <- as_id(corpus$unit_id)
-  needed <- c("unit_id", "text", group, "pi")
+  corpus <- whole_corpus(corpus, unit_id, text, group)
   done <- at_call(
     "crossfit",
-    corpus = frame_to_python(corpus, blank = setdiff(names(corpus), needed)), gold = codings_to_python(gold),
+    corpus = whole_to_python(corpus, group), gold = codings_to_python(gold),
     codebook = codebook, variable = variable, folds = folds, group = group, uncoded = match.arg(uncoded), base = base,
     seed = seed, out = as_path(path), precision = match.arg(precision), ...
   )
   done$data <- order_ordinal(with_own_columns(done$data, corpus), codebook)
   done
+}
+
+# A corpus with its covariates; Python needs to see few of them, and gives back the names of all.
+whole_corpus <- function(corpus, unit_id, text, group = NULL) {
+  if (is_path(corpus)) corpus <- at_corpus(corpus, unit_id, text)
+  require_columns(corpus, c(unit_id, text, group), "The corpus")
+  names(corpus)[match(c(unit_id, text), names(corpus))] <- c("unit_id", "text")
+  corpus$unit_id <- as_id(corpus$unit_id)
+  corpus
+}
+
+whole_to_python <- function(corpus, group = NULL) {
+  frame_to_python(corpus, blank = setdiff(names(corpus), c("unit_id", "text", group, "pi")))
 }
 
 # R's own columns, which Python saw by name alone or as codes, in place of what came back.

@@ -1,9 +1,11 @@
 #' How well do predictions agree with the truth?
 #'
 #' Measures with intervals, always beside what would be had without a model. A text of the truth for which there is no
-#' prediction counts as wrong.
+#' prediction counts as wrong. With `cv`, nothing has been predicted yet: the coded texts are put into folds, and each is
+#' predicted by a model that was tuned on the others.
 #'
 #' @param truth,predicted Two tables of codings with one answer a text, or two vectors (factors, words) of equal length.
+#'   With `cv` the truth alone, a table.
 #' @param variable,codebook Which variable, and the labels there are; by default those that occur, or the factors'
 #'   levels.
 #' @param corpus,train Texts (with `unit_id` and `text`) for the bag-of-words baseline, and the codings it may learn
@@ -12,22 +14,56 @@
 #' @param name What to call the model.
 #' @param cluster A column of the corpus whose values are resampled in place of texts.
 #' @param n_boot,seed Replicates of the bootstrap (0 for none), and its seed.
+#' @param cv How many folds to cross-validate in; 5 and 10 are usual. Equal texts are in one fold.
+#'   The texts to learn from, with their covariates, are then the `corpus`, and `seed` is of every draw.
+#' @param group With `cv`, a column of the corpus: texts with the same value (a document, an author) are in one fold,
+#'   and are resampled together in the bootstrap.
+#' @param base With `cv`, the base model; `"minilm"` by default.
+#' @param path With `cv`, a folder where every finished fold and its model are kept: what was interrupted goes on from
+#'   there, and [at_crossfit()] with the same folder, folds and settings has no model left to tune.
+#' @param unit_id,text The columns of the corpus with the identifier and the text.
+#' @param ... With `cv`, other settings of [at_tune()]: `method`, `epochs`, `device` ...
 #' @return An object of class `at_evaluation`: a list of the tibbles `measures`, `labels` and `confusion`. `plot()`
-#'   shows the confusion, `summary()` the figures of each label.
+#'   shows the confusion, `summary()` the figures of each label. With `cv` also `data`, the coded texts as
+#'   [at_crossfit()] gives them (without `pi`: a correction needs the other texts too, which [at_crossfit()] codes with
+#'   the models kept in `path`); `codings`, the same predictions as a table of codings; and `model`, tuned on all coded
+#'   texts.
 #' @examplesIf at_available()
 #' at_evaluate(truth = c("a", "a", "b"), predicted = c("a", "b", "b"), n_boot = 0)
+#' @examplesIf at_available(tuning = TRUE)
+#' \donttest{
+#' data <- at_demo(n = 120, n_coded = 60)
+#' gold <- at_codings(data$coders["anna"], data$codebook)
+#' at_evaluate(gold, corpus = data$corpus, codebook = data$codebook, cv = 2, method = "probe")
+#' }
 #' @export
-at_evaluate <- function(truth, predicted, variable = NULL, codebook = NULL, corpus = NULL, train = NULL,
-                        baselines = NULL, name = NULL, cluster = NULL, n_boot = 1000, seed = 1) {
+at_evaluate <- function(truth, predicted = NULL, variable = NULL, codebook = NULL, corpus = NULL, train = NULL,
+                        baselines = NULL, name = NULL, cluster = NULL, n_boot = 1000, seed = 1, cv = NULL,
+                        group = NULL, base = NULL, path = NULL, unit_id = "unit_id", text = "text", ...) {
   if (!is.data.frame(truth) && !is.data.frame(predicted)) codebook <- codebook %||% codebook_of_both(truth, predicted)
-  at_call(
+  if (!is.null(corpus) && !is.null(cv)) corpus <- whole_corpus(corpus, unit_id, text, group)
+  found <- at_call(
     "evaluate",
-    truth = answers_to_python(truth), predicted = answers_to_python(predicted), variable = variable,
-    codebook = codebook, corpus = if (!is.null(corpus)) corpus_to_python(corpus, more = cluster),
+    truth = answers_to_python(truth), predicted = if (!is.null(predicted)) answers_to_python(predicted),
+    variable = variable, codebook = codebook,
+    corpus = if (!is.null(corpus)) evaluated_corpus(corpus, unit_id, text, cluster, group, cv),
     train = if (!is.null(train)) codings_to_python(train),
     baselines = if (!is.null(baselines)) lapply(baselines, codings_to_python),
-    name = name, cluster = cluster, n_boot = n_boot, seed = seed
+    name = name, cluster = cluster, n_boot = n_boot, seed = seed, cv = cv, group = group, base = base,
+    out = if (!is.null(path)) as_path(path), ...
   )
+  if (is.null(cv)) {
+    return(found)
+  }
+  own <- corpus[match(found$data$unit_id, corpus$unit_id), setdiff(names(corpus), "pi")]
+  found$data <- with_own_columns(found$data, own)
+  if (!is.null(codebook)) found$data <- order_ordinal(found$data, codebook)
+  found
+}
+
+# The baseline needs the texts alone; what is cross-validated keeps its covariates.
+evaluated_corpus <- function(corpus, unit_id, text, cluster, group, cv) {
+  if (is.null(cv)) corpus_to_python(corpus, unit_id, text, cluster) else whole_to_python(corpus, group)
 }
 
 answers_to_python <- function(x) {
@@ -49,7 +85,8 @@ codebook_of_both <- function(truth, predicted) {
 }
 
 evaluation_from_python <- function(x) {
-  structure(lapply(x[c("measures", "labels", "confusion")], from_python), class = "at_evaluation")
+  parts <- intersect(c("measures", "labels", "confusion", "data", "codings", "model"), names(x))
+  structure(lapply(x[parts], from_python), class = "at_evaluation")
 }
 
 # Accuracy comes last: a frequent label flatters it.

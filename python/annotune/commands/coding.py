@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from annotune.commands.options import Id, OfVariable, Text, require_outputs, share_or_values
-from annotune.commands.screen import WIDE, console
+from annotune.commands.screen import WIDE, console, save
+from annotune.errors import AnnotuneError
 
 
 def tune(
@@ -101,32 +102,54 @@ def classify(
 
 def evaluate(
     truth: Annotated[Path, typer.Argument(help="The gold: one answer a unit.")],
-    predicted: Annotated[Path, typer.Argument(help="The answers to measure.")],
+    predicted: Annotated[Path | None, typer.Argument(help="The answers to measure; none with --cv.")] = None,
     codebook: Annotated[Path | None, typer.Option(help="The labels there are.")] = None,
     variable: OfVariable = None,
     unit_id: Annotated[str, typer.Option(help="The column with the identifier, in every file.")] = "unit_id",
-    corpus: Annotated[Path | None, typer.Option(help="The texts, for the TF-IDF baseline.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="The texts, for the TF-IDF baseline and for --cv.")] = None,
     text: Text = "text",
     cluster: Annotated[str | None, typer.Option(help="A column of the corpus to resample by.")] = None,
+    cv: Annotated[int | None, typer.Option(help="Tune models in so many folds, and measure what they predict.")] = None,
+    group: Annotated[str | None, typer.Option(help="Texts with the same value here are in one fold (--cv).")] = None,
+    base: Annotated[str | None, typer.Option(help="minilm, a folder, or a hub name (--cv).")] = None,
+    method: Annotated[str | None, typer.Option(help="lora, full or probe (--cv).")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the texts (--cv).")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps (--cv).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder for folds and models; what is there is not done again (--cv).")
+    ] = None,
     n_boot: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap, and of every other draw.")] = 1,
     write: Annotated[list[Path] | None, typer.Option(help="Also write the measures to a .csv, .dta ...")] = None,
+    predictions: Annotated[
+        list[Path] | None, typer.Option(help="Also write what was predicted, for correct and the others (--cv).")
+    ] = None,
 ) -> None:
-    """Compare predicted with true labels, beside what could be had without a model."""
+    """Compare predicted with true labels, beside what could be had without a model; or cross-validate one."""
     from annotune import display
     from annotune.codebook import read_codebook
     from annotune.codings import read_codings
     from annotune.corpus import read_corpus
-    from annotune.evaluation import evaluate as evaluate_codings
+    from annotune.cross_validation import CrossValidation
+    from annotune.cross_validation import evaluate as evaluate_codings
+    from annotune.export.files import require_folder
     from annotune.export.write import write as write_table
 
-    require_outputs(write, truth, predicted, codebook, corpus)
+    require_outputs([*(write or []), *(predictions or [])], truth, predicted, codebook, corpus)
+    if out is not None:
+        require_folder(out)
+    if predictions and cv is None:
+        raise AnnotuneError("--predictions are those that --cv makes.", "Leave it out, or cross-validate: --cv 5.")
     known = read_codebook(codebook) if codebook else None
-    sides = [read_codings(path, known, unit_id=unit_id, variable=variable) for path in (truth, predicted)]
+    sides = [read_codings(path, known, unit_id=unit_id, variable=variable) for path in (truth, predicted) if path]
     texts = read_corpus(corpus, unit_id, text) if corpus else None
     options: dict[str, Any] = {"variable": variable, "codebook": known, "corpus": texts, "cluster": cluster}
-    found = evaluate_codings(*sides, n_boot=n_boot, seed=seed, **options)
+    made = {"group": group, "base": base, "method": method, "epochs": epochs, "device": device, "out": out}
+    options |= {name: value for name, value in made.items() if value is not None}
+    found = evaluate_codings(*sides, cv=cv, n_boot=n_boot, seed=seed, **options)
     console.print(display.comparison(found, console.width < WIDE))
     console.print(display.labels(found))
-    if write:
-        write_table(found.measures, write)
+    save(found.measures, write)
+    if predictions and isinstance(found, CrossValidation):
+        notes = [f"{found.model.name}: texts coded by models of {cv} folds that had not seen them."]
+        write_table(found.data, predictions, codebook=known, notes=notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,7 +12,7 @@ from annotune.classifier import Classifier, load
 from annotune.codebook import Codebook
 from annotune.codings import check
 from annotune.corpus import as_frame, read_corpus
-from annotune.downstream.uncoded import FoldCoder, fold_coder
+from annotune.downstream.uncoded import FoldCoder, fold_coder, fold_model
 from annotune.errors import AnnotuneError, nearest
 from annotune.evaluation import Evaluation
 from annotune.export.write import write
@@ -25,6 +25,7 @@ from annotune.tuning.base import find_base
 
 ADDED = ("coded", "fold")
 CODINGS = "codings.parquet"
+N_BOOT = 1000  # of `tune`, where nothing else is asked for
 Uncoded = Literal["folds", "model"]
 
 
@@ -122,27 +123,35 @@ def crossfit(
     (60, [1, 2])
     """
     texts, decided, entry = read_corpus(corpus), check(as_frame(gold)), codebook.variable(variable)
-    _require_columns_free(texts, codebook, entry.name)
+    require_columns_free(texts, codebook, entry.name)
     if uncoded not in get_args(Uncoded):
         raise AnnotuneError(f"uncoded={uncoded!r} is unknown.", nearest(str(uncoded), get_args(Uncoded)))
     options = {"folds": folds, "group": group, "base": base, "seed": seed, **settings}
-    how = [options, find_base(base).revision, precision, uncoded, versions()]
-    basis = fingerprint([frame_sha256(texts), frame_sha256(decided), entry, *how])
-    shelf = None if out is None else Shelf(Path(out) / entry.name, basis)
+    return in_folds(texts, decided, codebook, entry.name, options, out, uncoded, precision)
+
+
+def in_folds(
+    texts: pl.DataFrame,
+    decided: pl.DataFrame,
+    codebook: Codebook,
+    variable: str,
+    options: dict[str, Any],
+    out: str | Path | None = None,
+    uncoded: Uncoded = "folds",
+    precision: str = "float32",
+    keep_models: bool = False,
+) -> Crossfit:
+    """What `crossfit` does once its inputs are read; `options` are those of `tune`.
+
+    With `keep_models`, `out` keeps each fold's model too: what codes texts that come later.
+    """
+    kept = None if out is None else _kept(texts, decided, codebook, variable, options, out, [uncoded, precision])
+    shelf = None if kept is None else kept.codings
     coder = None
     if uncoded == "folds":
-        coder = fold_coder(
-            texts,
-            decided,
-            codebook,
-            entry.name,
-            folds=folds,
-            group=group,
-            seed=seed,
-            precision=precision,
-            shelf=shelf,
-        )
-    model = _model(shelf, texts, decided, codebook, entry.name, options, coder)
+        how = {name: options[name] for name in ("folds", "group", "seed")}
+        coder = fold_coder(texts, decided, codebook, variable, **how, precision=precision, shelf=shelf)
+    model = _model(kept, texts, decided, codebook, variable, options, coder, keep_models)
     assert model.held_out is not None
     assert model.evaluation is not None
     codings = _codings(shelf, model, texts, precision, coder)
@@ -153,7 +162,35 @@ def crossfit(
     return Crossfit(codings, data, model, model.evaluation)
 
 
-def _require_columns_free(texts: pl.DataFrame, codebook: Codebook, variable: str) -> None:
+@dataclass(frozen=True)
+class _Kept:
+    """One folder: the folds' models and that of all rest on the coded texts, the codings on the whole corpus."""
+
+    folds: Shelf
+    model: Shelf
+    codings: Shelf
+
+
+def _kept(
+    texts: pl.DataFrame,
+    decided: pl.DataFrame,
+    codebook: Codebook,
+    variable: str,
+    options: dict[str, Any],
+    out: str | Path,
+    coding: list[str],
+) -> _Kept:
+    coded = texts.filter(pl.col("unit_id").is_in(decided["unit_id"].unique().implode()))
+    seen = coded.select(name for name in ("unit_id", "text", options["group"]) if name in coded.columns)
+    plain = {name: value for name, value in options.items() if name != "n_boot"}
+    how = [plain, find_base(options["base"]).revision, versions()]
+    basis = fingerprint([frame_sha256(seen), frame_sha256(decided), codebook.variable(variable), *how])
+    folds = Shelf(Path(out) / variable, basis)
+    model = replace(folds, basis=fingerprint([basis, options.get("n_boot", N_BOOT)]))  # its evaluation has intervals
+    return _Kept(folds, model, replace(folds, basis=fingerprint([model.basis, frame_sha256(texts), *coding])))
+
+
+def require_columns_free(texts: pl.DataFrame, codebook: Codebook, variable: str) -> None:
     """Before anything is computed: room for what is added, and a `pi` that can be one."""
     require_room(texts, [codebook.variable(variable)], gold=True)
     taken = [name for name in ADDED if name in texts.columns]
@@ -168,25 +205,40 @@ def _require_columns_free(texts: pl.DataFrame, codebook: Codebook, variable: str
 
 
 def _model(
-    shelf: Shelf | None,
+    kept: _Kept | None,
     texts: pl.DataFrame,
     gold: pl.DataFrame,
     codebook: Codebook,
     variable: str,
     options: dict[str, Any],
     coder: FoldCoder | None,
+    keep_models: bool,
 ) -> Classifier:
     """The model of all coded texts, with its out-of-fold predictions; from the shelf where it is there."""
-    if shelf is not None and shelf.has("model") and (coder is None or shelf.has(CODINGS) or coder.whole):
-        return load(shelf.folder / "model", options.get("device", "auto"))
-    if shelf is not None and coder is not None:
-        coder.reopen(shelf.folder)
-    keep = None if shelf is None else shelf.folder
-    model = tune(texts, gold, codebook, variable, keep=keep, each_fold=coder, **options)
-    if shelf is not None:
-        model.save(shelf.start("model"))
-        shelf.finish("model")
+    device = options.get("device", "auto")
+    folder = None if kept is None else kept.folds.folder
+    if kept is not None and coder is not None and not kept.codings.has(CODINGS):
+        coder.recall(kept.folds, device)
+    if kept is not None and kept.model.has("model") and (coder is None or kept.codings.has(CODINGS) or coder.whole):
+        return load(kept.model.folder / "model", device)
+    if folder is not None and coder is not None:
+        coder.reopen(folder)
+
+    def each_fold(number: int, model: Classifier) -> None:
+        if coder is not None:
+            coder(number, model)
+        if kept is not None and keep_models:
+            _keep(kept.folds, fold_model(number), model)
+
+    model = tune(texts, gold, codebook, variable, keep=folder, each_fold=each_fold, **options)
+    if kept is not None:
+        _keep(kept.model, "model", model)
     return model
+
+
+def _keep(shelf: Shelf, name: str, model: Classifier) -> None:
+    model.save(shelf.start(name))
+    shelf.finish(name)
 
 
 def _codings(

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.classifier import Classifier
+from annotune.classifier import Classifier, load
 from annotune.codebook import Codebook
 from annotune.coded import join
 from annotune.errors import AnnotuneWarning, warn
 from annotune.export.write import write
+from annotune.progress import within
 from annotune.shelf import Shelf
 from annotune.tuner import cases_of
 
@@ -110,6 +111,13 @@ class FoldCoder:
         """Whether every share is there."""
         return all(self._is_there(number) for number in self._numbers)
 
+    def recall(self, models: Shelf, device: str) -> None:
+        """Code the shares that are not there with the folds' models, where these were kept."""
+        for number in self._numbers:
+            if not self._is_there(number) and models.has(fold_model(number)):
+                with within(f"Fold {number}"):
+                    self(number, load(models.folder / fold_model(number), device))
+
     def reopen(self, folds: Path) -> None:
         """Have folds that `tune` kept in this folder fitted again where their share is not there."""
         shelf = Shelf(folds, "")
@@ -143,6 +151,11 @@ class FoldCoder:
 
 def _file(number: int) -> str:
     return f"uncoded-{number}.parquet"
+
+
+def fold_model(number: int) -> str:
+    """The folder of a fold's model on a shelf."""
+    return f"model-{number}"
 
 
 def fold_coder(

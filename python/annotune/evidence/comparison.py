@@ -25,6 +25,7 @@ from annotune.evaluation import (
     entry_for,
     interval,
     measure_rows,
+    with_identifiers,
     with_truth,
 )
 from annotune.evidence.paired import (
@@ -101,7 +102,7 @@ def compare(
     codebook: Codebook | None = None,
     people: Mapping[str, Sequence[str]] | None = None,
     reference: str | None = None,
-    corpus: pl.DataFrame | None = None,
+    corpus: Any = None,
     train: Any = None,
     costs: Any = None,
     cluster: str | None = None,
@@ -164,7 +165,7 @@ def compare(
     """
     if n_boot < 0:
         raise AnnotuneError(f"n_boot={n_boot} replicates cannot be drawn.", "1,000 are usual; 0 for no intervals.")
-    given, truth = _gathered(codings), check(as_frame(gold))
+    given, truth, corpus = _gathered(codings), check(as_frame(gold)), with_identifiers(corpus)
     entry = entry_for(truth, given, variable, codebook)
     truth = with_truth(of_variable(truth, entry.name), entry)
     given = of_variable(given, entry.name).join(truth.select("unit_id").unique(), on="unit_id", how="semi")

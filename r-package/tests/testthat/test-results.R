@@ -24,6 +24,32 @@ test_that("evaluations take factors and tables", {
   expect_error(at_evaluate(c("a", "b"), "a"), class = "annotune_error")
 })
 
+test_that("what is not there yet is predicted in folds", {
+  skip_if_no_python(tuning = TRUE)
+  data <- coded_texts()
+  data$pi <- 0.5
+  data$party <- factor(rep(c("b", "a"), 20), levels = c("b", "a"))
+  data$author <- rep(letters[1:8], each = 5)
+  gold <- data.frame(unit_id = data$id[30:1], variable = "topic", label = as.character(data$topic[30:1]))
+  book <- at_codebook(data$topic, "topic")
+  corpus <- data[c("id", "question", "pi", "party", "author")]
+  found <- at_evaluate(
+    gold,
+    corpus = corpus, codebook = book, cv = 3, group = "author", method = "probe", n_boot = 20,
+    unit_id = "id", text = "question"
+  )
+  expect_s3_class(found, "at_evaluation")
+  expect_identical(length(unique(found$measures$model)), 4L)
+  expect_identical(found$data$unit_id, as.character(data$id[1:30]))
+  expect_identical(found$data$party, data$party[1:30])
+  expect_setequal(found$data$fold, 1:3)
+  expect_true(all(tapply(found$data$fold, found$data$author, function(fold) length(unique(fold))) == 1))
+  expect_equal(glance(found)$accuracy, mean(found$data$topic == found$data$topic_gold))
+  expect_identical(predict(found$model, "A nurse.")$unit_id, "1")
+  expect_error(at_evaluate(gold), "nothing to compare the truth with", class = "annotune_error")
+  expect_error(at_evaluate(gold, gold, cv = 3), "predicted= means nothing", class = "annotune_error")
+})
+
 test_that("an .rds is R's own, and other files are Python's, with labels and reasons", {
   skip_if_no_python()
   data <- tibble::tibble(
