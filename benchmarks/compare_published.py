@@ -1,8 +1,8 @@
 """Published predictions compared, for docs/compare.md: policy codes, subjects of data sets, tone of headlines.
 
-    python benchmarks/compare_published.py [folder with the data sets]
+    python benchmarks/compare_published.py [folder with the data sets] [folder for pages]
 
-Prints each table in Markdown, the sentences below it, and how long it took.
+Prints each table in Markdown, the sentences below it, and how long it took; and writes each as a page.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ def _label(name: str) -> pl.Expr:
 
 
 def main() -> None:
+    pages = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[2] / "shared" / "data"
     sources = (
         (policy_codes, "seed_cap_ep_questions", "accuracy"),
@@ -95,6 +96,9 @@ def main() -> None:
         ):
             print(found.table())
         print(*found.in_words(measure), sep="\n")
+        if pages is not None:
+            title = str(compare.__doc__).split(":")[0].rstrip(".")
+            print(at.report(pages / f"{compare.__name__}.html", compare=found, title=title))
 
 
 if __name__ == "__main__":
