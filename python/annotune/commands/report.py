@@ -41,9 +41,9 @@ def report(
     from annotune.reporting.files import writer_for
     from annotune.reporting.report import report as write_report
 
-    writer_for(out, format)
     inputs = [*(model or ()), *(codings or ()), *(gold or ()), *(one for one in (codebook, corpus, record) if one)]
     require_writable([out], inputs)
+    writer_for(out, format)
     known = read_codebook(codebook) if codebook else None
     options: dict[str, Any] = {"unit_id": unit_id, "variable": variable, "coder": coder}
     write_report(
