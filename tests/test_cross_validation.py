@@ -271,7 +271,7 @@ def test_the_corpus_may_be_any_table_and_have_whole_numbers_as_identifiers(topic
         at.evaluate(rows, rows, corpus=numbers.drop("text"), n_boot=0)
 
 
-def test_the_command_line_says_the_same(grouped, texts, gold, book, tiny_base, tmp_path, monkeypatch, capsys):
+def test_the_command_line_says_the_same(grouped, fits, texts, gold, book, tiny_base, tmp_path, monkeypatch, capsys):
     at.write(texts, tmp_path / "texts.csv")
     at.write(gold[:60], tmp_path / "gold.csv")
     labels = [{"code": label.code, "name": label.name} for label in book().variables[0].labels]
@@ -295,6 +295,12 @@ def test_the_command_line_says_the_same(grouped, texts, gold, book, tiny_base, t
     written = pl.read_parquet("coded.parquet")
     assert written.columns == grouped.data.columns
     assert written["fold"].to_list() == grouped.data["fold"].to_list()
+    fits.clear()
+    words = ["crossfit", "texts.csv", "gold.csv", "--codebook", "book.yaml", "--folds", 3, "--group", "author"]
+    words += ["--base", tiny_base, "--method", "probe", "--out", "folds", "--write", "all.parquet"]
+    code, said = run(*words)
+    assert code == 0, said
+    assert fits == ["all"]  # whose figures have other intervals; no fold again
     code, said = run("prevalence", "coded.parquet", "--methods", "hand,dsl", "--pi", 1)
     assert code == 0, said
     code, said = run("evaluate", "gold.csv", "gold.csv", "--predictions", "p.csv")

@@ -20,8 +20,9 @@ from annotune.progress import within
 from annotune.record import fingerprint, frame_sha256, versions
 from annotune.results import attach, require_room
 from annotune.shelf import Shelf
-from annotune.tuner import tune
+from annotune.tuner import read_settings, tune
 from annotune.tuning.base import find_base
+from annotune.tuning.settings import Settings
 
 ADDED = ("coded", "fold")
 CODINGS = "codings.parquet"
@@ -182,8 +183,9 @@ def _kept(
 ) -> _Kept:
     coded = texts.filter(pl.col("unit_id").is_in(decided["unit_id"].unique().implode()))
     seen = coded.select(name for name in ("unit_id", "text", options["group"]) if name in coded.columns)
-    plain = {name: value for name, value in options.items() if name != "n_boot"}
-    how = [plain, find_base(options["base"]).revision, versions()]
+    settings = read_settings({name: value for name, value in options.items() if name in Settings.model_fields})
+    split = {name: value for name, value in options.items() if name not in (*Settings.model_fields, "n_boot")}
+    how = [settings.model_dump(), split, find_base(options["base"]).revision, versions()]
     basis = fingerprint([frame_sha256(seen), frame_sha256(decided), codebook.variable(variable), *how])
     folds = Shelf(Path(out) / variable, basis)
     model = replace(folds, basis=fingerprint([basis, options.get("n_boot", N_BOOT)]))  # its evaluation has intervals

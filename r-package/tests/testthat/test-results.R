@@ -47,7 +47,7 @@ test_that("what is not there yet is predicted in folds", {
   expect_equal(glance(found)$accuracy, mean(found$data$topic == found$data$topic_gold))
   expect_identical(predict(found$model, "A nurse.")$unit_id, "1")
   expect_error(at_evaluate(gold), "nothing to compare the truth with", class = "annotune_error")
-  expect_error(at_evaluate(gold, gold, cv = 3), "predicted= means nothing", class = "annotune_error")
+  expect_error(at_evaluate(gold, gold, cv = 3), "`predicted` means nothing", class = "annotune_error")
 })
 
 test_that("an .rds is R's own, and other files are Python's, with labels and reasons", {
