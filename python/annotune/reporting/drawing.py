@@ -60,8 +60,9 @@ def drawn(key: str, draw: Callable[[], Drawn], alt: str, caption: str) -> tuple[
 def inlined(svg: str, key: str, alt: str) -> str:
     """An SVG file's content for the inside of a page: no names but its own, no addresses, and a description.
 
-    >>> inlined('<svg height="9"><path id="a"/><use href="#a"/></svg>', "one", 'a "b"')
-    '<svg role="img" aria-label="a &quot;b&quot;"><path id="one-a" /><use href="#one-a" /></svg>'
+    >>> print(inlined('<svg height="9"><path id="a"/><use href="#a"/></svg>', "one", 'a "b"'))
+    <svg preserveAspectRatio="xMinYMin" role="img" aria-label="a &quot;b&quot;"><path id="one-a" /><use
+    href="#one-a" /></svg>
     """
     root = ElementTree.fromstring(UNPRINTABLE.sub("", svg))
     for above in list(root.iter()):
@@ -75,7 +76,7 @@ def inlined(svg: str, key: str, alt: str) -> str:
                        name != "id" or value in named}  # fmt: skip
     for name in ("height", "version"):
         root.attrib.pop(name, None)
-    root.attrib |= {"role": "img", "aria-label": UNPRINTABLE.sub("", alt)}
+    root.attrib |= {"preserveAspectRatio": "xMinYMin", "role": "img", "aria-label": UNPRINTABLE.sub("", alt)}
     return ElementTree.tostring(root, encoding="unicode")
 
 

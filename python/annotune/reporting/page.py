@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+TALL = 480  # points
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # no sign of any script, refused by XML
 
 
@@ -49,6 +50,12 @@ class Figure:
     svg: str
     alt: str
     caption: str
+
+    @property
+    def tall(self) -> bool:
+        """Whether it takes most of a page of paper."""
+        box = re.search(r'viewBox="[-\d.]+ [-\d.]+ [-\d.]+ ([\d.]+)"', self.svg)
+        return box is not None and float(box[1]) > TALL
 
 
 @dataclass(frozen=True)

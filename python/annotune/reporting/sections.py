@@ -34,7 +34,7 @@ BASELINES = (TF_IDF, NO_INFORMATION)
 
 def agreement(given: Given, found: pl.DataFrame) -> Section:
     """Of the coders: every coefficient with its interval, and what the conventions say."""
-    parts: list[Part] = [*present.in_words(found), _agreement_table(found, "Agreement of the coders.")]
+    parts: list[Part] = [*present.in_words(found), _agreement_table(found, "Agreement of the coders{}.")]
     if 0 < found["estimate"].drop_nulls().len() <= MOST_ROWS:
         alt = "Coefficients of agreement with their 95 % intervals, a row each; the table has the figures."
         caption = "Agreement of the coders, with 95 % intervals."
@@ -43,10 +43,22 @@ def agreement(given: Given, found: pl.DataFrame) -> Section:
 
 
 def _agreement_table(found: pl.DataFrame, caption: str) -> Table:
-    rows, header = present.cells(found)
-    names = tuple({"coder_a": "between", "coder_b": "and"}.get(name, name) for name in header)
+    """The table of agreement; what all its rows have in common is said in the caption, or goes without saying."""
+    cells, header = present.cells(found)
+    only = found["variable"].n_unique() == 1
+    left_out = {"variable"} if only else set()
+    left_out |= {"level"} if found["level"].unique().to_list() == ["nominal"] else set()
+    kept = [i for i, name in enumerate(header) if name not in left_out]
+    names = tuple({"coder_a": "between", "coder_b": "and"}.get(header[i], header[i]) for i in kept)
+    rows = tuple((*row[: -present.NUMBERS], *map(_in_one, row[-present.NUMBERS :])) for row in cells)
     notes = tuple(note.removeprefix("Note: ") for note in present.notes(found))
-    return Table(caption, names, tuple(map(tuple, rows)), words=len(header) - present.NUMBERS, notes=notes)
+    told = caption.format(f" on {found['variable'][0]}" if only else "")
+    return Table(told, names, tuple(tuple(row[i] for i in kept) for row in rows), len(kept) - present.NUMBERS, notes)
+
+
+def _in_one(figure: str) -> str:
+    """An interval on one line."""
+    return figure.replace(" to ", "\u00a0to\u00a0").replace("-", "−")
 
 
 def _pairs(given: Given) -> Iterator[Part]:
@@ -113,7 +125,7 @@ def _beside_people(judged: Judged, given: Given) -> Iterator[Part]:
     found = compare_reliability(said, judged.coder, judged.name, given.codebook, n_boot=given.n_boot, seed=given.seed)
     if found["estimate"].drop_nulls().is_empty():
         return
-    caption = "Do people agree with the model as they agree with each other? On texts that it was not tuned on."
+    caption = "Do people agree with the model as with each other{}? On texts that it was not tuned on."
     yield _agreement_table(found, caption)
 
 

@@ -54,7 +54,7 @@ def against_baselines(judged: Judged) -> Table:
 
 def _unseen(judged: Judged) -> str:
     """What is known of the texts of an evaluation: those of a tuned model were held out."""
-    return ", on texts that it was not tuned on" if judged.model is not None else ""
+    return ", on texts that the model was not tuned on" if judged.model is not None else ""
 
 
 def labels(judged: Judged) -> Table:
@@ -130,7 +130,7 @@ def by_group(found: pl.DataFrame) -> Table:
         "p: chi-squared test that the share of right answers is the same in all groups of the covariate; not corrected "
         "for the number of covariates.",
     )
-    caption = "Agreement of the model with people, by group, on texts that it was not tuned on."
+    caption = "Agreement of the model with people, by group, on texts that the model was not tuned on."
     return Table(caption, header, tuple(rows), words=2, notes=notes)
 
 
