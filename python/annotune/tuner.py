@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def tune(
     codebook: Codebook,
     variable: str | None = None,
     *,
-    test: float | Mapping[str, Sequence[Any]] | None = None,
+    test: float | Mapping[str, Any] | None = None,
     validation: float = 0.15,
     folds: int | None = None,
     group: str | None = None,

@@ -115,7 +115,7 @@ def learning_curve(
     variable: str | None = None,
     sizes: Sequence[int] | None = None,
     seeds: int = 3,
-    test: float | Mapping[str, Sequence[Any]] = 0.25,
+    test: float | Mapping[str, Any] = 0.25,
     validation: float = 0.15,
     group: str | None = None,
     measure: str | None = None,
