@@ -1,5 +1,6 @@
 """evaluate(cv=): every coded text predicted by a model that has not seen it, and figures that others agree with."""
 
+import json
 import sys
 
 import numpy as np
@@ -292,6 +293,9 @@ def test_the_command_line_says_the_same(grouped, fits, texts, gold, book, tiny_b
     assert PROBE in said
     shown = ["model", "measure", "estimate", "ci_low", "ci_high", "n_units"]
     assert_frame_equal(pl.read_parquet("measures.parquet").select(shown), grouped.measures.select(shown))
+    record = json.loads((tmp_path / "coded.parquet.record.json").read_text())
+    assert record["what"] == "annotune evaluate"
+    assert (record["settings"]["cv"], set(record["inputs"])) == (3, {"gold.csv", "texts.csv"})
     written = pl.read_parquet("coded.parquet")
     assert written.columns == grouped.data.columns
     assert written["fold"].to_list() == grouped.data["fold"].to_list()

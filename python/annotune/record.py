@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,12 @@ def write_record(record: Mapping[str, Any], output: str | Path) -> Path:
     path = Path(f"{output}.record.json")
     write_whole(path, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
     return path
+
+
+def write_records(record: Mapping[str, Any], outputs: Iterable[Path]) -> None:
+    """The same record beside each of these files, with the file's name and fingerprint."""
+    for path in outputs:
+        write_record({**record, "output": {"file": path.name, "sha256": file_sha256(path)}}, path)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -73,7 +73,7 @@ def classify(
     from annotune.codebook import Codebook
     from annotune.corpus import read_corpus
     from annotune.export.write import write as write_table
-    from annotune.record import file_sha256, make_record, write_record
+    from annotune.record import file_sha256, make_record, write_records
     from annotune.results import attach, require_room
     from annotune.runtime import hardware, is_first
 
@@ -94,8 +94,7 @@ def classify(
         settings={"unit_id": unit_id, "text": text, "precision": precision},
         hardware=hardware(),
     )
-    for path in paths:
-        write_record({**record, "output": {"file": path.name, "sha256": file_sha256(path)}}, path)
+    write_records(record, paths)
     console.print(display.counts(codings))
     console.print("Written: " + ", ".join(str(path) for path in paths), markup=False)
 
@@ -134,6 +133,7 @@ def evaluate(
     from annotune.cross_validation import evaluate as evaluate_codings
     from annotune.export.files import require_folder
     from annotune.export.write import write as write_table
+    from annotune.record import file_sha256, make_record, write_records
 
     require_outputs([*(write or []), *(predictions or [])], truth, predicted, codebook, corpus)
     if out is not None:
@@ -153,3 +153,11 @@ def evaluate(
     if predictions and isinstance(found, CrossValidation):
         notes = [f"{found.model.name}: texts coded by models of {cv} folds that had not seen them."]
         write_table(found.data, predictions, codebook=known, notes=notes)
+        record = make_record(
+            "annotune evaluate",
+            model=found.model.card,
+            inputs={path.name: file_sha256(path) for path in (truth, corpus) if path},
+            settings={"cv": cv, "group": group, "unit_id": unit_id, "text": text},
+            evaluation=found.measures.to_dicts(),
+        )
+        write_records(record, predictions)

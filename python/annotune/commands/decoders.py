@@ -65,7 +65,7 @@ def zero_shot(
     from annotune.codebook import read_codebook
     from annotune.corpus import read_corpus
     from annotune.export.write import write as write_table
-    from annotune.record import file_sha256, make_record, write_record
+    from annotune.record import file_sha256, make_record, write_records
     from annotune.results import attach, require_room
     from annotune.runtime import hardware, is_first
     from annotune.tuning.base import find_base
@@ -91,7 +91,6 @@ def zero_shot(
         settings={**settings, "precision": precision, "unit_id": unit_id, "text": text},
         hardware=hardware(),
     )
-    for path in paths:
-        write_record({**record, "output": {"file": path.name, "sha256": file_sha256(path)}}, path)
+    write_records(record, paths)
     console.print(display.counts(codings))
     console.print("Written: " + ", ".join(str(path) for path in paths), markup=False)

@@ -53,7 +53,7 @@ def crossfit(
     from annotune.downstream.crossfit import crossfit as cross
     from annotune.export.files import require_folder
     from annotune.export.write import write as write_table
-    from annotune.record import file_sha256, make_record, write_record
+    from annotune.record import file_sha256, make_record, write_records
     from annotune.results import headings
     from annotune.runtime import hardware
 
@@ -78,8 +78,7 @@ def crossfit(
         evaluation=done.evaluation.measures.to_dicts(),
         hardware=hardware(),
     )
-    for path in write:
-        write_record({**record, "output": {"file": path.name, "sha256": file_sha256(path)}}, path)
+    write_records(record, write)
     console.print(display.comparison(done.evaluation, console.width < WIDE))
     console.print("Written: " + ", ".join(str(path) for path in write), markup=False)
 
