@@ -110,6 +110,8 @@ def in_python(tmp_path_factory):
     attached = at.attach(corpus, coded, codebook=book, gold=gold)
     at.write(attached, [folder / "written.dta", folder / "written.rds"], codebook=book)
     at.write(at.attach(corpus, coded, codebook=book), folder / "coded.parquet", codebook=book)
+    folds = {"cv": 2, "group": "district", "method": "probe", "n_boot": 50}
+    validated = at.evaluate(gold, codebook=book, corpus=corpus, **folds)
     metrics = ["percent", "alpha", "ac1"]
     tables = {
         "demo_corpus": demo.corpus,
@@ -128,6 +130,8 @@ def in_python(tmp_path_factory):
         "tuned": model.evaluation.measures,
         "classified": coded,
         "evaluation": at.evaluate(gold, coded, codebook=book, corpus=corpus, n_boot=100).measures,
+        "cross_validated": validated.measures,
+        "predicted": validated.data,
         "attached": attached,
         "study": at.run(quick_study(folder)).data,
     }
@@ -175,6 +179,9 @@ def in_shell(in_python, tmp_path_factory):
         annotune("resolve", *pair, "--out", "majority.csv", *book, "--ties", "first")
         annotune("resolve", *CODERS, "--out", "dawid_skene.csv", *book, "--rule", "dawid_skene")
         annotune("tune", "questions.csv", "gold.csv", *book, "--out", "model", "--test", "0.3", "--epochs", "1")
+        folds = ["--cv", "2", "--group", "district", "--method", "probe", "--n-boot", "50"]
+        results = ["--write", "cross_validated.csv", "--predictions", "predicted.csv"]
+        annotune("evaluate", "gold.csv", *book, "--corpus", "questions.csv", *folds, *results)
         annotune("classify", "model", "questions.csv", "coded.parquet")
         annotune("write", "coded.parquet", "written.dta", "written.rds", *book)
         annotune("run", "quick.yaml")

@@ -35,6 +35,12 @@ keep(tidy(model), "tuned")
 coded <- at_classify(model, corpus)
 keep(coded, "classified")
 keep(tidy(at_evaluate(gold, coded, codebook = book, corpus = corpus, n_boot = 100)), "evaluation")
+validated <- at_evaluate(
+  gold,
+  codebook = book, corpus = corpus, cv = 2, group = "district", method = "probe", n_boot = 50
+)
+keep(tidy(validated), "cross_validated")
+keep(validated$data, "predicted")
 at_save(model, "model")
 at_classify(model, "questions.csv", path = "coded.parquet")
 

@@ -5,7 +5,7 @@ import pyreadstat
 import pytest
 
 AGREEMENT = ["reliability", "analytic", "pairs", "categories", "coders", "compare"]
-ANSWERS = ["gold", "majority", "dawid_skene"]
+ANSWERS = ["gold", "majority", "dawid_skene", "cross_validated", "predicted"]
 IN_R_ALONE = [
     *("demo_corpus", "demo_truth", "demo_anna", "demo_ben", "demo_carla"),
     *("codings", "tuned", "classified", "evaluation", "attached", "study"),
