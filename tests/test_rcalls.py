@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import subprocess
+import sys
 import warnings
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -263,3 +265,9 @@ def test_every_verb_has_its_twin_in_r():
     exported = set(re.findall(r"export\(at_(\w+)\)", namespace))
     verbs = {name for name in at.__all__ if inspect.isfunction(getattr(at, name)) and not name.startswith("plot_")}
     assert {READERS.get(name, name) for name in verbs - OF_R} <= exported
+
+
+def test_torch_is_not_loaded_before_a_call():
+    """On R's side a call loads it with libraries of its own, without which it is 25 times as slow."""
+    look = "import sys, annotune.rcalls; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look]).returncode == 0

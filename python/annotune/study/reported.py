@@ -9,7 +9,6 @@ from pathlib import Path
 from annotune.classifier import Classifier
 from annotune.record import file_sha256, fingerprint, versions, write_record
 from annotune.reporting.drawing import available
-from annotune.reporting.report import report
 from annotune.study.corrected import Corrected
 from annotune.study.file import StudyFile
 from annotune.study.inputs import Inputs
@@ -27,6 +26,8 @@ def reported(
     target = file.beside(part.path)
 
     def make() -> None:
+        from annotune.reporting.report import report  # it brings torch, which R has to load in its own way
+
         record = study_record(file, read, models, outcome)
         report(
             target,
