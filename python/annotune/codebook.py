@@ -42,6 +42,12 @@ class Label(_Part):
     examples: tuple[str, ...] = ()
     parent: int | None = None
 
+    @property
+    def words(self) -> str:
+        """What it is called and defined as, in one line; examples are left out, as they may be texts of the corpus."""
+        name = self.name.replace("_", " ")
+        return f"{name}: {self.definition}" if self.definition else name
+
 
 class Variable(_Part):
     """One thing that is coded; the order of its labels is the order of the file."""

@@ -185,7 +185,9 @@ def prepare(
     plain = build(backbone.reader if isinstance(backbone, Speaker) else backbone, n_labels)
     embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True, fast=True)
     ordered = coded.variable.kind == "ordinal" and n_labels > 2
-    examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered)
+    words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
+    called = outputs(plain, words, embeddings=True, fast=True)
+    examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called)
     return Work(coded, cases, examples, backbone, tokenizer, base, settings, validation)
 
 
@@ -316,7 +318,8 @@ def basis(work: Work, *more: Any) -> str:
         [
             frame_sha256(work.coded.frame.select("unit_id", "text")),
             [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays],
-            [work.coded.variable.names, work.base.name, work.base.revision, work.settings.model_dump(exclude={"base"})],
+            [[(label.name, label.words) for label in work.coded.variable.labels], work.base.name, work.base.revision],
+            work.settings.model_dump(exclude={"base"}),
             [*more, work.cases.large, work.validation, versions()],
         ]
     )

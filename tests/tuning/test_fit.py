@@ -127,7 +127,7 @@ def test_unbalanced_and_multilabel_losses():
 
 @pytest.mark.parametrize(("asked", "wanted"), [("none", {False}), ("balanced", {True}), ("auto", {False, True})])
 def test_weighings_are_tried_as_asked(parts, asked, wanted):
-    assert {balanced for _, balanced in fitting._candidates(parts[0], asked)} == wanted
+    assert {balanced for _, balanced, _ in fitting._candidates(parts[0], asked)} == wanted
 
 
 def test_weighing_is_no_choice_where_labels_are_equally_frequent(work):
@@ -135,7 +135,7 @@ def test_weighing_is_no_choice_where_labels_are_equally_frequent(work):
     counts = np.bincount(even.targets)
     assert counts.max() / counts.min() < 1.7
     few = work[1].take(np.concatenate([np.flatnonzero(work[1].targets == label)[:10] for label in range(3)]))
-    assert {balanced for _, balanced in fitting._candidates(few, "auto")} == {False}
+    assert {balanced for _, balanced, _ in fitting._candidates(few, "auto")} == {False}
 
 
 def test_epochs_by_default_are_fewer_where_texts_are_more():

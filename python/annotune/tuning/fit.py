@@ -34,7 +34,7 @@ from annotune.tuning.encoder import (
     quieten,
 )
 from annotune.tuning.loop import train
-from annotune.tuning.probe import PENALTIES, Probe, fit_probe
+from annotune.tuning.probe import PENALTIES, Probe, fit_probe, words_tell
 from annotune.tuning.settings import Settings
 from annotune.tuning.shares import bring_back, computing
 from annotune.tuning.speaker import Speaker
@@ -42,6 +42,8 @@ from annotune.tuning.speaker import Speaker
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
 CLEAR = 0.02  # a held-out part on which macro-F1 has a larger error is no ground for choosing among six probes
 INNER_FOLDS = 5
+MANY = 32  # texts a label, on the average, after which the codebook's words add nothing
+ProbeChoice = tuple[float, bool, bool]  # penalty, balanced, words
 TEXTS_TO_SEE = 40_000  # by default fine-tuning sees about so many texts, each between 3 and 6 times
 
 
@@ -61,6 +63,8 @@ class Examples:
         How many labels there are.
     ordered
         Whether the labels are levels of a scale, of three or more.
+    words
+        Shape (labels, width): what the base makes of the codebook's words for each label.
     """
 
     tokens: Tokens
@@ -68,6 +72,7 @@ class Examples:
     targets: np.ndarray
     n_labels: int
     ordered: bool = False
+    words: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -75,7 +80,7 @@ class Examples:
     def take(self, places: np.ndarray) -> Examples:
         """The texts at these places."""
         parts = self.tokens.take(places), self.embeddings[places], self.targets[places]
-        return Examples(*parts, self.n_labels, self.ordered)
+        return Examples(*parts, self.n_labels, self.ordered, self.words)
 
     def score(self, logits: np.ndarray) -> float:
         """How good these logits (n, labels) are for these texts; see `score_of`."""
@@ -88,8 +93,8 @@ class Choices:
 
     Attributes
     ----------
-    penalty, balanced
-        Of the best probe.
+    penalty, balanced, words
+        Of the best probe; `words`: whether it learns from the codebook's words, too.
     epochs
         After how many epochs the network was best; 0 when nothing beat the probe.
     planned
@@ -113,6 +118,12 @@ class Choices:
     temperature: float = 1.0
     cutoffs: tuple[float, ...] | None = None
     probe_cutoffs: tuple[float, ...] | None = None
+    words: bool = False
+
+    @property
+    def probe(self) -> ProbeChoice:
+        """Of the best probe: penalty, balanced, words."""
+        return self.penalty, self.balanced, self.words
 
 
 @dataclass(frozen=True)
@@ -131,14 +142,14 @@ def fit(backbone: nn.Module, seen: Examples, held: Examples, settings: Settings)
     The network returned has the state, among the probe and all epochs, with the best score on
     `held`: it is never worse there than the probe. `backbone` itself is left as it is.
     """
-    penalty, balanced = _best_probe(seen, held, settings.class_weights)
-    probe = _probe(seen, penalty, balanced)
+    penalty, balanced, words = best = _best_probe(seen, held, settings.class_weights)
+    probe = _probe(seen, *best)
     planned = planned_epochs(len(seen), settings)
     logits = probe.logits(held.embeddings)
     cut = _cut(logits, held.targets, held.ordered)
-    choices = Choices(penalty, balanced, 0, planned, {"probe": held.score(logits)}, probe_cutoffs=cut)
+    choices = Choices(penalty, balanced, 0, planned, {"probe": held.score(logits)}, probe_cutoffs=cut, words=words)
     if planned:
-        start = probe if penalty <= START_PENALTY else _probe(seen, START_PENALTY, balanced)
+        start = probe if penalty <= START_PENALTY else _probe(seen, START_PENALTY, balanced, words)
         model, choices, speed = _tune(backbone, start, seen, held, choices, settings)
         if choices.epochs:
             return _calibrated(Fitted(model, probe, choices, speed), outputs(model, held.tokens), held)
@@ -176,10 +187,11 @@ def _at_temperature(model: Network, choices: Choices) -> Network:
 
 def refit(backbone: nn.Module, examples: Examples, choices: Choices, settings: Settings) -> Fitted:
     """Fit on all texts given, with the choices that were made on a validation part before."""
-    probe = _probe(examples, choices.penalty, choices.balanced)
+    probe = _probe(examples, *choices.probe)
     if not choices.epochs:
         return Fitted(_at_temperature(_with_head(backbone, probe), choices), probe, choices, None)
-    start = probe if choices.penalty <= START_PENALTY else _probe(examples, START_PENALTY, choices.balanced)
+    least = min(choices.penalty, START_PENALTY)
+    start = probe if choices.penalty == least else _probe(examples, least, choices.balanced, choices.words)
     model, choices, speed = _tune(backbone, start, examples, None, choices, settings)
     return Fitted(_at_temperature(model, choices), probe, choices, speed)
 
@@ -190,13 +202,14 @@ def settle(folds: list[Choices], n_texts: int, settings: Settings) -> Choices:
     The probe that most folds chose; and fine-tuning, for its whole schedule, where over the folds it ended no worse
     than the probe.
     """
-    penalty, balanced = Counter((fold.penalty, fold.balanced) for fold in folds).most_common(1)[0][0]
+    penalty, balanced, words = Counter(fold.probe for fold in folds).most_common(1)[0][0]
     probe = float(np.mean([fold.scores["probe"] for fold in folds]))
     planned = planned_epochs(n_texts, settings)
     if not planned:
-        return Choices(penalty, balanced, 0, 0, {"probe": probe})
+        return Choices(penalty, balanced, 0, 0, {"probe": probe}, words=words)
     tuned = float(np.mean([list(fold.scores.values())[-1] for fold in folds]))
-    return Choices(penalty, balanced, planned if tuned >= probe else 0, planned, {"probe": probe, "tuned": tuned})
+    epochs, scores = planned if tuned >= probe else 0, {"probe": probe, "tuned": tuned}
+    return Choices(penalty, balanced, epochs, planned, scores, words=words)
 
 
 def planned_epochs(n_texts: int, settings: Settings) -> int:
@@ -214,8 +227,9 @@ def score_of(logits: np.ndarray, targets: np.ndarray, ordered: bool = False) -> 
     return macro_f1(targets, decide(logits, sets), n_labels)
 
 
-def _probe(examples: Examples, penalty: float, balanced: bool) -> Probe:
-    return fit_probe(examples.embeddings, examples.targets, examples.n_labels, penalty, balanced)
+def _probe(examples: Examples, penalty: float, balanced: bool, words: bool) -> Probe:
+    known = examples.words if words else None
+    return fit_probe(examples.embeddings, examples.targets, examples.n_labels, penalty, balanced, known)
 
 
 def score_error(targets: np.ndarray, share: float = 1.0) -> float:
@@ -229,8 +243,8 @@ def score_error(targets: np.ndarray, share: float = 1.0) -> float:
     return float(np.sqrt((0.25 / texts).sum()) / len(texts))
 
 
-def _best_probe(seen: Examples, held: Examples, class_weights: str) -> tuple[float, bool]:
-    """Penalty and weighting of the best probe: on `held`, or by cross-validation in `seen` where `held` says little."""
+def _best_probe(seen: Examples, held: Examples, class_weights: str) -> ProbeChoice:
+    """What the best probe is like: on `held`, or by cross-validation in `seen` where `held` says little."""
     if score_error(held.targets) > CLEAR:
         fold = np.random.default_rng(0).permutation(len(seen)) % INNER_FOLDS
         parts = [
@@ -246,11 +260,18 @@ def _best_probe(seen: Examples, held: Examples, class_weights: str) -> tuple[flo
     return max(scores, key=lambda choice: scores[choice])
 
 
-def _candidates(seen: Examples, class_weights: str) -> list[tuple[float, bool]]:
-    """Penalties and weightings to choose from; weighing is no choice where all labels are about as frequent."""
+def _candidates(seen: Examples, class_weights: str) -> list[ProbeChoice]:
+    """Penalties, weightings and words to choose from.
+
+    Weighing is no choice where all labels are about as frequent, nor are the codebook's words where texts are many, or
+    where they say nothing about those that there are.
+    """
     uneven = seen.targets.ndim == 2 or _unevenness(seen.targets) > 1.5
     weightings = {"balanced": [True], "none": [False], "auto": [False, True] if uneven else [False]}[class_weights]
-    return [(penalty, balanced) for balanced in weightings for penalty in PENALTIES]
+    words, few = seen.words, len(seen) < MANY * seen.n_labels
+    tell = few and words is not None and words_tell(words, seen.embeddings, seen.targets)
+    told = [True, False] if tell else [False]
+    return [(penalty, balanced, words) for words in told for balanced in weightings for penalty in PENALTIES]
 
 
 def _unevenness(targets: np.ndarray) -> float:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 PENALTIES = (1.0, 10.0, 100.0)  # inverse strength of the ridge penalty; embeddings have length one
+WORDS_COUNT = 2.0  # of how many coded texts; found on training texts of two data sets with 2 to 32 texts a label
+CLEARLY = 2.33  # standard errors
 RULED_OUT = -10.0  # the bias of a label that does not occur, and the log-odds of one that never does
 
 
@@ -28,7 +30,14 @@ class Probe:
         return np.asarray(embeddings @ self.weight.T + self.bias)
 
 
-def fit_probe(embeddings: np.ndarray, targets: np.ndarray, n_labels: int, penalty: float, balanced: bool) -> Probe:
+def fit_probe(
+    embeddings: np.ndarray,
+    targets: np.ndarray,
+    n_labels: int,
+    penalty: float,
+    balanced: bool,
+    words: np.ndarray | None = None,
+) -> Probe:
     """Fit one probe.
 
     Parameters
@@ -41,18 +50,46 @@ def fit_probe(embeddings: np.ndarray, targets: np.ndarray, n_labels: int, penalt
         Inverse strength of the ridge penalty.
     balanced
         Whether labels count by the inverse of their frequency.
+    words
+        Shape (labels, width): of each label, what the codebook calls it, which is learnt from like a coded text.
     """
+    counts = np.ones(len(embeddings))
+    if words is not None:
+        own = np.arange(n_labels) if targets.ndim == 1 else np.eye(n_labels, dtype=targets.dtype)
+        embeddings, targets = np.concatenate([embeddings, words]), np.concatenate([targets, own])
+        counts = np.concatenate([counts, np.full(n_labels, WORDS_COUNT)])
     if targets.ndim == 1:
-        weight, bias = _multinomial(embeddings, targets, n_labels, penalty, balanced)
+        weight, bias = _multinomial(embeddings, targets, n_labels, penalty, balanced, counts)
     else:
-        answers = [_multinomial(embeddings, column.astype(int), 2, penalty, balanced) for column in targets.T]
+        answers = [_multinomial(embeddings, column.astype(int), 2, penalty, balanced, counts) for column in targets.T]
         weight = np.stack([rows[1] - rows[0] for rows, _ in answers])  # log-odds of yes against no
         bias = np.stack([offsets[1] - offsets[0] for _, offsets in answers])
     return Probe(weight, bias, penalty, balanced)
 
 
+def words_tell(words: np.ndarray, embeddings: np.ndarray, targets: np.ndarray) -> bool:
+    """Whether the codebook's words are nearest to their own label's texts more often than chance would have it.
+
+    Nothing is fitted, so all coded texts are a fair test, however few: a z-test of the hits (p < .01, one-sided)
+    against what the same answers would hit if they had nothing to do with the texts. Words and texts are centred first,
+    because all that a base model embeds leans one way.
+
+    Parameters
+    ----------
+    words
+        Shape (labels, width).
+    embeddings, targets
+        Of n coded texts: (n, width); (n,) label numbers or (n, labels) truth values.
+    """
+    nearest = ((embeddings - embeddings.mean(0)) @ (words - words.mean(0)).T).argmax(1)
+    truth = np.eye(len(words))[targets] if targets.ndim == 1 else targets.astype(float)
+    hits = truth[np.arange(len(truth)), nearest].mean()
+    chance = np.bincount(nearest, minlength=len(words)) / len(truth) @ truth.mean(0)
+    return bool(hits - chance > CLEARLY * np.sqrt(chance * (1 - chance) / len(truth)))
+
+
 def _multinomial(
-    embeddings: np.ndarray, targets: np.ndarray, n_labels: int, penalty: float, balanced: bool
+    embeddings: np.ndarray, targets: np.ndarray, n_labels: int, penalty: float, balanced: bool, counts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights (labels, width) and biases (labels,); labels that do not occur are all but ruled out."""
     from sklearn.linear_model import LogisticRegression
@@ -65,7 +102,7 @@ def _multinomial(
     if len(seen) > 1:
         model = LogisticRegression(C=penalty, max_iter=1000, class_weight="balanced" if balanced else None)
         with threadpool_limits(1, user_api="blas"):  # steps this short are over before a second thread is awake
-            model.fit(embeddings, targets)
+            model.fit(embeddings, targets, sample_weight=counts)
         weight[seen], bias[seen] = _row_each(model.coef_, len(seen)), _row_each(model.intercept_, len(seen))
     return weight, bias
 
