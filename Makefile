@@ -17,7 +17,7 @@ demo: $(VENV)/.ready
 	$(BIN)/annotune demo
 
 test: lint $(VENV)/.r-ready
-	$(BIN)/python -m pytest python tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile python tests
 	$(MAKE) r-check vignettes-current
 
 lint: $(VENV)/.test-ready

@@ -42,7 +42,7 @@ def answers(
     book = at.Codebook(variables=(at.Variable(name="tone", kind=kind, labels=labels),))
     gold = corpus[learn].select("unit_id", variable=pl.lit("tone"), label=pl.Series([names[i] for i in truth[learn]]))
     model = at.tune(corpus[learn], gold, book, test=0, seed=seed)
-    return np.array([names.index(label) for label in model.classify(corpus[test])["label"]])
+    return np.array([names.index(label) for label in model.classify(corpus[test], precision="bfloat16")["label"]])
 
 
 def gain(truth: np.ndarray, said: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
