@@ -1,13 +1,13 @@
 """How good with how many labels: annotune against TF-IDF, the frozen probe, SetFit and plain Trainer fine-tuning.
 
-    python benchmarks/accuracy.py [tasks ...] [--sizes 8,32,100,all] [--seeds 1,2,3] [--setfit PYTHON]
+    python benchmarks/accuracy.py [tasks ...] [--sizes 8,32,100,all] [--seeds 1,2,3] [--methods ...] [--setfit PYTHON]
 
 The same base model (MiniLM), the same texts and the same fixed test part for all. Each method runs in a process of its
 own; seconds are from reading the texts to the last answer. At 8 labels a class SetFit and Trainer are as they come, in
 float32; above, where one run would take an hour, they compute in bfloat16 like annotune. What is finished stays in
-build/accuracy, so a run that was stopped goes on; the table is written to docs/accuracy.md. SetFit needs an earlier
-transformers than ours: make an environment with `pip install setfit 'transformers<5'` and name its Python; without it
-its columns stay empty. The data are looked for in ../shared/data.
+benchmarks/accuracy_cells.jsonl, so a run that was stopped goes on; the table is written to docs/accuracy.md. SetFit
+needs an earlier transformers than ours: make an environment with `pip install setfit 'transformers<5'` and name its Python;
+without it its columns stay empty. The data are looked for in ../shared/data.
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy import stats
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import f1_score
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data"
-CELLS = HERE.parent / "build" / "accuracy"
+CELLS = HERE / "accuracy_cells.jsonl"
 PAGE = HERE.parent / "docs" / "accuracy.md"
+MARK = "<!-- the table, as benchmarks/accuracy.py wrote it -->"
+Cell = tuple[str, str, int, str]  # task, size, seed, method
 METHODS = ("annotune", "probe", "TF-IDF", "SetFit", "Trainer")
 
 
@@ -79,57 +83,50 @@ TASKS: dict[str, Callable[[], pl.DataFrame]] = {
 }
 
 
-def cells(options: argparse.Namespace) -> Iterator[tuple[str, str, int, str]]:
+def cells(options: argparse.Namespace) -> Iterator[Cell]:
     """Small sizes first, so that a stopped run has whole rows."""
-    runs = [run for run in METHODS if run != "SetFit" or options.setfit]
+    runs = [run for run in options.methods.split(",") if run != "SetFit" or options.setfit]
     for size, task, seed, run in product(options.sizes.split(","), options.tasks, options.seeds.split(","), runs):
         yield task, size, int(seed), run
 
 
-def compute(task: str, size: str, seed: int, run: str, setfit: str | None) -> None:
-    """One method on one draw, in a process of its own; its answers are kept."""
-    target = CELLS / f"{task}-{size}-{seed}-{run}.json"
-    if target.exists():
-        return
+def compute(cell: Cell, setfit: str | None) -> dict[str, Any]:
+    """One method on one draw, in a process of its own: which answers are right, macro-F1, and seconds."""
+    task, size, seed, run = cell
     frame = TASKS[task]().unique("text", maintain_order=True)
     test = frame.filter(pl.col("test"))
     train = frame.filter(~pl.col("test")).sample(fraction=1, shuffle=True, seed=seed)
     if size != "all":
         train = train.group_by("label", maintain_order=True).head(int(size))
-    given, partial = target.with_suffix(".in.json"), target.with_suffix(".tmp")
-    given.parent.mkdir(parents=True, exist_ok=True)
     content = {"train": train.select("text", "label").to_dict(as_series=False), "seed": seed, "per_class": size}
-    given.write_text(json.dumps(content | {"test": test.select("text", "label").to_dict(as_series=False)}))
     python = setfit if run == "SetFit" and setfit else sys.executable
-    subprocess.run([python, HERE / "accuracy_methods.py", run, given, partial], check=True)
-    given.unlink()
-    partial.rename(target)
+    with TemporaryDirectory() as folder:
+        given, found = Path(folder, "given.json"), Path(folder, "found.json")
+        given.write_text(json.dumps(content | {"test": test.select("text", "label").to_dict(as_series=False)}))
+        subprocess.run([python, HERE / "accuracy_methods.py", run, given, found], check=True)
+        return scored(cell, json.loads(found.read_text()))
+
+
+def scored(cell: Cell, found: dict[str, Any]) -> dict[str, Any]:
+    """A row: the cell, its measures on the fixed test part, and a bit for every test text that is right."""
+    truth, answer = found["truth"], [label or "" for label in found["answers"]]  # no answer is a wrong one
+    right = [one == other for one, other in zip(truth, answer, strict=True)]
+    score = f1_score(truth, answer, average="macro", zero_division=0, labels=sorted(set(truth)))
+    row = dict(zip(("task", "size", "seed", "method"), cell, strict=True))
+    sizes = {"n_train": found["n_train"], "n_test": len(truth), "accuracy": round(float(np.mean(right)), 4)}
+    bits = np.packbits(right).tobytes().hex()
+    return row | sizes | {"macro_f1": round(score, 4), "seconds": round(found["seconds"], 1), "right": bits}
 
 
 def scores() -> pl.DataFrame:
-    """A row per task, size, seed and method: accuracy, macro-F1 and seconds on the fixed test part."""
-    rows = []
-    for path in sorted(CELLS.glob("*-*.json")):
-        if path.name.endswith(".in.json"):
-            continue
-        task, size, seed, method = path.stem.split("-", 3)
-        cell = json.loads(path.read_text())
-        truth, answer = cell["truth"], [label or "" for label in cell["answers"]]  # no answer is a wrong one
-        rows.append(
-            {
-                "task": task,
-                "size": size,
-                "seed": int(seed),
-                "method": method,
-                "n_train": cell["n_train"],
-                "n_test": len(truth),
-                "accuracy": accuracy_score(truth, answer),
-                "macro_f1": f1_score(truth, answer, average="macro", zero_division=0, labels=sorted(set(truth))),
-                "seconds": cell["seconds"],
-                "right": [one == other for one, other in zip(truth, answer, strict=True)],
-            }
-        )
-    return pl.DataFrame(rows)
+    """A row per task, size, seed and method that was computed."""
+    return pl.read_ndjson(CELLS, infer_schema_length=None) if CELLS.exists() else pl.DataFrame()
+
+
+def rights(found: pl.DataFrame) -> np.ndarray:
+    """Which test texts (columns) were answered right, a row a draw."""
+    bits = [np.unpackbits(np.frombuffer(bytes.fromhex(row), np.uint8)) for row in found["right"]]
+    return np.array(bits)[:, : found["n_test"][0]].astype(float)
 
 
 def ahead(found: pl.DataFrame, task: str, size: str, method: str) -> str:
@@ -138,11 +135,11 @@ def ahead(found: pl.DataFrame, task: str, size: str, method: str) -> str:
     Its variance is that of the mean difference over the test texts, and that over the draws of coded texts.
     """
     cell = found.filter(task=task, size=size)
-    both = cell.filter(method="annotune").join(cell.filter(method=method), on="seed", how="inner")
-    ours, theirs = (np.array(both[name].to_list(), dtype=float) for name in ("right", "right_right"))
-    if method == "annotune" or not len(both):
+    both = [cell.filter(method=name).sort("seed") for name in ("annotune", method)]
+    ours, theirs = (one.join(other, on="seed", how="semi") for one, other in (both, both[::-1]))
+    if method == "annotune" or not len(ours):
         return ""
-    more = ours - theirs  # draws x test texts
+    more = rights(ours) - rights(theirs)  # draws x test texts
     texts, draws = more.mean(0).var(ddof=1) / more.shape[1], 0.0
     if len(more) > 1:
         draws = more.mean(1).var(ddof=1) / len(more)
@@ -180,13 +177,17 @@ def main() -> None:
     parser.add_argument("--sizes", default="8,32,100,all")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--setfit", help="the Python of an environment with SetFit")
+    parser.add_argument("--methods", default=",".join(METHODS))
     options = parser.parse_args()
+    there = set() if not CELLS.exists() else set(scores().select("task", "size", "seed", "method").iter_rows())
     for cell in cells(options):
-        print(*cell, flush=True)
-        compute(*cell, options.setfit)
-    table = page(scores())
-    print(table)
-    PAGE.write_text(f"# Accuracy and the number of labels\n\n{(__doc__ or '').strip()}\n\n{table}\n")
+        if cell not in there:
+            print(*cell, flush=True)
+            row = compute(cell, options.setfit)
+            with CELLS.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+    before, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
+    PAGE.write_text(f"{before}{mark}\n\n{page(scores())}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
