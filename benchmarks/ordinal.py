@@ -3,9 +3,9 @@
     python benchmarks/ordinal.py [--sizes 600,2000,4800] [--seeds 1,2,3] [--data FOLDER]
 
 The same texts and the same seeds, once with `kind: ordinal` and once with `kind: nominal` (Van Atteveldt, Van der
-Velden and Boukes 2021; 6,207 distinct headlines, negative, neutral or positive). All headlines that are not learnt from are the
-test. Prints quadratic kappa, mean distance, accuracy and macro-F1, and the gain in quadratic kappa with its interval
-(2,000 bootstrap samples of test texts, drawn together for both and averaged over the seeds).
+Velden and Boukes 2021; 6,207 distinct headlines, negative, neutral or positive). All headlines that are not learnt from
+are the test. Prints quadratic kappa, mean distance, accuracy and macro-F1, and the gain in quadratic kappa with its
+interval (2,000 bootstrap samples of test texts, drawn together for both and averaged over the seeds).
 """
 
 from __future__ import annotations
