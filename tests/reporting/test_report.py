@@ -263,6 +263,16 @@ def test_a_saved_model_alone_has_all_but_covariates(model, tmp_path):
     assert "Error by subgroup (topic). Give corpus" in Reader(page).text
 
 
+def test_texts_that_people_could_not_settle_are_counted(whole, coders, topics, gold, book, tiny_base, tmp_path):
+    assert "were not settled" not in whole.read_text("utf-8")  # each of them was decided, and predicted
+    two = coders.filter(pl.col("coder") != "cem")
+    differ = two.group_by("unit_id").agg(pl.col("label").n_unique()).filter(pl.col("label") > 1)
+    agreed = gold.join(differ, on="unit_id", how="anti")
+    model = at.tune(topics, agreed, book(), base=str(tiny_base), method="probe", folds=3, n_boot=100)
+    page = at.report(tmp_path / "two.html", model=model, codings=two, codebook=book(), n_boot=100).read_text("utf-8")
+    assert f"{len(differ)} texts on which people differ were not settled" in page
+
+
 def test_two_models_for_one_variable_are_told_apart(model, topics, gold, book, tiny_base, tmp_path):
     other = at.tune(topics, gold, book(), base=str(tiny_base), method="probe", test=0.3, n_boot=100)
     page = at.report(tmp_path / "page.html", model=[model, other], n_boot=100)

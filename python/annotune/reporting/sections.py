@@ -127,6 +127,18 @@ def _beside_people(judged: Judged, given: Given) -> Iterator[Part]:
         return
     caption = "Do people agree with the model as with each other{}? On texts that it was not tuned on."
     yield _agreement_table(found, caption)
+    if n := _left_out(people, judged.held_out):
+        yield (
+            f"{count(n)} texts on which people differ were not settled and are not among these: "
+            "people agree with each other more here than on all texts they coded."
+        )
+
+
+def _left_out(people: pl.DataFrame, held_out: pl.DataFrame) -> int:
+    """How many units were given different labels by people, and not decided, so that no model was held against them."""
+    said = people.filter(pl.col("status") == "ok").group_by("unit_id", "coder").agg(pl.col("label").sort())
+    differ = said.group_by("unit_id").agg(pl.col("label").n_unique()).filter(pl.col("label") > 1)
+    return len(differ.join(held_out, on="unit_id", how="anti"))
 
 
 def confusions(judged: Judged) -> Section:
