@@ -217,7 +217,7 @@ def test_the_order_of_texts_and_uncoded_ones_do_not_matter(seed):
     [
         ({}, {"covariates": "partei"}, "no column 'partei'.*Did you mean 'party'"),
         ({}, {"covariates": []}, "No covariate was named"),
-        ({}, {"covariates": 3}, "No covariate was named"),
+        ({}, {"covariates": 3}, "covariates= .*Give a text or a list"),
         ({}, {"covariates": "party +"}, "formula 'party \\+' cannot be used|cannot be read"),
         ({}, {"covariates": "party + system('ls')"}, "function 'system' is not known"),
         ({}, {"covariates": "0 + party"}, "has no constant"),
