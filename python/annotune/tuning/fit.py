@@ -17,7 +17,7 @@ from torch import nn
 
 from annotune.measures import macro_f1, quadratic_kappa
 from annotune.progress import bar
-from annotune.runtime import agreed
+from annotune.runtime import agreed, give_back_memory
 from annotune.tuning.batches import Tokens
 from annotune.tuning.calibrate import cutoffs, level_cuts, temperature
 from annotune.tuning.encoder import (
@@ -331,6 +331,7 @@ def _tune(
     bring_back(model, tuned)
     if settings.method == "lora":
         merge_lora(model)
+    give_back_memory()
     return model, choices, done * len(seen) / clock.seconds
 
 
