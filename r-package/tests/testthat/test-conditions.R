@@ -26,7 +26,7 @@ test_that("warnings are counted and of their class", {
 
 test_that("what nobody foresaw is still one sentence, and points to the whole story", {
   skip_if_no_python()
-  expect_error(at_call("reliability", no_such = 1), "py_last_error", class = "annotune_python_error")
+  expect_error(at_call("no_such_verb"), "py_last_error", class = "annotune_python_error")
 })
 
 test_that("progress reaches R from Python while it works", {
