@@ -25,20 +25,6 @@ def base() -> str:
     return str(next(Path(spec.origin).parent.rglob("model.safetensors")).parent)
 
 
-def is_fast(given: dict[str, Any]) -> bool:
-    """Whether a peer may compute in bfloat16, as annotune does: not at 8 labels a class, where it is as it comes."""
-    import torch
-
-    return given["per_class"] != "8" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-def half_precision(given: dict[str, Any]) -> Any:
-    """SetFit's own option is for GPUs."""
-    import torch
-
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_fast(given))
-
-
 def annotune(given: dict[str, Any], method: str = "lora") -> list[str | None]:
     """Ours as it comes; nothing is held out, as the test texts are elsewhere."""
     import polars as pl
@@ -81,9 +67,8 @@ def setfit(given: dict[str, Any]) -> list[str]:
         most = SETFIT_STEPS.get(given["per_class"], 1000)
         limit = {"max_steps": most} if _setfit_steps(given["train"]["label"]) > most else {}
         arguments = TrainingArguments(folder, seed=given["seed"], batch_size=SETFIT_BATCH, report_to="none", **limit)
-        with half_precision(given):
-            Trainer(model, args=arguments, train_dataset=Dataset.from_dict(given["train"])).train()
-            return [str(answer) for answer in model.predict(given["test"]["text"], batch_size=64)]
+        Trainer(model, args=arguments, train_dataset=Dataset.from_dict(given["train"])).train()
+    return [str(answer) for answer in model.predict(given["test"]["text"], batch_size=64)]
 
 
 def _setfit_steps(labels: list[str]) -> float:
@@ -96,6 +81,7 @@ def _setfit_steps(labels: list[str]) -> float:
 def trainer(given: dict[str, Any]) -> list[str]:
     """Plain fine-tuning of all weights by transformers' Trainer with its defaults, but for the epochs."""
     import numpy as np
+    import torch
     from transformers import (
         AutoModelForSequenceClassification,
         AutoTokenizer,
@@ -127,7 +113,7 @@ def trainer(given: dict[str, Any]) -> list[str]:
             save_strategy="no",
             use_cpu=True,
             disable_tqdm=True,
-            bf16=is_fast(given),
+            bf16=given["per_class"] != "8" and torch.ops.mkldnn._is_mkldnn_bf16_supported(),
         )
         fitted = Trainer(model, arguments, train_dataset=sides[0], data_collator=DataCollatorWithPadding(tokenizer))
         fitted.train()
