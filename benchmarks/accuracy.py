@@ -5,8 +5,8 @@
 The same base model (MiniLM), the same texts and the same fixed test part for all. Each method runs in a process of its
 own; seconds are from reading the texts to the last answer. SetFit is as it comes, in float32 (under bfloat16's autocast
 it unlearnt), with at most 400 steps at 8 labels a class and 1,000 above. Trainer has bfloat16, like annotune, from 32
-labels a class on. What is finished stays in benchmarks/accuracy_cells.jsonl, so a run that was stopped goes on; the table
-is written to docs/accuracy.md.
+labels a class on. What is finished stays in benchmarks/accuracy_cells.jsonl, so a run that was stopped goes on; the
+table is written to docs/accuracy.md.
 
 SetFit needs an earlier transformers than ours: make an environment with `pip install setfit 'transformers<5'` and name
 its Python; without it its columns stay empty. The data are looked for in ../shared/data.
