@@ -246,7 +246,12 @@ def test_every_kind_of_variable(topics, book, tiny_base, tmp_path, kind):
         "Calibration: topic",
     ]
     assert "Error by subgroup: topic" in headings(page)
-    assert "were held out and looked at once" in Reader(page).text
+    told = Reader(page).text
+    assert "were held out and looked at once" in told
+    assert ("cut so that each level is as frequent" in told) == (kind == "ordinal")
+    assert ("quadratic kappa" in told) == (kind == "ordinal")
+    words = "It learnt from the codebook's names and definitions" in told
+    assert words == model.card["choices"]["words"]
 
 
 def test_a_saved_model_alone_has_all_but_covariates(model, tmp_path):

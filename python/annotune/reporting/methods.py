@@ -30,7 +30,7 @@ def methods(given: Given, reliability: pl.DataFrame | None, calibrations: Mappin
     """The paragraph; `calibrations` are those of the models, by their keys."""
     sentences = [*_coding(given), *_agreement(reliability), *_gold(given)]
     for judged in given.judged:
-        sentences += [*_tuning(judged), *_testing(judged), *_results(judged)]
+        sentences += [*_tuning(judged), *_learning(judged), *_testing(judged), *_results(judged)]
         if judged.key in calibrations:
             ece = calibrations[judged.key].get("ece")
             sentences.append(
@@ -112,6 +112,20 @@ def _tuning(judged: Judged) -> Iterator[str]:
     )
 
 
+def _learning(judged: Judged) -> Iterator[str]:
+    """What it learnt from beside the texts, and how levels are told apart."""
+    if judged.model is None:
+        return
+    choices = judged.model.card.get("choices", {})
+    if choices.get("words"):
+        yield "It learnt from the codebook's names and definitions of the labels, too."
+    if judged.model.variable.kind == "ordinal" and choices.get("cutoffs"):
+        yield (
+            "Labels follow the mean level by the model's probabilities, cut so that each level is as frequent among "
+            "texts that the model had not learnt from as coders made it."
+        )
+
+
 def _testing(judged: Judged) -> Iterator[str]:
     """Which texts the figures come from."""
     if judged.model is None:
@@ -142,7 +156,9 @@ def _results(judged: Judged) -> Iterator[str]:
     span = f"95 % bootstrap interval {row['ci_low']:.2f} to {row['ci_high']:.2f}; {by.BOOTSTRAP}"
     told = f" ({span})" if row["ci_low"] is not None else ""
     against = f", against {listed(beside)}" if beside else ""
+    ordered = judged.row("kappa_quadratic")
     rest = f"; {measure_name(share)} is {number(right['estimate'], 2)}"
+    rest += f", {measure_name('kappa_quadratic')} {number(ordered['estimate'], 2)}" if ordered else ""
     yield f"On {row['n_units']:,} texts, {measure_name(lead)} is {number(row['estimate'], 2)}{told}{against}{rest}."
 
 
