@@ -201,7 +201,7 @@ class Classifier:
     ) -> pl.DataFrame:
         """A row per unit; `place` is its text's row in `logits`, -1 where it has no text.
 
-        `cutoffs` (units, labels) replace the model's own.
+        `cutoffs`, a row a unit, replace the model's own.
         """
         sets = self.variable.kind == "multilabel"
         given = self._cutoffs if cutoffs is None else cutoffs

@@ -276,6 +276,9 @@ def test_texts_that_people_could_not_settle_are_counted(whole, coders, topics, g
     model = at.tune(topics, agreed, book(), base=str(tiny_base), method="probe", folds=3, n_boot=100)
     page = at.report(tmp_path / "two.html", model=model, codings=two, codebook=book(), n_boot=100).read_text("utf-8")
     assert f"{len(differ)} texts on which people differ were not settled" in page
+    part = at.tune(topics, gold, book(), base=str(tiny_base), method="probe", test=0.4, n_boot=100)
+    page = at.report(tmp_path / "part.html", model=part, codings=two, codebook=book(), n_boot=100).read_text("utf-8")
+    assert "were not settled" not in page  # most of them were settled, and learnt from
 
 
 def test_two_models_for_one_variable_are_told_apart(model, topics, gold, book, tiny_base, tmp_path):

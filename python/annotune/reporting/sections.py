@@ -127,18 +127,27 @@ def _beside_people(judged: Judged, given: Given) -> Iterator[Part]:
         return
     caption = "Do people agree with the model as with each other{}? On texts that it was not tuned on."
     yield _agreement_table(found, caption)
-    if n := _left_out(people, judged.held_out):
+    if n := _unsettled(people, _decided(judged, given)):
         yield (
             f"{count(n)} texts on which people differ were not settled and are not among these: "
             "people agree with each other more here than on all texts they coded."
         )
 
 
-def _left_out(people: pl.DataFrame, held_out: pl.DataFrame) -> int:
-    """How many units were given different labels by people, and not decided, so that no model was held against them."""
+def _decided(judged: Judged, given: Given) -> pl.DataFrame | None:
+    """The units with a gold answer, where all are known: cross-validation predicts every one, a test part only some."""
+    if given.gold is not None:
+        return of_variable(given.gold, judged.name)
+    return judged.held_out if judged.held_out is not None and "fold" in judged.held_out.columns else None
+
+
+def _unsettled(people: pl.DataFrame, decided: pl.DataFrame | None) -> int:
+    """How many units people gave different labels to, and nobody decided, so that no model was held against them."""
+    if decided is None:
+        return 0
     said = people.filter(pl.col("status") == "ok").group_by("unit_id", "coder").agg(pl.col("label").sort())
     differ = said.group_by("unit_id").agg(pl.col("label").n_unique()).filter(pl.col("label") > 1)
-    return len(differ.join(held_out, on="unit_id", how="anti"))
+    return len(differ.join(decided, on="unit_id", how="anti"))
 
 
 def confusions(judged: Judged) -> Section:

@@ -268,8 +268,8 @@ def _candidates(seen: Examples, class_weights: str) -> list[ProbeChoice]:
     """
     uneven = seen.targets.ndim == 2 or _unevenness(seen.targets) > 1.5
     weightings = {"balanced": [True], "none": [False], "auto": [False, True] if uneven else [False]}[class_weights]
-    words, few = seen.words, len(seen) < MANY * seen.n_labels
-    tell = few and words is not None and words_tell(words, seen.embeddings, seen.targets)
+    called, few = seen.words, len(seen) < MANY * seen.n_labels
+    tell = few and called is not None and words_tell(called, seen.embeddings, seen.targets)
     told = [True, False] if tell else [False]
     return [(penalty, balanced, words) for words in told for balanced in weightings for penalty in PENALTIES]
 
