@@ -281,7 +281,7 @@ def _cross_validate(work: Work, k: int, shelf: Shelf | None, tell: FoldTeller | 
         np.concatenate([held.logits for held in looked])[order],
         {name: np.concatenate([held.answers[name] for held in looked])[order] for name in looked[0].answers},
         np.concatenate([held.folds for held in looked if held.folds is not None])[order],
-        np.concatenate([held.cutoffs for held in looked])[order] if looked[0].cutoffs is not None else None,
+        _cuts_of([held.cutoffs for held in looked], [len(held.places) for held in looked], order),
     )
     raw = np.concatenate([part.logits * chosen.temperature for part, chosen in zip(looked, choices, strict=True)])[
         order
@@ -366,6 +366,15 @@ def _cut(held: Held, choices: Choices) -> Held:
     if choices.cutoffs is None:
         return held
     return replace(held, cutoffs=np.tile(choices.cutoffs, (len(held.places), 1)))
+
+
+def _cuts_of(folds: list[np.ndarray | None], sizes: list[int], order: np.ndarray) -> np.ndarray | None:
+    """The folds' cut-offs, a row a text; no numbers where a fold gives the most likely label and others do not."""
+    width = next((cuts.shape[1] for cuts in folds if cuts is not None), None)
+    if width is None:
+        return None
+    rows = [np.full((n, width), np.nan) if cuts is None else cuts for cuts, n in zip(folds, sizes, strict=True)]
+    return np.asarray(np.concatenate(rows)[order])
 
 
 def decided(work: Work, held: Held) -> np.ndarray:

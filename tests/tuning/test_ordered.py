@@ -15,6 +15,7 @@ from sklearn.metrics import cohen_kappa_score, log_loss
 
 import annotune as at
 from annotune.measures import quadratic_kappa
+from annotune.tuning import fit as fitting
 from annotune.tuning.calibrate import expected_level, level_cuts, levels
 from annotune.tuning.losses import OrderedLoss, loss_function
 
@@ -175,3 +176,22 @@ def test_cross_validation_cuts_each_fold_by_its_own_model():
     known = model.evaluation.measures.filter(measure="kappa_quadratic", model=model.name)["estimate"][0]
     said = [TONES.index(label) for label in model.held_out["label"]]
     assert known == pytest.approx(cohen_kappa_score(truth, said, weights="quadratic"))
+
+
+def test_labels_that_are_no_scale_are_given_as_they_are_likeliest():
+    """Of four topics in some order, a model that wavers between neighbours is no less right; one that leaps is."""
+    rng = np.random.default_rng(6)
+    truth = rng.integers(0, 4, 400)
+    other = (truth + 2) % 4  # what each label is taken for lies beyond the next one
+    leaping, near = np.full((2, 400, 4), 0.01)
+    doubt = rng.uniform(0.2, 0.45, 400)
+    for shares, wrong in ((leaping, other), (near, np.where(truth < 3, truth + 1, 2))):
+        shares[np.arange(400), truth] = 1 - doubt
+        shares[np.arange(400), wrong] = doubt
+    assert fitting._cut(np.log(leaping), truth, ordered=True) is None
+    assert fitting._cut(np.log(near), truth, ordered=True) is not None
+
+
+def test_a_fold_without_cuts_gives_the_likeliest_beside_one_that_has_some():
+    shares = np.array([[0.5, 0.0, 0.5], [0.45, 0.1, 0.45], [0.2, 0.6, 0.2]])
+    assert levels(shares, np.array([[np.nan, np.nan], [0.5, 1.5], [0.5, 0.9]])).tolist() == [0, 1, 2]

@@ -108,8 +108,13 @@ def level_cuts(shares: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def levels(shares: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """Label numbers (n,) of probabilities (n, labels): how many of the cuts, (labels - 1,) or a row each, lie below."""
-    return np.asarray((expected_level(shares)[:, None] > np.asarray(cuts)).sum(1))
+    """Label numbers (n,) of probabilities (n, labels): how many of the cuts, (labels - 1,) or a row each, lie below.
+
+    A row of cuts that are no numbers asks for the most likely label.
+    """
+    cuts = np.broadcast_to(np.asarray(cuts, dtype=float), (len(shares), shares.shape[1] - 1))
+    level = (expected_level(shares)[:, None] > cuts).sum(1)
+    return np.asarray(np.where(np.isnan(cuts).any(1), shares.argmax(1), level))
 
 
 def expected_level(shares: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from annotune.measures import macro_f1, quadratic_kappa
 from annotune.progress import bar
 from annotune.runtime import agreed, give_back_memory
 from annotune.tuning.batches import Tokens
-from annotune.tuning.calibrate import cutoffs, level_cuts, temperature
+from annotune.tuning.calibrate import cutoffs, level_cuts, levels, temperature
 from annotune.tuning.encoder import (
     Encoder,
     Network,
@@ -42,6 +42,7 @@ from annotune.tuning.speaker import Speaker
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
 CLEAR = 0.02  # a held-out part on which macro-F1 has a larger error is no ground for choosing among six probes
 INNER_FOLDS = 5
+NO_SCALE = 0.1  # labels are no scale where the level is that much less often right than the most likely label
 MANY = 32  # texts a label, on the average, after which the codebook's words add nothing
 ProbeChoice = tuple[float, bool, bool]  # penalty, balanced, words
 TEXTS_TO_SEE = 40_000  # by default fine-tuning sees about so many texts, each between 3 and 6 times
@@ -166,7 +167,12 @@ def _cut(logits: np.ndarray, targets: np.ndarray, ordered: bool) -> tuple[float,
     """Where sets and levels begin by these logits (n, labels); None where the most likely label is given."""
     if targets.ndim == 2:
         return tuple(cutoffs(logits, targets).tolist())
-    return tuple(level_cuts(softmax(logits, axis=1), targets).tolist()) if ordered else None
+    if not ordered:
+        return None
+    shares = softmax(logits, axis=1)
+    cuts = level_cuts(shares, targets)
+    lost = np.mean(logits.argmax(1) == targets) - np.mean(levels(shares, cuts) == targets)
+    return None if lost > NO_SCALE else tuple(cuts.tolist())
 
 
 def _calibrated(fitted: Fitted, logits: np.ndarray, held: Examples) -> Fitted:
