@@ -38,3 +38,19 @@ def test_numbers_are_rounded_counts_have_commas_and_years_none():
 
 def test_a_column_may_have_brackets_in_its_name_and_a_table_no_rows():
     assert "[b]" in printed(display.rows(pl.DataFrame(schema={"[b]": pl.String})))
+
+
+def test_ordered_labels_show_quadratic_kappa_and_fit_80_columns():
+    names = ["low", "medium", "high"]
+    labels = tuple(at.Label(code=code, name=name) for code, name in enumerate(names))
+    codebook = at.Codebook(variables=(at.Variable(name="v", kind="ordinal", labels=labels),))
+    truth, said = (
+        pl.DataFrame({"unit_id": list("abcdef"), "variable": "v", "label": given, "coder": "anna"})
+        for given in (names * 2, names + names[::-1])
+    )
+    found = at.evaluate(truth, said, codebook=codebook, n_boot=20)
+    assert "quadratic kappa" in printed(display.comparison(found))
+    assert "kappa_quadratic" in found.table().columns
+    console = Console(file=io.StringIO(), width=80)
+    console.print(display.comparison(found, narrow=True))
+    assert "…" not in console.file.getvalue()

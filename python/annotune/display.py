@@ -8,25 +8,14 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
-from annotune.evaluation import LEADING, LEADING_SETS, Evaluation
-
-MEASURES = {
-    "macro_f1": "macro-F1",
-    "micro_f1": "micro-F1",
-    "kappa": "kappa",
-    "mcc": "MCC",
-    "accuracy": "accuracy",
-    "exact_set": "exact set",
-    "any_right": "at least one right",
-    "jaccard": "Jaccard",
-}
+from annotune.evaluation import Evaluation, leading
+from annotune.measures import named
 
 
 def comparison(evaluation: Evaluation, narrow: bool = False) -> Table:
     """The model beside its baselines, a row each, the leading measures with 95 % intervals, `narrow` below them."""
-    sets = "exact_set" in set(evaluation.measures["measure"])
-    names = LEADING_SETS if sets else LEADING
-    table = _table("", *(MEASURES[name] for name in names), "texts")
+    names = leading(evaluation.measures)
+    table = _table("", *map(named, names), "texts")
     table.columns[0].no_wrap = not narrow
     for model in evaluation.models:
         rows = {row["measure"]: row for row in evaluation.measures.filter(pl.col("model") == model).to_dicts()}

@@ -17,8 +17,11 @@ from annotune.errors import AnnotuneError, warn
 from annotune.measures import Sums, label_sums, measures, per_label, set_sums
 
 NO_INFORMATION, TF_IDF = "most frequent label", "TF-IDF + logistic regression"
-LEADING = ("macro_f1", "kappa", "mcc", "accuracy")  # accuracy last: a frequent label flatters it
-LEADING_SETS = ("micro_f1", "macro_f1", "exact_set", "any_right", "jaccard")
+LEADING = {  # what a person reads first, by kind of variable; accuracy last: a frequent label flatters it
+    "nominal": ("macro_f1", "kappa", "mcc", "accuracy"),
+    "ordinal": ("macro_f1", "kappa_quadratic", "kappa", "mcc", "accuracy"),
+    "multilabel": ("micro_f1", "macro_f1", "exact_set", "any_right", "jaccard"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,15 @@ class Evaluation:
 
     def table(self) -> pl.DataFrame:
         """A row per model and a column per leading measure, for reading."""
-        names = LEADING_SETS if "exact_set" in set(self.measures["measure"]) else LEADING
+        names = leading(self.measures)
         shown = self.measures.filter(pl.col("measure").is_in(names))
         return shown.pivot("measure", index="model", values="estimate").select("model", *names)
+
+
+def leading(table: pl.DataFrame) -> tuple[str, ...]:
+    """The leading measures of the kind of variable that a table of measures is about."""
+    there = set(table["measure"])
+    return LEADING["multilabel" if "exact_set" in there else "ordinal" if "kappa_quadratic" in there else "nominal"]
 
 
 def measured(

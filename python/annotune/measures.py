@@ -13,6 +13,14 @@ import numpy as np
 
 Array = np.ndarray
 CHUNK = 2_000_000  # numbers held at once while resampling
+NAMES = {  # as people write those that are not words
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "kappa_quadratic": "quadratic kappa",
+    "mcc": "MCC",
+    "any_right": "at least one right",
+    "jaccard": "Jaccard",
+}
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,15 @@ def per_label(sums: Array, n_labels: int, sets: bool) -> dict[str, Array]:
         "n_true": support,
         "n_predicted": given,
     }
+
+
+def named(measure: str) -> str:
+    """A measure as people write it.
+
+    >>> named("macro_f1"), named("exact_set")
+    ('macro-F1', 'exact set')
+    """
+    return NAMES.get(measure, measure.replace("_", " "))
 
 
 def macro_f1(truth: Array, predicted: Array, n_labels: int) -> float:

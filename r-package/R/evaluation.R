@@ -94,9 +94,10 @@ leading_measures <- function(x) {
   if ("exact_set" %in% x$measures$measure) {
     return(c("micro_f1", "macro_f1", "exact_set", "any_right", "jaccard"))
   }
-  c("macro_f1", "kappa", "mcc", "accuracy")
+  intersect(c("macro_f1", "kappa_quadratic", "kappa", "mcc", "accuracy"), x$measures$measure)
 }
 
+# As R prints any matrix: columns that do not fit beside each other go below.
 #' @export
 format.at_evaluation <- function(x, ...) {
   measures <- leading_measures(x)
@@ -106,10 +107,9 @@ format.at_evaluation <- function(x, ...) {
     interval <- if (!is.na(row$ci_low)) sprintf(" (%.2f-%.2f)", row$ci_low, row$ci_high) else ""
     paste0(if (is.na(row$estimate)) "-" else sprintf("%.3f", row$estimate), interval)
   }
-  columns <- lapply(measures, function(measure) {
-    format(c(measure, vapply(models, cell, "", measure = measure)), justify = "right")
-  })
-  do.call(paste, c(list(format(c("", models))), columns, sep = "  "))
+  cells <- vapply(measures, function(measure) vapply(models, cell, "", measure = measure), character(length(models)))
+  cells <- matrix(cells, length(models), dimnames = list(models, measures))
+  utils::capture.output(print(cells, quote = FALSE, right = TRUE))
 }
 
 #' @export

@@ -18,12 +18,12 @@ from annotune.corpus import as_frame
 from annotune.errors import AnnotuneError, nearest
 from annotune.evaluation import (
     LEADING,
-    LEADING_SETS,
     add_baselines,
     clusters_of,
     encode,
     entry_for,
     interval,
+    leading,
     measure_rows,
     with_identifiers,
     with_truth,
@@ -75,8 +75,7 @@ class Comparison:
 
     def table(self) -> pl.DataFrame:
         """A row per coder and a column per leading measure, for reading; the best first."""
-        there = set(self.measures["measure"])
-        names = LEADING_SETS if "exact_set" in there else (*LEADING, *{"kappa_quadratic"} & there)
+        names = leading(self.measures)
         counted = self.measures.filter(pl.col("units") == ALL)
         wide = counted.filter(pl.col("measure").is_in([*names, "coverage"]))
         wide = wide.pivot("measure", index=["model", "n_units"], values="estimate")
@@ -314,11 +313,10 @@ def _pair(
     if not both.all():
         first, second = first.only(both), second.only(both)
         replicates = (drawing.drawn(first, entry), drawing.drawn(second, entry))
-    leading, share = (LEADING_SETS, "exact_set") if entry.kind == "multilabel" else (LEADING, "accuracy")
-    names = (*leading, "kappa_quadratic") if entry.kind == "ordinal" else leading
+    share = "exact_set" if entry.kind == "multilabel" else "accuracy"
     found = differences(first, second, *replicates, entry)
     only = _only(first, second, both)
-    for name in names:
+    for name in LEADING[entry.kind]:
         difference, values = found[name]
         low, high = interval([values])
         exact = tested and name == share and only is not None

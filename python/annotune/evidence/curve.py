@@ -16,11 +16,11 @@ from annotune.baselines import no_information
 from annotune.codebook import Codebook, Variable
 from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, nearest, warn
-from annotune.evaluation import LEADING, LEADING_SETS, NO_INFORMATION, TF_IDF
+from annotune.evaluation import LEADING, NO_INFORMATION, TF_IDF
 from annotune.evidence.paired import Resampling, one_coder, resampling
 from annotune.evidence.power_law import PowerLaw, bounds, fit_power_law
 from annotune.evidence.sets import nested, sizes_of
-from annotune.measures import measures
+from annotune.measures import measures, named
 from annotune.progress import bar, listening
 from annotune.shelf import Shelf
 from annotune.tuner import FEW, PROBE, Work, basis, decided, hold_out_once, part_to_test, prepare, read_settings
@@ -33,13 +33,6 @@ FEWEST_TO_FIT = 3
 SETTING_UP = 1.0  # seconds that a run takes whatever it learns from, before anything is known
 BACKWARD = 3.5  # how many times as long as reading a text learning from it once takes, before anything is known
 UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
-NAMES = {
-    "macro_f1": "macro-F1",
-    "micro_f1": "micro-F1",
-    "mcc": "MCC",
-    "exact_set": "exact sets",
-    "kappa_quadratic": "quadratic kappa",
-}
 
 
 @dataclass(frozen=True)
@@ -84,7 +77,7 @@ class LearningCurve:
         """What `more` labels are expected to add to those that are there, in a sentence or two."""
         if more < 1:
             raise AnnotuneError(f"{more} more labels are none.", "Give a number of 1 or more.")
-        law, name = self._fit(model), NAMES.get(self.measure, self.measure.replace("_", " "))
+        law, name = self._fit(model), named(self.measure)
         now, then = law.at(np.array([self.n_labels, self.n_labels + more])).T
         gain, limit = bounds(then - now), bounds(law.asymptote)
         told = (
@@ -295,8 +288,7 @@ def _passes(n: int, work: Work) -> int:
 
 
 def _measure(measure: str | None, entry: Variable) -> str:
-    leading = LEADING_SETS if entry.kind == "multilabel" else LEADING
-    known = (*leading, "kappa_quadratic") if entry.kind == "ordinal" else leading
+    known = LEADING[entry.kind]
     if measure is not None and measure not in known:
         raise AnnotuneError(f"There is no curve of {measure!r}.", nearest(measure, known))
     return measure or "macro_f1"
@@ -365,13 +357,15 @@ def _points(
     done: Mapping[tuple[int, int], Mapping[str, np.ndarray]],
 ) -> tuple[pl.DataFrame, dict[tuple[int, int, str], dict[str, np.ndarray]]]:
     """The estimates of every run, and what they are on each resample of the test texts, the same for all runs."""
-    sets, rows, drawn = entry.kind == "multilabel", [], {}
-    names = (*(LEADING_SETS if sets else LEADING), *(("kappa_quadratic",) if entry.kind == "ordinal" else ()))
+    rows, drawn = [], {}
     for (n, number, model), answers in rated.items():
-        found = measures(answers.total, len(entry.labels), sets, entry.kind == "ordinal")
+        found = measures(answers.total, len(entry.labels), entry.kind == "multilabel", entry.kind == "ordinal")
         seconds = float(done[n, number]["seconds"]) if model == TUNED else None
         run = {"n": n, "seed": number + 1, "model": model}
-        rows += [{**run, "measure": name, "estimate": _known(found[name]), "seconds": seconds} for name in names]
+        rows += [
+            {**run, "measure": name, "estimate": _known(found[name]), "seconds": seconds}
+            for name in LEADING[entry.kind]
+        ]
         drawn[n, number, model] = drawing.drawn(answers, entry)
     return pl.DataFrame(rows, schema_overrides={"estimate": pl.Float64, "seconds": pl.Float64}), drawn
 

@@ -9,25 +9,19 @@ import polars as pl
 
 from annotune.errors import AnnotuneError, nearest
 from annotune.evaluation import NO_INFORMATION, TF_IDF
+from annotune.measures import named
 
 if TYPE_CHECKING:
     from annotune.evidence.comparison import Comparison
 
 BASELINES = (TF_IDF, NO_INFORMATION)
 ALL, ANSWERED = "all", "answered"  # the units that a row of measures is about
-NAMES = {
-    "macro_f1": "macro-F1",
-    "micro_f1": "micro-F1",
-    "exact_set": "exact set",
-    "mcc": "MCC",
-    "any_right": "share with a label right",
-}
 SURE = 0.05
 
 
 def best(found: Comparison, measure: str) -> Iterator[str]:
     """Who is best, and against each other coder how sure that is."""
-    name = NAMES.get(measure, measure.replace("_", " "))
+    name = named(measure)
     of = found.measures.filter((pl.col("measure") == measure) & (pl.col("units") == ALL))
     if of.is_empty():
         raise AnnotuneError(f"There is no measure {measure!r}.", nearest(measure, found.measures["measure"].unique()))

@@ -8,42 +8,29 @@ import numpy as np
 import polars as pl
 
 from annotune.downstream.result import Correction
-from annotune.evaluation import LEADING, LEADING_SETS
+from annotune.evaluation import leading
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.evidence.verdicts import ALL, ANSWERED
 from annotune.export.regression_table import EXPLAINED
+from annotune.measures import named
 from annotune.reporting.given import Judged
 from annotune.reporting.page import Table, count, interval, number, p_value, with_interval
 
-MEASURES = {
-    "macro_f1": "macro-F1",
-    "micro_f1": "micro-F1",
-    "kappa": "Cohen's kappa",
-    "kappa_quadratic": "quadratic kappa",
-    "mcc": "MCC",
-    "accuracy": "accuracy",
-    "exact_set": "exact set",
-    "any_right": "at least one right",
-    "jaccard": "Jaccard",
-    "coverage": "coverage",
-    "ece": "expected calibration error",
-    "brier": "Brier score",
-    "log_loss": "log loss",
-}
+IN_FULL = {"kappa": "Cohen's kappa", "ece": "expected calibration error", "brier": "Brier score"}
 NONE = "(none)"
 MOST_PAIRS = 10
 
 
 def measure_name(measure: str) -> str:
     """A measure's name in prose."""
-    return MEASURES.get(measure, measure.replace("_", " "))
+    return IN_FULL.get(measure) or named(measure)
 
 
 def against_baselines(judged: Judged) -> Table:
     """The model and what it has to beat, a row each, on the same texts."""
     measures = judged.evaluation.measures
-    names = [name for name in (LEADING_SETS if judged.sets else LEADING) if name in set(measures["measure"])]
+    names = leading(measures)
     rows = []
     for model in judged.evaluation.models:
         found = {row["measure"]: row for row in measures.filter(pl.col("model") == model).to_dicts()}
@@ -154,7 +141,7 @@ def comparison(found: Comparison) -> Table:
     for row in found.measures.filter(pl.col("units") == ALL).to_dicts():
         numbers[row["model"], row["measure"]] = with_interval(row)
     said = {row["model"]: row for row in _answered(found)}
-    names = [name for name in wide.columns if name in MEASURES]
+    names = [name for name in (*leading(found.measures), "coverage") if name in wide.columns]
     more = [name for name in ("macro_f1_answered", "n_units", "cost", "seconds") if name in wide.columns]
     rows = []
     for row in wide.to_dicts():

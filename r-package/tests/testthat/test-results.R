@@ -24,6 +24,17 @@ test_that("evaluations take factors and tables", {
   expect_error(at_evaluate(c("a", "b"), "a"), class = "annotune_error")
 })
 
+test_that("ordered labels print quadratic kappa, within the width", {
+  skip_if_no_python()
+  truth <- factor(c("low", "high", "medium", "high"), levels = c("low", "medium", "high"), ordered = TRUE)
+  found <- at_evaluate(truth, factor(c("low", "high", "high", "high"), levels = levels(truth)), n_boot = 20)
+  withr::local_options(width = 80)
+  lines <- format(found)
+  expect_true(any(grepl("kappa_quadratic", lines, fixed = TRUE)))
+  expect_true(all(nchar(lines) <= 80))
+  expect_gt(sum(startsWith(lines, "most frequent label")), 1)
+})
+
 test_that("what is not there yet is predicted in folds", {
   skip_if_no_python(tuning = TRUE)
   data <- coded_texts()
