@@ -18,7 +18,8 @@ import polars as pl
 import annotune as at
 from annotune.evidence.curve import TUNED, _curve, _run
 from annotune.evidence.sets import nested
-from annotune.tuner import Work, part_to_test, prepare, read_settings
+from annotune.tuner import part_to_test
+from annotune.work import Work, prepare, read_settings
 
 SIZES, TARGET, SEEDS = (50, 100, 200, 400), 1600, 3
 TONE = {-1: "negative", 0: "neutral", 1: "positive"}

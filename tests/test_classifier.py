@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 import annotune as at
 from annotune import classifier as module
+from annotune import saved as saving
 
 QUICK = {"epochs": 2, "n_boot": 20, "test": 0.2}
 
@@ -225,7 +226,7 @@ def test_a_failure_half_way_leaves_the_old_model(saved, sets_model, monkeypatch,
         raise OSError(28, "No space left on device")
 
     if step == "write":
-        monkeypatch.setattr(type(sets_model), "_write", fail)
+        monkeypatch.setattr(saving, "write", fail)
     else:
         replace = module.os.replace
         monkeypatch.setattr(module.os, "replace", lambda a, b: fail() if ".tmp" in str(a) else replace(a, b))
@@ -240,7 +241,7 @@ def test_an_interruption_leaves_the_old_model(saved, sets_model, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(sets_model), "_write", interrupt)
+    monkeypatch.setattr(saving, "write", interrupt)
     with pytest.raises(KeyboardInterrupt):
         sets_model.save(saved)
     assert at.load(saved).labels == ("Health", "Law", "Farming")

@@ -13,7 +13,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "load": "classifier",
+    "load": "saved",
     "Classifier": "classifier",
     "Evaluation": "evaluation",
     "evaluate": "cross_validation",

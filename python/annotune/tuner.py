@@ -12,31 +12,22 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pydantic
-import torch
-from torch import nn
 
 from annotune.baselines import no_information, tf_idf
-from annotune.classifier import Classifier, held_as, model_sha256
+from annotune.classifier import Classifier
 from annotune.codebook import Codebook
-from annotune.coded import Coded, join
 from annotune.codings import SCHEMA, check
 from annotune.corpus import read_corpus
-from annotune.errors import AnnotuneError, nearest, warn
+from annotune.errors import AnnotuneError
 from annotune.evaluation import NO_INFORMATION, TF_IDF, Evaluation, tabulate
 from annotune.progress import within
-from annotune.record import fingerprint, frame_sha256, versions
-from annotune.runtime import choose_device, hardware
+from annotune.record import frame_sha256, versions
+from annotune.runtime import hardware
+from annotune.saved import held_as, model_sha256
 from annotune.shelf import Shelf
-from annotune.tuning.base import Base, find_base, load_pair
-from annotune.tuning.batches import Tokens, tokenize
-from annotune.tuning.encoder import build, decide, outputs
-from annotune.tuning.fit import Choices, Examples, Fitted, calibrate, fit, refit, score_error, settle
-from annotune.tuning.parts import Cases
-from annotune.tuning.settings import Settings
-from annotune.tuning.shares import in_shares
-from annotune.tuning.slots import room_for_text
-from annotune.tuning.speaker import Speaker, require_exact, speaker_for
+from annotune.tuning.encoder import decide, outputs
+from annotune.tuning.fit import Choices, Fitted, calibrate, fit, refit, score_error, settle
+from annotune.work import Work, basis, prepare, read_settings
 
 UNSURE, MOST_VALIDATION = 0.05, 1 / 3  # a standard error of macro-F1 that asks for more validation texts, up to a third
 FEW = 1000  # below, figures come from cross-validation, and the final model learns from all coded texts
@@ -136,25 +127,6 @@ def tune(
 
 
 @dataclass(frozen=True)
-class Work:
-    """All that the steps of tuning have in common; the base is read once and the texts are embedded once."""
-
-    coded: Coded
-    cases: Cases
-    examples: Examples
-    backbone: nn.Module
-    tokenizer: Any
-    base: Base
-    settings: Settings
-    validation: float
-
-    @property
-    def everything(self) -> np.ndarray:
-        """The places of all coded texts."""
-        return np.arange(len(self.examples))
-
-
-@dataclass(frozen=True)
 class Held:
     """Held-out texts: their places, logits, the answers of what is to be beaten, each text's fold and cut-offs."""
 
@@ -163,69 +135,6 @@ class Held:
     answers: dict[str, np.ndarray]
     folds: np.ndarray | None = None
     cutoffs: np.ndarray | None = None
-
-
-def prepare(
-    corpus: pl.DataFrame,
-    gold: Any,
-    codebook: Codebook,
-    variable: str | None,
-    group: str | None,
-    validation: float,
-    settings: Settings,
-) -> Work:
-    """Texts joined with their gold, split into cases, and embedded by the base."""
-    coded = join(corpus, gold, codebook, variable)
-    cases = cases_of(coded, group, settings.seed)
-    device, base = choose_device(settings.device), find_base(settings.base)
-    tokenizer, backbone, tokens = _read(coded, base, settings, device)
-    if tokens.cut:
-        warn(f"{tokens.cut:,} coded texts are longer than {tokens.limit} tokens; only their start is read.")
-    n_labels = len(coded.variable.labels)
-    plain = build(backbone.reader if isinstance(backbone, Speaker) else backbone, n_labels)
-    embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True, fast=True)
-    ordered = coded.variable.kind == "ordinal" and n_labels > 2
-    words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
-    called = outputs(plain, words, embeddings=True, fast=True)
-    examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called)
-    return Work(coded, cases, examples, backbone, tokenizer, base, settings, validation)
-
-
-def cases_of(coded: Coded, group: str | None, seed: int) -> Cases:
-    """How coded texts are split: equal ones, or those of a group, stay together."""
-    return Cases(coded.strata, coded.groups(group), large=group is not None, seed=seed)
-
-
-def _read(coded: Coded, base: Base, settings: Settings, device: torch.device) -> tuple[Any, Any, Tokens]:
-    """Tokenizer, network and tokens: of the texts alone, or as they stand in a prompt that asks for the label."""
-    if settings.method == "full" and settings.weights not in ("auto", "float32"):
-        raise AnnotuneError(f"weights={settings.weights!r} is for weights that stay as they are.", "Use method='lora'.")
-    if settings.method == "full" and in_shares():
-        raise AnnotuneError("Of a model in shares only LoRA's matrices are tuned.", "Use method='lora'.")
-    if settings.weights == "4bit" and device.type != "cuda":
-        raise AnnotuneError("Tuning in 4 bits needs a GPU.", "Leave weights at 'auto'.")
-    held: dict[str, Any] = {"weights": "float32" if settings.method == "full" else settings.weights, "copies": 2}
-    if settings.objective == "head":
-        tokenizer, backbone = load_pair(base, device, **held)
-        return tokenizer, backbone, tokenize(tokenizer, coded.texts, settings.max_tokens)
-    if settings.method == "probe":
-        raise AnnotuneError("objective='label' is for a tuned decoder.", "Use objective='head' for method='probe'.")
-    tokenizer, backbone = load_pair(base, device, speaking=True, **held)
-    speaker = speaker_for(coded.variable, tokenizer, backbone, settings.template)
-    require_exact(speaker)
-    limit = room_for_text(speaker.slots, tokenizer, settings.max_tokens)
-    return tokenizer, speaker, tokenize(tokenizer, coded.texts, limit, special=False)
-
-
-def read_settings(settings: Mapping[str, Any]) -> Settings:
-    """Settings by name, or a sentence on the one that cannot be."""
-    try:
-        return Settings(**settings)
-    except pydantic.ValidationError as error:
-        fault = error.errors()[0]
-        name = ".".join(str(part) for part in fault["loc"])
-        advice = nearest(name, Settings.model_fields) if fault["type"] == "extra_forbidden" else f"{fault['msg']}."
-        raise AnnotuneError(f"The setting {name!r} cannot be {fault['input']!r}.", advice) from None
 
 
 def part_to_test(work: Work, test: float | Mapping[str, Any]) -> np.ndarray:
@@ -309,20 +218,6 @@ def _fold(
         told = np.array(json.dumps(asdict(fitted.choices)))
         shelf.put(name, {"choices": told, "places": held.places, "logits": held.logits, **held.answers})
     return held, fitted.choices
-
-
-def basis(work: Work, *more: Any) -> str:
-    """The fingerprint of all that a fold or a point of a curve rests on."""
-    arrays = (work.cases.groups, work.cases.strata, work.coded.targets)
-    return fingerprint(
-        [
-            frame_sha256(work.coded.frame.select("unit_id", "text")),
-            [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays],
-            [[(label.name, label.words) for label in work.coded.variable.labels], work.base.name, work.base.revision],
-            work.settings.model_dump(exclude={"base"}),
-            [*more, work.cases.large, work.validation, versions()],
-        ]
-    )
 
 
 def _without_copies(work: Work, rest: np.ndarray, out: np.ndarray) -> np.ndarray:

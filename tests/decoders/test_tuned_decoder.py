@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import annotune as at
-from annotune import tuner
+from annotune import work
 from annotune.evaluation import NO_INFORMATION
 from annotune.tuning import base as bases
 from annotune.tuning import fit as fitting
@@ -169,7 +169,7 @@ def test_tuning_in_four_bits_gives_the_model_that_was_tuned(objective, questions
         return load_pair(base, device, speaking, weights="4bit")
 
     monkeypatch.setattr(fitting, "merge_lora", compared)
-    monkeypatch.setattr(tuner, "load_pair", in_four_bits)
+    monkeypatch.setattr(work, "load_pair", in_four_bits)
     model = at.tune(*questions, book(), base=str(base.folder), **(QUICK | {"epochs": 1, "objective": objective}))
     assert np.abs(logits[1] - logits[0]).max() < 0.05 * np.ptp(logits[0]) + 0.02
     assert not any(weights.dtype == torch.uint8 for weights in model.model.parameters())

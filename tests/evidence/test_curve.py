@@ -9,7 +9,7 @@ from annotune.evaluation import NO_INFORMATION
 from annotune.evidence import curve as module
 from annotune.evidence.curve import ROWS, TUNED
 from annotune.evidence.sets import nested
-from annotune.tuner import prepare, read_settings
+from annotune.work import prepare, read_settings
 
 
 @pytest.fixture(scope="module")

@@ -32,12 +32,12 @@ def tune(
 ) -> None:
     """Tune a model on hand-coded texts, and measure it on texts it has not seen."""
     from annotune import display
-    from annotune.classifier import require_free
     from annotune.codebook import read_codebook
     from annotune.codings import read_codings
     from annotune.corpus import read_corpus
     from annotune.export.files import require_folder
     from annotune.runtime import is_first
+    from annotune.saved import require_free
     from annotune.tuner import tune as tune_model
 
     require_folder(out, [corpus, *gold, codebook])
@@ -69,13 +69,13 @@ def classify(
 ) -> None:
     """Code texts with a tuned model, and write them with their covariates."""
     from annotune import display
-    from annotune.classifier import load
     from annotune.codebook import Codebook
     from annotune.corpus import read_corpus
     from annotune.export.write import write as write_table
     from annotune.record import file_sha256, make_record, write_records
     from annotune.results import attach, require_room
     from annotune.runtime import hardware, is_first
+    from annotune.saved import load
 
     require_outputs(paths, model, corpus)
     coder = load(model)

@@ -24,9 +24,9 @@ def export(
     base: Annotated[str | None, typer.Option(help="Of an adapter: the folder of the base model.")] = None,
 ) -> None:
     """Export a tuned model for other programs, compared with the original on the way."""
-    from annotune.classifier import load
     from annotune.corpus import read_corpus
     from annotune.export.files import require_folder, require_writable
+    from annotune.saved import load
 
     inputs = [model, *([texts] if texts else [])]
     if format == "gguf":

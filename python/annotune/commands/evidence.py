@@ -213,9 +213,9 @@ def label_errors(
 
 def _both(predicted: Path, gold: list[Path], codebook: Path | None, variable: str | None, unit_id: str) -> Any:
     """The codebook, the model or its codings, and the hand codings."""
-    from annotune.classifier import load
     from annotune.codebook import Codebook, read_codebook
     from annotune.codings import read_codings
+    from annotune.saved import load
 
     said = load(predicted) if predicted.is_dir() else _codings(predicted, unit_id)
     known = read_codebook(codebook) if codebook else None

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import polars as pl
 
-from annotune.classifier import Classifier, load
+from annotune.classifier import Classifier
 from annotune.codebook import Codebook
 from annotune.codings import check
 from annotune.corpus import as_frame, read_corpus
@@ -19,10 +19,12 @@ from annotune.export.write import write
 from annotune.progress import within
 from annotune.record import fingerprint, frame_sha256, versions
 from annotune.results import attach, require_room
+from annotune.saved import load
 from annotune.shelf import Shelf
-from annotune.tuner import read_settings, tune
+from annotune.tuner import tune
 from annotune.tuning.base import find_base
 from annotune.tuning.settings import Settings
+from annotune.work import read_settings
 
 ADDED = ("coded", "fold")
 CODINGS = "codings.parquet"

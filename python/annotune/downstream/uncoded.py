@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.classifier import Classifier, load
+from annotune.classifier import Classifier
 from annotune.codebook import Codebook
 from annotune.coded import join
 from annotune.errors import AnnotuneWarning, warn
 from annotune.export.write import write
 from annotune.progress import within
+from annotune.saved import load
 from annotune.shelf import Shelf
-from annotune.tuner import cases_of
+from annotune.work import cases_of
 
 
 def dealt(texts: pl.DataFrame, folds: pl.DataFrame, group: str | None = None, seed: int = 1) -> pl.DataFrame:

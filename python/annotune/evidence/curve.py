@@ -17,22 +17,22 @@ from annotune.codebook import Codebook, Variable
 from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.evaluation import LEADING, NO_INFORMATION, TF_IDF
+from annotune.evidence.clock import SETTING_UP, Clock, as_seconds, duration
 from annotune.evidence.paired import Resampling, one_coder, resampling
 from annotune.evidence.power_law import PowerLaw, bounds, fit_power_law
 from annotune.evidence.sets import nested, sizes_of
 from annotune.measures import measures, named
 from annotune.progress import bar, listening
 from annotune.shelf import Shelf
-from annotune.tuner import FEW, PROBE, Work, basis, decided, hold_out_once, part_to_test, prepare, read_settings
+from annotune.tuner import FEW, PROBE, decided, hold_out_once, part_to_test
 from annotune.tuning.encoder import build, outputs
 from annotune.tuning.fit import planned_epochs
+from annotune.work import Work, basis, prepare, read_settings
 
 TUNED = "tuned model"
 ROWS = (TUNED, PROBE, TF_IDF, NO_INFORMATION)
 FEWEST_TO_FIT = 3
-SETTING_UP = 1.0  # seconds that a run takes whatever it learns from, before anything is known
 BACKWARD = 3.5  # how many times as long as reading a text learning from it once takes, before anything is known
-UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def learning_curve(
     >>> curve.table.filter(n=90, measure="macro_f1")["model"].to_list()[:2]
     ['tuned model', 'probe (frozen base)']
     """
-    started, seconds = time.perf_counter(), _seconds(budget)
+    started, seconds = time.perf_counter(), as_seconds(budget)
     if not 1 <= seeds <= 100:
         raise AnnotuneError(f"seeds={seeds} is not from 1 to 100.", "3 are usual.")
     work = prepare(
@@ -191,36 +191,9 @@ def learning_curve(
     runs = [(n, i) for i in range(seeds) for n in sizes_of(sizes, work, orders)]
     shelf = None if out is None else Shelf(Path(out), basis(work, held.tolist()))
     done = _all(
-        work, held, orders, runs, _Clock(started, seconds, BACKWARD * _reading(work), say or (lambda _: None)), shelf
+        work, held, orders, runs, Clock(started, seconds, BACKWARD * _reading(work), say or (lambda _: None)), shelf
     )
     return _curve(work, held, done, name, n_boot, seed, len(rest))
-
-
-@dataclass
-class _Clock:
-    """How long runs take: by a guess before the first, then by those that are done."""
-
-    started: float
-    budget: float | None
-    rate: float  # seconds for learning from a text once
-    say: Callable[[str], None]
-    spent: float = 0.0
-    passed: int = 0
-
-    def needed(self, passes: int) -> float:
-        """Seconds for learning from so many texts once."""
-        return passes * self.rate
-
-    def learn(self, passes: int, seconds: float) -> None:
-        """A run that took so long says how long the others will take."""
-        self.spent, self.passed = self.spent + seconds, self.passed + passes
-        self.rate = self.spent / self.passed
-
-    def affords(self, passes: int) -> bool:
-        """Whether so much more fits into the budget."""
-        if self.budget is None:
-            return True
-        return time.perf_counter() - self.started + self.needed(passes) <= self.budget
 
 
 def _all(
@@ -228,7 +201,7 @@ def _all(
     test: np.ndarray,
     orders: list[np.ndarray],
     runs: list[tuple[int, int]],
-    clock: _Clock,
+    clock: Clock,
     shelf: Shelf | None,
 ) -> dict[tuple[int, int], dict[str, np.ndarray]]:
     """What every run answered, those kept on the shelf included; runs that the budget does not allow are left out."""
@@ -237,7 +210,7 @@ def _all(
     open_, passes = [run for run in runs if run not in done], {run: _passes(run[0], work) for run in runs}
     total = sum(passes[run] for run in open_)
     if open_:
-        about = _duration(clock.needed(total) + SETTING_UP * len(open_))
+        about = duration(clock.needed(total) + SETTING_UP * len(open_))
         at_hand = f"; {len(done):,} are there already" if done else ""
         smallest, largest = min(n for n, _ in open_), max(n for n, _ in open_)
         clock.say(f"{len(open_):,} models to tune on {smallest:,} to {largest:,} texts, about {about}{at_hand}")
@@ -292,23 +265,6 @@ def _measure(measure: str | None, entry: Variable) -> str:
     if measure is not None and measure not in known:
         raise AnnotuneError(f"There is no curve of {measure!r}.", nearest(measure, known))
     return measure or "macro_f1"
-
-
-def _seconds(budget: str | None) -> float | None:
-    """`30min`, `2h` or `90s` in seconds."""
-    if budget is None:
-        return None
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|h)\s*", str(budget))
-    if not found:
-        raise AnnotuneError(f"budget={budget!r} is no duration.", "Such as 30min, 2h or 90s.")
-    return float(found[1]) * UNITS[found[2]]
-
-
-def _duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _curve(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from annotune.errors import AnnotuneError
-from annotune.tuner import Work
+from annotune.work import Work
 
 SMALLEST, MOST_SIZES = 25, 6
 

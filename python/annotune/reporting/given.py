@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from annotune.classifier import Classifier, load
+from annotune.classifier import Classifier
 from annotune.codebook import Codebook, Variable
 from annotune.codings import check, of_variable
 from annotune.corpus import as_frame
@@ -21,6 +21,7 @@ from annotune.evaluation import Evaluation
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.record import without_folders
+from annotune.saved import load
 
 HELD_OUT = "held-out texts"
 

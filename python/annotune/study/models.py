@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from annotune.classifier import Classifier, load
+from annotune.classifier import Classifier
 from annotune.codebook import Codebook
 from annotune.errors import AnnotuneError
 from annotune.export.write import write
 from annotune.record import fingerprint, versions, write_whole
+from annotune.saved import load
 from annotune.shelf import Shelf
 from annotune.study.corrected import coded_variables
 from annotune.study.file import Study, StudyFile
