@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import annotune as at
+from annotune import codings
 
 TOPIC = at.Variable(
     name="topic", labels=(at.Label(code=1, name="Health"), at.Label(code=3, name="Law"), at.Label(code=4, name="NA"))
@@ -451,3 +452,10 @@ def test_a_majority_is_what_counting_says(rows):
         counts = {name: said.count(name) for name in set(said) - {None}}
         top = [name for name, n in counts.items() if n == max(counts.values())]
         assert label == (top[0] if len(top) == 1 else None), unit
+
+
+def test_blanks_around_a_label_are_none_of_it():
+    found = codings.check(pl.DataFrame({"unit_id": list("abcd"), "label": [" Law", "Law\n", "  ", "Law and order"]}))
+    assert found["label"].to_list() == ["Law", "Law", None, "Law and order"]
+    assert found["status"].to_list() == ["ok", "ok", "missing", "ok"]
+    assert at.evaluate(["a ", "b"], ["a", " b"], n_boot=0).get("accuracy") == 1
