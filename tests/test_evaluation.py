@@ -1,5 +1,6 @@
 """Evaluating: the founding paper's figures, missing answers, baselines, intervals, and bad input."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -242,3 +243,14 @@ def test_units_without_a_true_label_are_counted():
     with pytest.warns(at.AnnotuneWarning, match="1 units have no true label"):
         result = at.evaluate(truth, table(["1", "2"], ["a", "a"]), n_boot=0)
     assert result.measures["n_units"][0] == 1
+
+
+def test_what_does_better_is_said_in_words():
+    truth, said = ["a", "a", "a", "b", "b", "c"], ["b", "c", "a", "a", "c", "a"]
+    first, *better = at.evaluate(truth, said, name="mine", n_boot=50).in_words()
+    assert re.fullmatch(r"mine reaches macro-F1 0\.111 \(0\.\d{3} to 0\.\d{3}\) on 6 texts\.", first)
+    assert better == ["Always giving the most frequent label reaches more: 0.222."]
+    truth, said = table(list("abcdef"), truth), table(list("abcdef"), said)
+    counted = at.evaluate(truth, said, baselines={TF_IDF: truth}, n_boot=0).in_words()
+    assert "1.000. Where a base model does not read the language" in counted[1]
+    assert at.evaluate(truth, truth, name="mine", n_boot=0).in_words() == ["mine reaches macro-F1 1.000 on 6 texts."]

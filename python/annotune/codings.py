@@ -120,8 +120,8 @@ def check(codings: Any) -> pl.DataFrame:
         frame = frame.with_columns(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
     except pl.exceptions.InvalidOperationError:
         raise AnnotuneError(f"{called} has words in its column 'prob'.", "Give numbers from 0 to 1.") from None
-    label = pl.col("label").str.strip_chars()  # as codebooks are read; a cell of blanks is an empty one
-    frame = frame.with_columns(pl.when(label != "").then(label).alias("label"))
+    bare = pl.col("label").str.strip_chars()  # as codebooks are read; a cell of blanks is an empty one
+    frame = frame.with_columns(pl.when(bare != "").then(bare).alias("label"))
     said = pl.when(pl.col("label").is_null()).then(pl.lit("missing")).otherwise(pl.lit("ok"))
     frame = frame.with_columns(pl.col("status").fill_null(said))
     _require_sound_status(frame)

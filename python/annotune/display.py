@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -12,8 +13,11 @@ from annotune.evaluation import Evaluation, leading
 from annotune.measures import named
 
 
-def comparison(evaluation: Evaluation, narrow: bool = False) -> Table:
-    """The model beside its baselines, a row each, the leading measures with 95 % intervals, `narrow` below them."""
+def comparison(evaluation: Evaluation, narrow: bool = False) -> Group:
+    """The model beside its baselines, a row each, the leading measures with 95 % intervals, `narrow` below them.
+
+    What does better than the model is said in words below.
+    """
     names = leading(evaluation.measures)
     table = _table("", *map(named, names), "texts")
     table.columns[0].no_wrap = not narrow
@@ -21,7 +25,7 @@ def comparison(evaluation: Evaluation, narrow: bool = False) -> Table:
         rows = {row["measure"]: row for row in evaluation.measures.filter(pl.col("model") == model).to_dicts()}
         figures = (_with_interval(rows[name], narrow) for name in names)
         _add(table, model, *figures, f"{rows[names[0]]['n_units']:,}")
-    return table
+    return Group(table, *map(Text, evaluation.in_words()[1:]))
 
 
 def labels(evaluation: Evaluation) -> Table:

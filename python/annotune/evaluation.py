@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ from annotune.codebook import Codebook, Label, Variable
 from annotune.codings import check, of_variable
 from annotune.corpus import as_frame, identifiers, require_columns
 from annotune.errors import AnnotuneError, warn
-from annotune.measures import Sums, label_sums, measures, per_label, set_sums
+from annotune.measures import Sums, label_sums, measures, named, per_label, set_sums
 
 NO_INFORMATION, TF_IDF = "most frequent label", "TF-IDF + logistic regression"
+COUNTING_HELPS = " Where a base model does not read the language of the texts well, tune another one (base=)."
 LEADING = {  # what a person reads first, by kind of variable; accuracy last: a frequent label flatters it
     "nominal": ("macro_f1", "kappa", "mcc", "accuracy"),
     "ordinal": ("macro_f1", "kappa_quadratic", "kappa", "mcc", "accuracy"),
@@ -63,6 +64,22 @@ class Evaluation:
         names = leading(self.measures)
         shown = self.measures.filter(pl.col("measure").is_in(names))
         return shown.pivot("measure", index="model", values="estimate").select("model", *names)
+
+    def in_words(self) -> list[str]:
+        """How good the model is by the first leading measure, and what does better, a sentence each."""
+        rows = self.measures.filter(pl.col("measure") == leading(self.measures)[0], pl.col("estimate").is_not_null())
+        first, *others = rows.to_dicts() or [{}]
+        return [*_told(first, others)] if first.get("model") == self.models[0] else []
+
+
+def _told(first: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    spread = "" if first["ci_low"] is None else f" ({first['ci_low']:.3f} to {first['ci_high']:.3f})"
+    reached = f"{named(first['measure'])} {first['estimate']:.3f}{spread}"
+    yield f"{first['model']} reaches {reached} on {first['n_units']:,} texts."
+    for row in others:
+        if row["estimate"] > first["estimate"]:
+            said = "Always giving the most frequent label" if row["model"] == NO_INFORMATION else row["model"]
+            yield f"{said} reaches more: {row['estimate']:.3f}.{COUNTING_HELPS if row['model'] == TF_IDF else ''}"
 
 
 def leading(table: pl.DataFrame) -> tuple[str, ...]:
@@ -156,7 +173,9 @@ def encode(codings: pl.DataFrame, units: pl.Series, entry: Variable) -> tuple[np
 def _two_tables(truth: Any, predicted: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
     sequences = [isinstance(side, (pl.Series, np.ndarray, list, tuple)) for side in (truth, predicted)]
     if not any(sequences):
-        return check(as_frame(truth)), check(as_frame(predicted))
+        said = as_frame(predicted)
+        named_so = said if "coder" in said.columns else said.with_columns(pl.lit("predicted").alias("coder"))
+        return check(as_frame(truth)), check(named_so)
     if not all(sequences) or len(truth) != len(predicted):
         raise AnnotuneError("truth and predicted do not match.", "Give two sequences of equal length, or two tables.")
     return _from_sequence(truth, "truth"), _from_sequence(predicted, "predicted")

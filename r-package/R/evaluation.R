@@ -85,7 +85,7 @@ codebook_of_both <- function(truth, predicted) {
 }
 
 evaluation_from_python <- function(x) {
-  parts <- intersect(c("measures", "labels", "confusion", "data", "codings", "model"), names(x))
+  parts <- intersect(c("measures", "labels", "confusion", "data", "codings", "model", "words"), names(x))
   structure(lapply(x[parts], from_python), class = "at_evaluation")
 }
 
@@ -115,7 +115,7 @@ format.at_evaluation <- function(x, ...) {
 #' @export
 print.at_evaluation <- function(x, ...) {
   cli::cat_line(format(x))
-  cli::cat_line(sprintf("on %s texts", format(x$measures$n_units[1], big.mark = ",")))
+  for (words in x$words) cli::cli_text("{words}")
   invisible(x)
 }
 

@@ -93,23 +93,12 @@ def model(judged: Judged, given: Given) -> Section:
     picture = drawn(f"baselines-{judged.key}", lambda: forest(points, name, (0, 1)), alt, caption)
     return Section(
         _titled("The model against its baselines", judged),
-        (*_in_words(judged, lead), tables.against_baselines(judged), *picture, *_beside_people(judged, given)),
+        (*judged.evaluation.in_words(), tables.against_baselines(judged), *picture, *_beside_people(judged, given)),
     )
 
 
 def _point(name: str, row: Mapping[str, Any], aside: bool) -> Point:
     return Point(name, row["estimate"], row["ci_low"], row["ci_high"], None if aside else "")
-
-
-def _in_words(judged: Judged, lead: str) -> Iterator[str]:
-    row, name = judged.row(lead), tables.measure_name(lead)
-    if row is None:
-        return
-    others = [(model, judged.row(lead, model)) for model in judged.evaluation.models[1:]]
-    beside = "; ".join(f"{model} {number(found['estimate'])}" for model, found in others if found)
-    span = f" ({interval(row['ci_low'], row['ci_high'])})" if row["ci_low"] is not None else ""
-    against = f" Beside it: {beside}." if beside else ""
-    yield f"{judged.coder} reaches {name} {number(row['estimate'])}{span} on {count(row['n_units'])} texts.{against}"
 
 
 def _beside_people(judged: Judged, given: Given) -> Iterator[Part]:
