@@ -53,7 +53,7 @@ def tune(
     """Tune a model to code as the gold does, and measure it on texts it has not seen.
 
     A logistic regression on the base model's embeddings (the probe) comes first; the network is then
-    fine-tuned from it, and handed out only if it is no worse on the validation part. Three parts are
+    fine-tuned from it, and handed out unless the probe is clearly better on the validation part. Three parts are
     never mixed: train; validation, for stopping and every choice; test, looked at once, for the
     figures. Texts that are equal stay in one part.
 
@@ -195,7 +195,7 @@ def _cross_validate(work: Work, k: int, shelf: Shelf | None, tell: FoldTeller | 
     raw = np.concatenate([part.logits * chosen.temperature for part, chosen in zip(looked, choices, strict=True)])[
         order
     ]
-    settled = settle(choices, len(work.examples), work.settings)
+    settled = settle(choices, work.examples.targets, work.settings)
     settled = calibrate(settled, raw, work.examples.targets, work.examples.ordered)
     with within("All coded texts"):
         return refit(work.backbone, work.examples, settled, work.settings), held

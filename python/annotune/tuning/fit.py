@@ -1,4 +1,4 @@
-"""From tokens and targets to a fitted network: probe, fine-tuning from it, and the better of the two."""
+"""From tokens and targets to a fitted network: probe, fine-tuning from it, and which of the two is handed out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from annotune.tuning.shares import bring_back, computing
 from annotune.tuning.speaker import Speaker
 
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
-CLEAR = 0.02  # a held-out part on which macro-F1 has a larger error is no ground for choosing among six probes
+CLEAR = 0.02  # a held-out part on which macro-F1 has a larger error is no ground for fine distinctions
 INNER_FOLDS = 5
 NO_SCALE = 0.1  # labels are no scale where the level is that much less often right than the most likely label
 MANY = 32  # texts a label, on the average, after which the codebook's words add nothing
@@ -97,7 +97,7 @@ class Choices:
     penalty, balanced, words
         Of the best probe; `words`: whether it learns from the codebook's words, too.
     epochs
-        After how many epochs the network was best; 0 when nothing beat the probe.
+        After how many epochs the network was best; 0 where the probe is handed out.
     planned
         The epochs that the learning-rate schedule was laid out for.
     scores
@@ -140,8 +140,8 @@ class Fitted:
 def fit(backbone: nn.Module, seen: Examples, held: Examples, settings: Settings) -> Fitted:
     """Fit on `seen`, choose on `held`, which have no text in common.
 
-    The network returned has the state, among the probe and all epochs, with the best score on
-    `held`: it is never worse there than the probe. `backbone` itself is left as it is.
+    The network returned has the state of the epoch with the best score on `held`, or is the probe where that is better
+    than all of them by more than `doubt`. `backbone` itself is left as it is.
     """
     penalty, balanced, words = best = _best_probe(seen, held, settings.class_weights)
     probe = _probe(seen, *best)
@@ -202,19 +202,19 @@ def refit(backbone: nn.Module, examples: Examples, choices: Choices, settings: S
     return Fitted(_at_temperature(model, choices), probe, choices, speed)
 
 
-def settle(folds: list[Choices], n_texts: int, settings: Settings) -> Choices:
-    """The choices for all `n_texts`, from those made on the validation parts of several folds.
+def settle(folds: list[Choices], targets: np.ndarray, settings: Settings) -> Choices:
+    """The choices for all texts, of these `targets`, from those made on the validation parts of several folds.
 
     The probe that most folds chose; and fine-tuning, for its whole schedule, where over the folds it ended no worse
-    than the probe.
+    than the probe, or by less than `doubt` of all texts, which the folds' validation parts together come near.
     """
     penalty, balanced, words = Counter(fold.probe for fold in folds).most_common(1)[0][0]
     probe = float(np.mean([fold.scores["probe"] for fold in folds]))
-    planned = planned_epochs(n_texts, settings)
+    planned = planned_epochs(len(targets), settings)
     if not planned:
         return Choices(penalty, balanced, 0, 0, {"probe": probe}, words=words)
     tuned = float(np.mean([list(fold.scores.values())[-1] for fold in folds]))
-    epochs, scores = planned if tuned >= probe else 0, {"probe": probe, "tuned": tuned}
+    epochs, scores = planned if tuned >= probe - doubt(targets) else 0, {"probe": probe, "tuned": tuned}
     return Choices(penalty, balanced, epochs, planned, scores, words=words)
 
 
@@ -247,6 +247,16 @@ def score_error(targets: np.ndarray, share: float = 1.0) -> float:
     counts = targets.sum(0) if targets.ndim == 2 else np.bincount(targets)
     texts = counts[counts > 0] * share
     return float(np.sqrt((0.25 / texts).sum()) / len(texts))
+
+
+def doubt(targets: np.ndarray) -> float:
+    """By how much the probe has to be better on these texts before fine-tuning is given up.
+
+    Nothing where they say clearly which is better. Where they do not (rare labels, few texts), fine-tuning from the
+    probe is the better bet, and less than an error's difference speaks for neither.
+    """
+    error = score_error(targets)
+    return error if error > CLEAR else 0.0
 
 
 def _best_probe(seen: Examples, held: Examples, class_weights: str) -> ProbeChoice:
@@ -354,11 +364,12 @@ def _keep_best(
 ) -> Choices:
     """Train until nothing is gained any more, and leave the model as it was after its best epoch."""
     scores, best, kept = dict(choices.scores), 0, _trained_weights(model)
+    to_beat = scores["probe"] - doubt(held.targets)
     patience = settings.patience or choices.planned  # most is gained at the end, when the learning rates fall to zero
     for epoch, _ in enumerate(epochs, start=1):
         score = agreed(held.score(outputs(model, held.tokens, fast=True)))
-        if score >= max(scores.values()):
-            best, kept = epoch, _trained_weights(model)
+        if score >= to_beat:
+            best, kept, to_beat = epoch, _trained_weights(model), score
         scores[f"epoch {epoch}"] = score
         if epoch - best >= patience:
             break

@@ -1,7 +1,7 @@
 """The starting point: a logistic regression on the base model's embeddings, found in seconds.
 
 Fine-tuning that starts from its weights distorts the base less than from a random head (Kumar et
-al. 2022), and a fine-tuned model that does not beat it is not handed out.
+al. 2022), and a fine-tuned model that is clearly worse is not handed out.
 """
 
 from __future__ import annotations
