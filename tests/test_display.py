@@ -51,6 +51,9 @@ def test_ordered_labels_show_quadratic_kappa_and_fit_80_columns():
     found = at.evaluate(truth, said, codebook=codebook, n_boot=20)
     assert "quadratic kappa" in printed(display.comparison(found))
     assert "kappa_quadratic" in found.table().columns
+    assert "reaches more" not in printed(display.comparison(found))
+    worse = at.evaluate(["a", "a", "a", "b"], ["b", "b", "a", "a"], n_boot=0)
+    assert "Always giving the most frequent label reaches more: 0.429." in printed(display.comparison(worse))
     console = Console(file=io.StringIO(), width=80)
     console.print(display.comparison(found, narrow=True))
     assert "…" not in console.file.getvalue()

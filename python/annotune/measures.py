@@ -13,13 +13,20 @@ import numpy as np
 
 Array = np.ndarray
 CHUNK = 2_000_000  # numbers held at once while resampling
-NAMES = {  # as people write those that are not words
+NAMES = {  # as people write those that are not words, at the head of a column
     "macro_f1": "macro-F1",
     "micro_f1": "micro-F1",
     "kappa_quadratic": "quadratic kappa",
     "mcc": "MCC",
     "any_right": "at least one right",
     "jaccard": "Jaccard",
+}
+IN_FULL = {  # within a sentence, where it is longer
+    "kappa": "Cohen's kappa",
+    "exact_set": "share of exact sets",
+    "any_right": "share with a label right",
+    "ece": "expected calibration error",
+    "brier": "Brier score",
 }
 
 
@@ -126,12 +133,21 @@ def per_label(sums: Array, n_labels: int, sets: bool) -> dict[str, Array]:
 
 
 def named(measure: str) -> str:
-    """A measure as people write it.
+    """A measure as people write it at the head of a column.
 
     >>> named("macro_f1"), named("exact_set")
     ('macro-F1', 'exact set')
     """
     return NAMES.get(measure, measure.replace("_", " "))
+
+
+def in_full(measure: str) -> str:
+    """A measure as people write it within a sentence.
+
+    >>> in_full("macro_f1"), in_full("exact_set")
+    ('macro-F1', 'share of exact sets')
+    """
+    return IN_FULL.get(measure) or named(measure)
 
 
 def macro_f1(truth: Array, predicted: Array, n_labels: int) -> float:

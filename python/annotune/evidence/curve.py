@@ -21,7 +21,7 @@ from annotune.evidence.clock import SETTING_UP, Clock, as_seconds, duration
 from annotune.evidence.paired import Resampling, one_coder, resampling
 from annotune.evidence.power_law import PowerLaw, bounds, fit_power_law
 from annotune.evidence.sets import nested, sizes_of
-from annotune.measures import measures, named
+from annotune.measures import in_full, measures
 from annotune.progress import bar, listening
 from annotune.shelf import Shelf
 from annotune.tuner import FEW, PROBE, decided, hold_out_once, part_to_test
@@ -77,7 +77,7 @@ class LearningCurve:
         """What `more` labels are expected to add to those that are there, in a sentence or two."""
         if more < 1:
             raise AnnotuneError(f"{more} more labels are none.", "Give a number of 1 or more.")
-        law, name = self._fit(model), named(self.measure)
+        law, name = self._fit(model), in_full(self.measure)
         now, then = law.at(np.array([self.n_labels, self.n_labels + more])).T
         gain, limit = bounds(then - now), bounds(law.asymptote)
         told = (

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from annotune.evidence.curve import ROWS, TUNED, LearningCurve
-from annotune.measures import named
+from annotune.measures import in_full
 from annotune.pictures import COLOURS, MARKERS, PALE, new_figure, saved
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) ->
     axes.set_xticks(marked, [f"{n:,}" for n in marked])
     axes.minorticks_off()
     axes.set_xlabel("hand-coded texts to learn from")
-    axes.set_ylabel(f"{named(curve.measure)} on {about['n_units'][0]:,} other texts")
+    axes.set_ylabel(f"{in_full(curve.measure)} on {about['n_units'][0]:,} other texts")
     axes.grid(axis="y", color=PALE, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -9,7 +9,7 @@ import polars as pl
 
 from annotune.errors import AnnotuneError, nearest
 from annotune.evaluation import NO_INFORMATION, TF_IDF
-from annotune.measures import named
+from annotune.measures import in_full
 
 if TYPE_CHECKING:
     from annotune.evidence.comparison import Comparison
@@ -21,7 +21,7 @@ SURE = 0.05
 
 def best(found: Comparison, measure: str) -> Iterator[str]:
     """Who is best, and against each other coder how sure that is."""
-    name = named(measure)
+    name = in_full(measure)
     of = found.measures.filter((pl.col("measure") == measure) & (pl.col("units") == ALL))
     if of.is_empty():
         raise AnnotuneError(f"There is no measure {measure!r}.", nearest(measure, found.measures["measure"].unique()))

@@ -10,10 +10,10 @@ from annotune.agreement.present import named
 from annotune.downstream.result import Correction
 from annotune.evaluation import NO_INFORMATION, TF_IDF
 from annotune.evidence.calibrated import Calibration
+from annotune.measures import in_full
 from annotune.reporting import references as by
 from annotune.reporting.given import Given, Judged
 from annotune.reporting.page import count, listed, number
-from annotune.reporting.tables import measure_name
 
 FULL_NAMES = {"minilm": "all-MiniLM-L6-v2"}
 SOURCES = {"alpha": by.KRIPPENDORFF, "cohen_kappa": by.COHEN, "fleiss_kappa": by.FLEISS, "ac1": by.GWET, "ac2": by.GWET}
@@ -157,9 +157,9 @@ def _results(judged: Judged) -> Iterator[str]:
     told = f" ({span})" if row["ci_low"] is not None else ""
     against = f", against {listed(beside)}" if beside else ""
     ordered = judged.row("kappa_quadratic")
-    rest = f"; {measure_name(share)} is {number(right['estimate'], 2)}"
-    rest += f", {measure_name('kappa_quadratic')} {number(ordered['estimate'], 2)}" if ordered else ""
-    yield f"On {row['n_units']:,} texts, {measure_name(lead)} is {number(row['estimate'], 2)}{told}{against}{rest}."
+    rest = f"; {in_full(share)} is {number(right['estimate'], 2)}"
+    rest += f", {in_full('kappa_quadratic')} {number(ordered['estimate'], 2)}" if ordered else ""
+    yield f"On {row['n_units']:,} texts, {in_full(lead)} is {number(row['estimate'], 2)}{told}{against}{rest}."
 
 
 def _called(baseline: str) -> str:

@@ -19,6 +19,7 @@ from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.evidence.curve_plot import plot_learning_curve
 from annotune.evidence.verdicts import ALL
+from annotune.measures import in_full
 from annotune.reporting import tables
 from annotune.reporting.charts import Point, confusion_map, forest
 from annotune.reporting.drawing import drawn
@@ -87,7 +88,7 @@ def model(judged: Judged, given: Given) -> Section:
         for row in rows
         if row
     ]
-    name = tables.measure_name(lead)
+    name = in_full(lead)
     alt = f"{name} with 95 % intervals: " + "; ".join(f"{point.name} {number(point.estimate, 2)}" for point in points)
     caption = f"{name} of the model and, in grey, of what it has to beat, with 95 % intervals."
     picture = drawn(f"baselines-{judged.key}", lambda: forest(points, name, (0, 1)), alt, caption)
@@ -160,7 +161,7 @@ def confusions(judged: Judged) -> Section:
 def calibration(judged: Judged, found: Calibration) -> Section:
     """Whether probabilities come true."""
     rows = tuple(
-        (tables.measure_name(row["measure"]), row["version"], number(row["estimate"]),
+        (in_full(row["measure"]), row["version"], number(row["estimate"]),
          interval(row["ci_low"], row["ci_high"]), count(row["n_units"]))
         for row in found.scores.to_dicts()
     )  # fmt: skip
@@ -197,7 +198,7 @@ def curve(found: LearningCurve) -> Section:
         words = [found.in_words()]
     except AnnotuneError:  # of too few sizes for a fit
         words = []
-    name = tables.measure_name(found.measure)
+    name = in_full(found.measure)
     alt = f"{name} over the number of hand-coded texts, a line for each model; the table has the figures."
     caption = (
         f"{name} over the number of hand-coded texts learnt from, with 95 % intervals; dashed: fitted and forecast."

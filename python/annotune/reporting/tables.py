@@ -13,18 +13,12 @@ from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.evidence.verdicts import ALL, ANSWERED
 from annotune.export.regression_table import EXPLAINED
-from annotune.measures import named
+from annotune.measures import in_full
 from annotune.reporting.given import Judged
 from annotune.reporting.page import Table, count, interval, number, p_value, with_interval
 
-IN_FULL = {"kappa": "Cohen's kappa", "ece": "expected calibration error", "brier": "Brier score"}
 NONE = "(none)"
 MOST_PAIRS = 10
-
-
-def measure_name(measure: str) -> str:
-    """A measure's name in prose."""
-    return IN_FULL.get(measure) or named(measure)
 
 
 def against_baselines(judged: Judged) -> Table:
@@ -36,7 +30,7 @@ def against_baselines(judged: Judged) -> Table:
         found = {row["measure"]: row for row in measures.filter(pl.col("model") == model).to_dicts()}
         rows.append((model, *(with_interval(found[name]) for name in names), count(found[names[0]]["n_units"])))
     caption = f"The model beside what it has to beat{_unseen(judged)}; 95 % bootstrap intervals."
-    return Table(caption, ("", *map(measure_name, names), "texts"), tuple(rows))
+    return Table(caption, ("", *map(in_full, names), "texts"), tuple(rows))
 
 
 def _unseen(judged: Judged) -> str:
@@ -111,7 +105,7 @@ def by_group(found: pl.DataFrame) -> Table:
         p = part["p"][0] if not rows or rows[-1][0] != covariate else None
         rows.append((str(covariate), str(group), *figures, count(part["n_units"][0]), "" if p is None else p_value(p)))
     share, f1 = found["measure"].unique(maintain_order=True).to_list()
-    names = ("share of right sets" if share == "exact_set" else "share right", measure_name(f1))
+    names = ("share of right sets" if share == "exact_set" else "share right", in_full(f1))
     header = ("covariate", "group", *(f"{name} (95 % interval)" for name in names), "texts", "p")
     notes = (
         "p: chi-squared test that the share of right answers is the same in all groups of the covariate; not corrected "
@@ -130,7 +124,7 @@ def curve(found: LearningCurve) -> Table:
         by_model = {row["model"]: row for row in part.to_dicts()}
         cells = [with_interval(by_model[model], 2) if model in by_model else "–" for model in models]
         rows.append((f"{n:,}", *cells, count(part["n_seeds"].max())))  # type: ignore[arg-type]
-    caption = f"{measure_name(found.measure)} by the number of texts learnt from, on {about['n_units'][0]:,} other"
+    caption = f"{in_full(found.measure)} by the number of texts learnt from, on {about['n_units'][0]:,} other"
     return Table(f"{caption} texts; means over so many drawings of texts, with 95 % intervals.",
                  ("texts learnt from", *models, "drawings"), tuple(rows))  # fmt: skip
 
@@ -151,7 +145,7 @@ def comparison(found: Comparison) -> Table:
         rows.append((model, *cells, *(_plain(name, told[name]) for name in more)))
     titles = {"macro_f1_answered": "macro-F1 where it answered", "n_units": "texts"}
     titles |= {"cost": "cost per 1,000", "seconds": "seconds per 1,000"}
-    header = ("", *map(measure_name, names), *(titles[name] for name in more))
+    header = ("", *map(in_full, names), *(titles[name] for name in more))
     caption = "All coders against the same gold; a text that a coder left out is wrong. 95 % bootstrap intervals."
     return Table(caption, header, tuple(rows))
 
@@ -185,7 +179,7 @@ def pairs(found: Comparison, measure: str) -> Table | None:
     note = f"p: {', '.join(tests)}; then after Holm's correction for the number of pairs. Only one right: texts that "
     note += "only the first, and only the second, has entirely right."
     header = ("first", "second", "difference", "95 % interval", "p", "p, Holm", "only one right", "texts")
-    caption = f"Differences in {measure_name(measure)}, first minus second, on the same texts."
+    caption = f"Differences in {in_full(measure)}, first minus second, on the same texts."
     return Table(caption, header, rows, words=2, notes=(note,)) if rows else None
 
 

@@ -29,6 +29,7 @@ test_that("ordered labels print quadratic kappa, within the width", {
   truth <- factor(c("low", "high", "medium", "high"), levels = c("low", "medium", "high"), ordered = TRUE)
   found <- at_evaluate(truth, factor(c("low", "high", "high", "high"), levels = levels(truth)), n_boot = 20)
   withr::local_options(width = 80)
+  expect_match(found$words[[1]], "predicted reaches macro-F1", fixed = TRUE)
   lines <- format(found)
   expect_true(any(grepl("kappa_quadratic", lines, fixed = TRUE)))
   expect_true(all(nchar(lines) <= 80))
