@@ -18,7 +18,7 @@ from annotune.coded import Coded, join
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.record import fingerprint, frame_sha256, versions
 from annotune.runtime import choose_device
-from annotune.tuning.base import Base, find_base, load_pair
+from annotune.tuning.base import Base, find_base, is_decoder, load_pair
 from annotune.tuning.batches import Tokens, tokenize
 from annotune.tuning.encoder import build, outputs
 from annotune.tuning.fit import Examples
@@ -27,6 +27,7 @@ from annotune.tuning.settings import Settings
 from annotune.tuning.shares import in_shares
 from annotune.tuning.slots import room_for_text
 from annotune.tuning.speaker import Speaker, require_exact, speaker_for
+from annotune.tuning.vocabulary import check_language
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ def prepare(
     tokenizer, backbone, tokens = _read(coded, base, settings, device)
     if tokens.cut:
         warn(f"{tokens.cut:,} coded texts are longer than {tokens.limit} tokens; only their start is read.")
+    if not isinstance(backbone, Speaker) and not is_decoder(backbone.config):
+        check_language(tokenizer, coded.texts, base.name)
     n_labels = len(coded.variable.labels)
     plain = build(backbone.reader if isinstance(backbone, Speaker) else backbone, n_labels)
     embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True, fast=True)
