@@ -46,7 +46,7 @@ def check_language(tokenizer: Any, texts: Sequence[str], name: str) -> None:
     pieces = pieces_a_word(tokenizer, texts)
     if pieces > MANY:
         warn(
-            f"The base model {name} splits a word of these texts into {pieces:.1f} pieces on average, where 1.0 to 1.3 "
-            "are usual in a language that it knows; it may hardly read them. Choose a base made for their language "
-            "(base=), and see in the evaluation whether counting words (TF-IDF) does better."
+            f"The base model {name} splits a word of these texts into {pieces:.1f} pieces on average, and makes little "
+            "more than one of a word in a language that it knows well; it may hardly read them. Choose a base made for "
+            "their language (base=), and see in the evaluation whether counting words (TF-IDF) does better."
         )
