@@ -141,7 +141,7 @@ def test_one_typing_error_in_a_coders_column_is_reported_with_its_place(tmp_path
     (tmp_path / "c.csv").write_text("unit_id,anna,ben\na,Law,Law\nb,Law,Lwa\nc,Health,Law\nd,Law,Law\n")
     with pytest.raises(at.AnnotuneError, match=r"c\.csv, row 3, column 'ben': the label 'Lwa' .*Did you mean 'Law'"):
         at.read_codings(tmp_path / "c.csv", BOOK)
-    with pytest.warns(at.AnnotuneWarning, match=r"row 3, column 'ben'.*1 such codings were left out"):
+    with pytest.warns(at.AnnotuneWarning, match=r"row 3, column 'ben'.*1 such coding was left out"):
         assert len(at.read_codings(tmp_path / "c.csv", BOOK, unknown="drop")) == 7
 
 
@@ -262,7 +262,7 @@ def test_a_coder_who_codes_a_text_twice():
     with pytest.warns(at.AnnotuneWarning) as caught:
         codings = at.read_codings(pl.DataFrame(rows), BOOK)
     said = [str(warning.message) for warning in caught]
-    assert said[0] == "1 codings stand in the files twice and count once."
+    assert said[0] == "1 coding is in the files twice and counted once."
     assert said[1].startswith("2 codings are by a coder who coded the same text more than once, such as 'anna'")
     assert len(codings) == 5
     rounds = pl.DataFrame(rows).filter(pl.col("unit_id") != "c").with_columns(round=pl.Series([1, 2, 1, 2]))

@@ -240,7 +240,7 @@ def test_a_measure_that_is_not_there_is_refused():
 
 def test_units_without_a_true_label_are_counted():
     truth = table(["1", "2"], ["a", None])
-    with pytest.warns(at.AnnotuneWarning, match="1 units have no true label"):
+    with pytest.warns(at.AnnotuneWarning, match="1 unit has no true label"):
         result = at.evaluate(truth, table(["1", "2"], ["a", "a"]), n_boot=0)
     assert result.measures["n_units"][0] == 1
 

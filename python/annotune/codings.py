@@ -10,7 +10,7 @@ import polars as pl
 from annotune import layouts
 from annotune.codebook import Codebook, Variable
 from annotune.corpus import as_frame, identifiers, require_columns, unique_names
-from annotune.errors import AnnotuneError, nearest, warn
+from annotune.errors import AnnotuneError, counted, nearest, warn
 from annotune.tables.labelled import as_whole
 
 Rule = Literal["majority", "unanimous", "coder", "adjudicated", "dawid_skene"]
@@ -332,7 +332,8 @@ def _without_doubles(codings: pl.DataFrame, codebook: Codebook | None) -> pl.Dat
     """Identical rows count once; a coder's differing answers stay, and are counted for the user."""
     single = codings.unique(maintain_order=True)
     if len(single) < len(codings):
-        warn(f"{len(codings) - len(single):,} codings stand in the files twice and count once.")
+        told = counted(len(codings) - len(single), "coding is", "codings are")
+        warn(f"{told} in the files twice and counted once.")
     sets = [entry.name for entry in codebook.variables if entry.kind == "multilabel"] if codebook else []
     answered = single.filter(~pl.col("variable").is_in(sets) & pl.col("label").is_not_null())
     key = [name for name in single.columns if name not in ("label", "prob", "status")]

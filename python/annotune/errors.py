@@ -48,3 +48,12 @@ def listing(items: Sequence[object], most: int = 8) -> str:
     """Up to `most` items in quotes, and how many more there are."""
     shown = ", ".join(repr(item) for item in items[:most])
     return shown + (f" and {len(items) - most:,} more" if len(items) > most else "")
+
+
+def counted(n: int, one: str, more: str) -> str:
+    """How many, with the words for one of them or for more.
+
+    >>> counted(1, "text is", "texts are"), counted(1200, "text is", "texts are")
+    ('1 text is', '1,200 texts are')
+    """
+    return f"{n:,} {one if n == 1 else more}"

@@ -13,7 +13,7 @@ from annotune.baselines import no_information, tf_idf
 from annotune.codebook import Codebook, Label, Variable
 from annotune.codings import check, of_variable
 from annotune.corpus import as_frame, identifiers, require_columns
-from annotune.errors import AnnotuneError, warn
+from annotune.errors import AnnotuneError, counted, warn
 from annotune.measures import Sums, label_sums, measures, named, per_label, set_sums
 
 NO_INFORMATION, TF_IDF = "most frequent label", "TF-IDF + logistic regression"
@@ -222,7 +222,8 @@ def with_truth(truth: pl.DataFrame, entry: Variable) -> pl.DataFrame:
     if known.is_empty():
         raise AnnotuneError(f"No unit has a true label for {entry.name!r}.", "Check the gold.")
     if left_out:
-        warn(f"{left_out:,} units have no true label for {entry.name!r} and are left out.")
+        told = counted(left_out, "unit has", "units have")
+        warn(f"{told} no true label for {entry.name!r}: left out.")
     return known
 
 

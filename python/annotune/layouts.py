@@ -11,7 +11,7 @@ import polars as pl
 
 from annotune.codebook import Codebook, Variable
 from annotune.corpus import identifiers, load, require_columns
-from annotune.errors import AnnotuneError, listing, nearest, warn
+from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 from annotune.tables import ALL_COLUMNS
 from annotune.tables.labelled import as_whole
 from annotune.tables.reasons import explains
@@ -277,7 +277,7 @@ def _refuse_labels(strange: pl.DataFrame, entry: Variable, name: str, unknown: s
     where = f"{name}, row {first['_row']}, column {first['_column']!r}"
     what = f"{where}: the label {first['label']!r} is not in the codebook's variable {entry.name!r}"
     if unknown == "drop":
-        warn(f"{what}; {len(strange):,} such codings were left out.")
+        warn(f"{what}; {counted(len(strange), 'such coding was', 'such codings were')} left out.")
         return
     sets = " Several labels in one cell are separated by ';'." if entry.kind == "multilabel" else ""
     raise AnnotuneError(f"{what} ({len(strange):,} such cells).", nearest(first["label"], entry.names) + sets)

@@ -15,7 +15,7 @@ from torch import nn
 
 from annotune.codebook import Codebook
 from annotune.coded import Coded, join
-from annotune.errors import AnnotuneError, nearest, warn
+from annotune.errors import AnnotuneError, counted, nearest, warn
 from annotune.record import fingerprint, frame_sha256, versions
 from annotune.runtime import choose_device
 from annotune.tuning.base import Base, find_base, is_decoder, load_pair
@@ -64,7 +64,8 @@ def prepare(
     device, base = choose_device(settings.device), find_base(settings.base)
     tokenizer, backbone, tokens = _read(coded, base, settings, device)
     if tokens.cut:
-        warn(f"{tokens.cut:,} coded texts are longer than {tokens.limit} tokens; only their start is read.")
+        told = counted(tokens.cut, "coded text is", "coded texts are")
+        warn(f"{told} longer than {tokens.limit} tokens; only the start is read.")
     if not isinstance(backbone, Speaker) and not is_decoder(backbone.config):
         check_language(tokenizer, coded.texts, base.name)
     n_labels = len(coded.variable.labels)

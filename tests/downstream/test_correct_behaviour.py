@@ -235,7 +235,7 @@ def test_incomplete_rows_are_left_out_and_counted(data):
         fit = at.correct(FORMULA, holes)
     assert fit.n == 1350
     zero = data.with_columns(pl.when(pl.int_range(pl.len()) % 10 == 0).then(0.0).otherwise("log").alias("log"))
-    with pytest.warns(at.AnnotuneWarning, match="150 texts have a covariate that is no number"):
+    with pytest.warns(at.AnnotuneWarning, match="150 texts were left out for a covariate that is no number"):
         assert at.correct("topic == 'Public health' ~ log(log)", zero).n == 1350
 
 

@@ -18,7 +18,7 @@ from annotune.codebook import Codebook
 from annotune.codings import SCHEMA as CODINGS
 from annotune.codings import check, of_variable
 from annotune.corpus import require_columns
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, counted
 
 SCHEMA: dict[str, Any] = {
     "variable": pl.String,
@@ -268,7 +268,8 @@ def over_coders(ratings: Ratings, make: Callable[[Ratings], Statistic]) -> dict[
 def _notes(ratings: Ratings, metric: str, scale: str, found: Statistic) -> Iterator[str]:
     """What a reader of the row must know."""
     if ratings.repeated:
-        yield f"{ratings.repeated:,} further codings of a unit by the same coder were left out"
+        told = counted(ratings.repeated, "further coding", "further codings")
+        yield f"left out: {told} of a unit by the same coder"
     if metric in icc.NAMES and found.patterns.freq.sum() < ratings.units:
         yield f"on the {found.patterns.freq.sum():,} units that every coder coded"
     if metric in ("ac1", "ac2", "brennan_prediger") and not ratings.listed:

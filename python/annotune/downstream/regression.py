@@ -18,7 +18,7 @@ from annotune.downstream.models import MODELS, Model
 from annotune.downstream.moments import NoSolutionError
 from annotune.downstream.prepare import Job, Options, prepared, require_coded, require_sound
 from annotune.downstream.result import CORRECTED, HAND, NAIVE, Correction, rows_of, three_rows
-from annotune.errors import AnnotuneError, warn
+from annotune.errors import AnnotuneError, counted, warn
 
 FEW_CLUSTERS = 30
 NEAR_GROUPS = 20  # coded texts a group, below which predicted covariates and fixed effects do not go together
@@ -125,7 +125,8 @@ def _estimated(job: Job) -> Correction:
     if not (whole := finite(sample)).any():
         raise AnnotuneError(f"{job.formula.text!r} cannot be computed: no row gives numbers.", "Check its functions.")
     if not whole.all():
-        warn(f"{int((~whole).sum()):,} texts have a covariate that is no number (a log of 0, say) and were left out.")
+        told = counted(int((~whole).sum()), "text was", "texts were")
+        warn(f"{told} left out for a covariate that is no number there (a log of 0, say).")
         kept = replace(job, frame=job.frame.filter(whole), coded=job.coded[whole], ratio=job.ratio[whole[job.coded]])
         require_coded(kept)
         return _estimated(kept)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.codebook import Codebook
-from annotune.errors import AnnotuneError, listing, nearest, warn
+from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 from annotune.evaluation import variable_of
 from annotune.results import label_columns
 
@@ -93,7 +93,8 @@ def coded_rows(frame: pl.DataFrame, gold: Sequence[str], coded: str | None) -> n
     drawn = _blank_as_null(frame[name]).cast(pl.Boolean).fill_null(False).to_numpy()
     lost = int((drawn & ~there).sum())
     if lost:
-        warn(f"{lost:,} texts were drawn for coding and have no code; they count as texts that were not drawn.")
+        told = counted(lost, "text drawn for coding has", "texts drawn for coding have")
+        warn(f"{told} no code, and cannot count as drawn.")
     return np.asarray(drawn & there)
 
 
