@@ -203,6 +203,16 @@ def test_formulas_that_will_not_do_are_refused_in_words(data, formula, options, 
         at.correct(formula, data, **options)
 
 
+@pytest.mark.parametrize(("lost", "said"), [(1, "1 text drawn for coding has no"), (2, "2 texts drawn for coding have no")])
+    "lost, said", [(1, "1 text drawn for coding has no code"), (2, "2 texts drawn for coding have")]
+)
+def test_texts_drawn_without_a_code_are_counted(data, lost, said):
+    drawn = pl.col("coded") | (pl.int_range(pl.len()).over("coded") < lost)
+    with pytest.warns(at.AnnotuneWarning, match=said):
+        found = at.correct(FORMULA, data.with_columns(coded=drawn))
+    assert found.n_coded == data["coded"].sum()
+
+
 def test_few_codings_in_a_category_are_refused(data):
     """Ten texts with the label; a label that is not in the regression may be rare."""
     keep = (pl.col("topic_gold") != "Public health") | (pl.int_range(pl.len()).over("topic_gold") < 10)
