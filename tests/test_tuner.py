@@ -54,7 +54,7 @@ def test_no_held_out_text_is_ever_fitted_or_chosen_on(tune, monkeypatch, topics)
             return real(backbone, *parts)
 
         monkeypatch.setattr(module, name, spy)
-    unlike = topics.with_columns(text=pl.col("text") + pl.Series(["harvest " * (i % 9) for i in range(90)]))
+    unlike = topics.with_columns(text=pl.col("text") + pl.Series([" harvest" * (i % 9) for i in range(90)]))
     model = tune(corpus=unlike, test=0.2)
     tokens = model.tokenizer(
         unlike.filter(pl.col("unit_id").is_in(model.held_out["unit_id"].implode()))["text"].to_list()
