@@ -21,7 +21,8 @@
 #' @param n_boot Bootstrap replicates for the intervals.
 #' @param unit_id,text The columns with the identifier and the text. With a formula, `unit_id` may be left out: rows are
 #'   then numbered.
-#' @param ... Settings: `base` (`"minilm"`, a folder, or a hub name), `method` (`"lora"`, `"full"`, `"probe"`),
+#' @param ... Settings: `base` (`"minilm"`, which reads English, a folder, or a hub name),
+#'   `method` (`"lora"`, `"full"`, `"probe"`),
 #'   `epochs`, `patience`, `learning_rate`, `head_learning_rate`, `rank`, `batch_tokens`, `batch_texts`,
 #'   `max_tokens`, `class_weights`, `seed`, `device`.
 #' @return An object of class `at_model`, for [predict()][predict.at_model], [at_classify()], [at_save()], `plot()`,

@@ -74,6 +74,11 @@ def test_a_base_made_for_a_language_reads_it(family, language):
     assert pieces_a_word(tokenizer, [OTHERS["Arabic"]] * 20) > MANY
 
 
+@pytest.mark.parametrize("key", ["x" * 900, "qzjvkw" * 6])
+def test_a_few_keys_among_words_are_no_language(minilm, key):
+    assert 1 < pieces_a_word(minilm, [f"{key} {ENGLISH}"] * 20) < MANY
+
+
 def test_what_is_no_word_does_not_count(minilm):
     shouted = ENGLISH.replace(" ", " 😀 12345678901 ... ")
     assert pieces_a_word(minilm, [shouted] * 20) == pieces_a_word(minilm, [ENGLISH] * 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ BY_LETTER = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\U
 MARKS = "\u0300-\u036f\u0591-\u0670\u0900-\u0dff"  # within words, and no letters to Python
 WORD = re.compile(rf"[{BY_LETTER}]|(?:(?![{BY_LETTER}])[^\W\d_]|[{MARKS}])+")
 MOST_TEXTS, MOST_WORDS, FEWEST_WORDS = 200, 20, 100  # looked at; words a text; words to judge by
+MOST_PIECES = 10  # that count of a word: a few keys or web addresses are no language
 MANY = 1.6  # English texts with an English base: 1.0 to 1.1; texts in other European languages: 1.8 to 6
 BLANKS = "▁Ġ "  # how tokenizers write the blank before a word
 
@@ -27,7 +29,7 @@ def pieces_a_word(tokenizer: Any, texts: Sequence[str]) -> float:
     words have no blanks between them, only letters that the vocabulary lacks tell: an English base's has those of Thai
     and Japanese.
     """
-    looked_at = texts[:: -(-len(texts) // MOST_TEXTS) or 1]
+    looked_at = texts[:: max(1, math.ceil(len(texts) / MOST_TEXTS))]
     words = [word for text in looked_at for word in WORD.findall(text[:1000])[:MOST_WORDS]]
     if len(words) < FEWEST_WORDS:
         return float("nan")
@@ -37,8 +39,8 @@ def pieces_a_word(tokenizer: Any, texts: Sequence[str]) -> float:
 
 def _count(tokenizer: Any, word: str, ids: Sequence[int]) -> int:
     if tokenizer.unk_token_id in ids:
-        return len(word.encode())
-    return sum(bool(token.strip(BLANKS)) for token in tokenizer.convert_ids_to_tokens(ids))
+        return min(len(word.encode()), MOST_PIECES)
+    return min(sum(bool(token.strip(BLANKS)) for token in tokenizer.convert_ids_to_tokens(ids)), MOST_PIECES)
 
 
 def check_language(tokenizer: Any, texts: Sequence[str], name: str) -> None:
