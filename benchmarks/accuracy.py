@@ -141,7 +141,12 @@ def ahead(found: pl.DataFrame, task: str, size: str, method: str) -> str:
     ours, theirs = (one.join(other, on="seed", how="semi") for one, other in (both, both[::-1]))
     if method == "annotune" or not len(ours):
         return ""
-    more = rights(ours) - rights(theirs)  # draws x test texts
+    return difference(rights(ours), rights(theirs))
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> str:
+    """By how much answers that are right (draws, test texts) are more, and a 95 % interval over texts and draws."""
+    more = ours.astype(float) - theirs
     texts, draws = more.mean(0).var(ddof=1) / more.shape[1], 0.0
     if len(more) > 1:
         draws = more.mean(1).var(ddof=1) / len(more)

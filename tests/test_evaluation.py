@@ -221,6 +221,16 @@ def test_an_ordinal_variable_has_weighted_kappa(book):
         ({"truth": table(["1", "1"], ["a", "b"]), "predicted": table(["1"], ["a"])}, "several answers"),
         ({"truth": table(["1"], ["a"]), "predicted": table(["1", "1"], ["a", "b"])}, "several answers"),
         ({"truth": ["a", "b"], "predicted": ["a", "b"], "cluster": "doc"}, "no column 'doc'"),
+        ({"truth": table(["1"], ["a"]), "predicted": table(["x1"], ["a"])}, "1 units? of the truth is among"),
+        ({"truth": ["a", "b"], "predicted": ["a", "b"], "name": NO_INFORMATION}, "Two are called 'most frequent"),
+        (
+            {"truth": table(["1"], ["a"]), "predicted": table(["1"], ["a"]), "baselines": {"model": None}},
+            "Two are called 'model'",
+        ),
+        (
+            {"truth": table(["1"], ["a"]), "predicted": table(["1"], ["b"]), "train": table(["1"], ["a"])},
+            "train= has no unit beside those",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_sentence(arguments, says):
@@ -254,3 +264,27 @@ def test_what_does_better_is_said_in_words():
     counted = at.evaluate(truth, said, baselines={TF_IDF: truth}, n_boot=0).in_words()
     assert "1.000. Where a base model does not read the language" in counted[1]
     assert at.evaluate(truth, truth, name="mine", n_boot=0).in_words() == ["mine reaches macro-F1 1.000 on 6 texts."]
+
+
+@pytest.mark.parametrize("cluster", [None, "doc"])
+def test_a_bag_of_words_learns_nothing_from_copies_and_neighbours(cluster):
+    """Labels that have nothing to do with the words but through the document: what is beaten has to be chance."""
+    rng = np.random.default_rng(1)
+    doc = np.repeat(np.arange(60), 4)
+    text = [f"word{d} and word{d + 100}" + (f" line{i}" if cluster else "") for i, d in enumerate(doc)]
+    units = [str(i) for i in range(240)]
+    truth = table(units, rng.choice(["a", "b"], 60)[doc].tolist())
+    corpus = pl.DataFrame({"unit_id": units, "text": text, "doc": doc})
+    found = at.evaluate(truth, truth, corpus=corpus, cluster=cluster, n_boot=0)
+    assert found.get("accuracy", TF_IDF) < 0.7
+
+
+def test_units_that_the_corpus_lacks_are_told_of():
+    truth = table(["1", "2", "3", "4"], ["a", "b", "a", "b"])
+    corpus = pl.DataFrame({"unit_id": ["1", "2", "3"], "text": ["x", "y", "x"], "doc": ["d", "e", None]})
+    with pytest.warns(at.AnnotuneWarning, match="no text for 1 of 4 units"):
+        at.evaluate(truth, truth, corpus=corpus, n_boot=0)
+    with pytest.raises(at.AnnotuneError, match="2 units have no 'doc' in the corpus"):
+        at.evaluate(truth, truth, corpus=corpus, cluster="doc", n_boot=0)
+    with pytest.raises(at.AnnotuneError, match="the unit '1' more than once"):
+        at.evaluate(truth, truth, corpus=pl.concat([corpus, corpus]), n_boot=0)

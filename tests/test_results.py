@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 import annotune as at
+from annotune.results import detach
 
 TEXTS = pl.DataFrame({"unit_id": ["a", "b"], "text": ["...", "..."]})
 VOTE = at.Variable(name="vote", labels=(at.Label(code=1, name="yes"), at.Label(code=2, name="no")))
@@ -42,3 +43,22 @@ def test_texts_that_the_corpus_does_not_have_are_counted():
         at.attach(TEXTS, said("vote", "no"), codebook=BOOK, gold=codings)
     others = said("other", "no").with_columns(unit_id=pl.lit("z"))
     at.attach(TEXTS, pl.concat([said("vote", "no"), others]), codebook=BOOK)
+
+
+def test_what_was_attached_comes_off_again():
+    codings = pl.DataFrame(
+        {
+            "unit_id": ["a", "b", "a", "a", "b"],
+            "variable": ["vote", "vote", "tones", "tones", "tones"],
+            "coder": "m",
+            "label": ["no", None, "harsh", "mild", None],
+            "prob": [0.8, None, None, None, None],
+            "status": ["ok", "missing", "ok", "ok", "none"],
+        }
+    )
+    attached = at.attach(TEXTS, codings, codebook=BOOK)
+    for entry in (VOTE, TONES):
+        rows = codings.filter(variable=entry.name).sort("unit_id", "label")
+        assert detach(attached, entry, "m").select(codings.columns).sort("unit_id", "label").equals(rows)
+    with pytest.raises(at.AnnotuneError, match="no column 'vote'"):
+        detach(TEXTS, VOTE)

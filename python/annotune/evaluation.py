@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from annotune.errors import AnnotuneError, counted, warn
 from annotune.measures import Sums, label_sums, measures, named, per_label, set_sums
 
 NO_INFORMATION, TF_IDF = "most frequent label", "TF-IDF + logistic regression"
+SAME_IDS = "Check that unit_id is the same in both."
 COUNTING_HELPS = " Where a base model does not read the language of the texts well, tune another one (base=)."
 LEADING = {  # what a person reads first, by kind of variable; accuracy last: a frequent label flatters it
     "nominal": ("macro_f1", "kappa", "mcc", "accuracy"),
@@ -103,17 +104,34 @@ def measured(
     seed: int = 1,
 ) -> Evaluation:
     """What `annotune.evaluate` does with predictions that are there."""
+    require_replicates(n_boot)
     truth, predicted = _two_tables(truth, predicted)
     entry = entry_for(truth, predicted, variable, codebook)
     truth = with_truth(of_variable(truth, entry.name), entry)
     units, corpus = truth["unit_id"].unique(maintain_order=True), with_identifiers(corpus)
-    wanted = encode(truth, units, entry)[0]
-    given = {name or _coder(predicted): encode(of_variable(predicted, entry.name), units, entry)}
-    for label, table in (baselines or {}).items():
-        given[label] = encode(of_variable(check(table), entry.name), units, entry)
-    add_baselines(given, units, wanted, entry, corpus, train, seed)
+    wanted, called = encode(truth, units, entry)[0], name or _coder(predicted)
+    require_own_name(called, [NO_INFORMATION, TF_IDF, *(baselines or {})])
+    given = {}
+    for label, table in {called: predicted, **(baselines or {})}.items():
+        said = of_variable(check(table), entry.name)
+        if not units.is_in(said["unit_id"].implode()).any():
+            raise AnnotuneError(f"None of the {len(units):,} units of the truth is among those of {label!r}.", SAME_IDS)
+        given[label] = encode(said, units, entry)
     clusters = clusters_of(units, corpus, cluster)
+    add_baselines(given, units, wanted, entry, corpus, train, seed, clusters)
     return tabulate(wanted, given, entry, clusters, n_boot, seed)
+
+
+def require_own_name(name: str, taken: Iterable[str]) -> None:
+    """Stop where two rows of a table would have one name."""
+    if name in set(taken):
+        raise AnnotuneError(f"Two are called {name!r}.", "Give one another name.")
+
+
+def require_replicates(n_boot: int) -> None:
+    """Stop where so many bootstrap replicates cannot be drawn."""
+    if n_boot < 0:
+        raise AnnotuneError(f"n_boot={n_boot} replicates cannot be drawn.", "1,000 are usual; 0 for no intervals.")
 
 
 def tabulate(
@@ -228,12 +246,19 @@ def with_truth(truth: pl.DataFrame, entry: Variable) -> pl.DataFrame:
 
 
 def with_identifiers(corpus: Any) -> pl.DataFrame | None:
-    """The corpus, whatever sort of table it is, with its identifiers as text."""
-    if corpus is None:
-        return None
+    """The corpus, where there is one, as `identified` gives it."""
+    return None if corpus is None else identified(corpus)
+
+
+def identified(corpus: Any) -> pl.DataFrame:
+    """The corpus, whatever sort of table it is, with its identifiers as text, each there once."""
     frame = as_frame(corpus)
     require_columns(frame, ["unit_id"], "The corpus")
-    return frame.with_columns(identifiers(frame["unit_id"], "The corpus").alias("unit_id"))
+    frame = frame.with_columns(identifiers(frame["unit_id"], "The corpus").alias("unit_id"))
+    twice = frame.filter(frame["unit_id"].is_duplicated())["unit_id"]
+    if len(twice):
+        raise AnnotuneError(f"The corpus has the unit {twice[0]!r} more than once.", "Keep one row of each.")
+    return frame
 
 
 def _coder(predicted: pl.DataFrame) -> str:
@@ -250,7 +275,11 @@ def clusters_of(units: pl.Series, corpus: pl.DataFrame | None, cluster: str | No
     joined = pl.DataFrame({"unit_id": units}).join(
         corpus.select("unit_id", cluster), on="unit_id", how="left", maintain_order="left"
     )
-    return joined[cluster].cast(pl.String).fill_null("").to_numpy()
+    found = joined[cluster].cast(pl.String)
+    if found.null_count():
+        told = counted(found.null_count(), "unit has", "units have")
+        raise AnnotuneError(f"{told} no {cluster!r} in the corpus to resample by.", "Fill it, or take another.")
+    return found.to_numpy()
 
 
 def add_baselines(
@@ -261,14 +290,21 @@ def add_baselines(
     corpus: pl.DataFrame | None,
     train: Any,
     seed: int,
+    clusters: np.ndarray | None = None,
 ) -> None:
-    """The most frequent label always; the bag of words where there are texts."""
+    """The most frequent label always; the bag of words where there are texts.
+
+    Without `train` the latter is cross-validated, equal texts and units of a cluster in one fold.
+    """
     everyone = np.ones(len(units), dtype=bool)
     seen_units = seen = None
     if train is not None:
         known = with_truth(of_variable(check(train), entry.name), entry).filter(
             ~pl.col("unit_id").is_in(units.implode())
         )
+        if known.is_empty():
+            what = "train= has no unit beside those that are measured on."
+            raise AnnotuneError(what, "Give other hand-coded units to learn from, or leave it out.")
         seen_units = known["unit_id"].unique(maintain_order=True)
         seen = encode(known, seen_units, entry)[0]
     if corpus is not None and TF_IDF not in given:
@@ -276,7 +312,7 @@ def add_baselines(
         if seen is not None and seen_units is not None:
             answers = tf_idf(texts_of(corpus, seen_units), seen, texts)
         else:
-            answers = _cross_validated(texts, truth, entry, seed)
+            answers = _cross_validated(texts, truth, clusters, seed)
         given[TF_IDF] = (answers, everyone)
     if NO_INFORMATION not in given:
         given[NO_INFORMATION] = (no_information(truth if seen is None else seen, len(units)), everyone)
@@ -286,18 +322,28 @@ def texts_of(corpus: pl.DataFrame, units: pl.Series) -> list[str]:
     """The texts of `units`, in their order; empty where the corpus has none."""
     require_columns(corpus, ["text"], "The corpus")
     joined = pl.DataFrame({"unit_id": units}).join(
-        corpus.select("unit_id", "text"), on="unit_id", how="left", maintain_order="left"
+        corpus.select("unit_id", "text", _there=pl.lit(True)), on="unit_id", how="left", maintain_order="left"
     )
+    if absent := joined["_there"].null_count():
+        warn(f"The corpus has no text for {absent:,} of {len(units):,} units; they are taken as empty.")
     return joined["text"].fill_null("").to_list()
 
 
-def _cross_validated(texts: list[str], truth: np.ndarray, entry: Variable, seed: int, k: int = 5) -> np.ndarray:
-    fold = np.random.default_rng(seed).permutation(len(texts)) % min(k, len(texts))
-    answers = np.zeros_like(truth)
-    for i in np.unique(fold):
-        rest, out = np.flatnonzero(fold != i), np.flatnonzero(fold == i)
-        if len(rest):
-            answers[out] = tf_idf([texts[j] for j in rest], truth[rest], [texts[j] for j in out])
+def _cross_validated(
+    texts: list[str], truth: np.ndarray, clusters: np.ndarray | None, seed: int, k: int = 5
+) -> np.ndarray:
+    """What counting words says of each text, learnt from texts of other folds; equal ones are never learnt from."""
+    every = np.array(texts, dtype=object)
+    together = texts if clusters is None else clusters.tolist()
+    number = {value: i for i, value in enumerate(dict.fromkeys(together))}
+    fold = np.random.default_rng(seed).permutation(len(number)) % min(k, len(number))
+    place = fold[[number[value] for value in together]]
+    answers = no_information(truth, len(texts))  # where there is nothing else to learn from
+    for i in np.unique(place):
+        out = place == i
+        rest = ~out & ~np.isin(every, every[out])
+        if rest.any():
+            answers[out] = tf_idf(every[rest].tolist(), truth[rest], every[out].tolist())
     return answers
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from annotune.codebook import Codebook, Variable
 from annotune.codings import check
-from annotune.corpus import as_frame
+from annotune.corpus import as_frame, require_columns
 from annotune.errors import AnnotuneError, nearest, warn
 
 
@@ -67,6 +67,37 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
             if decided is not None:
                 frame = _gold_beside(frame, decided.filter(pl.col("variable") == entry.name), entry)
     return frame
+
+
+def detach(table: Any, entry: Variable, coder: str = "model") -> pl.DataFrame:
+    """The codings of a variable out of a table that `attach` made, or of a file of one, with `p_<label>` if there.
+
+    A text that was not coded keeps a row, with the status `missing`.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> vote = at.Variable(name="vote", labels=(at.Label(code=1, name="yes"), at.Label(code=2, name="no")))
+    >>> wide = pl.DataFrame({"unit_id": ["a", "b"], "vote": ["no", None], "vote_prob": [0.8, None]})
+    >>> detach(wide, vote).select("unit_id", "label", "prob", "status").rows()
+    [('a', 'no', 0.8, 'ok'), ('b', None, None, 'missing')]
+    """
+    frame, name, given = as_frame(table), entry.name, label_columns(entry, entry.name)
+    require_columns(frame, ["unit_id", *(given.values() if entry.kind == "multilabel" else [name])], "The table")
+    stated = {f"p_{label}": column for label, column in label_columns(entry, f"{name}_p").items()}
+    kept = {new: old for new, old in {"prob": f"{name}_prob", **stated}.items() if old in frame.columns}
+    if entry.kind == "multilabel":
+        coded: pl.Expr = pl.all_horizontal(pl.col(*given.values()).is_not_null())
+        said = [pl.when(pl.col(column) == 1).then(pl.lit(label)) for label, column in given.items()]
+        given_any = pl.concat_list(said).list.drop_nulls()
+        label: pl.Expr = pl.when(given_any.list.len() > 0).then(given_any)  # an empty list would be a row less
+    else:
+        coded, label = pl.col(name).is_not_null(), pl.concat_list(pl.col(name).cast(pl.String))
+    about = {"variable": pl.lit(name), "coder": pl.lit(coder), "label": label, "_coded": coded}
+    long = frame.select("unit_id", **about, **{new: pl.col(old) for new, old in kept.items()}).explode("label")
+    absent = pl.when(pl.col("_coded")).then(pl.lit("none")).otherwise(pl.lit("missing"))
+    status = pl.when(pl.col("label").is_null()).then(absent).otherwise(pl.lit("ok"))
+    return check(long.with_columns(status.alias("status")).drop("_coded"))
 
 
 def _tell_strangers(corpus: pl.DataFrame, codings: pl.DataFrame, called: str) -> None:

@@ -75,7 +75,7 @@ class Shelf:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile):
             warn(f"{path} is damaged; that part is done again.")
             return None
 

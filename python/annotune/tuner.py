@@ -103,7 +103,7 @@ def tune(
     """
     if test is not None and folds is not None:
         raise AnnotuneError("Both test= and folds= are given.", "Choose a test part, or cross-validation.")
-    _require_share("validation", validation, lowest=0.01)
+    require_share("validation", validation, lowest=0.01)
     started = time.perf_counter()
     work = prepare(read_corpus(corpus), gold, codebook, variable, group, validation, read_settings(settings))
     k = folds if folds is not None else FOLDS if test is None and len(work.coded.frame) < FEW else None
@@ -141,11 +141,12 @@ def part_to_test(work: Work, test: float | Mapping[str, Any]) -> np.ndarray:
     """The places of the texts to hold out: a share of them, or those with these values in these columns."""
     if isinstance(test, Mapping):
         return work.coded.part(test)
-    _require_share("test", test, lowest=0.0)
+    require_share("test", test, lowest=0.0)
     return work.cases.hold_out(work.everything, test)[1] if test else work.everything[:0]
 
 
-def _require_share(name: str, share: float, lowest: float) -> None:
+def require_share(name: str, share: float, lowest: float) -> None:
+    """Stop where so many texts cannot be held out."""
     if not lowest <= share <= 0.9:
         raise AnnotuneError(f"{name}={share} cannot be held out.", f"Give a share from {lowest:g} to 0.9.")
 

@@ -6,7 +6,7 @@
 #' @param sizes Numbers of labels; by default up to six, from all that are not held out down by halves.
 #' @param seeds How many different sets of each size.
 #' @param measure What the fitted curve is about: macro_f1 by default.
-#' @param budget Such as `"30min"`: no run is begun that would go beyond it.
+#' @param budget Such as `"30min"`: no run but the first is begun that would go beyond it.
 #' @param path A folder where every finished run is kept: what was interrupted goes on from there.
 #' @param n_boot,seed Bootstrap replicates, and the seed of every draw.
 #' @inheritParams at_tune
@@ -94,7 +94,13 @@ at_compare <- function(codings, gold, variable = NULL, codebook = NULL, people =
 }
 
 # A model stands for its held-out predictions.
-coder_to_python <- function(x) if (inherits(x, "at_model")) x else codings_to_python(x)
+coder_to_python <- function(x) if (inherits(x, "at_model")) x else predictions_to_python(x)
+
+# Codings, or texts with their codes beside them, which Python tells apart.
+predictions_to_python <- function(x) {
+  require_columns(x, "unit_id", "The table of predictions")
+  frame_to_python(x)
+}
 
 #' @rdname tidiers
 #' @export
@@ -154,7 +160,7 @@ glance.at_calibration <- function(x, ...) {
 at_abstain <- function(codings, held_out, gold, risk = 0.05, confidence = 0.95, variable = NULL, codebook = NULL) {
   at_call(
     "abstain",
-    codings = codings_to_python(codings), held_out = coder_to_python(held_out), gold = codings_to_python(gold),
+    codings = predictions_to_python(codings), held_out = coder_to_python(held_out), gold = codings_to_python(gold),
     risk = risk, confidence = confidence, variable = variable, codebook = codebook
   )
 }

@@ -126,3 +126,62 @@ def test_the_diagram(tmp_path):
 def test_what_cannot_be_calibrated_is_one_sentence(codings, options, says):
     with pytest.raises(at.AnnotuneError, match=says):
         at.calibration(codings, said(["a", "b"]), n_boot=0, **options)
+
+
+@pytest.mark.parametrize(("n", "gap"), [(200, 0.0), (200, 0.1), (800, 0.03)])
+def test_the_interval_of_the_expected_calibration_error_covers_it(n, gap):
+    """Absolute gaps are too large in a sample, and larger again in resamples of it: percentiles alone never hold 0."""
+    rng, held = np.random.default_rng(1), 0
+    for _ in range(40):
+        stated = rng.uniform(0.55, 0.95, n)
+        gold = said(np.where(rng.random(n) < stated - gap, "a", "b").tolist()).drop("coder")
+        found = at.calibration(said(["a"] * n, stated), gold, n_boot=100).scores.row(0, named=True)
+        assert found["ci_low"] <= found["estimate"] <= found["ci_high"]
+        held += found["ci_low"] <= gap <= found["ci_high"]
+    assert held >= 35  # of 40; with 95 % coverage fewer come once in 1,500 times
+
+
+def test_a_label_that_nobody_gave_counts_with_its_probability():
+    gold, columns = said(["a", "b"]).drop("coder"), {"p_a": [0.5, 0.2], "p_b": [0.2, 0.5], "p_c": [0.3, 0.3]}
+    found = at.calibration(said(["a", "b"], [0.5, 0.5], **columns), gold, n_boot=0)
+    assert found.get("brier") == pytest.approx(0.25 + 0.04 + 0.09)
+    assert found.get("log_loss") == pytest.approx(-np.log(0.5))
+
+
+def test_a_text_without_all_its_probabilities_is_left_out_and_counted():
+    found = at.calibration(
+        said(["a", "b", "b"], [0.9, 0.8, 0.7], p_a=[0.9, 0.2, None], p_b=[0.1, 0.8, 0.7]), said(["a", "b", "b"])
+    )
+    assert (found.left_out, found.scores["n_units"][0]) == (1, 2)
+    assert found.scores["estimate"].is_not_nan().all()
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"p_a": [90.0, 20.0], "p_b": [10.0, 80.0]}, "not from 0 to 1"),
+        ({"p_a": [0.5, 0.2], "p_b": [0.2, 0.8]}, "of the text 'u0' add up to 0.70.*'p_a', 'p_b'"),
+        ({"p_a": ["high", "low"], "p_b": [0.2, 0.8]}, "'p_a' has words"),
+    ],
+)
+def test_probabilities_that_are_none_are_refused(columns, told):
+    with pytest.raises(at.AnnotuneError, match=told):
+        at.calibration(said(["a", "b"], [0.9, 0.8], **columns), said(["a", "b"]), n_boot=0)
+
+
+def test_coded_texts_beside_their_covariates_are_as_good_as_codings(book):
+    """What `classify` writes on the command line has a column a variable."""
+    codings = pl.DataFrame({"unit_id": ["a", "b", "c"], "label": ["Law", "Health", None], "coder": "m"}).with_columns(
+        variable=pl.lit("topic"), prob=pl.Series([0.7, 0.6, None]),
+        p_Health=pl.Series([0.2, 0.6, None]), p_Law=pl.Series([0.7, 0.3, None]), p_Farming=pl.Series([0.1, 0.1, None]),
+    )  # fmt: skip
+    gold = pl.DataFrame({"unit_id": ["a", "b", "c"], "label": ["Law", "Law", "Law"]}).with_columns(
+        variable=pl.lit("topic")
+    )
+    wide = at.attach(gold.select("unit_id", text=pl.lit("...")), codings, codebook=book())
+    for given in (codings, wide):
+        found = at.calibration(given, gold, codebook=book(), n_boot=0)
+        assert found.left_out == 1
+        assert found.get("brier") == pytest.approx((0.04 + 0.09 + 0.01 + 0.36 + 0.49 + 0.01) / 2)
+    with pytest.raises(at.AnnotuneError, match="with the codebook"):
+        at.calibration(wide, gold)

@@ -239,6 +239,8 @@ def test_the_bootstrap_p_has_its_level():
         ({"m": table("abca", "xyxx")}, {}, "several answers"),
         ({"m": table("abcd", "xyxx")}, {"cluster": "doc"}, "no column 'doc' to resample by"),
         ({"m": table("abcd", "xyxx")}, {"variable": "tone"}, "Nobody coded the variable 'tone'"),
+        ({"m": table("abcd", "xyxx")}, {"costs": {"m": {"cost": "4,10"}}}, "costs= has words"),
+        ({NO_INFORMATION: table("abcd", "xyxx")}, {}, "Two are called 'most frequent label'"),
     ],
 )
 def test_what_cannot_be_compared_is_one_sentence(given, options, says):
@@ -253,3 +255,31 @@ def test_one_label_and_few_units(labels, n):
     found = at.compare({"m": table(units, [labels] * n)}, table(units, ["x"] * n, "gold"), n_boot=50)
     assert row(found.measures, model="m", measure="accuracy")["estimate"] == float(labels == "x")
     assert found.in_words()
+
+
+def test_a_coder_of_other_units_is_said_to_be_left_out():
+    """Identifiers that are written differently are the usual reason."""
+    with pytest.warns(at.AnnotuneWarning, match="'typo' coded no unit of the gold .*such as 'A', .*such as 'a'"):
+        found = at.compare({"m": table("abcd", "xyxx"), "typo": table("ABCD", "xyxx")}, table("abcd", "xyxy"), n_boot=0)
+    assert found.models == ["m", NO_INFORMATION]
+
+
+def test_people_who_coded_a_part_are_the_best_on_that_part():
+    units = [str(i) for i in range(40)]
+    gold, model = table(units, ["x", "y"] * 20), table(units, ["x", "y"] * 15 + ["x", "x"] * 5, "model")
+    ann = table(units[:10], ["x", "y"] * 5, "ann")
+    found = at.compare([model, ann], gold, people={"people": ["ann"]}, n_boot=100)
+    assert found.models[0] == "people, one at a time"
+    assert found.in_words()[0].endswith(" on the 10 of 40 units that it was asked about.")
+
+
+def test_where_few_units_differ_only_the_exact_test_has_a_p():
+    """By one coder alone, 5 of 40 are right: McNemar's exact p is 1/16, and a normal approximation would say less."""
+    units, truth = [str(i) for i in range(40)], ["x", "y"] * 20
+    worse = ["y", "x", "y", "x", "y", *truth[5:]]
+    found = at.compare({"good": table(units, truth), "poor": table(units, worse)}, table(units, truth), n_boot=200)
+    pairs = found.pairs.filter(a="good", b="poor")
+    assert dict(zip(pairs["measure"], pairs["p"], strict=True)) == {
+        "macro_f1": None, "kappa": None, "mcc": None, "accuracy": pytest.approx(1 / 16)
+    }  # fmt: skip
+    assert "cannot be tested against poor: +0.125" in found.in_words()[1]

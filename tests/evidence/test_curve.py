@@ -104,6 +104,31 @@ def test_finished_runs_are_kept_and_others_are_added(draw, tmp_path, monkeypatch
     assert more.points.filter(seed=1, n=22, model=TUNED).equals(first.points.filter(n=22, model=TUNED))
     draw(out=tmp_path, sizes=[22], seeds=1, max_tokens=16)  # other settings: nothing that is there fits
     assert len(done) == 5
+    draw(out=tmp_path, sizes=[22], seeds=1)  # nor does anything take its place
+    assert len(done) == 5
+
+
+def test_a_run_that_was_kept_by_half_is_done_again(draw, tmp_path):
+    draw(out=tmp_path, sizes=[22, 40], seeds=1)
+    next(tmp_path.glob("000022-*.npz")).write_bytes(b"")
+    with pytest.warns(at.AnnotuneWarning, match="is damaged"):
+        assert len(draw(out=tmp_path, sizes=[22, 40], seeds=1).points["n"].unique()) == 2
+
+
+@pytest.mark.parametrize("n", [30, 60])
+def test_intervals_cover_another_draw_of_training_texts(n):
+    """Runs that rest on means of n of the same 60 texts: half of them, and all, which every seed has in common."""
+    rng, held = np.random.default_rng(1), 0
+    for _ in range(300):
+        pool = rng.normal(size=60)
+        runs = [{"n": size, "seed": seed} for size in (15, 30, 60) for seed in (1, 2, 3, 4)]
+        of = {"model": "m", "measure": "k"}
+        rows = [run | of | {"estimate": rng.permutation(pool)[: run["n"]].sum() / run["n"] ** 0.5} for run in runs]
+        drawn = {(row["n"], row["seed"] - 1, "m"): {"k": np.full(200, row["estimate"])} for row in rows}
+        sizes, means, _ = module._replicates(pl.DataFrame(rows), drawn, "m", "k", rng, 60)
+        low, high = np.quantile(means[1:, sizes.tolist().index(n)], [0.025, 0.975])
+        held += low <= 0 <= high
+    assert 0.9 < held / 300 < 0.98
 
 
 def test_a_run_that_was_stopped_goes_on(draw, tmp_path, monkeypatch):
@@ -144,10 +169,11 @@ def test_words_are_those_of_the_forecast(drawn):
     gain = drawn.fit.at(np.array([67, 99]))
     found = gain[0, 1] - gain[0, 0]
     words = drawn.in_words(more=32)
-    assert words.startswith("32 more labels (99 in place of 67) are expected to add ")
+    assert words.startswith("32 more labels (99 to learn from in place of 67) are expected to add ")
     assert f"{found:.2f}".lstrip("0") in words
     ahead = drawn.forecast([67, 99])
     assert ahead["estimate"].to_list() == pytest.approx(gain[0].tolist())
+    assert drawn.forecast(np.int64(67)).equals(drawn.forecast(67.0))
     assert (ahead["ci_low"] <= ahead["estimate"]).all()
     assert "do not rely on it" in drawn.in_words(more=5_000)
     assert drawn.forecast(100, model=NO_INFORMATION)["estimate"][0] < 0.5
@@ -196,6 +222,8 @@ def test_the_picture(drawn, tmp_path):
         ({"group": "dok"}, "no column 'dok'"),
         ({"group": "doc", "sizes": [5]}, "are not all from"),
         ({"epoch": 3}, "setting 'epoch'"),
+        ({"validation": 2}, "validation=2 cannot be held out"),
+        ({"n_boot": -1}, "n_boot=-1 replicates"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(draw, options, says):

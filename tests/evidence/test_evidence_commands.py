@@ -8,6 +8,7 @@ import yaml
 
 import annotune as at
 from annotune import cli
+from annotune.commands.evidence import _groups
 
 
 @pytest.fixture
@@ -88,9 +89,36 @@ def test_label_errors(annotune, files):
     assert pl.read_csv(files / "again.csv")["unit_id"][0] == "q007"
 
 
+def test_what_classify_writes_can_be_divided(annotune, files):
+    """Coded texts with their covariates, as the documentation has it; what was beside the codes stays."""
+    code, told = annotune("classify", files / "model", files / "texts.csv", files / "coded.parquet")
+    assert code == 0, told
+    code, told = annotune(
+        "abstain", files / "coded.parquet", files / "model", files / "gold.csv", "--out", files / "both.csv"
+    )
+    assert code == 0, told
+    columns = pl.read_csv(files / "both.csv").columns
+    assert {"doc", "topic", "confidence", "by_hand"} <= set(columns)
+
+
+def test_a_curve_of_two_sizes_says_why_there_is_no_forecast(annotune, files, tiny_base):
+    words = ("--codebook", files / "book.yaml", "--out", files / "c2", "--sizes", "22,40", "--seeds", 1)
+    given = ("curve", files / "texts.csv", files / "gold.csv", *words, "--base", tiny_base, "--method", "probe")
+    code, told = annotune(*given)
+    assert code == 0, told
+    assert "No forecast: a curve needs three sizes, and 2 were measured." in told
+    code, told = annotune(*given, "--test", 0)
+    assert (code, "Nothing is held out" in told) == (2, True), told
+
+
+def test_a_group_of_people_may_be_named_twice():
+    assert _groups(["p=anna", "p=ben,cem"]) == {"p": ["anna", "ben", "cem"]}
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (("compare", "hosted.csv", "--gold", "gold.csv", "--people", "=anna"), "is not group=coder,coder"),
         (("compare", "hosted.csv", "--gold", "gold.csv", "--people", "crowd"), "is not group=coder,coder"),
         (("calibration", "nothing.csv", "gold.csv"), "nothing.csv"),
         (("abstain", "hosted.csv", "hosted.csv", "gold.csv", "--out", "x.csv"), "No unit of the gold has an answer"),

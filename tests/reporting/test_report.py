@@ -388,6 +388,7 @@ def test_a_format_that_the_ending_does_not_say(comparison, tmp_path):
         ({"record": "nowhere.json"}, "no record"),
         ({"n_boot": 5}, "too few"),
         ({"by": "sied"}, "Did you mean 'side'"),
+        ({"by": "side", "corpus": None}, "none is given"),
         ({"path": "page.pdf"}, "cannot be written as 'pdf'"),
         ({"path": "none/page.html"}, "no folder"),
         ({"compare": "first"}, "compare="),

@@ -80,3 +80,13 @@ def test_a_text_without_an_answer_is_wrong(texts):
     found = by_group(none, gold, corpus.with_columns(side=pl.lit("all")), ["side"], n_boot=100)
     right = (gold["label"] == none["label"]).sum()
     assert found["estimate"][0] == pytest.approx(right / 400)
+
+
+def test_identifiers_may_be_numbers_and_have_to_be_the_same(texts):
+    gold, said, corpus = texts
+    number = pl.col("unit_id").str.strip_prefix("u")
+    as_numbers = corpus.with_columns(number.cast(pl.Int64))
+    found = by_group(said.with_columns(number), gold.with_columns(number), as_numbers, ["side"], n_boot=10)
+    assert found.equals(by_group(said, gold, corpus, ["side"], n_boot=10))
+    with pytest.raises(at.AnnotuneError, match="none of the held-out texts"):
+        by_group(said, gold, as_numbers, ["side"])

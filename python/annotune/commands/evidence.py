@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from annotune.commands.options import Id, OfVariable, Text, require_outputs, share_or_values
+from annotune.commands.options import Id, OfVariable, Text, identified, require_outputs, share_or_values
 from annotune.commands.report import PAGES, pages
 from annotune.commands.screen import console, save, say, show
 from annotune.errors import AnnotuneError
@@ -37,8 +37,8 @@ def curve(
     test: Annotated[list[str] | None, typer.Option(help="A share, or column=value for the texts to hold out.")] = None,
     group: Annotated[str | None, typer.Option(help="Texts with the same value here stay together.")] = None,
     measure: Annotated[str | None, typer.Option(help="What the curve is of; macro_f1 when left out.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Such as 30min or 2h.")] = None,
-    more: Annotated[int, typer.Option(help="How many more labels to ask about.")] = 500,
+    budget: Annotated[str | None, typer.Option(help="Such as 30min or 2h; the first run is done in any case.")] = None,
+    more: Annotated[int, typer.Option(min=1, help="How many more labels to ask about.")] = 500,
     base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
     method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
@@ -58,7 +58,7 @@ def curve(
     require_folder(out)
     known = read_codebook(codebook)
     part = share_or_values(test)
-    options: dict[str, Any] = {"base": base, "method": method, "device": device} | ({"test": part} if part else {})
+    options: dict[str, Any] = {} if part is None else {"test": part}
     found = learning_curve(
         read_corpus(corpus, unit_id, text),
         read_codings(list(gold), known, unit_id=unit_id, variable=variable),
@@ -72,15 +72,18 @@ def curve(
         out=out,
         say=say,
         seed=seed,
+        base=base,
+        method=method,
+        device=device,
         **options,
     )
     about = found.table.filter(found.table["measure"] == found.measure).drop("measure", "n_units")
     show(about, f"{found.measure} on {found.table['n_units'][0]:,} other texts", FLOATS)
-    if found.fits:
-        console.print(found.in_words(more), markup=False)
     save(found.table, pages(write, curve=found))
     if plot:
         plot_learning_curve(found, plot)
+    few = f"No forecast: a curve needs three sizes, and {found.table['n'].n_unique()} were measured."
+    console.print(found.in_words(more) if found.fits else few, markup=False)
 
 
 def compare(
@@ -127,9 +130,9 @@ def compare(
         seed=seed,
     )
     show(found.table(), "Every text counts; what was left out is wrong", FLOATS)
+    save(found.measures, pages(write, compare=found))
     for sentence in found.in_words(measure):
         console.print(sentence, markup=False)
-    save(found.measures, pages(write, compare=found))
 
 
 def calibration(
@@ -174,8 +177,9 @@ def abstain(
 
     require_outputs(out, codings, held_out, gold, codebook)
     known, said, hand = _both(held_out, gold, codebook, variable, unit_id)
+    texts = _codings(codings, unit_id)
     found = divide(
-        _codings(codings, unit_id),
+        texts,
         held_out=said,
         gold=hand,
         risk=risk,
@@ -183,7 +187,9 @@ def abstain(
         variable=variable,
         codebook=known,
     )
-    write_table(found.codings, out)
+    divided = found.codings.select("unit_id", "confidence", "by_hand").unique(maintain_order=True)
+    beside = texts.drop("confidence", "by_hand", strict=False)
+    write_table(beside.join(divided, on="unit_id", how="left", maintain_order="left"), out)
     console.print(found.in_words(), markup=False)
     console.print(f"Written: {out}", markup=False)
 
@@ -225,22 +231,19 @@ def _both(predicted: Path, gold: list[Path], codebook: Path | None, variable: st
 
 
 def _codings(path: Path, unit_id: str) -> pl.DataFrame:
-    """A table of codings with all its columns: probabilities are no codings, and a reader of codings leaves them."""
-    from annotune.codings import check
-    from annotune.tables import read_table
-
-    frame = read_table(path, strings=(unit_id,)).frame
-    return check(frame.rename({unit_id: "unit_id"}) if unit_id in frame.columns else frame)
+    """A table of codings, or of coded texts, with all its columns: a reader of codings leaves probabilities out."""
+    frame = identified(path, unit_id)
+    return frame if unit_id == "unit_id" else frame.drop(unit_id)
 
 
 def _groups(people: list[str] | None) -> dict[str, list[str]]:
     """`students=s1,s2` as a group."""
-    groups = {}
+    groups: dict[str, list[str]] = {}
     for words in people or []:
         name, equals, members = words.partition("=")
-        if not equals:
+        if not equals or not name.strip():
             raise AnnotuneError(f"--people {words!r} is not group=coder,coder.", "Such as students=s1,s2.")
-        groups[name] = [member.strip() for member in members.split(",")]
+        groups.setdefault(name.strip(), []).extend(member.strip() for member in members.split(","))
     return groups
 
 

@@ -113,7 +113,7 @@ def abstain(
         if not 0 < value < 1:
             raise AnnotuneError(f"{name}={value} is no share between 0 and 1.", "Such as risk=0.05, confidence=0.95.")
     sure = against_gold(held_out, gold, variable, codebook)
-    table = of_variable(coded_by_one(codings), sure.entry.name)
+    table = of_variable(coded_by_one(codings, codebook, variable), sure.entry.name)
     units = table["unit_id"].unique(maintain_order=True)
     stated, _ = how_sure(table, units, encode(table, units, sure.entry)[0], sure.entry)
     threshold, bound = guaranteed(sure.confidence, ~sure.right, risk, 1 - confidence)

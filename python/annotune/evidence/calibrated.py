@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GIVEN, BEFORE, AFTER = "as given", "before calibration", "one temperature, cross-fitted"
-FOLDS = 5
+FOLDS, CHANCES = 5, 4000
 NEVER = 1e-12  # what a probability of 0 is taken for, where its logarithm is needed
 
 
@@ -91,7 +91,10 @@ def calibration(
     bins
         Of equal width.
     n_boot, seed
-        Replicates of the percentile bootstrap of units, and its seed.
+        Replicates of the percentile bootstrap of units, and its seed. Absolute gaps are too large in a sample, and
+        larger again in its resamples. The interval of `ece` therefore begins at 0 where probabilities that are exactly
+        right would show as much in one of 40 samples (consistency resampling, Bröcker and Smith 2007), and elsewhere
+        with the percentile above the estimate reflected about it (Davison and Hinkley 1997, equation 5.6).
 
     Returns
     -------
@@ -234,12 +237,31 @@ def _scores(version: str, sure: Sure, shares: np.ndarray | None, bins: int, n_bo
     sums = Sums(np.column_stack([gaps, errors, losses]), np.ones(n), n_labels=1, sets=False)
     drawn = [_totals(chunk / n) for chunk in sums.replicates(n_boot, np.random.default_rng(seed))]
     point = _totals(sums.total / n)
-    rows = [
-        (version, name, float(value), *interval([chunk[name] for chunk in drawn]), n) for name, value in point.items()
-    ]
+    ends = {name: interval([chunk[name] for chunk in drawn]) for name in point}
+    ends["ece"] = _ends_of_ece(float(point["ece"]), *ends["ece"], _by_chance(stated, bins, seed))
+    rows = [(version, name, float(value), *ends[name], n) for name, value in point.items()]
     types = dict.fromkeys(("estimate", "ci_low", "ci_high"), pl.Float64)
     schema = {"version": pl.String, "measure": pl.String, **types, "n_units": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _ends_of_ece(
+    estimate: float, low: float | None, high: float | None, chance: float
+) -> tuple[float, float] | tuple[None, None]:
+    """The interval of the expected calibration error, from percentiles of a bootstrap that moves it upwards."""
+    if low is None or high is None:
+        return None, None
+    return 0.0 if estimate <= chance else max(0.0, 2 * estimate - high), max(estimate, high)
+
+
+def _by_chance(stated: np.ndarray, bins: int, seed: int) -> float:
+    """The expected calibration error that one of 40 samples exceeds where probabilities are exactly right.
+
+    Hits in a bin vary about the sum of its probabilities like the sum of as many independent draws, nearly normally.
+    """
+    spread = np.sqrt(np.bincount(_place(stated, bins), stated * (1 - stated), minlength=bins))
+    drawn = np.random.default_rng(seed).normal(size=(CHANCES, bins))
+    return float(np.quantile(np.abs(drawn * spread).sum(1) / len(stated), 0.975))
 
 
 def _totals(means: np.ndarray) -> dict[str, np.ndarray]:

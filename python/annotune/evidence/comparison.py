@@ -15,9 +15,10 @@ from annotune.classifier import Classifier
 from annotune.codebook import Codebook, Variable
 from annotune.codings import SCHEMA, bind, check, of_variable, resolve
 from annotune.corpus import as_frame
-from annotune.errors import AnnotuneError, nearest
+from annotune.errors import AnnotuneError, listing, nearest, warn
 from annotune.evaluation import (
     LEADING,
+    SAME_IDS,
     add_baselines,
     clusters_of,
     encode,
@@ -25,6 +26,8 @@ from annotune.evaluation import (
     interval,
     leading,
     measure_rows,
+    require_own_name,
+    require_replicates,
     with_identifiers,
     with_truth,
 )
@@ -40,6 +43,8 @@ from annotune.evidence.paired import (
     wald,
 )
 from annotune.evidence.verdicts import ALL, ANSWERED, BASELINES, best, ceiling, gaps
+
+FEWEST_APART = 6  # units that only one got right; with fewer the exact test cannot reach .05, and no error is known
 
 
 @dataclass(frozen=True)
@@ -162,23 +167,23 @@ def compare(
     >>> found.table().select("model", pl.col("accuracy", "coverage", "macro_f1_answered").round(2)).rows()
     [('dictionary', 0.83, 1.0, None), ('hosted', 0.67, 0.67, 1.0), ('most frequent label', 0.5, 1.0, None)]
     """
-    if n_boot < 0:
-        raise AnnotuneError(f"n_boot={n_boot} replicates cannot be drawn.", "1,000 are usual; 0 for no intervals.")
+    require_replicates(n_boot)
     given, truth, corpus = _gathered(codings), check(as_frame(gold)), with_identifiers(corpus)
     entry = entry_for(truth, given, variable, codebook)
     truth = with_truth(of_variable(truth, entry.name), entry)
-    given = of_variable(given, entry.name).join(truth.select("unit_id").unique(), on="unit_id", how="semi")
     units = truth["unit_id"].unique(maintain_order=True)
+    given = _about(units, of_variable(given, entry.name))
     wanted = encode(truth, units, entry)[0]
     rows = dict(_rows(given, units, wanted, entry, people or {}))
-    if not rows:
-        raise AnnotuneError("None of the coders coded a unit of the gold.", "Check that unit_id is the same in both.")
+    for name in rows:
+        require_own_name(name, BASELINES)
+    clusters = clusters_of(units, corpus, cluster)
     baselines: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    add_baselines(baselines, units, wanted, entry, corpus, train, seed)
+    add_baselines(baselines, units, wanted, entry, corpus, train, seed, clusters)
     rows |= {name: one_coder(wanted, *answer, entry) for name, answer in baselines.items()}
     if reference is not None and reference not in rows:
         raise AnnotuneError(f"There is no coder {reference!r} to compare with.", nearest(reference, rows))
-    drawing = resampling(list(rows.values()), clusters_of(units, corpus, cluster), n_boot, seed)
+    drawing = resampling(list(rows.values()), clusters, n_boot, seed)
     drawn = {name: drawing.drawn(answers, entry) for name, answers in rows.items()}
     return Comparison(
         pl.concat(table for name in rows for table in _measured(name, rows[name], drawn[name], drawing, entry)),
@@ -186,6 +191,20 @@ def compare(
         _agreement(given, entry, people or {}),
         _costs(costs, list(rows)),
     )
+
+
+def _about(units: pl.Series, given: pl.DataFrame) -> pl.DataFrame:
+    """The codings of the gold's units; who coded none of them is said in a warning."""
+    known = given.join(units.to_frame(), on="unit_id", how="semi")
+    if known.is_empty():
+        raise AnnotuneError("None of the coders coded a unit of the gold.", SAME_IDS)
+    strange = given.join(known.select("coder").unique(), on="coder", how="anti")
+    if len(strange):
+        absent = strange["coder"].unique(maintain_order=True).to_list()
+        ids = f"(its units are such as {strange['unit_id'][0]!r}, those of the gold such as {units[0]!r})"
+        told = f"{listing(absent)} coded no unit of the gold {ids} and {'is' if len(absent) == 1 else 'are'} left out."
+        warn(f"{told} {SAME_IDS}")
+    return known
 
 
 def _gathered(codings: Any) -> pl.DataFrame:
@@ -316,6 +335,7 @@ def _pair(
     share = "exact_set" if entry.kind == "multilabel" else "accuracy"
     found = differences(first, second, *replicates, entry)
     only = _only(first, second, both)
+    enough = only is None or sum(only) == 0 or sum(only) >= FEWEST_APART
     for name in LEADING[entry.kind]:
         difference, values = found[name]
         low, high = interval([values])
@@ -328,7 +348,7 @@ def _pair(
             "ci_low": low,
             "ci_high": high,
             "test": "McNemar, exact" if exact else "paired bootstrap",
-            "p": mcnemar(*only) if exact and only is not None else wald(difference, values),
+            "p": mcnemar(*only) if exact and only is not None else wald(difference, values) if enough else None,
             "only_a": None if only is None else only[0],
             "only_b": None if only is None else only[1],
             "n_units": int(both.sum()),
@@ -368,4 +388,7 @@ def _costs(costs: Any, models: Sequence[str]) -> pl.DataFrame:
     if unknown:
         raise AnnotuneError(f"costs= names {unknown[0]!r}, which is not compared.", nearest(str(unknown[0]), models))
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns]
-    return frame.with_columns(absent).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    try:
+        return frame.with_columns(absent).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    except pl.exceptions.InvalidOperationError:
+        raise AnnotuneError("costs= has words where numbers belong.", "Write them as 4.10.") from None

@@ -16,7 +16,7 @@ from annotune.baselines import no_information
 from annotune.codebook import Codebook, Variable
 from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, nearest, warn
-from annotune.evaluation import LEADING, NO_INFORMATION, TF_IDF
+from annotune.evaluation import LEADING, NO_INFORMATION, TF_IDF, require_replicates
 from annotune.evidence.clock import SETTING_UP, Clock, as_seconds, duration
 from annotune.evidence.paired import Resampling, one_coder, resampling
 from annotune.evidence.power_law import PowerLaw, bounds, fit_power_law
@@ -24,7 +24,7 @@ from annotune.evidence.sets import nested, sizes_of
 from annotune.measures import in_full, measures
 from annotune.progress import bar, listening
 from annotune.shelf import Shelf
-from annotune.tuner import FEW, PROBE, decided, hold_out_once, part_to_test
+from annotune.tuner import FEW, PROBE, decided, hold_out_once, part_to_test, require_share
 from annotune.tuning.encoder import build, outputs
 from annotune.tuning.fit import planned_epochs
 from annotune.work import Work, basis, prepare, read_settings
@@ -43,7 +43,7 @@ class LearningCurve:
     ----------
     table
         Columns n, model, measure, estimate (the mean over seeds), ci_low, ci_high (95 %), n_seeds, n_units. The
-        interval covers the drawing of test texts and that of training texts.
+        interval covers the drawing of test texts and, with several seeds, that of training texts.
     points
         Columns n, seed, model, measure, estimate, seconds: every run.
     measure
@@ -67,7 +67,7 @@ class LearningCurve:
 
     def forecast(self, n: int | Sequence[int], model: str = TUNED) -> pl.DataFrame:
         """What to expect of models tuned on n labels: columns n, estimate, ci_low, ci_high (95 %)."""
-        sizes = [n] if isinstance(n, int) else list(n)
+        sizes = np.atleast_1d(n).tolist()
         if not sizes or min(sizes) < 1:
             raise AnnotuneError(f"There is nothing to forecast for {sizes} labels.", "Give numbers of 1 or more.")
         columns = self._fit(model).at(np.array(sizes)).T
@@ -81,8 +81,8 @@ class LearningCurve:
         now, then = law.at(np.array([self.n_labels, self.n_labels + more])).T
         gain, limit = bounds(then - now), bounds(law.asymptote)
         told = (
-            f"{more:,} more labels ({self.n_labels + more:,} in place of {self.n_labels:,}) are expected to add "
-            f"{_plain(gain['estimate'])} {name}{_spread(gain)}, to about {_plain(float(then[0]))}. "
+            f"{more:,} more labels ({self.n_labels + more:,} to learn from in place of {self.n_labels:,}) are expected "
+            f"to add {_plain(gain['estimate'])} {name}{_spread(gain)}, to about {_plain(float(then[0]))}. "
             f"However many there are, the curve ends at {_plain(limit['estimate'])}{_spread(limit)}."
         )
         largest = int(self.table["n"].max())  # type: ignore[arg-type]
@@ -133,7 +133,8 @@ def learning_curve(
         Numbers of labels; by default up to six, from all that are not held out down by halves to 25 or more. The
         validation texts of `tune` are among them.
     seeds
-        How many different sets of each size (and starting points of tuning).
+        How many different sets of each size (and starting points of tuning). One does not show how much depends on
+        the set.
     test
         A share to hold out; or columns and their values, such as `{"manifesto": ["BNP 2010"]}`.
     validation
@@ -144,8 +145,8 @@ def learning_curve(
     measure
         What the fitted curve is about: macro_f1 by default, or another leading measure.
     budget
-        Such as `30min` or `2h`: no run is begun that would go beyond it, by the speed of those before. What is left
-        out is said in a warning.
+        Such as `30min` or `2h`: after the first, no run is begun that would go beyond it, by the speed of those
+        before. What is left out is said in a warning.
     out
         A folder where every finished run is kept. What was stopped goes on from there, and more sizes or seeds use
         what there is; runs on other texts, codings or settings are not used.
@@ -179,6 +180,8 @@ def learning_curve(
     started, seconds = time.perf_counter(), as_seconds(budget)
     if not 1 <= seeds <= 100:
         raise AnnotuneError(f"seeds={seeds} is not from 1 to 100.", "3 are usual.")
+    require_share("validation", validation, lowest=0.01)
+    require_replicates(n_boot)
     work = prepare(
         read_corpus(corpus), gold, codebook, variable, group, validation, read_settings({**settings, "seed": seed})
     )
@@ -205,7 +208,7 @@ def _all(
     shelf: Shelf | None,
 ) -> dict[tuple[int, int], dict[str, np.ndarray]]:
     """What every run answered, those kept on the shelf included; runs that the budget does not allow are left out."""
-    kept = {} if shelf is None else {run: shelf.get(_called(run, work)) for run in runs}
+    kept = {} if shelf is None else {run: shelf.get(_called(run, work, shelf)) for run in runs}
     done = {run: found for run, found in kept.items() if found is not None}
     open_, passes = [run for run in runs if run not in done], {run: _passes(run[0], work) for run in runs}
     total = sum(passes[run] for run in open_)
@@ -222,7 +225,7 @@ def _all(
             done[run] = _run(work, test, orders[run[1]][: run[0]], run[1])
             clock.learn(passes[run], time.perf_counter() - began)
             if shelf is not None:
-                shelf.put(_called(run, work), done[run])
+                shelf.put(_called(run, work, shelf), done[run])
             advance(passes[run])
     if len(done) < len(runs):
         left = f"{len(runs) - len(done):,} of {len(runs):,} models"
@@ -250,8 +253,9 @@ def _run(work: Work, test: np.ndarray, places: np.ndarray, number: int) -> dict[
     return {**answers, "lowest": lowest, "seconds": np.array(time.perf_counter() - began)}
 
 
-def _called(run: tuple[int, int], work: Work) -> str:
-    return f"{run[0]:06}-labels-seed-{work.settings.seed + run[1]}"
+def _called(run: tuple[int, int], work: Work, shelf: Shelf) -> str:
+    """With a part of what it rests on, so that runs on other texts or settings do not take its place."""
+    return f"{run[0]:06}-labels-seed-{work.settings.seed + run[1]}-{shelf.basis[:8]}"
 
 
 def _passes(n: int, work: Work) -> int:
@@ -291,7 +295,7 @@ def _curve(
     rng, rows, fits = np.random.default_rng(seed), [], {}
     for model in ROWS:
         for name in points["measure"].unique(maintain_order=True):
-            sizes, means, n_seeds = _replicates(points, spread, model, name, rng)
+            sizes, means, n_seeds = _replicates(points, spread, model, name, rng, n_labels)
             what = {"model": model, "measure": name, "n_units": len(test)}
             rows += [
                 {"n": n, **what, **bounds(means[:, i]), "n_seeds": n_seeds[i]} for i, n in enumerate(sizes.tolist())
@@ -332,12 +336,15 @@ def _replicates(
     model: str,
     measure: str,
     rng: np.random.Generator,
+    n_labels: int,
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Sizes (k,), means over seeds (1 + replicates, k), the estimates first, and how many seeds each size has.
 
     A replicate is the mean on a resample of test texts, moved by what another draw of training texts would change:
-    the runs' spread, pooled over sizes, as uncertain as its degrees of freedom make it. A measure that is not
-    defined for a run counts as 0 there: a model that always says the same explains nothing.
+    the runs' spread, pooled over sizes, as uncertain as its degrees of freedom make it. Sets that are a share f of the
+    same `n_labels` texts spread by 1 - f of what sets drawn afresh do, as in sampling without replacement (Cochran
+    1977, equation 2.12), and what they have in common more seeds do not average out. A measure that is not defined for
+    a run counts as 0 there: a model that always says the same explains nothing.
     """
     of = points.filter((pl.col("model") == model) & (pl.col("measure") == measure))
     sizes = of["n"].unique().sort().to_list()
@@ -348,11 +355,14 @@ def _replicates(
         runs = [drawn[n, number - 1, model].get(measure, np.zeros(0)) for number in some["seed"]]
         columns.append(np.concatenate([[values.mean()], np.nan_to_num(np.mean(runs, axis=0))]))
         counts.append(len(values))
-        squares, freedom = squares + float(((values - values.mean()) ** 2).sum()), freedom + len(values) - 1
-    means = np.column_stack(columns)
+        if n < n_labels:  # sets of all texts are the same set
+            squares += float(((values - values.mean()) ** 2).sum()) / (1 - n / n_labels)
+            freedom += len(values) - 1
+    means, common = np.column_stack(columns), np.array(sizes) / n_labels
     if freedom and len(means) > 1:
         scale = np.sqrt(squares / rng.chisquare(freedom, len(means) - 1))
-        means[1:] += scale[:, None] * rng.normal(size=(len(means) - 1, len(sizes))) / np.sqrt(counts)
+        share = (1 - common) / np.array(counts) + common
+        means[1:] += scale[:, None] * rng.normal(size=(len(means) - 1, len(sizes))) * np.sqrt(share)
     return np.array(sizes), means, counts
 
 

@@ -12,8 +12,11 @@ from annotune.classifier import Classifier
 from annotune.codebook import Codebook, Variable
 from annotune.codings import check, of_variable
 from annotune.corpus import as_frame
-from annotune.errors import AnnotuneError
-from annotune.evaluation import encode, entry_for, with_truth
+from annotune.errors import AnnotuneError, listing
+from annotune.evaluation import encode, entry_for, variable_of, with_truth
+from annotune.results import detach
+
+ROUNDED = 0.05  # probabilities of many labels that were written with two digits add up to one but for so much
 
 
 @dataclass(frozen=True)
@@ -56,36 +59,67 @@ def against_gold(codings: Any, gold: Any, variable: str | None, codebook: Codebo
     Raises
     ------
     AnnotuneError
-        When there is no such unit, several coders, or no probability.
+        When there is no such unit, several coders, no probability, or probabilities that are none.
     """
-    said, truth = coded_by_one(codings), check(as_frame(gold))
+    said, truth = coded_by_one(codings, codebook, variable), check(as_frame(gold))
     entry = entry_for(truth, said, variable, codebook)
+    if codebook is None:
+        entry = _with_stated(entry, of_variable(said, entry.name))
     truth = with_truth(of_variable(truth, entry.name), entry)
     said = of_variable(said, entry.name).join(truth.select("unit_id").unique(), on="unit_id", how="semi")
     units = said["unit_id"].unique(maintain_order=True)
     answers, answered = encode(said, units, entry)
     confidence, shares = how_sure(said, units, answers, entry)
-    kept = answered & np.isfinite(confidence)
+    kept = answered & np.isfinite(confidence) & (True if shares is None else np.isfinite(shares).all(1))
     if not kept.any():
         what = "No unit of the gold has an answer and a probability by this coder."
         raise AnnotuneError(what, "Give predictions for hand-coded texts, with the column prob or p_<label>.")
-    if (confidence[kept] < 0).any() or (confidence[kept] > 1).any():
-        raise AnnotuneError("Some probabilities are not from 0 to 1.", "Give shares, not percentages or scores.")
     wanted, _ = encode(truth, units, entry)
     n_gold = truth["unit_id"].n_unique()
     shares = None if shares is None else shares[kept]
     places = units.filter(pl.Series(kept))
+    _require_probabilities(confidence[kept], shares, places, entry)
     return Sure(entry, places, wanted[kept], answers[kept], shares, confidence[kept], n_gold - int(kept.sum()))
 
 
-def coded_by_one(codings: Any) -> pl.DataFrame:
-    """A table of codings by one coder."""
+def _with_stated(entry: Variable, said: pl.DataFrame) -> Variable:
+    """With the labels that have a probability, too: one that nobody gave is as much a label."""
+    stated = [name[2:] for name in said.columns if name.startswith("p_") and said[name].null_count() < len(said)]
+    if not set(stated) & set(entry.names):
+        return entry
+    return variable_of(entry.name, sorted({*entry.names, *stated}))
+
+
+def _require_probabilities(
+    confidence: np.ndarray, shares: np.ndarray | None, units: pl.Series, entry: Variable
+) -> None:
+    """Stop at numbers that are not from 0 to 1, or, of labels of which one applies, do not add up to one."""
+    given = confidence[:, None] if shares is None else np.column_stack([confidence, shares])
+    if given.min() < 0 or given.max() > 1:
+        raise AnnotuneError("Some probabilities are not from 0 to 1.", "Give shares, not percentages or scores.")
+    off = np.abs(shares.sum(1) - 1) > ROUNDED if shares is not None and entry.kind != "multilabel" else np.zeros(0)
+    if shares is not None and off.any():
+        first = int(off.argmax())
+        what = f"The probabilities p_<label> of the text {units[first]!r} add up to {shares[first].sum():.2f}."
+        raise AnnotuneError(what, f"Give a column for every label: {listing([f'p_{name}' for name in entry.names])}.")
+
+
+def coded_by_one(codings: Any, codebook: Codebook | None = None, variable: str | None = None) -> pl.DataFrame:
+    """A table of codings by one coder; with a codebook also out of a table with a column a variable."""
     if isinstance(codings, Classifier):
         if codings.held_out is None:
             what = f"The model {codings.name} has no held-out predictions."
             raise AnnotuneError(what, "Tune it with test= or folds=.")
-        codings = codings.held_out
-    table = check(codings)
+        return check(codings.held_out)
+    frame = as_frame(codings)
+    if "label" not in frame.columns:
+        if codebook is None:
+            what = "The predictions have no column 'label'."
+            raise AnnotuneError(what, "Give what classify returned, or with the codebook a column for each variable.")
+        return detach(frame, codebook.variable(variable))
+    if codebook is not None and "variable" not in frame.columns:
+        frame = frame.with_columns(variable=pl.lit(codebook.variable(variable).name))
+    table = check(frame)
     coders = table["coder"].unique().sort().to_list()
     if len(coders) != 1:
         what = f"The codings are by {len(coders):,} coders{', such as ' + repr(coders[0]) if coders else ''}."
@@ -107,9 +141,16 @@ def how_sure(
     if columns:  # a label that the model cannot give has the probability 0
         shares = np.zeros((len(units), len(entry.names)))
         for name in columns:
-            shares[:, entry.names.index(name)] = one[f"p_{name}"].cast(pl.Float64).to_numpy()
+            shares[:, entry.names.index(name)] = _numbers(one[f"p_{name}"])
     if entry.kind == "multilabel":
         if shares is None:
             raise AnnotuneError(f"The codings of {entry.name!r} have no columns p_<label>.", "Give what classify gave.")
         return np.where(answers, shares, 1 - shares).prod(1), shares
     return one["prob"].to_numpy().astype(np.float64), shares
+
+
+def _numbers(column: pl.Series) -> np.ndarray:
+    try:
+        return column.cast(pl.Float64).to_numpy()
+    except pl.exceptions.InvalidOperationError:
+        raise AnnotuneError(f"The column {column.name!r} has words in it.", "Give numbers from 0 to 1.") from None

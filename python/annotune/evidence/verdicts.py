@@ -24,15 +24,19 @@ def best(found: Comparison, measure: str) -> Iterator[str]:
     name = in_full(measure)
     of = found.measures.filter((pl.col("measure") == measure) & (pl.col("units") == ALL))
     if of.is_empty():
-        raise AnnotuneError(f"There is no measure {measure!r}.", nearest(measure, found.measures["measure"].unique()))
+        raise AnnotuneError(
+            f"There is no measure {measure!r}.", nearest(measure, found.measures["measure"].unique(maintain_order=True))
+        )
     known = of.filter(pl.col("estimate").is_not_null() & ~pl.col("model").is_in(BASELINES))
     if known.is_empty():
         return
     lead = known.sort("estimate", descending=True, maintain_order=True).row(0, named=True)
     spread = "" if lead["ci_low"] is None else f" ({lead['ci_low']:.3f} to {lead['ci_high']:.3f})"
-    yield f"{lead['model']} has the highest {name}: {lead['estimate']:.3f}{spread} on {lead['n_units']:,} units."
+    every, asked = max(of["n_units"].to_list()), lead["n_units"]
+    on = f"{asked:,} units" if asked == every else f"the {asked:,} of {every:,} units that it was asked about"
+    yield f"{lead['model']} has the highest {name}: {lead['estimate']:.3f}{spread} on {on}."
     for row in found.pairs.filter(pl.col("measure") == measure).to_dicts():
-        if lead["model"] in (row["a"], row["b"]) and row["p_holm"] is not None:
+        if lead["model"] in (row["a"], row["b"]) and row["difference"] is not None:
             yield _difference(row, lead["model"], name)
 
 
@@ -43,11 +47,14 @@ def _difference(row: dict[str, Any], best: str, name: str) -> str:
     if row["ci_low"] is not None:
         low, high = sorted((turned * row["ci_low"], turned * row["ci_high"]))
         spread = f"{low:+.3f} to {high:+.3f}; "
-    p = "p < .001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
-    told = "is better than" if row["p_holm"] < SURE else "cannot be told from"
+    told, p = "cannot be tested against", "too few units tell them apart"
+    if row["p_holm"] is not None:
+        better = "is better than" if turned * row["difference"] > 0 else "is worse than"
+        told = better if row["p_holm"] < SURE else "cannot be told from"
+        p = f"{'p < .001' if row['p_holm'] < 0.001 else 'p = ' + format(row['p_holm'], '.3f')} after Holm's correction"
     return (
         f"On the {row['n_units']:,} units that both were asked about, it {told} {other}: "
-        f"{turned * row['difference']:+.3f} {name} ({spread}{p} after Holm's correction)."
+        f"{turned * row['difference']:+.3f} {name} ({spread}{p})."
     )
 
 

@@ -17,7 +17,7 @@ from annotune.corpus import as_frame
 from annotune.downstream.error_model import ErrorModel
 from annotune.downstream.result import Correction
 from annotune.errors import AnnotuneError
-from annotune.evaluation import Evaluation
+from annotune.evaluation import Evaluation, with_identifiers
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.record import without_folders
@@ -115,6 +115,8 @@ def gather(
         raise AnnotuneError(what, "Give a model, codings, a comparison, a learning curve, or a correction.")
     if n_boot < 100:
         raise AnnotuneError(f"n_boot={n_boot} replicates are too few.", "Use 100 or more; 1,000 is usual.")
+    if by is not None and corpus is None:
+        raise AnnotuneError("Errors are to be shown by columns of a corpus, and none is given.", "Give corpus=.")
     truth = None if gold is None else check(as_frame(gold))
     models = [_read_model(one) for one in _several(model)]
     tested = [one for one in models if isinstance(one, Evaluation) or one.evaluation is not None]
@@ -125,7 +127,7 @@ def gather(
         reliability,
         codebook,
         truth,
-        None if corpus is None else as_frame(corpus),
+        with_identifiers(corpus),
         (by,) if isinstance(by, str) else None if by is None else tuple(by),
         compare,
         curve,

@@ -12,7 +12,7 @@ from annotune.codebook import Codebook
 from annotune.codings import check, of_variable
 from annotune.corpus import as_frame
 from annotune.errors import AnnotuneError, nearest
-from annotune.evaluation import encode, entry_for, tabulate, with_truth
+from annotune.evaluation import SAME_IDS, encode, entry_for, identified, tabulate, with_truth
 
 FEWEST = 10  # texts of a group that something is said about
 MOST_GROUPS = 12  # that a covariate may have to be taken by itself
@@ -67,7 +67,9 @@ def by_group(
     truth = with_truth(of_variable(truth, entry.name), entry)
     said = of_variable(said, entry.name)
     units = said["unit_id"].unique(maintain_order=True).to_frame().join(truth.select("unit_id").unique(), on="unit_id")
-    units = units.sort("unit_id").join(as_frame(corpus), on="unit_id", how="inner", maintain_order="left")
+    units = units.sort("unit_id").join(identified(corpus), on="unit_id", how="inner", maintain_order="left")
+    if units.is_empty():
+        raise AnnotuneError("The corpus has none of the held-out texts.", SAME_IDS)
     wanted, _ = encode(truth, units["unit_id"], entry)
     answers, answered = encode(said, units["unit_id"], entry)
     right = (answers == wanted).all(1) & answered if wanted.ndim == 2 else (answers == wanted) & answered

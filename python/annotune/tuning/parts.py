@@ -56,7 +56,8 @@ class Cases:
         names, first, inverse = np.unique(self.groups, return_index=True, return_inverse=True)
         if not 2 <= k <= len(names):
             kept = "groups" if self.large else "different texts"
-            raise AnnotuneError(f"{len(names)} {kept} cannot be put into {k} folds.", f"Choose from 2 to {len(names)}.")
+            advice = f"Choose from 2 to {len(names)}." if len(names) > 1 else "At least two are needed."
+            raise AnnotuneError(f"{len(names)} {kept} cannot be put into {k} folds.", advice)
         dealt = _dealt_by_size(np.bincount(inverse), k, rng) if self.large else _dealt(self.strata[first], k, rng)
         fold = dealt[inverse]
         return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(k)]
