@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from typing import Annotated
@@ -41,6 +42,7 @@ VERBS = (
     downstream.error_model,
     downstream.plan_sample,
 )
+VALUE = r"'[^']*'|-?[^\W_][\w/-]*(?:\.\d+)?"  # what may follow a name and its equals sign in a message
 for verb in VERBS:
     app.command()(verb)
 
@@ -52,7 +54,7 @@ def main() -> None:
 
     def show(message: Warning | str, category: type[Warning], *rest: object) -> None:
         if issubclass(category, AnnotuneWarning):
-            errors.print("Note:", message, style="yellow", markup=False)
+            errors.print("Note:", in_options(str(message)), style="yellow", markup=False)
         else:
             show_other(message, category, *rest)  # type: ignore[arg-type]
 
@@ -60,7 +62,7 @@ def main() -> None:
     try:
         app()
     except AnnotuneError as error:
-        errors.print("Error:", error, style="bold red", markup=False)
+        errors.print("Error:", in_options(str(error)), style="bold red", markup=False)
         sys.exit(2)
     except OSError as error:  # a full disk, a folder that may not be written to
         what = f"{error.filename or 'A file'}: {error.strerror or error}. Check the path, the permissions and the disk."
@@ -70,6 +72,22 @@ def main() -> None:
         if end.code == 130:  # what typer makes of an interrupt
             errors.print("Stopped. What was finished is kept.", style="bold")
         raise
+
+
+def in_options(told: str) -> str:
+    """A message in the words of the command line: `variable=` is `--variable` there, where the verb has that option."""
+    verbs = getattr(typer.main.get_command(app), "commands", {})
+    asked = next((verbs[word] for word in sys.argv[1:] if word in verbs), None)
+    names = {
+        str(param.name): next((name for name in param.opts if name.startswith("--")), None)
+        for param in (asked.params if asked else ())
+    }
+
+    def spelt(found: re.Match[str]) -> str:
+        option, value = names.get(found[1]), (found[2] or "").strip("'")
+        return found[0] if option is None else f"{option} {value}".strip()
+
+    return re.sub(rf"\b([a-z]\w*)=({VALUE})?", spelt, told)
 
 
 def _version(wanted: bool) -> None:

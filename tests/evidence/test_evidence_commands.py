@@ -134,3 +134,19 @@ def test_mistakes_are_one_sentence(annotune, files, words, says):
     code, told = annotune(*given)
     assert code == 2, told
     assert says in told
+
+
+@pytest.mark.parametrize(
+    ("verb", "told", "spelt"),
+    [
+        ("evaluate", "Ask for them with cv=5.", "Ask for them with --cv 5."),
+        ("evaluate", "n_boot=-1 replicates; give unit_id=.", "--n-boot -1 replicates; give --unit-id."),
+        ("evaluate", "Give predicted=, or folds=3.", "Give predicted=, or folds=3."),
+        ("curve", "test=0.3 is too much (method='lora').", "--test 0.3 is too much (--method lora)."),
+        ("curve", "Such as party=Greens; column=value.", "Such as party=Greens; column=value."),
+    ],
+)
+def test_messages_have_the_words_of_the_command_line(monkeypatch, verb, told, spelt):
+    """Where the verb has no such option, the words stay."""
+    monkeypatch.setattr(sys, "argv", ["annotune", verb])
+    assert cli.in_options(told) == spelt
