@@ -111,7 +111,9 @@ def read_settings(settings: Mapping[str, Any]) -> Settings:
     except pydantic.ValidationError as error:
         fault = error.errors()[0]
         name = ".".join(str(part) for part in fault["loc"])
-        advice = nearest(name, Settings.model_fields) if fault["type"] == "extra_forbidden" else f"{fault['msg']}."
+        if fault["type"] == "extra_forbidden":
+            raise AnnotuneError(f"There is no setting {name!r}.", nearest(name, Settings.model_fields)) from None
+        advice = fault["msg"].replace("Input should be", "It should be") + "."
         raise AnnotuneError(f"The setting {name!r} cannot be {fault['input']!r}.", advice) from None
 
 

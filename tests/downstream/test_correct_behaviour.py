@@ -174,6 +174,8 @@ FORMULA = "topic == 'Public health' ~ x.y"
         (lambda d: d, {"power": 0.5}, "lambda of PPI"),
         (lambda d: d, {"model": "fixed_effects"}, "names no groups"),
         (lambda d: d.with_columns(pi=0.25 + 0.2 * (pl.col("x.y") > 0)), {"method": "ppi"}, "different pi"),
+        (lambda d: d.with_columns(topic_p_Public_health=pl.lit("high")), {}, "has words where probabilities"),
+        (lambda d: d.with_columns(topic_p_Public_health=50.0), {}, "holds 50, no probability"),
     ],
 )  # fmt: skip
 def test_what_will_not_do_is_refused_in_words(data, change, options, said):
@@ -194,6 +196,8 @@ def test_what_will_not_do_is_refused_in_words(data, change, options, said):
         ("topic == 'Public health' ~ open('x')", {}, "function 'open' is not known"),
         ("topic == 'Public health'", {}, "is no formula"),
         ("vote ~ x.y", {}, "no column has hand codings"),
+        ("scale(vote) ~ x.y", {"gold": "vote"}, "scale.. depends on all rows"),
+        ("center(vote) ~ x.y", {"gold": "vote"}, "center.. depends on all rows"),
         ("topic == 'Public health' ~ x.y + (", {}, "cannot be computed"),
         ("topic == 'Public health' ~ poly(x.y, 2000)", {}, "cannot be computed"),
     ],
@@ -356,3 +360,22 @@ def test_true_and_false_are_one_and_zero(data):
 def test_formulas_without_sense_are_refused_in_words(data, formula, said):
     with pytest.raises(at.AnnotuneError, match=said):
         at.correct(formula, data.with_columns(unit=pl.int_range(pl.len())))
+
+
+def test_ppi_with_absorbed_effects_is_no_worse_than_the_hand_codings():
+    """Poor predictions, and ten texts a group: lambda has to be small."""
+    rng, slopes = np.random.default_rng(0), {"corrected": [], "hand-coded only": []}
+    for _ in range(25):
+        group, x, coded = rng.integers(0, 100, 1000), rng.normal(size=1000), rng.random(1000) < 0.3
+        y = 0.5 * x + rng.normal(size=100)[group] + rng.normal(size=1000)
+        frame = pl.DataFrame({"y_hat": y + 3 * rng.normal(size=1000), "y_gold": y, "x": x, "group": group})
+        frame = frame.with_columns(y_gold=pl.when(pl.Series(coded)).then("y_gold"))
+        found = at.correct("y ~ x | group", frame, method="ppi", pi=0.3).tidy()
+        for method, values in slopes.items():
+            values.append(found.filter(method=method)["estimate"][0])
+    assert np.std(slopes["corrected"]) < 1.1 * np.std(slopes["hand-coded only"])
+
+
+def test_texts_that_are_there_twice_are_told_of(data):
+    with pytest.warns(at.AnnotuneWarning, match="3,000 of 3,000 rows have a unit_id that others have too"):
+        at.correct(FORMULA, pl.concat([data.with_row_index("unit_id")] * 2))

@@ -183,3 +183,11 @@ def test_rare_labels_are_refused_alone_and_told_of_among_others(data):
         at.dsl_columns(rare, label="Farming")
     with pytest.warns(at.AnnotuneWarning, match="'Farming', 'Law and order'"):
         at.dsl_columns(rare)
+
+
+def test_yes_and_no_need_as_many_codings_as_labels_do():
+    frame = pl.DataFrame({"y_hat": [0.2] * 400, "y_gold": [1.0] * 5 + [0.0] * 195 + [None] * 200})
+    with pytest.raises(at.AnnotuneError, match="5 texts are coded by hand as y 1"):
+        at.dsl_columns(frame, "y", pi=0.5)
+    enough = frame.with_columns(y_gold=pl.Series([1.0] * 50 + [0.0] * 150 + [None] * 200))
+    assert at.dsl_columns(enough.with_columns(y_hat=pl.lit(0)), "y", label="1", pi=0.5)["dsl_y"][0] == 2

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import polars as pl
 import pytest
+import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
@@ -241,6 +242,10 @@ def test_the_order_of_texts_and_uncoded_ones_do_not_matter(seed):
         ({"pi": pl.lit(0.0)}, {}, "pi is 0 for 400 texts"),
         ({"fold": pl.lit(None)}, {}, "400 of 400 hand-coded texts have no 'fold': their model was tuned on them"),
         ({"coded": pl.lit("perhaps")}, {}, "'coded' does not say who was coded"),
+        ({}, {"covariates": "log(year - 2005)"}, "gives no number for"),
+        ({}, {"covariates": "log(topic) ~ party"}, "does not explain a coded variable"),
+        ({}, {"covariates": "topic == 'a' ~ party", "label": "b"}, "is not about 'topic'"),
+        ({"document": pl.lit(" ")}, {"cluster": "document"}, "'document' is empty for 400"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(change, options, says):
@@ -259,3 +264,38 @@ def test_an_empty_frame_and_a_single_row_are_one_sentence():
         at.error_model(simulated()[:0], "party")
     with pytest.raises(at.AnnotuneError, match="is the same for all 1"):
         at.error_model(simulated()[:1], "party")
+
+
+def test_a_comparison_with_a_label_is_one_contrast_of_yes_with_no():
+    """Of the others no difference was estimated, and none is stated."""
+    found = at.error_model(simulated(4000, slope=1.0), "party == 'right'")
+    row = found.effects.row(0, named=True)
+    frame = simulated(4000, slope=1.0).with_columns(wrong=pl.col("topic") != pl.col("topic_gold"))
+    shares = [frame.filter((pl.col("party") == "right") == side)["wrong"].mean() for side in (True, False)]
+    assert (len(found.effects), row["covariate"], row["level"]) == (1, "party == 'right'", "yes")
+    assert row["difference"] == pytest.approx(shares[0] - shares[1])
+    assert "with party == 'right', against all others, they are" in found.verdict
+
+
+def test_a_covariate_with_a_long_tail_has_a_finite_estimate():
+    """Statsmodels' own, though errors are all but certain in the longest texts."""
+    rng = np.random.default_rng(4)
+    length = rng.lognormal(5, 1.2, 4000)
+    gold, wrong = rng.integers(0, 2, 4000), rng.random(4000) < 1 / (1 + np.exp(2.2 - 0.004 * length))
+    frame = pl.DataFrame({"y_gold": gold, "y_hat": np.where(wrong, 1 - gold, gold), "length": length})
+    found = at.error_model(frame, "length")
+    theirs = sm.Logit(wrong.astype(float), sm.add_constant(length)).fit(disp=0)
+    assert found.coefficients["estimate"][1] == pytest.approx(theirs.params[1], rel=1e-4)
+    assert found.coefficients["std_error"][1] == pytest.approx(theirs.bse[1], rel=0.1)
+    assert found.tests["test"][0] == "wald"
+
+
+def test_a_whole_formula_says_which_label_is_meant():
+    frame = simulated()
+    assert at.error_model(frame, "topic == 'a' ~ party").verdict == at.error_model(frame, "party", label="a").verdict
+
+
+def test_blanks_are_no_category():
+    frame = simulated().with_columns(party=pl.when(pl.col("document") < 3).then(pl.lit(" ")).otherwise("party"))
+    with pytest.warns(at.AnnotuneWarning, match="30 of 400 hand-coded texts lack a covariate"):
+        assert set(at.error_model(frame, "party").effects["reference"]) == {"left"}

@@ -217,3 +217,23 @@ def test_covariates_with_holes_are_counted_and_left_out():
     frame = drawn(corpus(), 300, 5).with_columns(party=pl.when(pl.int_range(pl.len()) >= 100).then("party"))
     with pytest.warns(at.AnnotuneWarning, match="100 of 4,000 texts lack"):
         assert at.plan_sample(frame, n=300, formula="topic == 'War' ~ party").total == 4000
+
+
+@pytest.mark.parametrize("accuracy", [0.1, 0.5, 0.9])
+def test_ppi_is_planned_with_the_weight_that_the_correction_gives_predictions(accuracy):
+    """One from 0 to 1 for all coefficients: predictions that are mostly wrong count nothing, not negatively."""
+    frame, formula = drawn(corpus(accuracy=accuracy), 500, 3), "topic == 'War' ~ party"
+    plan = at.plan_sample(frame, n=500, formula=formula, method="ppi")
+    row = at.correct(formula, frame, method="ppi").tidy().filter(method="corrected", term="party[right]")
+    assert plan.estimates["std_error"][0] == pytest.approx(row["std_error"][0], rel=0.04)
+    share = at.plan_sample(frame, n=500, label="War", method="ppi").estimates["std_error"][0]
+    assert share == pytest.approx(at.prevalence(frame, methods="ppi").filter(label="War")["std_error"][0], rel=0.03)
+
+
+def test_covariates_that_are_no_numbers_are_left_out_or_told_of():
+    frame = drawn(corpus(), 500, 3).with_columns(age=pl.Series(np.r_[np.nan, np.arange(1.0, 4000.0)]))
+    with pytest.warns(at.AnnotuneWarning, match="1 of 4,000 texts lack 'age'"):
+        at.plan_sample(frame, n=500, formula="topic == 'War' ~ age")
+    frame = frame.with_columns(age=pl.col("age").fill_nan(1) - 10)
+    with pytest.raises(at.AnnotuneError, match="gives no number for some texts"):
+        at.plan_sample(frame, n=500, formula="topic == 'War' ~ log(age)")

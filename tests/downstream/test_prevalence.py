@@ -148,7 +148,8 @@ def test_shares_are_shares_and_sum_to_one(n, share, seed, k):
     found = at.prevalence(simulated(n, share, seed, k=k), by="party", n_boot=5).drop_nulls("estimate")
     sums = found.group_by("party", "method").agg(pl.col("estimate").sum())
     np.testing.assert_allclose(sums["estimate"], 1, atol=1e-9)
-    assert found.filter((pl.col("conf_low") < 0) | (pl.col("conf_high") > 1)).is_empty()
+    inside = found.filter(pl.col("estimate").is_between(0, 1))
+    assert inside.filter((pl.col("conf_low") < 0) | (pl.col("conf_high") > 1)).is_empty()
     assert found.filter(method="em").filter((pl.col("estimate") < 0) | (pl.col("estimate") > 1)).is_empty()
 
 
@@ -297,6 +298,8 @@ def test_texts_without_a_prediction_or_a_group_are_counted_and_left_out():
         ({}, {"pi": [0.5]}, "pi= of prevalence.. cannot be"),
         ({}, {"level": 95}, "cannot have the level 95"),
         ({}, {"cluster": "dok"}, "no column 'dok'"),
+        ({}, {"by": "topic_gold"}, "'topic_gold' is what shares are estimated of"),
+        ({"document": pl.lit("")}, {"cluster": "document"}, "'document' has empty cells"),
         ({}, {"n_boot": -1}, "cannot be -1 replicates"),
         ({"label": pl.lit("x")}, {"by": "label"}, "has a column 'label' of its own"),
         ({}, {"pi": 0.0}, "pi is 0"),
@@ -358,3 +361,11 @@ def test_what_is_no_table_of_shares_is_not_drawn():
     found = at.prevalence(simulated(200), methods="em", n_boot=2)
     with pytest.raises(at.AnnotuneError, match="no estimate to show"):
         at.plot_prevalence(found.with_columns(estimate=pl.lit(None, pl.Float64)), methods="em")
+
+
+def test_every_interval_holds_its_estimate():
+    """A label that nobody coded, and that is hardly predicted: corrected, its share is below 0."""
+    frame = pl.DataFrame({"y_hat": [1] * 10 + [0] * 390, "y_gold": [0] * 100 + [None] * 300})
+    found = at.prevalence(frame, pi=0.25, n_boot=5).drop_nulls("conf_low")
+    assert found.filter(method="dsl", label="1")["estimate"][0] < 0
+    assert ((found["conf_low"] <= found["estimate"]) & (found["estimate"] <= found["conf_high"])).all()

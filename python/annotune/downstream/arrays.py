@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -55,6 +56,7 @@ def _outcomes(job: Job) -> tuple[Floats, Floats, Floats, list[str | None]]:
     if job.options.model == "multinomial":
         return _shares(job, by_hand, found)
     if explained is None:
+        _require_of_each_row(formula)
         labels = expression(formula, formula.outcome, frame)
         return labels[:, None], labels[:, None], expression(formula, formula.outcome, by_hand)[:, None], [None]
     labels = column(explained, frame)[:, None]
@@ -65,6 +67,14 @@ def _outcomes(job: Job) -> tuple[Floats, Floats, Floats, list[str | None]]:
     elif explained.label is not None and explained.column in job.gold and job.options.prediction == "prob":
         job.notes.append(f"There is no column with the probability of {explained.label!r}: predicted labels are used.")
     return labels, predicted, column(explained, by_hand)[:, None], [None]
+
+
+def _require_of_each_row(formula: Formula) -> None:
+    """Stop where an outcome is measured by the rows' mean or spread: predictions and hand codings have others."""
+    found = re.search(r"\b(scale|center|poly|bs|cr|cc)\s*\(", formula.outcome)
+    if found:
+        what = f"{formula.text!r}: {found[1]}() depends on all rows, and predictions and hand codings have other ones."
+        raise AnnotuneError(what, "Explain the outcome as it is, or a function of each row such as log().")
 
 
 def _shares(

@@ -130,6 +130,7 @@ def _outcomes(
         raise AnnotuneError(f"{label!r} is no label of {name!r}.", nearest(label, labels))
     wanted = labels if label is None else [label]
     chances = roles.probability_columns(name, wanted, frame.columns, codebook) if prediction == "prob" else None
+    roles.require_probabilities(frame, list((chances or {}).values()))
     return {
         "dsl_y" if label is not None else f"dsl_{each}": (
             _numbers(frame, chances[each]) if chances else column(Reference(predicted, each), frame),
@@ -163,13 +164,15 @@ def _pi(frame: pl.DataFrame, drawn: np.ndarray, ratio: Floats, pi: str | float |
 def _require_enough(by_hand: pl.Series, label: str | None) -> None:
     """Refuse a label that hardly anybody was given; of all labels, only tell which those are."""
     if label is not None:
-        words = by_hand.cast(pl.String).eq(label).replace_strict({True: label, False: f"not {label}"})
+        words = roles.as_words(by_hand).eq(label).replace_strict({True: label, False: f"not {label}"})
         roles.require_enough(words, [label, f"not {label}"], "")
     elif roles.categories(by_hand.dtype):
         counts = by_hand.cast(pl.String).value_counts().filter(pl.col("count") < roles.FEWEST)
         if len(counts):
             few = counts.sort(by_hand.name)[by_hand.name].to_list()
             warn(f"Fewer than {roles.FEWEST} texts are coded by hand as {listing(few)}: their columns are unreliable.")
+    elif by_hand.cast(pl.Float64).is_in([0.0, 1.0]).all():
+        roles.require_enough(roles.as_words(by_hand), ["0", "1"], by_hand.name.removesuffix("_gold"))
     else:
         roles.require_enough(by_hand, None, "this variable")
 

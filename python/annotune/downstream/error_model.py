@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from annotune.corpus import require_columns
-from annotune.downstream.formulas import right_side
+from annotune.downstream.formulas import Reference, parse, right_side
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.logit import COEFFICIENTS, EFFECTS, TESTS, Design, fit_logit
+from annotune.downstream.roles import blanks_as_null
 from annotune.errors import AnnotuneError, nearest
 
 SIGNIFICANT = 0.05
@@ -78,7 +79,8 @@ def error_model(
     data
         A row a text, as `crossfit(...).data` or `attach` give it.
     covariates
-        Columns, or the right-hand side of a formula: `["party", "year"]`, `"party * year"`.
+        Columns, or the right-hand side of a formula: `["party", "year"]`, `"party * year"`. Of a whole formula, such as
+        `correct` takes, the left-hand side says which variable and label is meant.
     variable, gold, predicted, pi
         What was coded, and the columns with gold, prediction and sampling probability, where they are not the usual
         ones (see `labelled`).
@@ -102,7 +104,12 @@ def error_model(
     >>> found.outcome, round(found.effects["difference"][0], 3)
     ('evidence', 0.233)
     """
+    explained = _explained(covariates)
+    if explained is not None:
+        variable, label = variable or explained.column, label or explained.label
     found = labelled(data, variable, gold=gold, predicted=predicted, pi=pi)
+    if explained is not None and (explained.column, explained.label) != (found.name, label):
+        raise AnnotuneError(f"{covariates!r} is not about {found.name!r}.", "Give the covariates alone: party + year.")
     if label is not None and label not in found.labels:
         raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, found.labels))
     formula = _right_side(covariates, found.frame)
@@ -125,6 +132,16 @@ def error_model(
     outcome = EVIDENCE if p < SIGNIFICANT else NONE
     verdict = told.evidence(tests, effects) if outcome == EVIDENCE else told.none(tests, effects)
     return ErrorModel(coefficients, effects, tests, outcome, verdict, told.note(p, effects), *told.counts)
+
+
+def _explained(covariates: str | Sequence[str]) -> Reference | None:
+    """What a whole formula explains; None of a right-hand side alone."""
+    if not isinstance(covariates, str) or right_side(covariates) == covariates.strip():
+        return None
+    explained = parse(covariates).explained
+    if explained is None:
+        raise AnnotuneError(f"{covariates!r} does not explain a coded variable.", "Give the covariates: party + year.")
+    return explained
 
 
 def _right_side(covariates: str | Sequence[str], frame: pl.DataFrame) -> str:
@@ -158,6 +175,7 @@ def _groups(rows: pl.DataFrame, cluster: str | None) -> np.ndarray:
     if cluster is None:
         return np.arange(len(rows))
     require_columns(rows, [cluster], "The table")
+    rows = blanks_as_null(rows, [cluster])
     if rows[cluster].null_count():
         what = f"The column {cluster!r} is empty for {rows[cluster].null_count():,} hand-coded texts."
         raise AnnotuneError(what, "Every text must be in a cluster.")
@@ -252,6 +270,8 @@ def _p(p: float) -> str:
 def _contrast(effect: dict[str, Any]) -> str:
     if effect["reference"] is None:
         return f"with {effect['covariate']} higher by {effect['level']}"
+    if (effect["level"], effect["reference"]) == ("yes", "no"):
+        return f"with {effect['covariate']}, against all others,"
     return f"with {effect['covariate']} = {effect['level']}, against {effect['reference']},"
 
 

@@ -113,6 +113,8 @@ def dsl(model: Model, sample: Sample, small: bool = False) -> Fit:
 def ppi(model: Model, sample: Sample, small: bool = False, given: float | None = None) -> Fit:
     """Prediction-powered inference with the lambda `given`, or the best one; every unit as likely to be coded."""
     rest = sample.n - len(sample.at)
+    if given is None and sample.groups:
+        given = _least_variance(model, sample)
     if given is None:
         equations = _corrected(model, sample, 1.0)
         equations = _absorbed(equations, sample.groups)
@@ -123,6 +125,16 @@ def ppi(model: Model, sample: Sample, small: bool = False, given: float | None =
     coded[sample.at] = 1
     fit = _fit(equations, sample.clusters, sample.groups, small, coded)
     return replace(fit, power=given)
+
+
+def _least_variance(model: Model, sample: Sample) -> float:
+    """The lambda with the smallest estimated variance, tried out: the formula does not know of absorbed effects."""
+    from scipy.optimize import minimize_scalar
+
+    def variance(given: float) -> float:
+        return float(np.trace(ppi(model, sample, given=given).covariance))
+
+    return float(minimize_scalar(variance, bounds=(0, 1), method="bounded", options={"xatol": 0.01}).x)
 
 
 def _corrected(model: Model, sample: Sample, share: float) -> Equations:

@@ -56,6 +56,7 @@ class Labelled:
         names, frame = _probability_columns(self), self.frame
         if names is None:
             return None
+        roles.require_probabilities(frame, names)
         table = np.column_stack([frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names])
         if len(names) < len(self.labels):  # of yes or no, that of yes
             table = np.column_stack([1 - table, table])
@@ -110,6 +111,7 @@ def labelled(
     gold = gold or roles.gold_column(name, frame.columns) or f"{name}_gold"
     predicted = predicted or roles.prediction_column(name, frame.columns)
     require_columns(frame, [gold, predicted], "The table")
+    roles.tell_doubles(frame)
     frame = _with_predictions(frame, predicted, name)
     drawn = roles.coded_rows(frame, [gold], None)
     if not drawn.any():

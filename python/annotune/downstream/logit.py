@@ -13,7 +13,8 @@ from scipy.stats import chi2, norm
 
 from annotune.corpus import require_columns
 from annotune.downstream.formulas import Formula, Reference, parse
-from annotune.errors import AnnotuneError, warn
+from annotune.downstream.roles import blanks_as_null
+from annotune.errors import AnnotuneError, counted, warn
 
 LARGEST = 15.0  # log odds beyond this are those of a category where the answer is always, or never, yes
 DETECTABLE = float(norm.ppf(0.975) + norm.ppf(0.8))  # standard errors of a difference found with a power of 80 %
@@ -67,10 +68,17 @@ class Design:
         kept, places = _complete(rows, columns)
         try:
             context = {"sqrt": np.sqrt, "abs": np.abs}
-            built = model_matrix(formula.terms, _aliased(kept, references), context=context, output="numpy")
+            with np.errstate(all="ignore"):  # what is no number is told of below
+                built = model_matrix(formula.terms, _aliased(kept, references), context=context, output="numpy")
         except FormulaicError as error:
             what = f"The formula {covariates!r} cannot be used: {str(error).splitlines()[0]}"
             raise AnnotuneError(what, "Write it as: party + year.") from None
+        lost = len(kept) - len(built)
+        if lost or not np.isfinite(np.asarray(built, dtype=float)).all():
+            told = counted(lost, "text", "texts") if lost else "some texts"
+            raise AnnotuneError(
+                f"The formula {covariates!r} gives no number for {told}.", "Such as log() of 0 or less."
+            )
         design = cls(formula, kept, places, np.asarray(built, dtype=float), built.model_spec)
         if "Intercept" not in built.model_spec.column_names:
             raise AnnotuneError(f"The formula {covariates!r} has no constant.", "Leave out 0 and -1.")
@@ -92,12 +100,16 @@ class Design:
     def contrasts(self) -> Iterator[tuple[str, str, str | None, np.ndarray, np.ndarray]]:
         """Covariate, level, reference, and the design with all rows at the reference and at the level.
 
-        A number is compared with itself plus one standard deviation; its reference is None.
+        A number is compared with itself plus one standard deviation; its reference is None. Of a comparison with a
+        label, yes is compared with no.
         """
-        references = self.formula.within(self.formula.terms).values()
+        compared = {alias: one for alias, one in self._references.items() if one.label is not None}
+        for alias, entry in compared.items():
+            yield str(entry), "yes", "no", self._with(fixed={alias: 0.0}), self._with(fixed={alias: 1.0})
+        references = [one for one in self._references.values() if one.label is None]
         for name in dict.fromkeys(reference.column for reference in references):
             column = self.rows[name]
-            grouped = any(entry.category or entry.label is not None for entry in references if entry.column == name)
+            grouped = any(entry.category for entry in references if entry.column == name)
             if column.dtype.is_numeric() and not grouped and not set(column.unique()) <= {0, 1}:
                 step = float(column.cast(pl.Float64).std())  # type: ignore[arg-type]
                 yield name, f"{step:.3g}", None, self.matrix, self._with(column.cast(pl.Float64) + step)
@@ -107,8 +119,15 @@ class Design:
             for level in others:
                 yield name, str(level), str(first), reference, self._with(_all(column, level))
 
-    def _with(self, column: pl.Series) -> np.ndarray:
-        aliased = _aliased(self.rows.with_columns(column), self.formula.within(self.formula.terms))
+    @property
+    def _references(self) -> dict[str, Reference]:
+        return self.formula.within(self.formula.terms)
+
+    def _with(self, column: pl.Series | None = None, fixed: Mapping[str, float] | None = None) -> np.ndarray:
+        """The design with another column, or with comparisons that have one answer throughout."""
+        rows = self.rows if column is None else self.rows.with_columns(column)
+        given = [pl.lit(value).alias(name) for name, value in (fixed or {}).items()]
+        aliased = _aliased(rows, self._references).with_columns(given)
         return np.asarray(self.spec.get_model_matrix(aliased, context={"sqrt": np.sqrt, "abs": np.abs}), dtype=float)
 
 
@@ -142,7 +161,7 @@ def _complete(rows: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, np.nd
         if rows[name].dtype.is_nested():
             raise AnnotuneError(f"The covariate {name!r} holds lists.", "Give one number or category a text.")
     floats = [pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in names if rows[name].dtype.is_float()]
-    whole = rows.with_columns(*floats, _place=pl.int_range(pl.len())).drop_nulls(names)
+    whole = blanks_as_null(rows.with_columns(*floats, _place=pl.int_range(pl.len())), names).drop_nulls(names)
     if len(whole) < len(rows):
         warn(f"{len(rows) - len(whole):,} of {len(rows):,} hand-coded texts lack a covariate and are left out.")
     for name in names:
@@ -180,14 +199,7 @@ class Fit:
     @property
     def endless(self) -> np.ndarray:
         """Which coefficients have no finite estimate, because the answer is always the same somewhere (k,)."""
-        matrix = self.design.matrix
-        extreme = np.abs(matrix @ self.params) > LARGEST
-        found = np.zeros(len(self.params), dtype=bool)
-        if extreme.any():
-            reach = np.ptp(matrix, axis=0)
-            error = np.sqrt(np.diag(self.covariance))
-            found = (np.abs(self.params) * reach > LARGEST) | (error * reach > 10 * LARGEST)
-            found[0] = error[0] > 10 * LARGEST or bool(extreme[(matrix[:, found] == 0).all(1)].any())
+        found = _endless(self.design.matrix, self.params, self.weights)
         return np.asarray(found | ~np.isfinite(np.diag(self.covariance)))
 
     def coefficients(self) -> pl.DataFrame:
@@ -237,7 +249,7 @@ class Fit:
         rest = np.setdiff1d(np.arange(matrix.shape[1]), columns)
         params, covariance = _estimates(self.outcome, matrix[:, rest], self.weights, self.groups)
         p = _expit(matrix[:, rest] @ params)
-        if not np.isfinite(covariance).all() or np.abs(matrix[:, rest] @ params).max() > LARGEST:
+        if not np.isfinite(covariance).all() or _endless(matrix[:, rest], params, self.weights).any():
             return None
         scores = (self.weights * (self.outcome - p))[:, None] * matrix
         information = (matrix * (self.weights * p * (1 - p))[:, None]).T @ matrix
@@ -265,6 +277,26 @@ def _estimates(
             cov_type="cluster", cov_kwds={"groups": groups}, tol=1e-10
         )
     return np.asarray(fit.params), np.asarray(fit.cov_params())
+
+
+def _endless(matrix: np.ndarray, params: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Which of the k estimates run away: the texts that they rest on say nothing any more, as yes or no is certain.
+
+    By the information and not by the size: a number with a long tail, such as a text's length, may well make an answer
+    certain at its end.
+    """
+    p = _expit(matrix @ params)
+    if np.abs(matrix @ params).max() <= LARGEST:
+        return np.zeros(len(params), dtype=bool)
+    reach = np.where(np.ptp(matrix, axis=0) > 0, np.ptp(matrix, axis=0), 1.0)
+    scaled = matrix / reach
+    information = (scaled * (weights * p * (1 - p))[:, None]).T @ scaled
+    try:
+        with np.errstate(invalid="ignore"):
+            error = np.sqrt(np.diag(np.linalg.inv(information)))
+    except np.linalg.LinAlgError:
+        return np.ones(len(params), dtype=bool)
+    return np.asarray(~(error <= 10 * LARGEST))
 
 
 def _wald(estimate: np.ndarray, error: np.ndarray, unknown: np.ndarray) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from annotune.corpus import require_columns
 from annotune.downstream.formulas import parse
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.matrices import design
+from annotune.downstream.roles import complete
 from annotune.errors import AnnotuneError, nearest, warn
 
 FEWEST = 20  # hand codings, below which nothing is to be corrected
@@ -178,24 +179,29 @@ def needed_codings(target: float, total: int, floor: np.ndarray, noise: np.ndarr
 class _Quantities:
     """p estimates: what each of the m coded texts adds to them by its hand coding and by its prediction.
 
-    `by_hand` and `by_prediction` have the shape (m, p), `weights` (m,).
+    `by_hand` and `by_prediction` have the shape (m, p), `weights` (m,). `all_by_hand` and `all_by_prediction` are what
+    PPI's lambda is for: the same of all estimates that share it, coefficients of standardised covariates.
     """
 
     names: list[str]
     by_hand: np.ndarray
     by_prediction: np.ndarray
     weights: np.ndarray
+    all_by_hand: np.ndarray
+    all_by_prediction: np.ndarray
 
     def moments(self, share: float | None, counts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """A and B (p,), the predictions counting with `share`; without one, with what leaves least (power tuning)."""
+        """A and B (p,), the predictions counting with `share`; without one, with PPI's lambda."""
         weights = self.weights if counts is None else self.weights * counts
         weights = weights / weights.sum()
         u, v = self.by_hand, self.by_prediction
-        if share is None:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                best = np.nan_to_num((weights @ (u * v)) / (weights @ (v * v)))
-            return weights @ u**2, weights @ (u - best * v) ** 2
-        return weights @ u**2, weights @ (u - share * v) ** 2
+        if share is not None:
+            return weights @ u**2, weights @ (u - share * v) ** 2
+        every_u, every_v = (side - weights @ side for side in (self.all_by_hand, self.all_by_prediction))
+        worth, cost = (weights @ (every_v * side) for side in (every_u, every_v))
+        best = np.clip(worth.sum() / cost.sum(), 0, 1) if cost.sum() > 0 else 0.0
+        rest = u - best * v
+        return weights @ u**2, weights @ (rest - weights @ rest) ** 2
 
 
 def _shares(found: Labelled, label: str | None) -> _Quantities:
@@ -207,7 +213,7 @@ def _shares(found: Labelled, label: str | None) -> _Quantities:
     coded, weights = found.coded, found.weights[found.coded]
     y, g = (_indicators(found, column)[coded][:, numbers] for column in (found.gold, found.predicted))
     mean = weights @ y / weights.sum()
-    return _Quantities(names, y - mean, g - mean, weights)
+    return _Quantities(names, y - mean, g - mean, weights, y, g)
 
 
 def _indicators(found: Labelled, column: pl.Series) -> np.ndarray:
@@ -226,11 +232,8 @@ def _coefficients(found: Labelled, formula: str, term: str | None) -> _Quantitie
         raise AnnotuneError(f"{formula!r} has {found.name!r} on both sides.", "Plan for a predicted outcome alone.")
     covariates = list(dict.fromkeys(reference.column for reference in taken.within(taken.terms).values()))
     require_columns(found.frame, covariates, "The pilot")
-    whole = pl.all_horizontal(pl.lit(True), *(pl.col(name).is_not_null() for name in covariates))
-    kept_rows = found.frame.with_columns(whole.alias("_whole"))["_whole"].to_numpy()
-    frame = found.frame.filter(kept_rows)
-    if len(frame) < len(found.frame):
-        warn(f"{len(found.frame) - len(frame):,} of {len(found.frame):,} texts lack a covariate and are left out.")
+    frame = complete(found.frame.with_row_index("_row"), covariates)
+    kept_rows = np.isin(np.arange(len(found.frame)), frame["_row"].to_numpy())
     coded = found.coded[kept_rows]
     matrices = design(taken, frame, np.flatnonzero(coded), {})
     outcome = [
@@ -238,6 +241,8 @@ def _coefficients(found: Labelled, formula: str, term: str | None) -> _Quantitie
         for column in (found.gold, found.predicted)
     ]
     x, weights = matrices.design, found.weights[kept_rows]
+    if not np.isfinite(x).all():
+        raise AnnotuneError(f"{formula!r} gives no number for some texts.", "Such as log() of 0 or less.")
     if np.linalg.matrix_rank(x) < x.shape[1]:
         raise AnnotuneError("The covariates determine each other.", "Leave one of them out.")
     inverse = np.linalg.inv(x.T @ x / len(x))
@@ -246,9 +251,14 @@ def _coefficients(found: Labelled, formula: str, term: str | None) -> _Quantitie
     mean = x[coded] @ (inverse @ (x.T @ corrected) / len(x))
     names = list(matrices.names)
     wanted = _wanted(names, term)
-    reach = (x[coded] @ inverse)[:, wanted]
-    residuals = [(side[coded] - mean)[:, None] * reach for side in outcome]
-    return _Quantities([names[i] for i in wanted], residuals[0], residuals[1], weights[coded])
+    reach = x[coded] @ inverse
+    y, g = ((side[coded] - mean)[:, None] * reach for side in outcome)
+    scale = x.std(axis=0)
+    constant = scale == 0  # its coefficient, of standardised covariates, is the mean
+    scale[constant] = 1.0
+    means = x.mean(axis=0)
+    total = [np.where(constant, (side @ means)[:, None], side * scale) for side in (y, g)]
+    return _Quantities([names[i] for i in wanted], y[:, wanted], g[:, wanted], weights[coded], *total)
 
 
 def _is(found: Labelled, column: pl.Series, label: str | None, negated: bool) -> np.ndarray:

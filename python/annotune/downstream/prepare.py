@@ -69,7 +69,10 @@ def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
     roles.require_named(frame, [*formula.columns, *others], formula.text)
     beside = [name for name in (options.cluster, options.weights) if name is not None]
     frame = _weighted(roles.blanks_as_null(frame, list(gold.values())), options.weights)
-    frame = roles.complete(frame, [*formula.columns, *probabilities(formula, frame, gold, options).values(), *beside])
+    likely = list(probabilities(formula, frame, gold, options).values())
+    roles.require_probabilities(frame, likely)
+    roles.tell_doubles(frame)
+    frame = roles.complete(frame, [*formula.columns, *likely, *beside])
     coded = roles.coded_rows(frame, list(gold.values()), options.coded)
     notes: list[str] = []
     job = Job(formula, frame, gold, coded, np.ones(int(coded.sum())), options, notes)

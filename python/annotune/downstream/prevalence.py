@@ -15,6 +15,7 @@ from annotune.downstream.estimate import Fit, Sample, dsl, hand_coded, naive, pp
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.models import LINEAR
 from annotune.downstream.quantify import NEAR, Errors, adjusted_count, em, onto_simplex, resamples
+from annotune.downstream.roles import blanks_as_null
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.progress import bar
 
@@ -72,8 +73,8 @@ def prevalence(
     cluster
         A column whose values (documents, authors) depend on each other.
     level
-        Of the intervals: normal ones, robust to heteroscedasticity or clusters, within 0 and 1; for `em` percentiles
-        of a bootstrap.
+        Of the intervals: normal ones, robust to heteroscedasticity or clusters, within 0 and 1 where the estimate is
+        (that of `hand`, `dsl` and `ppi` may lie beyond); for `em` percentiles of a bootstrap.
     n_boot, seed
         Replicates of that bootstrap, which resamples texts or clusters, and its seed.
 
@@ -137,6 +138,7 @@ class _Estimate:
         error = np.sqrt(np.maximum(np.diag(covariance), 0))
         margin = norm.ppf((1 + level) / 2) * error
         low, high = (np.clip(side, 0, 1) for side in (shares - margin, shares + margin))
+        low, high = np.minimum(low, shares), np.maximum(high, shares)  # an estimate may lie beyond 0 or 1
         return cls(shares, error, low, high, "normal", note)
 
     def without_interval(self) -> _Estimate:
@@ -158,9 +160,10 @@ class _Texts:
         clusters = None
         if cluster is not None:
             require_columns(found.frame, [cluster], "The table")
-            if found.frame[cluster].null_count():
+            named = blanks_as_null(found.frame, [cluster])[cluster]
+            if named.null_count():
                 raise AnnotuneError(f"The column {cluster!r} has empty cells.", "Every text must be in a cluster.")
-            clusters = found.frame[cluster].rank("dense").to_numpy().astype(np.int64) - 1
+            clusters = named.rank("dense").to_numpy().astype(np.int64) - 1
         predicted, gold = (found.places(column) for column in (found.predicted, found.gold))
         return cls(found, predicted, gold, found.probabilities, clusters)
 
@@ -206,10 +209,12 @@ def _grouped(
     """The texts with a value in every column to divide by, and those columns; dates as the start of their period."""
     keys = list(dict.fromkeys([*unique_names(by or ()), *([time] if time else [])]))
     require_columns(found.frame, keys, "The table")
+    if known := sorted(set(keys) & {found.predicted.name, found.gold.name}):
+        raise AnnotuneError(f"{known[0]!r} is what shares are estimated of.", "Divide by another column.")
     taken = [key for key in keys if key in COLUMNS]
     if taken:
         raise AnnotuneError(f"The result has a column {taken[0]!r} of its own.", "Rename the one to divide by.")
-    frame = found.frame
+    frame = blanks_as_null(found.frame, keys)
     if every is not None:
         if time is None or not frame[time].dtype.is_temporal():
             raise AnnotuneError("every= divides a column of dates, and time= names none.", "Name one.")

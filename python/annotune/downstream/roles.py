@@ -15,6 +15,7 @@ from annotune.evaluation import variable_of
 from annotune.results import label_columns
 
 FEWEST = 20  # hand-coded texts in a category: with fewer, neither its error nor the error's variance can be known
+ROUNDED = 1e-4
 FAR = 5.0  # standard deviations between the number of coded texts and what pi says are no accident
 
 
@@ -54,6 +55,17 @@ def _probability_column(name: str, label: str) -> str:
 def set_probability_column(name: str, columns: Sequence[str]) -> str | None:
     """The column with the probability of a label of a set: `topic_p_Health` for `topic_Health`."""
     return next((column for column in _inserted(name, "p") if column in columns), None)
+
+
+def require_probabilities(frame: pl.DataFrame, names: Sequence[str]) -> None:
+    """Stop where a column is to hold probabilities and holds something else."""
+    for name in names:
+        if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Null):
+            raise AnnotuneError(f"The column {name!r} has words where probabilities belong.", "Code the texts again.")
+        cells = frame[name].cast(pl.Float64).fill_nan(None).drop_nulls()
+        wrong = cells.filter((cells < -ROUNDED) | (cells > 1 + ROUNDED))
+        if len(wrong):
+            raise AnnotuneError(f"The column {name!r} holds {wrong[0]:g}, no probability.", "Give shares from 0 to 1.")
 
 
 def _inserted(name: str, word: str) -> Iterator[str]:
@@ -179,6 +191,12 @@ def require_enough(cells: pl.Series, labels: Sequence[str] | None, what: str) ->
         which = f" for {what}" if labels is None else f" as {f'{what} {label}'.strip()}"
         advice = f"Code at least {FEWEST}, or join categories."
         raise AnnotuneError(f"{count:,} texts are coded by hand{which}; that is too few for a correction.", advice)
+
+
+def tell_doubles(frame: pl.DataFrame) -> None:
+    """Say so where a text is there more than once: as so many texts, it makes standard errors too small."""
+    if "unit_id" in frame.columns and (again := int(frame["unit_id"].is_duplicated().sum())):
+        warn(f"{again:,} of {len(frame):,} rows have a unit_id that others have too; each counts as a text of its own.")
 
 
 def complete(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
