@@ -204,3 +204,9 @@ def test_two_codes_with_one_label_are_refused(tmp_path):
     pyreadstat.write_dta(pd.DataFrame({"topic": [1, 2]}), str(tmp_path / "d.dta"), variable_value_labels=labels)
     with pytest.raises(at.AnnotuneError, match=r"d\.dta: The label 'same' of variable 'topic' is there twice"):
         at.read_codebook(tmp_path / "d.dta")
+
+
+def test_a_misspelt_column_of_a_sheet_is_told_of(tmp_path):
+    (tmp_path / "book.csv").write_text("variable,code,name,definiton\nv,1,yes,says so\nv,2,no,does not\n")
+    with pytest.warns(at.AnnotuneWarning, match="'definiton' is not read. Did you mean 'definition'"):
+        at.read_codebook(tmp_path / "book.csv")

@@ -459,3 +459,45 @@ def test_blanks_around_a_label_are_none_of_it():
     assert found["label"].to_list() == ["Law", "Law", None, "Law and order"]
     assert found["status"].to_list() == ["ok", "ok", "missing", "ok"]
     assert at.evaluate(["a ", "b"], ["a", " b"], n_boot=0).get("accuracy") == 1
+
+
+TONE = at.Codebook(
+    variables=(
+        at.Variable(name="tone", labels=tuple(at.Label(code=i, name=n) for i, n in enumerate(["-1", "0", "1"]))),
+    )
+)
+
+
+@pytest.mark.parametrize("spelt", [["1", "0", "1"], ["1.0", "0.0", "1.0"]])
+def test_names_that_are_numbers_are_names_in_every_spelling(spelt):
+    """Pandas writes whole numbers beside gaps with a point."""
+    frame = pl.DataFrame({"unit_id": list("abc"), "tone": spelt})
+    assert at.read_codings(frame, TONE)["label"].to_list() == ["1", "0", "1"]
+
+
+def test_codes_that_are_other_labels_names_are_refused():
+    frame = pl.DataFrame({"unit_id": list("abc"), "tone": ["2", "0", "1"]})
+    with pytest.raises(at.AnnotuneError, match="'2' is the code of a label, and '0' one label's code and another's"):
+        at.read_codings(frame, TONE)
+
+
+def test_without_a_codebook_too_a_point_is_no_answer():
+    wide = pl.DataFrame({"unit_id": list("abcd"), "anna": ["1", ".", "2", "NA"], "ben": ["1", "2", "nan", "."]})
+    found = at.read_codings(wide, variable="x", coders=["anna", "ben"])
+    assert sorted(found["label"].drop_nulls()) == ["1", "1", "2", "2"]
+
+
+def test_files_of_two_people_with_one_name_are_told_of(tmp_path):
+    for folder, unit in (("first", "a"), ("second", "b")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "codings.csv").write_text(f"unit_id,label\n{unit},yes\n")
+    files = [tmp_path / folder / "codings.csv" for folder in ("first", "second")]
+    with pytest.warns(at.AnnotuneWarning, match=r"first/codings.csv and .*second/codings.csv are both taken for"):
+        at.read_codings(files, variable="v")
+
+
+def test_labels_that_the_codebook_lacks_are_resolved_by_no_rule():
+    said = pl.DataFrame({"unit_id": ["a"], "variable": ["tone"], "coder": ["x"], "label": ["perhaps"]})
+    for rule in ("majority", "unanimous", "dawid_skene"):
+        with pytest.raises(at.AnnotuneError, match="'perhaps'"):
+            at.resolve(said, rule, codebook=TONE)

@@ -159,3 +159,10 @@ def test_rows_in_are_rows_out_in_their_order(tmp_path_factory, rows):
     pl.DataFrame({"unit_id": ids, "text": texts}).write_csv(path)
     corpus = at.read_corpus(path)
     assert (corpus["unit_id"].to_list(), corpus["text"].to_list()) == (ids, texts)
+
+
+def test_the_word_na_in_a_covariate_is_told_of(tmp_path):
+    """R's write.csv writes a missing word so; a country's code may be meant as well."""
+    (tmp_path / "texts.csv").write_text("unit_id,text,party,n\na,x,NA,NA\nb,y,CDU,3\n")
+    with pytest.warns(at.AnnotuneWarning, match="the word NA is a value like any other in 'party'"):
+        assert at.read_corpus(tmp_path / "texts.csv")["party"].to_list() == ["NA", "CDU"]

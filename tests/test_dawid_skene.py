@@ -120,6 +120,13 @@ def test_an_unknown_adjudicator_or_rule_is_a_sentence():
 
 
 def test_units_without_an_answer_stay_and_are_missing():
-    wide = pl.DataFrame({"unit_id": list("kl"), "x": ["a", None], "y": ["b", None]})
+    wide = pl.DataFrame({"unit_id": list("klm"), "x": ["a", "b", None], "y": ["a", "b", None]})
     gold = at.resolve(at.read_codings(wide, variable="v", coders=["x", "y"]), "dawid_skene")
-    assert gold["status"].to_list() == ["ok", "missing"]
+    assert gold["status"].to_list() == ["ok", "ok", "missing"]
+
+
+def test_labels_that_are_as_likely_as_each_other_are_not_decided_by_rounding():
+    """Two coders, each against the other once: nothing speaks for either."""
+    wide = pl.DataFrame({"unit_id": list("klmn"), "x": ["a", "b", "a", "b"], "y": ["a", "b", "b", "a"]})
+    gold = at.resolve(at.read_codings(wide, variable="v", coders=["x", "y"]), "dawid_skene")
+    assert gold["label"].to_list() == ["a", "b", None, None]

@@ -62,3 +62,23 @@ def test_what_was_attached_comes_off_again():
         assert detach(attached, entry, "m").select(codings.columns).sort("unit_id", "label").equals(rows)
     with pytest.raises(at.AnnotuneError, match="no column 'vote'"):
         detach(TEXTS, VOTE)
+
+
+def test_a_corpus_is_taken_with_any_identifiers_and_refused_with_double_ones():
+    codings = said("vote", "no").with_columns(unit_id=pl.lit("2"))
+    numbers = TEXTS.with_columns(unit_id=pl.Series([1, 2]))
+    assert at.attach(numbers, codings, codebook=BOOK)["vote"].to_list() == [None, "no"]
+    with pytest.raises(at.AnnotuneError, match="the unit 'a' more than once"):
+        at.attach(pl.concat([TEXTS, TEXTS]), said("vote", "no"), codebook=BOOK)
+    with pytest.raises(at.AnnotuneError, match="no column 'unit_id'"):
+        at.attach(TEXTS.drop("unit_id"), said("vote", "no"), codebook=BOOK)
+
+
+def test_gold_with_two_answers_makes_no_row_twice():
+    with pytest.raises(at.AnnotuneError, match=r"several answers for 'vote' in the gold. Make them one with resolve"):
+        at.attach(TEXTS, said("vote", "no"), codebook=BOOK, gold=said("vote", "yes", "no"))
+
+
+def test_codings_of_nothing_in_the_codebook_are_refused():
+    with pytest.raises(at.AnnotuneError, match=r"Nobody coded a variable of the codebook\. The codings are of 'mood'"):
+        at.attach(TEXTS, said("mood", "no"), codebook=BOOK)

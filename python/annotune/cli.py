@@ -74,9 +74,9 @@ def main() -> None:
         raise
 
 
-def in_options(told: str) -> str:
+def in_options(told: str, known: typer.Typer = app) -> str:
     """A message in the words of the command line: `variable=` is `--variable` there, where the verb has that option."""
-    verbs = getattr(typer.main.get_command(app), "commands", {})
+    verbs = getattr(typer.main.get_command(known), "commands", {})
     asked = next((verbs[word] for word in sys.argv[1:] if word in verbs), None)
     names = {
         str(param.name): next((name for name in param.opts if name.startswith("--")), None)

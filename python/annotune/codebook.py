@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -16,6 +17,7 @@ Kind = Literal["nominal", "ordinal", "multilabel"]
 Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 _SHEET = {"variable", "code", "name"}  # the columns that a codebook's sheet must have
+_MORE = {"kind", "instruction", "definition", "examples", "parent"}  # and may have
 _COMPLAINTS = {  # pydantic's commonest, in the words of a file's author
     "missing": "it is missing",
     "extra_forbidden": "there is no such key",
@@ -286,6 +288,9 @@ def _from_value_labels(path: Path, labels: dict[str, dict[int, str]], variable: 
 def _from_rows(path: Path, rows: list[dict[str, Any]], first: int) -> Codebook:
     variables: dict[str, dict[str, Any]] = {}
     lines: dict[Location, int] = {(): first}
+    for key in rows[0] if rows else ():
+        if key not in _SHEET | _MORE and (meant := get_close_matches(key, _MORE, n=1, cutoff=0.8)):
+            warn(f"{path}: the column {key!r} is not read. Did you mean {meant[0]!r}?")
     for row, found in enumerate(rows, start=first):
         cells = {key: _cell(value) for key, value in found.items() if value is not None}
         cells = {key: text for key, text in cells.items() if text not in ("", "NA") or (key == "name" and text)}

@@ -24,6 +24,7 @@ SCHEMA: dict[str, Any] = {
     "prob": pl.Float64,
     "status": pl.String,
 }
+SAME = 1e-9  # posteriors that differ by less are as likely as each other
 STATUSES = ("ok", "none", "missing", "unparsed", "error")
 
 
@@ -88,13 +89,19 @@ def read_codings(
     if not sources:
         raise AnnotuneError("No file with codings was given.", "Give at least one.")
     coders, keep = unique_names(coders or ()), [name for name in unique_names(keep) if name not in SCHEMA]
-    parts = []
+    parts: list[pl.DataFrame] = []
+    called: dict[str, str] = {}
     for number, data in enumerate(sources, start=1):
         given = layouts.source(data, unit_id, encoding, str(number) if len(sources) > 1 else "")
         wanted = [*([coder] if coder else []), *coders, *keep, *(columns or {}).values()]
         require_columns(given.frame, wanted, given.name)
         long = layouts.lengthen(given, codebook, unit_id, coder, variable, columns, coders, keep)
         parts.append(check(layouts.named(long, codebook, given.name, unknown)))
+        if parts[-1]["coder"].unique().to_list() == [given.stem]:
+            if given.stem in called:
+                what = f"{called[given.stem]} and {given.name} are both taken for codings by {given.stem!r}."
+                warn(f"{what} If two people made them, name the files after their coders, or add a column coder.")
+            called[given.stem] = given.name
     return _without_doubles(pl.concat(parts, how="diagonal_relaxed"), codebook)
 
 
@@ -220,6 +227,8 @@ def resolve(
     parts = []
     for (variable,), part in rows.group_by("variable", maintain_order=True):
         entry = _entry(codebook, str(variable))
+        if entry is not None:
+            _require_known(part, entry)
         said = part.filter(pl.col("status").is_in(["ok", "none"]))
         sets = entry is not None and entry.kind == "multilabel"
         if rule == "adjudicated":
@@ -232,6 +241,13 @@ def resolve(
             resolved = _resolve_single(said, rule, ties, entry)
         parts.append(_as_gold(part, resolved, str(variable)))
     return pl.concat(parts)
+
+
+def _require_known(part: pl.DataFrame, entry: Variable) -> None:
+    strange = part.filter(pl.col("label").is_not_null() & ~pl.col("label").is_in(entry.names))["label"]
+    if len(strange):
+        what = f"The label {strange[0]!r} is not in the variable {entry.name!r}."
+        raise AnnotuneError(what, nearest(strange[0], entry.names))
 
 
 def _entry(codebook: Codebook | None, variable: str) -> Variable | None:
@@ -277,13 +293,14 @@ def _most_likely(said: pl.DataFrame, entry: Variable | None) -> pl.DataFrame:
     if entry is None or entry.kind != "multilabel":
         said = said.filter(pl.col("label").is_not_null())
         likely = posteriors(said, entry.names if entry else sorted(set(said["label"])))
-        return likely.sort("prob", descending=True, maintain_order=True).unique("unit_id", maintain_order=True)
+        top = likely.filter(pl.col("prob") > pl.col("prob").max().over("unit_id") - SAME)
+        return top.filter(pl.len().over("unit_id") == 1)
     answers = said.select("unit_id", "coder").unique(maintain_order=True)
     parts = []
     for name in entry.names:
         given = said.filter(pl.col("label") == name).select("unit_id", "coder", pl.lit("yes").alias("label")).unique()
         asked = answers.join(given, on=["unit_id", "coder"], how="left").with_columns(pl.col("label").fill_null("no"))
-        yes = posteriors(asked, ["no", "yes"]).filter((pl.col("label") == "yes") & (pl.col("prob") > 0.5))
+        yes = posteriors(asked, ["no", "yes"]).filter((pl.col("label") == "yes") & (pl.col("prob") > 0.5 + SAME))
         parts.append(yes.with_columns(pl.lit(name).alias("label")))
     kept = pl.concat(parts).sort("unit_id", _rank(entry.names))
     return pl.concat([kept, _without_label(said.join(kept, on="unit_id", how="anti"))])

@@ -97,6 +97,17 @@ def as_frame(data: Any) -> pl.DataFrame:
     return frame
 
 
+def identified(corpus: Any) -> pl.DataFrame:
+    """The corpus, whatever sort of table it is, with its identifiers as text, each there once."""
+    frame = as_frame(corpus)
+    require_columns(frame, ["unit_id"], "The corpus")
+    frame = frame.with_columns(identifiers(frame["unit_id"], "The corpus").alias("unit_id"))
+    twice = frame.filter(frame["unit_id"].is_duplicated())["unit_id"]
+    if len(twice):
+        raise AnnotuneError(f"The corpus has the unit {twice[0]!r} more than once.", "Keep one row of each.")
+    return frame
+
+
 def unique_names(columns: str | Sequence[str]) -> list[str]:
     """Each name once; a single one may be given without brackets."""
     return [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
@@ -174,5 +185,9 @@ def _tell_losses(corpus: pl.DataFrame, source: str, displaced: list[str]) -> Non
         warn(
             f"{source}: {empty:,} of {len(corpus):,} texts are empty; they keep their rows, with the status 'missing'."
         )
+    words = [column.name for column in corpus[:, 2:] if column.dtype == pl.String and (column == "NA").any()]
+    if words:
+        what = f"{source}: the word NA is a value like any other in {listing(words)}."
+        warn(f"{what} If it is how R wrote a missing one, make these cells empty.")
     for column in displaced:
         warn(f"{source}: the column {column!r} was left out, because another one was named as {column}.")

@@ -12,7 +12,7 @@ import polars as pl
 from annotune.baselines import no_information, tf_idf
 from annotune.codebook import Codebook, Label, Variable
 from annotune.codings import check, of_variable
-from annotune.corpus import as_frame, identifiers, require_columns
+from annotune.corpus import as_frame, identified, require_columns
 from annotune.errors import AnnotuneError, counted, warn
 from annotune.measures import Sums, label_sums, measures, named, per_label, set_sums
 
@@ -248,17 +248,6 @@ def with_truth(truth: pl.DataFrame, entry: Variable) -> pl.DataFrame:
 def with_identifiers(corpus: Any) -> pl.DataFrame | None:
     """The corpus, where there is one, as `identified` gives it."""
     return None if corpus is None else identified(corpus)
-
-
-def identified(corpus: Any) -> pl.DataFrame:
-    """The corpus, whatever sort of table it is, with its identifiers as text, each there once."""
-    frame = as_frame(corpus)
-    require_columns(frame, ["unit_id"], "The corpus")
-    frame = frame.with_columns(identifiers(frame["unit_id"], "The corpus").alias("unit_id"))
-    twice = frame.filter(frame["unit_id"].is_duplicated())["unit_id"]
-    if len(twice):
-        raise AnnotuneError(f"The corpus has the unit {twice[0]!r} more than once.", "Keep one row of each.")
-    return frame
 
 
 def _coder(predicted: pl.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,10 +207,14 @@ def _looks_coded(given: Source, column: str, entry: Variable | None) -> bool:
 
 
 def spellings(entry: Variable) -> dict[str, str]:
-    """Every accepted spelling of a label, in lower case: its code, its code as a double, its name."""
+    """Every accepted spelling of a label, in lower case: its code, its name, and either as a double where it is whole.
+
+    A label that is called 1 is what 1 means, whatever has the code 1.
+    """
     codes = {str(label.code): label.name for label in entry.labels}
-    doubles = {f"{label.code}.0": label.name for label in entry.labels}
-    return codes | doubles | {name.lower(): name for name in entry.names}
+    spelt = codes | {name.lower(): name for name in entry.names}
+    doubles = {f"{word}.0": name for word, name in spelt.items() if re.fullmatch(r"-?\d+", word)}
+    return doubles | spelt
 
 
 def _lower(cells: pl.Series) -> pl.Series:
@@ -260,9 +265,10 @@ def _name_labels(part: pl.DataFrame, entry: Variable | None, name: str, unknown:
     """The codebook's own spelling of each label; `_none` marks a coder's word that none applies."""
     words = _lower(part["label"])
     if entry is None:
-        missing = words.is_null() | words.is_in(["na"])
+        missing = words.is_null() | words.is_in(MISSING_WORDS)
         return part.with_columns(part["label"].set(missing, None).alias("label"), pl.lit(False).alias("_none"))
     known = spellings(entry)
+    _require_names_or_codes(words, entry, name)
     none = words.is_in(NONE_WORDS) & ~words.is_in(list(known)) & (entry.kind == "multilabel")
     words = words.set((words.is_in(MISSING_WORDS) & ~words.is_in(list(known))) | none, None)
     names = words.replace_strict(known, default=None, return_dtype=pl.String)
@@ -270,6 +276,16 @@ def _name_labels(part: pl.DataFrame, entry: Variable | None, name: str, unknown:
     if strange.any():
         _refuse_labels(part.filter(strange), entry, name, unknown)
     return part.with_columns(names.alias("label"), none.fill_null(False).alias("_none")).filter(~strange)
+
+
+def _require_names_or_codes(words: pl.Series, entry: Variable, name: str) -> None:
+    """Stop where a number is one label's name and another's code, and other cells show that codes are meant."""
+    whole = words.str.strip_suffix(".0")
+    names, codes = {label.lower() for label in entry.names}, {str(code): label for label, code in entry.codes.items()}
+    double = [code for code, label in codes.items() if code in names and label.lower() != code]
+    if double and (meant := whole.filter(whole.is_in(list(set(codes) - names)))).len():
+        what = f"{name}: {meant[0]!r} is the code of a label, and {double[0]!r} one label's code and another's name."
+        raise AnnotuneError(what, f"Write names throughout: {listing(entry.names)}.")
 
 
 def _refuse_labels(strange: pl.DataFrame, entry: Variable, name: str, unknown: str) -> None:

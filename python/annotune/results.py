@@ -10,8 +10,8 @@ import polars as pl
 
 from annotune.codebook import Codebook, Variable
 from annotune.codings import check
-from annotune.corpus import as_frame, require_columns
-from annotune.errors import AnnotuneError, nearest, warn
+from annotune.corpus import as_frame, identified, require_columns
+from annotune.errors import AnnotuneError, listing, nearest, warn
 
 
 def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, text: bool = False) -> pl.DataFrame:
@@ -47,11 +47,14 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
     >>> at.attach(texts, said, codebook=at.Codebook(variables=(vote,)))["vote"].to_list()
     [None, 'no']
     """
-    frame = as_frame(corpus)
+    frame = identified(corpus)
     frame = frame if text else frame.drop("text", strict=False)
     table = check(codings)
     coded, names = set(table["variable"]), [entry.name for entry in codebook.variables]
     require_room(frame, [entry for entry in codebook.variables if entry.name in coded], gold is not None)
+    if not coded & set(names):
+        there = f"The codings are of {listing(sorted(coded))}." if coded else "There are no codings."
+        raise AnnotuneError("Nobody coded a variable of the codebook.", there)
     decided = None if gold is None else check(gold)
     for called, some in (("codings", table), ("gold", decided)):
         if some is not None:
@@ -189,6 +192,9 @@ def _gold_beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl
     if entry.kind == "multilabel":
         answer = _columns_of_sets(rows, entry, f"{entry.name}_gold")
     else:
+        if rows["unit_id"].is_duplicated().any():
+            what = f"A unit has several answers for {entry.name!r} in the gold."
+            raise AnnotuneError(what, "Make them one with resolve().")
         answer = rows.select("unit_id", _label(entry).alias(f"{entry.name}_gold"))
     return frame.join(answer, on="unit_id", how="left", maintain_order="left")
 

@@ -343,3 +343,18 @@ def test_command_line(tmp_path):
     assert read_table(tmp_path / "r.dta").labels["topic"] == {1: "Law", 3: "Health", 20: "Zoë"}
     assert (tmp_path / "r.do").is_file()
     assert (tmp_path / "r.R").is_file()
+
+
+def test_excel_counts_an_emoji_as_two_and_nothing_after_it_is_lost(tmp_path):
+    texts = ["🙂 " + "word " * 7000, "x" * 32766 + "😀", "😀" * 20_000, "after"]
+    report = at.write(pl.DataFrame({"unit_id": list("abcd"), "text": texts}), tmp_path / "texts.xlsx")
+    read = pl.read_excel(tmp_path / "texts.xlsx")["text"].to_list()
+    assert [len(text.encode("utf-16-le")) // 2 for text in read] == [32767, 32766, 32766, 5]
+    assert all(text.startswith(kept) for text, kept in zip(texts, read, strict=True))
+    assert any("texts were cut to 32,767 characters" in str(row) for row in report.rows())
+
+
+def test_a_broken_parquet_file_is_one_sentence(tmp_path):
+    (tmp_path / "b.parquet").write_text("x")
+    with pytest.raises(at.AnnotuneError, match=r"b.parquet is damaged, or no .parquet file"):
+        at.write(tmp_path / "b.parquet", tmp_path / "x.csv")

@@ -168,7 +168,10 @@ def write_xlsx(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change
         days = book.add_format({"num_format": "yyyy-mm-dd"})
         for place, column in enumerate(sheet.columns):
             cells = _xlsx_cells(sheet, column, facts[column.name], changes)
-            data.write_column(1, place, cells.to_list(), days if cells.dtype == pl.Date else None)
+            if data.write_column(1, place, cells.to_list(), days if cells.dtype == pl.Date else None):
+                raise AnnotuneError(
+                    f"{path}: Excel does not take the column {column.name!r}.", "Write .csv or .parquet."
+                )
         _about(book, sheet)
     return changes
 
@@ -184,15 +187,20 @@ def _about(book: Any, sheet: Sheet) -> None:
                 page.write_row(place, 0, row)
 
 
+def _cut(text: str) -> str:
+    """As much of a text as a cell takes; Excel counts an emoji as two."""
+    return text.encode("utf-16-le")[: 2 * XLSX_TEXT].decode("utf-16-le", "ignore")
+
+
 def _xlsx_cells(sheet: Sheet, column: Column, facts: Facts, changes: list[Change]) -> pl.Series:
     cells = sheet.frame().select(column.name).collect().to_series()
     if cells.dtype.is_float() and facts.nan + facts.infinite:
         told = "not-a-number and infinite values became empty cells"
         changes.append(Change(column.name, "missing", told, facts.nan + facts.infinite))
         return cells.set(~cells.is_finite(), None)
-    if cells.dtype == pl.String and facts.width > XLSX_TEXT:
-        long = int((cells.str.len_chars() > XLSX_TEXT).sum())
-        if long:
-            changes.append(Change(column.name, "truncated", f"texts were cut to {XLSX_TEXT:,} characters", long))
-        return cells.str.head(XLSX_TEXT)
+    if cells.dtype == pl.String and (long := cells.str.len_bytes() > XLSX_TEXT).any():
+        short = cells.filter(long).map_elements(_cut, return_dtype=pl.String)
+        if cut := int((short != cells.filter(long)).sum()):
+            changes.append(Change(column.name, "truncated", f"texts were cut to {XLSX_TEXT:,} characters", cut))
+        return cells.scatter(long.arg_true(), short)
     return cells.dt.replace_time_zone(None) if isinstance(cells.dtype, pl.Datetime) else cells

@@ -160,7 +160,11 @@ def _source(
 ) -> Iterator[tuple[pl.LazyFrame, Mapping[str, Mapping[int, str]], Mapping[str, str]]]:
     """The data as a lazy frame that gives the same rows every time it is asked, with what its file knows."""
     if isinstance(data, (str, Path)) and Path(data).suffix.lower() == ".parquet" and Path(data).is_file():
-        yield pl.scan_parquet(data), *parquet.about(Path(data))
+        try:
+            known = parquet.about(Path(data))
+        except pl.exceptions.PolarsError:
+            raise AnnotuneError(f"{data} is damaged, or no .parquet file.", "Write it again.") from None
+        yield pl.scan_parquet(data), *known
     elif isinstance(data, (str, Path)):
         table = read_table(data, strings=("unit_id",))
         yield table.frame.lazy(), table.labels, table.headings
