@@ -345,8 +345,11 @@ def test_a_csv_of_r_has_row_names_and_na(from_r):
     frame = read_table(from_r / "d.csv").frame
     assert frame.columns[:2] == ["column_1", "id"]
     assert frame["year"].to_list() == [2001, None]
-    with pytest.warns(at.AnnotuneWarning, match="1 of 2 texts are empty"):
+    with pytest.warns(at.AnnotuneWarning) as told:
         assert at.read_corpus(from_r / "d.csv", unit_id="id")["text"].to_list() == ["Größe", None]
+    said = " ".join(str(one.message) for one in told)
+    assert "1 of 2 texts are empty" in said
+    assert "the word NA is a value like any other in 'tone'" in said
 
 
 def test_64_bit_whole_numbers_of_r(from_r):
@@ -366,3 +369,21 @@ def test_single_precision_identifiers_have_lost_digits(tmp_path):
 def test_a_broken_file_is_one_sentence(table, suffix):
     with pytest.raises(at.AnnotuneError, match=rf"t\.{suffix}"):
         table(b"garbage that is no table " * 40, f"t.{suffix}")
+
+
+@pytest.mark.parametrize("others", [["A1"], []])
+def test_long_numbers_that_excel_has_rounded_are_told_of(tmp_path, others):
+    """Excel keeps 15 digits of what is typed in; beside words, fastexcel gives the rest of the number as text."""
+    import xlsxwriter
+
+    def notes(*values):
+        with xlsxwriter.Workbook(tmp_path / "ids.xlsx") as book:
+            sheet = book.add_worksheet()
+            for row, value in enumerate(("id", *others, *values)):
+                sheet.write(row, 0, value)
+        return read_table(tmp_path / "ids.xlsx").notes
+
+    rounded = (1234567890123450, 1234567890123460)
+    assert "end in 0, such as 1234567890123450" in notes(*rounded)[0]
+    assert not notes("1234567890123456", "1234567890123450")
+    assert not notes(123456789012345, 100)

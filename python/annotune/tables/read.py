@@ -6,7 +6,7 @@ import codecs
 import gzip
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -138,7 +138,18 @@ def _excel(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
         raise AnnotuneError(f"{path}: the sheet {book.sheet_names[0]!r} is empty.", "Put the table on the first sheet.")
     others = len(set(book.sheet_names[1:]) - {"labels", "about"})  # which annotune itself writes beside the data
     notes = (f"{path.name}: the sheet {book.sheet_names[0]!r} was read, {others} more were not.",) if others else ()
-    return Table(frame, notes=notes, first=2)
+    return Table(frame, notes=(*notes, *_rounded(path, frame)), first=2)
+
+
+def _rounded(path: Path, frame: pl.DataFrame) -> Iterator[str]:
+    """Columns of long numbers that all end as Excel leaves a number that was typed in: 15 digits, and zeros."""
+    for column in frame:
+        if column.dtype.is_integer() or column.dtype == pl.String:
+            long = column.cast(pl.String).drop_nulls()
+            long = long.filter(long.str.contains(r"^\d{16,}$"))
+            if len(long) > 1 and long.str.slice(15).str.contains(r"^0+$").all():
+                what = f"{path.name}: all long numbers in the column {column.name!r} end in 0, such as {long[0]}."
+                yield f"{what} Excel keeps 15 digits; identifiers that are longer have to be typed in as text."
 
 
 def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
