@@ -166,3 +166,8 @@ def test_the_word_na_in_a_covariate_is_told_of(tmp_path):
     (tmp_path / "texts.csv").write_text("unit_id,text,party,n\na,x,NA,NA\nb,y,CDU,3\n")
     with pytest.warns(at.AnnotuneWarning, match="the word NA is a value like any other in 'party'"):
         assert at.read_corpus(tmp_path / "texts.csv")["party"].to_list() == ["NA", "CDU"]
+
+
+def test_where_a_table_is_wanted_a_file_has_to_be_read_first():
+    with pytest.raises(at.AnnotuneError, match=r"'m.csv' is a text, and a table is wanted. Read the file first"):
+        at.correct("y ~ x", "m.csv")

@@ -83,6 +83,9 @@ def as_frame(data: Any) -> pl.DataFrame:
         return data
     if isinstance(data, pl.LazyFrame):
         return data.collect()
+    if isinstance(data, (str, Path)):
+        what = f"{str(data)!r} is a text, and a table is wanted."
+        raise AnnotuneError(what, "Read the file first, as read_corpus(), read_codings() or polars do.")
     if not hasattr(data, "iloc") or not hasattr(data, "columns"):
         what = f"A {type(data).__name__} is no table."
         raise AnnotuneError(what, "Give a file's path, or a polars or pandas data frame.")
