@@ -231,7 +231,7 @@ def test_the_default_base_tells_topics_apart_from_few_examples(topics, gold, boo
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"epoch": 3}, "setting 'epoch' .*Did you mean 'epochs'"),
+        ({"epoch": 3}, "no setting 'epoch'.*Did you mean 'epochs'"),
         ({"epochs": 0}, "setting 'epochs' cannot be 0.*greater than or equal to 1"),
         ({"method": "qlora"}, "setting 'method' cannot be 'qlora'"),
         ({"seed": -1}, "setting 'seed'"),
