@@ -77,3 +77,8 @@ def test_importing_the_package_is_light():
     heavy = "import sys, annotune; print([m for m in ('torch', 'sklearn', 'pandas', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_python_runs_the_command_line_by_the_packages_name():
+    done = subprocess.run([sys.executable, "-m", "annotune", "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"annotune {annotune.__version__}\n")

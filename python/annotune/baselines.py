@@ -47,6 +47,33 @@ def tf_idf(seen_texts: Sequence[str], seen: np.ndarray, texts: Sequence[str]) ->
     return np.column_stack([_regression(known, seen[:, label], new) for label in range(seen.shape[1])]).astype(bool)
 
 
+def tf_idf_in_folds(
+    texts: Sequence[str], truth: np.ndarray, clusters: np.ndarray | None, seed: int, k: int = 5
+) -> np.ndarray:
+    """What `tf_idf` says of each of n texts, learnt from those of other folds.
+
+    Texts of a cluster (n,) are in one fold, and without clusters equal ones; from copies of a text nothing is learnt
+    about it. Where there is nothing to learn from, the most frequent label is said.
+    """
+    same = _numbered(texts)
+    together = same if clusters is None else _numbered(clusters.tolist())
+    n = int(together.max()) + 1
+    fold = (np.random.default_rng(seed).permutation(n) % min(k, n))[together]
+    every, answers = np.array(texts, dtype=object), no_information(truth, len(texts))
+    for i in np.unique(fold):
+        out = fold == i
+        rest = ~out & ~np.isin(same, same[out])
+        if rest.any():
+            answers[out] = tf_idf(every[rest].tolist(), truth[rest], every[out].tolist())
+    return answers
+
+
+def _numbered(values: Sequence[Any]) -> np.ndarray:
+    """Each value's number, in the order in which they first occur."""
+    number = {value: i for i, value in enumerate(dict.fromkeys(values))}
+    return np.array([number[value] for value in values])
+
+
 def _regression(known: Any, seen: np.ndarray, new: Any) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits

@@ -98,11 +98,16 @@ def read_codings(
         long = layouts.lengthen(given, codebook, unit_id, coder, variable, columns, coders, keep)
         parts.append(check(layouts.named(long, codebook, given.name, unknown)))
         if parts[-1]["coder"].unique().to_list() == [given.stem]:
-            if given.stem in called:
-                what = f"{called[given.stem]} and {given.name} are both taken for codings by {given.stem!r}."
-                warn(f"{what} If two people made them, name the files after their coders, or add a column coder.")
-            called[given.stem] = given.name
+            _tell_namesakes(called, given.stem, given.name)
     return _without_doubles(pl.concat(parts, how="diagonal_relaxed"), codebook)
+
+
+def _tell_namesakes(called: dict[str, str], coder: str, file: str) -> None:
+    """Say so where two files are one coder's for their names alone; `called` has each coder's file."""
+    if coder in called:
+        what = f"{called[coder]} and {file} are both taken for codings by {coder!r}."
+        warn(f"{what} If two people made them, name the files after their coders, or add a column coder.")
+    called[coder] = file
 
 
 def bind(*codings: pl.DataFrame) -> pl.DataFrame:
@@ -228,7 +233,7 @@ def resolve(
     for (variable,), part in rows.group_by("variable", maintain_order=True):
         entry = _entry(codebook, str(variable))
         if entry is not None:
-            _require_known(part, entry)
+            require_labels(part, entry, "codings")
         said = part.filter(pl.col("status").is_in(["ok", "none"]))
         sets = entry is not None and entry.kind == "multilabel"
         if rule == "adjudicated":
@@ -243,11 +248,16 @@ def resolve(
     return pl.concat(parts)
 
 
-def _require_known(part: pl.DataFrame, entry: Variable) -> None:
-    strange = part.filter(pl.col("label").is_not_null() & ~pl.col("label").is_in(entry.names))["label"]
-    if len(strange):
-        what = f"The label {strange[0]!r} is not in the variable {entry.name!r}."
-        raise AnnotuneError(what, nearest(strange[0], entry.names))
+def require_labels(rows: pl.DataFrame, entry: Variable, called: str) -> None:
+    """Stop where these rows about a variable have a label that it does not."""
+    said = rows["label"].drop_nulls().unique(maintain_order=True).to_list()
+    strange = [label for label in said if label not in entry.names]
+    if strange:
+        more = f" (and {len(strange) - 1:,} others)" if len(strange) > 1 else ""
+        raise AnnotuneError(
+            f"The {called} for {entry.name!r} hold the label {strange[0]!r}{more}, which the codebook does not have.",
+            nearest(strange[0], entry.names),
+        )
 
 
 def _entry(codebook: Codebook | None, variable: str) -> Variable | None:

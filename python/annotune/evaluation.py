@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.baselines import no_information, tf_idf
+from annotune.baselines import no_information, tf_idf, tf_idf_in_folds
 from annotune.codebook import Codebook, Label, Variable
 from annotune.codings import check, of_variable
 from annotune.corpus import as_frame, identified, require_columns
@@ -108,14 +108,15 @@ def measured(
     truth, predicted = _two_tables(truth, predicted)
     entry = entry_for(truth, predicted, variable, codebook)
     truth = with_truth(of_variable(truth, entry.name), entry)
-    units, corpus = truth["unit_id"].unique(maintain_order=True), with_identifiers(corpus)
+    units = truth["unit_id"].unique(maintain_order=True)
+    corpus = None if corpus is None else identified(corpus)
     wanted, called = encode(truth, units, entry)[0], name or _coder(predicted)
     require_own_name(called, [NO_INFORMATION, TF_IDF, *(baselines or {})])
     given = {}
     for label, table in {called: predicted, **(baselines or {})}.items():
         said = of_variable(check(table), entry.name)
         if not units.is_in(said["unit_id"].implode()).any():
-            raise AnnotuneError(f"None of the {len(units):,} units of the truth is among those of {label!r}.", SAME_IDS)
+            raise AnnotuneError(f"No unit of the truth is among those of {label!r}.", SAME_IDS)
         given[label] = encode(said, units, entry)
     clusters = clusters_of(units, corpus, cluster)
     add_baselines(given, units, wanted, entry, corpus, train, seed, clusters)
@@ -245,11 +246,6 @@ def with_truth(truth: pl.DataFrame, entry: Variable) -> pl.DataFrame:
     return known
 
 
-def with_identifiers(corpus: Any) -> pl.DataFrame | None:
-    """The corpus, where there is one, as `identified` gives it."""
-    return None if corpus is None else identified(corpus)
-
-
 def _coder(predicted: pl.DataFrame) -> str:
     coders = predicted["coder"].unique().to_list()
     return str(coders[0]) if len(coders) == 1 else "predicted"
@@ -301,7 +297,7 @@ def add_baselines(
         if seen is not None and seen_units is not None:
             answers = tf_idf(texts_of(corpus, seen_units), seen, texts)
         else:
-            answers = _cross_validated(texts, truth, clusters, seed)
+            answers = tf_idf_in_folds(texts, truth, clusters, seed)
         given[TF_IDF] = (answers, everyone)
     if NO_INFORMATION not in given:
         given[NO_INFORMATION] = (no_information(truth if seen is None else seen, len(units)), everyone)
@@ -316,24 +312,6 @@ def texts_of(corpus: pl.DataFrame, units: pl.Series) -> list[str]:
     if absent := joined["_there"].null_count():
         warn(f"The corpus has no text for {absent:,} of {len(units):,} units; they are taken as empty.")
     return joined["text"].fill_null("").to_list()
-
-
-def _cross_validated(
-    texts: list[str], truth: np.ndarray, clusters: np.ndarray | None, seed: int, k: int = 5
-) -> np.ndarray:
-    """What counting words says of each text, learnt from texts of other folds; equal ones are never learnt from."""
-    every = np.array(texts, dtype=object)
-    together = texts if clusters is None else clusters.tolist()
-    number = {value: i for i, value in enumerate(dict.fromkeys(together))}
-    fold = np.random.default_rng(seed).permutation(len(number)) % min(k, len(number))
-    place = fold[[number[value] for value in together]]
-    answers = no_information(truth, len(texts))  # where there is nothing else to learn from
-    for i in np.unique(place):
-        out = place == i
-        rest = ~out & ~np.isin(every, every[out])
-        if rest.any():
-            answers[out] = tf_idf(every[rest].tolist(), truth[rest], every[out].tolist())
-    return answers
 
 
 def _measure_rows(model: str, sums: Sums, boot: list[np.ndarray], entry: Variable, n_units: int) -> pl.DataFrame:

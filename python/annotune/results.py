@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from annotune.codebook import Codebook, Variable
-from annotune.codings import check
+from annotune.codings import check, require_labels
 from annotune.corpus import as_frame, identified, require_columns
-from annotune.errors import AnnotuneError, listing, nearest, warn
+from annotune.errors import AnnotuneError, listing, warn
 
 
 def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, text: bool = False) -> pl.DataFrame:
@@ -60,9 +60,9 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
         if some is not None:
             _tell_strangers(frame, some.filter(pl.col("variable").is_in(names)), called)
     for entry in codebook.variables:
-        _require_known(table, entry, "codings")
+        require_labels(table.filter(pl.col("variable") == entry.name), entry, "codings")
         if decided is not None:
-            _require_known(decided, entry, "gold")
+            require_labels(decided.filter(pl.col("variable") == entry.name), entry, "gold")
     for entry in codebook.variables:
         rows = table.filter(pl.col("variable") == entry.name)
         if len(rows):
@@ -119,17 +119,6 @@ def require_room(corpus: pl.DataFrame, variables: Sequence[Variable], gold: bool
     if taken:
         raise AnnotuneError(
             f"The corpus has a column {taken[0]!r} already.", "Rename it, or leave it out (covariates)."
-        )
-
-
-def _require_known(table: pl.DataFrame, entry: Variable, called: str) -> None:
-    said = table.filter(pl.col("variable") == entry.name)["label"].drop_nulls().unique(maintain_order=True).to_list()
-    strange = [label for label in said if label not in entry.names]
-    if strange:
-        more = f" (and {len(strange) - 1:,} others)" if len(strange) > 1 else ""
-        raise AnnotuneError(
-            f"The {called} for {entry.name!r} hold the label {strange[0]!r}{more}, which the codebook does not have.",
-            nearest(strange[0], entry.names),
         )
 
 

@@ -109,7 +109,7 @@ tidy.at_comparison <- function(x, ...) x$measures
 #' Do the probabilities say how often answers are right?
 #'
 #' @param codings Predictions by one coder for texts that it was not tuned on; or a model from [at_tune()], which stands
-#'   for its held-out predictions.
+#'   for its held-out predictions; with a codebook also coded texts with a column a variable.
 #' @param gold A table of codings with one answer a text.
 #' @param bins How many, of equal width.
 #' @inheritParams at_evaluate
@@ -143,7 +143,8 @@ glance.at_calibration <- function(x, ...) {
 #'
 #' Divides the texts so that at most `risk` of the model's answers that are kept are wrong (Geifman and El-Yaniv 2017).
 #'
-#' @param codings The model's codings of the texts to be divided.
+#' @param codings The model's codings of the texts to be divided; with a codebook also
+#'   coded texts with a column a variable, as `annotune classify` writes them.
 #' @param held_out Its predictions for coded texts that it was not tuned on, or the model itself.
 #' @param gold The hand codings of those texts.
 #' @param risk The share of wrong answers that is acceptable.

@@ -266,15 +266,16 @@ def test_an_empty_frame_and_a_single_row_are_one_sentence():
         at.error_model(simulated()[:1], "party")
 
 
-def test_a_comparison_with_a_label_is_one_contrast_of_yes_with_no():
-    """Of the others no difference was estimated, and none is stated."""
-    found = at.error_model(simulated(4000, slope=1.0), "party == 'right'")
+@pytest.mark.parametrize("sign", ["==", "!="])
+def test_a_label_in_the_formula_is_compared_with_all_others(sign):
+    """Among the others no difference was estimated, and none is stated."""
+    found = at.error_model(simulated(4000, slope=1.0), f"party {sign} 'right'")
     row = found.effects.row(0, named=True)
     frame = simulated(4000, slope=1.0).with_columns(wrong=pl.col("topic") != pl.col("topic_gold"))
     shares = [frame.filter((pl.col("party") == "right") == side)["wrong"].mean() for side in (True, False)]
-    assert (len(found.effects), row["covariate"], row["level"]) == (1, "party == 'right'", "yes")
+    assert (len(found.effects), row["level"], row["reference"]) == (1, "right", "all others")
     assert row["difference"] == pytest.approx(shares[0] - shares[1])
-    assert "with party == 'right', against all others, they are" in found.verdict
+    assert "with party = right, against all others, they are" in found.verdict
 
 
 def test_a_covariate_with_a_long_tail_has_a_finite_estimate():

@@ -231,7 +231,7 @@ def test_ppi_is_planned_with_the_weight_that_the_correction_gives_predictions(ac
 
 
 def test_covariates_that_are_no_numbers_are_left_out_or_told_of():
-    frame = drawn(corpus(), 500, 3).with_columns(age=pl.Series(np.r_[np.nan, np.arange(1.0, 4000.0)]))
+    frame = drawn(corpus(), 500, 3).with_columns(age=pl.Series(np.r_[np.nan, np.arange(1.0, 4000.0)]), _row=pl.lit(1))
     with pytest.warns(at.AnnotuneWarning, match="1 of 4,000 texts lack 'age'"):
         at.plan_sample(frame, n=500, formula="topic == 'War' ~ age")
     frame = frame.with_columns(age=pl.col("age").fill_nan(1) - 10)

@@ -270,8 +270,6 @@ def _p(p: float) -> str:
 def _contrast(effect: dict[str, Any]) -> str:
     if effect["reference"] is None:
         return f"with {effect['covariate']} higher by {effect['level']}"
-    if (effect["level"], effect["reference"]) == ("yes", "no"):
-        return f"with {effect['covariate']}, against all others,"
     return f"with {effect['covariate']} = {effect['level']}, against {effect['reference']},"
 
 

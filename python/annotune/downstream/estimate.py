@@ -113,7 +113,7 @@ def dsl(model: Model, sample: Sample, small: bool = False) -> Fit:
 def ppi(model: Model, sample: Sample, small: bool = False, given: float | None = None) -> Fit:
     """Prediction-powered inference with the lambda `given`, or the best one; every unit as likely to be coded."""
     rest = sample.n - len(sample.at)
-    if given is None and sample.groups:
+    if given is None and sample.groups and rest:
         given = _least_variance(model, sample)
     if given is None:
         equations = _corrected(model, sample, 1.0)

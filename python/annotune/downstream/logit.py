@@ -17,6 +17,7 @@ from annotune.downstream.roles import blanks_as_null
 from annotune.errors import AnnotuneError, counted, warn
 
 LARGEST = 15.0  # log odds beyond this are those of a category where the answer is always, or never, yes
+OTHERS = "all others"  # the reference of a label that the formula names
 DETECTABLE = float(norm.ppf(0.975) + norm.ppf(0.8))  # standard errors of a difference found with a power of 80 %
 COEFFICIENTS = {
     "term": pl.String,
@@ -100,12 +101,13 @@ class Design:
     def contrasts(self) -> Iterator[tuple[str, str, str | None, np.ndarray, np.ndarray]]:
         """Covariate, level, reference, and the design with all rows at the reference and at the level.
 
-        A number is compared with itself plus one standard deviation; its reference is None. Of a comparison with a
-        label, yes is compared with no.
+        A number is compared with itself plus one standard deviation; its reference is None. A label that the formula
+        names (`party == 'b'`, or `!=`) is compared with all others.
         """
-        compared = {alias: one for alias, one in self._references.items() if one.label is not None}
-        for alias, entry in compared.items():
-            yield str(entry), "yes", "no", self._with(fixed={alias: 0.0}), self._with(fixed={alias: 1.0})
+        for alias, entry in self._references.items():
+            if entry.label is not None:
+                without, named = (self._with(fixed={alias: float(yes != entry.negated)}) for yes in (False, True))
+                yield entry.column, entry.label, OTHERS, without, named
         references = [one for one in self._references.values() if one.label is None]
         for name in dict.fromkeys(reference.column for reference in references):
             column = self.rows[name]

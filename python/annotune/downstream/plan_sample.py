@@ -12,7 +12,7 @@ from annotune.corpus import require_columns
 from annotune.downstream.formulas import parse
 from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.matrices import design
-from annotune.downstream.roles import complete
+from annotune.downstream.roles import complete_rows
 from annotune.errors import AnnotuneError, nearest, warn
 
 FEWEST = 20  # hand codings, below which nothing is to be corrected
@@ -232,8 +232,8 @@ def _coefficients(found: Labelled, formula: str, term: str | None) -> _Quantitie
         raise AnnotuneError(f"{formula!r} has {found.name!r} on both sides.", "Plan for a predicted outcome alone.")
     covariates = list(dict.fromkeys(reference.column for reference in taken.within(taken.terms).values()))
     require_columns(found.frame, covariates, "The pilot")
-    frame = complete(found.frame.with_row_index("_row"), covariates)
-    kept_rows = np.isin(np.arange(len(found.frame)), frame["_row"].to_numpy())
+    kept_rows = complete_rows(found.frame, covariates).to_numpy()
+    frame = found.frame.filter(kept_rows)
     coded = found.coded[kept_rows]
     matrices = design(taken, frame, np.flatnonzero(coded), {})
     outcome = [

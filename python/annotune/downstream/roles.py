@@ -201,14 +201,19 @@ def tell_doubles(frame: pl.DataFrame) -> None:
 
 def complete(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """The rows in which all these columns are filled; how many are left out is told."""
+    return frame.filter(complete_rows(frame, names))
+
+
+def complete_rows(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
+    """Which rows those are, (N,)."""
     missing = {name: _missing(frame[name]) for name in dict.fromkeys(names)}
     gaps = [name for name, cells in missing.items() if cells.any()]
     if not gaps:
-        return frame
-    whole = frame.filter(~pl.any_horizontal(missing[name] for name in gaps))
-    if whole.is_empty():
+        return pl.repeat(True, len(frame), eager=True)
+    whole = ~frame.select(pl.any_horizontal(missing[name] for name in gaps)).to_series()
+    if not whole.any():
         raise AnnotuneError(f"Every text lacks {listing(gaps)}.", "Check these columns.")
-    warn(f"{len(frame) - len(whole):,} of {len(frame):,} texts lack {listing(gaps)} and were left out.")
+    warn(f"{(~whole).sum():,} of {len(frame):,} texts lack {listing(gaps)} and were left out.")
     return whole
 
 

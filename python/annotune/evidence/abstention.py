@@ -82,7 +82,8 @@ def abstain(
     Parameters
     ----------
     codings
-        The model's codings of the texts to be divided, with `prob` (for label sets: `p_<label>`).
+        The model's codings of the texts to be divided, with `prob` (for label sets: `p_<label>`); with `codebook` also
+        coded texts with a column a variable, as `attach` and `annotune classify` make them.
     held_out
         Its predictions for coded texts that it was not tuned on; or the tuned `Classifier` itself.
     gold

@@ -83,7 +83,8 @@ def calibration(
     ----------
     codings
         Predictions by one coder for texts that it was not tuned on, with the column `prob` or columns `p_<label>`; or
-        a tuned `Classifier`, which stands for its held-out predictions.
+        a tuned `Classifier`, which stands for its held-out predictions. With `codebook` also coded texts with a column
+        a variable, as `attach` and `annotune classify` make them.
     gold
         A table of codings with one answer a unit.
     variable, codebook

@@ -14,7 +14,7 @@ from annotune.agreement.reliability import reliability
 from annotune.classifier import Classifier
 from annotune.codebook import Codebook, Variable
 from annotune.codings import SCHEMA, bind, check, of_variable, resolve
-from annotune.corpus import as_frame
+from annotune.corpus import as_frame, identified
 from annotune.errors import AnnotuneError, listing, nearest, warn
 from annotune.evaluation import (
     LEADING,
@@ -28,7 +28,6 @@ from annotune.evaluation import (
     measure_rows,
     require_own_name,
     require_replicates,
-    with_identifiers,
     with_truth,
 )
 from annotune.evidence.paired import (
@@ -168,7 +167,8 @@ def compare(
     [('dictionary', 0.83, 1.0, None), ('hosted', 0.67, 0.67, 1.0), ('most frequent label', 0.5, 1.0, None)]
     """
     require_replicates(n_boot)
-    given, truth, corpus = _gathered(codings), check(as_frame(gold)), with_identifiers(corpus)
+    given, truth = _gathered(codings), check(as_frame(gold))
+    corpus = None if corpus is None else identified(corpus)
     entry = entry_for(truth, given, variable, codebook)
     truth = with_truth(of_variable(truth, entry.name), entry)
     units = truth["unit_id"].unique(maintain_order=True)

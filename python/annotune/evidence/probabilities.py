@@ -97,10 +97,12 @@ def _require_probabilities(
     given = confidence[:, None] if shares is None else np.column_stack([confidence, shares])
     if given.min() < 0 or given.max() > 1:
         raise AnnotuneError("Some probabilities are not from 0 to 1.", "Give shares, not percentages or scores.")
-    off = np.abs(shares.sum(1) - 1) > ROUNDED if shares is not None and entry.kind != "multilabel" else np.zeros(0)
-    if shares is not None and off.any():
-        first = int(off.argmax())
-        what = f"The probabilities p_<label> of the text {units[first]!r} add up to {shares[first].sum():.2f}."
+    if shares is None or entry.kind == "multilabel":
+        return
+    sums = shares.sum(1)
+    worst = int(np.abs(sums - 1).argmax())
+    if abs(sums[worst] - 1) > ROUNDED:
+        what = f"The probabilities p_<label> of the text {units[worst]!r} add up to {sums[worst]:.2f}."
         raise AnnotuneError(what, f"Give a column for every label: {listing([f'p_{name}' for name in entry.names])}.")
 
 

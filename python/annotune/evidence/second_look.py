@@ -36,7 +36,8 @@ def label_errors(
     ----------
     held_out
         Predictions with columns `p_<label>`, for texts that the model was not tuned on; or a tuned `Classifier`.
-        Cross-validated predictions (`folds=`) cover all coded texts.
+        Cross-validated predictions (`folds=`) cover all coded texts. With `codebook` also coded texts with a column a
+        variable, as `attach` and `annotune classify` make them.
     gold
         The hand codings.
     corpus

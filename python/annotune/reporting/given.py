@@ -13,11 +13,11 @@ import polars as pl
 from annotune.classifier import Classifier
 from annotune.codebook import Codebook, Variable
 from annotune.codings import check, of_variable
-from annotune.corpus import as_frame
+from annotune.corpus import as_frame, identified
 from annotune.downstream.error_model import ErrorModel
 from annotune.downstream.result import Correction
 from annotune.errors import AnnotuneError
-from annotune.evaluation import Evaluation, with_identifiers
+from annotune.evaluation import Evaluation
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.record import without_folders
@@ -127,7 +127,7 @@ def gather(
         reliability,
         codebook,
         truth,
-        with_identifiers(corpus),
+        None if corpus is None else identified(corpus),
         (by,) if isinstance(by, str) else None if by is None else tuple(by),
         compare,
         curve,
