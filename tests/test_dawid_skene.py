@@ -130,3 +130,11 @@ def test_labels_that_are_as_likely_as_each_other_are_not_decided_by_rounding():
     wide = pl.DataFrame({"unit_id": list("klmn"), "x": ["a", "b", "a", "b"], "y": ["a", "b", "b", "a"]})
     gold = at.resolve(at.read_codings(wide, variable="v", coders=["x", "y"]), "dawid_skene")
     assert gold["label"].to_list() == ["a", "b", None, None]
+
+
+def test_a_label_of_a_set_that_is_as_likely_as_not_is_not_given():
+    label = at.Label(code=1, name="a"), at.Label(code=2, name="b")
+    book = at.Codebook(variables=(at.Variable(name="v", kind="multilabel", labels=label),))
+    wide = pl.DataFrame({"unit_id": list("klmn"), "x": ["a", "b", "a", "b"], "y": ["a", "b", "b", "a"]})
+    gold = at.resolve(at.read_codings(wide, book, coders=["x", "y"]), "dawid_skene", codebook=book)
+    assert gold.select("unit_id", "label").rows() == [("k", "a"), ("l", "b"), ("m", None), ("n", None)]

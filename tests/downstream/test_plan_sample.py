@@ -237,3 +237,13 @@ def test_covariates_that_are_no_numbers_are_left_out_or_told_of():
     frame = frame.with_columns(age=pl.col("age").fill_nan(1) - 10)
     with pytest.raises(at.AnnotuneError, match="gives no number for some texts"):
         at.plan_sample(frame, n=500, formula="topic == 'War' ~ log(age)")
+
+
+def test_a_constant_shift_of_probabilities_costs_ppi_nothing():
+    """What is too high for every text alike is known from all texts: only how the error varies counts."""
+    frame, rng = drawn(corpus(), 500, 3), np.random.default_rng(4)
+    likely = 0.55 + 0.1 * (frame["topic"] == "War").to_numpy() + 0.3 * rng.random(len(frame))
+    frame = frame.with_columns(topic_p_War=likely, topic_p_Trade=1 - likely)
+    plan = at.plan_sample(frame, n=500, label="War", method="ppi")
+    found = at.prevalence(frame, methods="ppi").filter(label="War")
+    assert plan.estimates["std_error"][0] == pytest.approx(found["std_error"][0], rel=0.02)
