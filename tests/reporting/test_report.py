@@ -409,3 +409,11 @@ def test_an_older_page_stays_where_a_new_one_fails(model, corpus, tmp_path):
     with pytest.raises(at.AnnotuneError):
         at.report(page, model=model, corpus=corpus, by="nobody")
     assert page.read_bytes() == before
+
+
+def test_a_model_that_was_measured_without_a_bootstrap_is_reported(topics, gold, book, tiny_base, tmp_path):
+    model = at.tune(topics, gold, book(), base=str(tiny_base), method="probe", folds=2, n_boot=0)
+    page = at.report(tmp_path / "page.html", model=model, n_boot=100)
+    assert "90 texts, macro-F1 is" in Reader(page).text
+    for suffix in ("tex", "docx"):
+        assert at.report(tmp_path / f"page.{suffix}", model=model, n_boot=100).stat().st_size > 0

@@ -153,8 +153,9 @@ def _results(judged: Judged) -> Iterator[str]:
     others = {f"{name[0].lower() if name == NO_INFORMATION else name[0]}{name[1:]}": judged.row(lead, name)
               for name in (TF_IDF, NO_INFORMATION)}  # fmt: skip
     beside = [f"{number(found['estimate'], 2)} for {_called(name)}" for name, found in others.items() if found]
-    span = f"95 % bootstrap interval {row['ci_low']:.2f} to {row['ci_high']:.2f}; {by.BOOTSTRAP}"
-    told = f" ({span})" if row["ci_low"] is not None else ""
+    told = ""
+    if row["ci_low"] is not None:
+        told = f" (95 % bootstrap interval {row['ci_low']:.2f} to {row['ci_high']:.2f}; {by.BOOTSTRAP})"
     against = f", against {listed(beside)}" if beside else ""
     ordered = judged.row("kappa_quadratic")
     rest = f"; {in_full(share)} is {number(right['estimate'], 2)}"
