@@ -17,6 +17,7 @@ from annotune.agreement.ratings import Ratings
 from annotune.agreement.reliability import Options, by_label, described, each, framed, measure, measured_by
 from annotune.codebook import Codebook
 from annotune.errors import AnnotuneError, nearest
+from annotune.numbers import p_equals
 
 SIDED = ("percent", "scott_pi", "brennan_prediger", "ac1", "ac2", "alpha")
 
@@ -194,9 +195,7 @@ def _twosided(measured: dict[str, Any]) -> str | None:
     if measured["se"] is None:
         return None if measured["note"] is None else str(measured["note"])
     p = 2 * float(norm.sf(abs(measured["estimate"]) / measured["se"]))
-    return (
-        f"people with the model minus people with people: two-sided p {'< .001' if p < 0.001 else f'= {p:.3f}'} (Wald)"
-    )
+    return f"people with the model minus people with people: two-sided {p_equals(p)} (Wald)"
 
 
 def two_groups(ratings: Ratings, one: Any, other: Any, fewest: int) -> tuple[Patterns, Floats, Floats]:

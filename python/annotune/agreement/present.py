@@ -11,6 +11,7 @@ import polars as pl
 
 from annotune.agreement.reliability import SCHEMA
 from annotune.latex import escaped
+from annotune.numbers import p_value
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -190,9 +191,8 @@ def _terms(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
         if row["estimate"] is None:
             rows.append([*first, "-", "", "", effect])
             continue
-        p = "< .001" if row["p_value"] < 0.001 else f"{row['p_value']:.3f}"
         interval = f"{row['ci_low']:.3f} to {row['ci_high']:.3f}"
-        rows.append([*first, f"{row['estimate']:.3f}", interval, p, effect])
+        rows.append([*first, f"{row['estimate']:.3f}", interval, p_value(row["p_value"]), effect])
     return rows, header
 
 

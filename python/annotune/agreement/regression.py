@@ -15,6 +15,7 @@ from annotune.codebook import Codebook
 from annotune.codings import check, of_variable
 from annotune.corpus import as_frame, require_columns
 from annotune.errors import AnnotuneError, warn
+from annotune.numbers import p_equals
 
 SIGNIFICANT = 0.05
 MOST_LEVELS = 200
@@ -295,8 +296,7 @@ def _about(test: dict[str, Any], terms: pl.DataFrame) -> str:
 
 
 def _tested(test: dict[str, Any], terms: pl.DataFrame) -> str:
-    p = "p < .001" if test["p_value"] < 0.001 else f"p = {test['p_value']:.3f}"
-    by = f"two-sided Wald test, {p}"
+    by = f"two-sided Wald test, {p_equals(test['p_value'])}"
     if test["p_value"] >= SIGNIFICANT:
         return f"No sign that agreement depends on {test['covariate']} ({by}), which does not prove that it does not."
     if terms["reference"].is_not_null().any():

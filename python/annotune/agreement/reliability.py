@@ -19,6 +19,7 @@ from annotune.codings import SCHEMA as CODINGS
 from annotune.codings import check, of_variable
 from annotune.corpus import require_columns
 from annotune.errors import AnnotuneError, counted
+from annotune.numbers import p_equals
 
 SCHEMA: dict[str, Any] = {
     "variable": pl.String,
@@ -283,9 +284,8 @@ def _against_chance(ratings: Ratings) -> Iterator[str]:
 
     z = coefficients.fleiss_against_chance(ratings.table, ratings.slots.freq)
     if z is not None:
-        p = 2 * float(norm.sf(abs(z)))
-        p_value = "< .001" if p < 0.001 else f"= {p:.3f}"
-        yield f"against chance: z = {z:.2f}, two-sided p {p_value} (Fleiss, Nee and Landis 1979)"
+        p = p_equals(2 * float(norm.sf(abs(z))))
+        yield f"against chance: z = {z:.2f}, two-sided {p} (Fleiss, Nee and Landis 1979)"
 
 
 def _joined(notes: list[str | None]) -> str | None:

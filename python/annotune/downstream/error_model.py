@@ -15,6 +15,7 @@ from annotune.downstream.labelled import Labelled, labelled
 from annotune.downstream.logit import COEFFICIENTS, EFFECTS, TESTS, Design, fit_logit
 from annotune.downstream.roles import blanks_as_null
 from annotune.errors import AnnotuneError, nearest
+from annotune.numbers import p_equals
 
 SIGNIFICANT = 0.05
 EVIDENCE, NONE, TOO_FEW = "evidence", "none detected", "too few"
@@ -248,23 +249,19 @@ class _Told:
         )
 
     def note(self, p: float, effects: pl.DataFrame) -> str:
-        tested = f"{_p(p)}, {self.n_coded:,} hand-coded texts, {self.n_wrong:,} wrong"
+        tested = f"{p_equals(p)}, {self.n_coded:,} hand-coded texts, {self.n_wrong:,} wrong"
         if p < SIGNIFICANT:
             return f"{self.about}: prediction errors are related to {self.covariates} ({tested})."
         return f"{self.about}: no relation of prediction errors with {self.covariates} detected ({tested})."
 
     def _test(self, tests: pl.DataFrame) -> str:
         name = "Wald" if tests["test"][0] == "wald" else "score"
-        return f"joint {name} test, {_p(tests['p_value'][0])}, {self.n_wrong:,} of {self.n_coded:,} texts wrong"
+        return f"joint {name} test, {p_equals(tests['p_value'][0])}, {self.n_wrong:,} of {self.n_coded:,} texts wrong"
 
     def _caution(self) -> str:
         if self.n_clusters is None or self.n_clusters >= FEW_CLUSTERS:
             return ""
         return f" With {self.n_clusters} clusters the p-value is too small rather than too large."
-
-
-def _p(p: float) -> str:
-    return "p < .001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _contrast(effect: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 from scipy.stats import norm, t
 
 from annotune.errors import AnnotuneError, nearest
+from annotune.numbers import p_value
 
 HAND, NAIVE, CORRECTED = "hand-coded only", "naive", "corrected"
 METHODS = (HAND, NAIVE, CORRECTED)
@@ -104,7 +105,7 @@ def _cells(row: Mapping[str, float | None]) -> list[str]:
         return [str(row["method"]), *["-"] * 4, f"{row['n']:,}"]
     if row["std_error"] is None:
         return [str(row["method"]), f"{row['estimate']:.4g}", *["-"] * 3, f"{row['n']:,}"]
-    p = "< .001" if (row["p_value"] or 0) < 0.001 else f"{row['p_value']:.3f}"
+    p = p_value(row["p_value"] or 0)
     span = f"{row['conf_low']:.4g} to {row['conf_high']:.4g}"
     return [str(row["method"]), f"{row['estimate']:.4g}", f"{row['std_error']:.4g}", span, p, f"{row['n']:,}"]
 

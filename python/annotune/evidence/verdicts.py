@@ -10,6 +10,7 @@ import polars as pl
 from annotune.errors import AnnotuneError, nearest
 from annotune.evaluation import NO_INFORMATION, TF_IDF
 from annotune.measures import in_full
+from annotune.numbers import p_equals
 
 if TYPE_CHECKING:
     from annotune.evidence.comparison import Comparison
@@ -51,7 +52,7 @@ def _difference(row: dict[str, Any], best: str, name: str) -> str:
     if row["p_holm"] is not None:
         better = "is better than" if turned * row["difference"] > 0 else "is worse than"
         told = better if row["p_holm"] < SURE else "cannot be told from"
-        p = f"{'p < .001' if row['p_holm'] < 0.001 else 'p = ' + format(row['p_holm'], '.3f')} after Holm's correction"
+        p = f"{p_equals(row['p_holm'])} after Holm's correction"
     return (
         f"On the {row['n_units']:,} units that both were asked about, it {told} {other}: "
         f"{turned * row['difference']:+.3f} {name} ({spread}{p})."

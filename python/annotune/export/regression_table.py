@@ -14,6 +14,7 @@ from typing import Any
 from annotune.errors import AnnotuneError
 from annotune.export.estimates import Estimates, methods, row_name
 from annotune.latex import escaped
+from annotune.numbers import p_value
 
 SUFFIXES = (".tex", ".docx", ".html")
 HEADER = ("estimate", "std. error", "interval", "p", "texts")
@@ -80,9 +81,8 @@ def _cells(row: dict[str, Any], digits: int) -> list[str]:
     estimate = f"{row['estimate']:.{digits}f}"
     if row["std_error"] is None:
         return [estimate, "", "", "", f"{row['n']:,}"]
-    p = "< .001" if row["p_value"] < 0.001 else f"{row['p_value']:.3f}"
     interval = f"{row['conf_low']:.{digits}f} to {row['conf_high']:.{digits}f}"
-    return [estimate, f"{row['std_error']:.{digits}f}", interval, p, f"{row['n']:,}"]
+    return [estimate, f"{row['std_error']:.{digits}f}", interval, p_value(row["p_value"]), f"{row['n']:,}"]
 
 
 def _tex(table: Any) -> str:

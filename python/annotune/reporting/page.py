@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from annotune import numbers
+
 TALL = 480  # points
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # no sign of any script, refused by XML
 
@@ -132,7 +134,7 @@ def with_interval(row: dict[str, Any], digits: int = 3) -> str:
 
 def p_value(p: float | None) -> str:
     """A p-value as papers print it."""
-    return "–" if p is None else "< .001" if p < 0.001 else f"{p:.3f}"
+    return "–" if p is None else numbers.p_value(p)
 
 
 def count(n: int) -> str:
