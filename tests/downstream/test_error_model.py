@@ -300,3 +300,20 @@ def test_blanks_are_no_category():
     frame = simulated().with_columns(party=pl.when(pl.col("document") < 3).then(pl.lit(" ")).otherwise("party"))
     with pytest.warns(at.AnnotuneWarning, match="30 of 400 hand-coded texts lack a covariate"):
         assert set(at.error_model(frame, "party").effects["reference"]) == {"left"}
+
+
+def test_categories_do_without_the_packages_of_an_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    rows = simulated().with_columns(
+        pl.col("party").cast(pl.Enum(["middle", "left", "right"])), late=pl.col("year") > 2004
+    )
+    design = Design.of("party * late + year", rows)
+    assert design.names == [
+        "Intercept",
+        "party[left]",
+        "party[right]",
+        "late[True]",
+        "year",
+        "party[left]:late[True]",
+        "party[right]:late[True]",
+    ]

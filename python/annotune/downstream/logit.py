@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -13,8 +13,12 @@ from scipy.stats import chi2, norm
 
 from annotune.corpus import require_columns
 from annotune.downstream.formulas import Formula, Reference, parse
+from annotune.downstream.matrices import categorical
 from annotune.downstream.roles import blanks_as_null
 from annotune.errors import AnnotuneError, counted, warn
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LARGEST = 15.0  # log odds beyond this are those of a category where the answer is always, or never, yes
 OTHERS = "all others"  # the reference of a label that the formula names
@@ -128,21 +132,26 @@ class Design:
     def _with(self, column: pl.Series | None = None, fixed: Mapping[str, float] | None = None) -> np.ndarray:
         """The design with another column, or with comparisons that have one answer throughout."""
         rows = self.rows if column is None else self.rows.with_columns(column)
-        given = [pl.lit(value).alias(name) for name, value in (fixed or {}).items()]
-        aliased = _aliased(rows, self._references).with_columns(given)
+        aliased = _aliased(rows, self._references).assign(**(fixed or {}))
         return np.asarray(self.spec.get_model_matrix(aliased, context={"sqrt": np.sqrt, "abs": np.abs}), dtype=float)
 
 
-def _aliased(rows: pl.DataFrame, references: Mapping[str, Reference]) -> pl.DataFrame:
+def _aliased(rows: pl.DataFrame, references: Mapping[str, Reference]) -> pd.DataFrame:
     """The formula's columns and comparisons, under the names that it has for them."""
-    columns = {}
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
     for alias, entry in references.items():
         column = rows[entry.column]
         if entry.label is not None:
-            columns[alias] = ((column.cast(pl.String) == entry.label) != entry.negated).cast(pl.Float64)
+            columns[alias] = ((column.cast(pl.String) == entry.label) != entry.negated).cast(pl.Float64).to_numpy()
+        elif column.dtype == pl.Boolean:
+            columns[alias] = categorical(column.cast(pl.String).str.to_titlecase(), ["False", "True"])
+        elif isinstance(column.dtype, pl.Enum) or entry.category:
+            columns[alias] = categorical(column, [str(level) for level in _levels(column)])
         else:
-            columns[alias] = column.cast(pl.String) if entry.category and column.dtype.is_numeric() else column
-    return pl.DataFrame(columns)
+            columns[alias] = column.to_numpy()
+    return pd.DataFrame(columns)
 
 
 def _all(column: pl.Series, value: Any) -> pl.Series:

@@ -145,9 +145,16 @@ def _pandas(
         words = (
             cells if cells.dtype in (pl.String, pl.Categorical) or isinstance(cells.dtype, pl.Enum) else _words(cells)
         )
-        places = words.cast(pl.String).cast(pl.Enum(names)).to_physical().cast(pl.Int64).fill_null(-1)
-        columns[alias] = pd.Categorical.from_codes(places.to_numpy(), pd.Index(names))
+        columns[alias] = categorical(words, names)
     return pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
+
+
+def categorical(words: pl.Series, names: Sequence[str]) -> pd.Categorical[str]:
+    """Categories in the order of `names`, as formulaic reads them: those of polars it would turn with pyarrow."""
+    import pandas as pd
+
+    places = words.cast(pl.String).cast(pl.Enum(names)).to_physical().cast(pl.Int64).fill_null(-1)
+    return pd.Categorical.from_codes(places.to_numpy(), pd.Index(names))
 
 
 def _words(cells: pl.Series) -> pl.Series:
