@@ -59,7 +59,7 @@ $(VENV)/bin/python:
 # torch first: a later request would take whatever build another package asks for.
 $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[report]'
+	$(PIP) --editable .
 	touch $@
 
 $(VENV)/.test-ready: $(VENV)/.ready

@@ -71,5 +71,5 @@ def test_inside_r_it_refuses(monkeypatch):
 
 def test_without_rpy2_it_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "rpy2", None)
-    with pytest.raises(at.AnnotuneError, match=r"pip install annotune\[r\]"):
+    with pytest.raises(at.AnnotuneError, match=r"pip install 'annotune\[r\]'"):
         at.to_r(FRAME)

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from annotune.errors import AnnotuneError, listing, nearest, warn
+from annotune.extras import require
 from annotune.tables import Table, read_table
 from annotune.tables.labelled import EXACT_BELOW
 
@@ -90,10 +91,9 @@ def as_frame(data: Any) -> pl.DataFrame:
         what = f"A {type(data).__name__} is no table."
         raise AnnotuneError(what, "Give a file's path, or a polars or pandas data frame.")
     named = all(name is not None and name not in data.columns for name in data.index.names)
+    require("pyarrow", "pandas data frames need")
     try:
         frame: pl.DataFrame = pl.from_pandas(data.reset_index(drop=not named))
-    except ImportError:
-        raise AnnotuneError("pandas frames need pyarrow.", "Install it: pip install annotune[pandas].") from None
     except (TypeError, ValueError) as error:  # pyarrow's own errors are both
         what = f"The pandas frame cannot be taken over: {str(error).splitlines()[0]}."
         raise AnnotuneError(what, "Give every column one type, and a name of its own.") from None

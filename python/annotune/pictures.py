@@ -20,10 +20,8 @@ def new_figure(
     width: float, height: float, rows: int = 1, heights: Sequence[float] | None = None
 ) -> tuple[Figure, Any]:
     """A figure of so many inches, and its axes (an array of them where there are several rows)."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise AnnotuneError("Plots need matplotlib.", "Install it: pip install annotune[plot].") from None
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, height_ratios=heights)
 

@@ -19,6 +19,7 @@ import polars as pl
 from annotune.codebook import Codebook
 from annotune.errors import AnnotuneError
 from annotune.export.write import write
+from annotune.extras import require
 from annotune.tables import Table, read_table
 
 
@@ -69,14 +70,8 @@ def table_from_r(data: Any) -> Table:
 def _r() -> Any:
     if "rpycall" in sys.modules:  # reticulate's own module, which only a Python inside R has
         raise AnnotuneError("This Python runs inside R, where rpy2 would start a second R.", "Hand R the data as .rds.")
-    try:
-        with _library_path_kept():
-            from rpy2 import robjects
-    except ImportError:
-        raise AnnotuneError(
-            "The bridge to R needs rpy2, and an R to go with it.", "Install R, then pip install annotune[r]."
-        ) from None
-    return robjects.r
+    with _library_path_kept():
+        return require("rpy2.robjects", "The bridge to R needs", ", where R is installed").r
 
 
 @contextmanager

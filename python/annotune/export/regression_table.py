@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from annotune.errors import AnnotuneError
 from annotune.export.estimates import Estimates, methods, row_name
+from annotune.extras import require
 from annotune.latex import escaped
 from annotune.numbers import p_value
 
@@ -40,12 +40,7 @@ def write(found: Estimates, path: Path, title: str, notes: Sequence[str]) -> Non
 
 def require_library() -> Any:
     """The library, or a sentence on how to get it."""
-    try:
-        import maketables
-    except ImportError:
-        what = "Tables in .tex, .docx and .html need the package maketables."
-        raise AnnotuneError(what, "Install it: pip install 'annotune[tables]'.") from None
-    return maketables
+    return require("maketables", "Tables in .tex, .docx and .html need")
 
 
 def _table(found: Estimates, title: str, notes: Sequence[str], tex: bool) -> Any:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annotune import extras
 from annotune.errors import AnnotuneError, nearest
 from annotune.formats.answers import by_llama_cpp, speaks
 from annotune.formats.parity import from_logits
-from annotune.formats.recipe import describe, is_sets, require_package
+from annotune.formats.recipe import describe, is_sets
 from annotune.formats.vocabulary import Vocabulary, read_vocabulary
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ FILE_TYPES = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0"}
 
 def require(classifier: Classifier, options: Options) -> None:
     """A model of a type that is written, a tokenizer that llama.cpp has, and the gguf package."""
-    require_package("gguf", "gguf", "gguf")
+    extras.require("gguf", "The gguf export needs")
     if options.quantization is not None and options.quantization not in QUANTIZATIONS:
         raise AnnotuneError(
             f"There is no quantization {options.quantization!r} here.", nearest(options.quantization, QUANTIZATIONS)
@@ -69,13 +70,11 @@ def tolerance(options: Options) -> float:
 
 def require_runtime() -> None:
     """llama.cpp, by its Python package."""
-    from importlib.util import find_spec
-
-    if find_spec("llama_cpp") is None:
-        raise AnnotuneError(
-            "llama.cpp is not installed, so that a GGUF export cannot be run and compared.",
-            "Run: pip install annotune[llama] (it is compiled, which takes minutes); or export with check=False.",
-        )
+    extras.require(
+        "llama_cpp",
+        "To run and compare it, the gguf export needs",
+        " (it is compiled, which takes minutes); or export with check=False",
+    )
 
 
 def write(classifier: Classifier, place: Path, options: Options) -> None:

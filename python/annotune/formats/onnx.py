@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from annotune import extras
 from annotune.errors import AnnotuneError
 from annotune.formats.answers import speaks
 from annotune.formats.parity import from_logits
-from annotune.formats.recipe import accompany, is_sets, limit, read_labels, require_package
+from annotune.formats.recipe import accompany, is_sets, limit, read_labels
 
 if TYPE_CHECKING:
     from annotune.classifier import Classifier
@@ -57,7 +58,7 @@ def require(classifier: Classifier, options: Options) -> None:
             "ONNX is written for models with a head, and this one says the label.", "Export it as 'merged' or 'gguf'."
         )
     for package in ("onnx", "onnxscript"):
-        require_package(package, "onnx", "onnx")
+        extras.require(package, "The onnx export needs")
 
 
 def tolerance(options: Options) -> float:
@@ -67,7 +68,7 @@ def tolerance(options: Options) -> float:
 
 def require_runtime() -> None:
     """ONNX Runtime."""
-    require_package("onnxruntime", "onnx", "onnx")
+    extras.require("onnxruntime", "The onnx export needs")
 
 
 def write(classifier: Classifier, place: Path, options: Options) -> None:

@@ -105,11 +105,3 @@ def require_whole(classifier: Classifier) -> None:
 def is_sets(about: dict[str, Any]) -> bool:
     """Whether each label has a probability of its own."""
     return bool(about["kind"] == "multilabel")
-
-
-def require_package(name: str, extra: str, kind: str) -> None:
-    """Stop where a package that an optional part brings is not installed."""
-    from importlib.util import find_spec
-
-    if find_spec(name) is None:
-        raise AnnotuneError(f"The {kind} export needs {name}.", f"Run: pip install annotune[{extra}]")

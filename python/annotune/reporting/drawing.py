@@ -25,17 +25,8 @@ UNDATED = {"Date": None, "Creator": None, "Format": None, "Type": None}
 URL = re.compile(r"url\(#([^)]+)\)")
 
 
-def available() -> bool:
-    """Whether figures can be drawn."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def drawn(key: str, draw: Callable[[], Drawn], alt: str, caption: str) -> tuple[Figure, ...]:
-    """A figure for a page, or none where matplotlib is not installed.
+def drawn(key: str, draw: Callable[[], Drawn], alt: str, caption: str) -> Figure:
+    """A figure for a page.
 
     Parameters
     ----------
@@ -46,15 +37,13 @@ def drawn(key: str, draw: Callable[[], Drawn], alt: str, caption: str) -> tuple[
     alt
         What it shows, for those who do not see it.
     """
-    if not available():
-        return ()
     from matplotlib import style
 
     out = io.StringIO()
     with warnings.catch_warnings(), style.context(["default", STYLE]):
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the reader's fonts have it
         draw().savefig(out, format="svg", metadata=UNDATED, bbox_inches="tight", pad_inches=0.08)
-    return (Figure(inlined(out.getvalue(), key, alt), alt, caption),)
+    return Figure(inlined(out.getvalue(), key, alt), alt, caption)
 
 
 def inlined(svg: str, key: str, alt: str) -> str:

@@ -10,11 +10,13 @@ from typing import Any
 
 from annotune.errors import AnnotuneError
 from annotune.export.regression_table import undated
+from annotune.extras import require
 from annotune.latex import escaped
 from annotune.reporting.page import Figure, Page, Table, plain
 
 MOST_ROWS = 45  # of a table that LaTeX need not break
 BLUE = (31, 78, 121)
+NEEDED = "Tables for Word need"
 WIDE = 9  # columns from which tables are set smaller
 
 
@@ -31,9 +33,7 @@ def as_html(page: Page) -> bytes:
     rooms.filters["drawing"] = lambda figure: Markup(figure.svg)  # made by drawing.inlined, which escapes
     rooms.filters |= {"next": next}
     rooms.filters["shade"] = lambda share: Markup(shade(share))
-    from annotune.reporting.drawing import available
-
-    text = rooms.get_template("page.html.j2").render(page=page, drawn=available(), numbers=itertools.count(1))
+    text = rooms.get_template("page.html.j2").render(page=page, numbers=itertools.count(1))
     return (text.rstrip() + "\n").encode()
 
 
@@ -77,21 +77,11 @@ def _tex_row(cells: tuple[str, ...]) -> str:
     return " & ".join("{" + cell + "}" if cell.startswith(("[", "*")) else cell for cell in said) + r" \\"
 
 
-def require_docx() -> Any:
-    """The library for Word documents, or a sentence on how to get it."""
-    try:
-        import docx
-    except ImportError:
-        what = "Tables for Word need the package python-docx."
-        raise AnnotuneError(what, "Install it: pip install 'annotune[report]'.") from None
-    return docx
-
-
 def as_docx(page: Page) -> bytes:
     """The tables as a Word document, each with its caption and notes; the same tables have the same bytes."""
+    document, out = require("docx", NEEDED).Document(), io.BytesIO()
     from docx.shared import Pt
 
-    document, out = require_docx().Document(), io.BytesIO()
     document.core_properties.title = plain(page.title)
     document.core_properties.author = "annotune"
     document.add_heading(plain(page.title), level=1)
@@ -130,5 +120,5 @@ def writer_for(path: Path, format: str | None = None) -> Callable[[Page], bytes]
         what = f"{path}: a report cannot be written as {wanted!r}."
         raise AnnotuneError(what, "Use .html for the page, .docx or .tex for its tables.")
     if wanted == "docx":
-        require_docx()
+        require("docx", NEEDED)
     return WRITERS[wanted]

@@ -39,7 +39,7 @@ def agreement(given: Given, found: pl.DataFrame) -> Section:
     if 0 < found["estimate"].drop_nulls().len() <= MOST_ROWS:
         alt = "Coefficients of agreement with their 95 % intervals, a row each; the table has the figures."
         caption = "Agreement of the coders, with 95 % intervals."
-        parts += drawn("agreement", lambda: plot_reliability(found), alt, caption)
+        parts.append(drawn("agreement", lambda: plot_reliability(found), alt, caption))
     return Section("Agreement of the coders", (*parts, *_pairs(given)))
 
 
@@ -74,7 +74,7 @@ def _pairs(given: Given) -> Iterator[Part]:
         if found["estimate"].drop_nulls().is_empty():
             continue
         alt = f"Krippendorff's alpha of each two coders of {variable}, as a grid of shaded cells."
-        yield from drawn(f"pairs-{i}", partial(plot_coders, found), alt, f"Who agrees with whom on {variable}.")
+        yield drawn(f"pairs-{i}", partial(plot_coders, found), alt, f"Who agrees with whom on {variable}.")
 
 
 def model(judged: Judged, given: Given) -> Section:
@@ -94,7 +94,7 @@ def model(judged: Judged, given: Given) -> Section:
     picture = drawn(f"baselines-{judged.key}", lambda: forest(points, name, (0, 1)), alt, caption)
     return Section(
         _titled("The model against its baselines", judged),
-        (*judged.evaluation.in_words(), tables.against_baselines(judged), *picture, *_beside_people(judged, given)),
+        (*judged.evaluation.in_words(), tables.against_baselines(judged), picture, *_beside_people(judged, given)),
     )
 
 
@@ -153,7 +153,7 @@ def confusions(judged: Judged) -> Section:
         shares = square / counts.sum(1, keepdims=True).clip(1)
         alt = f"Confusions of {len(names)} labels as a grid; the most frequent ones are in the table below."
         caption = "Confusions, labels by their numbers in the table above; the darker, the larger the share of a row."
-        parts += drawn(f"confusion-{judged.key}", lambda: confusion_map(shares, square), alt, caption)
+        parts.append(drawn(f"confusion-{judged.key}", lambda: confusion_map(shares, square), alt, caption))
     most = tables.most_confused(names, counts) if len(names) > FEW_LABELS else None
     return Section(_titled("Labels and their confusions", judged), (*parts, *([most] if most else [])))
 
@@ -173,7 +173,7 @@ def calibration(judged: Judged, found: Calibration) -> Section:
     picture = drawn(
         f"calibration-{judged.key}", lambda: plot_calibration(found), f"Reliability diagram: {said}.", caption
     )
-    return Section(_titled("Calibration", judged), (found.in_words(), table, *picture))
+    return Section(_titled("Calibration", judged), (found.in_words(), table, picture))
 
 
 def subgroups(judged: Judged, found: pl.DataFrame) -> Section:
@@ -189,7 +189,7 @@ def subgroups(judged: Judged, found: pl.DataFrame) -> Section:
     at = whole["estimate"] if whole else None
     picture = drawn(f"groups-{judged.key}", lambda: forest(points, "share right", at=at), "; ".join(said), caption)
     told = "An error that differs between groups can bias a regression on the codes in any direction."
-    return Section(_titled("Error by subgroup", judged), (told, *picture, tables.by_group(found)))
+    return Section(_titled("Error by subgroup", judged), (told, picture, tables.by_group(found)))
 
 
 def curve(found: LearningCurve) -> Section:
@@ -204,7 +204,7 @@ def curve(found: LearningCurve) -> Section:
         f"{name} over the number of hand-coded texts learnt from, with 95 % intervals; dashed: fitted and forecast."
     )
     picture = drawn("curve", lambda: plot_learning_curve(found), alt, caption)
-    return Section("Learning curve", (*words, *picture, tables.curve(found)))
+    return Section("Learning curve", (*words, picture, tables.curve(found)))
 
 
 def comparison(found: Comparison) -> Section:
@@ -223,7 +223,7 @@ def comparison(found: Comparison) -> Section:
         "comparison", lambda: forest(points, "macro-F1", (0, 1)), alt, "macro-F1 of each coder, with 95 % intervals."
     )
     pairs = [table for measure in measures if (table := tables.pairs(found, measure))]
-    return Section("Comparison of coders", (tables.comparison(found), *picture, *found.in_words(), *pairs))
+    return Section("Comparison of coders", (tables.comparison(found), picture, *found.in_words(), *pairs))
 
 
 def regressions(given: Given) -> Section:
@@ -247,7 +247,7 @@ def _coefficients(key: str, found: Correction) -> tuple[Figure, ...]:
     ]
     alt = "; ".join(f"{point.name}, {point.series}: {number(point.estimate)}" for point in points)
     caption = f"{found.formula}: coefficients with {found.level * 100:g} % intervals."
-    return drawn(key, lambda: forest(points, "coefficient", at=0), f"Coefficients: {alt}.", caption)
+    return (drawn(key, lambda: forest(points, "coefficient", at=0), f"Coefficients: {alt}.", caption),)
 
 
 def errors(given: Given) -> Section:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from annotune.classifier import Classifier
 from annotune.record import file_sha256, fingerprint, versions, write_record
-from annotune.reporting.drawing import available
 from annotune.study.corrected import Corrected
 from annotune.study.file import StudyFile
 from annotune.study.inputs import Inputs
@@ -58,6 +57,6 @@ def _basis(file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outc
             [model.card["model_sha256"] for model in models.values()],
             [model.evaluation.measures.to_dicts() for model in models.values() if model.evaluation is not None],
             [found.estimates.to_dicts() for found in outcome.corrections],
-            [versions(), available()],
+            versions(),
         ]
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from annotune.errors import AnnotuneError
+from annotune.extras import require
 from annotune.record import file_sha256
 from annotune.runtime import has_fast_bf16
 from annotune.tuning.memory import Weights, choose_weights, free_memory
@@ -126,6 +127,7 @@ def _in_four_bits(family: Any, base: Base, device: torch.device, options: dict[s
     """Linear layers as 4-bit normal floats (Dettmers et al. 2023); embeddings and what makes words stay as they are."""
     from transformers import BitsAndBytesConfig
 
+    require("bitsandbytes", f"{base.name} in 4 bits needs", ", or choose a smaller base")
     dtype = "bfloat16" if has_fast_bf16(device) else "float32"
     config = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
@@ -135,12 +137,7 @@ def _in_four_bits(family: Any, base: Base, device: torch.device, options: dict[s
             return family.from_pretrained(
                 base.folder, dtype=dtype, quantization_config=config, device_map={"": device}, **options
             )
-    except ImportError:
-        raise AnnotuneError(
-            f"There is not enough memory for {base.name} but in 4 bits, for which bitsandbytes is needed.",
-            "Run pip install annotune[4bit], or choose a smaller base.",
-        ) from None
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise _unloadable(base.name, error) from None
 
 
