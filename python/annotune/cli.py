@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import traceback
 import warnings
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +15,12 @@ from annotune import __version__
 from annotune.commands import agreement, coding, decoders, downstream, evidence, output, report, study
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
+from annotune.faults import SEE, library, sentence, write_report
 
-app = typer.Typer(
-    help="From a codebook to a regression table.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
-)
+if TYPE_CHECKING:
+    import click
+
+app = typer.Typer(invoke_without_command=True, add_completion=False, rich_markup_mode=None)
 VERBS = (
     study.run,
     study.demo,
@@ -42,21 +46,30 @@ VERBS = (
     downstream.error_model,
     downstream.plan_sample,
 )
+FIRST = """\
+annotune goes from a codebook to a regression table: it tunes a small language model on texts that people have coded.
+  annotune demo              first, to see it all on simulated data: some minutes
+  annotune run study.yaml    your own study; docs/study.md says what the file holds
+  annotune tune --help       help on a verb; annotune --help lists all verbs
+  docs/                      a page for every step, and README.md, where annotune comes from"""
 VALUE = r"'[^']*'|-?[^\W_][\w/-]*(?:\.\d+)?"  # what may follow a name and its equals sign in a message
 for verb in VERBS:
     app.command()(verb)
 
 
 def main() -> None:
-    """Run a verb; what the user can mend is one sentence and exit code 2, never a traceback."""
+    """Run a verb; what the user can mend is one sentence and exit code 2, never a traceback.
+
+    What only annotune's makers can mend is one sentence as well, with a report to send them, and exit code 1.
+    """
     warnings.simplefilter("always", AnnotuneWarning)
-    show_other = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *rest: object) -> None:
         if issubclass(category, AnnotuneWarning):
             errors.print("Note:", in_options(str(message)), style="yellow", markup=False)
         else:
-            show_other(message, category, *rest)  # type: ignore[arg-type]
+            source = library(str(rest[0])) or category.__name__
+            errors.print(f"Note from {source}:", " ".join(str(message).split()), style="dim", markup=False)
 
     warnings.showwarning = show  # type: ignore[assignment]
     try:
@@ -72,12 +85,26 @@ def main() -> None:
         if end.code == 130:  # what typer makes of an interrupt
             errors.print("Stopped. What was finished is kept.", style="bold")
         raise
+    except Exception as error:
+        asked = _asked(app)
+        known = {name for param in (asked.params if asked else ()) for name in (*param.opts, *param.secondary_opts)}
+        options = [name for word in sys.argv[1:] if (name := word.partition("=")[0]) in known]
+        report = write_report(error, str(asked.name) if asked else "none", options)
+        errors.print("Error:", sentence(report), style="bold red", markup=False)
+        if os.environ.get(SEE):
+            traceback.print_exception(error)
+        sys.exit(1)
+
+
+def _asked(known: typer.Typer) -> click.Command | None:
+    """The verb that the command line names."""
+    verbs: dict[str, click.Command] = getattr(typer.main.get_command(known), "commands", {})
+    return next((verbs[word] for word in sys.argv[1:] if word in verbs), None)
 
 
 def in_options(told: str, known: typer.Typer = app) -> str:
     """A message in the words of the command line: `variable=` is `--variable` there, where the verb has that option."""
-    verbs = getattr(typer.main.get_command(known), "commands", {})
-    asked = next((verbs[word] for word in sys.argv[1:] if word in verbs), None)
+    asked = _asked(known)
     names = {
         str(param.name): next((name for name in param.opts if name.startswith("--")), None)
         for param in (asked.params if asked else ())
@@ -96,10 +123,13 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help="From a codebook to a regression table.")
 def annotune(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """From a codebook to a regression table."""
+    """Without a verb: what to do first."""
+    if context.invoked_subcommand is None:
+        print(FIRST)

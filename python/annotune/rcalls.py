@@ -11,8 +11,10 @@ import contextlib
 import io
 import operator
 import os
+import re
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -30,6 +32,7 @@ from annotune.corpus import read_corpus
 from annotune.errors import AnnotuneError, AnnotuneWarning
 from annotune.export.files import require_writable
 from annotune.export.write import require_writer, write
+from annotune.faults import library, sentence, write_report
 from annotune.progress import Listener, listening
 from annotune.record import fingerprint
 from annotune.results import attach, require_room
@@ -42,6 +45,7 @@ Packed = dict[str, Any]
 SECONDS_BETWEEN = 0.1  # two reports of progress: R needs far longer for one than a step of work may take
 R_INTEGERS = range(-(2**31) + 1, 2**31)  # the smallest 32-bit number is R's NA
 KEPT = ("Classifier", "Correction", "LearningCurve")
+BROKEN_LIBRARY = re.compile(r"\.(so|dll|dylib)\b")
 EXACT = 2**53  # beyond, R's doubles skip whole numbers
 
 
@@ -57,7 +61,8 @@ def call(name: str, arguments: Mapping[str, Any], listener: Listener | None = No
     -------
     dict
         `value`, packed; `warnings`, a sentence each; and, where the call came to nothing, `error`
-        (what, advice) or `interrupted`: how many coded texts are kept for the next call.
+        (what, advice), `interrupted`: how many coded texts are kept for the next call, or `fault`: `what` is told of a
+        fault of ours, and `traceback`, which may hold texts and stays in R's session.
     """
     told: list[str] = []
     answer: Packed = {}
@@ -67,6 +72,16 @@ def call(name: str, arguments: Mapping[str, Any], listener: Listener | None = No
             answer["value"] = pack(found(**{key: unpack(value) for key, value in arguments.items()}))
     except AnnotuneError as error:
         answer["error"] = {"what": error.what, "advice": error.advice}
+    except ImportError:
+        raise  # R knows how a Python that lacks a part is mended
+    except OSError as error:
+        if BROKEN_LIBRARY.search(str(error)):
+            raise
+        what = f"{error.filename or 'A file'}: {error.strerror or error}."
+        answer["error"] = {"what": what, "advice": "Check the path, the permissions and the disk."}
+    except Exception as error:
+        told_of = sentence(write_report(error, name, arguments))
+        answer["fault"] = {"what": told_of, "traceback": "".join(traceback.format_exception(error))}
     except KeyboardInterrupt:
         answer["interrupted"] = sum(len(part) for parts in _UNFINISHED.values() for part in parts)
     return answer | {"warnings": told}
@@ -92,15 +107,16 @@ def _own_libraries() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _collected(told: list[str]) -> Iterator[None]:
-    """Our own warnings as sentences in `told`; those of others go where they went."""
+    """Our own warnings as sentences in `told`; those of others on the screen, with the library's name."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", AnnotuneWarning)
-        others = warnings.showwarning
 
-        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            told.append(str(message)) if issubclass(category, AnnotuneWarning) else others(
-                message, category, *where, **more
-            )
+        def show(message: Warning | str, category: type[Warning], *where: Any, **_: Any) -> None:
+            if issubclass(category, AnnotuneWarning):
+                told.append(str(message))
+            else:
+                source = library(str(where[0])) or category.__name__
+                print(f"Note from {source}:", *str(message).split(), file=sys.stderr)
 
         warnings.showwarning = show
         yield

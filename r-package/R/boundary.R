@@ -14,6 +14,7 @@ at_call <- function(verb, ...) {
   for (message in as.character(unlist(answer$warnings))) warn(message)
   if (!is.null(answer$interrupted)) stop_interrupted(answer$interrupted)
   if (!is.null(answer$error)) abort(answer$error$what, answer$error$advice)
+  if (!is.null(answer$fault)) abort_fault(answer$fault$what, answer$fault$traceback)
   from_python(answer$value)
 }
 

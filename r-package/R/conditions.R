@@ -47,8 +47,17 @@ abort_unexpected <- function(error) {
       class = "annotune_no_python"
     )
   }
-  what <- paste("Python stopped:", said)
-  abort(what, "See the whole story with reticulate::py_last_error().", class = "annotune_python_error")
+  abort_fault("This is a fault of annotune and not of your data.", conditionMessage(error))
+}
+
+# A fault of annotune's own, in Python's words. What Python said in full can hold texts and labels: it stays in the
+# condition, in this session, and is printed nowhere.
+abort_fault <- function(what, python) {
+  look <- "What Python said, with any texts and labels in it, is shown by cat(rlang::last_error()$python)."
+  cli::cli_abort(
+    c(x = "{what}", i = "{look}"),
+    class = "annotune_fault", what = what, python = python, call = the_verb()
+  )
 }
 
 # A package that is not there, or one (torch, mostly) whose own libraries are not.

@@ -4,6 +4,19 @@ ENVIRONMENT <- "r-annotune"
 # anything. Even reticulate, which takes longer to load than all the rest, waits until then.
 .onLoad <- function(libname, pkgname) name_python()
 
+# What to do first, where somebody is there to read it.
+.onAttach <- function(libname, pkgname) {
+  if (rlang::is_interactive()) packageStartupMessage(paste(FIRST, collapse = "\n"))
+}
+
+FIRST <- c(
+  "annotune: from a codebook to a regression table, by small language models tuned on texts that people have coded.",
+  "  at_install()                     first, once: sets up the Python that does the work (at_status() looks at it)",
+  "  at_run(at_demo(\"demo\")$study)    to see it all on simulated data: some minutes",
+  "  at_run(\"study.yaml\")             your own study, from one file; or step by step, from at_tune() on",
+  "  ?annotune                        the steps, one by one; help(package = \"annotune\") lists all verbs"
+)
+
 name_python <- function() delayedAssign("half", python_module(), assign.env = the)
 
 python_module <- function() {

@@ -24,9 +24,37 @@ test_that("warnings are counted and of their class", {
   expect_warning(at_corpus(c("a", NA, "")), "2 of 3 texts are empty", class = "annotune_warning")
 })
 
-test_that("what nobody foresaw is still one sentence, and points to the whole story", {
+test_that("a fault of annotune's own is one sentence, and its report has nothing of the data", {
   skip_if_no_python()
-  expect_error(at_call("no_such_verb"), "py_last_error", class = "annotune_python_error")
+  withr::local_dir(withr::local_tempdir())
+  fault <- expect_error(at_call("no_such_verb", codings = "Ms Smith voted Labour"), class = "annotune_fault")
+  expect_false(inherits(fault, "annotune_error"))
+  report <- list.files(pattern = "^annotune-fault-.*[.]txt$")
+  expect_length(report, 1)
+  expect_match(fault$what, "This is a fault of annotune and not of your data", fixed = TRUE)
+  expect_match(fault$what, report, fixed = TRUE)
+  expect_match(fault$python, "no_such_verb")
+  expect_no_match(conditionMessage(fault), "no_such_verb")
+  said <- paste(readLines(report), collapse = "\n")
+  expect_match(said, "verb: no_such_verb\noptions: codings\n", fixed = TRUE)
+  expect_match(said, "\nAttributeError$")
+  expect_no_match(said, "Smith")
+})
+
+test_that("what fails between R and Python is a fault as well", {
+  fault <- expect_error(abort_unexpected(simpleError("no conversion of 'Ms Smith'")), class = "annotune_fault")
+  expect_no_match(conditionMessage(fault), "Smith")
+  expect_match(fault$python, "Smith")
+})
+
+test_that("who loads the package is told in five lines what to do first", {
+  expect_length(FIRST, 5)
+  expect_true(all(nchar(FIRST) <= 120))
+  verbs <- unlist(regmatches(FIRST, gregexpr("at_[a-z_]+(?=\\()", FIRST, perl = TRUE)))
+  expect_setequal(verbs, c("at_install", "at_status", "at_run", "at_demo", "at_tune"))
+  expect_true(all(verbs %in% getNamespaceExports("annotune")))
+  withr::with_options(list(rlang_interactive = TRUE), expect_message(.onAttach(), "at_install()", fixed = TRUE))
+  withr::with_options(list(rlang_interactive = FALSE), expect_no_message(.onAttach()))
 })
 
 test_that("progress reaches R from Python while it works", {
