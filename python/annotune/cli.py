@@ -7,7 +7,7 @@ import re
 import sys
 import traceback
 import warnings
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +16,6 @@ from annotune.commands import agreement, coding, decoders, downstream, evidence,
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
 from annotune.faults import SEE, library, sentence, write_report
-
-if TYPE_CHECKING:
-    import click
 
 app = typer.Typer(invoke_without_command=True, add_completion=False, rich_markup_mode=None)
 VERBS = (
@@ -96,9 +93,9 @@ def main() -> None:
         sys.exit(1)
 
 
-def _asked(known: typer.Typer) -> click.Command | None:
+def _asked(known: typer.Typer) -> Any | None:
     """The verb that the command line names."""
-    verbs: dict[str, click.Command] = getattr(typer.main.get_command(known), "commands", {})
+    verbs: dict[str, Any] = getattr(typer.main.get_command(known), "commands", {})
     return next((verbs[word] for word in sys.argv[1:] if word in verbs), None)
 
 

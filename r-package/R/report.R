@@ -20,7 +20,7 @@
 #' @param format `"html"`, `"docx"` or `"tex"`, where the path's ending does not say.
 #' @param n_boot,seed Bootstrap replicates of what is computed here, and their seed.
 #' @return The path, invisibly.
-#' @examplesIf at_available()
+#' @examplesIf at_available(tuning = TRUE)
 #' gold <- data.frame(unit_id = letters[1:6], label = rep(c("x", "y"), each = 3))
 #' dictionary <- transform(gold, label = c("x", "y", "x", "y", "y", "y"))
 #' found <- at_compare(list(dictionary = dictionary), gold, n_boot = 200)

@@ -5,7 +5,7 @@ page_of <- function(...) {
 }
 
 test_that("a comparison and an evaluation cross as the tables that they are", {
-  skip_if_no_python()
+  skip_if_no_python(tuning = TRUE)
   gold <- data.frame(unit_id = as.character(1:20), label = rep(c("x", "y"), 10))
   said <- transform(gold, label = replace(label, 3:5, "x"))
   found <- at_compare(list(dictionary = said), gold, n_boot = 100)
@@ -39,7 +39,7 @@ test_that("the same model gives the page that Python gives", {
 })
 
 test_that("what cannot be reported is said", {
-  skip_if_no_python()
+  skip_if_no_python(tuning = TRUE)
   path <- withr::local_tempfile(fileext = ".html")
   expect_error(at_report(path), "nothing to report", class = "annotune_error")
   expect_error(at_report(path, model = lm(1 ~ 1)), "'lm' is no model", class = "annotune_error")
