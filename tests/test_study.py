@@ -241,7 +241,7 @@ def test_figures_fit_a_terminal_of_80_columns(parliament: Path) -> None:
     assert evaluation is not None
     console = Console(width=80, file=io.StringIO())
     with console.capture() as shown:
-        console.print(display.comparison(evaluation, narrow=True))
+        console.print(display.comparison(evaluation))
         console.print(display.labels(evaluation))
     assert "…" not in shown.get()
     assert "Environment" in shown.get()

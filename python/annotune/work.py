@@ -73,7 +73,7 @@ def prepare(
     embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True, fast=True)
     ordered = coded.variable.kind == "ordinal" and n_labels > 2
     words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
-    called = outputs(plain, words, embeddings=True, fast=True)
+    called = outputs(plain, words, what="Reading the labels", embeddings=True, fast=True)
     examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called)
     return Work(coded, cases, examples, backbone, tokenizer, base, settings, validation)
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from annotune.agreement.reliability import SCHEMA
 from annotune.latex import escaped
-from annotune.numbers import p_value
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from annotune.numbers import p_value, with_interval
+from annotune.text_table import Column, TextTable
 
 NAMES = {
     "percent": "percent agreement",
@@ -35,6 +34,8 @@ KAPPA_WORDS = ((0.0, "poor"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"),
 LANDIS_KOCH = "Landis and Koch 1977, p. 165"
 KRIPPENDORFF = "Krippendorff 2004, p. 241: reliable from .800, tentative from .667"
 MOST_NAMED = 3  # rows that a note names
+DIFFERENCE = "_difference"
+ELSEWHERE = "A wider window shows more, --write all."
 NUMBERS = 4  # the last columns of a printed table
 CAUTION = "Conventions are no verdict: how much agreement is enough depends on what the codes are used for."
 
@@ -114,18 +115,51 @@ def about(row: dict[str, Any]) -> str:
     return ", ".join(str(part) for part in parts if part is not None)
 
 
-def screen(found: pl.DataFrame) -> Table:
-    """A table of agreement, or of a reliability regression, as rich prints it; a label may have brackets."""
-    from rich.table import Table
-    from rich.text import Text
+def screen(found: pl.DataFrame) -> TextTable:
+    """A table of agreement, or of a reliability regression, as it is printed in the width that there is."""
+    terms = "covariate" in found.columns and "metric" not in found.columns
+    return TextTable(found, tuple(_of_terms() if terms else _of_agreement(found)), ELSEWHERE)
 
-    shown, header = cells(found)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for place, name in enumerate(header):
-        table.add_column(Text(name), no_wrap=True, justify="right" if place >= len(header) - NUMBERS else "left")
-    for row in shown:
-        table.add_row(*map(Text, row))
-    return table
+
+def _of_agreement(found: pl.DataFrame) -> Iterator[Column]:
+    for name in [name for name in found.columns if name not in SCHEMA]:
+        yield _name(name, name, above=True, group=True)
+    yield _name("variable", "variable", above=True, group=True)
+    yield _name("category", "category", group=True)
+    coefficient = Column("coefficient", lambda row: named(row["metric"].removesuffix(DIFFERENCE)), words=True)
+    if found["metric"].str.ends_with(DIFFERENCE).any():
+        yield replace(coefficient, above=True, group=True)
+        yield Column("between", _pair, words=True)
+    else:
+        yield Column("between", _pair, words=True, above=True, group=True)
+        yield coefficient
+    yield _name("level", "level", last=2, above=True)
+    yield Column("estimate (95 % interval)", _estimate)
+    yield Column("units coded twice", lambda row: f"{row['n_pairable']:,}", last=1, above=True)
+    yield Column("coders", lambda row: f"{row['n_coders']:,}", last=3, above=True)
+
+
+def _of_terms() -> Iterator[Column]:
+    yield _name("covariate", "covariate", group=True)
+    yield _name("term", "term")
+    yield _name("reference", "reference", last=1)
+    yield Column("log odds (95 % interval)", _estimate)
+    yield Column("p", lambda row: "" if row["p_value"] is None else p_value(row["p_value"]))
+    yield Column("effect, points", lambda row: "" if row["effect"] is None else f"{100 * row['effect']:.2f}")
+
+
+def _name(column: str, heading: str, **how: Any) -> Column:
+    return Column(heading, lambda row: "" if row.get(column) is None else str(row[column]), words=True, **how)
+
+
+def _pair(row: Mapping[str, Any]) -> str:
+    if row["metric"].endswith(DIFFERENCE):
+        return "difference"
+    return " and ".join(str(row[side]) for side in ("coder_a", "coder_b") if row.get(side) is not None)
+
+
+def _estimate(row: Mapping[str, Any]) -> str:
+    return with_interval(row["estimate"], row["ci_low"], row["ci_high"])
 
 
 def tex(found: pl.DataFrame) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from annotune.commands.options import OfVariable, identified, listed, pairs, require_outputs
 from annotune.commands.screen import console
@@ -50,9 +48,9 @@ def reliability(
     known, table = _read(codings, codebook, variable, unit_id, coder, coders, columns, keep)
     wanted = {"variable": variable, "level": level, "metrics": listed(metrics), "by": listed(by), "ci": ci}
     found = view(of, listed(model), table, codebook=known, n_boot=n_boot, cluster=cluster, seed=seed, **wanted)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 250).print(present.screen(found))
+    console.print(present.screen(found))
     for sentence in [*present.notes(found), *(present.in_words(found) if of == "all" else [])]:
-        print(sentence)
+        console.print(sentence, markup=False)
     for path in write or []:
         present.write(found, path)
     if plot:
@@ -87,7 +85,8 @@ def reliability_regression(
     known, table = _read(codings, codebook, variable, unit_id, coder, coders, columns, keep)
     fit = regression(table, names, variable, known, texts, cluster)
     console.print(present.screen(fit.table))
-    print(f"{fit.n_codings:,} codings of {fit.n_units:,} texts in {fit.n_clusters:,} clusters.", fit.verdict)
+    counts = f"{fit.n_codings:,} codings of {fit.n_units:,} texts in {fit.n_clusters:,} clusters."
+    console.print(counts, fit.verdict, markup=False)
     for path in write or []:
         present.write(fit.table, path)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from annotune.commands.options import Id, OfVariable, Text, require_outputs, share_or_values
-from annotune.commands.screen import WIDE, console, save
+from annotune.commands.screen import console, files, save
 from annotune.errors import AnnotuneError
 
 
@@ -52,7 +52,7 @@ def tune(
         return
     model.save(out)
     if model.evaluation is not None:
-        console.print(display.comparison(model.evaluation, console.width < WIDE))
+        console.print(display.comparison(model.evaluation))
         console.print(display.labels(model.evaluation))
     console.print(f"The model {model.name} is in {out}.", markup=False)
 
@@ -96,7 +96,7 @@ def classify(
     )
     write_records(record, paths)
     console.print(display.counts(codings))
-    console.print("Written: " + ", ".join(str(path) for path in paths), markup=False)
+    files(paths)
 
 
 def evaluate(
@@ -147,7 +147,7 @@ def evaluate(
     made = {"group": group, "base": base, "method": method, "epochs": epochs, "device": device, "out": out}
     options |= {name: value for name, value in made.items() if value is not None}
     found = evaluate_codings(*sides, cv=cv, n_boot=n_boot, seed=seed, **options)
-    console.print(display.comparison(found, console.width < WIDE))
+    console.print(display.comparison(found, display.WRITTEN))
     console.print(display.labels(found))
     save(found.measures, write)
     if predictions and isinstance(found, CrossValidation):

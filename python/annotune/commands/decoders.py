@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from annotune.commands.options import Id, Text, listed, require_outputs
-from annotune.commands.screen import console
+from annotune.commands.screen import console, files
 
 
 def export(
@@ -93,4 +93,4 @@ def zero_shot(
     )
     write_records(record, paths)
     console.print(display.counts(codings))
-    console.print("Written: " + ", ".join(str(path) for path in paths), markup=False)
+    files(paths)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from annotune.commands.options import Id, OfVariable, Text, listed, require_outputs
-from annotune.commands.screen import WIDE, console, save, show
+from annotune.commands.screen import console, files, save
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,8 +79,8 @@ def crossfit(
         hardware=hardware(),
     )
     write_records(record, write)
-    console.print(display.comparison(done.evaluation, console.width < WIDE))
-    console.print("Written: " + ", ".join(str(path) for path in write), markup=False)
+    console.print(display.comparison(done.evaluation))
+    files(write)
 
 
 def prevalence(
@@ -100,6 +100,7 @@ def prevalence(
     plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg, with and without a correction.")] = None,
 ) -> None:
     """How frequent each label is, with and without a correction for the model's error."""
+    from annotune import display
     from annotune.downstream.plots import plot_prevalence
     from annotune.downstream.prevalence import METHODS
     from annotune.downstream.prevalence import prevalence as shares
@@ -109,7 +110,7 @@ def prevalence(
     wanted = listed(methods) or METHODS
     require_outputs(write, data, plot=plot)
     found = shares(_table(data), variable, methods=wanted, n_boot=n_boot, **options, **columns)
-    show(found.drop("interval"))
+    console.print(display.shares(found, [*(listed(by) or []), *([time] if time else [])]))
     save(found, write)
     if plot:
         shown = [name for name in ("count", "dsl") if name in wanted] if len(wanted) > 2 else wanted
@@ -128,13 +129,14 @@ def error_model(
     write: Write = None,
 ) -> None:
     """Is the model's error related to the covariates?"""
+    from annotune import display
     from annotune.downstream.error_model import error_model as model
 
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     covariates = listed(on) if "," in on and "(" not in on else on
     require_outputs(write, data)
     found = model(_table(data), covariates or on, variable, label=label, cluster=cluster, **columns)
-    show(found.effects)
+    console.print(display.effects(found.effects))
     save(found.effects, write)
     console.print(found.verdict, markup=False)
 
@@ -156,13 +158,14 @@ def plan_sample(
     write: Annotated[list[Path] | None, typer.Option(help="Also the curve to a .csv, .dta ...; repeatable.")] = None,
 ) -> None:
     """How many texts to code by hand for a standard error, or which one a number of them gives."""
+    from annotune import display
     from annotune.downstream.plan_sample import plan_sample as plan
 
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     wanted: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term}
     require_outputs(write, data)
     found = plan(_table(data), variable, method=method, total=total, seed=seed, **wanted, **columns)
-    show(found.estimates)
+    console.print(display.plan(found.estimates))
     save(found.curve, write)
     console.print(found.verdict, markup=False)
 
@@ -194,7 +197,7 @@ def correct(
     chance = _number_or_column(pi)
     require_outputs(write, data, correction=True)
     found = corrected(formula, _table(data), pi=chance, level=level, small_sample=small_sample, **options, **columns)
-    console.print(found.summary(), markup=False, soft_wrap=True)
+    console.print(found.summary(console.width), markup=False, soft_wrap=True)
     if write:
         write_table(found, write)
 

@@ -9,7 +9,7 @@ import typer
 
 from annotune.commands.options import Id, OfVariable, Text, identified, require_outputs, share_or_values
 from annotune.commands.report import PAGES, pages
-from annotune.commands.screen import console, save, say, show
+from annotune.commands.screen import console, files, save, say
 from annotune.errors import AnnotuneError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ Write = Annotated[list[Path] | None, typer.Option(help="Also to a .csv, .dta, .r
 Boot = Annotated[int, typer.Option(help="Bootstrap replicates.")]
 Key = Annotated[str, typer.Option(help="The column with the identifier, in every file.")]
 HeldOut = Annotated[Path, typer.Argument(help="A tuned model's folder, or predictions for texts it was not tuned on.")]
-FLOATS = ".3f"  # measures lie between 0 and 1
 
 
 def curve(
@@ -47,6 +46,7 @@ def curve(
     plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg.")] = None,
 ) -> None:
     """How good with how many labels, and what more of them would add."""
+    from annotune import display
     from annotune.codebook import read_codebook
     from annotune.codings import read_codings
     from annotune.corpus import read_corpus
@@ -77,8 +77,7 @@ def curve(
         device=device,
         **options,
     )
-    about = found.table.filter(found.table["measure"] == found.measure).drop("measure", "n_units")
-    show(about, f"{found.measure} on {found.table['n_units'][0]:,} other texts", FLOATS)
+    console.print(display.curve(found))
     save(found.table, pages(write, curve=found))
     if plot:
         plot_learning_curve(found, plot)
@@ -107,6 +106,7 @@ def compare(
     write: Write = None,
 ) -> None:
     """Compare any number of coders with the gold, on the same texts."""
+    from annotune import display
     from annotune.codebook import read_codebook
     from annotune.codings import read_codings
     from annotune.corpus import read_corpus
@@ -129,7 +129,7 @@ def compare(
         n_boot=n_boot,
         seed=seed,
     )
-    show(found.table(), "Every text counts; what was left out is wrong", FLOATS)
+    console.print(display.compared(found))
     save(found.measures, pages(write, compare=found))
     for sentence in found.in_words(measure):
         console.print(sentence, markup=False)
@@ -147,13 +147,14 @@ def calibration(
     plot: Annotated[Path | None, typer.Option(help="A reliability diagram: .png, .pdf or .svg.")] = None,
 ) -> None:
     """Do stated probabilities come true?"""
+    from annotune import display
     from annotune.evidence.calibrated import calibration as calibrate
     from annotune.evidence.calibrated import plot_calibration
 
     require_outputs(write, predicted, gold, codebook, plot=plot)
     known, said, hand = _both(predicted, gold, codebook, variable, unit_id)
     found = calibrate(said, hand, variable=variable, codebook=known, bins=bins, n_boot=n_boot)
-    show(found.scores, "Scores: lower is better", FLOATS)
+    console.print(display.scores(found.scores))
     console.print(found.in_words(), markup=False)
     save(found.bins, write)
     if plot:
@@ -191,7 +192,7 @@ def abstain(
     beside = texts.drop("confidence", "by_hand", strict=False)
     write_table(beside.join(divided, on="unit_id", how="left", maintain_order="left"), out)
     console.print(found.in_words(), markup=False)
-    console.print(f"Written: {out}", markup=False)
+    files([out])
 
 
 def label_errors(
@@ -206,6 +207,7 @@ def label_errors(
     write: Write = None,
 ) -> None:
     """The hand codings most worth a second look."""
+    from annotune import display
     from annotune.corpus import read_corpus
     from annotune.evidence.second_look import label_errors as rank
 
@@ -213,7 +215,7 @@ def label_errors(
     known, said, hand = _both(predicted, gold, codebook, variable, unit_id)
     texts = read_corpus(corpus, unit_id, text) if corpus else None
     found = rank(said, hand, corpus=texts, variable=variable, codebook=known, n=n)
-    show(found.drop("why"), "Hand codings that the model disagrees with", FLOATS)
+    console.print(display.second_look(found))
     save(found, write)
 
 

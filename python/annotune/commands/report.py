@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from annotune.commands.options import OfVariable
-from annotune.commands.screen import console
+from annotune.commands.screen import files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ def report(
         n_boot=n_boot,
         seed=seed,
     )
-    console.print(f"Written: {out}", markup=False)
+    files([out])
 
 
 def pages(paths: Sequence[Path] | None, **found: Any) -> list[Path]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +13,9 @@ from rich.console import Console
 if TYPE_CHECKING:
     import polars as pl
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
-errors = Console(stderr=True, soft_wrap=True, highlight=False)
-WIDE = 120  # columns that a line of figures with their intervals takes
+UNSEEN = 150  # columns of a line in a file or a pipe, where COLUMNS does not say how many
+console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNSEEN)
+errors = Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False)
 
 
 def say(step: str) -> None:
@@ -21,11 +23,11 @@ def say(step: str) -> None:
     errors.print(f"{step} ...", style="dim", markup=False)
 
 
-def show(table: pl.DataFrame, title: str | None = None, floats: str = ".4g") -> None:
-    """A table as it is."""
-    from annotune import display
-
-    console.print(display.rows(table, title, floats))
+def files(paths: Sequence[Path]) -> None:
+    """What was written, on one line where that has room for it; a path is never broken."""
+    line = "Written: " + ", ".join(map(str, paths))
+    lines = [line] if len(line) <= console.width else ["Written:", *(f"  {path}" for path in paths)]
+    console.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
 def save(table: pl.DataFrame, paths: list[Path] | None) -> None:

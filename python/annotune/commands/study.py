@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotune.commands.screen import WIDE, console, say
+from annotune.commands.screen import console, say
 
 if TYPE_CHECKING:
     from annotune.study.run import Results
@@ -39,9 +39,14 @@ def demo(
     _show_results(results)
     _show_effect(results, data.effect)
     console.print("\n[bold]What to type next[/bold]")
-    console.print(f"  annotune run {data.study}      (nothing has changed: every step is up to date)")
-    console.print(f"  annotune reliability {out}/coder_anna.xlsx {out}/coder_ben.dta --codebook {out}/codebook.yaml")
-    console.print(f"  annotune classify {out}/annotune-work/topic/model YOUR_TEXTS.csv coded.dta")
+    for line in (
+        f"annotune run {data.study}  # nothing has changed: no step is done again",
+        f"annotune reliability {out}/coder_anna.xlsx {out}/coder_ben.dta \\",
+        f"    --codebook {out}/codebook.yaml",
+        f"annotune classify {out}/annotune-work/topic/model \\",
+        "    YOUR_TEXTS.csv coded.dta",
+    ):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
 def _show_results(results: Results) -> None:
@@ -54,21 +59,22 @@ def _show_results(results: Results) -> None:
         console.print(sentence, markup=False)
     for variable, evaluation in results.evaluations.items():
         console.print(f"\n[bold]The model for {variable}, on texts it was not tuned on[/bold]")
-        console.print(display.comparison(evaluation, console.width < WIDE))
+        console.print(display.comparison(evaluation))
         console.print()
         console.print(display.labels(evaluation))
     console.print("\n[bold]The corpus as coded[/bold]")
     console.print(display.counts(results.codings))
     for found, errors in zip(results.corrections, results.errors, strict=True):
         console.print("\n[bold]Hand-coded only, naive, and corrected[/bold]")
-        console.print(found.summary(), markup=False)
+        console.print(found.summary(console.width), markup=False, soft_wrap=True)
         if errors is not None:
             console.print(f"\n{errors.verdict}", markup=False)
     console.print("\n[bold]Files[/bold]")
+    longest = max((len(str(path)) for path in results.files), default=0)
     for path in results.files:
-        console.print(
-            f"  {path}  ({path.stat().st_size / 1e3:,.0f} kB, record in {path.name}.record.json)", markup=False
-        )
+        size = f"{path.stat().st_size / 1e3:,.0f} kB"
+        console.print(f"  {path!s:{longest}}  {size:>9}", markup=False, soft_wrap=True)
+    console.print("What each was made of is in a record beside it, named after it with .record.json at the end.")
     current = [step for step, state in results.done.items() if state == "up to date"]
     if current:
         console.print(f"Up to date and not done again: {', '.join(current)}.")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
-from rich.console import Console
-from rich.table import Table
 from scipy.stats import norm, t
 
 from annotune.errors import AnnotuneError, nearest
-from annotune.numbers import p_value
+from annotune.numbers import p_value, with_interval
+from annotune.text_table import Column, TextTable, screen_width, wrapped
 
 HAND, NAIVE, CORRECTED = "hand-coded only", "naive", "corrected"
 METHODS = (HAND, NAIVE, CORRECTED)
+ELSEWHERE = "A wider window shows more, tidy() all."
 SCHEMA = {
     "method": pl.String,
     "equation": pl.String,
@@ -72,21 +73,25 @@ class Correction:
         names = pl.concat_str("equation", "term", separator=": ", ignore_nulls=True)
         return dict(rows.select(names, "estimate").iter_rows())
 
-    def summary(self) -> str:
-        """The estimates as a person reads them, and what has to be known about them."""
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in ("", " ", "estimate", "std. error", f"{self.level * 100:g} % interval", "p", "n"):
-            table.add_column(name, justify="left" if not name.strip() else "right", no_wrap=True)
-        said = None
-        for row in self.estimates.to_dicts():
-            name = ": ".join(part for part in (row["equation"], row["term"]) if part is not None)
-            table.add_row("" if name == said else name, *_cells(row))
-            said = name
-        console = Console(width=1000, highlight=False, color_system=None, markup=False)
-        with console.capture() as captured:
-            console.print(table)
-        lines = [line.rstrip() for line in captured.get().splitlines()]
-        return "\n".join([self.formula, self._about(), "", *lines, *(f"\n{note}" for note in self.notes)])
+    def summary(self, width: int | None = None) -> str:
+        """The estimates as a person reads them, and what has to be known about them.
+
+        Lines are at most `width` columns long: as many as the terminal has where none is given, 80 without one.
+        """
+        width = width or screen_width()
+        above, table = [self.formula, self._about()], TextTable(self.estimates, self._columns(), ELSEWHERE)
+        notes = [line for note in self.notes for line in ("", *wrapped(note, width))]
+        return "\n".join([*(line for said in above for line in wrapped(said, width)), "", table.text(width), *notes])
+
+    def _columns(self) -> tuple[Column, ...]:
+        return (
+            Column("", _name, words=True, group=True),
+            Column("", lambda row: str(row["method"]), words=True),
+            Column(f"estimate ({self.level * 100:g} % interval)", _estimate),
+            Column("std. error", lambda row: _figure(row["std_error"]), last=1),
+            Column("p", lambda row: "-" if row["std_error"] is None else p_value(row["p_value"] or 0)),
+            Column("n", lambda row: f"{row['n']:,}", last=2),
+        )
 
     def _about(self) -> str:
         corrections = {"dsl": "design-based supervised learning", "ppi": "prediction-powered inference"}
@@ -99,15 +104,19 @@ class Correction:
         return self.summary()
 
 
-def _cells(row: Mapping[str, float | None]) -> list[str]:
-    """The method, the figures, and the number of units; dashes where there is no estimate."""
-    if row["estimate"] is None:
-        return [str(row["method"]), *["-"] * 4, f"{row['n']:,}"]
-    if row["std_error"] is None:
-        return [str(row["method"]), f"{row['estimate']:.4g}", *["-"] * 3, f"{row['n']:,}"]
-    p = p_value(row["p_value"] or 0)
-    span = f"{row['conf_low']:.4g} to {row['conf_high']:.4g}"
-    return [str(row["method"]), f"{row['estimate']:.4g}", f"{row['std_error']:.4g}", span, p, f"{row['n']:,}"]
+def _name(row: Mapping[str, Any]) -> str:
+    """The coefficient; of several equations with the category before it."""
+    return ": ".join(part for part in (row["equation"], row["term"]) if part is not None)
+
+
+def _estimate(row: Mapping[str, Any]) -> str:
+    """A dash where there is no estimate."""
+    low, high = (None, None) if row["std_error"] is None else (row["conf_low"], row["conf_high"])
+    return with_interval(row["estimate"], low, high, ".4g")
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
 
 
 def rows_of(

@@ -238,7 +238,7 @@ def _reading(work: Work) -> float:
     some = work.examples.tokens.take(work.everything[:64])
     reader = build(getattr(work.backbone, "reader", work.backbone), work.examples.n_labels)
     began = time.perf_counter()
-    outputs(reader, some, embeddings=True, fast=True)
+    outputs(reader, some, what="Timing", embeddings=True, fast=True)
     return (time.perf_counter() - began) / len(some)
 
 

@@ -42,6 +42,7 @@ from annotune.tuning.speaker import Speaker
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
 CLEAR = 0.02  # a held-out part on which macro-F1 has a larger error is no ground for fine distinctions
 INNER_FOLDS = 5
+HELD_OUT = "Trying it on held-out texts"  # the name of the bar
 NO_SCALE = 0.1  # labels are no scale where the level is that much less often right than the most likely label
 MANY = 32  # texts a label, on the average, after which the codebook's words add nothing
 ProbeChoice = tuple[float, bool, bool]  # penalty, balanced, words
@@ -153,7 +154,7 @@ def fit(backbone: nn.Module, seen: Examples, held: Examples, settings: Settings)
         start = probe if penalty <= START_PENALTY else _probe(seen, START_PENALTY, balanced, words)
         model, choices, speed = _tune(backbone, start, seen, held, choices, settings)
         if choices.epochs:
-            return _calibrated(Fitted(model, probe, choices, speed), outputs(model, held.tokens), held)
+            return _calibrated(Fitted(model, probe, choices, speed), outputs(model, held.tokens, what=HELD_OUT), held)
     return _calibrated(Fitted(_with_head(backbone, probe), probe, choices, None), logits, held)
 
 
@@ -367,7 +368,7 @@ def _keep_best(
     to_beat = scores["probe"] - doubt(held.targets)
     patience = settings.patience or choices.planned  # most is gained at the end, when the learning rates fall to zero
     for epoch, _ in enumerate(epochs, start=1):
-        score = agreed(held.score(outputs(model, held.tokens, fast=True)))
+        score = agreed(held.score(outputs(model, held.tokens, what=HELD_OUT, fast=True)))
         if score >= to_beat:
             best, kept, to_beat = epoch, _trained_weights(model), score
         scores[f"epoch {epoch}"] = score
