@@ -50,7 +50,7 @@ def bag_of_words(given: dict[str, Any]) -> list[str]:
     """TF-IDF with logistic regression."""
     import numpy as np
 
-    from annotune.baselines import tf_idf
+    from annotune.measures.baselines import tf_idf
 
     names, targets = np.unique(given["train"]["label"], return_inverse=True)
     seen, unseen = (np.array(given[part]["text"], dtype=object) for part in ("train", "test"))

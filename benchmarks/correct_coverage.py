@@ -18,7 +18,7 @@ import polars as pl
 from scipy.special import expit
 
 import annotune as at
-from annotune.downstream.result import METHODS
+from annotune.correction.result import METHODS
 
 N = 4000
 TRUTH = 4_000_000

@@ -23,8 +23,8 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 import annotune as at
-from annotune.downstream.uncoded import dealt
 from annotune.tuning.parts import Cases
+from annotune.tuning.uncoded import dealt
 
 N = 4000
 TRUTH = 4_000_000

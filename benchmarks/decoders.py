@@ -28,15 +28,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from annotune.codebook import Label, Variable
-from annotune.runtime import has_fast_bf16
-from annotune.simulation import demo
-from annotune.tuning.base import give_padding, quiet
-from annotune.tuning.batches import Tokens, tokenize
-from annotune.tuning.encoder import build, outputs
+from annotune.data.codebook import Label, Variable
+from annotune.models.zeroshot import Asked, ready
+from annotune.network.base import give_padding, quiet
+from annotune.network.batches import Tokens, tokenize
+from annotune.network.encoder import build, outputs
+from annotune.network.machine import has_fast_bf16
+from annotune.study.simulated import demo
 from annotune.tuning.fit import Choices, Examples, refit
 from annotune.tuning.settings import Settings
-from annotune.zeroshot import Asked, ready
 
 SHAPES = {  # hidden, layers, heads, key/value heads, inner, words
     "135m": (576, 30, 9, 3, 1536, 49152),  # as SmolLM2-135M
@@ -248,7 +248,7 @@ class Material:
 
 def material(n: int) -> tuple[Any, Material]:
     """A tokenizer and n different questions, lengthened to about the size of a question to a parliament."""
-    from annotune.prompts import make_prompt
+    from annotune.network.prompts import make_prompt
 
     said = demo(n=4 * n, n_coded=10, seed=3).corpus["text"].to_list()
     texts = [" ".join(said[i : i + 2]) for i in range(0, 2 * n, 2)]

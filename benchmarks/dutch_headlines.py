@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 import annotune as at
-from annotune.downstream.result import METHODS
+from annotune.correction.result import METHODS
 
 NAMES = {-1: "negative", 0: "neutral", 1: "positive"}
 FORMULA, TERMS = "tone == 'negative' ~ medtype", ("Intercept", "medtype[Newspaper]")

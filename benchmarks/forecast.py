@@ -18,14 +18,14 @@ import polars as pl
 import annotune as at
 from annotune.evidence.curve import TUNED, _curve, _run
 from annotune.evidence.sets import nested
-from annotune.tuner import part_to_test
-from annotune.work import Work, prepare, read_settings
+from annotune.tuning.task import Task, prepare, read_settings
+from annotune.tuning.tuner import part_to_test
 
 SIZES, TARGET, SEEDS = (50, 100, 200, 400), 1600, 3
 TONE = {-1: "negative", 0: "neutral", 1: "positive"}
 
 
-def headlines(folder: Path) -> Work:
+def headlines(folder: Path) -> Task:
     """3,000 headlines with one label each, embedded."""
     rows = pl.read_csv(folder / "headlines.csv").sample(3000, seed=1)
     corpus = rows.select(unit_id=pl.col("id").cast(pl.String), text="text")
@@ -36,10 +36,10 @@ def headlines(folder: Path) -> Work:
     return prepare(corpus, gold, book, None, None, 0.15, read_settings({"method": "probe"}))
 
 
-def one(work: Work, seed: int) -> tuple[dict[str, float], float]:
+def one(task: Task, seed: int) -> tuple[dict[str, float], float]:
     """The forecast for TARGET from the smaller sizes, and what was measured there."""
-    settings = work.settings.model_copy(update={"seed": seed})
-    mine = replace(work, cases=replace(work.cases, seed=seed), settings=settings)
+    settings = task.settings.model_copy(update={"seed": seed})
+    mine = replace(task, cases=replace(task.cases, seed=seed), settings=settings)
     test = part_to_test(mine, 0.3)
     rest = np.setdiff1d(mine.everything, test)
     runs = {}
@@ -56,9 +56,9 @@ def one(work: Work, seed: int) -> tuple[dict[str, float], float]:
 def main() -> None:
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     root = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parents[2] / "shared" / "data"
-    work, covered = headlines(root / "ecosent_dutch_headlines"), 0
+    task, covered = headlines(root / "ecosent_dutch_headlines"), 0
     for seed in range(1, times + 1):
-        ahead, measured = one(work, seed)
+        ahead, measured = one(task, seed)
         inside = ahead["ci_low"] <= measured <= ahead["ci_high"]
         covered += inside
         interval = f"{ahead['estimate']:.3f} ({ahead['ci_low']:.3f} to {ahead['ci_high']:.3f})"

@@ -18,7 +18,7 @@ import polars as pl
 from accuracy import TASKS, difference
 
 import annotune as at
-from annotune.baselines import tf_idf
+from annotune.measures.baselines import tf_idf
 
 TESTED, LEARNT = 1200, 3000
 WAYS: dict[str, dict[str, Any]] = {

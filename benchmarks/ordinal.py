@@ -19,7 +19,7 @@ import polars as pl
 from sklearn.metrics import accuracy_score, f1_score
 
 import annotune as at
-from annotune.measures import quadratic_kappa
+from annotune.measures.scores import quadratic_kappa
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 TONE = {-1: "negative", 0: "neutral", 1: "positive"}

@@ -18,11 +18,11 @@ import polars as pl
 from accuracy import TASKS
 
 import annotune as at
-from annotune.measures import macro_f1
-from annotune.tuner import _validation_share
+from annotune.measures.scores import macro_f1
+from annotune.network.encoder import outputs
 from annotune.tuning import fit as fitting
-from annotune.tuning.encoder import outputs
-from annotune.work import prepare, read_settings
+from annotune.tuning.task import prepare, read_settings
+from annotune.tuning.tuner import _validation_share
 
 RARE = {"uk_manifestos": 38, "banking77": 30}  # texts with the label to learn from
 OTHERS, MOST_TESTED = 800, 60
@@ -50,13 +50,13 @@ def both(task: str, seed: int) -> tuple[float, float, float, float]:
     labels = tuple(at.Label(code=code, name=name) for code, name in enumerate(("no", "yes")))
     book = at.Codebook(variables=(at.Variable(name="topic", labels=labels),))
     gold = frame.select("unit_id", "label", variable=pl.lit("topic"))
-    work = prepare(frame.select("unit_id", "text"), gold, book, None, None, 0.15, read_settings({"seed": seed}))
+    prepared = prepare(frame.select("unit_id", "text"), gold, book, None, None, 0.15, read_settings({"seed": seed}))
     learn, test = np.arange(n), np.arange(n, len(frame))
-    seen, held = work.cases.hold_out(learn, _validation_share(work, learn))
+    seen, held = prepared.cases.hold_out(learn, _validation_share(prepared, learn))
     with patch.object(fitting, "doubt", lambda targets: np.inf):  # the network, whatever the probe's lead
-        chosen = fitting.fit(work.backbone, *map(work.examples.take, (seen, held)), work.settings).choices
-    fitted = fitting.refit(work.backbone, work.examples.take(learn), chosen, work.settings)
-    truth, unseen = work.examples.targets[test], work.examples.take(test)
+        chosen = fitting.fit(prepared.backbone, *map(prepared.examples.take, (seen, held)), prepared.settings).choices
+    fitted = fitting.refit(prepared.backbone, prepared.examples.take(learn), chosen, prepared.settings)
+    truth, unseen = prepared.examples.targets[test], prepared.examples.take(test)
     found = fitted.probe.logits(unseen.embeddings), outputs(fitted.model, unseen.tokens)
     on_test = [macro_f1(truth, logits.argmax(1), 2) for logits in found]
     probe, *epochs = chosen.scores.values()

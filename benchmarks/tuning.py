@@ -23,10 +23,10 @@ import numpy as np
 import polars as pl
 import torch
 
-from annotune.runtime import has_fast_bf16
-from annotune.tuning.base import find_base, load_backbone, load_tokenizer, quiet
-from annotune.tuning.batches import Tokens, tokenize
-from annotune.tuning.encoder import build, outputs
+from annotune.network.base import find_base, load_backbone, load_tokenizer, quiet
+from annotune.network.batches import Tokens, tokenize
+from annotune.network.encoder import build, outputs
+from annotune.network.machine import has_fast_bf16
 from annotune.tuning.fit import Choices, Examples, refit
 from annotune.tuning.settings import Settings
 
@@ -39,7 +39,7 @@ def questions(n: int) -> tuple[list[str], np.ndarray, str]:
     if QUESTIONS.exists():
         frame, source = pl.read_csv(QUESTIONS).filter(pl.col("split") == "train"), "banking77"
     else:
-        from annotune.simulation import demo
+        from annotune.study.simulated import demo
 
         made = demo()
         frame, source = made.truth.rename({"topic": "label"}).join(made.corpus, on="unit_id"), "simulated questions"

@@ -80,7 +80,7 @@ def test_exceptions_that_lead_in_a_circle_are_told_once():
 def run(monkeypatch, capsys, tmp_path, *words):
     """The exit code, stderr and the reports, when the verb `resolve` breaks on its input."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("annotune.codings.read_codings", lambda *_, **__: broken(SECRET))
+    monkeypatch.setattr("annotune.data.codings.read_codings", lambda *_, **__: broken(SECRET))
     monkeypatch.setattr(sys, "argv", ["annotune", *words])
     with warnings.catch_warnings(), pytest.raises(SystemExit) as end:
         cli.main()

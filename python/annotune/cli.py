@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from annotune import __version__
-from annotune.commands import agreement, coding, decoders, downstream, evidence, output, report, study
+from annotune.commands import agreement, correction, evidence, models, output, report, study
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
 from annotune.faults import SEE, library, sentence, write_report
@@ -24,24 +24,24 @@ VERBS = (
     agreement.reliability,
     agreement.reliability_regression,
     agreement.resolve,
-    coding.tune,
-    coding.classify,
-    coding.evaluate,
+    models.tune,
+    models.classify,
+    evidence.evaluate,
     evidence.compare,
     evidence.curve,
     evidence.calibration,
     evidence.abstain,
     evidence.label_errors,
-    decoders.zero_shot,
-    decoders.export,
+    models.zero_shot,
+    models.export,
     output.write,
     report.report,
-    downstream.crossfit,
-    downstream.correct,
-    downstream.dsl_columns,
-    downstream.prevalence,
-    downstream.error_model,
-    downstream.plan_sample,
+    correction.crossfit,
+    correction.correct,
+    correction.dsl_columns,
+    correction.prevalence,
+    correction.error_model,
+    correction.plan_sample,
 )
 FIRST = """\
 annotune goes from a codebook to a regression table: it tunes a small language model on texts that people have coded.

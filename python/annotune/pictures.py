@@ -30,7 +30,7 @@ def saved(figure: Figure, path: str | Path | None) -> Figure:
     """The figure, and where a path is given its file, whole or not at all."""
     if path is None:
         return figure
-    from annotune.export.files import replacing
+    from annotune.records.files import replacing
 
     path = Path(path)
     _require_suffix(path, figure)

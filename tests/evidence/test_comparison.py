@@ -14,8 +14,8 @@ from statsmodels.stats.contingency_tables import mcnemar as theirs
 from statsmodels.stats.multitest import multipletests
 
 import annotune as at
-from annotune.evaluation import NO_INFORMATION, TF_IDF
 from annotune.evidence.paired import holm, mcnemar, wald
+from annotune.measures.evaluation import NO_INFORMATION, TF_IDF
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"

@@ -5,11 +5,11 @@ import polars as pl
 import pytest
 
 import annotune as at
-from annotune.evaluation import NO_INFORMATION
 from annotune.evidence import curve as module
 from annotune.evidence.curve import ROWS, TUNED
 from annotune.evidence.sets import nested
-from annotune.work import prepare, read_settings
+from annotune.measures.evaluation import NO_INFORMATION
+from annotune.tuning.task import prepare, read_settings
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +50,15 @@ def test_a_point_is_the_mean_over_seeds(drawn):
 
 
 @pytest.fixture(scope="module")
-def work(topics, gold, book, tiny_base):
+def task(topics, gold, book, tiny_base):
     def make(group=None):
         return prepare(topics, gold, book(), None, group, 0.15, read_settings({"base": str(tiny_base)}))
 
     return make
 
 
-def test_sets_are_nested_and_spread_over_the_labels(work):
-    mine = work()
+def test_sets_are_nested_and_spread_over_the_labels(task):
+    mine = task()
     order = nested(mine, np.arange(90), 1)
     assert sorted(order) == list(range(90))
     for n in (12, 30, 60):
@@ -67,8 +67,8 @@ def test_sets_are_nested_and_spread_over_the_labels(work):
     assert nested(mine, np.arange(90), 2).tolist() != order.tolist()
 
 
-def test_groups_come_whole(work):
-    mine = work("doc")
+def test_groups_come_whole(task):
+    mine = task("doc")
     groups = mine.cases.groups[nested(mine, np.arange(90), 1)]
     assert (np.diff(groups) != 0).sum() == len(np.unique(groups)) - 1
 
@@ -77,9 +77,9 @@ def test_groups_come_whole(work):
 def test_no_test_text_is_ever_learnt_from(draw, monkeypatch, group):
     runs, real = [], module.hold_out_once
 
-    def spy(work, test, rest):
-        runs.append((work.cases.groups, set(test), set(rest)))
-        return real(work, test, rest)
+    def spy(task, test, rest):
+        runs.append((task.cases.groups, set(test), set(rest)))
+        return real(task, test, rest)
 
     monkeypatch.setattr(module, "hold_out_once", spy)
     draw(group=group, sizes=[24, 50], seeds=2)

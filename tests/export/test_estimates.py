@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 import annotune as at
-from annotune.downstream.result import METHODS, Correction, rows_of, three_rows
+from annotune.correction.result import METHODS, Correction, rows_of, three_rows
 from annotune.export import ereturn
 
 TERMS = [(None, "Intercept"), (None, "party[T.left & <right>]"), (None, "C(year)[T.2016]:party[T.%_x]")]

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, log_loss
 
+from annotune.network.encoder import decide
 from annotune.tuning.calibrate import cutoffs, surprises, temperature
-from annotune.tuning.encoder import decide
 
 
 def drawn(n, labels, seed=1):

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
+from annotune.network.base import find_base, load_backbone, load_tokenizer
+from annotune.network.batches import tokenize
+from annotune.network.encoder import add_lora, build, decide, merge_lora, outputs
 from annotune.tuning import fit as fitting
-from annotune.tuning.base import find_base, load_backbone, load_tokenizer
-from annotune.tuning.batches import tokenize
-from annotune.tuning.encoder import add_lora, build, decide, merge_lora, outputs
 from annotune.tuning.fit import Choices, Examples, doubt, fit, planned_epochs, refit, score_error, score_of, settle
 from annotune.tuning.losses import loss_function
 from annotune.tuning.probe import Probe

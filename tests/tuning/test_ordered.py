@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, log_loss
 
 import annotune as at
-from annotune.measures import quadratic_kappa
+from annotune.measures.scores import quadratic_kappa
 from annotune.tuning import fit as fitting
 from annotune.tuning.calibrate import expected_level, level_cuts, levels
 from annotune.tuning.losses import OrderedLoss, loss_function

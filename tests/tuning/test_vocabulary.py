@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 import annotune as at
-from annotune.tuning.base import find_base, load_tokenizer
+from annotune.network.base import find_base, load_tokenizer
 from annotune.tuning.vocabulary import MANY, WORD, pieces_a_word
 
 ENGLISH = (

@@ -15,7 +15,7 @@ from annotune.agreement.intervals import Method
 from annotune.agreement.patterns import Floats, Patterns, Statistic, counts, distinct, restricted
 from annotune.agreement.ratings import Ratings
 from annotune.agreement.reliability import Options, by_label, described, each, framed, measure, measured_by
-from annotune.codebook import Codebook
+from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError, nearest
 from annotune.numbers import p_equals
 

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from annotune.agreement.reliability import SCHEMA
-from annotune.latex import escaped
+from annotune.export.latex import escaped
 from annotune.numbers import p_value, with_interval
 from annotune.text_table import Column, TextTable
 
@@ -233,7 +233,7 @@ def _terms(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
 def write(found: pl.DataFrame, path: Path) -> None:
     """Write the table: .tex as LaTeX, anything else as `annotune.write` does."""
     if path.suffix.lower() == ".tex":
-        from annotune.record import write_whole
+        from annotune.records.record import write_whole
 
         write_whole(path, tex(found))
         return

@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from annotune.agreement.dawid_skene import DawidSkene, dawid_skene
 from annotune.agreement.estimators import Level, NotDefined, require_pairs
 from annotune.agreement.intervals import Method
 from annotune.agreement.pairs import over_units, sided, sided_plan, two_groups
 from annotune.agreement.ratings import Ratings
 from annotune.agreement.reliability import Options, described, each, framed, measure, measured_by
-from annotune.codebook import Codebook
-from annotune.dawid_skene import DawidSkene, dawid_skene
+from annotune.data.codebook import Codebook
 
 NEVER_MET = 1e-6  # of a unit, in expectation
 FLAWLESS = "no error is estimated: the sample cannot say how rare errors are"

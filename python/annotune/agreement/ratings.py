@@ -12,8 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from annotune.agreement.patterns import ABSENT, Floats, Ints, Patterns, by_coder, counts, distinct, slots
-from annotune.codebook import Kind, Variable
-from annotune.corpus import require_columns
+from annotune.data.codebook import Kind, Variable
+from annotune.data.corpus import require_columns
 from annotune.errors import AnnotuneError, nearest
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from annotune.agreement.patterns import Floats
-from annotune.codebook import Codebook
-from annotune.codings import check, of_variable
-from annotune.corpus import as_frame, require_columns
+from annotune.data.codebook import Codebook
+from annotune.data.codings import check, of_variable
+from annotune.data.corpus import as_frame, require_columns
 from annotune.errors import AnnotuneError, warn
 from annotune.numbers import p_equals
 

@@ -14,10 +14,10 @@ from annotune.agreement.estimators import Level, NotDefined, plan, statistic
 from annotune.agreement.intervals import LEVEL, Interval, Method, interval
 from annotune.agreement.patterns import ABSENT, Statistic, clustered
 from annotune.agreement.ratings import Ratings, read_ratings
-from annotune.codebook import Codebook
-from annotune.codings import SCHEMA as CODINGS
-from annotune.codings import check, of_variable
-from annotune.corpus import require_columns
+from annotune.data.codebook import Codebook
+from annotune.data.codings import SCHEMA as CODINGS
+from annotune.data.codings import check, of_variable
+from annotune.data.corpus import require_columns
 from annotune.errors import AnnotuneError, counted
 from annotune.numbers import p_equals
 

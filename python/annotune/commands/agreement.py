@@ -13,7 +13,7 @@ from annotune.commands.screen import console
 if TYPE_CHECKING:
     import polars as pl
 
-    from annotune.codebook import Codebook
+    from annotune.data.codebook import Codebook
 
 TEX = (".tex",)  # which tables of agreement have beside the formats of all tables
 
@@ -75,7 +75,7 @@ def reliability_regression(
     """Does agreement depend on who coded, when, or on the text?"""
     from annotune.agreement import present
     from annotune.agreement.regression import reliability_regression as regression
-    from annotune.codings import SCHEMA
+    from annotune.data.codings import SCHEMA
 
     require_outputs(write, codings, codebook, corpus, more=TEX)
     names = listed(on) or []
@@ -103,9 +103,9 @@ def resolve(
     variable: OfVariable = None,
 ) -> None:
     """Make one answer a unit from several coders' answers."""
-    from annotune.codebook import read_codebook
-    from annotune.codings import read_codings
-    from annotune.codings import resolve as resolve_codings
+    from annotune.data.codebook import read_codebook
+    from annotune.data.codings import read_codings
+    from annotune.data.codings import resolve as resolve_codings
     from annotune.export.write import write as write_table
 
     require_outputs(out, codings, codebook)
@@ -130,8 +130,8 @@ def _read(
     keep: list[str],
 ) -> tuple[Codebook | None, pl.DataFrame]:
     """The codebook, and the codings of all files with the columns to `keep`."""
-    from annotune.codebook import read_codebook
-    from annotune.codings import read_codings
+    from annotune.data.codebook import read_codebook
+    from annotune.data.codings import read_codings
 
     known = read_codebook(codebook) if codebook else None
     of: Any = {"variable": None if columns else variable, "columns": pairs(columns), "coders": listed(coders)}

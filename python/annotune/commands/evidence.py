@@ -23,6 +23,70 @@ Key = Annotated[str, typer.Option(help="The column with the identifier, in every
 HeldOut = Annotated[Path, typer.Argument(help="A tuned model's folder, or predictions for texts it was not tuned on.")]
 
 
+def evaluate(
+    truth: Annotated[Path, typer.Argument(help="The gold: one answer a unit.")],
+    predicted: Annotated[Path | None, typer.Argument(help="The answers to measure; none with --cv.")] = None,
+    codebook: Annotated[Path | None, typer.Option(help="The labels there are.")] = None,
+    variable: OfVariable = None,
+    unit_id: Annotated[str, typer.Option(help="The column with the identifier, in every file.")] = "unit_id",
+    corpus: Annotated[Path | None, typer.Option(help="The texts, for the TF-IDF baseline and for --cv.")] = None,
+    text: Text = "text",
+    cluster: Annotated[str | None, typer.Option(help="A column of the corpus to resample by.")] = None,
+    cv: Annotated[int | None, typer.Option(help="Tune models in so many folds, and measure what they predict.")] = None,
+    group: Annotated[str | None, typer.Option(help="Texts with the same value here are in one fold (--cv).")] = None,
+    base: Annotated[str | None, typer.Option(help="minilm, a folder, or a hub name (--cv).")] = None,
+    method: Annotated[str | None, typer.Option(help="lora, full or probe (--cv).")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the texts (--cv).")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps (--cv).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder for folds and models; what is there is not done again (--cv).")
+    ] = None,
+    n_boot: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap, and of every other draw.")] = 1,
+    write: Annotated[list[Path] | None, typer.Option(help="Also write the measures to a .csv, .dta ...")] = None,
+    predictions: Annotated[
+        list[Path] | None, typer.Option(help="Also write what was predicted, for correct and the others (--cv).")
+    ] = None,
+) -> None:
+    """Compare predicted with true labels, beside what could be had without a model; or cross-validate one."""
+    from annotune.commands import display
+    from annotune.data.codebook import read_codebook
+    from annotune.data.codings import read_codings
+    from annotune.data.corpus import read_corpus
+    from annotune.evidence.evaluate import CrossValidation
+    from annotune.evidence.evaluate import evaluate as evaluate_codings
+    from annotune.export.write import write as write_table
+    from annotune.records.files import require_folder
+    from annotune.records.record import file_sha256, make_record, write_records
+
+    require_outputs([*(write or []), *(predictions or [])], truth, predicted, codebook, corpus)
+    if out is not None:
+        require_folder(out)
+    if predictions and cv is None:
+        raise AnnotuneError("--predictions are those that --cv makes.", "Leave it out, or cross-validate: --cv 5.")
+    known = read_codebook(codebook) if codebook else None
+    sides = [read_codings(path, known, unit_id=unit_id, variable=variable) for path in (truth, predicted) if path]
+    texts = read_corpus(corpus, unit_id, text) if corpus else None
+    options: dict[str, Any] = {"variable": variable, "codebook": known, "corpus": texts, "cluster": cluster}
+    made = {"group": group, "base": base, "method": method, "epochs": epochs, "device": device, "out": out}
+    options |= {name: value for name, value in made.items() if value is not None}
+    found = evaluate_codings(*sides, cv=cv, n_boot=n_boot, seed=seed, **options)
+    console.print(display.comparison(found, display.WRITTEN))
+    console.print(display.labels(found))
+    save(found.measures, write)
+    if predictions and isinstance(found, CrossValidation):
+        notes = [f"{found.model.name}: texts coded by models of {cv} folds that had not seen them."]
+        write_table(found.data, predictions, codebook=known, notes=notes)
+        record = make_record(
+            "annotune evaluate",
+            model=found.model.card,
+            inputs={path.name: file_sha256(path) for path in (truth, corpus) if path},
+            settings={"cv": cv, "group": group, "unit_id": unit_id, "text": text},
+            evaluation=found.measures.to_dicts(),
+        )
+        write_records(record, predictions)
+
+
 def curve(
     corpus: Annotated[Path, typer.Argument(help="The texts.")],
     gold: Gold,
@@ -46,13 +110,13 @@ def curve(
     plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg.")] = None,
 ) -> None:
     """How good with how many labels, and what more of them would add."""
-    from annotune import display
-    from annotune.codebook import read_codebook
-    from annotune.codings import read_codings
-    from annotune.corpus import read_corpus
+    from annotune.commands import display
+    from annotune.data.codebook import read_codebook
+    from annotune.data.codings import read_codings
+    from annotune.data.corpus import read_corpus
     from annotune.evidence.curve import learning_curve
     from annotune.evidence.curve_plot import plot_learning_curve
-    from annotune.export.files import require_folder
+    from annotune.records.files import require_folder
 
     require_outputs(write, corpus, gold, codebook, plot=plot, more=PAGES)
     require_folder(out)
@@ -106,10 +170,10 @@ def compare(
     write: Write = None,
 ) -> None:
     """Compare any number of coders with the gold, on the same texts."""
-    from annotune import display
-    from annotune.codebook import read_codebook
-    from annotune.codings import read_codings
-    from annotune.corpus import read_corpus
+    from annotune.commands import display
+    from annotune.data.codebook import read_codebook
+    from annotune.data.codings import read_codings
+    from annotune.data.corpus import read_corpus
     from annotune.evidence.comparison import compare as compare_coders
     from annotune.tables import read_table
 
@@ -147,7 +211,7 @@ def calibration(
     plot: Annotated[Path | None, typer.Option(help="A reliability diagram: .png, .pdf or .svg.")] = None,
 ) -> None:
     """Do stated probabilities come true?"""
-    from annotune import display
+    from annotune.commands import display
     from annotune.evidence.calibrated import calibration as calibrate
     from annotune.evidence.calibrated import plot_calibration
 
@@ -207,8 +271,8 @@ def label_errors(
     write: Write = None,
 ) -> None:
     """The hand codings most worth a second look."""
-    from annotune import display
-    from annotune.corpus import read_corpus
+    from annotune.commands import display
+    from annotune.data.corpus import read_corpus
     from annotune.evidence.second_look import label_errors as rank
 
     require_outputs(write, predicted, gold, codebook, corpus)
@@ -221,9 +285,9 @@ def label_errors(
 
 def _both(predicted: Path, gold: list[Path], codebook: Path | None, variable: str | None, unit_id: str) -> Any:
     """The codebook, the model or its codings, and the hand codings."""
-    from annotune.codebook import Codebook, read_codebook
-    from annotune.codings import read_codings
-    from annotune.saved import load
+    from annotune.data.codebook import Codebook, read_codebook
+    from annotune.data.codings import read_codings
+    from annotune.models.folder import load
 
     said = load(predicted) if predicted.is_dir() else _codings(predicted, unit_id)
     known = read_codebook(codebook) if codebook else None

@@ -28,9 +28,9 @@ def require_outputs(
 
     A `correction` has formats of its own; `more` are further suffixes that the verb writes itself.
     """
-    from annotune.export.files import require_writable
     from annotune.export.write import require_writer
     from annotune.pictures import require_picture
+    from annotune.records.files import require_writable
 
     for path in _flat(write):
         require_writer(path, correction, more)
@@ -74,7 +74,7 @@ def share_or_values(test: list[str] | None) -> float | dict[str, list[str]] | No
 
 def identified(path: Path, unit_id: str) -> pl.DataFrame:
     """A table of texts, the identifiers as text in the column unit_id."""
-    from annotune.corpus import identifiers, require_columns
+    from annotune.data.corpus import identifiers, require_columns
     from annotune.tables import read_table
 
     frame = read_table(path, strings=(unit_id,)).frame

@@ -22,7 +22,7 @@ def write(
     ] = None,
 ) -> None:
     """Write a table for Stata, R, SPSS, Python or a spreadsheet."""
-    from annotune.codebook import read_codebook
+    from annotune.data.codebook import read_codebook
     from annotune.export.write import write as write_table
 
     require_outputs(paths, data, codebook)

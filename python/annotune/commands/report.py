@@ -34,10 +34,10 @@ def report(
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
 ) -> None:
     """Write a report: agreement, the model against its baselines, confusions, calibration, subgroups, methods."""
-    from annotune.codebook import read_codebook
-    from annotune.codings import read_codings
     from annotune.commands.options import identified
-    from annotune.export.files import require_writable
+    from annotune.data.codebook import read_codebook
+    from annotune.data.codings import read_codings
+    from annotune.records.files import require_writable
     from annotune.reporting.files import writer_for
     from annotune.reporting.report import report as write_report
 

@@ -29,8 +29,8 @@ def demo(
     out: Annotated[Path, typer.Option(help="The folder for the simulated data and its results.")] = Path("demo-output"),
 ) -> None:
     """Simulate a study and run it: questions to a parliament, two coders, and a known truth."""
-    from annotune.simulation import demo as simulate
     from annotune.study.run import run as run_study
+    from annotune.study.simulated import demo as simulate
 
     data = simulate(out)
     assert data.study is not None
@@ -50,8 +50,8 @@ def demo(
 
 
 def _show_results(results: Results) -> None:
-    from annotune import display
     from annotune.agreement import present
+    from annotune.commands import display
 
     console.print("\n[bold]Agreement of the coders[/bold]")
     console.print(present.screen(results.reliability))

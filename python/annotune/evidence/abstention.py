@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.codebook import Codebook
-from annotune.codings import of_variable
+from annotune.data.codebook import Codebook
+from annotune.data.codings import of_variable
 from annotune.errors import AnnotuneError, warn
-from annotune.evaluation import encode
 from annotune.evidence.probabilities import against_gold, coded_by_one, how_sure
+from annotune.measures.evaluation import encode
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from annotune.classifier import Classifier
-from annotune.codebook import Codebook
+from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError
-from annotune.evaluation import interval
 from annotune.evidence.probabilities import Sure, against_gold
-from annotune.measures import Sums
+from annotune.measures.evaluation import interval
+from annotune.measures.scores import Sums
+from annotune.models.classifier import Classifier
 from annotune.pictures import COLOURS, INK, PALE, new_figure, saved
 from annotune.tuning.calibrate import surprises, temperature
 

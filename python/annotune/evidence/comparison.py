@@ -11,12 +11,23 @@ import numpy as np
 import polars as pl
 
 from annotune.agreement.reliability import reliability
-from annotune.classifier import Classifier
-from annotune.codebook import Codebook, Variable
-from annotune.codings import SCHEMA, bind, check, of_variable, resolve
-from annotune.corpus import as_frame, identified
+from annotune.data.codebook import Codebook, Variable
+from annotune.data.codings import SCHEMA, bind, check, of_variable, resolve
+from annotune.data.corpus import as_frame, identified
 from annotune.errors import AnnotuneError, listing, nearest, warn
-from annotune.evaluation import (
+from annotune.evidence.paired import (
+    Answers,
+    Resampling,
+    differences,
+    holm,
+    mcnemar,
+    one_coder,
+    resampling,
+    several_coders,
+    wald,
+)
+from annotune.evidence.verdicts import ALL, ANSWERED, BASELINES, best, ceiling, gaps
+from annotune.measures.evaluation import (
     LEADING,
     SAME_IDS,
     add_baselines,
@@ -30,18 +41,7 @@ from annotune.evaluation import (
     require_replicates,
     with_truth,
 )
-from annotune.evidence.paired import (
-    Answers,
-    Resampling,
-    differences,
-    holm,
-    mcnemar,
-    one_coder,
-    resampling,
-    several_coders,
-    wald,
-)
-from annotune.evidence.verdicts import ALL, ANSWERED, BASELINES, best, ceiling, gaps
+from annotune.models.classifier import Classifier
 
 FEWEST_APART = 6  # units that only one got right; with fewer the exact test cannot reach .05, and no error is known
 

@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.baselines import no_information
-from annotune.codebook import Codebook, Variable
-from annotune.corpus import read_corpus
+from annotune.data.codebook import Codebook, Variable
+from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError, nearest, warn
-from annotune.evaluation import LEADING, NO_INFORMATION, TF_IDF, require_replicates
 from annotune.evidence.clock import SETTING_UP, Clock, as_seconds, duration
 from annotune.evidence.paired import Resampling, one_coder, resampling
 from annotune.evidence.power_law import PowerLaw, bounds, fit_power_law
 from annotune.evidence.sets import nested, sizes_of
-from annotune.measures import in_full, measures
+from annotune.measures.baselines import no_information
+from annotune.measures.evaluation import LEADING, NO_INFORMATION, TF_IDF, require_replicates
+from annotune.measures.scores import in_full, measures
+from annotune.network.encoder import build, outputs
 from annotune.progress import bar, listening
-from annotune.shelf import Shelf
-from annotune.tuner import FEW, PROBE, decided, hold_out_once, part_to_test, require_share
-from annotune.tuning.encoder import build, outputs
+from annotune.records.checkpoints import Checkpoints
 from annotune.tuning.fit import planned_epochs
-from annotune.work import Work, basis, prepare, read_settings
+from annotune.tuning.task import Task, basis, prepare, read_settings
+from annotune.tuning.tuner import FEW, PROBE, decided, hold_out_once, part_to_test, require_share
 
 TUNED = "tuned model"
 ROWS = (TUNED, PROBE, TF_IDF, NO_INFORMATION)
@@ -182,35 +182,40 @@ def learning_curve(
         raise AnnotuneError(f"seeds={seeds} is not from 1 to 100.", "3 are usual.")
     require_share("validation", validation, lowest=0.01)
     require_replicates(n_boot)
-    work = prepare(
+    task = prepare(
         read_corpus(corpus), gold, codebook, variable, group, validation, read_settings({**settings, "seed": seed})
     )
-    name = _measure(measure, work.coded.variable)
-    held = part_to_test(work, test)
+    name = _measure(measure, task.coded.variable)
+    held = part_to_test(task, test)
     if not len(held):
         raise AnnotuneError("Nothing is held out to measure on.", "Give a share in test=, such as 0.25.")
-    rest = np.setdiff1d(work.everything, held)
-    orders = [nested(work, rest, seed + i) for i in range(seeds)]
-    runs = [(n, i) for i in range(seeds) for n in sizes_of(sizes, work, orders)]
-    shelf = None if out is None else Shelf(Path(out), basis(work, held.tolist()))
+    rest = np.setdiff1d(task.everything, held)
+    orders = [nested(task, rest, seed + i) for i in range(seeds)]
+    runs = [(n, i) for i in range(seeds) for n in sizes_of(sizes, task, orders)]
+    checkpoints = None if out is None else Checkpoints(Path(out), basis(task, held.tolist()))
     done = _all(
-        work, held, orders, runs, Clock(started, seconds, BACKWARD * _reading(work), say or (lambda _: None)), shelf
+        task,
+        held,
+        orders,
+        runs,
+        Clock(started, seconds, BACKWARD * _reading(task), say or (lambda _: None)),
+        checkpoints,
     )
-    return _curve(work, held, done, name, n_boot, seed, len(rest))
+    return _curve(task, held, done, name, n_boot, seed, len(rest))
 
 
 def _all(
-    work: Work,
+    task: Task,
     test: np.ndarray,
     orders: list[np.ndarray],
     runs: list[tuple[int, int]],
     clock: Clock,
-    shelf: Shelf | None,
+    checkpoints: Checkpoints | None,
 ) -> dict[tuple[int, int], dict[str, np.ndarray]]:
-    """What every run answered, those kept on the shelf included; runs that the budget does not allow are left out."""
-    kept = {} if shelf is None else {run: shelf.get(_called(run, work, shelf)) for run in runs}
+    """What every run answered, those kept as checkpoints included; runs that the budget does not allow are left out."""
+    kept = {} if checkpoints is None else {run: checkpoints.get(_called(run, task, checkpoints)) for run in runs}
     done = {run: found for run, found in kept.items() if found is not None}
-    open_, passes = [run for run in runs if run not in done], {run: _passes(run[0], work) for run in runs}
+    open_, passes = [run for run in runs if run not in done], {run: _passes(run[0], task) for run in runs}
     total = sum(passes[run] for run in open_)
     if open_:
         about = duration(clock.needed(total) + SETTING_UP * len(open_))
@@ -222,10 +227,10 @@ def _all(
             if done and not clock.affords(passes[run]):
                 continue
             began = time.perf_counter()
-            done[run] = _run(work, test, orders[run[1]][: run[0]], run[1])
+            done[run] = _run(task, test, orders[run[1]][: run[0]], run[1])
             clock.learn(passes[run], time.perf_counter() - began)
-            if shelf is not None:
-                shelf.put(_called(run, work, shelf), done[run])
+            if checkpoints is not None:
+                checkpoints.put(_called(run, task, checkpoints), done[run])
             advance(passes[run])
     if len(done) < len(runs):
         left = f"{len(runs) - len(done):,} of {len(runs):,} models"
@@ -233,35 +238,35 @@ def _all(
     return done
 
 
-def _reading(work: Work) -> float:
+def _reading(task: Task) -> float:
     """Seconds that the base takes to read a text."""
-    some = work.examples.tokens.take(work.everything[:64])
-    reader = build(getattr(work.backbone, "reader", work.backbone), work.examples.n_labels)
+    some = task.examples.tokens.take(task.everything[:64])
+    reader = build(getattr(task.backbone, "reader", task.backbone), task.examples.n_labels)
     began = time.perf_counter()
     outputs(reader, some, what="Timing", embeddings=True, fast=True)
     return (time.perf_counter() - began) / len(some)
 
 
-def _run(work: Work, test: np.ndarray, places: np.ndarray, number: int) -> dict[str, np.ndarray]:
+def _run(task: Task, test: np.ndarray, places: np.ndarray, number: int) -> dict[str, np.ndarray]:
     """One model from these texts, and its answers, and those of what it has to beat, for the test texts."""
-    began, seed = time.perf_counter(), work.settings.seed + number
-    mine = replace(work, settings=work.settings.model_copy(update={"seed": seed}), cases=replace(work.cases, seed=seed))
+    began, seed = time.perf_counter(), task.settings.seed + number
+    mine = replace(task, settings=task.settings.model_copy(update={"seed": seed}), cases=replace(task.cases, seed=seed))
     with listening(lambda what, done, total: None):  # one bar for all runs
         _, held = hold_out_once(mine, test, places)
     answers = {"tuned": decided(mine, held), "probe": held.answers[PROBE], "tf_idf": held.answers[TF_IDF]}
-    lowest = no_information(work.examples.targets[places], len(test))
+    lowest = no_information(task.examples.targets[places], len(test))
     return {**answers, "lowest": lowest, "seconds": np.array(time.perf_counter() - began)}
 
 
-def _called(run: tuple[int, int], work: Work, shelf: Shelf) -> str:
+def _called(run: tuple[int, int], task: Task, checkpoints: Checkpoints) -> str:
     """With a part of what it rests on, so that runs on other texts or settings do not take its place."""
-    return f"{run[0]:06}-labels-seed-{work.settings.seed + run[1]}-{shelf.basis[:8]}"
+    return f"{run[0]:06}-labels-seed-{task.settings.seed + run[1]}-{checkpoints.basis[:8]}"
 
 
-def _passes(n: int, work: Work) -> int:
+def _passes(n: int, task: Task) -> int:
     """How often a text is learnt from in a run: to choose, and where texts are few once more with all of them."""
-    epochs = max(planned_epochs(n, work.settings), 1)
-    return int(n * epochs * (1 - work.validation + (n < FEW))) + 1
+    epochs = max(planned_epochs(n, task.settings), 1)
+    return int(n * epochs * (1 - task.validation + (n < FEW))) + 1
 
 
 def _measure(measure: str | None, entry: Variable) -> str:
@@ -272,7 +277,7 @@ def _measure(measure: str | None, entry: Variable) -> str:
 
 
 def _curve(
-    work: Work,
+    task: Task,
     test: np.ndarray,
     done: Mapping[tuple[int, int], Mapping[str, np.ndarray]],
     measure: str,
@@ -281,7 +286,7 @@ def _curve(
     n_labels: int,
 ) -> LearningCurve:
     """Measures of all runs, their means over seeds with intervals, and the laws that they follow."""
-    entry, truth = work.coded.variable, work.examples.targets[test]
+    entry, truth = task.coded.variable, task.examples.targets[test]
     everyone = np.ones(len(test), dtype=bool)
     keys = dict(zip(ROWS, ("tuned", "probe", "tf_idf", "lowest"), strict=True))
     rated = {
@@ -289,7 +294,7 @@ def _curve(
         for run, found in sorted(done.items())
         for model, key in keys.items()
     }
-    clusters = work.cases.groups[test] if work.cases.large else None
+    clusters = task.cases.groups[test] if task.cases.large else None
     drawing = resampling(list(rated.values()), clusters, n_boot, seed)
     points, spread = _points(rated, drawing, entry, done)
     rng, rows, fits = np.random.default_rng(seed), [], {}

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from annotune.evidence.curve import ROWS, TUNED, LearningCurve
-from annotune.measures import in_full
+from annotune.measures.scores import in_full
 from annotune.pictures import COLOURS, MARKERS, PALE, new_figure, saved
 
 if TYPE_CHECKING:

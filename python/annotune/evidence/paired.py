@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse, stats
 
-from annotune.codebook import Variable
-from annotune.measures import CHUNK, measures, set_features
+from annotune.data.codebook import Variable
+from annotune.measures.scores import CHUNK, measures, set_features
 
 Array = np.ndarray
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.classifier import Classifier
-from annotune.codebook import Codebook, Variable
-from annotune.codings import check, of_variable
-from annotune.corpus import as_frame
+from annotune.data.codebook import Codebook, Variable
+from annotune.data.codings import check, of_variable
+from annotune.data.corpus import as_frame
+from annotune.data.wide import detach
 from annotune.errors import AnnotuneError, listing
-from annotune.evaluation import encode, entry_for, variable_of, with_truth
-from annotune.results import detach
+from annotune.measures.evaluation import encode, entry_for, variable_of, with_truth
+from annotune.models.classifier import Classifier
 
 ROUNDED = 0.05  # probabilities of many labels that were written with two digits add up to one but for so much
 

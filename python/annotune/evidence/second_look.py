@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.codebook import Codebook
+from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError
-from annotune.evaluation import texts_of
 from annotune.evidence.probabilities import Sure, against_gold
+from annotune.measures.evaluation import texts_of
 
 YES, NO = "given", "not given"
 

@@ -7,33 +7,33 @@ from collections.abc import Sequence
 import numpy as np
 
 from annotune.errors import AnnotuneError
-from annotune.work import Work
+from annotune.tuning.task import Task
 
 SMALLEST, MOST_SIZES = 25, 6
 
 
-def nested(work: Work, rest: np.ndarray, seed: int) -> np.ndarray:
+def nested(task: Task, rest: np.ndarray, seed: int) -> np.ndarray:
     """`rest` in an order of which every start is spread over strata as the whole is; or one group after another.
 
     The k-th of a stratum's m texts has its place at (k + u) / m, with u one draw a stratum.
     """
     rng = np.random.default_rng(seed)
-    if work.cases.large:
-        groups = work.cases.groups[rest]
+    if task.cases.large:
+        groups = task.cases.groups[rest]
         rank = np.argsort(rng.permutation(np.unique(groups)))[np.searchsorted(np.unique(groups), groups)]
         return rest[np.lexsort((rng.random(len(rest)), rank))]
     key = np.zeros(len(rest))
-    strata = work.cases.strata[rest]
+    strata = task.cases.strata[rest]
     for stratum in np.unique(strata):
         members = rng.permutation(np.flatnonzero(strata == stratum))
         key[members] = (np.arange(len(members)) + rng.random()) / len(members)
     return rest[np.argsort(key, kind="stable")]
 
 
-def sizes_of(sizes: Sequence[int] | None, work: Work, orders: list[np.ndarray]) -> list[int]:
+def sizes_of(sizes: Sequence[int] | None, task: Task, orders: list[np.ndarray]) -> list[int]:
     """The sizes asked for, or by default: all texts in these orders, and down by halves."""
     n = len(orders[0])
-    least = max(SMALLEST - 5, _for_groups(work, orders))
+    least = max(SMALLEST - 5, _for_groups(task, orders))
     if sizes is not None:
         wanted = sorted({int(size) for size in sizes})
         if not wanted or wanted[0] < least or wanted[-1] > n:
@@ -49,13 +49,13 @@ def sizes_of(sizes: Sequence[int] | None, work: Work, orders: list[np.ndarray]) 
     return kept
 
 
-def _for_groups(work: Work, orders: list[np.ndarray]) -> int:
+def _for_groups(task: Task, orders: list[np.ndarray]) -> int:
     """With groups, the size from which every set has texts of three: one can be held out, and two are left."""
-    if not work.cases.large:
+    if not task.cases.large:
         return 0
     third = []
     for order in orders:
-        groups = work.cases.groups[order]
+        groups = task.cases.groups[order]
         first = np.sort(np.unique(groups, return_index=True)[1])
         if len(first) < 3:
             raise AnnotuneError("A curve by groups needs three to learn from.", "Hold out fewer, or do not group.")

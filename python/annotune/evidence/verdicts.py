@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from annotune.errors import AnnotuneError, nearest
-from annotune.evaluation import NO_INFORMATION, TF_IDF
-from annotune.measures import in_full
+from annotune.measures.evaluation import NO_INFORMATION, TF_IDF
+from annotune.measures.scores import in_full
 from annotune.numbers import p_equals
 
 if TYPE_CHECKING:

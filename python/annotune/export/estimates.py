@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.export.files import replacing
+from annotune.records.files import replacing
 
 CORRECTED = "corrected"  # the method whose estimates are the result; the others stand beside it
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from annotune.export.estimates import Estimates, methods, row_name
+from annotune.export.latex import escaped
 from annotune.extras import require
-from annotune.latex import escaped
 from annotune.numbers import p_value
 
 SUFFIXES = (".tex", ".docx", ".html")

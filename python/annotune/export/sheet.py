@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from annotune.codebook import Codebook, Variable
+from annotune.data.codebook import Codebook, Variable
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.tables.labelled import EXACT_BELOW
 from annotune.tables.reasons import REASONS, SUFFIX, letters

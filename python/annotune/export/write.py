@@ -11,14 +11,14 @@ from typing import Any
 
 import polars as pl
 
-from annotune.codebook import Codebook
-from annotune.corpus import as_frame
+from annotune.data.codebook import Codebook
+from annotune.data.corpus import as_frame
 from annotune.errors import AnnotuneError
 from annotune.export import confirm, dta, others, rds
 from annotune.export.estimates import SUFFIXES, Estimates, about, title_of, write_estimates
-from annotune.export.files import replacing
 from annotune.export.scripts import Regression, scripts
 from annotune.export.sheet import Change, Facts, Sheet, describe, tame, writable
+from annotune.records.files import replacing
 from annotune.tables import parquet, read_table
 from annotune.tables.labelled import as_whole
 

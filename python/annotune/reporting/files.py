@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from annotune.errors import AnnotuneError
+from annotune.export.latex import escaped
 from annotune.export.regression_table import undated
 from annotune.extras import require
-from annotune.latex import escaped
 from annotune.reporting.page import Figure, Page, Table, plain
 
 MOST_ROWS = 45  # of a table that LaTeX need not break

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from annotune.agreement.reliability import reliability
-from annotune.codebook import Codebook
+from annotune.data.codebook import Codebook
 from annotune.evidence.calibrated import Calibration, calibration
 from annotune.reporting.given import Given, Judged
 from annotune.reporting.subgroups import by_group

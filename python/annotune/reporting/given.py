@@ -10,18 +10,18 @@ from typing import Any
 
 import polars as pl
 
-from annotune.classifier import Classifier
-from annotune.codebook import Codebook, Variable
-from annotune.codings import check, of_variable
-from annotune.corpus import as_frame, identified
-from annotune.downstream.error_model import ErrorModel
-from annotune.downstream.result import Correction
+from annotune.correction.error_model import ErrorModel
+from annotune.correction.result import Correction
+from annotune.data.codebook import Codebook, Variable
+from annotune.data.codings import check, of_variable
+from annotune.data.corpus import as_frame, identified
 from annotune.errors import AnnotuneError
-from annotune.evaluation import Evaluation
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
-from annotune.record import without_folders
-from annotune.saved import load
+from annotune.measures.evaluation import Evaluation
+from annotune.models.classifier import Classifier
+from annotune.models.folder import load
+from annotune.records.record import without_folders
 
 HELD_OUT = "held-out texts"
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from annotune.agreement.present import named
-from annotune.downstream.result import Correction
-from annotune.evaluation import NO_INFORMATION, TF_IDF
+from annotune.correction.result import Correction
 from annotune.evidence.calibrated import Calibration
-from annotune.measures import in_full
+from annotune.measures.evaluation import NO_INFORMATION, TF_IDF
+from annotune.measures.scores import in_full
 from annotune.reporting import references as by
 from annotune.reporting.given import Given, Judged
 from annotune.reporting.page import count, listed, number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from annotune.record import without_folders
+from annotune.records.record import without_folders
 from annotune.reporting.given import Given
 
 LEFT_OUT = {

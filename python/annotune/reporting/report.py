@@ -8,12 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from annotune.codebook import Codebook
-from annotune.downstream.error_model import ErrorModel
-from annotune.downstream.result import Correction
+from annotune.correction.error_model import ErrorModel
+from annotune.correction.result import Correction
+from annotune.data.codebook import Codebook
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
-from annotune.export.files import replacing
+from annotune.records.files import replacing
 from annotune.reporting import sections
 from annotune.reporting.files import writer_for
 from annotune.reporting.findings import Findings, findings

@@ -10,16 +10,16 @@ import polars as pl
 
 from annotune.agreement import present
 from annotune.agreement.plots import MOST_ROWS, plot_coders, plot_reliability
-from annotune.codings import bind, of_variable
-from annotune.downstream.result import METHODS, Correction
+from annotune.correction.result import METHODS, Correction
+from annotune.data.codings import bind, of_variable
 from annotune.errors import AnnotuneError
-from annotune.evaluation import NO_INFORMATION, TF_IDF
 from annotune.evidence.calibrated import GIVEN, Calibration, plot_calibration
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.evidence.curve_plot import plot_learning_curve
 from annotune.evidence.verdicts import ALL
-from annotune.measures import in_full
+from annotune.measures.evaluation import NO_INFORMATION, TF_IDF
+from annotune.measures.scores import in_full
 from annotune.reporting import tables
 from annotune.reporting.charts import Point, confusion_map, forest
 from annotune.reporting.drawing import drawn

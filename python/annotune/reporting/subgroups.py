@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.codebook import Codebook
-from annotune.codings import check, of_variable
-from annotune.corpus import as_frame, identified
+from annotune.data.codebook import Codebook
+from annotune.data.codings import check, of_variable
+from annotune.data.corpus import as_frame, identified
 from annotune.errors import AnnotuneError, nearest
-from annotune.evaluation import SAME_IDS, encode, entry_for, tabulate, with_truth
+from annotune.measures.evaluation import SAME_IDS, encode, entry_for, tabulate, with_truth
 
 FEWEST = 10  # texts of a group that something is said about
 MOST_GROUPS = 12  # that a covariate may have to be taken by itself

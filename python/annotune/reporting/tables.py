@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from annotune.downstream.result import Correction
-from annotune.evaluation import leading
+from annotune.correction.result import Correction
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.evidence.verdicts import ALL, ANSWERED
 from annotune.export.regression_table import EXPLAINED
-from annotune.measures import in_full
+from annotune.measures.evaluation import leading
+from annotune.measures.scores import in_full
 from annotune.reporting.given import Judged
 from annotune.reporting.page import Table, count, interval, number, p_value, with_interval
 

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.codebook import Codebook, Variable
-from annotune.downstream.dsl import dsl_columns
-from annotune.downstream.error_model import ErrorModel, error_model
-from annotune.downstream.formulas import Formula, Reference, grouped, right_side
-from annotune.downstream.prepare import require_apart
-from annotune.downstream.regression import correct
-from annotune.downstream.result import Correction
-from annotune.downstream.roles import require_enough
+from annotune.correction.coding_columns import require_enough
+from annotune.correction.dsl import dsl_columns
+from annotune.correction.error_model import ErrorModel, error_model
+from annotune.correction.formulas import Formula, Reference, grouped, right_side
+from annotune.correction.prepare import require_apart
+from annotune.correction.regression import correct
+from annotune.correction.result import Correction
+from annotune.data.codebook import Codebook, Variable
+from annotune.data.wide import label_columns
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.scripts import Regression
-from annotune.results import label_columns
 from annotune.study.file import CorrectPart, SamplePart
 
 SIMPLE = "simple"

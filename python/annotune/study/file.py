@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import pydantic
 
-from annotune.codebook import read_yaml, validate
-from annotune.downstream.formulas import Formula, parse
+from annotune.correction.formulas import Formula, parse
+from annotune.data.codebook import read_yaml, validate
 from annotune.errors import AnnotuneError
-from annotune.export.files import require_writable
 from annotune.export.regression_table import SUFFIXES as TABLES
 from annotune.export.regression_table import require_library
 from annotune.export.scripts import Regression
 from annotune.export.write import require_writer
+from annotune.records.files import require_writable
 from annotune.reporting.files import writer_for
 from annotune.tuning.settings import Settings
 

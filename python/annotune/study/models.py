@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from annotune.classifier import Classifier
-from annotune.codebook import Codebook
+from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError
 from annotune.export.write import write
-from annotune.record import fingerprint, versions, write_whole
-from annotune.saved import load
-from annotune.shelf import Shelf
+from annotune.models.classifier import Classifier
+from annotune.models.folder import load
+from annotune.records.checkpoints import Checkpoints
+from annotune.records.record import fingerprint, versions, write_whole
 from annotune.study.corrected import coded_variables
 from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs
 
 if TYPE_CHECKING:
-    from annotune.downstream.uncoded import FoldCoder
+    from annotune.tuning.uncoded import FoldCoder
 
 FOLDS = 5  # of predictions that are to be corrected, where the study does not say
 FOLDER = "folds"  # beside the model: finished folds, and what their models coded
@@ -56,7 +56,7 @@ class Steps:
 
 def tuned(file: StudyFile, read: Inputs, name: str, steps: Steps) -> Classifier:
     """The tuned model of one variable, from an earlier run where nothing it rests on has changed."""
-    from annotune.tuner import tune
+    from annotune.tuning.tuner import tune
 
     part, work = file.study.tune, file.work / name
     options = part.model_dump(exclude={"variable"}) | {"base": _base(file)}
@@ -77,7 +77,7 @@ def tuned(file: StudyFile, read: Inputs, name: str, steps: Steps) -> Classifier:
 
 def _basis(file: StudyFile, read: Inputs, name: str) -> str:
     """The fingerprint of all that a variable's model, and what its folds' models code, rest on."""
-    from annotune.tuning.base import find_base
+    from annotune.network.base import find_base
 
     part, study = file.study.tune, file.study
     folds = (part.folds or FOLDS) if _is_corrected(study, name, read.codebook) else part.folds
@@ -89,7 +89,7 @@ def _basis(file: StudyFile, read: Inputs, name: str) -> str:
 
 def _fold_coder(file: StudyFile, read: Inputs, name: str) -> FoldCoder | None:
     """What codes the texts that nobody coded while folds are tuned; None where the model codes them."""
-    from annotune.downstream.uncoded import fold_coder
+    from annotune.tuning.uncoded import fold_coder
 
     part = file.study.tune
     if not _coded_by_folds(file.study, name, read.codebook):
@@ -103,7 +103,7 @@ def _fold_coder(file: StudyFile, read: Inputs, name: str) -> FoldCoder | None:
         group=part.group,
         seed=part.seed,
         precision=file.study.classify.precision,
-        shelf=Shelf(file.work / name / FOLDER, _basis(file, read, name)),
+        checkpoints=Checkpoints(file.work / name / FOLDER, _basis(file, read, name)),
     )
 
 
@@ -116,7 +116,7 @@ def classified(file: StudyFile, read: Inputs, name: str, model: Classifier, step
     basis = fingerprint([read.files[corpus.path], corpus, *told])
 
     def make() -> None:
-        from annotune.downstream.crossfit import in_corpus_order
+        from annotune.tuning.crossfit import in_corpus_order
 
         if not folds:
             write(model.classify(read.corpus, precision=part.precision), target)

@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from annotune.classifier import Classifier
+from annotune.data.wide import headings
 from annotune.export.scripts import Regression
 from annotune.export.write import write
-from annotune.record import file_sha256, make_record, versions, without_folders, write_record
-from annotune.results import headings
+from annotune.models.classifier import Classifier
+from annotune.records.record import file_sha256, make_record, versions, without_folders, write_record
 from annotune.study.corrected import Corrected
 from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs, words_of_file
@@ -54,7 +54,7 @@ def _write_data(file: StudyFile, read: Inputs, models: Mapping[str, Classifier],
 
 def study_record(file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> dict[str, Any]:
     """What was run, on what, with what, and what came of it."""
-    from annotune.runtime import hardware
+    from annotune.network.machine import hardware
 
     evaluations = {name: model.evaluation for name, model in models.items() if model.evaluation is not None}
     return make_record(

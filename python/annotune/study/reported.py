@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from annotune.classifier import Classifier
-from annotune.record import file_sha256, fingerprint, versions, write_record
+from annotune.models.classifier import Classifier
+from annotune.records.record import file_sha256, fingerprint, versions, write_record
 from annotune.study.corrected import Corrected
 from annotune.study.file import StudyFile
 from annotune.study.inputs import Inputs

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
-from annotune.classifier import Classifier
-from annotune.downstream.error_model import ErrorModel
-from annotune.downstream.result import Correction
-from annotune.evaluation import Evaluation
-from annotune.results import attach
+from annotune.correction.error_model import ErrorModel
+from annotune.correction.result import Correction
+from annotune.data.wide import attach
+from annotune.measures.evaluation import Evaluation
+from annotune.models.classifier import Classifier
 from annotune.study.corrected import Corrected, corrected
 from annotune.study.file import Study, read_study
 from annotune.study.inputs import Inputs, read_inputs

@@ -15,12 +15,9 @@ import torch
 from scipy.special import softmax
 from torch import nn
 
-from annotune.measures import macro_f1, quadratic_kappa
-from annotune.progress import bar
-from annotune.runtime import agreed, give_back_memory
-from annotune.tuning.batches import Tokens
-from annotune.tuning.calibrate import cutoffs, level_cuts, levels, temperature
-from annotune.tuning.encoder import (
+from annotune.measures.scores import macro_f1, quadratic_kappa
+from annotune.network.batches import Tokens
+from annotune.network.encoder import (
     Encoder,
     Network,
     add_lora,
@@ -33,11 +30,14 @@ from annotune.tuning.encoder import (
     plain_attention,
     quieten,
 )
+from annotune.network.machine import agreed, give_back_memory
+from annotune.network.shares import bring_back, computing
+from annotune.network.speaker import Speaker
+from annotune.progress import bar
+from annotune.tuning.calibrate import cutoffs, level_cuts, levels, temperature
 from annotune.tuning.loop import train
 from annotune.tuning.probe import PENALTIES, Probe, fit_probe, words_tell
 from annotune.tuning.settings import Settings
-from annotune.tuning.shares import bring_back, computing
-from annotune.tuning.speaker import Speaker
 
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
 CLEAR = 0.02  # a held-out part on which macro-F1 has a larger error is no ground for fine distinctions

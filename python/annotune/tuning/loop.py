@@ -12,15 +12,15 @@ import torch
 from accelerate import Accelerator
 
 from annotune.errors import warn
+from annotune.network.batches import Tokens, by_length, pad
+from annotune.network.encoder import Encoder, Network
+from annotune.network.machine import half_precision
+from annotune.network.memory import attempt, no_room, out_of_step, recompute
+from annotune.network.shares import average_gradients, in_shares, processes
+from annotune.network.speaker import Speaker, recompute_texts
 from annotune.progress import Advance
-from annotune.runtime import half_precision
-from annotune.tuning.batches import Tokens, by_length, pad
-from annotune.tuning.encoder import Encoder, Network
 from annotune.tuning.losses import AnswerLoss, loss_function
-from annotune.tuning.memory import attempt, no_room, out_of_step, recompute
 from annotune.tuning.settings import Settings
-from annotune.tuning.shares import average_gradients, in_shares, processes
-from annotune.tuning.speaker import Speaker, recompute_texts
 
 LEARNING_RATES = {"lora": 1e-3, "full": 1e-4}  # peaks; LoRA's matrices start at zero and want a larger one
 

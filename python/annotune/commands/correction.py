@@ -1,0 +1,242 @@
+"""After coding: predictions that a correction may rest on, shares, errors, and how much more to code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from annotune.commands.options import Id, OfVariable, Text, listed, require_outputs
+from annotune.commands.screen import console, files, save
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Table = Annotated[Path, typer.Argument(help="A row a text: predictions, gold, pi, covariates, as crossfit writes it.")]
+Coded = Annotated[str | None, typer.Option(help="What was coded; not needed where one column ends in _gold.")]
+Gold = Annotated[str | None, typer.Option(help="The column with the gold; <variable>_gold by default.")]
+Predicted = Annotated[str | None, typer.Option(help="The column with the predictions; <variable> by default.")]
+Pi = Annotated[str | None, typer.Option(help="The column, or number, with the probability of being hand coded.")]
+Write = Annotated[list[Path] | None, typer.Option(help="Also to a .csv, .dta, .parquet, .xlsx ...; repeatable.")]
+Cluster = Annotated[str | None, typer.Option(help="A column whose values (documents, authors) depend on each other.")]
+
+
+def crossfit(
+    corpus: Annotated[Path, typer.Argument(help="The texts, with covariates, and pi where it is known.")],
+    gold: Annotated[list[Path], typer.Argument(help="Files with one answer a unit.")],
+    codebook: Annotated[Path, typer.Option(help="What was coded.")],
+    out: Annotated[
+        Path, typer.Option(help="The folder for folds, model and codings; what is there is not done again.")
+    ],
+    write: Annotated[list[Path], typer.Option(help="Where the table for regressions goes: .parquet, .dta, .rds ...")],
+    variable: OfVariable = None,
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    folds: Annotated[int, typer.Option(help="How many.")] = 5,
+    group: Annotated[str | None, typer.Option(help="Texts with the same value here are in one fold.")] = None,
+    uncoded: Annotated[
+        str,
+        typer.Option(help="Who codes the texts that nobody coded: a fold's model each (folds), or the model of all."),
+    ] = "folds",
+    base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
+    method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Code a corpus so that no hand-coded text is coded by a model that was tuned on it."""
+    from annotune.commands import display
+    from annotune.data.codebook import read_codebook
+    from annotune.data.codings import read_codings
+    from annotune.data.corpus import read_corpus
+    from annotune.data.wide import headings
+    from annotune.export.write import write as write_table
+    from annotune.network.machine import hardware
+    from annotune.records.files import require_folder
+    from annotune.records.record import file_sha256, make_record, write_records
+    from annotune.tuning.crossfit import crossfit as cross
+
+    require_outputs(write, corpus, gold, codebook)
+    require_folder(out)
+    known = read_codebook(codebook)
+    coded = read_codings(list(gold), known, unit_id=unit_id, variable=variable)
+    options: dict[str, Any] = {"method": method, "epochs": epochs, "device": device, "group": group, "folds": folds}
+    texts = read_corpus(corpus, unit_id, text)
+    options |= {"uncoded": uncoded, "base": base, "seed": seed}
+    done = cross(texts, coded, known, variable=variable, out=out, **options)
+    told = {name: heading for name, heading in headings(known).items() if name in done.data.columns}
+    whom = "texts" if uncoded == "folds" else "hand-coded texts"
+    notes = [f"{done.model.name}: {whom} coded by models of {folds} folds that had not seen them."]
+    write_table(done.data, write, codebook=known, headings=told, notes=notes)
+    record = make_record(
+        "annotune crossfit",
+        model=done.model.card,
+        inputs={path.name: file_sha256(path) for path in (corpus, *gold)},
+        codebook_sha256=known.sha256,
+        settings={"folds": folds, "group": group, "uncoded": uncoded, "unit_id": unit_id, "text": text},
+        evaluation=done.evaluation.measures.to_dicts(),
+        hardware=hardware(),
+    )
+    write_records(record, write)
+    console.print(display.comparison(done.evaluation))
+    files(write)
+
+
+def prevalence(
+    data: Table,
+    variable: Coded = None,
+    by: Annotated[str | None, typer.Option(help="Columns to divide by, as a,b.")] = None,
+    time: Annotated[str | None, typer.Option(help="A column of years or dates.")] = None,
+    every: Annotated[str | None, typer.Option(help="How long a period of dates is: 1mo, 1q, 1y.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Of count,hand,adjusted,em,dsl,ppi; all by default.")] = None,
+    gold: Gold = None,
+    predicted: Predicted = None,
+    pi: Pi = None,
+    cluster: Cluster = None,
+    n_boot: Annotated[int, typer.Option(help="Bootstrap replicates, for em.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    write: Write = None,
+    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg, with and without a correction.")] = None,
+) -> None:
+    """How frequent each label is, with and without a correction for the model's error."""
+    from annotune.commands import display
+    from annotune.correction.plots import plot_prevalence
+    from annotune.correction.prevalence import METHODS
+    from annotune.correction.prevalence import prevalence as shares
+
+    options: dict[str, Any] = {"by": listed(by), "time": time, "every": every, "cluster": cluster, "seed": seed}
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    wanted = listed(methods) or METHODS
+    require_outputs(write, data, plot=plot)
+    found = shares(_table(data), variable, methods=wanted, n_boot=n_boot, **options, **columns)
+    console.print(display.shares(found, [*(listed(by) or []), *([time] if time else [])]))
+    save(found, write)
+    if plot:
+        shown = [name for name in ("count", "dsl") if name in wanted] if len(wanted) > 2 else wanted
+        plot_prevalence(found, plot, methods=shown, time=time)
+
+
+def error_model(
+    data: Table,
+    on: Annotated[str, typer.Option(help="Covariates as a,b, or a formula: 'party * year'.")],
+    variable: Coded = None,
+    label: Annotated[str | None, typer.Option(help="Look at errors about this label alone.")] = None,
+    cluster: Cluster = None,
+    gold: Gold = None,
+    predicted: Predicted = None,
+    pi: Pi = None,
+    write: Write = None,
+) -> None:
+    """Is the model's error related to the covariates?"""
+    from annotune.commands import display
+    from annotune.correction.error_model import error_model as model
+
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    covariates = listed(on) if "," in on and "(" not in on else on
+    require_outputs(write, data)
+    found = model(_table(data), covariates or on, variable, label=label, cluster=cluster, **columns)
+    console.print(display.effects(found.effects))
+    save(found.effects, write)
+    console.print(found.verdict, markup=False)
+
+
+def plan_sample(
+    data: Table,
+    variable: Coded = None,
+    target: Annotated[float | None, typer.Option(help="The standard error that is wanted.")] = None,
+    n: Annotated[int | None, typer.Option(help="Or: the number of hand codings there will be.")] = None,
+    label: Annotated[str | None, typer.Option(help="Plan for this label's share.")] = None,
+    formula: Annotated[str | None, typer.Option(help="Plan for a regression: \"topic == 'Health' ~ party\".")] = None,
+    term: Annotated[str | None, typer.Option(help="And for this coefficient of it.")] = None,
+    method: Annotated[str, typer.Option(help="dsl or ppi.")] = "dsl",
+    total: Annotated[int | None, typer.Option(help="Texts in the corpus, if not those of the table.")] = None,
+    gold: Gold = None,
+    predicted: Predicted = None,
+    pi: Pi = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    write: Annotated[list[Path] | None, typer.Option(help="Also the curve to a .csv, .dta ...; repeatable.")] = None,
+) -> None:
+    """How many texts to code by hand for a standard error, or which one a number of them gives."""
+    from annotune.commands import display
+    from annotune.correction.plan_sample import plan_sample as plan
+
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    wanted: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term}
+    require_outputs(write, data)
+    found = plan(_table(data), variable, method=method, total=total, seed=seed, **wanted, **columns)
+    console.print(display.plan(found.estimates))
+    save(found.curve, write)
+    console.print(found.verdict, markup=False)
+
+
+def correct(
+    data: Table,
+    formula: Annotated[str, typer.Argument(help="As in R: \"topic == 'Health' ~ party + year | district\".")],
+    model: Annotated[str, typer.Option(help="linear, logit, poisson, multinomial or fixed_effects.")] = "linear",
+    method: Annotated[str, typer.Option(help="dsl, ppi or none.")] = "dsl",
+    cluster: Cluster = None,
+    weights: Annotated[str | None, typer.Option(help="The column with survey weights.")] = None,
+    prediction: Annotated[str, typer.Option(help="prob or label.")] = "prob",
+    pi: Pi = None,
+    gold: Annotated[str | None, typer.Option(help="The column with the outcome's hand codings.")] = None,
+    coded: Annotated[str | None, typer.Option(help="The column that says which texts were drawn and coded.")] = None,
+    fold: Annotated[str | None, typer.Option(help="The column filled where a prediction is out of fold.")] = None,
+    level: Annotated[float, typer.Option(help="Of the confidence intervals.")] = 0.95,
+    small_sample: Annotated[bool, typer.Option("--small-sample", help="Variances and intervals as Stata's.")] = False,
+    write: Annotated[
+        list[Path] | None, typer.Option(help="Also to a .csv, .dta, .rds, .tex, .docx, .html ...; repeatable.")
+    ] = None,
+) -> None:
+    """Regress with machine labels, corrected by the hand-coded texts."""
+    from annotune.correction.regression import correct as corrected
+    from annotune.export.write import write as write_table
+
+    options: dict[str, Any] = {"model": model, "method": method, "prediction": prediction}
+    columns: dict[str, Any] = {"cluster": cluster, "weights": weights, "gold": gold, "coded": coded, "fold": fold}
+    chance = _number_or_column(pi)
+    require_outputs(write, data, correction=True)
+    found = corrected(formula, _table(data), pi=chance, level=level, small_sample=small_sample, **options, **columns)
+    console.print(found.summary(console.width), markup=False, soft_wrap=True)
+    if write:
+        write_table(found, write)
+
+
+def dsl_columns(
+    data: Table,
+    write: Annotated[list[Path], typer.Argument(help="Where to: .dta, .rds, .parquet, .csv ...")],
+    variable: Coded = None,
+    label: Annotated[str | None, typer.Option(help="Correct for this label alone (dsl_y).")] = None,
+    gold: Gold = None,
+    predicted: Predicted = None,
+    pi: Pi = None,
+    coded: Annotated[str | None, typer.Option(help="The column that says which texts were drawn and coded.")] = None,
+    fold: Annotated[str | None, typer.Option(help="The column filled where a prediction is out of fold.")] = None,
+    prediction: Annotated[str, typer.Option(help="prob or label.")] = "prob",
+    codebook: Annotated[Path | None, typer.Option(help="The labels and their order.")] = None,
+) -> None:
+    """Add the corrected outcome for linear regressions in any program: dsl_y, or dsl_<label> for each label."""
+    from annotune.correction.dsl import dsl_columns as columns_of
+    from annotune.data.codebook import read_codebook
+    from annotune.export.write import write as write_table
+
+    require_outputs(write, data, codebook)
+    known = read_codebook(codebook) if codebook else None
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    drawn: dict[str, Any] = {"coded": coded, "fold": fold, "prediction": prediction}
+    found = columns_of(_table(data), variable, label=label, codebook=known, **columns, **drawn)
+    write_table(found, write, codebook=known)
+
+
+def _table(path: Path) -> pl.DataFrame:
+    """A table's rows; columns with value labels by their labels."""
+    from annotune.tables import read_table
+
+    return read_table(path).frame
+
+
+def _number_or_column(text: str | None) -> str | float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,236 @@
+"""Results as a person reads them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from rich.console import Group
+from rich.text import Text
+
+from annotune.measures.evaluation import Evaluation, leading
+from annotune.measures.scores import IN_FULL, NAMES, in_full, named
+from annotune.numbers import with_interval
+from annotune.text_table import Column, Say, TextTable
+
+if TYPE_CHECKING:
+    from annotune.evidence.comparison import Comparison
+    from annotune.evidence.curve import LearningCurve
+
+ELSEWHERE = "A wider window shows more."
+WRITTEN = "A wider window shows more, --write all."
+ESTIMATES = ("estimate", "difference")
+LIMITS = (("ci_low", "ci_high"), ("conf_low", "conf_high"))
+HEADINGS = {
+    "std_error": "std. error",
+    "n": "texts",
+    "n_units": "texts",
+    "n_coded": "hand-coded",
+    "n_seeds": "seeds",
+    "unit_id": "text",
+    "text": "begins",
+    "macro_f1_answered": "macro-F1 if coded",
+    "likely_error": "likely",
+    "p_hand": "p of hand",
+    "p_model": "p of model",
+    **NAMES,
+}
+MEASURES = ".3f"  # they lie between 0 and 1
+BEGINNING = 60  # characters of a text that are shown
+
+
+def comparison(evaluation: Evaluation, elsewhere: str = ELSEWHERE) -> Group:
+    """The model beside its baselines, a row each: the leading measures with 95 % intervals, of all in a wide window.
+
+    What does better than the model is said in words below.
+    """
+    names = leading(evaluation.measures)
+    rows = evaluation.measures.filter(pl.col("measure").is_in(names))
+    columns = [
+        Column("model", lambda row: str(row["model"]), words=True),
+        *(_measure(name, place) for place, name in enumerate(names)),
+        Column("texts", lambda row: f"{row['n_units']:,}", last=len(names), above=True),
+    ]
+    table = TextTable(_by_model(rows, evaluation.models), tuple(columns), elsewhere)
+    return Group(table, *map(Text, evaluation.in_words()[1:]))
+
+
+def _by_model(rows: pl.DataFrame, models: Sequence[str]) -> pl.DataFrame:
+    """A row per model, with estimate, ci_low and ci_high of each measure."""
+    wide = rows.pivot("measure", index=["model", "n_units"], values=["estimate", "ci_low", "ci_high"])
+    return pl.DataFrame({"model": models}).join(wide, on="model", how="left", maintain_order="left")
+
+
+def _measure(name: str, last: int) -> Column:
+    """The first of the measures always has its interval."""
+
+    def figures(row: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        return row[f"estimate_{name}"], row[f"ci_low_{name}"], row[f"ci_high_{name}"]
+
+    brief = (lambda row: with_interval(figures(row)[0], None, None)) if last else None
+    return Column(named(name), lambda row: with_interval(*figures(row)), last=last, brief=brief)
+
+
+def labels(evaluation: Evaluation, elsewhere: str = ELSEWHERE) -> TextTable:
+    """Every label's precision, recall and F1, of the first model."""
+    columns = (
+        Column("label", lambda row: str(row["label"]), words=True),
+        Column("precision", lambda row: with_interval(row["precision"], None, None)),
+        Column("recall", lambda row: with_interval(row["recall"], None, None)),
+        Column("F1 (95 % interval)", lambda row: with_interval(row["f1"], row["f1_low"], row["f1_high"])),
+        Column("true", lambda row: f"{row['n_true']:,}", last=1),
+        Column("predicted", lambda row: f"{row['n_predicted']:,}", last=2),
+    )
+    return TextTable(evaluation.labels.filter(pl.col("model") == evaluation.models[0]), columns, elsewhere)
+
+
+def counts(codings: pl.DataFrame) -> TextTable:
+    """How many units got each label, or why they got none."""
+    said = pl.coalesce("label", pl.format("({})", "status")).alias("label")
+    units = codings.group_by("variable", maintain_order=True).agg(units=pl.col("unit_id").n_unique())
+    units = units.with_row_index("place")
+    table = codings.group_by("variable", said, maintain_order=True).agg(n=pl.len()).join(units, on="variable")
+    columns = (
+        Column("variable", lambda row: str(row["variable"]), words=True, above=True, group=True),
+        Column("label", lambda row: str(row["label"]), words=True),
+        Column("texts", lambda row: f"{row['n']:,}"),
+        Column("share", lambda row: f"{row['n'] / row['units']:.1%}"),
+    )
+    return TextTable(table.sort("place", "n", descending=[False, True], maintain_order=True), columns)
+
+
+def shares(found: pl.DataFrame, keys: Sequence[str]) -> Group:
+    """Estimates of prevalence: of each share by one method below the other; why one has none in a sentence."""
+    about = [*keys, "label"]
+    together = pl.concat(part for _, part in found.group_by(about, maintain_order=True))
+    table = rows(
+        together.drop("interval", "note"),
+        last=["n_coded", "std_error", "n"],
+        group=about,
+        above=["n", "n_coded"],
+    )
+    notes = found.select("method", "note").drop_nulls().unique(maintain_order=True)
+    return Group(table, *(Text(f"{method}: {note}.") for method, note in notes.iter_rows()))
+
+
+def effects(found: pl.DataFrame) -> TextTable:
+    """What covariates do to errors."""
+    return rows(found, last=["detectable", "std_error"], group=["covariate"])
+
+
+def plan(found: pl.DataFrame) -> Group:
+    """Standard errors and numbers of hand codings."""
+    headings = {"std_error_hand": "hand only", "std_error_least": "at least", "n_needed": "codings"}
+    told = "codings: how many by hand; hand only: without predictions; at least: with all texts coded by hand."
+    table = rows(found, headings=headings | {"n_needed_hand": "hand only"}, group=["estimate"])
+    return Group(table, Text(told))
+
+
+def curve(found: LearningCurve) -> TextTable:
+    """How good with how many labels, by the measure that the curve is about."""
+    table = found.table.filter(pl.col("measure") == found.measure)
+    title = f"{in_full(found.measure)} on {table['n_units'][0]:,} other texts"
+    headings = {"n": "labels"}
+    shown = table.drop("measure", "n_units")
+    return rows(shown, title, MEASURES, last=["n_seeds"], group=["n"], above=["n_seeds"], headings=headings)
+
+
+def compared(found: Comparison) -> TextTable:
+    """Coders beside each other, the best first."""
+    last = ("n_units", "mcc", "accuracy", "seconds", "cost", "coverage", "macro_f1_answered")
+    title = "Every text counts; what was left out is wrong"
+    return rows(found.table(), title, MEASURES, last=last, above=["n_units", "coverage"])
+
+
+def scores(found: pl.DataFrame) -> TextTable:
+    """What stated probabilities are worth."""
+    named_so = found.with_columns(pl.col("measure").replace(IN_FULL).str.replace("_", " "))
+    above = ["version", "n_units"]
+    return rows(named_so, "Scores: lower is better", MEASURES, group=["version"], above=above)
+
+
+def second_look(found: pl.DataFrame) -> TextTable:
+    """Hand codings that may be mistakes, with the beginnings of their texts."""
+    said = found.drop("why").with_columns(
+        likely_error=pl.col("likely_error").replace_strict({True: "yes", False: "no"})
+    )
+    title = "Hand codings that the model disagrees with"
+    return rows(said, title, MEASURES, last=["rank", "p_hand", "p_model"], group=["unit_id", "text"])
+
+
+def rows(
+    frame: pl.DataFrame,
+    title: str | None = None,
+    floats: str = ".4g",
+    last: Sequence[str] = (),
+    group: Collection[str] = (),
+    above: Collection[str] = (),
+    headings: Mapping[str, str] | None = None,
+    elsewhere: str = WRITTEN,
+) -> TextTable:
+    """A table as it is, its intervals beside their estimates: numbers rounded, what is missing as a dash.
+
+    Parameters
+    ----------
+    floats
+        How numbers are rounded.
+    last
+        Columns that are left out where lines are too long, the first of them first; then any other number but the
+        first, from the right.
+    group, above
+        Columns whose repeated values are said once; whose only value is said above the table.
+    headings
+        Of columns that have another name for a reader here than elsewhere.
+    """
+    told = {**HEADINGS, **(headings or {})}
+    columns = _columns(frame, floats, list(last), group, above, told)
+    return TextTable(frame, tuple(columns), elsewhere, title)
+
+
+def _columns(
+    frame: pl.DataFrame,
+    floats: str,
+    last: list[str],
+    group: Collection[str],
+    above: Collection[str],
+    headings: Mapping[str, str],
+) -> Iterator[Column]:
+    limits = next((pair for pair in LIMITS if set(pair) <= set(frame.columns)), ())
+    shown = [name for name in frame.columns if name not in limits]
+    numbers = [name for name in shown if frame[name].dtype.is_numeric()]
+    for name in shown:
+        heading = headings.get(name, name.replace("_", " ") if name in numbers else name)
+        how: dict[str, Any] = {"group": name in group, "above": name in above}
+        if name in last:
+            how["last"] = len(numbers) + len(last) - last.index(name)
+        elif name in numbers:
+            how["last"] = numbers.index(name)
+        if limits and name in ESTIMATES:
+            yield Column(f"{heading} (95 % interval)", _joined(name, *limits, floats))
+        elif name == "text":
+            yield Column(heading, _beginning, words=True, **how)
+        else:
+            yield Column(heading, _cell(name, floats), words=name not in numbers, **how)
+
+
+def _joined(name: str, low: str, high: str, floats: str) -> Say:
+    return lambda row: with_interval(row[name], row[low], row[high], floats)
+
+
+def _beginning(row: Mapping[str, Any]) -> str:
+    text = " ".join((row["text"] or "").split())
+    return text if len(text) <= BEGINNING else text[:BEGINNING].rsplit(" ", 1)[0] + " [...]"
+
+
+def _cell(name: str, floats: str) -> Say:
+    def say(row: Mapping[str, Any]) -> str:
+        value = row[name]
+        if value is None:
+            return "-"
+        if isinstance(value, float):
+            return format(value, floats)
+        count = name == "n" or name.startswith("n_")  # a year has no comma
+        return f"{value:,}" if count and isinstance(value, int) else str(value)
+
+    return say

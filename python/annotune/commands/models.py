@@ -1,0 +1,183 @@
+"""A model from codings, its codes, and its export; and what a decoder codes by the codebook alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from annotune.commands.options import Id, OfVariable, Text, listed, require_outputs, share_or_values
+from annotune.commands.screen import console, files
+
+
+def tune(
+    corpus: Annotated[Path, typer.Argument(help="The texts.")],
+    gold: Annotated[list[Path], typer.Argument(help="Files with one answer a unit.")],
+    codebook: Annotated[Path, typer.Option(help="What was coded.")],
+    out: Annotated[Path, typer.Option(help="The folder for the model.")],
+    variable: OfVariable = None,
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
+    method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
+    objective: Annotated[str, typer.Option(help="Of decoders: head, or label to show them the codebook too.")] = "head",
+    test: Annotated[list[str] | None, typer.Option(help="A share, or column=value for the texts to hold out.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Cross-validate in so many folds instead.")] = None,
+    group: Annotated[str | None, typer.Option(help="Texts with the same value here stay together.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Tune a model on hand-coded texts, and measure it on texts it has not seen."""
+    from annotune.commands import display
+    from annotune.data.codebook import read_codebook
+    from annotune.data.codings import read_codings
+    from annotune.data.corpus import read_corpus
+    from annotune.models.folder import require_free
+    from annotune.network.machine import is_first
+    from annotune.records.files import require_folder
+    from annotune.tuning.tuner import tune as tune_model
+
+    require_folder(out, [corpus, *gold, codebook])
+    require_free(out)
+    known = read_codebook(codebook)
+    coded = read_codings(list(gold), known, unit_id=unit_id, variable=variable)
+    options: dict[str, Any] = {"base": base, "method": method, "objective": objective}
+    options |= {"epochs": epochs, "seed": seed, "device": device}
+    texts = read_corpus(corpus, unit_id, text)
+    model = tune_model(texts, coded, known, variable, test=share_or_values(test), folds=folds, group=group, **options)
+    if not is_first():
+        return
+    model.save(out)
+    if model.evaluation is not None:
+        console.print(display.comparison(model.evaluation))
+        console.print(display.labels(model.evaluation))
+    console.print(f"The model {model.name} is in {out}.", markup=False)
+
+
+def classify(
+    model: Annotated[Path, typer.Argument(help="The folder of a tuned model.")],
+    corpus: Annotated[Path, typer.Argument(help="The texts to code.")],
+    paths: Annotated[list[Path], typer.Argument(help="Where to: .dta, .rds, .parquet, .csv ...")],
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    precision: Annotated[
+        str, typer.Option(help="float32, or bfloat16 for speed where the processor has it.")
+    ] = "float32",
+) -> None:
+    """Code texts with a tuned model, and write them with their covariates."""
+    from annotune.commands import display
+    from annotune.data.codebook import Codebook
+    from annotune.data.corpus import read_corpus
+    from annotune.data.wide import attach, require_room
+    from annotune.export.write import write as write_table
+    from annotune.models.folder import load
+    from annotune.network.machine import hardware, is_first
+    from annotune.records.record import file_sha256, make_record, write_records
+
+    require_outputs(paths, model, corpus)
+    coder = load(model)
+    texts = read_corpus(corpus, unit_id, text)
+    require_room(texts, [coder.variable], gold=False)
+    codings = coder.classify(texts, precision=precision)
+    if not is_first():
+        return
+    known = Codebook(variables=(coder.variable,))
+    write_table(attach(texts, codings, codebook=known), paths, codebook=known, notes=[f"Coded by {coder.name}."])
+    record = make_record(
+        "annotune classify",
+        model=coder.card,
+        inputs={corpus.name: file_sha256(corpus)},
+        codebook_sha256=known.sha256,
+        settings={"unit_id": unit_id, "text": text, "precision": precision},
+        hardware=hardware(),
+    )
+    write_records(record, paths)
+    console.print(display.counts(codings))
+    files(paths)
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="The folder of a tuned model.")],
+    out: Annotated[Path, typer.Argument(help="A new folder; for gguf a file.")],
+    format: Annotated[str, typer.Option(help="adapter, merged, onnx or gguf.")] = "merged",
+    texts: Annotated[Path | None, typer.Option(help="Texts to compare on, best held-out ones.")] = None,
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    tolerance: Annotated[float | None, typer.Option(help="The largest accepted difference of a probability.")] = None,
+    check: Annotated[bool, typer.Option(help="Run the export and compare it with the model.")] = True,
+    quantization: Annotated[str | None, typer.Option(help="Of gguf: f32, f16 or q8_0.")] = None,
+    base: Annotated[str | None, typer.Option(help="Of an adapter: the folder of the base model.")] = None,
+) -> None:
+    """Export a tuned model for other programs, compared with the original on the way."""
+    from annotune.data.corpus import read_corpus
+    from annotune.models.folder import load
+    from annotune.records.files import require_folder, require_writable
+
+    inputs = [model, *([texts] if texts else [])]
+    if format == "gguf":
+        require_writable([out], inputs)
+    else:
+        require_folder(out, inputs)
+    compared = read_corpus(texts, unit_id, text) if texts else None
+    options = {"tolerance": tolerance, "check": check, "quantization": quantization, "base": base}
+    done = load(model).export(out, format, texts=compared, **options)  # type: ignore[arg-type]
+    if done.parity is not None:
+        found = done.parity
+        console.print(
+            f"Run by {found.runtime} on {found.texts:,} texts: another label for {found.changed:,}, "
+            f"probabilities within {found.largest:.2g}."
+        )
+    console.print(f"The {format} export is in {out}.", markup=False)
+
+
+def zero_shot(
+    corpus: Annotated[Path, typer.Argument(help="The texts to code.")],
+    paths: Annotated[list[Path], typer.Argument(help="Where to: .dta, .rds, .parquet, .csv ...")],
+    codebook: Annotated[list[Path], typer.Option(help="What is coded; repeatable.")],
+    base: Annotated[str, typer.Option(help="A decoder: a folder, or a hub name such as Qwen/Qwen3-0.6B.")],
+    variable: Annotated[str | None, typer.Option(help="Which variables, with commas between; all by default.")] = None,
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+    examples: Annotated[int, typer.Option(help="How many of the codebook's examples of each label to show.")] = 0,
+    template: Annotated[str, typer.Option(help="chat, or plain for bases without a chat template.")] = "chat",
+    calibrate: Annotated[bool, typer.Option(help="Divide by what labels get for texts without content.")] = True,
+    max_tokens: Annotated[int, typer.Option(help="Longer texts are cut there.")] = 512,
+    precision: Annotated[str, typer.Option(help="float32, or bfloat16 for speed.")] = "float32",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Code texts with a decoder that was not tuned, by the codebook alone."""
+    from annotune.commands import display
+    from annotune.data.codebook import read_codebook
+    from annotune.data.corpus import read_corpus
+    from annotune.data.wide import attach, require_room
+    from annotune.export.write import write as write_table
+    from annotune.models.zeroshot import choose_variables
+    from annotune.models.zeroshot import zero_shot as code
+    from annotune.network.base import find_base
+    from annotune.network.machine import hardware, is_first
+    from annotune.records.record import file_sha256, make_record, write_records
+
+    require_outputs(paths, corpus, codebook)
+    known = choose_variables([read_codebook(path) for path in codebook], listed(variable))
+    texts = read_corpus(corpus, unit_id, text)
+    require_room(texts, known.variables, gold=False)
+    settings = {"examples": examples, "template": template, "calibrate": calibrate, "max_tokens": max_tokens}
+    codings = code(texts, known, base, precision=precision, device=device, **settings)  # type: ignore[arg-type]
+    if not is_first():
+        return
+    coder = codings["coder"][0]
+    write_table(attach(texts, codings, codebook=known), paths, codebook=known, notes=[f"Coded by {coder}."])
+    model = find_base(base)
+    record = make_record(
+        "annotune zero-shot",
+        base={"name": model.name, "revision": model.revision},
+        inputs={corpus.name: file_sha256(corpus)},
+        codebook_sha256=known.sha256,
+        settings={**settings, "precision": precision, "unit_id": unit_id, "text": text},
+        hardware=hardware(),
+    )
+    write_records(record, paths)
+    console.print(display.counts(codings))
+    files(paths)

@@ -1,0 +1,251 @@
+"""Which columns hold predictions, hand codings, and the probability of being coded; and whether they will do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from numbers import Real
+from typing import Any, TypeGuard
+
+import numpy as np
+import polars as pl
+
+from annotune.data.codebook import Codebook
+from annotune.data.wide import label_columns
+from annotune.errors import AnnotuneError, counted, listing, nearest, warn
+from annotune.measures.evaluation import variable_of
+
+FEWEST = 20  # hand-coded texts in a category: with fewer, neither its error nor the error's variance can be known
+ROUNDED = 1e-4
+FAR = 5.0  # standard deviations between the number of coded texts and what pi says are no accident
+
+
+def gold_column(name: str, columns: Sequence[str]) -> str | None:
+    """The column with a variable's hand codings: `topic_gold`, or `topic_gold_Health` for `topic_Health`."""
+    wanted = (f"{name}_gold", *_inserted(name, "gold"))
+    return next((column for column in wanted if column in columns), None)
+
+
+def prediction_column(name: str, columns: Sequence[str]) -> str:
+    """The column with a variable's predictions: named as the variable is, or `y_hat` for `y`."""
+    return name if name in columns or f"{name}_hat" not in columns else f"{name}_hat"
+
+
+def probability_columns(
+    name: str, labels: Sequence[str], columns: Sequence[str], codebook: Codebook | None = None
+) -> dict[str, str] | None:
+    """The columns with the probability of each label, where all of them are there.
+
+    Examples
+    --------
+    >>> probability_columns("topic", ["Public health"], ["topic", "topic_p_Public_health"])
+    {'Public health': 'topic_p_Public_health'}
+    """
+    if codebook is not None and name in [entry.name for entry in codebook.variables]:
+        known = label_columns(codebook.variable(name), f"{name}_p")
+    else:  # one at a time: names that collide go by codes, which only a codebook knows
+        known = {label: _probability_column(name, label) for label in labels if label.strip()}
+    found = {label: known.get(label, "") for label in labels}
+    return found if found and all(column in columns for column in found.values()) else None
+
+
+def _probability_column(name: str, label: str) -> str:
+    return next(iter(label_columns(variable_of(name, [label]), f"{name}_p").values()))
+
+
+def set_probability_column(name: str, columns: Sequence[str]) -> str | None:
+    """The column with the probability of a label of a set: `topic_p_Health` for `topic_Health`."""
+    return next((column for column in _inserted(name, "p") if column in columns), None)
+
+
+def require_probabilities(frame: pl.DataFrame, names: Sequence[str]) -> None:
+    """Stop where a column is to hold probabilities and holds something else."""
+    for name in names:
+        if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Null):
+            raise AnnotuneError(f"The column {name!r} has words where probabilities belong.", "Code the texts again.")
+        cells = frame[name].cast(pl.Float64).fill_nan(None).drop_nulls()
+        wrong = cells.filter((cells < -ROUNDED) | (cells > 1 + ROUNDED))
+        if len(wrong):
+            raise AnnotuneError(f"The column {name!r} holds {wrong[0]:g}, no probability.", "Give shares from 0 to 1.")
+
+
+def _inserted(name: str, word: str) -> Iterator[str]:
+    parts = name.split("_")
+    for i in range(1, len(parts)):
+        yield "_".join([*parts[:i], word, *parts[i:]])
+
+
+def blanks_as_null(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The frame with nothing, in these columns, as null alone: not as NaN, nor as what Stata makes of a missing text.
+
+    Examples
+    --------
+    >>> table = pl.DataFrame({"gold": ["a", "", " "], "fold": [1.0, float("nan"), None]})
+    >>> blanks_as_null(table, ["gold", "fold"]).rows()
+    [('a', 1.0), (None, None), (None, None)]
+    """
+    return frame.with_columns(_blank_as_null(frame[name]) for name in dict.fromkeys(names))
+
+
+def _blank_as_null(cells: pl.Series) -> pl.Series:
+    if cells.dtype == pl.String:
+        return cells.set((cells.str.strip_chars() == "").fill_null(False), None)
+    return cells.fill_nan(None) if cells.dtype.is_float() else cells
+
+
+def coded_rows(frame: pl.DataFrame, gold: Sequence[str], coded: str | None) -> np.ndarray:
+    """Which rows were drawn and coded by hand, shape (N,): by the column `coded`, and wherever all gold is there."""
+    there = np.ones(len(frame), dtype=bool)
+    for name in gold:
+        there &= _blank_as_null(frame[name]).is_not_null().to_numpy()
+    name = coded or "coded"
+    if coded is None and name not in frame.columns:
+        return there
+    if not (frame[name].dtype == pl.Boolean or frame[name].dtype.is_numeric()):
+        raise AnnotuneError(f"The column {name!r} does not say who was coded.", "Give true and false, or 1 and 0.")
+    drawn = _blank_as_null(frame[name]).cast(pl.Boolean).fill_null(False).to_numpy()
+    lost = int((drawn & ~there).sum())
+    if lost:
+        told = counted(lost, "text drawn for coding has", "texts drawn for coding have")
+        warn(f"{told} no code, and cannot count as drawn.")
+    return np.asarray(drawn & there)
+
+
+def require_out_of_fold(frame: pl.DataFrame, coded: np.ndarray, fold: str | None) -> str | None:
+    """Stop where coded texts were predicted by a model that was tuned on them; a note where nothing says so."""
+    name = fold or "fold"
+    if name not in frame.columns:
+        return (
+            "No column 'fold' says how the coded texts were predicted: the correction holds if the model was not "
+            "tuned on them."
+        )
+    seen = int((_blank_as_null(frame[name]).is_null().to_numpy() & coded).sum())
+    if seen:
+        what = f"{seen:,} of {int(coded.sum()):,} hand-coded texts have no {name!r}: their model was tuned on them."
+        raise AnnotuneError(what, "Its errors there are too few for a correction; predict them with crossfit().")
+    return None
+
+
+def ratios(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None) -> np.ndarray:
+    """1 / pi of the coded rows, shape (n,).
+
+    Raises
+    ------
+    AnnotuneError
+        Where pi is not known, 0 or above 1.
+    """
+    chance = _chances(frame, pi)
+    mine = chance[coded]
+    if np.isnan(mine).any():
+        what = f"pi is missing for {int(np.isnan(mine).sum()):,} of {int(coded.sum()):,} hand-coded texts."
+        raise AnnotuneError(what, "A correction needs the probability with which each was drawn.")
+    wrong = chance[~np.isnan(chance) & ((chance <= 0) | (chance > 1))]
+    if len(wrong):
+        what = (
+            f"pi is {wrong[0]:g} for {int((chance == wrong[0]).sum()):,} texts; a probability of being drawn is above 0"
+        )
+        advice = "Texts that could not be drawn have no place in the correction: leave them out."
+        raise AnnotuneError(what + " and at most 1.", advice)
+    _compare(chance, coded)
+    return np.asarray(1 / mine)
+
+
+def _chances(frame: pl.DataFrame, pi: str | float | None) -> np.ndarray:
+    if is_number(pi):
+        return np.full(len(frame), float(pi))
+    name = pi if isinstance(pi, str) else "pi"
+    if name not in frame.columns:
+        what = "The probability with which texts were drawn for hand coding is not known."
+        if pi is not None:
+            what = f"There is no column {name!r} with the probability of being drawn for hand coding."
+        raise AnnotuneError(what, "Give pi=, a column or one number: 600 of 6,000 texts drawn at random are pi=0.1.")
+    if not frame[name].dtype.is_numeric():
+        raise AnnotuneError(f"The column {name!r} holds no numbers.", "Give the probability of being drawn.")
+    return frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether this is one real number; truth values are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _compare(chance: np.ndarray, coded: np.ndarray) -> None:
+    """Say so where far more or fewer texts are coded than pi has it."""
+    known = chance[~np.isnan(chance)]
+    if len(known) < len(chance):
+        return
+    expected, spread = known.sum(), np.sqrt((known * (1 - known)).sum())
+    if abs(coded.sum() - expected) > FAR * spread + 1:
+        warn(f"{int(coded.sum()):,} texts are coded by hand, and pi says about {expected:,.0f}: look at pi again.")
+
+
+def require_enough(cells: pl.Series, labels: Sequence[str] | None, what: str) -> None:
+    """Stop where fewer than 20 coded texts are in a category that matters (`labels`), or at all (None)."""
+    if labels is None:
+        counts = {"": len(cells)}
+    else:
+        found = dict(cells.cast(pl.String).value_counts().iter_rows())
+        counts = {label: found.get(label, 0) for label in labels}
+    few = {label: count for label, count in counts.items() if count < FEWEST}
+    if few:
+        label, count = min(few.items(), key=lambda pair: pair[1])
+        which = f" for {what}" if labels is None else f" as {f'{what} {label}'.strip()}"
+        advice = f"Code at least {FEWEST}, or join categories."
+        raise AnnotuneError(f"{count:,} texts are coded by hand{which}; that is too few for a correction.", advice)
+
+
+def tell_doubles(frame: pl.DataFrame) -> None:
+    """Say so where a text is there more than once: as so many texts, it makes standard errors too small."""
+    if "unit_id" in frame.columns and (again := int(frame["unit_id"].is_duplicated().sum())):
+        warn(f"{again:,} of {len(frame):,} rows have a unit_id that others have too; each counts as a text of its own.")
+
+
+def complete(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The rows in which all these columns are filled; how many are left out is told."""
+    return frame.filter(complete_rows(frame, names))
+
+
+def complete_rows(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
+    """Which rows those are, (N,)."""
+    missing = {name: _missing(frame[name]) for name in dict.fromkeys(names)}
+    gaps = [name for name, cells in missing.items() if cells.any()]
+    if not gaps:
+        return pl.repeat(True, len(frame), eager=True)
+    whole = ~frame.select(pl.any_horizontal(missing[name] for name in gaps)).to_series()
+    if not whole.any():
+        raise AnnotuneError(f"Every text lacks {listing(gaps)}.", "Check these columns.")
+    warn(f"{(~whole).sum():,} of {len(frame):,} texts lack {listing(gaps)} and were left out.")
+    return whole
+
+
+def _missing(cells: pl.Series) -> pl.Series:
+    if cells.dtype.is_float():
+        return cells.is_null() | ~cells.is_finite().fill_null(False)
+    return _blank_as_null(cells).is_null()
+
+
+def require_named(frame: pl.DataFrame, names: Sequence[str], where: str) -> None:
+    """Stop at the first column that is not there."""
+    for name in names:
+        if name not in frame.columns:
+            raise AnnotuneError(f"{where}: there is no column {name!r}.", nearest(name, frame.columns))
+
+
+def gold_of(
+    given: str | Mapping[str, str] | None, name: str, outcome: str | None, columns: Sequence[str]
+) -> str | None:
+    """The column with the hand codings of `name`, as it was given or by its name."""
+    if isinstance(given, str):
+        return given if name == outcome else gold_column(name, columns)
+    return (given or {}).get(name) or gold_column(name, columns)
+
+
+def as_words(cells: pl.Series) -> pl.Series:
+    """Labels as words, whole numbers without a point."""
+    if cells.dtype.is_float() and bool((cells.drop_nulls() == cells.drop_nulls().round()).all()):
+        return cells.cast(pl.Int64).cast(pl.String)
+    return cells.cast(pl.Int8).cast(pl.String) if cells.dtype == pl.Boolean else cells.cast(pl.String)
+
+
+def categories(given: Any) -> bool:
+    """Whether a column holds labels rather than numbers."""
+    return given in (pl.String, pl.Categorical) or isinstance(given, pl.Enum)

@@ -1,0 +1,197 @@
+"""Columns with which any program's linear regression is a corrected one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from annotune.correction import coding_columns
+from annotune.correction.formulas import Reference
+from annotune.correction.matrices import Floats, column, occurring_labels
+from annotune.data.codebook import Codebook
+from annotune.data.corpus import as_frame
+from annotune.errors import AnnotuneError, listing, nearest, warn
+
+
+def dsl_columns(
+    data: Any,
+    variable: str | None = None,
+    *,
+    label: str | None = None,
+    gold: str | None = None,
+    predicted: str | None = None,
+    pi: str | float | None = None,
+    coded: str | None = None,
+    fold: str | None = None,
+    prediction: Literal["prob", "label"] = "prob",
+    codebook: Codebook | None = None,
+) -> pl.DataFrame:
+    """Add the outcome corrected for the coder's error, `dsl_y`, to which a linear regression is fitted as usual.
+
+    `dsl_y = y_hat + coded / pi (y_gold - y_hat)` (Egami, Hinck, Stewart and Wei 2023). Least squares on it, with
+    standard errors robust to heteroskedasticity, are design-based supervised learning: in Stata
+    `regress dsl_y x, vce(robust)`, in R `lm(dsl_y ~ x)` with `sandwich::vcovHC`. Its mean is the corrected share. It is
+    made **for linear models only**: for coded texts it is below 0 or above 1, which a logit refuses or misreads;
+    `correct` has those.
+
+    Parameters
+    ----------
+    data
+        N rows, as `crossfit(...).data` or `attach` give them.
+    variable
+        What was coded; not needed where one column ends in `_gold`.
+    label
+        Correct for this label alone: the outcome is 1 for it and 0 for others. Without it a coded variable gets a
+        column for each label.
+    gold, predicted
+        The columns with hand codings (null where nobody coded the text) and predictions; by default `<variable>_gold`
+        and `<variable>` (or `<variable>_hat`).
+    pi, coded, fold
+        The column with the probability of being drawn for hand coding (by default `pi`), or one number; and the
+        columns that say who was coded, and by which fold predicted. See `correct`.
+    prediction
+        "prob" takes the label's probability as y_hat where there is one (`<variable>_p_<label>`), which gives smaller
+        standard errors; "label" whether it is the predicted one.
+    codebook
+        Gives the labels, and the names of their columns.
+
+    Returns
+    -------
+    polars.DataFrame
+        The N rows with `coded` (whether the hand coding counts) and `pi`, and for one outcome `y_gold`, `y_hat`,
+        `dsl_y`; for a variable of several labels `dsl_<label>` for each, which sum to 1. Null where a text has no
+        prediction.
+
+    Raises
+    ------
+    AnnotuneError
+        As `correct` does; and for a name that is taken.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> frame = pl.DataFrame({"y_hat": [0.9, 0.2] * 40, "y_gold": [1.0, 0.0, None, None] * 20})
+    >>> at.dsl_columns(frame, "y", pi=0.5)["dsl_y"].head(4).round(1).to_list()
+    [1.1, -0.2, 0.9, 0.2]
+    """
+    if prediction not in ("prob", "label"):
+        raise AnnotuneError(f"There is no prediction {prediction!r}.", nearest(prediction, ("prob", "label")))
+    frame = as_frame(data)
+    if frame.is_empty():
+        raise AnnotuneError("The data have no rows.", "Give a row a text.")
+    name = variable or _only_variable(frame, gold)
+    gold = gold or coding_columns.gold_column(name, frame.columns) or f"{name}_gold"
+    predicted = predicted or coding_columns.prediction_column(name, frame.columns)
+    beside = [named for named in (coded, fold) if named is not None]
+    coding_columns.require_named(frame, [gold, predicted, *beside], "The data")
+    frame = coding_columns.blanks_as_null(frame, [gold, predicted])
+    outcomes = _outcomes(frame, name, predicted, gold, label, prediction, codebook)
+    drawn = coding_columns.coded_rows(frame, [gold], coded) & _predicted(outcomes)
+    if not drawn.any():
+        raise AnnotuneError(f"No text has both a hand coding in {gold!r} and a prediction.", "Check both columns.")
+    coding_columns.require_out_of_fold(frame, drawn, fold)
+    ratio = coding_columns.ratios(frame, drawn, pi)
+    _require_enough(frame.filter(drawn)[gold], label)
+    frame = frame.with_columns(pl.Series("coded", drawn), _pi(frame, drawn, ratio, pi))
+    added = {key: _corrected(*pair, drawn, ratio) for key, pair in outcomes.items()}
+    return _with(frame, added, outcomes if list(outcomes) == ["dsl_y"] else {}, gold, predicted)
+
+
+def _only_variable(frame: pl.DataFrame, gold: str | None) -> str:
+    if gold is not None:
+        return gold.removesuffix("_gold")
+    found = [name.removesuffix("_gold") for name in frame.columns if name.endswith("_gold")]
+    if len(found) != 1:
+        what = "No column ends in '_gold'." if not found else f"Several variables were coded: {listing(found)}."
+        raise AnnotuneError(what, "Say which one with variable=, or gold= and predicted=.")
+    return found[0]
+
+
+def _outcomes(
+    frame: pl.DataFrame,
+    name: str,
+    predicted: str,
+    gold: str,
+    label: str | None,
+    prediction: str,
+    codebook: Codebook | None,
+) -> dict[str, tuple[Floats, Floats]]:
+    """For each new column the predictions and the hand codings as numbers, shape (N,), NaN where there is none."""
+    cells, by_hand = frame[predicted], frame[gold]
+    if label is None and not coding_columns.categories(cells.dtype):
+        alone = coding_columns.set_probability_column(name, frame.columns) if prediction == "prob" else None
+        return {"dsl_y": (_numbers(frame, alone or predicted), _numbers(frame, gold))}
+    known = codebook is not None and name in [entry.name for entry in codebook.variables]
+    labels = list(codebook.variable(name).names) if known and codebook else occurring_labels([cells, by_hand])
+    if label is not None and label not in labels:
+        raise AnnotuneError(f"{label!r} is no label of {name!r}.", nearest(label, labels))
+    wanted = labels if label is None else [label]
+    chances = (
+        coding_columns.probability_columns(name, wanted, frame.columns, codebook) if prediction == "prob" else None
+    )
+    coding_columns.require_probabilities(frame, list((chances or {}).values()))
+    return {
+        "dsl_y" if label is not None else f"dsl_{each}": (
+            _numbers(frame, chances[each]) if chances else column(Reference(predicted, each), frame),
+            column(Reference(gold, each), frame),
+        )
+        for each in wanted
+    }
+
+
+def _numbers(frame: pl.DataFrame, name: str) -> Floats:
+    return column(Reference(name), frame)
+
+
+def _predicted(outcomes: Mapping[str, tuple[Floats, Floats]]) -> np.ndarray:
+    return np.asarray(np.all([np.isfinite(predicted) for predicted, _ in outcomes.values()], axis=0))
+
+
+def _corrected(predicted: Floats, by_hand: Floats, drawn: np.ndarray, ratio: Floats) -> Floats:
+    corrected = predicted.copy()
+    corrected[drawn] += ratio * (by_hand[drawn] - predicted[drawn])
+    return corrected
+
+
+def _pi(frame: pl.DataFrame, drawn: np.ndarray, ratio: Floats, pi: str | float | None) -> pl.Series:
+    """Each text's pi; of a column without the uncoded texts' what it has."""
+    if coding_columns.is_number(pi):
+        return pl.Series("pi", np.full(len(frame), float(pi)))
+    return frame[str(pi or "pi")].cast(pl.Float64).alias("pi")
+
+
+def _require_enough(by_hand: pl.Series, label: str | None) -> None:
+    """Refuse a label that hardly anybody was given; of all labels, only tell which those are."""
+    if label is not None:
+        words = coding_columns.as_words(by_hand).eq(label).replace_strict({True: label, False: f"not {label}"})
+        coding_columns.require_enough(words, [label, f"not {label}"], "")
+    elif coding_columns.categories(by_hand.dtype):
+        counts = by_hand.cast(pl.String).value_counts().filter(pl.col("count") < coding_columns.FEWEST)
+        if len(counts):
+            few = counts.sort(by_hand.name)[by_hand.name].to_list()
+            fewest = coding_columns.FEWEST
+            warn(f"Fewer than {fewest} texts are coded by hand as {listing(few)}: their columns are unreliable.")
+    elif by_hand.cast(pl.Float64).is_in([0.0, 1.0]).all():
+        coding_columns.require_enough(coding_columns.as_words(by_hand), ["0", "1"], by_hand.name.removesuffix("_gold"))
+    else:
+        coding_columns.require_enough(by_hand, None, "this variable")
+
+
+def _with(
+    frame: pl.DataFrame,
+    added: Mapping[str, Floats],
+    single: Mapping[str, tuple[Floats, Floats]],
+    gold: str,
+    predicted: str,
+) -> pl.DataFrame:
+    columns = {key: pl.Series(key, values).fill_nan(None) for key, values in added.items()}
+    for pair in single.values():
+        sides = {"y_gold": np.where(frame["coded"].to_numpy(), pair[1], np.nan), "y_hat": pair[0]}
+        columns = {key: pl.Series(key, values).fill_nan(None) for key, values in sides.items()} | columns
+    taken = [key for key in columns if key in frame.columns and key not in (gold, predicted)]
+    if taken:
+        raise AnnotuneError(f"The data have a column {taken[0]!r} already.", "Rename it, or leave it out.")
+    return frame.with_columns(columns.values())

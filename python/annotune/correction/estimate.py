@@ -1,0 +1,202 @@
+"""The three estimates of a regression, on arrays: by hand codings, by predictions, and corrected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from annotune.correction.absorb import absorb
+from annotune.correction.families import Floats, Model
+from annotune.correction.moments import Equations, NoSolutionError, Part, determined, sandwich, solve
+from annotune.correction.ppi import power
+
+
+@dataclass(frozen=True)
+class Sample:
+    """N units in k covariates and q equations, n of the units coded by hand.
+
+    Attributes
+    ----------
+    design, design_gold
+        Covariates, (N, k) by prediction and (n, k) by hand coding.
+    labels, predicted, gold
+        Outcomes, (N, q) as the naive regression takes them (labels), (N, q) as the correction takes them
+        (probabilities, if there are), and (n, q) by hand.
+    at, ratio
+        The coded units' numbers, ascending, and 1 / pi, shape (n,).
+    weight
+        Survey weights, (N,).
+    clusters, groups
+        Each unit's cluster, and its groups whose effects are absorbed, numbered from 0, (N,).
+    """
+
+    design: Floats
+    design_gold: Floats
+    labels: Floats
+    predicted: Floats
+    gold: Floats
+    at: np.ndarray
+    ratio: Floats
+    weight: Floats
+    clusters: np.ndarray | None = None
+    groups: tuple[np.ndarray, ...] = ()
+
+    @property
+    def n(self) -> int:
+        return len(self.design)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Estimates (p,), their covariance (p, p), units, degrees of freedom where t is the law, and PPI's lambda."""
+
+    beta: Floats
+    covariance: Floats
+    n: int
+    df: float | None = None
+    power: float | None = None
+
+
+def standardised(sample: Sample) -> tuple[Sample, Floats]:
+    """The sample with covariates of mean 0 and deviation 1, and the matrix (k, k) from its coefficients to theirs.
+
+    Years or incomes as they come cost half of the digits of cross-products. Changes the sample's designs in place.
+    """
+    design, gold = sample.design, sample.design_gold
+    k = design.shape[1]
+    constant = _constant(design)
+    centre = design.mean(axis=0) if constant is not None or sample.groups else np.zeros(k)
+    if constant is not None:
+        centre[constant] = 0.0
+    for matrix in (design, gold):
+        matrix -= centre
+    scale = np.sqrt(np.einsum("ij,ij->j", design, design) / len(design))
+    still = scale <= 1e-13 * abs(centre)
+    scale[still | (scale == 0)] = 1.0
+    for matrix in (design, gold):
+        matrix /= scale
+    if still.any():
+        design[:, still] = 0.0
+    back = np.diag(1 / scale)
+    if constant is not None:
+        back[constant] -= np.where(np.arange(k) == constant, 0, centre / scale / scale[constant])
+    return sample, back
+
+
+def _constant(design: Floats) -> int | None:
+    """The first column that is the same for all, and not 0."""
+    still = (design[:100] == design[0]).all(axis=0) & (design[0] != 0)
+    return next((int(j) for j in np.flatnonzero(still) if (design[:, j] == design[0, j]).all()), None)
+
+
+def hand_coded(model: Model, sample: Sample, small: bool = False) -> Fit:
+    """The coded units alone, weighted by 1 / pi."""
+    at = sample.at
+    clusters = None if sample.clusters is None else _numbered(sample.clusters[at])
+    groups = tuple(_numbered(group[at]) for group in sample.groups)
+    part = Part(sample.design_gold, sample.gold, sample.weight[at] * sample.ratio)
+    return _fit(Equations(model, (part,), len(at)), clusters, groups, small)
+
+
+def naive(model: Model, sample: Sample, small: bool = False) -> Fit:
+    """The labels as if they were the truth."""
+    part = Part(sample.design, sample.labels, sample.weight)
+    return _fit(Equations(model, (part,), sample.n), sample.clusters, sample.groups, small)
+
+
+def dsl(model: Model, sample: Sample, small: bool = False) -> Fit:
+    """Design-based supervised learning."""
+    return _fit(_corrected(model, sample, 1.0), sample.clusters, sample.groups, small)
+
+
+def ppi(model: Model, sample: Sample, small: bool = False, given: float | None = None) -> Fit:
+    """Prediction-powered inference with the lambda `given`, or the best one; every unit as likely to be coded."""
+    rest = sample.n - len(sample.at)
+    if given is None and sample.groups and rest:
+        given = _least_variance(model, sample)
+    if given is None:
+        equations = _corrected(model, sample, 1.0)
+        equations = _absorbed(equations, sample.groups)
+        beta, jacobian = solve(equations, _start(equations))
+        given = power(equations, beta, jacobian, sample.weight)
+    equations = _corrected(model, sample, given * sample.n / rest if rest else 0.0)
+    coded = np.zeros(sample.n, dtype=np.int64)
+    coded[sample.at] = 1
+    fit = _fit(equations, sample.clusters, sample.groups, small, coded)
+    return replace(fit, power=given)
+
+
+def _least_variance(model: Model, sample: Sample) -> float:
+    """The lambda with the smallest estimated variance, tried out: the formula does not know of absorbed effects."""
+    from scipy.optimize import minimize_scalar
+
+    def variance(given: float) -> float:
+        return float(np.trace(ppi(model, sample, given=given).covariance))
+
+    return float(minimize_scalar(variance, bounds=(0, 1), method="bounded", options={"xatol": 0.01}).x)
+
+
+def _corrected(model: Model, sample: Sample, share: float) -> Equations:
+    """DSL's equations, with `share` of the weight that they give to predictions."""
+    weight = sample.weight.copy()
+    weight[sample.at] *= 1 - sample.ratio
+    predicted = Part(sample.design, sample.predicted, share * weight)
+    by_hand = Part(sample.design_gold, sample.gold, sample.weight[sample.at] * sample.ratio, sample.at)
+    return Equations(model, (predicted, by_hand), sample.n)
+
+
+def _absorbed(equations: Equations, groups: tuple[np.ndarray, ...]) -> Equations:
+    return replace(equations, parts=absorb(equations.parts, groups, equations.n)) if groups else equations
+
+
+def _fit(
+    equations: Equations,
+    clusters: np.ndarray | None,
+    groups: tuple[np.ndarray, ...],
+    small: bool,
+    centred: np.ndarray | None = None,
+) -> Fit:
+    if equations.n <= equations.k:
+        raise NoSolutionError("few", equations.k - 1)
+    before = np.einsum("ij,ij->j", equations.parts[0].design, equations.parts[0].design)
+    equations = _absorbed(equations, groups)
+    first = equations.parts[0].design
+    found = determined(first.T @ first, before)
+    if found is not None:
+        raise NoSolutionError("determined", found)
+    beta, jacobian = solve(equations, _start(equations))
+    covariance = sandwich(equations, beta, jacobian, clusters, centred)
+    if not small:
+        return Fit(beta, covariance, equations.n)
+    taken = equations.k + sum(len(np.unique(group)) for group in groups) - max(len(groups) - 1, 0)
+    return _corrected_for_size(Fit(beta, covariance, equations.n), equations, taken, clusters)
+
+
+def _corrected_for_size(fit: Fit, equations: Equations, taken: int, clusters: np.ndarray | None) -> Fit:
+    """Stata's: N / (N - k) for a linear regression's vce(robust), G / (G - 1) (N - 1) / (N - k) for its vce(cluster).
+
+    For other models k is 1, and the normal distribution holds, as Stata has it.
+    """
+    n, linear = equations.n, equations.model.name == "linear"
+    free = n - (taken if linear else 1)
+    if clusters is None:
+        return replace(fit, covariance=fit.covariance * n / free, df=free if linear else None)
+    g = len(np.unique(clusters))
+    return replace(fit, covariance=fit.covariance * g / (g - 1) * (n - 1) / free, df=g - 1 if linear else None)
+
+
+def _numbered(values: np.ndarray) -> np.ndarray:
+    return np.asarray(np.unique(values, return_inverse=True)[1])
+
+
+def _start(equations: Equations) -> Floats:
+    """The constant that fits the overall mean, and no slopes."""
+    k, q = equations.k, equations.q
+    beta = np.zeros((q, k))
+    constant = _constant(equations.parts[0].design)
+    weight = sum(part.weight.sum() for part in equations.parts)
+    if constant is not None and equations.model.name != "linear" and weight > 0:
+        mean = sum(part.weight @ part.outcome for part in equations.parts) / weight
+        beta[:, constant] = equations.model.link(np.asarray(mean))
+    return beta.ravel()

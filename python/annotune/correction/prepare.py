@@ -1,0 +1,188 @@
+"""From a formula and a frame to the rows that take part; what cannot be corrected ends here, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from annotune.correction import coding_columns
+from annotune.correction.families import MODELS
+from annotune.correction.formulas import Formula, Reference
+from annotune.correction.matrices import Floats, column, occurring_labels
+from annotune.errors import AnnotuneError, nearest
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for beside the formula."""
+
+    model: str
+    method: str
+    cluster: str | None
+    weights: str | None
+    prediction: str
+    pi: str | float | None
+    gold: str | Mapping[str, str] | None
+    predicted: Mapping[str, tuple[str, str]]
+    coded: str | None
+    fold: str | None
+    level: float
+    small_sample: bool
+    power: float | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """The rows that take part: predicted columns under the formula's names, and `gold` with those of hand codings."""
+
+    formula: Formula
+    frame: pl.DataFrame
+    gold: dict[str, str]
+    coded: np.ndarray
+    ratio: Floats
+    options: Options
+    notes: list[str]
+
+
+def require_sound(options: Options) -> None:
+    known = {"model": tuple(MODELS), "method": ("dsl", "ppi", "none"), "prediction": ("prob", "label")}
+    for name, choices in known.items():
+        given = getattr(options, name)
+        if given not in choices:
+            raise AnnotuneError(f"There is no {name} {given!r}.", nearest(str(given), choices))
+    if not 0 < options.level < 1:
+        raise AnnotuneError(f"The level {options.level} is not between 0 and 1.", "Such as 0.95.")
+    if options.power is not None and not (options.method == "ppi" and 0 <= options.power <= 1):
+        raise AnnotuneError("power is the lambda of PPI, from 0 to 1.", "Give it with method='ppi', or leave it out.")
+
+
+def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
+    """Find the columns, leave out incomplete rows, and refuse what cannot be corrected."""
+    if frame.is_empty():
+        raise AnnotuneError("The data have no rows.", "Give a row a text.")
+    _require_groups(formula, options.model)
+    frame, gold = _with_predictions(formula, frame, options)
+    others = [name for name in (options.cluster, options.weights, options.coded, options.fold) if name is not None]
+    coding_columns.require_named(frame, [*formula.columns, *others], formula.text)
+    beside = [name for name in (options.cluster, options.weights) if name is not None]
+    frame = _weighted(coding_columns.blanks_as_null(frame, list(gold.values())), options.weights)
+    likely = list(probabilities(formula, frame, gold, options).values())
+    coding_columns.require_probabilities(frame, likely)
+    coding_columns.tell_doubles(frame)
+    frame = coding_columns.complete(frame, [*formula.columns, *likely, *beside])
+    coded = coding_columns.coded_rows(frame, list(gold.values()), options.coded)
+    notes: list[str] = []
+    job = Job(formula, frame, gold, coded, np.ones(int(coded.sum())), options, notes)
+    require_coded(job)
+    if options.method != "none":
+        told = coding_columns.require_out_of_fold(frame, coded, options.fold)
+        notes += [told] if told else []
+    if options.method != "none" or options.pi is not None or "pi" in frame.columns:
+        job = replace(job, ratio=coding_columns.ratios(frame, coded, options.pi))
+    if options.method == "ppi" and np.ptp(job.ratio) > 1e-9 * job.ratio.max():
+        raise AnnotuneError("Texts were drawn with different pi, which PPI does not allow for.", "Use method='dsl'.")
+    return job
+
+
+def _weighted(frame: pl.DataFrame, weights: str | None) -> pl.DataFrame:
+    """The rows that count: a text with weight 0 is in no regression, and among the hand-coded ones neither."""
+    if weights is None or not frame[weights].dtype.is_numeric() or not (frame[weights] != 0).any():
+        return frame
+    return frame.filter(pl.col(weights).ne_missing(0))
+
+
+def _require_groups(formula: Formula, model: str) -> None:
+    if model == "fixed_effects" and not formula.groups:
+        what = f"{formula.text!r} names no groups."
+        raise AnnotuneError(what, "Put them after a bar: ~ party | district.")
+    if formula.groups and model not in ("linear", "fixed_effects"):
+        advice = f"Put them among the covariates: + factor({formula.groups[0]})."
+        raise AnnotuneError(f"Fixed effects cannot be absorbed in a {model} model.", advice)
+
+
+def _with_predictions(formula: Formula, frame: pl.DataFrame, options: Options) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The frame with predictions under the names of the formula, and the columns with their hand codings."""
+    found: dict[str, str] = {}
+    sides = [entry.column for entry in formula.within(formula.outcome).values()]
+    for name in dict.fromkeys(entry.column for entry in formula.references.values()):
+        outcome = name if name in sides else None
+        by_hand = coding_columns.gold_of(options.gold, name, outcome, frame.columns)
+        column_of = coding_columns.prediction_column(name, frame.columns)
+        if name in options.predicted:
+            by_hand, column_of = options.predicted[name]
+        if by_hand is None:
+            continue
+        coding_columns.require_named(frame, [by_hand, column_of], formula.text)
+        found[name] = by_hand
+        frame = frame.with_columns(frame[column_of].alias(name))
+    coding_columns.require_named(frame, formula.columns, formula.text)
+    if not found:
+        what = f"{formula.text!r}: no column has hand codings beside it."
+        advice = f"Such as {sides[0] if sides else 'topic'}_gold; or name it with gold=."
+        raise AnnotuneError(what, advice)
+    require_apart(formula, found, (options.cluster, options.weights, *formula.groups))
+    truths = [name for name in (*formula.columns, *found.values()) if frame.schema[name] == pl.Boolean]
+    return frame.with_columns(pl.col(truths).cast(pl.Int8)), found
+
+
+def require_apart(formula: Formula, gold: Mapping[str, str], others: Sequence[str | None]) -> None:
+    """Nothing explains itself, and what tells units apart is no prediction."""
+    sides = [entry.column for entry in formula.within(formula.outcome).values()]
+    shared = [name for name in others if name in gold]
+    if shared:
+        raise AnnotuneError(f"{shared[0]!r} was predicted.", "Clusters, weights and groups must be known.")
+    covariates = [entry.column for entry in formula.within(formula.terms).values()]
+    same = [name for name in covariates if name in sides or name in gold.values()]
+    if same:
+        raise AnnotuneError(f"{formula.text!r}: {same[0]!r} would explain itself.", "Take it out of the covariates.")
+
+
+def require_coded(job: Job) -> None:
+    """Enough coded texts: at all, in each category of the outcome, and of each predicted covariate."""
+    by_hand = job.frame.filter(pl.Series(job.coded))
+    coding_columns.require_enough(by_hand[next(iter(job.gold.values()))], None, "this regression")
+    for alias, reference in job.formula.references.items():
+        if reference.column not in job.gold:
+            continue
+        cells = job.frame[reference.column]
+        mine = by_hand[job.gold[reference.column]]
+        if reference.label is not None:
+            _require_label(job, reference)
+            counted = column(replace(reference, column=mine.name), by_hand)
+            words = pl.Series(counted).cast(pl.Int8).cast(pl.String)
+            named = {"1": str(replace(reference, negated=False)), "0": str(replace(reference, negated=True))}
+            coding_columns.require_enough(words.replace_strict(named), list(named.values()), "")
+            continue
+        whole = job.options.model == "multinomial" and alias == job.formula.outcome
+        binary = cells.dtype.is_numeric() and mine.cast(pl.Float64).is_in([0.0, 1.0]).all()
+        if whole or binary or reference.category or coding_columns.categories(cells.dtype):
+            labels = ["0", "1"] if binary and not whole else occurring_labels([cells, mine])
+            coding_columns.require_enough(coding_columns.as_words(mine), labels, reference.column)
+
+
+def _require_label(job: Job, reference: Reference) -> None:
+    cells, by_hand = job.frame[reference.column], job.frame[job.gold[reference.column]]
+    if cells.dtype.is_numeric():
+        return
+    known = occurring_labels([cells.cast(pl.String), by_hand.cast(pl.String)])
+    if reference.label not in known:
+        what = f"{job.formula.text!r}: no text has the {reference.column} {reference.label!r}."
+        raise AnnotuneError(what, nearest(str(reference.label), known))
+
+
+def probabilities(formula: Formula, frame: pl.DataFrame, gold: Mapping[str, str], options: Options) -> dict[str, str]:
+    """For each label of a predicted outcome the column with its probability; empty where there are none."""
+    explained = formula.explained
+    if options.prediction == "label" or explained is None or explained.column not in gold:
+        return {}
+    name = explained.column
+    if explained.label is not None:
+        return coding_columns.probability_columns(name, [explained.label], frame.columns) or {}
+    if options.model == "multinomial":
+        labels = occurring_labels([frame[name], frame[gold[name]]])
+        return coding_columns.probability_columns(name, labels, frame.columns) or {}
+    alone = coding_columns.set_probability_column(name, frame.columns)
+    return {"": alone} if alone else {}

@@ -1,0 +1,359 @@
+"""How frequent each label is, by group and over time, with and without a correction for the coder's error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.stats import norm
+
+from annotune.correction.coding_columns import blanks_as_null
+from annotune.correction.estimate import Fit, Sample, dsl, hand_coded, naive, ppi
+from annotune.correction.families import LINEAR
+from annotune.correction.labelled import Labelled, labelled
+from annotune.correction.quantify import NEAR, Errors, adjusted_count, em, onto_simplex, resamples
+from annotune.data.corpus import require_columns, unique_names
+from annotune.errors import AnnotuneError, nearest, warn
+from annotune.progress import bar
+
+METHODS = ("count", "hand", "adjusted", "em", "dsl", "ppi")
+DESIGNED = ("hand", "dsl", "ppi")  # these rest on how texts were drawn for hand coding
+FEWEST = 20
+COLUMNS = ("label", "method", "estimate", "std_error", "conf_low", "conf_high", "interval", "n", "n_coded", "note")
+FIGURES = dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high"), pl.Float64)
+
+
+def prevalence(
+    data: Any,
+    variable: str | None = None,
+    *,
+    by: str | Sequence[str] | None = None,
+    time: str | None = None,
+    every: str | None = None,
+    methods: str | Sequence[str] = METHODS,
+    gold: str | None = None,
+    predicted: str | None = None,
+    pi: str | float | None = None,
+    cluster: str | None = None,
+    level: float = 0.95,
+    n_boot: int = 200,
+    seed: int = 1,
+) -> pl.DataFrame:
+    """Estimate the share of every label, in all texts or by group and time.
+
+    ==========  ========================================================================================
+    `count`     the share of predicted labels, errors and all; its interval takes predictions for the truth
+    `hand`      the hand-coded texts alone, weighted by 1 / pi
+    `adjusted`  the count, corrected by the error rates (Forman 2008)
+    `em`        the shares that the probabilities speak for (Saerens et al. 2002)
+    `dsl`       predictions, corrected by hand codings drawn with known probability (Egami et al. 2023)
+    `ppi`       the same for equal probabilities, with predictions counting by what they are worth
+                (Angelopoulos, Duchi and Zrnic 2023)
+    ==========  ========================================================================================
+
+    `adjusted` and `em` take error rates from all hand-coded texts: they are right where errors do not depend on group
+    or time (see `error_model`). `dsl`, `ppi` and `hand` need hand codings in every group, and nothing else.
+
+    Parameters
+    ----------
+    data
+        A row a text, as `crossfit(...).data` gives it: predictions, `<variable>_gold`, `pi`, and for `em` the columns
+        `<variable>_p_<label>` or `p_<label>`, which `dsl` and `ppi` use as well where they are there.
+    variable, gold, predicted, pi
+        What was coded, and the columns (see `labelled`). A multi-label variable has a 0/1 column a label: name one.
+    by, time
+        Columns whose values are looked at separately.
+    every
+        For a column of dates: how long a period is, such as `1mo`, `1q` or `1y`.
+    methods
+        Which.
+    cluster
+        A column whose values (documents, authors) depend on each other.
+    level
+        Of the intervals: normal ones, robust to heteroscedasticity or clusters, within 0 and 1 where the estimate is
+        (that of `hand`, `dsl` and `ppi` may lie beyond); for `em` percentiles of a bootstrap.
+    n_boot, seed
+        Replicates of that bootstrap, which resamples texts or clusters, and its seed.
+
+    Returns
+    -------
+    polars.DataFrame
+        A row per group, period, label and method: `by` and `time`, label, method, estimate, std_error, conf_low,
+        conf_high, interval (how it was made), n (texts), n_coded (by hand), note. Of a method that has no estimate
+        there, figures are null and the note says why. Each method's shares of a group sum to 1.
+
+    Raises
+    ------
+    AnnotuneError
+        For `hand`, `dsl` and `ppi` without pi, and for columns that are not there.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> truth = ["war"] * 30 + ["trade"] * 70
+    >>> said = ["trade" if i % 3 == 0 else label for i, label in enumerate(truth)]
+    >>> coded = [label if i % 2 == 0 else None for i, label in enumerate(truth)]
+    >>> frame = pl.DataFrame({"topic": said, "topic_gold": coded})
+    >>> found = at.prevalence(frame, pi=0.5, methods=["count", "dsl"]).filter(label="war")
+    >>> dict(found.select("method", pl.col("estimate").round(3)).iter_rows())
+    {'count': 0.2, 'dsl': 0.3}
+    """
+    wanted = _methods(methods)
+    if not 0 < level < 1:
+        raise AnnotuneError(f"An interval cannot have the level {level!r}.", "Give a share such as 0.95.")
+    if n_boot < 0:
+        raise AnnotuneError(f"There cannot be {n_boot!r} replicates.", "Give 0 for no bootstrap, or such as 200.")
+    found, keys = _grouped(labelled(data, variable, gold=gold, predicted=predicted, pi=pi), by, time, every)
+    if found.ratio is None and set(wanted) & set(DESIGNED):
+        what = "It is not known with which probability texts were drawn for hand coding."
+        advice = "Add it as a column pi, or give it with pi=; only count, adjusted and em do without."
+        raise AnnotuneError(what, advice)
+    texts = _Texts.of(found, cluster)
+    groups = _groups(found.frame, keys)
+    tables = {method: _estimates(method, texts, [rows for _, rows in groups], n_boot, seed, level) for method in wanted}
+    parts = [
+        _rows(values, keys, found.labels, method, tables[method][i], texts.n(rows))
+        for i, (values, rows) in enumerate(groups)
+        for method in wanted
+    ]
+    return _typed(pl.concat(parts, how="vertical_relaxed"), found.frame, keys)
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    """Shares (k,), their errors and limits; none with a note on why."""
+
+    shares: np.ndarray | None
+    error: np.ndarray | None = None
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    interval: str | None = None
+    note: str | None = None
+
+    @classmethod
+    def normal(cls, shares: np.ndarray, covariance: np.ndarray, level: float, note: str | None = None) -> _Estimate:
+        error = np.sqrt(np.maximum(np.diag(covariance), 0))
+        margin = norm.ppf((1 + level) / 2) * error
+        low, high = (np.clip(side, 0, 1) for side in (shares - margin, shares + margin))
+        low, high = np.minimum(low, shares), np.maximum(high, shares)  # an estimate may lie beyond 0 or 1
+        return cls(shares, error, low, high, "normal", note)
+
+    def without_interval(self) -> _Estimate:
+        return self if self.shares is None else _Estimate(self.shares, note="one cluster has no interval")
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """The N texts as numbers: labels by prediction and by hand (-1 for none), weights, probabilities, clusters."""
+
+    found: Labelled
+    predicted: np.ndarray
+    gold: np.ndarray
+    probabilities: np.ndarray | None
+    clusters: np.ndarray | None
+
+    @classmethod
+    def of(cls, found: Labelled, cluster: str | None) -> _Texts:
+        clusters = None
+        if cluster is not None:
+            require_columns(found.frame, [cluster], "The table")
+            named = blanks_as_null(found.frame, [cluster])[cluster]
+            if named.null_count():
+                raise AnnotuneError(f"The column {cluster!r} has empty cells.", "Every text must be in a cluster.")
+            clusters = named.rank("dense").to_numpy().astype(np.int64) - 1
+        predicted, gold = (found.places(column) for column in (found.predicted, found.gold))
+        return cls(found, predicted, gold, found.probabilities, clusters)
+
+    @property
+    def k(self) -> int:
+        return len(self.found.labels)
+
+    def clustered(self, rows: np.ndarray, method: str) -> bool:
+        """Whether there are clusters to compare: a single one says nothing about its own error."""
+        if self.clusters is None:
+            return True
+        mine = rows[self.gold[rows] >= 0] if method in DESIGNED else rows
+        return len(np.unique(self.clusters[mine])) > 1
+
+    def n(self, rows: np.ndarray) -> tuple[int, int]:
+        """Texts, and hand-coded ones among them."""
+        return len(rows), int((self.gold[rows] >= 0).sum())
+
+    def sample(self, rows: np.ndarray, ratio: float | None = None) -> Sample:
+        """The rows as a regression on a constant, an equation a label; `ratio` in place of 1 / pi."""
+        identity, at = np.eye(self.k), np.flatnonzero(self.gold[rows] >= 0)
+        answers, one = identity[self.predicted[rows]], np.ones((len(rows), 1))
+        likely = answers if self.probabilities is None else self.probabilities[rows]
+        known = self.found.weights[rows][at] if ratio is None else np.full(len(at), ratio)
+        clusters = None if self.clusters is None else np.unique(self.clusters[rows], return_inverse=True)[1]
+        weight = np.ones(len(rows))
+        return Sample(one, one[at], answers, likely, identity[self.gold[rows][at]], at, known, weight, clusters)
+
+
+def _methods(methods: str | Sequence[str]) -> list[str]:
+    wanted = unique_names(methods)
+    for name in wanted:
+        if name not in METHODS:
+            raise AnnotuneError(f"The method {name!r} is unknown.", nearest(name, METHODS))
+    if not wanted:
+        raise AnnotuneError("No method was named.", nearest("", METHODS))
+    return wanted
+
+
+def _grouped(
+    found: Labelled, by: str | Sequence[str] | None, time: str | None, every: str | None
+) -> tuple[Labelled, list[str]]:
+    """The texts with a value in every column to divide by, and those columns; dates as the start of their period."""
+    keys = list(dict.fromkeys([*unique_names(by or ()), *([time] if time else [])]))
+    require_columns(found.frame, keys, "The table")
+    if known := sorted(set(keys) & {found.predicted.name, found.gold.name}):
+        raise AnnotuneError(f"{known[0]!r} is what shares are estimated of.", "Divide by another column.")
+    taken = [key for key in keys if key in COLUMNS]
+    if taken:
+        raise AnnotuneError(f"The result has a column {taken[0]!r} of its own.", "Rename the one to divide by.")
+    frame = blanks_as_null(found.frame, keys)
+    if every is not None:
+        if time is None or not frame[time].dtype.is_temporal():
+            raise AnnotuneError("every= divides a column of dates, and time= names none.", "Name one.")
+        try:
+            frame = frame.with_columns(pl.col(time).dt.truncate(every))
+        except pl.exceptions.PolarsError:
+            raise AnnotuneError(f"{every!r} is no period.", "Such as 1mo, 1q or 1y.") from None
+    if not keys:
+        return found, keys
+    whole = frame.select(pl.all_horizontal(pl.col(key).is_not_null() for key in keys)).to_series()
+    if not whole.any():
+        raise AnnotuneError(f"No text has a value in {' and '.join(keys)}.", "Name other columns.")
+    if not whole.all():
+        warn(f"{(~whole).sum():,} of {len(frame):,} texts have no {' or '.join(keys)} and are left out.")
+    ratio = None if found.ratio is None else found.ratio[whole.to_numpy()]
+    kept = [series.filter(whole) for series in (found.predicted, found.gold)]
+    return Labelled(found.name, frame.filter(whole), kept[0], kept[1], found.labels, ratio), keys
+
+
+def _groups(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple[Any, ...], np.ndarray]]:
+    """Every group's values and rows, in the columns' order."""
+    if not keys:
+        return [((), np.arange(len(frame)))]
+    numbered = frame.select(*keys, _row=pl.int_range(pl.len()))
+    parts = numbered.group_by(keys).agg("_row").sort(keys)
+    return [(row[:-1], np.array(row[-1])) for row in parts.iter_rows()]
+
+
+def _estimates(
+    method: str, texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float
+) -> list[_Estimate]:
+    return [
+        found if texts.clustered(rows, method) else found.without_interval()
+        for rows, found in zip(groups, _with_intervals(method, texts, groups, n_boot, seed, level), strict=True)
+    ]
+
+
+def _with_intervals(
+    method: str, texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float
+) -> list[_Estimate]:
+    if method == "adjusted":
+        errors = Errors.of(texts.gold, texts.predicted, texts.found.weights, texts.k)
+        return [_adjusted(texts, errors, rows, level) for rows in groups]
+    if method == "em":
+        return _em(texts, groups, n_boot, seed, level)
+    return [_by_equations(method, texts, rows, level) for rows in groups]
+
+
+def _by_equations(method: str, texts: _Texts, rows: np.ndarray, level: float) -> _Estimate:
+    """The mean of each label's indicator, as the regression on a constant has it."""
+    n, n_coded = texts.n(rows)
+    if method == "count" and n < 2:
+        return _Estimate(np.eye(texts.k)[texts.predicted[rows]].mean(0), note="one text has no interval")
+    if method == "count":
+        return _normal(naive(LINEAR, texts.sample(rows)), level)
+    if n_coded < 2:
+        return _Estimate(None, note=f"{n_coded} hand-coded texts")
+    few = f"{n_coded} hand-coded texts: the interval may be too short" if n_coded < FEWEST else None
+    if method == "hand":
+        return _normal(hand_coded(LINEAR, texts.sample(rows)), level, few)
+    if method == "dsl":
+        return _normal(dsl(LINEAR, texts.sample(rows)), level, few)
+    weights = texts.found.weights[rows]
+    if np.ptp(weights[weights > 0]) > 1e-9 * weights.max():
+        return _Estimate(None, note="hand-coded texts were drawn with unequal probabilities")
+    return _normal(ppi(LINEAR, texts.sample(rows, n / n_coded)), level, few)
+
+
+def _normal(fit: Fit, level: float, note: str | None = None) -> _Estimate:
+    return _Estimate.normal(fit.beta, fit.covariance, level, note)
+
+
+def _adjusted(texts: _Texts, errors: Errors, rows: np.ndarray, level: float) -> _Estimate:
+    if not errors.tell_apart:
+        unknown = [
+            label for label, rate in zip(texts.found.labels, errors.rates.T, strict=True) if np.isnan(rate).any()
+        ]
+        why = f"nobody coded {unknown[0]!r}" if unknown else "errors are so many that labels cannot be told apart"
+        return _Estimate(None, note=why)
+    shares, covariance = adjusted_count(errors, texts.predicted, rows, texts.clusters)
+    inside = bool((shares >= -1e-9).all())
+    note = None if inside else "a share below 0 was moved to 0"
+    return _Estimate.normal(onto_simplex(shares), covariance, level, note)
+
+
+def _em(texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float) -> list[_Estimate]:
+    probabilities, coded = texts.probabilities, texts.gold >= 0
+    if probabilities is None:
+        return [_Estimate(None, note="there are no columns with the labels' probabilities") for _ in groups]
+    prior = probabilities[coded].mean(0, keepdims=True)
+    if not (prior > 0).all():
+        return [_Estimate(None, note="a label has the probability 0 in all hand-coded texts") for _ in groups]
+    shares = [em(probabilities[rows], prior)[0] for rows in groups]
+    drawn: list[list[np.ndarray]] = [[] for _ in groups]
+    with bar("Bootstrap of em", n_boot) as advance:
+        for counts in resamples(len(coded), texts.clusters, n_boot, seed):
+            sizes = counts[:, coded].sum(1)
+            priors = (counts[:, coded] @ probabilities[coded]) / np.maximum(sizes, 1)[:, None]
+            for i, rows in enumerate(groups):
+                mine = counts[:, rows]
+                usable = (sizes > 0) & (mine.sum(1) > 0) & (priors > 0).all(1)
+                drawn[i].append(em(probabilities[rows], priors[usable], mine[usable], shares[i], NEAR))
+            advance(len(counts))
+    how = f"bootstrap, {n_boot:,} replicates, seed {seed}"
+    none = np.zeros((0, texts.k))
+    return [
+        _percentiles(share, np.concatenate([none, *draws]), level, how)
+        for share, draws in zip(shares, drawn, strict=True)
+    ]
+
+
+def _percentiles(shares: np.ndarray, draws: np.ndarray, level: float, how: str) -> _Estimate:
+    if len(draws) < 2:
+        return _Estimate(shares, note="no interval: too few replicates of the bootstrap")
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return _Estimate(shares, draws.std(0, ddof=1), low, high, how)
+
+
+def _rows(
+    values: tuple[Any, ...], keys: list[str], labels: Sequence[str], method: str, found: _Estimate, n: tuple[int, int]
+) -> pl.DataFrame:
+    """A group's rows for one method, a row a label."""
+    figures = (found.shares, found.error, found.low, found.high)
+    unknown = np.full(len(labels), np.nan)
+    columns = {name: unknown if column is None else column for name, column in zip(FIGURES, figures, strict=True)}
+    schema = {"label": pl.String, **FIGURES}
+    table = pl.DataFrame({"label": list(labels), **columns}, schema=schema, nan_to_null=True)
+    return table.select(
+        *(pl.lit(value).alias(key) for key, value in zip(keys, values, strict=True)),
+        "label",
+        pl.lit(method).alias("method"),
+        *FIGURES,
+        pl.lit(found.interval, pl.String).alias("interval"),
+        pl.lit(n[0], pl.Int64).alias("n"),
+        pl.lit(n[1], pl.Int64).alias("n_coded"),
+        pl.lit(found.note, pl.String).alias("note"),
+    )
+
+
+def _typed(table: pl.DataFrame, frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Groups in the types that their columns have."""
+    return table.with_columns(pl.col(key).cast(frame[key].dtype) for key in keys)

@@ -1,0 +1,222 @@
+"""Regressions that know about the coder's error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from annotune.correction import estimate
+from annotune.correction.arrays import finite, require_outcome, sample_of
+from annotune.correction.estimate import Fit, Sample
+from annotune.correction.families import MODELS, Model
+from annotune.correction.formulas import parse
+from annotune.correction.moments import NoSolutionError
+from annotune.correction.prepare import Job, Options, prepared, require_coded, require_sound
+from annotune.correction.result import CORRECTED, HAND, NAIVE, Correction, rows_of, three_rows
+from annotune.data.corpus import as_frame
+from annotune.errors import AnnotuneError, counted, warn
+
+FEW_CLUSTERS = 30
+NEAR_GROUPS = 20  # coded texts a group, below which predicted covariates and fixed effects do not go together
+
+
+def correct(
+    formula: str,
+    data: Any,
+    *,
+    model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear",
+    method: Literal["dsl", "ppi", "none"] = "dsl",
+    cluster: str | None = None,
+    weights: str | None = None,
+    prediction: Literal["prob", "label"] = "prob",
+    pi: str | float | None = None,
+    gold: str | Mapping[str, str] | None = None,
+    predicted: Mapping[str, tuple[str, str]] | None = None,
+    coded: str | None = None,
+    fold: str | None = None,
+    level: float = 0.95,
+    small_sample: bool = False,
+    power: float | None = None,
+) -> Correction:
+    """Regress with machine labels, their error corrected by the hand-coded texts.
+
+    Every coefficient is given three times: by the hand-coded texts only (weighted by 1 / pi), naively by the labels as
+    if they were the truth, and corrected. With a weak classifier the corrected interval can be wider than the
+    hand-coded one.
+
+    Parameters
+    ----------
+    formula
+        As in R: `"topic == 'Health' ~ party + year"`, with `:`, `*`, `factor()`, `I()`, `log()`, `poly()`; names with
+        blanks in backticks; groups whose fixed effects are absorbed after a bar: `"... ~ year | district"`. The
+        outcome, covariates, or both may be predicted.
+    data
+        N rows, as `crossfit(...).data`, `attach` or `dsl_columns` give them. `topic` was predicted where there is a
+        column `topic_gold` (null where nobody coded the text), `y` where there are `y_gold` and `y_hat`.
+    model
+        "linear", "logit" (of an outcome 0 or 1), "poisson" (of a count), "multinomial" (of a coded variable as it is,
+        `"topic ~ party"`; the first label is the base), "fixed_effects" (linear, with groups).
+    method
+        "dsl" is design-based supervised learning (Egami, Hinck, Stewart and Wei 2023), for any pi. "ppi" is
+        prediction-powered inference (PPI++; Angelopoulos, Duchi and Zrnic 2023), which trusts predictions as far as
+        they help and needs the same pi for all. "none" leaves out the corrected rows.
+    cluster
+        A column; standard errors allow for dependence within its values.
+    weights
+        A column with survey weights.
+    prediction
+        What stands for an outcome that is a label: its probability, where there are such columns (smaller standard
+        errors), or whether it is the predicted label. Predicted covariates are always labels.
+    pi
+        The probability with which a text was drawn for hand coding: a column (by default `pi`), or a number.
+    gold, predicted
+        Where names do not tell: the column with the outcome's hand codings, or `{variable: column}`; and
+        `{variable: (hand codings, predictions)}`.
+    coded
+        The column that says which texts were drawn and coded (by default `coded`, or where there are hand codings).
+    fold
+        The column that is filled where a prediction is by a model that has not seen the text (by default `fold`).
+    level
+        Of the confidence intervals.
+    small_sample
+        Stata's corrections of robust and cluster-robust variances, and t in place of normal intervals of linear
+        models. By default variances are HC0 and those of clusters without a factor.
+    power
+        The lambda of "ppi", from 0 to 1; by default the best one.
+
+    Returns
+    -------
+    Correction
+
+    Raises
+    ------
+    AnnotuneError
+        Where pi is not known, 0 or above 1; predictions are by a model that was tuned on the coded texts; fewer than 20
+        texts are coded by hand in a category of the outcome or a predicted covariate; a column is not there;
+        covariates determine each other; the outcome does not fit the model; or a covariate separates the outcomes.
+
+    Examples
+    --------
+    >>> import annotune as at, numpy as np, polars as pl
+    >>> rng = np.random.default_rng(1)
+    >>> x, drawn = rng.normal(size=2000), rng.random(2000) < 0.2
+    >>> y = (rng.random(2000) < 0.3 + 0.1 * (x > 0)).astype(float)
+    >>> wrong = rng.random(2000) < np.where(x > 0, 0.3, 0.1)
+    >>> frame = pl.DataFrame({"x": x > 0, "y_hat": abs(y - wrong), "y_gold": np.where(drawn, y, np.nan)})
+    >>> fit = at.correct("y ~ x", frame, pi=0.2)
+    >>> fit.tidy().filter(pl.col("term") == "x").select("method", pl.col("estimate", "std_error").round(3)).rows()
+    [('hand-coded only', 0.109, 0.045), ('naive', 0.145, 0.022), ('corrected', 0.058, 0.048)]
+    """
+    options = Options(
+        model, method, cluster, weights, prediction, pi, gold, predicted or {}, coded, fold, level, small_sample, power
+    )  # fmt: skip
+    require_sound(options)
+    job = prepared(parse(formula), as_frame(data), options)
+    return _estimated(job)
+
+
+def _estimated(job: Job) -> Correction:
+    options = job.options
+    matrices, sample, equations = sample_of(job)
+    if not (whole := finite(sample)).any():
+        raise AnnotuneError(f"{job.formula.text!r} cannot be computed: no row gives numbers.", "Check its functions.")
+    if not whole.all():
+        told = counted(int((~whole).sum()), "text was", "texts were")
+        warn(f"{told} left out for a covariate that is no number there (a log of 0, say).")
+        kept = replace(job, frame=job.frame.filter(whole), coded=job.coded[whole], ratio=job.ratio[whole[job.coded]])
+        require_coded(kept)
+        return _estimated(kept)
+    model = MODELS[options.model]
+    require_outcome(job, model, sample)
+    names = [(equation, term) for equation in equations for term in matrices.names]
+    sample, back = estimate.standardised(sample)
+    back = np.kron(np.eye(len(equations)), back)
+    fits = _fits(job, model, sample, [term for _, term in names])
+    tables = [
+        rows_of(method, names, back @ fit.beta, back @ fit.covariance @ back.T, fit.n, options.level, fit.df)
+        for method, fit in fits.items()
+    ]
+    return Correction(
+        estimates=three_rows(tables),
+        covariance={method: back @ fit.covariance @ back.T for method, fit in fits.items()},
+        formula=job.formula.text,
+        model="fixed_effects" if job.formula.groups else options.model,
+        method=options.method,
+        n=sample.n,
+        n_coded=len(sample.at),
+        n_clusters=None if sample.clusters is None else len(np.unique(sample.clusters)),
+        level=options.level,
+        notes=(*job.notes, *_cautions(job, sample), *_lambda(fits)),
+    )
+
+
+def _fits(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str, Fit]:
+    """The methods' estimates; only where the last one has none does the work end."""
+    small = job.options.small_sample
+    methods = {
+        HAND: partial(_hand_coded, model, sample, small),
+        NAIVE: partial(estimate.naive, model, sample, small),
+    }
+    if job.options.method == "dsl":
+        methods[CORRECTED] = partial(estimate.dsl, model, sample, small)
+    elif job.options.method == "ppi":
+        methods[CORRECTED] = partial(estimate.ppi, model, sample, small, job.options.power)
+    return {name: _attempt(job, name, work, terms, name == list(methods)[-1]) for name, work in methods.items()}
+
+
+def _hand_coded(model: Model, sample: Sample, small: bool) -> Fit:
+    if sample.clusters is not None and len(np.unique(sample.clusters[sample.at])) < 2:
+        raise NoSolutionError("clusters", 0)
+    return estimate.hand_coded(model, sample, small)
+
+
+def _attempt(job: Job, method: str, work: Callable[[], Fit], terms: list[str], must: bool) -> Fit:
+    try:
+        return work()
+    except NoSolutionError as reason:
+        what, advice = _explained(reason, terms[reason.term], job.options.model)
+        if must:
+            raise AnnotuneError(f"{job.formula.text!r}: {what}.", advice) from None
+        job.notes.append(f"No estimates, {method}: {what}.")
+        p, n = len(terms), int(job.coded.sum()) if method == HAND else len(job.frame)
+        return Fit(np.full(p, np.nan), np.full((p, p), np.nan), n)
+
+
+def _explained(reason: NoSolutionError, term: str, model: str) -> tuple[str, str]:
+    if reason.kind == "determined":
+        return f"{term!r} does not vary beside the other covariates", "Leave it out, or join categories."
+    if reason.kind == "few":
+        return "there are as many coefficients as texts, or more", "Take fewer covariates, or join categories."
+    if reason.kind == "clusters":
+        return "all hand-coded texts are in one cluster", "Code texts of other clusters, too."
+    if model in ("linear", "fixed_effects"):
+        return f"the covariates do not determine the coefficient of {term!r}", "Leave it out, or code more texts."
+    what = f"no finite coefficient of {term!r} fits (separation: the outcome never, or always, goes with it)"
+    return what, "Join categories, leave the term out, code more texts by hand, or use model='linear'."
+
+
+def _cautions(job: Job, sample: Sample) -> list[str]:
+    """What the numbers alone do not show."""
+    told = []
+    if sample.clusters is not None:
+        clusters = len(np.unique(sample.clusters))
+        if clusters < FEW_CLUSTERS:
+            told.append(f"With {clusters} clusters, intervals are too narrow; small_sample=True widens them.")
+    predicted = any(entry.column in job.gold for entry in job.formula.within(job.formula.terms).values())
+    if predicted and sample.groups:
+        each = min(float(np.median(np.bincount(group[sample.at]))) for group in sample.groups)
+        if each < NEAR_GROUPS:
+            told.append(
+                f"Half of the groups hold {each:g} hand-coded texts or fewer: with a predicted covariate, estimates "
+                "within so small groups are biased. Take larger groups, or none."
+            )
+    return told
+
+
+def _lambda(fits: Mapping[str, Fit]) -> list[str]:
+    powers = [fit.power for fit in fits.values() if fit.power is not None]
+    return [f"PPI's lambda is {powers[0]:.3f} (0: predictions count for nothing)." for _ in powers]

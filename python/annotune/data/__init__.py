@@ -1,0 +1,1 @@
+"""What is coded, texts, and codings: the one table and the layouts that it comes in."""

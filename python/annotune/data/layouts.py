@@ -1,0 +1,299 @@
+"""From the files that coders have, in whatever layout, to a row per text, variable, coder and label."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from annotune.data.codebook import Codebook, Variable
+from annotune.data.corpus import identifiers, load, require_columns
+from annotune.errors import AnnotuneError, counted, listing, nearest, warn
+from annotune.tables import ALL_COLUMNS
+from annotune.tables.labelled import as_whole
+from annotune.tables.reasons import explains
+
+NONE_WORDS = ("none", "[]")  # how a coder writes that no label of a multi-label variable applies
+MISSING_WORDS = ("na", "nan", ".")  # how R, Python and Stata write that there is no answer
+_FORMER = {"_row", "_column"}  # where a row of the result comes from
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file or frame with codings: what messages call it, who coded it if it does not say, its first row's number."""
+
+    frame: pl.DataFrame
+    name: str
+    stem: str
+    first: int
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """One column of labels, and whose labels on which variable they are."""
+
+    variable: pl.Expr
+    coder: pl.Expr
+    column: str
+
+
+def source(data: Any, unit_id: str, encoding: str | None, number: str = "") -> Source:
+    """A coder's file, or a frame that is called `coder` and its number."""
+    # labels and identifiers are words in every column, so nothing is inferred for a text file
+    frame, name, first = load(data, "The table of codings", ALL_COLUMNS, encoding)
+    require_columns(frame, [unit_id], name)
+    frame = frame.with_columns(identifiers(frame[unit_id], name, first).alias(unit_id))
+    return Source(frame, name, _stem(Path(data)) if isinstance(data, (str, Path)) else f"coder{number}", first)
+
+
+def _stem(path: Path) -> str:
+    stem = path.with_suffix("").stem if path.suffix.lower() == ".gz" else path.stem
+    return stem.removeprefix("coder_").removeprefix("codings_") or path.name
+
+
+def lengthen(
+    given: Source,
+    codebook: Codebook | None,
+    unit_id: str,
+    coder: str | None,
+    variable: str | None,
+    columns: Mapping[str, str] | None,
+    coders: Sequence[str],
+    keep: Sequence[str],
+) -> pl.DataFrame:
+    """Whatever the layout, a row per unit, variable and coder; the labels are still as written."""
+    frame = given.frame
+    coder = coder or ("coder" if "coder" in frame.columns and not coders else None)
+    who = pl.col(coder).cast(pl.String).str.strip_chars() if coder else pl.lit(given.stem)
+    long = "label" in frame.columns and not coders and not columns
+    if long:
+        cells = [_Cells(_which(given, codebook, variable), who, "label")]
+    elif coders:
+        what = pl.lit(_only(variable, codebook, given.name))
+        cells = [_Cells(what, pl.lit(column), column) for column in coders]
+    else:
+        cells = _found_cells(given, codebook, variable, columns, who, {unit_id, coder or "", *keep})
+    extra = [*(name for name in ("prob", "status") if long and name in frame.columns), *keep]
+    parts = [
+        frame.select(
+            pl.int_range(given.first, given.first + pl.len()).alias("_row"),
+            pl.lit(cell.column).alias("_column"),
+            pl.col(unit_id).alias("unit_id"),
+            cell.variable.alias("variable"),
+            cell.coder.alias("coder"),
+            _written(frame[cell.column]).alias("label"),
+            *extra,
+        )
+        for cell in cells
+    ]
+    rows = pl.concat(parts)
+    for column, called in (("variable", "variable"), ("coder", coder or "")):
+        _require_filled(rows, column, called, given.name)
+    return _with_probabilities(rows, given.name)
+
+
+def _which(given: Source, codebook: Codebook | None, variable: str | None) -> pl.Expr:
+    """The variable of a row in the long layout, refused where the codebook does not have it."""
+    if "variable" not in given.frame.columns:
+        return pl.lit(_only(variable, codebook, given.name))
+    names = given.frame["variable"].cast(pl.String).str.strip_chars()
+    known = [entry.name for entry in codebook.variables] if codebook else names.unique().to_list()
+    strange = ~names.is_in(known) & (names != "")
+    if strange.any():
+        row = int(strange.arg_max() or 0)
+        where = f"{given.name}, row {row + given.first}, column 'variable'"
+        what = f"{where}: the codebook has no variable {names[row]!r} ({strange.sum():,} such rows)."
+        raise AnnotuneError(what, nearest(str(names[row]), known))
+    return pl.col("variable").cast(pl.String).str.strip_chars()
+
+
+def _written(cells: pl.Series) -> pl.Series:
+    """Labels as words; a list of labels as one word, joined by ';', and an empty one as '[]'."""
+    if not isinstance(cells.dtype, (pl.List, pl.Array)):
+        return as_whole(cells).cast(pl.String).str.strip_chars()
+    given = cells.cast(pl.List(pl.String))
+    words = given.list.drop_nulls()
+    joined = words.list.join(";").set((given.list.len() > 0) & (words.list.len() == 0), None)
+    return joined.set(given.list.len() == 0, "[]")
+
+
+def _require_filled(rows: pl.DataFrame, column: str, called: str, name: str) -> None:
+    blank = rows[column].is_null() | (rows[column] == "")
+    if blank.any():
+        where = f"{name}, row {rows['_row'][int(blank.arg_max() or 0)]}, column {called!r}"
+        raise AnnotuneError(f"{where}: the {column} is missing ({blank.sum():,} in all).", "Every coding needs one.")
+
+
+def _with_probabilities(rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    if "prob" not in rows.columns:
+        return rows
+    words = rows["prob"].cast(pl.String).str.strip_chars()
+    words = words.set(words.str.to_lowercase().is_in(["", *MISSING_WORDS]), None)
+    probs = words.cast(pl.Float64, strict=False)
+    strange = words.is_not_null() & ~probs.is_between(0, 1).fill_null(False)
+    if strange.any():
+        row = int(strange.arg_max() or 0)
+        what = f"{name}, row {rows['_row'][row]}, column 'prob': {words[row]!r} is no probability."
+        raise AnnotuneError(what, "Give numbers from 0 to 1, with a decimal point.")
+    return rows.with_columns(probs.alias("prob"))
+
+
+def _found_cells(
+    given: Source,
+    codebook: Codebook | None,
+    variable: str | None,
+    columns: Mapping[str, str] | None,
+    who: pl.Expr,
+    taken: set[str],
+) -> list[_Cells]:
+    """Columns named after variables; else after variable and coder; else after coders."""
+    names = given.frame.columns
+    free = [column for column in names if column not in taken and not explains(column, names)]
+    known = [entry.name for entry in codebook.variables] if codebook else [variable] if variable else []
+    by_variable = columns or {entry: entry for entry in known if entry in free}
+    if by_variable:
+        return [_Cells(pl.lit(entry), who, column) for entry, column in by_variable.items()]
+    pairs = {column: entry for column in free if (entry := _prefix(column, known)) is not None}
+    variables = pairs or dict.fromkeys(free, _only(variable, codebook, given.name))
+    cells = [
+        _Cells(pl.lit(entry), pl.lit(column[len(entry) + 1 :] if pairs else column), column)
+        for column, entry in variables.items()
+        if _looks_coded(given, column, codebook.variable(entry) if codebook else None)
+    ]
+    if not cells:
+        raise AnnotuneError(
+            f"{given.name}: no column holds labels of {listing(known)} (columns: {listing(free)}).",
+            "Name the coders' columns with coders=, or the variables' with columns=.",
+        )
+    read = [cell.column for cell in cells]
+    if rest := [column for column in free if column not in read]:
+        warn(f"{given.name}: the columns {listing(read)} were read as coders', {listing(rest)} were left out.")
+    return cells
+
+
+def _prefix(column: str, known: Sequence[str]) -> str | None:
+    """The variable that a column such as `topic_anna` or `topic.anna` is named after; the longest that fits."""
+    fitting = [
+        entry for entry in known if column.startswith((f"{entry}_", f"{entry}.")) and len(column) > len(entry) + 1
+    ]
+    return max(fitting, key=len, default=None)
+
+
+def _only(variable: str | None, codebook: Codebook | None, name: str) -> str:
+    if variable is None and codebook is None:
+        raise AnnotuneError(f"{name} does not say which variable was coded.", "Say so with variable=.")
+    return codebook.variable(variable).name if codebook else str(variable)
+
+
+def _looks_coded(given: Source, column: str, entry: Variable | None) -> bool:
+    """Whether a column is a coder's: mostly labels, so that one typing error is still reported."""
+    cells = given.frame[column]
+    if cells.dtype.is_temporal() or isinstance(cells.dtype, pl.Struct):
+        return False
+    present = _lower(_written(cells)).drop_nulls()
+    if entry is not None:
+        words = present.str.split(";").explode(empty_as_null=False).str.strip_chars()
+        return int(words.is_in([*spellings(entry), *NONE_WORDS, *MISSING_WORDS]).sum()) > len(words) / 2
+    if present.n_unique() > max(20, len(present) / 2):
+        what = (
+            f"{given.name}: the column {column!r} holds too many different values ({present.n_unique():,}) for labels."
+        )
+        raise AnnotuneError(what, "Name the coders' columns with coders=, or give the codebook.")
+    return True
+
+
+def spellings(entry: Variable) -> dict[str, str]:
+    """Every accepted spelling of a label, in lower case: its code, its name, and either as a double where it is whole.
+
+    A label that is called 1 is what 1 means, whatever has the code 1.
+    """
+    codes = {str(label.code): label.name for label in entry.labels}
+    spelt = codes | {name.lower(): name for name in entry.names}
+    doubles = {f"{word}.0": name for word, name in spelt.items() if re.fullmatch(r"-?\d+", word)}
+    return doubles | spelt
+
+
+def _lower(cells: pl.Series) -> pl.Series:
+    words = cells.str.to_lowercase()
+    return words.set(words == "", None)
+
+
+def named(long: pl.DataFrame, codebook: Codebook | None, name: str, unknown: str) -> pl.DataFrame:
+    """Labels by their codebook names, a row per label, and a status for what is none."""
+    parts = []
+    for (variable,), part in long.group_by("variable", maintain_order=True):
+        entry = codebook.variable(str(variable)) if codebook else None
+        if entry is not None and entry.kind == "multilabel":
+            parts.append(_sound_sets(_name_labels(_split_sets(part), entry, name, unknown), name))
+        else:
+            parts.append(_name_labels(part, entry, name, unknown))
+    rows = pl.concat(parts)
+    said = pl.col("status").cast(pl.String) if "status" in rows.columns else pl.lit(None, pl.String)
+    found = pl.when("_none").then(pl.lit("none")).when(pl.col("label").is_null()).then(pl.lit("missing"))
+    return rows.with_columns(pl.coalesce(said, found.otherwise(pl.lit("ok"))).alias("status")).drop("_none", *_FORMER)
+
+
+def _split_sets(part: pl.DataFrame) -> pl.DataFrame:
+    """A row per label of a set, whose labels are joined by ; or | in one cell."""
+    words = pl.col("label").str.replace_all("|", ";", literal=True).str.split(";")
+    words = (
+        words.list.eval(pl.element().str.strip_chars())
+        .list.set_difference(pl.lit([""]))
+        .list.unique(maintain_order=True)
+    )
+    words = pl.when(words.list.len() == 0).then(None).otherwise(words)
+    return part.with_columns(words.alias("label")).explode("label")
+
+
+def _sound_sets(part: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Each label of a cell once, and nothing missing beside labels; `none` beside labels is refused."""
+    labelled = pl.col("label").is_not_null()
+    beside = labelled.any().over("_row", "_column")
+    contrary = part.filter(pl.col("_none") & beside)
+    if len(contrary):
+        where = f"{name}, row {contrary['_row'][0]}, column {contrary['_column'][0]!r}"
+        what = f"{where}: 'none' stands beside other labels ({len(contrary):,} such cells)."
+        raise AnnotuneError(what, "Remove the one or the others.")
+    return part.filter(labelled | ~beside).unique(["_row", "_column", "label"], maintain_order=True)
+
+
+def _name_labels(part: pl.DataFrame, entry: Variable | None, name: str, unknown: str) -> pl.DataFrame:
+    """The codebook's own spelling of each label; `_none` marks a coder's word that none applies."""
+    words = _lower(part["label"])
+    if entry is None:
+        missing = words.is_null() | words.is_in(MISSING_WORDS)
+        return part.with_columns(part["label"].set(missing, None).alias("label"), pl.lit(False).alias("_none"))
+    known = spellings(entry)
+    _require_names_or_codes(words, entry, name)
+    none = words.is_in(NONE_WORDS) & ~words.is_in(list(known)) & (entry.kind == "multilabel")
+    words = words.set((words.is_in(MISSING_WORDS) & ~words.is_in(list(known))) | none, None)
+    names = words.replace_strict(known, default=None, return_dtype=pl.String)
+    strange = names.is_null() & words.is_not_null()
+    if strange.any():
+        _refuse_labels(part.filter(strange), entry, name, unknown)
+    return part.with_columns(names.alias("label"), none.fill_null(False).alias("_none")).filter(~strange)
+
+
+def _require_names_or_codes(words: pl.Series, entry: Variable, name: str) -> None:
+    """Stop where a number is one label's name and another's code, and other cells show that codes are meant."""
+    whole = words.str.strip_suffix(".0")
+    names, codes = {label.lower() for label in entry.names}, {str(code): label for label, code in entry.codes.items()}
+    double = [code for code, label in codes.items() if code in names and label.lower() != code]
+    if double and (meant := whole.filter(whole.is_in(list(set(codes) - names)))).len():
+        what = f"{name}: {meant[0]!r} is the code of a label, and {double[0]!r} one label's code and another's name."
+        raise AnnotuneError(what, f"Write names throughout: {listing(entry.names)}.")
+
+
+def _refuse_labels(strange: pl.DataFrame, entry: Variable, name: str, unknown: str) -> None:
+    first = strange.row(0, named=True)
+    where = f"{name}, row {first['_row']}, column {first['_column']!r}"
+    what = f"{where}: the label {first['label']!r} is not in the codebook's variable {entry.name!r}"
+    if unknown == "drop":
+        warn(f"{what}; {counted(len(strange), 'such coding was', 'such codings were')} left out.")
+        return
+    sets = " Several labels in one cell are separated by ';'." if entry.kind == "multilabel" else ""
+    raise AnnotuneError(f"{what} ({len(strange):,} such cells).", nearest(first["label"], entry.names) + sets)

@@ -1,0 +1,210 @@
+"""The corpus with its codes beside it: one row a text, ready to be written and analysed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from annotune.data.codebook import Codebook, Variable
+from annotune.data.codings import check, require_labels
+from annotune.data.corpus import as_frame, identified, require_columns
+from annotune.errors import AnnotuneError, listing, warn
+
+
+def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, text: bool = False) -> pl.DataFrame:
+    """Put each unit's codes beside its covariates.
+
+    Parameters
+    ----------
+    corpus
+        n rows: unit_id, text, covariates.
+    codings
+        A table of codings by one coder a variable, as `Classifier.classify` returns it.
+    codebook
+        Gives each column its labels, in order.
+    gold
+        What people decided; adds `<variable>_gold` where they coded the unit.
+    text
+        Whether the text stays in.
+
+    Returns
+    -------
+    polars.DataFrame
+        n rows in the corpus's order: unit_id, covariates, and for a variable `topic` the columns
+        `topic` (its label, `pl.Enum`), `topic_prob`, `topic_status`, `topic_p_<label>`, `topic_gold`.
+        A multi-label variable has a 0/1 column `topic_<label>` for each label in place of `topic`.
+        Texts that the corpus does not have are left out, and counted in a warning.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> vote = at.Variable(name="vote", labels=(at.Label(code=1, name="yes"), at.Label(code=2, name="no")))
+    >>> said = pl.DataFrame({"unit_id": ["b"], "variable": ["vote"], "label": ["no"]})
+    >>> texts = pl.DataFrame({"unit_id": ["a", "b"], "text": ["...", "..."]})
+    >>> at.attach(texts, said, codebook=at.Codebook(variables=(vote,)))["vote"].to_list()
+    [None, 'no']
+    """
+    frame = identified(corpus)
+    frame = frame if text else frame.drop("text", strict=False)
+    table = check(codings)
+    coded, names = set(table["variable"]), [entry.name for entry in codebook.variables]
+    require_room(frame, [entry for entry in codebook.variables if entry.name in coded], gold is not None)
+    if not coded & set(names):
+        there = f"The codings are of {listing(sorted(coded))}." if coded else "There are no codings."
+        raise AnnotuneError("Nobody coded a variable of the codebook.", there)
+    decided = None if gold is None else check(gold)
+    for called, some in (("codings", table), ("gold", decided)):
+        if some is not None:
+            _tell_strangers(frame, some.filter(pl.col("variable").is_in(names)), called)
+    for entry in codebook.variables:
+        require_labels(table.filter(pl.col("variable") == entry.name), entry, "codings")
+        if decided is not None:
+            require_labels(decided.filter(pl.col("variable") == entry.name), entry, "gold")
+    for entry in codebook.variables:
+        rows = table.filter(pl.col("variable") == entry.name)
+        if len(rows):
+            frame = _beside(frame, rows, entry)
+            if decided is not None:
+                frame = _gold_beside(frame, decided.filter(pl.col("variable") == entry.name), entry)
+    return frame
+
+
+def detach(table: Any, entry: Variable, coder: str = "model") -> pl.DataFrame:
+    """The codings of a variable out of a table that `attach` made, or of a file of one, with `p_<label>` if there.
+
+    A text that was not coded keeps a row, with the status `missing`.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> vote = at.Variable(name="vote", labels=(at.Label(code=1, name="yes"), at.Label(code=2, name="no")))
+    >>> wide = pl.DataFrame({"unit_id": ["a", "b"], "vote": ["no", None], "vote_prob": [0.8, None]})
+    >>> detach(wide, vote).select("unit_id", "label", "prob", "status").rows()
+    [('a', 'no', 0.8, 'ok'), ('b', None, None, 'missing')]
+    """
+    frame, name, given = as_frame(table), entry.name, label_columns(entry, entry.name)
+    require_columns(frame, ["unit_id", *(given.values() if entry.kind == "multilabel" else [name])], "The table")
+    stated = {f"p_{label}": column for label, column in label_columns(entry, f"{name}_p").items()}
+    kept = {new: old for new, old in {"prob": f"{name}_prob", **stated}.items() if old in frame.columns}
+    if entry.kind == "multilabel":
+        coded: pl.Expr = pl.all_horizontal(pl.col(*given.values()).is_not_null())
+        said = [pl.when(pl.col(column) == 1).then(pl.lit(label)) for label, column in given.items()]
+        given_any = pl.concat_list(said).list.drop_nulls()
+        label: pl.Expr = pl.when(given_any.list.len() > 0).then(given_any)  # an empty list would be a row less
+    else:
+        coded, label = pl.col(name).is_not_null(), pl.concat_list(pl.col(name).cast(pl.String))
+    about = {"variable": pl.lit(name), "coder": pl.lit(coder), "label": label, "_coded": coded}
+    long = frame.select("unit_id", **about, **{new: pl.col(old) for new, old in kept.items()}).explode("label")
+    absent = pl.when(pl.col("_coded")).then(pl.lit("none")).otherwise(pl.lit("missing"))
+    status = pl.when(pl.col("label").is_null()).then(absent).otherwise(pl.lit("ok"))
+    return check(long.with_columns(status.alias("status")).drop("_coded"))
+
+
+def _tell_strangers(corpus: pl.DataFrame, codings: pl.DataFrame, called: str) -> None:
+    """Say how many units of the codings are lost, because the corpus does not have them."""
+    units = codings["unit_id"].unique(maintain_order=True)
+    strange = units.filter(~units.is_in(corpus["unit_id"].implode()))
+    if len(strange):
+        of = f"{len(strange):,} of {len(units):,} texts of the {called}"
+        warn(f"{of} are not in the corpus and are left out, such as {strange[0]!r}.")
+
+
+def require_room(corpus: pl.DataFrame, variables: Sequence[Variable], gold: bool) -> None:
+    """Stop where a column of the corpus has the name of one that `attach` adds, with `gold` or without."""
+    added = [name for entry in variables for name in _added(entry, gold)]
+    taken = [name for name in added if name in corpus.columns]
+    if taken:
+        raise AnnotuneError(
+            f"The corpus has a column {taken[0]!r} already.", "Rename it, or leave it out (covariates)."
+        )
+
+
+def blank(corpus: pl.DataFrame, variables: Sequence[Variable]) -> pl.DataFrame:
+    """No rows, and the columns that `attach` gives the corpus when these variables are coded and have gold."""
+    added = {name: _type_of(name, entry) for entry in variables for name in _added(entry, gold=True)}
+    return corpus.drop("text", strict=False).clear().hstack(pl.DataFrame(schema=added))
+
+
+def _type_of(name: str, entry: Variable) -> pl.DataType:
+    if name == f"{entry.name}_status":
+        return pl.String()
+    if name in (entry.name, f"{entry.name}_gold"):
+        return pl.Enum(entry.names)
+    return pl.Float32() if name.startswith((f"{entry.name}_p_", f"{entry.name}_prob")) else pl.Int8()
+
+
+def _added(entry: Variable, gold: bool) -> list[str]:
+    """The columns that a variable can add, whatever the codings hold."""
+    name = entry.name
+    probabilities = [f"{name}_status", *label_columns(entry, f"{name}_p").values()]
+    if entry.kind == "multilabel":
+        decided = list(label_columns(entry, f"{name}_gold").values())
+        return [*label_columns(entry, name).values(), *probabilities, *(decided if gold else [])]
+    return [name, f"{name}_prob", *probabilities, *([f"{name}_gold"] if gold else [])]
+
+
+def headings(codebook: Codebook) -> dict[str, str]:
+    """What the columns that `attach` adds hold, for the variable labels of data files."""
+    told = {}
+    for entry in codebook.variables:
+        told[f"{entry.name}_prob"] = f"{entry.name}: the coder's probability for its label"
+        told[f"{entry.name}_status"] = f"{entry.name}: why there is a label, or none"
+        told[f"{entry.name}_gold"] = f"{entry.name}: what people decided"
+        for label, column in label_columns(entry, f"{entry.name}_p").items():
+            told[column] = f"{entry.name}: the coder's probability for {label}"
+    return told
+
+
+def _beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
+    if rows["coder"].n_unique() > 1:
+        raise AnnotuneError(f"{entry.name!r} was coded by several coders.", "Choose one, or resolve them first.")
+    name, sets = entry.name, entry.kind == "multilabel"
+    named = label_columns(entry, f"{name}_p")
+    probabilities = [pl.col(f"p_{label}").alias(named[label]) for label in entry.names if f"p_{label}" in rows.columns]
+    first = rows.unique("unit_id", keep="first", maintain_order=True)
+    if not sets and len(first) < len(rows):
+        raise AnnotuneError(f"A unit has several answers for {name!r}.", "Make them one with resolve().")
+    answer = (
+        _columns_of_sets(rows, entry, name)
+        if sets
+        else first.select("unit_id", _label(entry).alias(name), pl.col("prob").alias(f"{name}_prob"))
+    )
+    extra = first.select("unit_id", pl.col("status").alias(f"{name}_status"), *probabilities)
+    joined = frame.join(answer, on="unit_id", how="left", maintain_order="left")
+    return joined.join(extra, on="unit_id", how="left", maintain_order="left")
+
+
+def _gold_beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
+    if entry.kind == "multilabel":
+        answer = _columns_of_sets(rows, entry, f"{entry.name}_gold")
+    else:
+        if rows["unit_id"].is_duplicated().any():
+            what = f"A unit has several answers for {entry.name!r} in the gold."
+            raise AnnotuneError(what, "Make them one with resolve().")
+        answer = rows.select("unit_id", _label(entry).alias(f"{entry.name}_gold"))
+    return frame.join(answer, on="unit_id", how="left", maintain_order="left")
+
+
+def _label(entry: Variable) -> pl.Expr:
+    return pl.col("label").cast(pl.Enum(entry.names))
+
+
+def _columns_of_sets(rows: pl.DataFrame, entry: Variable, stem: str) -> pl.DataFrame:
+    """A 0/1 column a label; null where the unit was not coded."""
+    coded = pl.col("status").is_in(["ok", "none"]).any()
+    given = [
+        pl.when(coded).then((pl.col("label") == label).fill_null(False).any()).cast(pl.Int8).alias(column)
+        for label, column in label_columns(entry, stem).items()
+    ]
+    return rows.group_by("unit_id", maintain_order=True).agg(given)
+
+
+def label_columns(entry: Variable, stem: str) -> dict[str, str]:
+    """A column name for each label, in letters, digits and underscores; its code where names would collide."""
+    names = {label: f"{stem}_" + re.sub(r"\W+", "_", label).strip("_") for label in entry.names}
+    if len({name.casefold() for name in names.values()}) < len(names):
+        return {label: f"{stem}_{code}" for label, code in entry.codes.items()}
+    return names

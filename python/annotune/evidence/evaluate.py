@@ -1,0 +1,195 @@
+"""evaluate(): of predictions that are there, or of those that models make in folds, each for texts it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from annotune.data.codebook import Codebook
+from annotune.data.codings import check, of_variable
+from annotune.data.corpus import as_frame, read_corpus
+from annotune.errors import AnnotuneError, nearest, warn
+from annotune.measures.evaluation import Evaluation, entry_for, measured
+
+if TYPE_CHECKING:
+    from annotune.models.classifier import Classifier
+
+BASE = "minilm"
+SPLITS = ("test", "folds", "keep", "each_fold")  # of `tune`, where cv= says how texts are held out
+
+
+@dataclass(frozen=True)
+class CrossValidation(Evaluation):
+    """An evaluation of predictions that were made for it, and the predictions.
+
+    Attributes
+    ----------
+    data
+        The coded texts, a row each, as `crossfit` gives them: covariates, `<variable>` and its probabilities,
+        `<variable>_gold`, `coded`, `fold`. There is no `pi`, because among these texts every one is coded: a
+        correction needs the others too, which `crossfit` codes with the models kept in `out`.
+    codings
+        The same predictions as a table of codings, with the column `fold`.
+    model
+        Tuned on all coded texts.
+    """
+
+    data: pl.DataFrame
+    codings: pl.DataFrame = field(repr=False)
+    model: Classifier = field(repr=False)
+
+
+def evaluate(
+    truth: Any,
+    predicted: Any = None,
+    *,
+    variable: str | None = None,
+    codebook: Codebook | None = None,
+    corpus: Any = None,
+    train: Any = None,
+    baselines: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    cluster: str | None = None,
+    cv: int | None = None,
+    group: str | None = None,
+    base: str | None = None,
+    out: str | Path | None = None,
+    n_boot: int = 1000,
+    seed: int = 1,
+    **settings: Any,
+) -> Evaluation:
+    """Measure how well `predicted` agrees with `truth`, unit by unit; or with `cv`, how well a model would.
+
+    A unit of the truth for which there is no prediction counts as wrong, and lowers the coverage;
+    predictions for units without a truth are left aside.
+
+    With `cv` nothing has been predicted yet: the coded texts are put into folds, and each is predicted by a model that
+    was tuned on the others, as are the probe's and the baselines' predictions.
+
+    Parameters
+    ----------
+    truth, predicted
+        Tables of codings with one answer a unit (several rows a unit for a multi-label variable),
+        or two sequences of labels of equal length. With `cv` the truth alone, a table.
+    variable, codebook
+        Which variable, and the labels there are; without a codebook, those that occur.
+    corpus, train
+        Texts (unit_id, text) for the bag-of-words baseline, and the codings it may learn from.
+        Without `train` it learns from the truth by cross-validation. With `cv`, the texts to learn from.
+    baselines
+        Further predictions on the same units, by name.
+    name
+        What to call the model; by default its coder.
+    cluster
+        A column of the corpus whose values are resampled in the bootstrap in place of units.
+    cv
+        How many folds to cross-validate in; 5 and 10 are usual. Equal texts are in one fold.
+    group
+        With `cv`, a column of the corpus: texts with the same value (a document, an author) are in one fold, and are
+        resampled together in the bootstrap.
+    base, **settings
+        With `cv`, the base model (minilm by default) and other settings of `tune`: method, epochs, device ...
+    out
+        With `cv`, a folder, for several variables a subfolder each, where every finished fold, its model and the model
+        of all coded texts are kept: what was stopped goes on from there, and `crossfit` with the same folder, folds
+        and settings has no model left to tune. Each model is as large as its base.
+    n_boot, seed
+        Replicates of the percentile bootstrap (0 for none), and its seed; with `cv`, of every draw.
+
+    Returns
+    -------
+    Evaluation
+        Macro means cover the labels that occur in truth or predictions; `macro_f1_all_labels`
+        covers the whole codebook, with 0 where a label never occurs. MCC is Gorodkin's (2004),
+        alpha Krippendorff's nominal one, kappa Cohen's. With `cv` a `CrossValidation`, which has the out-of-fold
+        predictions too: its figures are over all coded texts at once (pooled), not means of the folds' figures.
+
+    Raises
+    ------
+    AnnotuneError
+        For tables that do not match; with `cv` as `crossfit` does.
+
+    Examples
+    --------
+    >>> import annotune as at
+    >>> result = at.evaluate(truth=["a", "a", "b"], predicted=["a", "b", "b"], n_boot=0)
+    >>> round(result.get("accuracy"), 3), result.get("accuracy", "most frequent label")
+    (0.667, 0.6666666666666666)
+
+    >>> demo = at.demo(n=120, n_coded=60)
+    >>> gold = at.read_codings(demo.coders["anna"], demo.codebook)
+    >>> found = at.evaluate(gold, corpus=demo.corpus, codebook=demo.codebook, cv=2, method="probe", n_boot=0)
+    >>> found.models[1:], len(found.data), sorted(found.data["fold"].unique())
+    (['probe (frozen base)', 'TF-IDF + logistic regression', 'most frequent label'], 60, [1, 2])
+    """
+    told: dict[str, Any] = {"train": train, "baselines": baselines, "name": name, "cluster": cluster}
+    of: dict[str, Any] = {"variable": variable, "codebook": codebook, "corpus": corpus, "n_boot": n_boot, "seed": seed}
+    made: dict[str, Any] = {"group": group, "base": base, "out": out, **settings}
+    if cv is None:
+        _require_predictions(predicted, [key for key, value in made.items() if value is not None])
+        return measured(truth, predicted, **told, **of)
+    _require_none("predicted", predicted)
+    for key, value in told.items():
+        _require_none(key, value)
+    return _cross_validated(truth, cv=cv, **of, **made)
+
+
+def _require_predictions(predicted: Any, of_tuning: list[str]) -> None:
+    if of_tuning:
+        names = ("truth", "predicted", "variable", "codebook", "corpus", "train", "baselines", "name", "cluster", "cv")
+        what = f"{of_tuning[0]}= is for models that are tuned in folds, and none are."
+        raise AnnotuneError(what, f"Ask for them with cv=5. {nearest(of_tuning[0], names)}")
+    if predicted is None:
+        raise AnnotuneError("There is nothing to compare the truth with.", "Give predicted=, or cross-validate: cv=5.")
+
+
+def _require_none(name: str, value: Any) -> None:
+    if value is not None:
+        advice = "Name the column with group=." if name == "cluster" else f"Leave out {name}=, or cv=."
+        raise AnnotuneError(f"With cv= the predictions are made here, and {name}= means nothing.", advice)
+
+
+def _cross_validated(
+    truth: Any,
+    *,
+    cv: int,
+    variable: str | None,
+    codebook: Codebook | None,
+    corpus: Any,
+    base: str | None,
+    out: str | Path | None,
+    **options: Any,
+) -> CrossValidation:
+    """`crossfit` of the coded texts, whose evaluation is what is wanted."""
+    from annotune.tuning.crossfit import in_folds, require_columns_free
+
+    strange = [name for name in SPLITS if name in options]
+    if strange:
+        raise AnnotuneError(f"{strange[0]}= and cv= are both given.", f"Leave out {strange[0]}=.")
+    if corpus is None:
+        raise AnnotuneError("Without texts nothing can be cross-validated.", "Give the corpus.")
+    gold = check(as_frame(truth))
+    known = codebook or Codebook(variables=(entry_for(gold, gold, variable, None),))
+    entry = known.variable(variable)
+    coded = pl.col("unit_id").is_in(of_variable(gold, entry.name)["unit_id"].implode())
+    texts = read_corpus(corpus).filter(coded).drop("pi", strict=False)
+    require_columns_free(texts, known, entry.name)
+    _tell_rare(gold, entry.name, cv)
+    settings = {"folds": cv, "base": base or BASE, **options}
+    done = in_folds(texts, gold, known, entry.name, settings, out, keep_models=True)
+    of = done.evaluation
+    return CrossValidation(of.measures, of.labels, of.confusion, done.data, done.codings, done.model)
+
+
+def _tell_rare(gold: pl.DataFrame, variable: str, cv: int) -> None:
+    """Say which labels have fewer texts than there are folds: some of their texts are predicted from hardly any."""
+    counts = of_variable(gold, variable)["label"].drop_nulls().value_counts().filter(pl.col("count") < cv)
+    if len(counts):
+        label, count = counts.sort("count", "label").row(0)
+        labels = "A label has" if len(counts) == 1 else f"{len(counts)} labels have"
+        what = f"{labels} fewer texts than there are folds ({label!r}: {count} of {cv})"
+        warn(f"{what}: a model that has hardly seen a label is no measure of it.")

@@ -1,0 +1,182 @@
+"""A saved model's folder: what is in it, and whether it still computes what it did."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from annotune.data.codebook import Variable
+from annotune.errors import AnnotuneError
+from annotune.models.classifier import Classifier, softmax
+from annotune.records.record import versions
+
+if TYPE_CHECKING:
+    from annotune.measures.evaluation import Evaluation
+    from annotune.network.encoder import Network
+
+CARD, HEAD, BACKBONE = "annotune.json", "head.safetensors", "backbone"
+HELD_OUT, GOLD = "held_out.parquet", "held_out_gold.parquet"
+# Texts of nobody's corpus, whose probabilities are stored with a model and computed again when it is loaded.
+CHECK_TEXTS = (
+    "The minister was asked about the cost of new hospitals.",
+    "Farmers demand help after the drought.",
+    "Quel est le calendrier de la réforme des retraites ?",
+    "No.",
+)
+CHECK_TOLERANCE = 1e-3
+ROUGH_TOLERANCE = 5e-2  # where numbers have 8 significant bits, there or here
+
+
+def write(model: Classifier, folder: Path) -> None:
+    """Everything that `load` needs, in a folder that is there."""
+    from safetensors.torch import save_file
+
+    from annotune.network.base import quiet
+
+    backbone: Any = model.model.backbone
+    model.tokenizer.backend_tokenizer.no_truncation()  # what it was last asked for is no part of the model
+    with quiet():
+        backbone.save_pretrained(folder / BACKBONE, safe_serialization=True)
+        model.tokenizer.save_pretrained(folder / BACKBONE)
+    if not speaks(model.card):
+        head: Any = model.model.head
+        save_file({name: part.cpu().contiguous() for name, part in head.state_dict().items()}, folder / HEAD)
+    card = {
+        **model.card,
+        "variable": model.variable.model_dump(),
+        "labels": list(model.labels),
+        "check": {"texts": list(CHECK_TEXTS), "logits": model._logits(list(CHECK_TEXTS)).round(6).tolist()},
+    }
+    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    if model.evaluation is not None:
+        for part in ("measures", "labels", "confusion"):
+            getattr(model.evaluation, part).write_parquet(folder / f"evaluation_{part}.parquet")
+    for name, codings in ((HELD_OUT, model.held_out), (GOLD, model.gold)):
+        if codings is not None:
+            codings.write_parquet(folder / name)
+
+
+def require_free(folder: Path) -> None:
+    """Stop where a model cannot be saved because the folder holds something else than one."""
+    if folder.exists() and not (folder / CARD).is_file() and (folder.is_file() or any(folder.iterdir())):
+        raise AnnotuneError(f"{folder} holds something else.", "Choose a new folder for the model.")
+
+
+def load(path: str | Path, device: str = "auto") -> Classifier:
+    """Load a saved model, and check that it still gives the probabilities that it was saved with.
+
+    Raises
+    ------
+    AnnotuneError
+        When the folder is no saved model, is incomplete, or computes something else here.
+    """
+    from annotune.network.base import Base, load_backbone, load_tokenizer
+    from annotune.network.encoder import build
+    from annotune.network.machine import choose_device
+    from annotune.network.speaker import speaker_for
+
+    folder = Path(path)
+    card = _read_card(folder)
+    base = Base(folder / BACKBONE, card["base"]["name"], card["base"]["revision"])
+    variable, labels, check = (
+        Variable.model_validate(card.pop("variable")),
+        tuple(card.pop("labels")),
+        card.pop("check"),
+    )
+    tokenizer, backbone = load_tokenizer(base), load_backbone(base, choose_device(device), speaks(card))
+    model: Any
+    if speaks(card):
+        asked = variable.model_copy(update={"labels": tuple(one for one in variable.labels if one.name in labels)})
+        model = speaker_for(asked, tokenizer, backbone, card["settings"]["template"])
+        model.temperature = card["choices"]["temperature"]
+    else:
+        model = build(backbone, len(labels))
+        _load_head(model, folder / HEAD)
+    evaluation, held_out, gold = _saved_evaluation(folder), _saved(folder / HELD_OUT), _saved(folder / GOLD)
+    loaded = Classifier(model, tokenizer, variable, labels, card, evaluation, held_out, gold)
+    _require_same(loaded, check, folder)
+    return loaded
+
+
+def speaks(card: dict[str, Any]) -> bool:
+    """Whether the model is a decoder that gives probabilities of the labels' words, and has no head."""
+    return bool(card["settings"].get("objective") == "label" and card["choices"]["epochs"])
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except OSError:
+        raise AnnotuneError(
+            f"{folder} is no model saved by annotune.", "Give the folder that Classifier.save wrote."
+        ) from None
+    except ValueError:
+        card = None
+    needed = {"variable", "labels", "check", "base", "settings", "versions", "model_sha256"}
+    if not isinstance(card, dict) or needed - set(card):
+        raise _damaged(folder / CARD)
+    return card
+
+
+def model_sha256(model: Network) -> str:
+    """The fingerprint of all weights, whatever file they are in."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for name, weights in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weights.detach().cpu().float().contiguous().numpy().tobytes())  # bfloat16's too: the same numbers
+    return digest.hexdigest()
+
+
+def held_as(model: Network) -> str:
+    """The type of the base's numbers, such as `float32`."""
+    return str(next(model.backbone.parameters()).dtype).removeprefix("torch.")
+
+
+def _load_head(model: Any, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        model.head.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError):
+        raise _damaged(path) from None
+
+
+def _saved(path: Path) -> pl.DataFrame | None:
+    try:
+        return pl.read_parquet(path) if path.exists() else None
+    except pl.exceptions.PolarsError:
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> AnnotuneError:
+    return AnnotuneError(f"{path} is missing or damaged.", "Copy the model again, or save it again.")
+
+
+def _saved_evaluation(folder: Path) -> Evaluation | None:
+    from annotune.measures.evaluation import Evaluation
+
+    parts = [_saved(folder / f"evaluation_{part}.parquet") for part in ("measures", "labels", "confusion")]
+    return None if any(part is None for part in parts) else Evaluation(*parts)  # type: ignore[arg-type]
+
+
+def _require_same(model: Classifier, check: dict[str, Any], folder: Path) -> None:
+    if model_sha256(model.model) != model.card["model_sha256"]:
+        raise _damaged(folder / BACKBONE)
+    stored = np.array(check["logits"], dtype=np.float32)
+    now = model._logits(check["texts"])
+    difference = float(np.abs(softmax(now) - softmax(stored)).max())
+    exact = model.card.get("weights", "float32") == held_as(model.model) == "float32"
+    if not difference <= (CHECK_TOLERANCE if exact else ROUGH_TOLERANCE):
+        here, there = versions(), model.card["versions"]
+        changed = [f"{name} {there.get(name)}, not {here[name]}" for name in here if there.get(name) != here[name]]
+        raise AnnotuneError(
+            f"{folder} computes other probabilities here than where it was saved (by up to {difference:.3f}).",
+            f"Use the same versions ({'; '.join(changed)})." if changed else "Tune it again on this machine.",
+        )

@@ -1,0 +1,217 @@
+"""A peft adapter: what tuning changed, as low-rank matrices beside each linear layer, and the head.
+
+A tuned model keeps merged weights. What LoRA added to a layer has the adapter's rank, so that the difference from the
+base's weights gives its matrices back, up to rounding (truncated singular value decomposition).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from annotune.errors import AnnotuneError
+from annotune.models.formats.answer_tokens import SCORING, by_transformers, speaks
+from annotune.models.formats.parity import from_logits
+from annotune.models.formats.recipe import accompany, is_sets, read_labels
+from annotune.network.base import Base, find_base, is_decoder, load_backbone, load_tokenizer, quiet
+
+if TYPE_CHECKING:
+    from annotune.models.classifier import Classifier
+    from annotune.models.formats.export import Options
+
+OPTIONS = ("base",)
+FOLDER = True
+CPU = torch.device("cpu")
+HUB = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
+HEAD = "head.safetensors"
+MEAN = "vector = (vectors * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)"
+LAST = "vector = vectors[torch.arange(len(texts)), mask.sum(1) - 1]  # of the last token, which has seen all others"
+
+RECIPE = """
+import json
+
+import numpy as np
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoTokenizer
+
+BASE = {base!r}  # the model it was tuned from: a name or a folder
+about, head = json.load(open("labels.json", encoding="utf-8")), load_file("head.safetensors")
+tokenizer, base = AutoTokenizer.from_pretrained(".", padding_side="right"), AutoModel.from_pretrained(BASE)
+if len(tokenizer) > base.get_input_embeddings().num_embeddings:
+    base.resize_token_embeddings(len(tokenizer))  # a token for padding
+model = PeftModel.from_pretrained(base, ".").eval()
+
+texts = ["A text to code.", "Another one."]
+batch = tokenizer(texts, truncation=True, max_length=about["max_tokens"], padding=True, return_tensors="pt")
+mask = batch["attention_mask"]
+with torch.inference_mode():
+    vectors = model(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
+{pooled}
+embedding = torch.nn.functional.normalize(vector, dim=-1)
+logits = (embedding @ head["weight"].T + head["bias"]).numpy()
+"""
+
+
+SAYING = """
+import json
+
+import numpy as np
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+BASE = {base!r}  # the model it was tuned from: a name or a folder
+about = json.load(open("labels.json", encoding="utf-8"))
+prompt = about["prompt"]
+tokenizer, base = AutoTokenizer.from_pretrained("."), AutoModelForCausalLM.from_pretrained(BASE)
+if len(tokenizer) > base.get_input_embeddings().num_embeddings:
+    base.resize_token_embeddings(len(tokenizer))  # a token for padding
+model = PeftModel.from_pretrained(base, ".").eval()
+"""
+
+
+def require(classifier: Classifier, options: Options) -> None:
+    """A model tuned with LoRA, whose base is at hand."""
+    if classifier.card["settings"]["method"] != "lora":
+        raise AnnotuneError(
+            "Only a model tuned with method='lora' has an adapter.", "Export this one as 'merged', with all weights."
+        )
+    if not classifier.card["choices"]["epochs"]:
+        raise AnnotuneError("Tuning kept the probe: the base is unchanged.", "Export the model as 'merged'.")
+    _base(classifier, options)
+
+
+def tolerance(options: Options) -> float:
+    """The same numbers, up to rounding."""
+    return 1e-3
+
+
+def require_runtime() -> None:
+    """peft, which annotune itself rests on."""
+
+
+def _base(classifier: Classifier, options: Options) -> Base:
+    """The base that the model was tuned from, at the revision that its card names."""
+    name, revision = classifier.card["base"]["name"], classifier.card["base"]["revision"]
+    try:
+        found = find_base(options.base or (name if "/" not in name else f"{name}@{revision}"))
+    except AnnotuneError as error:
+        raise AnnotuneError(f"The base {name} is needed: {error.what}", "Say where it is with base=.") from None
+    if found.revision != revision:
+        raise AnnotuneError(f"{options.base} is not the base {name} at {revision}.", "Give the one it was tuned from.")
+    return found
+
+
+def write(classifier: Classifier, place: Path, options: Options) -> None:
+    """peft's two files, the head, the tokenizer, labels.json and a recipe."""
+    from peft import LoraConfig, get_peft_model
+    from safetensors.torch import save_file
+
+    name = classifier.card["base"]["name"]
+    base = load_backbone(_base(classifier, options), CPU, speaks(classifier), weights="float32")
+    tuned: Any = classifier.model.backbone
+    rank = classifier.card["settings"]["rank"]
+    added = added_matrices(base, tuned, rank)
+    with quiet():
+        adapted = get_peft_model(base, LoraConfig(r=rank, lora_alpha=rank, target_modules=sorted(added)))
+        _fill(adapted, added)
+        adapted.peft_config["default"].base_model_name_or_path = HUB.get(name, name)
+        adapted.save_pretrained(str(place), save_embedding_layers=False)  # else it asks the hub whether they changed
+        classifier.tokenizer.backend_tokenizer.no_truncation()
+        classifier.tokenizer.save_pretrained(place)
+    recipe, named = SAYING, HUB.get(name, name)
+    if not speaks(classifier):
+        state = classifier.model.head.state_dict()
+        save_file({key: weights.detach().cpu().contiguous() for key, weights in state.items()}, place / HEAD)
+        recipe = RECIPE.replace("{pooled}", LAST if classifier.model.last else MEAN)
+    accompany(classifier, place, recipe.format(base=named) + (SCORING if speaks(classifier) else ""))
+
+
+def added_matrices(base: Any, tuned: Any, rank: int) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """For each linear layer that differs, (width out, rank) and (rank, width in), whose product is the difference.
+
+    Raises
+    ------
+    AnnotuneError
+        When something else than linear layers differs.
+    """
+    linear = {f"{name}.weight": name for name, layer in base.named_modules() if isinstance(layer, torch.nn.Linear)}
+    before, added = dict(base.named_parameters()), {}
+    for name, after in tuned.named_parameters():
+        known = before[name].detach()  # a row for padding may have been added, which is never read
+        difference = after.detach().cpu()[: len(known)].double() - known.double()
+        if not difference.any():
+            continue
+        if name not in linear:
+            raise AnnotuneError(f"Tuning changed {name}, which an adapter cannot.", "Export the model as 'merged'.")
+        added[linear[name]] = _factors(difference, rank)
+    return added
+
+
+def _factors(matrix: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two factors of the nearest matrix of this rank; the draws of the method are always the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        left, values, right = torch.svd_lowrank(matrix, q=min(rank + 8, *matrix.shape), niter=4)
+    root = values[:rank].sqrt()
+    out, into = torch.zeros(len(matrix), rank), torch.zeros(rank, matrix.shape[1])
+    out[:, : len(root)], into[: len(root)] = (left[:, :rank] * root).float(), (right[:, :rank] * root).T.float()
+    return out, into
+
+
+def _fill(adapted: Any, added: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+    layers = dict(adapted.base_model.model.named_modules())
+    with torch.no_grad():
+        for name, (out, into) in added.items():
+            layers[name].lora_B["default"].weight.copy_(out)
+            layers[name].lora_A["default"].weight.copy_(into)
+
+
+def run(place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray, str]:
+    """By peft on the base, with transformers' tokenizer, from the files alone."""
+    import peft
+    from safetensors.torch import load_file
+
+    about = read_labels(place)
+    model, tokenizer = _loaded(place, options, "prompt" in about)
+    name = f"peft {peft.__version__}"
+    if "prompt" in about:
+        return from_logits(by_transformers(model, tokenizer, about, texts), False), name
+    head, logits, last = load_file(place / HEAD), [], is_decoder(model.config)
+    for start in range(0, len(texts), 32):
+        some, right = list(texts[start : start + 32]), {"padding_side": "right", "return_tensors": "pt"}
+        batch = tokenizer(some, truncation=True, max_length=about["max_tokens"], padding=True, **right)
+        vector = _vectors(model, batch["input_ids"], batch["attention_mask"], last)
+        logits.append((vector @ head["weight"].T + head["bias"]).numpy())
+    return from_logits(np.concatenate(logits), is_sets(about)), name
+
+
+def _loaded(place: Path, options: Options, speaking: bool) -> tuple[Any, Any]:
+    """The adapter on its base, and the tokenizer."""
+    import peft
+
+    named = json.loads((place / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    known = {hub: short for short, hub in HUB.items()}
+    base = find_base(options.base or known.get(named, named))
+    tokenizer = load_tokenizer(Base(place, base.name, base.revision))
+    backbone = load_backbone(base, CPU, speaking, weights="float32")
+    if len(tokenizer) > backbone.get_input_embeddings().num_embeddings:
+        with quiet():
+            backbone.resize_token_embeddings(len(tokenizer))
+    return peft.PeftModel.from_pretrained(backbone, str(place)).eval(), tokenizer
+
+
+def _vectors(model: Any, ids: torch.Tensor, mask: torch.Tensor, last: bool) -> torch.Tensor:
+    """Of length one: of the last token, or the mean over all."""
+    with torch.inference_mode():
+        vectors = model(input_ids=ids, attention_mask=mask).last_hidden_state
+    if last:
+        return torch.nn.functional.normalize(vectors[torch.arange(len(ids)), mask.sum(1) - 1], dim=-1)
+    return torch.nn.functional.normalize((vectors * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True), dim=-1)

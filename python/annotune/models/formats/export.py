@@ -1,0 +1,171 @@
+"""A tuned model leaves: written beside its place, run, compared with the original, and only then put there."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+
+from annotune.errors import AnnotuneError, nearest, warn
+from annotune.models.formats.parity import Parity, compare, gate_texts, probabilities, require_same
+from annotune.models.formats.recipe import answers, require_whole
+from annotune.records.record import make_record, put, write_record
+
+if TYPE_CHECKING:
+    from annotune.models.classifier import Classifier
+
+FORMATS = ("adapter", "merged", "gguf", "onnx")
+ROUGH = 0.05  # the difference that is accepted where numbers have 8 significant bits
+RECORD = "annotune"  # in a folder; a file's record stands beside it
+
+
+@dataclass(frozen=True)
+class Options:
+    """What only some formats want: the quantization of gguf, and the folder of an adapter's base."""
+
+    quantization: str | None = None
+    base: str | None = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An export that was kept: where it is, its format, and what the gate found (None where it was not run)."""
+
+    path: Path
+    format: str
+    parity: Parity | None
+
+
+class Format(Protocol):
+    """What a format's module has."""
+
+    OPTIONS: tuple[str, ...]
+    FOLDER: bool
+
+    def require(self, classifier: Classifier, options: Options) -> None:
+        """Stop where this model has no such export, before anything is written."""
+
+    def tolerance(self, options: Options) -> float:
+        """The difference of probabilities that is accepted by default."""
+
+    def require_runtime(self) -> None:
+        """Stop where the program that runs the format is not installed."""
+
+    def write(self, classifier: Classifier, place: Path, options: Options) -> None:
+        """Write the export."""
+
+    def run(self, place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray, str]:
+        """Probabilities (texts, labels) by the format's own program, from what was written alone; and its name."""
+
+
+def export_model(
+    classifier: Classifier,
+    path: str | Path,
+    format: str,
+    options: Options,
+    *,
+    texts: Any,
+    stored: Sequence[str],
+    tolerance: float | None,
+    check: bool,
+) -> Exported:
+    """See `Classifier.export`; `stored` are the texts to compare on when none are given."""
+    target, module = Path(path), _format(format, options)
+    if tolerance is not None and not 0 < tolerance < 1:
+        raise AnnotuneError(f"tolerance={tolerance} is no difference of probabilities.", "Such as 0.01.")
+    require_whole(classifier)
+    module.require(classifier, options)
+    accepted = _usual(classifier, module, options) if tolerance is None else tolerance
+    if check:
+        module.require_runtime()
+    on = gate_texts(classifier, texts, stored) if check else []
+    require_place(target, module.FOLDER)
+    with _draft(target) as draft:
+        module.write(classifier, draft, options)
+        parity = _gate(classifier, module, draft, on, accepted, format, options) if check else None
+        record = make_record(
+            "annotune export",
+            format=format,
+            **{name: getattr(options, name) for name in module.OPTIONS if name != "base"},
+            parity=asdict(parity) if parity else None,
+            model={**classifier.card, "variable": classifier.variable.model_dump(), "labels": list(classifier.labels)},
+        )
+        if module.FOLDER:
+            write_record(record, draft / RECORD)
+        put(draft, target)
+    if not module.FOLDER:
+        write_record(record, target)
+    if not check:
+        warn(f"{target} was not run: whether it says what the model says is not known.")
+    return Exported(target, format, parity)
+
+
+def _format(name: str, options: Options) -> Format:
+    if name not in FORMATS:
+        raise AnnotuneError(f"There is no format {name!r}.", nearest(name, FORMATS))
+    module = cast(Format, importlib.import_module(f"annotune.models.formats.{name}"))
+    for option, value in asdict(options).items():
+        if value is not None and option not in module.OPTIONS:
+            raise AnnotuneError(f"{option}= means nothing to the format {name!r}.", "Leave it out.")
+    return module
+
+
+def _usual(classifier: Classifier, module: Format, options: Options) -> float:
+    """The format's own tolerance; a model that is not held in float32 is rounded in other places by other programs."""
+    held = {str(weights.dtype) for weights in classifier.model.backbone.parameters()}
+    return module.tolerance(options) if held == {"torch.float32"} else max(ROUGH, module.tolerance(options))
+
+
+def _gate(
+    classifier: Classifier,
+    module: Format,
+    draft: Path,
+    texts: list[str],
+    tolerance: float,
+    format: str,
+    options: Options,
+) -> Parity:
+    try:
+        found, runtime = module.run(draft, texts, options)
+    except Exception as error:  # whatever another program says of a file that it does not take
+        what = f"The {format} export cannot be run: {(str(error) or type(error).__name__).splitlines()[0].rstrip('.')}."
+        raise AnnotuneError(what, "Nothing was kept; choose another format.") from error
+    parity = compare(probabilities(classifier, texts), found, partial(answers, classifier), tolerance, runtime)
+    require_same(parity, format)
+    return parity
+
+
+def require_place(target: Path, folder: bool) -> None:
+    """Stop where an export would take the place of something else."""
+    if not target.absolute().parent.is_dir():
+        raise AnnotuneError(f"There is no folder {target.parent}.", "Make it, or choose another.")
+    if folder and target.exists():
+        ours = (target / f"{RECORD}.record.json").is_file()
+        if target.is_file() or (any(target.iterdir()) and not ours):
+            raise AnnotuneError(f"{target} holds something else.", "Choose a new folder for the export.")
+    if not folder and target.is_dir():
+        raise AnnotuneError(f"{target} is a folder.", "Give a file's name.")
+
+
+@contextmanager
+def _draft(target: Path) -> Iterator[Path]:
+    """A path beside `target`; whatever is there afterwards is removed."""
+    draft = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    try:
+        yield draft
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise AnnotuneError(f"{target} cannot be written: {reason}.", "Check the disk and the permissions.") from None
+    finally:
+        if draft.is_dir():
+            shutil.rmtree(draft)
+        else:
+            draft.unlink(missing_ok=True)

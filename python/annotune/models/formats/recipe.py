@@ -1,0 +1,107 @@
+"""What travels with an exported folder: its labels, and how to run it without annotune."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from annotune.errors import AnnotuneError
+from annotune.models.formats.answer_tokens import describe_prompt, speaks
+from annotune.tuning.calibrate import levels
+
+if TYPE_CHECKING:
+    from annotune.models.classifier import Classifier
+
+LABELS = "labels.json"
+LIKELIEST = """print([about["labels"][row.argmax()] for row in logits])
+"""
+LEVELS = """shares = np.exp(logits - logits.max(1, keepdims=True))
+expected = (shares / shares.sum(1, keepdims=True)) @ np.arange(len(about["labels"]))
+print([about["labels"][sum(mean > cut for cut in about["cuts"])] for mean in expected])
+"""
+SETS = """shares = 1 / (1 + np.exp(-logits))
+print([[label for label, sure, cut in zip(about["labels"], row, about["above"]) if sure > cut] for row in shares])
+"""
+
+
+def describe(classifier: Classifier) -> dict[str, Any]:
+    """Variable, kind, labels and codes in the order of the model's answers, cut-offs, where texts end, the prompt."""
+    codes = classifier.variable.codes
+    asked = {"prompt": describe_prompt(classifier.model)} if speaks(classifier) else {}
+    return {
+        "model": classifier.name,
+        "variable": classifier.variable.name,
+        "kind": classifier.variable.kind,
+        "labels": list(classifier.labels),
+        "codes": [codes[label] for label in classifier.labels],
+        "above": above(classifier),
+        "cuts": cuts(classifier),
+        "max_tokens": limit(classifier),
+        **asked,
+    }
+
+
+def above(classifier: Classifier) -> list[float] | None:
+    """For label sets, the probability above which each label is given; otherwise the likeliest label is."""
+    if classifier.variable.kind != "multilabel":
+        return None
+    log_odds = np.array(classifier.card["choices"].get("cutoffs") or [0.0] * len(classifier.labels))
+    return [float(share) for share in 1 / (1 + np.exp(-log_odds))]
+
+
+def cuts(classifier: Classifier) -> list[float] | None:
+    """For ordered labels, the mean label number by the probabilities above which the next label is given."""
+    if classifier.variable.kind == "multilabel":
+        return None
+    found = classifier.card.get("choices", {}).get("cutoffs")
+    return None if found is None else [float(cut) for cut in found]
+
+
+def answers(classifier: Classifier, shares: np.ndarray) -> np.ndarray:
+    """What is given by probabilities (texts, labels): label numbers (texts, 1), or truth values (texts, labels)."""
+    if classifier.variable.kind == "multilabel":
+        return np.asarray(shares > np.array(above(classifier)))
+    between = cuts(classifier)
+    return (shares.argmax(1) if between is None else levels(shares, np.array(between)))[:, None]
+
+
+def limit(classifier: Classifier) -> int:
+    """The tokens of a text that the model reads."""
+    return int(min(classifier.card["settings"]["max_tokens"], classifier.tokenizer.model_max_length))
+
+
+def accompany(classifier: Classifier, folder: Path, recipe: str) -> None:
+    """Write the labels and the recipe into an exported folder; a recipe ends with the `logits`."""
+    (folder / LABELS).write_text(json.dumps(describe(classifier), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    about = f"It codes {classifier.variable.name!r}: {', '.join(classifier.labels)}. Made with annotune."
+    ending = SETS if above(classifier) else LEVELS if cuts(classifier) else LIKELIEST
+    text = f"# {classifier.name}\n\n{about}\n\n```python\n{recipe.strip()}\n{ending}```\n"
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def read_labels(folder: Path) -> dict[str, Any]:
+    """What `describe` said of the model in this folder."""
+    content: dict[str, Any] = json.loads((folder / LABELS).read_text(encoding="utf-8"))
+    return content
+
+
+def require_whole(classifier: Classifier) -> None:
+    """Stop where the texts stand in a prompt, and yet a head reads them: no other program can be told so."""
+    if classifier.card["settings"].get("objective") == "label" and not speaks(classifier):
+        raise AnnotuneError(
+            "Tuning with objective='label' was no better than the probe, which was kept.",
+            "Tune with objective='head', and export that model.",
+        )
+    if speaks(classifier) and classifier.model.sets:
+        raise AnnotuneError(
+            "Models that answer yes or no for each label are not exported.",
+            "Tune with objective='head', and export that model.",
+        )
+
+
+def is_sets(about: dict[str, Any]) -> bool:
+    """Whether each label has a probability of its own."""
+    return bool(about["kind"] == "multilabel")

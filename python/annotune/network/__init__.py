@@ -1,0 +1,1 @@
+"""What reads texts: base models, prompts, batches, and the networks that give logits."""

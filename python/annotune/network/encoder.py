@@ -1,0 +1,203 @@
+"""The network: a base model, one vector a text, and a linear head."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.special import softmax
+from torch import nn
+
+from annotune.errors import AnnotuneError
+from annotune.network.base import is_decoder, quiet
+from annotune.network.batches import Tokens, by_length, pad
+from annotune.network.machine import half_precision
+from annotune.network.memory import attempt, halved, out_of_step
+from annotune.network.shares import computing, in_shares, no_gradients
+from annotune.network.speaker import Speaker
+from annotune.progress import bar
+from annotune.tuning.calibrate import levels
+
+LINEAR = "all-linear"
+
+
+class Encoder(nn.Module):
+    """Texts in, one logit a label out.
+
+    The embedding of a text is the mean of its token vectors (Reimers and Gurevych 2019); in a decoder, with `last`, the
+    vector of its last token, the only one that has seen all others. It is scaled to length one, so that a head fitted
+    to embeddings beforehand means the same inside the network.
+    """
+
+    def __init__(self, backbone: nn.Module, n_labels: int, width: int, last: bool = False) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(width, n_labels)
+        self.last = last
+
+    overhead, most_texts = 0, 256  # tokens that a text costs beside its own, and the most texts at a time
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.head.weight.device
+
+    @property
+    def n_outputs(self) -> int:
+        """How many labels there are."""
+        return self.head.out_features
+
+    def embed(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Embeddings (texts, width) of length one."""
+        if self.last:  # by the mask and not by a token's number: whatever pads, it is the text's own last token
+            mask = torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], 1)  # of nothing, padding is the one token
+            vectors = self.backbone(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+            ends = mask.sum(1) - 1
+            pooled = vectors[torch.arange(len(ids), device=ids.device), ends].float()
+        else:
+            vectors = self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+            weight = mask.unsqueeze(-1).float()
+            pooled = (vectors * weight).sum(1) / weight.sum(1)
+        return nn.functional.normalize(pooled, dim=-1)
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits (texts, labels); they do not depend on the target."""
+        logits: torch.Tensor = self.head(self.embed(ids, mask))
+        return logits
+
+
+Network = Encoder | Speaker
+
+
+def build(backbone: Any, n_labels: int) -> Encoder:
+    """A network over `backbone` with an empty head on the same device, without dropout.
+
+    Few labels are few steps, and noise in the base costs more than it protects: the learning rate,
+    early stopping and the comparison with the probe guard against overfitting. It is also a third
+    of the time of a step.
+    """
+    quieten(backbone)
+    width = backbone.config.get_text_config().hidden_size
+    return Encoder(backbone, n_labels, width, is_decoder(backbone.config)).to(backbone.device)
+
+
+def quieten(backbone: nn.Module) -> None:
+    """No dropout."""
+    for module in backbone.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+def add_lora(model: Network, rank: int) -> None:
+    """Freeze the base and put trainable low-rank matrices beside each of its linear layers (Hu et al. 2021)."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=LINEAR)
+    with warnings.catch_warnings():  # peft asks transformers for an attribute by its old name
+        warnings.simplefilter("ignore", FutureWarning)
+        model.backbone = get_peft_model(model.backbone, config)
+    module: Any
+    for module in model.backbone.modules():
+        if hasattr(module, "cast_input_dtype_enabled"):  # to float32 and back: autocast sees to the types already
+            module.cast_input_dtype_enabled = False
+
+
+def merge_lora(model: Network) -> None:
+    """Fold the low-rank matrices into weights of the model's own, which then need no peft to run."""
+    adapted: Any = model.backbone
+    if is_quantized(adapted):
+        adapted = _beside_full(adapted)
+    try:
+        model.backbone = adapted.merge_and_unload(safe_merge=True)  # safe: the base's weights stay as they are
+    except ValueError:
+        raise AnnotuneError("Tuning went astray: its weights are no numbers.", "Lower the learning rate.") from None
+
+
+def is_quantized(backbone: nn.Module) -> bool:
+    """Whether weights are held in 4 bits."""
+    return any(weights.dtype == torch.uint8 for weights in backbone.parameters())
+
+
+def in_full(backbone: Any) -> Any:
+    """The network with the numbers that its 4 bits stand for."""
+    with quiet():
+        plain = backbone.dequantize()
+    plain.is_loaded_in_4bit = False
+    return plain
+
+
+def _beside_full(adapted: Any) -> Any:
+    """The matrices beside the numbers that they were tuned with: merged into 4 bits, they would be rounded away."""
+    from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+
+    config, matrices = adapted.peft_config["default"], get_peft_model_state_dict(adapted)
+    again = get_peft_model(in_full(adapted.unload()), config)
+    set_peft_model_state_dict(again, matrices)
+    return again
+
+
+@contextmanager
+def plain_attention(backbone: Any) -> Iterator[None]:
+    """On a CPU, attention written out: the backward pass of torch's fused one is ten times slower on short texts."""
+    usual = backbone.config._attn_implementation
+    if backbone.device.type == "cpu":
+        backbone.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        backbone.set_attn_implementation(usual)
+
+
+def outputs(
+    model: Network,
+    tokens: Tokens,
+    *,
+    what: str = "",
+    embeddings: bool = False,
+    fast: bool = False,
+    batch_tokens: int = 4096,
+    together: bool = True,
+) -> np.ndarray:
+    """Logits (n, labels), or an encoder's embeddings (n, width), float32, in the order of the texts.
+
+    Each text's row depends on that text alone, up to rounding: batches are made by length. Where memory runs out, they
+    are halved, and the work goes on. Of several processes with shares of a model all have to call this `together`; else
+    this one computes alone, where the model rests.
+    """
+    if together:
+        model = computing(model)
+    model.eval()
+    run: Any = model.embed if embeddings and isinstance(model, Encoder) else model
+    width = model.head.in_features if embeddings and isinstance(model, Encoder) else model.n_outputs
+    result = np.zeros((len(tokens), width), dtype=np.float32)
+    costs, most = tokens.lengths + model.overhead, model.most_texts
+    pending = by_length(costs, batch_tokens, most)  # taken from the end: whatever memory is needed is asked for at once
+    with no_gradients(), half_precision(model.device, fast), bar(what, len(tokens)) as advance:
+        while pending:
+            batch = pending.pop()
+            found = attempt(partial(_rows, run, tokens, batch, model.device))
+            if found is None:
+                if together and in_shares():
+                    raise out_of_step()
+                pending = halved(batch, pending)
+                continue
+            result[batch] = found
+            advance(len(batch))
+    return result
+
+
+def _rows(run: Any, tokens: Tokens, batch: np.ndarray, device: torch.device) -> np.ndarray:
+    rows: np.ndarray = run(*pad(tokens, batch, device)).float().cpu().numpy()
+    return rows
+
+
+def decide(logits: np.ndarray, sets: bool, cutoffs: Any = None) -> np.ndarray:
+    """The most likely label (n,); for sets the labels (n, labels) above their cut-offs; of ordered labels the level."""
+    if sets:
+        return np.asarray(logits > (0.0 if cutoffs is None else np.asarray(cutoffs)))
+    return logits.argmax(1) if cutoffs is None else levels(softmax(logits, axis=1), cutoffs)

@@ -1,0 +1,400 @@
+"""The Python half of the R package's boundary: plain lists and dictionaries in, the same out.
+
+R's reticulate turns vectors into NumPy arrays, missing strings into 'NA' and long numbers into wrong ones, each version
+in its own way; plain lists and dictionaries cross unharmed on all of them. So R wraps what is more than a word or a
+number in a dictionary that says what it is under `.r`, and finds in the answer the same under `.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import operator
+import os
+import re
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pydantic
+
+import annotune
+from annotune.data.codebook import Codebook
+from annotune.data.corpus import read_corpus
+from annotune.data.wide import attach, require_room
+from annotune.errors import AnnotuneError, AnnotuneWarning
+from annotune.export.write import require_writer, write
+from annotune.faults import library, sentence, write_report
+from annotune.models.classifier import TEXTS_AT_ONCE, Classifier
+from annotune.progress import Listener, listening
+from annotune.records.files import require_writable
+from annotune.records.record import fingerprint
+from annotune.study.run import run
+from annotune.tables import Table
+from annotune.tables.labelled import as_whole, name_values
+from annotune.tables.reasons import beside
+
+Packed = dict[str, Any]
+SECONDS_BETWEEN = 0.1  # two reports of progress: R needs far longer for one than a step of work may take
+R_INTEGERS = range(-(2**31) + 1, 2**31)  # the smallest 32-bit number is R's NA
+KEPT = ("Classifier", "Correction", "LearningCurve")
+BROKEN_LIBRARY = re.compile(r"\.(so|dll|dylib)\b")
+EXACT = 2**53  # beyond, R's doubles skip whole numbers
+
+
+def version() -> str:
+    """Of annotune, which must fit the R package's."""
+    return annotune.__version__
+
+
+def call(name: str, arguments: Mapping[str, Any], listener: Listener | None = None) -> Packed:
+    """Call a public name of annotune (`reliability`, `Classifier.classify`) with what R sent.
+
+    Returns
+    -------
+    dict
+        `value`, packed; `warnings`, a sentence each; and, where the call came to nothing, `error`
+        (what, advice), `interrupted`: how many coded texts are kept for the next call, or `fault`: `what` is told of a
+        fault of ours, and `traceback`, which may hold texts and stays in R's session.
+    """
+    told: list[str] = []
+    answer: Packed = {}
+    try:
+        with _own_libraries(), _collected(told), contextlib.redirect_stdout(io.StringIO()), _reporting(listener):
+            found = _HERE.get(name) or operator.attrgetter(name)(annotune)
+            answer["value"] = pack(found(**{key: unpack(value) for key, value in arguments.items()}))
+    except AnnotuneError as error:
+        answer["error"] = {"what": error.what, "advice": error.advice}
+    except ImportError:
+        raise  # R knows how a Python that lacks a part is mended
+    except OSError as error:
+        if BROKEN_LIBRARY.search(str(error)):
+            raise
+        what = f"{error.filename or 'A file'}: {error.strerror or error}."
+        answer["error"] = {"what": what, "advice": "Check the path, the permissions and the disk."}
+    except Exception as error:
+        told_of = sentence(write_report(error, name, arguments))
+        answer["fault"] = {"what": told_of, "traceback": "".join(traceback.format_exception(error))}
+    except KeyboardInterrupt:
+        answer["interrupted"] = sum(len(part) for parts in _UNFINISHED.values() for part in parts)
+    return answer | {"warnings": told}
+
+
+@contextlib.contextmanager
+def _own_libraries() -> Iterator[None]:
+    """Libraries loaded in here use what they brought with them.
+
+    On Linux, R's plain libblas would otherwise hide torch's own functions of the same names, 25 times as fast.
+    """
+    flags, deep = getattr(sys, "getdlopenflags", None), getattr(os, "RTLD_DEEPBIND", 0)
+    if flags is None or not deep:
+        yield
+        return
+    before = flags()
+    sys.setdlopenflags(before | deep)
+    try:
+        yield
+    finally:
+        sys.setdlopenflags(before)
+
+
+@contextlib.contextmanager
+def _collected(told: list[str]) -> Iterator[None]:
+    """Our own warnings as sentences in `told`; those of others on the screen, with the library's name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", AnnotuneWarning)
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **_: Any) -> None:
+            if issubclass(category, AnnotuneWarning):
+                told.append(str(message))
+            else:
+                source = library(str(where[0])) or category.__name__
+                print(f"Note from {source}:", *str(message).split(), file=sys.stderr)
+
+        warnings.showwarning = show
+        yield
+
+
+def _reporting(listener: Listener | None) -> contextlib.AbstractContextManager[None]:
+    """Progress to R, now and then, and always its end; R without a listener wants no bar from here either."""
+    last = 0.0
+
+    def report(what: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if listener is not None and (now - last >= SECONDS_BETWEEN or done >= total):
+            last = now
+            listener(what, int(done), int(total))
+
+    return listening(report)
+
+
+def unpack(value: Any) -> Any:
+    """What R sent, as the public functions take it."""
+    if isinstance(value, Mapping):
+        make = _MAKERS.get(value.get(".r", ""))
+        return make(value) if make else {key: unpack(part) for key, part in value.items()}
+    return [unpack(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def _table(sent: Mapping[str, Any]) -> Table:
+    """A data frame with its value labels, its variable labels, and the reasons why cells are missing."""
+    columns = {column["name"]: column for column in sent["columns"]}
+    frame = pl.DataFrame([_series(column, int(sent["rows"])) for column in columns.values()])
+    labels = {name: _codes(column) for name, column in columns.items() if "codes" in column}
+    headings = {name: column["heading"] for name, column in columns.items() if column.get("heading")}
+    why = {name: pl.Series(column["why"], dtype=pl.String) for name, column in columns.items() if "why" in column}
+    return Table(beside(frame, why, "The data frame")[0], labels, headings)
+
+
+def _remade(kind: str, sent: Mapping[str, Any]) -> Any:
+    """A result that went to R in parts, such as `at_comparison`."""
+    from annotune.correction.error_model import ErrorModel
+    from annotune.evidence.comparison import Comparison
+    from annotune.measures.evaluation import Evaluation
+
+    made = {"at_evaluation": Evaluation, "at_comparison": Comparison, "at_error_model": ErrorModel}[kind]
+    wanted = [field.name for field in fields(made)]  # type: ignore[arg-type]
+    return made(**{name: unpack(part) for name, part in sent.items() if name in wanted})
+
+
+def _series(column: Mapping[str, Any], rows: int) -> pl.Series:
+    kind, name = column["type"], column["name"]
+    values = [None] * rows if kind == "blank" else column["values"]
+    values = values if isinstance(values, list) else [values]
+    if kind == "factor":
+        levels = _several(column["levels"])
+        places = pl.Series([None if code is None else code - 1 for code in values], dtype=pl.Int64)
+        return pl.Series(name, levels, dtype=pl.Enum(levels)).gather(places)
+    if kind == "labelled":
+        return name_values(as_whole(pl.Series(name, values, dtype=pl.Float64)), _codes(column))
+    if kind == "datetime":
+        return (pl.Series(name, values, dtype=pl.Float64) * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
+    if kind == "date":
+        return pl.Series(name, values, dtype=pl.Int32).cast(pl.Date)
+    if kind == "list":
+        return pl.Series(name, [None if cell is None else _several(cell) for cell in values], dtype=pl.List(pl.String))
+    return pl.Series(name, values, dtype=_PLAIN[kind])
+
+
+def _codes(column: Mapping[str, Any]) -> dict[int, str]:
+    pairs = zip(_several(column["codes"]), _several(column["names"]), strict=True)
+    return dict(sorted((int(code), name) for code, name in pairs))
+
+
+def _several(cell: Any) -> list[Any]:
+    """R sends a vector of length one as its element."""
+    return list(cell) if isinstance(cell, (list, tuple)) else [cell]
+
+
+_PLAIN: dict[str, Any] = {
+    "string": pl.String,
+    "integer": pl.Int64,
+    "double": pl.Float64,
+    "logical": pl.Boolean,
+    "blank": pl.Null,
+}
+
+
+def pack(value: Any) -> Any:
+    """A result as R can hold it: frames as columns, our own objects as their parts."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, (str, bool, float)) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if value in R_INTEGERS else float(value)
+    if isinstance(value, pl.DataFrame):
+        return {".py": "frame", "rows": value.height, "columns": [_packed(column) for column in value]}
+    if isinstance(value, pl.Series):
+        return {".py": "column", **_packed(value)}
+    if isinstance(value, np.ndarray):
+        return {".py": "array", "dim": list(value.shape), "values": value.astype(float).ravel("F").tolist()}
+    if isinstance(value, pydantic.BaseModel):
+        return {".py": type(value).__name__, **{name: pack(part) for name, part in value}}
+    if is_dataclass(value):
+        return _parts(value)
+    if isinstance(value, Mapping):
+        return {str(key): pack(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [pack(part) for part in value]
+    return str(value) if isinstance(value, Path) else repr(value)
+
+
+def _parts(value: Any) -> Packed:
+    """The fields, the result in words where it has some, and the object itself where R may ask it for more."""
+    kind = type(value).__name__
+    if kind == "Classifier":  # R keeps the network, beside what can be told of it
+        wanted = ["name", "variable", "labels", "card", "evaluation", "held_out"]
+    else:
+        wanted = [field.name for field in fields(value)]
+    parts = {name: pack(getattr(value, name)) for name in wanted}
+    if kind in KEPT:
+        parts["object"] = Kept(value)
+    return {".py": kind, **parts, **_words(value)}
+
+
+def _words(value: Any) -> dict[str, str]:
+    for name in ("in_words", "summary"):
+        if callable(getattr(value, name, None)):
+            try:
+                return {"words": getattr(value, name)()}
+            except AnnotuneError as error:  # such as a curve of too few sizes, which has no forecast
+                return {"words": str(error)}
+    return {}
+
+
+class Kept:
+    """Something that stays in Python; a class of its own, so that nothing on the way converts it."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _packed(column: pl.Series) -> Packed:
+    """A column as a flat list without gaps, and where its gaps are."""
+    kind, values, more = _flat(column)
+    return {
+        "name": column.name,
+        "type": kind,
+        "values": values,
+        "missing": column.is_null().arg_true().to_list(),
+        **more,
+    }
+
+
+def _flat(column: pl.Series) -> tuple[str, list[Any], Packed]:
+    dtype = column.dtype
+    if isinstance(dtype, pl.Categorical):
+        words = column.cast(pl.String)
+        return _flat(words.cast(pl.Enum(words.drop_nulls().unique(maintain_order=True))))
+    if isinstance(dtype, pl.Enum):
+        places = column.to_physical().cast(pl.Int64).fill_null(-1).to_list()
+        return "factor", places, {"levels": dtype.categories.to_list()}
+    if dtype == pl.Boolean:
+        return "logical", column.fill_null(False).to_list(), {}
+    if dtype.is_integer():
+        return _whole(column.fill_null(0)) if len(column) else ("integer", [], {})
+    if dtype.is_float() or dtype.is_decimal():
+        return "double", column.cast(pl.Float64).fill_null(float("nan")).to_list(), {}
+    if dtype == pl.Date:
+        return "date", column.to_physical().fill_null(0).to_list(), {}
+    if isinstance(dtype, pl.Datetime):
+        seconds = column.cast(pl.Datetime("us", dtype.time_zone)).to_physical() / 1e6
+        return "datetime", seconds.fill_null(float("nan")).to_list(), {}
+    if dtype.is_nested():
+        return "list", [[] if cell is None else [str(part) for part in cell] for cell in column.to_list()], {}
+    if dtype == pl.Null:
+        return "logical", [False] * len(column), {}
+    return "string", column.cast(pl.String).fill_null("").to_list(), {}
+
+
+def _whole(column: pl.Series) -> tuple[str, list[Any], Packed]:
+    """Whole numbers as R's integers, else as doubles, else, where doubles would lose digits, as words."""
+    extremes = [
+        int(value) for value in column.to_frame().select(pl.all().min(), pl.all().max().name.suffix(" ")).row(0)
+    ]
+    if all(value in R_INTEGERS for value in extremes):
+        return "integer", column.to_list(), {}
+    if all(abs(value) <= EXACT for value in extremes):
+        return "double", column.cast(pl.Float64).to_list(), {}
+    return "string", column.cast(pl.String).to_list(), {}
+
+
+def _write(data: Any, paths: Any, **options: Any) -> pl.DataFrame:
+    """`write` for a data frame that knows its own labels; a path or a correction is handed on."""
+    if not isinstance(data, Table):
+        return write(data, paths, **options)
+    options["labels"] = {**data.labels, **options.get("labels", {})}
+    options["headings"] = {**data.headings, **options.get("headings", {})}
+    return write(data.frame, paths, **options)
+
+
+_UNFINISHED: dict[str, list[np.ndarray]] = {}
+
+
+class _Patient(Classifier):
+    """A classifier that keeps what it had computed when it was interrupted, and goes on from there."""
+
+    def _logits(self, texts: list[str], *how: Any, **named: Any) -> np.ndarray:
+        key = fingerprint([self.card["model_sha256"], how, named, texts])
+        done = _UNFINISHED.setdefault(key, [])
+        for start in range(sum(map(len, done)), max(len(texts), 1), TEXTS_AT_ONCE):
+            done.append(super()._logits(texts[start : start + TEXTS_AT_ONCE], *how, **named))
+        return np.concatenate(_UNFINISHED.pop(key))
+
+
+def _classify(model: Classifier, corpus: Any, precision: str = "float32") -> pl.DataFrame:
+    return _Patient(**vars(model)).classify(corpus, precision=precision)
+
+
+def _predict(model: Classifier, texts: Any, precision: str) -> pl.DataFrame:
+    """The label and the probabilities of each text, in order; a multi-label variable's labels as a list."""
+    words = pl.Series("text", _several(texts), dtype=pl.String)
+    numbered = pl.DataFrame([words]).with_row_index("unit_id")
+    found = _classify(model, numbered, precision) if len(words) else model.as_codings(words, *_nothing(model))
+    if model.variable.kind == "multilabel":
+        probabilities = [pl.col(f"p_{label}").first() for label in model.labels]
+        sets = found.group_by("unit_id", maintain_order=True).agg(
+            pl.when(pl.col("status").is_in(["ok", "none"]).any()).then(pl.col("label").drop_nulls().implode()),
+            *probabilities,
+        )
+        return sets.drop("unit_id")
+    label = pl.col("label").cast(pl.Enum(model.labels))
+    return found.select(label, *(f"p_{name}" for name in model.labels))
+
+
+def _nothing(model: Classifier) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros((0, len(model.labels)), dtype=np.float32), np.zeros(0, dtype=int)
+
+
+def _code_files(
+    model: Classifier, corpus: Any, paths: list[str], unit_id: str, text: str, precision: str
+) -> pl.DataFrame:
+    """Code a corpus and write it; what comes back is how many texts got each label."""
+    targets = [Path(path) for path in paths]
+    for target in targets:
+        require_writer(target)
+    require_writable(targets, [Path(corpus)] if isinstance(corpus, str) else [])
+    table = corpus if isinstance(corpus, Table) else None
+    texts = read_corpus(corpus if table is None else table.frame, unit_id, text)
+    known = Codebook(variables=(model.variable,))
+    require_room(texts, known.variables, gold=False)
+    codings = _classify(model, texts, precision)
+    labels, headings = (table.labels, table.headings) if table else ({}, {})
+    data = attach(texts, codings, codebook=known)
+    write(data, targets, codebook=known, labels=labels, headings=headings, notes=[f"Coded by {model.name}."])
+    return codings.group_by("label", "status", maintain_order=True).len("n")
+
+
+def _run(study: str, again: bool, data: bool, say: Callable[[str], None] | None = None) -> Packed:
+    """`run`; without `data`, what is as long as the corpus stays in the files."""
+    found = run(study, again=again, say=say)
+    kept = {field.name: getattr(found, field.name) for field in fields(found)}
+    return kept if data else kept | {"data": None, "codings": None}
+
+
+_MAKERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "frame": lambda sent: _table(sent).frame,
+    "table": _table,
+    "corpus": lambda sent: read_corpus(sent["path"], sent["unit_id"], sent["text"]),
+    "codebook": lambda sent: Codebook.model_validate(sent["content"]),
+    "labels": _codes,
+    "result": lambda sent: _remade(sent["kind"], sent["parts"]),
+    "object": lambda sent: sent["object"].value,
+}
+_HERE: dict[str, Callable[..., Any]] = {
+    "write": _write,
+    "run": _run,
+    "classify": _classify,
+    "predict": _predict,
+    "code_files": _code_files,
+    "save": lambda model, folder: model.save(folder),
+    "forecast": lambda curve, n: curve.forecast(n),
+}

@@ -1,0 +1,141 @@
+"""Coded texts: texts joined with their gold, and which of them belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from annotune.data.codebook import Codebook, Variable
+from annotune.data.codings import check, of_variable
+from annotune.errors import AnnotuneError, listing, nearest, warn
+from annotune.measures.evaluation import encode
+
+FEWEST = 10
+
+
+@dataclass(frozen=True)
+class Coded:
+    """The n texts that have both a text and a gold label, and what is known about them.
+
+    Attributes
+    ----------
+    frame
+        unit_id, text and covariates, in the gold's order.
+    targets
+        Label numbers (n,), or truth values (n, labels) for a multi-label variable.
+    variable
+        With the labels that occur, in codebook order.
+    """
+
+    frame: pl.DataFrame
+    targets: np.ndarray
+    variable: Variable
+
+    @property
+    def texts(self) -> list[str]:
+        """The n texts."""
+        return self.frame["text"].to_list()
+
+    @property
+    def strata(self) -> np.ndarray:
+        """A label number a text (n,): of a set, its rarest label."""
+        if self.targets.ndim == 1:
+            return self.targets
+        frequency = self.targets.sum(0)
+        return np.asarray(np.where(self.targets, frequency, frequency.max() + 1).argmin(1))
+
+    def groups(self, column: str | None) -> np.ndarray:
+        """A number a text (n,): of its value in `column`, or else of the text itself."""
+        if column is None:
+            return self.frame["text"].rank("dense").to_numpy()
+        self._require(column, "group by")
+        empty = self.frame[column].null_count()
+        if empty:
+            raise AnnotuneError(
+                f"The column to group by, {column!r}, is empty for {empty:,} coded texts.",
+                "Fill it, or choose another.",
+            )
+        return self.frame[column].cast(pl.String).rank("dense").to_numpy()
+
+    def part(self, wanted: Mapping[str, Any]) -> np.ndarray:
+        """The places of the texts with these values (one, or a list) in these columns; case does not count."""
+        found = np.ones(len(self.frame), dtype=bool)
+        for column, values in wanted.items():
+            self._require(column, "take the test part by")
+            found &= self._with(column, [values] if isinstance(values, (str, int, float)) else list(values))
+        if found.all() or not found.any():
+            raise AnnotuneError(
+                f"The test part holds {'all' if found.all() else 'no'} coded texts.", "Name other values in test=."
+            )
+        return np.flatnonzero(found)
+
+    def _with(self, column: str, values: Sequence[Any]) -> np.ndarray:
+        words = self.frame[column].cast(pl.String)
+        small = words.str.to_lowercase()
+        for value in values:
+            if str(value).lower() not in small:
+                there = words.drop_nulls().unique(maintain_order=True)
+                raise AnnotuneError(f"No coded text has the {column} {str(value)!r}.", nearest(str(value), there))
+        return small.is_in([str(value).lower() for value in values]).fill_null(False).to_numpy()
+
+    def _require(self, column: str, purpose: str) -> None:
+        if column not in self.frame.columns:
+            raise AnnotuneError(
+                f"The corpus has no column {column!r} to {purpose}.", nearest(column, self.frame.columns[2:])
+            )
+
+
+def join(corpus: pl.DataFrame, gold: Any, codebook: Codebook, variable: str | None = None) -> Coded:
+    """Texts with their gold, by unit_id; what has no text or no label is counted and left out.
+
+    Raises
+    ------
+    AnnotuneError
+        When nobody coded the variable, fewer than 10 texts are left, a text has several answers, or
+        all have the same one.
+    """
+    entry = codebook.variable(variable)
+    rows = _answered(of_variable(check(gold), entry.name), entry)
+    units = rows.select("unit_id").unique(maintain_order=True)
+    frame = units.join(corpus, on="unit_id", how="inner", maintain_order="left").filter(pl.col("text").is_not_null())
+    if len(frame) < len(units):
+        warn(f"{len(units) - len(frame):,} of {len(units):,} coded units have no text in the corpus and are left out.")
+    if len(frame) < FEWEST:
+        raise AnnotuneError(
+            f"Only {len(frame)} texts have both a text and a label for {entry.name!r}.",
+            f"Tuning needs at least {FEWEST}; some hundreds are good.",
+        )
+    targets, _ = encode(rows, frame["unit_id"], entry)
+    return Coded(frame, *_of_seen_labels(targets, entry))
+
+
+def _answered(rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
+    """What says something about the text: for a multi-label variable, that no label applies does so too."""
+    return rows.filter(pl.col("status").is_in(["ok", "none"] if entry.kind == "multilabel" else ["ok"]))
+
+
+def _of_seen_labels(targets: np.ndarray, entry: Variable) -> tuple[np.ndarray, Variable]:
+    """The targets and the variable without the labels that never occur."""
+    sets = targets.ndim == 2
+    counts = targets.sum(0) if sets else np.bincount(targets, minlength=len(entry.labels))
+    _require_variety(counts, len(targets), entry)
+    never = [name for name, count in zip(entry.names, counts, strict=True) if not count]
+    if never:
+        labels = f"{len(never)} labels" if len(never) > 1 else "One label"
+        warn(f"{labels} of {entry.name!r} never occur in the gold; the model cannot give them: {listing(never)}.")
+    kept = entry.model_copy(update={"labels": tuple(label for label in entry.labels if label.name not in never)})
+    return (targets[:, counts > 0] if sets else (np.cumsum(counts > 0) - 1)[targets]), kept
+
+
+def _require_variety(counts: np.ndarray, n: int, entry: Variable) -> None:
+    varied = (counts > 0) & (counts < n)
+    if not varied.any():
+        said = repr(entry.names[int(counts.argmax())]) if counts.any() else "no label"
+        raise AnnotuneError(
+            f"All {n:,} coded texts have the same answer for {entry.name!r}: {said}.",
+            "There is nothing to learn; code texts that differ.",
+        )

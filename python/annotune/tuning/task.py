@@ -1,0 +1,131 @@
+"""Coded texts made ready for tuning: split into cases, tokenized, and embedded once by the base."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pydantic
+import torch
+from torch import nn
+
+from annotune.data.codebook import Codebook
+from annotune.errors import AnnotuneError, counted, nearest, warn
+from annotune.network.base import Base, find_base, is_decoder, load_pair
+from annotune.network.batches import Tokens, tokenize
+from annotune.network.encoder import build, outputs
+from annotune.network.machine import choose_device
+from annotune.network.shares import in_shares
+from annotune.network.slots import room_for_text
+from annotune.network.speaker import Speaker, require_exact, speaker_for
+from annotune.records.record import fingerprint, frame_sha256, versions
+from annotune.tuning.coded_texts import Coded, join
+from annotune.tuning.fit import Examples
+from annotune.tuning.parts import Cases
+from annotune.tuning.settings import Settings
+from annotune.tuning.vocabulary import check_language
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that the steps of tuning have in common; the base is read once and the texts are embedded once."""
+
+    coded: Coded
+    cases: Cases
+    examples: Examples
+    backbone: nn.Module
+    tokenizer: Any
+    base: Base
+    settings: Settings
+    validation: float
+
+    @property
+    def everything(self) -> np.ndarray:
+        """The places of all coded texts."""
+        return np.arange(len(self.examples))
+
+
+def prepare(
+    corpus: pl.DataFrame,
+    gold: Any,
+    codebook: Codebook,
+    variable: str | None,
+    group: str | None,
+    validation: float,
+    settings: Settings,
+) -> Task:
+    """Texts joined with their gold, split into cases, and embedded by the base."""
+    coded = join(corpus, gold, codebook, variable)
+    cases = cases_of(coded, group, settings.seed)
+    device, base = choose_device(settings.device), find_base(settings.base)
+    tokenizer, backbone, tokens = _read(coded, base, settings, device)
+    if tokens.cut:
+        told = counted(tokens.cut, "coded text is", "coded texts are")
+        warn(f"{told} longer than {tokens.limit} tokens; only the start is read.")
+    if not isinstance(backbone, Speaker) and not is_decoder(backbone.config):
+        check_language(tokenizer, coded.texts, base.name)
+    n_labels = len(coded.variable.labels)
+    plain = build(backbone.reader if isinstance(backbone, Speaker) else backbone, n_labels)
+    embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True, fast=True)
+    ordered = coded.variable.kind == "ordinal" and n_labels > 2
+    words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
+    called = outputs(plain, words, what="Reading the labels", embeddings=True, fast=True)
+    examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called)
+    return Task(coded, cases, examples, backbone, tokenizer, base, settings, validation)
+
+
+def cases_of(coded: Coded, group: str | None, seed: int) -> Cases:
+    """How coded texts are split: equal ones, or those of a group, stay together."""
+    return Cases(coded.strata, coded.groups(group), large=group is not None, seed=seed)
+
+
+def _read(coded: Coded, base: Base, settings: Settings, device: torch.device) -> tuple[Any, Any, Tokens]:
+    """Tokenizer, network and tokens: of the texts alone, or as they stand in a prompt that asks for the label."""
+    if settings.method == "full" and settings.weights not in ("auto", "float32"):
+        raise AnnotuneError(f"weights={settings.weights!r} is for weights that stay as they are.", "Use method='lora'.")
+    if settings.method == "full" and in_shares():
+        raise AnnotuneError("Of a model in shares only LoRA's matrices are tuned.", "Use method='lora'.")
+    if settings.weights == "4bit" and device.type != "cuda":
+        raise AnnotuneError("Tuning in 4 bits needs a GPU.", "Leave weights at 'auto'.")
+    held: dict[str, Any] = {"weights": "float32" if settings.method == "full" else settings.weights, "copies": 2}
+    if settings.objective == "head":
+        tokenizer, backbone = load_pair(base, device, **held)
+        return tokenizer, backbone, tokenize(tokenizer, coded.texts, settings.max_tokens)
+    if settings.method == "probe":
+        raise AnnotuneError("objective='label' is for a tuned decoder.", "Use objective='head' for method='probe'.")
+    tokenizer, backbone = load_pair(base, device, speaking=True, **held)
+    speaker = speaker_for(coded.variable, tokenizer, backbone, settings.template)
+    require_exact(speaker)
+    limit = room_for_text(speaker.slots, tokenizer, settings.max_tokens)
+    return tokenizer, speaker, tokenize(tokenizer, coded.texts, limit, special=False)
+
+
+def read_settings(settings: Mapping[str, Any]) -> Settings:
+    """Settings by name, or a sentence on the one that cannot be."""
+    try:
+        return Settings(**settings)
+    except pydantic.ValidationError as error:
+        fault = error.errors()[0]
+        name = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            raise AnnotuneError(f"There is no setting {name!r}.", nearest(name, Settings.model_fields)) from None
+        advice = fault["msg"].replace("Input should be", "It should be") + "."
+        raise AnnotuneError(f"The setting {name!r} cannot be {fault['input']!r}.", advice) from None
+
+
+def basis(task: Task, *more: Any) -> str:
+    """The fingerprint of all that a fold or a point of a curve rests on."""
+    arrays = (task.cases.groups, task.cases.strata, task.coded.targets)
+    return fingerprint(
+        [
+            frame_sha256(task.coded.frame.select("unit_id", "text")),
+            [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays],
+            [[(label.name, label.words) for label in task.coded.variable.labels], task.base.name, task.base.revision],
+            task.settings.model_dump(exclude={"base"}),
+            [*more, task.cases.large, task.validation, versions()],
+        ]
+    )

@@ -1,0 +1,371 @@
+"""Shares of labels: values computed by hand, identities, coverage, and what cannot be."""
+
+import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from statsmodels.regression.linear_model import OLS
+
+import annotune as at
+from annotune.correction.prevalence import METHODS
+from annotune.correction.quantify import Errors, adjusted_count, em, onto_simplex
+
+
+def simulated(n=3000, share=0.15, seed=1, differential=False, k=3):
+    """n texts on k topics in two parties, a random `share` of them coded by hand; predictions err in 1 of 4."""
+    rng = np.random.default_rng(seed)
+    party = rng.choice(["left", "right"], n)
+    true = np.where(rng.random(n) < 0.2 + 0.2 * (party == "right"), 0, rng.integers(1, k, n))
+    accuracy = np.where((party == "right") & differential, 0.45, 0.75)
+    # an error is towards the last topic, so that errors do not cancel out
+    guess = np.where(rng.random(n) < accuracy, true, np.where(rng.random(n) < 0.7, k - 1, rng.integers(0, k, n)))
+    likely = np.full((n, k), 0.2 / (k - 1))
+    likely[np.arange(n), guess] = 0.8
+    names, coded = np.array(list("abcdefgh")[:k]), rng.random(n) < share
+    frame = pl.DataFrame({"topic": names[guess], "topic_gold": names[true], "party": party, "true": names[true]})
+    columns = {f"topic_p_{name}": likely[:, i] for i, name in enumerate(names)}
+    gold = pl.when(pl.Series(coded)).then("topic_gold").alias("topic_gold")
+    return frame.with_columns(gold, pi=pl.lit(share), document=pl.Series(np.arange(n) // 5), **columns)
+
+
+def estimate(found, method, label="a", **where):
+    return found.filter(method=method, label=label, **where).row(0, named=True)
+
+
+def test_the_adjusted_count_of_a_worked_example():
+    """Sensitivity .8 (of 40), specificity .9 (of 60); 310 of 1,000 others are predicted: (.31 - .1) / .7 = .3.
+
+    The variance is Rogan and Gladen's (1978), as prediction and validation are different texts.
+    """
+    gold = [1] * 40 + [0] * 60 + [None] * 1000
+    said = [1] * 32 + [0] * 8 + [0] * 54 + [1] * 6 + [1] * 310 + [0] * 690
+    frame = pl.DataFrame({"y_hat": said, "y_gold": gold, "part": ["coded"] * 100 + ["others"] * 1000})
+    found = at.prevalence(frame, by="part", methods="adjusted").filter(part="others", label="1").row(0, named=True)
+    assert found["estimate"] == pytest.approx(0.3)
+    variance = (0.31 * 0.69 / 1000 + 0.3**2 * 0.8 * 0.2 / 40 + 0.7**2 * 0.9 * 0.1 / 60) / 0.7**2
+    assert found["std_error"] == pytest.approx(np.sqrt(variance))
+    assert found["conf_high"] == pytest.approx(0.3 + 1.959964 * np.sqrt(variance))
+    assert (found["n"], found["n_coded"], found["interval"], found["note"]) == (1000, 0, "normal", None)
+
+
+def test_with_the_coded_texts_among_the_others_the_variance_is_that_of_repeated_draws():
+    estimates, errors = [], []
+    for seed in range(300):
+        found = estimate(at.prevalence(simulated(800, 0.3, seed), methods="adjusted"), "adjusted")
+        estimates.append(found["estimate"])
+        errors.append(found["std_error"])
+    assert np.mean(errors) == pytest.approx(np.std(estimates), rel=0.12)
+    assert np.mean(estimates) == pytest.approx(0.3, abs=0.01)
+
+
+def test_em_finds_the_maximum_of_the_likelihood():
+    frame = simulated(600)
+    probabilities = frame.select("^topic_p_.*$").to_numpy()
+    coded = frame["topic_gold"].is_not_null().to_numpy()
+    prior = probabilities[coded].mean(0)
+    right = (frame["party"] == "right").to_numpy()
+
+    def surprise(free):
+        shares = np.exp([0, *free]) / np.exp([0, *free]).sum()
+        return -np.log(probabilities[right] @ (shares / prior)).sum()
+
+    best = minimize(surprise, np.zeros(2), method="BFGS", options={"gtol": 1e-9}).x
+    expected = np.exp([0, *best]) / np.exp([0, *best]).sum()
+    found = at.prevalence(frame, by="party", methods="em", n_boot=2).filter(party="right")
+    np.testing.assert_allclose(found["estimate"], expected, atol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 6), st.integers(5, 60), st.integers(0, 10_000))
+def test_em_stays_where_texts_are_those_the_model_learnt_from(k, n, seed):
+    posteriors = np.random.default_rng(seed).dirichlet(np.full(k, 0.7), n)
+    prior = posteriors.mean(0, keepdims=True)
+    np.testing.assert_allclose(em(posteriors, prior), prior, atol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 6), st.integers(0, 10_000))
+def test_a_point_on_the_simplex_is_the_nearest(k, seed):
+    rng = np.random.default_rng(seed)
+    shares = rng.normal(0, 1, k)
+    found = onto_simplex(shares)
+    assert found.sum() == pytest.approx(1)
+    assert (found >= 0).all()
+    others = rng.dirichlet(np.ones(k), 200)
+    assert (np.linalg.norm(shares - found) <= np.linalg.norm(shares - others, axis=1) + 1e-12).all()
+    np.testing.assert_allclose(onto_simplex(found), found, atol=1e-12)
+
+
+def test_without_errors_the_adjusted_count_is_the_count():
+    gold = np.arange(60) % 3
+    errors = Errors.of(np.where(np.arange(60) < 30, gold, -1), gold, np.ones(60), 3)
+    shares, covariance = adjusted_count(errors, gold, np.arange(60))
+    np.testing.assert_allclose(shares, 1 / 3)
+    np.testing.assert_allclose(np.diag(covariance), 2 / 9 / 60)
+
+
+def test_dsl_is_least_squares_on_dsl_y():
+    frame = simulated(500)
+    table = at.dsl_columns(frame, prediction="prob")
+    found = at.prevalence(frame, methods=["dsl", "count", "hand"])
+    for label in "abc":
+        fit = OLS(table[f"dsl_{label}"].to_numpy(), np.ones(500)).fit(cov_type="HC0")
+        row = estimate(found, "dsl", label)
+        assert (row["estimate"], row["std_error"]) == pytest.approx((fit.params[0], fit.bse[0]), rel=1e-10)
+        share = (frame["topic"] == label).mean()
+        count = estimate(found, "count", label)
+        assert count["estimate"] == pytest.approx(share)
+        assert count["std_error"] == pytest.approx(np.sqrt(share * (1 - share) / 500))
+        hand = estimate(found, "hand", label)
+        assert hand["estimate"] == pytest.approx((frame["topic_gold"].drop_nulls() == label).mean())
+
+
+def test_clusters_and_unequal_probabilities_are_least_squares_too():
+    rng = np.random.default_rng(2)
+    frame = simulated(600, 0.2)
+    pi = np.where(frame["party"] == "left", 0.1, 0.4)
+    gold = pl.when(pl.Series(rng.random(600) < pi)).then("true").alias("topic_gold")
+    frame = frame.with_columns(gold, pi=pl.Series(pi))
+    found = at.prevalence(frame, methods=["dsl", "ppi", "hand"], cluster="document")
+    outcome = at.dsl_columns(frame)["dsl_a"].to_numpy()
+    options = {"groups": frame["document"].to_numpy(), "use_correction": False}
+    fit = OLS(outcome, np.ones(600)).fit(cov_type="cluster", cov_kwds=options)
+    row = estimate(found, "dsl")
+    assert (row["estimate"], row["std_error"]) == pytest.approx((fit.params[0], fit.bse[0]), rel=1e-10)
+    assert estimate(found, "ppi")["note"] == "hand-coded texts were drawn with unequal probabilities"
+    coded = frame.drop_nulls("topic_gold")
+    expected = ((coded["topic_gold"] == "a") / coded["pi"]).sum() / (1 / coded["pi"]).sum()
+    assert estimate(found, "hand")["estimate"] == pytest.approx(expected)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(60, 300), st.floats(0.3, 0.9), st.integers(0, 10_000), st.integers(2, 5))
+def test_shares_are_shares_and_sum_to_one(n, share, seed, k):
+    found = at.prevalence(simulated(n, share, seed, k=k), by="party", n_boot=5).drop_nulls("estimate")
+    sums = found.group_by("party", "method").agg(pl.col("estimate").sum())
+    np.testing.assert_allclose(sums["estimate"], 1, atol=1e-9)
+    inside = found.filter(pl.col("estimate").is_between(0, 1))
+    assert inside.filter((pl.col("conf_low") < 0) | (pl.col("conf_high") > 1)).is_empty()
+    assert found.filter(method="em").filter((pl.col("estimate") < 0) | (pl.col("estimate") > 1)).is_empty()
+
+
+@pytest.mark.parametrize("differential", [False, True])
+def test_intervals_cover_where_they_should(differential):
+    """150 draws: the corrections cover about 95 %; the count never; error rates of all fail where errors differ."""
+    methods = ["count", "hand", "adjusted", "dsl", "ppi"]
+    inside = {method: [] for method in methods}
+    for seed in range(150):
+        frame = simulated(1500, 0.2, seed, differential=differential)
+        found = at.prevalence(frame, by="party", methods=methods).filter(party="right", label="a")
+        for row in found.to_dicts():
+            inside[row["method"]].append(row["conf_low"] <= 0.4 <= row["conf_high"])
+    coverage = {method: np.mean(hits) for method, hits in inside.items()}
+    assert coverage["count"] < 0.5
+    assert all(0.88 <= coverage[method] <= 1 for method in ("hand", "dsl", "ppi"))
+    assert coverage["adjusted"] >= 0.88 if not differential else coverage["adjusted"] < 0.8
+
+
+def test_corrections_have_narrower_intervals_than_the_hand_codings_alone():
+    found = at.prevalence(simulated(4000, 0.1), methods=["hand", "dsl", "ppi"])
+    width = {method: estimate(found, method)["std_error"] for method in ("hand", "dsl", "ppi")}
+    assert width["ppi"] <= width["dsl"] * 1.001 < width["hand"]
+
+
+def test_the_bootstrap_of_em_has_a_seed_and_knows_clusters():
+    frame = simulated(400)
+    one, same, other = (at.prevalence(frame, methods="em", n_boot=20, seed=seed) for seed in (1, 1, 2))
+    assert one.equals(same)
+    assert one["std_error"].to_list() != other["std_error"].to_list()
+    assert one["interval"].unique().to_list() == ["bootstrap, 20 replicates, seed 1"]
+    twice = pl.concat([frame, frame]).with_columns(unit=pl.Series([*range(400), *range(400)]))
+    clustered = at.prevalence(twice, methods="em", n_boot=300, cluster="unit")
+    single = at.prevalence(frame, methods="em", n_boot=300)
+    assert clustered["std_error"][0] == pytest.approx(single["std_error"][0], rel=0.2)
+
+
+def test_groups_come_in_the_order_of_their_columns_and_periods_in_time():
+    frame = simulated(600).with_columns(
+        party=pl.col("party").cast(pl.Enum(["right", "left"])),
+        day=pl.Series([datetime.date(2000 + i % 3, 1 + i % 12, 1) for i in range(600)]),
+    )
+    found = at.prevalence(frame, by="party", time="day", every="1y", methods="count")
+    assert found["party"].unique(maintain_order=True).to_list() == ["right", "left"]
+    assert found.filter(party="right", label="a")["day"].to_list() == [datetime.date(2000 + i, 1, 1) for i in range(3)]
+    assert found["n"].sum() == 600 * 3
+    assert found.columns == [
+        *("party", "day", "label", "method", "estimate", "std_error"),
+        *("conf_low", "conf_high", "interval", "n", "n_coded", "note"),
+    ]
+
+
+def test_a_group_without_hand_codings_has_what_can_be_had():
+    gold = pl.when(pl.col("party") == "left").then("topic_gold").alias("topic_gold")
+    found = at.prevalence(simulated(600).with_columns(gold, pi=pl.lit(0.08)), by="party", n_boot=5)
+    right = found.filter(party="right", label="a")
+    known = dict(right.select("method", pl.col("estimate").is_not_null()).iter_rows())
+    assert known == {"count": True, "hand": False, "adjusted": True, "em": True, "dsl": False, "ppi": False}
+    assert right.filter(method="dsl")["note"][0] == "0 hand-coded texts"
+
+
+def test_groups_of_one_text_and_no_bootstrap():
+    frame = simulated(200, 0.5).with_columns(unit=pl.int_range(200))
+    found = at.prevalence(frame, by="unit", n_boot=0)
+    assert found.filter(method="count")["note"].unique().to_list() == ["one text has no interval"]
+    sums = (
+        found.filter(pl.col("method").is_in(["count", "em"])).group_by("unit", "method").agg(pl.col("estimate").sum())
+    )
+    np.testing.assert_allclose(sums["estimate"], 1)
+    assert found.filter(method="em")["conf_low"].null_count() == 600
+    assert found.filter(method="dsl")["estimate"].null_count() == 600
+
+
+def test_one_cluster_has_no_interval():
+    frame = simulated(400, 0.5).with_columns(
+        country=pl.when(pl.col("party") == "left").then(1).otherwise(pl.int_range(400))
+    )
+    found = at.prevalence(frame, by="party", cluster="country", n_boot=5)
+    left, right = (found.filter(party=side) for side in ("left", "right"))
+    assert left["std_error"].null_count() == left["conf_low"].null_count() == len(left) == 18
+    assert left["note"].unique().to_list() == ["one cluster has no interval"]
+    assert left["estimate"].null_count() == right["std_error"].null_count() == 0
+
+
+def test_few_hand_codings_are_told():
+    frame = simulated(100, 0.15)
+    n = frame["topic_gold"].count()
+    note = estimate(at.prevalence(frame, methods="dsl"), "dsl")["note"]
+    assert note == f"{n} hand-coded texts: the interval may be too short"
+
+
+def test_a_label_that_nobody_coded_has_no_error_rates():
+    frame = simulated(400).with_columns(topic_gold=pl.when(pl.col("topic_gold") != "c").then("topic_gold"))
+    found = at.prevalence(frame.with_columns(pi=pl.lit(0.1)), methods=["adjusted", "dsl"])
+    assert estimate(found, "adjusted")["note"] == "nobody coded 'c'"
+    assert estimate(found, "dsl", "c")["estimate"] is not None
+
+
+def test_predictions_without_a_relation_to_the_truth_cannot_be_adjusted():
+    frame = pl.DataFrame({"y_hat": [0, 1] * 100, "y_gold": [0, 0, 1, 1] * 50})
+    note = estimate(at.prevalence(frame, methods="adjusted"), "adjusted", "1")["note"]
+    assert note == "errors are so many that labels cannot be told apart"
+
+
+def test_all_one_label():
+    frame = pl.DataFrame({"y_hat": [1] * 80, "y_gold": [1] * 40 + [None] * 40})
+    found = at.prevalence(frame, pi=0.5)
+    assert found.filter(pl.col("method") != "em")["estimate"].to_list() == pytest.approx([1.0] * 5)
+    assert estimate(found, "em", "1")["note"] == "there are no columns with the labels' probabilities"
+
+
+def test_probabilities_of_a_yes_count_for_a_label_of_a_set():
+    rng = np.random.default_rng(1)
+    true = rng.integers(0, 2, 500)
+    likely = np.clip(0.5 + (true - 0.5) * rng.normal(0.7, 0.5, 500), 0.02, 0.98)
+    frame = pl.DataFrame({"topic_Law": likely > 0.5, "topic_p_Law": likely}).with_columns(
+        topic_gold_Law=pl.Series([int(y) if i < 100 else None for i, y in enumerate(true)])
+    )
+    found = at.prevalence(frame, "topic_Law", pi=0.2, n_boot=5)
+    mean = likely.mean() + (true - likely)[:100].mean() * 100 / 500 / 0.2
+    assert estimate(found, "dsl", "1")["estimate"] == pytest.approx(mean)
+    assert estimate(found, "em", "1")["estimate"] is not None
+
+
+def test_texts_without_a_prediction_or_a_group_are_counted_and_left_out():
+    frame = simulated(300).with_columns(
+        topic=pl.when(pl.int_range(300) >= 10).then("topic"), party=pl.when(pl.int_range(300) < 280).then("party")
+    )
+    with pytest.warns(at.AnnotuneWarning) as caught:
+        found = at.prevalence(frame, by="party", methods="count")
+    said = " ".join(str(warning.message) for warning in caught)
+    assert "10 of 300 texts have no predicted topic" in said
+    assert "20 of 290 texts have no party" in said
+    assert found.unique("party")["n"].sum() == 270
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "says"),
+    [
+        ({}, {"methods": "dsll"}, "method 'dsll' is unknown.*Did you mean 'dsl'"),
+        ({}, {"methods": []}, "No method was named"),
+        ({}, {"by": "partei"}, "no column 'partei'.*Did you mean 'party'"),
+        ({}, {"every": "1y"}, "every= divides a column of dates"),
+        ({}, {"level": "high"}, "level= of prevalence.. cannot be 'high'"),
+        ({}, {"n_boot": "many"}, "n_boot= of prevalence.. cannot be 'many'"),
+        ({}, {"pi": [0.5]}, "pi= of prevalence.. cannot be"),
+        ({}, {"level": 95}, "cannot have the level 95"),
+        ({}, {"cluster": "dok"}, "no column 'dok'"),
+        ({}, {"by": "topic_gold"}, "'topic_gold' is what shares are estimated of"),
+        ({"document": pl.lit("")}, {"cluster": "document"}, "'document' has empty cells"),
+        ({}, {"n_boot": -1}, "cannot be -1 replicates"),
+        ({"label": pl.lit("x")}, {"by": "label"}, "has a column 'label' of its own"),
+        ({}, {"pi": 0.0}, "pi is 0"),
+        ({}, {"pi": "chance"}, "no column 'chance'"),
+        ({}, {"variable": "tone"}, "no column 'tone_gold'"),
+        ({"document": pl.lit(None)}, {"cluster": "document"}, "'document' has empty cells"),
+        ({"party": pl.lit(None)}, {"by": "party"}, "No text has a value in party"),
+        ({"topic_p_a": pl.lit(None)}, {}, "probabilities of 'topic' have empty"),
+        ({"day": pl.lit(datetime.date(2001, 1, 1))}, {"time": "day", "every": "month"}, "'month' is no period"),
+        ({"tone_gold": pl.lit("x")}, {}, "Several variables were coded: 'topic', 'tone'"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(change, options, says):
+    with pytest.raises(at.AnnotuneError, match=says):
+        at.prevalence(simulated(200, 0.5).with_columns(**change), **options)
+
+
+def test_without_pi_only_what_does_without_it():
+    frame = simulated(200, 0.5).drop("pi")
+    with pytest.raises(at.AnnotuneError, match="not known with which probability"):
+        at.prevalence(frame)
+    assert len(at.prevalence(frame, methods=["count", "adjusted", "em"], n_boot=2)) == 9
+
+
+def test_pictures_show_what_was_asked_for(tmp_path):
+    frame = simulated(600).with_columns(year=pl.Series(np.arange(600) % 4 + 2000))
+    found = at.prevalence(frame, by="party", time="year", n_boot=5)
+    figure = at.plot_prevalence(found, tmp_path / "shares.png", time="year", labels=["a", "b"])
+    assert (tmp_path / "shares.png").stat().st_size > 10_000
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["a: left", "a: right", "b: left", "b: right"]
+    drawn = figure.axes[0].lines[1].get_ydata()
+    expected = found.filter(party="left", label="a", method="dsl").sort("year")["estimate"]
+    assert list(drawn) == expected.to_list()
+    assert len({axis.get_ylim() for axis in figure.axes}) == 1
+    by_party = at.prevalence(frame, by="party", n_boot=5)
+    figure = at.plot_prevalence(by_party, methods=METHODS)
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["left", "right"]
+    assert len(figure.legends[0].get_texts()) == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"methods": "mean"}, "no method 'mean'"),
+        ({"labels": "z"}, "no label 'z'"),
+        ({"time": "yeer"}, "no column 'yeer'"),
+        ({"path": "shares.xyz"}, "cannot be saved as '.xyz'"),
+    ],
+)
+def test_pictures_that_cannot_be_are_one_sentence(options, says):
+    found = at.prevalence(simulated(200), by="party", methods=["count", "dsl"])
+    with pytest.raises(at.AnnotuneError, match=says):
+        at.plot_prevalence(found, **options)
+
+
+def test_what_is_no_table_of_shares_is_not_drawn():
+    with pytest.raises(at.AnnotuneError, match="no table of shares"):
+        at.plot_prevalence(simulated(10))
+    found = at.prevalence(simulated(200), methods="em", n_boot=2)
+    with pytest.raises(at.AnnotuneError, match="no estimate to show"):
+        at.plot_prevalence(found.with_columns(estimate=pl.lit(None, pl.Float64)), methods="em")
+
+
+def test_every_interval_holds_its_estimate():
+    """A label that nobody coded, and that is hardly predicted: corrected, its share is below 0."""
+    frame = pl.DataFrame({"y_hat": [1] * 10 + [0] * 390, "y_gold": [0] * 100 + [None] * 300})
+    found = at.prevalence(frame, pi=0.25, n_boot=5).drop_nulls("conf_low")
+    assert found.filter(method="dsl", label="1")["estimate"][0] < 0
+    assert ((found["conf_low"] <= found["estimate"]) & (found["estimate"] <= found["conf_high"])).all()

@@ -1,0 +1,297 @@
+"""A study from files to files: what it gives, what it does again, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+import pytest
+from rich.console import Console
+
+import annotune as at
+from annotune.commands import display
+from annotune.records.record import file_sha256, without_folders
+
+FAST = "method: probe, folds: 2"
+
+
+@pytest.fixture(scope="module")
+def parliament(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small simulated study, run once."""
+    study = at.demo(tmp_path_factory.mktemp("study"), n=300, n_coded=100).study
+    assert study is not None
+    change(study, "seed: 1", f"seed: 1, {FAST}")
+    at.run(study)
+    return study
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def command(*words: object) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-c", "from annotune.cli import main; main()", *map(str, words)]
+    return subprocess.run(call, capture_output=True, text=True, timeout=300, encoding="utf-8")
+
+
+def test_every_text_comes_out_once_in_the_corpus_order(parliament: Path) -> None:
+    data = pl.read_parquet(parliament.parent / "results.parquet")
+    corpus = pl.read_csv(parliament.parent / "questions.csv")
+    assert data["unit_id"].to_list() == corpus["unit_id"].to_list()
+    assert data["topic"].null_count() == 0
+    sums = data.select(pl.sum_horizontal(pl.selectors.starts_with("topic_p_"))).to_series()
+    assert sums.is_between(0.999, 1.001).all()
+    assert data["topic_gold"].count() >= 95
+
+
+def test_the_model_beats_what_needs_no_model(parliament: Path) -> None:
+    evaluation = at.load(parliament.parent / "annotune-work/topic/model").evaluation
+    assert evaluation is not None
+    assert evaluation.get("macro_f1") > 0.5 > evaluation.get("macro_f1", "most frequent label")
+    assert evaluation.measures["n_units"].unique().len() == 1
+
+
+def test_stata_file_has_the_codebooks_codes_and_labels(parliament: Path) -> None:
+    path = parliament.parent / "results.dta"
+    labelled = pd.read_stata(path)
+    codes = pd.read_stata(path, convert_categoricals=False)
+    assert set(zip(codes["topic"], labelled["topic"], strict=True)) <= {
+        (1, "Economy"), (3, "Health"), (6, "Education"), (7, "Environment"), (9, "Migration"), (12, "Security"),
+    }  # fmt: skip
+
+
+def test_r_reads_factors_and_value_labels(parliament: Path) -> None:
+    script = (
+        "x <- readRDS('results.rds'); y <- haven::read_dta('results.dta');"
+        "stopifnot(identical(levels(x$topic)[1:2], c('Economy', 'Health')), nrow(x) == 300,"
+        "identical(as.character(haven::as_factor(y$topic)), as.character(x$topic)), is.character(x$unit_id))"
+    )
+    done = subprocess.run(["Rscript", "-e", script], cwd=parliament.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_record_stands_beside_every_file(parliament: Path) -> None:
+    for name in ("results.dta", "results.rds", "results.parquet", "results.csv"):
+        record = json.loads((parliament.parent / f"{name}.record.json").read_text(encoding="utf-8"))
+        assert record["output"]["sha256"] == file_sha256(parliament.parent / name)
+        assert record["inputs"]["questions.csv"] == file_sha256(parliament.parent / "questions.csv")
+        assert record["models"]["topic"]["settings"]["seed"] == 1
+        assert {"torch", "polars", "annotune"} <= record["versions"].keys()
+
+
+def test_a_second_run_does_nothing_again_and_changes_no_byte(parliament: Path) -> None:
+    before = {path.name: file_sha256(path) for path in parliament.parent.glob("results.*") if path.suffix != ".json"}
+    again = at.run(parliament)
+    assert again.done["tune topic"] == again.done["classify topic"] == "up to date"
+    assert before == {name: file_sha256(parliament.parent / name) for name in before}
+
+
+def test_the_same_study_elsewhere_gives_the_same_bytes(parliament: Path, tmp_path: Path) -> None:
+    study = at.demo(tmp_path, n=300, n_coded=100).study
+    assert study is not None
+    change(study, "seed: 1", f"seed: 1, {FAST}")
+    at.run(study)
+    for name in ("results.dta", "results.rds", "results.parquet", "results.csv", "results.do", "results.R"):
+        assert file_sha256(study.parent / name) == file_sha256(parliament.parent / name), name
+    one, other = (
+        json.loads((folder / "results.dta.record.json").read_text(encoding="utf-8"))
+        for folder in (parliament.parent, study.parent)
+    )
+    for record in (one, other):
+        record.pop("time")
+        record["models"]["topic"].pop("time")
+    assert one == other
+
+
+def test_what_rests_on_a_change_is_done_again(tmp_path: Path) -> None:
+    study = at.demo(tmp_path, n=120, n_coded=60).study
+    assert study is not None
+    change(study, "seed: 1", f"seed: 1, {FAST}")
+    assert at.run(study).done["tune topic"] == "done"
+    change(study, "seed: 1", "seed: 2")
+    assert at.run(study).done["tune topic"] == "done"
+    change(study, "classify: {}", "classify: {precision: bfloat16}")
+    later = at.run(study)
+    assert (later.done["tune topic"], later.done["classify topic"]) == ("up to date", "done")
+
+
+def corrected(formula: str, option: str = "method: dsl") -> tuple[str, str]:
+    """The line of a small study's regressions, and what asks for a corrected one in its place."""
+    return "regressions:", f'sample: simple\ncorrect: {{formulas: "{formula}", {option}}}\nregressions:'
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("study.yaml", "codebook: codebook.yaml", "codebok: codebook.yaml", "line"),
+        ("study.yaml", "rule: adjudicated", "rule: loudest", "loudest"),
+        ("study.yaml", "variable: topic", "variable: tone", "tone"),
+        ("study.yaml", "unit_id: unit_id", "unit_id: uid", "uid"),
+        ("study.yaml", "questions.csv", "answers.csv", "answers.csv"),
+        ("study.yaml", "results.dta", "results.docx", "results.docx"),
+        ("study.yaml", "topic == 'Health' ~ party", "topic is Health", "is no formula"),
+        ("study.yaml", "topic == 'Health' ~ party", "topic == 'Health' ~ parti", "Did you mean 'party'"),
+        ("study.yaml", "topic == 'Health' ~ party", "topic == 'Healht' ~ party", "Did you mean 'Health'"),
+        ("study.yaml", "regressions:", "correct:", "how the hand-coded texts were drawn"),
+        ("study.yaml", "regressions:", "sample: simple\nregressions:", "nothing is corrected"),
+        ("study.yaml", "regressions:", "sample: simple\ncorrect:", "too few for a correction"),
+        ("study.yaml", "regressions:", "sample: {pi: chance}\ncorrect:", "no column 'chance'"),
+        ("study.yaml", "regressions:", "sample: 0\ncorrect:", "0 or above 1 for 60 texts"),
+        ("study.yaml", "regressions:", "sample: district\ncorrect:", "above 1 for 60 texts"),
+        ("study.yaml", *corrected("topic == 'Health' ~ parti"), "Did you mean 'party'"),
+        ("study.yaml", *corrected("topic == 'Healht' ~ party"), "Did you mean 'Health'"),
+        ("study.yaml", *corrected("year ~ party"), "nothing that was coded"),
+        ("study.yaml", *corrected("topic == 'Health' ~ party", "cluster: distric"), "Did you mean 'district'"),
+        ("study.yaml", *corrected("topic == 'Health' ~ party", "write: r.odt"), "no writer for '.odt'"),
+        ("study.yaml", *corrected("topic == 'Health' ~ party", "write: questions.csv"), "questions.csv is read"),
+        ("study.yaml", *corrected("topic == 'Health' ~ party", "write: results.do"), "written twice"),
+        (
+            "study.yaml",
+            "seed: 1}",
+            "seed: 1, test: 0.2}\nsample: simple\ncorrect: topic == 'Law' ~ party",
+            "Give folds",
+        ),
+        ("study.yaml", "coders: [anna, ben]", "coders: [anna, bem]", "bem"),
+        ("study.yaml", "base: minilm", "base: ./nowhere", "nowhere"),
+        ("study.yaml", "[results.dta,", "[questions.csv,", "questions.csv is read"),
+        ("study.yaml", "[results.dta,", "[coder_ben.dta,", "coder_ben.dta is read"),
+        ("study.yaml", "[results.dta,", "[results.rds,", "written twice"),
+        ("study.yaml", "[results.dta,", "[truth.csv/results.dta,", "cannot be written"),
+        ("study.yaml", "[results.dta, results.rds, results.parquet, results.csv]", "[]", "no file is named"),
+        ("questions.csv", "district", "topic_gold", "topic_gold"),
+        ("codebook.yaml", "code: 3", "code: 1", "twice"),
+        ("codebook.yaml", "name: Health", "name: Healthy", "Health"),
+        ("coder_carla.csv", "unit_id", "unit", "unit_id"),
+        ("questions.csv", "q00002", "q00001", "q00001"),
+    ],
+)
+def test_one_clear_sentence_exit_2_and_no_file(tmp_path: Path, file: str, old: str, new: str, told: str) -> None:
+    at.demo(tmp_path, n=60, n_coded=40)
+    change(tmp_path / file, old, new)
+    done = command("run", tmp_path / "study.yaml")
+    assert done.returncode == 2, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "annotune-work" / "topic" / "model").exists()  # nothing was tuned for nothing
+    assert not list(tmp_path.glob("results*"))
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_corpus_file_with_labels_may_be_read_in_part(tmp_path: Path) -> None:
+    study = at.demo(tmp_path, n=60, n_coded=40).study
+    assert study is not None
+    corpus = pl.read_csv(tmp_path / "questions.csv").with_columns((pl.col("party") == "opposition").cast(int))
+    corpus = corpus.with_columns(chair=pl.lit(1))
+    names = {"party": {0: "government", 1: "opposition"}, "chair": {1: "yes"}}
+    told = {"party": "Side of the house", "chair": "Chair"}
+    at.write(corpus, tmp_path / "questions.dta", labels=names, headings=told)
+    change(study, "path: questions.csv", "path: questions.dta, covariates: [party]")
+    change(study, "seed: 1", f"seed: 1, {FAST}")
+    at.run(study)
+    with pd.io.stata.StataReader(tmp_path / "results.dta") as reader:
+        assert reader.value_labels()["party"] == names["party"]
+        assert reader.variable_labels()["party"] == "Side of the house"
+
+
+def test_what_cannot_be_written_is_said_before_tuning(tmp_path: Path) -> None:
+    at.demo(tmp_path, n=60, n_coded=40)
+    (tmp_path / "results.dta").mkdir()
+    before = (tmp_path / "questions.csv").read_bytes()
+    done = command("run", tmp_path / "study.yaml")
+    assert (done.returncode, "is a folder" in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "annotune-work").exists()
+    change(tmp_path / "study.yaml", "results.dta", "./questions.csv")
+    assert command("run", tmp_path / "study.yaml").returncode == 2
+    assert (tmp_path / "questions.csv").read_bytes() == before
+
+
+def test_the_corpus_is_not_replaced_by_its_codes(parliament: Path) -> None:
+    corpus = parliament.parent / "questions.csv"
+    before = file_sha256(corpus)
+    done = command("classify", parliament.parent / "annotune-work/topic/model", corpus, corpus)
+    assert (done.returncode, "is read" in done.stderr) == (2, True), done.stderr
+    assert file_sha256(corpus) == before
+
+
+def test_a_record_names_no_folder_of_this_machine(tmp_path: Path) -> None:
+    assert without_folders({"path": str(tmp_path / "q.csv"), "paths": ["a/b.csv"], "n": 1}) == {
+        "path": "q.csv",
+        "paths": ["a/b.csv"],
+        "n": 1,
+    }
+    study = at.demo(tmp_path, n=60, n_coded=40).study
+    assert study is not None
+    change(study, "path: questions.csv", f"path: {tmp_path / 'questions.csv'}")
+    change(study, "seed: 1", f"seed: 1, {FAST}")
+    at.run(study)
+    text = (tmp_path / "results.dta.record.json").read_text(encoding="utf-8")
+    assert str(tmp_path) not in text
+    assert json.loads(text)["inputs"]["questions.csv"] == file_sha256(tmp_path / "questions.csv")
+
+
+def test_figures_fit_a_terminal_of_80_columns(parliament: Path) -> None:
+    evaluation = at.load(parliament.parent / "annotune-work/topic/model").evaluation
+    assert evaluation is not None
+    console = Console(width=80, file=io.StringIO())
+    with console.capture() as shown:
+        console.print(display.comparison(evaluation))
+        console.print(display.labels(evaluation))
+    assert "…" not in shown.get()
+    assert "Environment" in shown.get()
+
+
+def test_nine_coded_texts_are_too_few(tmp_path: Path) -> None:
+    at.demo(tmp_path, n=60, n_coded=9)
+    done = command("run", tmp_path / "study.yaml")
+    assert done.returncode == 2
+    assert "at least 10" in done.stderr
+
+
+def test_an_interrupted_tuning_is_not_taken_for_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = at.demo(tmp_path, n=120, n_coded=60).study
+    assert study is not None
+    change(study, "seed: 1", f"seed: 1, {FAST}")
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(at.Classifier, "classify", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            at.run(study)
+    assert not list(tmp_path.glob("results.*"))
+    later = at.run(study)
+    assert (later.done["tune topic"], later.done["classify topic"]) == ("up to date", "done")
+
+
+def test_the_steps_by_hand_agree_with_the_study(parliament: Path, tmp_path: Path) -> None:
+    folder = parliament.parent
+    gold = tmp_path / "gold.csv"
+    said = [folder / f"coder_{name}.{suffix}" for name, suffix in (("anna", "xlsx"), ("ben", "dta"), ("carla", "csv"))]
+    codebook = ("--codebook", folder / "codebook.yaml")
+    done = command("resolve", *said, "--out", gold, *codebook, "--rule", "adjudicated", "--coder", "carla")
+    assert done.returncode == 0, done.stderr
+    options = ("--method", "probe", "--folds", 2, "--out", tmp_path / "model")
+    assert command("tune", folder / "questions.csv", gold, *codebook, *options).returncode == 0
+    assert command("classify", tmp_path / "model", folder / "questions.csv", tmp_path / "coded.parquet").returncode == 0
+    by_hand, by_study = pl.read_parquet(tmp_path / "coded.parquet"), pl.read_parquet(folder / "results.parquet")
+    assert by_hand["topic"].to_list() == by_study["topic"].to_list()
+    measured = command("evaluate", gold, tmp_path / "coded.parquet", *codebook, "--corpus", folder / "questions.csv")
+    assert measured.returncode == 0, measured.stderr
+    assert "TF-IDF" in measured.stdout
+
+
+def test_importing_is_quick_and_light() -> None:
+    code = (
+        "import sys, time; start = time.perf_counter(); import annotune; seconds = time.perf_counter() - start;"
+        "assert not {'torch', 'sklearn', 'pandas', 'scipy', 'transformers'} & set(sys.modules), 'heavy';"
+        "assert seconds < 0.3, seconds"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
