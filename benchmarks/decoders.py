@@ -35,7 +35,8 @@ from annotune.network.batches import Tokens, tokenize
 from annotune.network.encoder import build, outputs
 from annotune.network.machine import has_fast_bf16
 from annotune.study.simulated import demo
-from annotune.tuning.fit import Choices, Examples, refit
+from annotune.tuning.choices import Choices, Examples
+from annotune.tuning.fit import refit
 from annotune.tuning.settings import Settings
 
 SHAPES = {  # hidden, layers, heads, key/value heads, inner, words

@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 
 import annotune as at
-from annotune.evidence.curve import TUNED, _curve, _run
+from annotune.evidence.curve import TUNED, _curve
+from annotune.evidence.runs import _run
 from annotune.evidence.sets import nested
+from annotune.tuning.held_out import part_to_test
 from annotune.tuning.task import Task, prepare, read_settings
-from annotune.tuning.tuner import part_to_test
 
 SIZES, TARGET, SEEDS = (50, 100, 200, 400), 1600, 3
 TONE = {-1: "negative", 0: "neutral", 1: "positive"}

@@ -21,8 +21,8 @@ import annotune as at
 from annotune.measures.scores import macro_f1
 from annotune.network.encoder import outputs
 from annotune.tuning import fit as fitting
+from annotune.tuning.held_out import _validation_share
 from annotune.tuning.task import prepare, read_settings
-from annotune.tuning.tuner import _validation_share
 
 RARE = {"uk_manifestos": 38, "banking77": 30}  # texts with the label to learn from
 OTHERS, MOST_TESTED = 800, 60

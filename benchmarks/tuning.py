@@ -27,7 +27,8 @@ from annotune.network.base import find_base, load_backbone, load_tokenizer, quie
 from annotune.network.batches import Tokens, tokenize
 from annotune.network.encoder import build, outputs
 from annotune.network.machine import has_fast_bf16
-from annotune.tuning.fit import Choices, Examples, refit
+from annotune.tuning.choices import Choices, Examples
+from annotune.tuning.fit import refit
 from annotune.tuning.settings import Settings
 
 QUESTIONS = Path(__file__).parents[2] / "shared" / "data" / "banking77" / "banking77.csv"

@@ -10,10 +10,10 @@ import importlib
 import inspect
 from typing import Any
 
-__version__ = "0.1.0"
+from annotune.version import __version__
 
 _HOME = {
-    "load": "models.folder",
+    "load": "models.classifier",
     "Classifier": "models.classifier",
     "Evaluation": "measures.evaluation",
     "evaluate": "evidence.evaluate",
@@ -37,7 +37,7 @@ _HOME = {
     "read_corpus": "data.corpus",
     "read_codings": "data.codings",
     "bind": "data.codings",
-    "resolve": "data.codings",
+    "resolve": "agreement.gold",
     "widen": "data.codings",
     "reliability": "agreement.reliability",
     "pairwise_reliability": "agreement.pairs",

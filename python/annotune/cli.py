@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from annotune import __version__
 from annotune.commands import agreement, correction, evidence, models, output, report, study
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
 from annotune.faults import SEE, library, sentence, write_report
+from annotune.version import __version__
 
 app = typer.Typer(invoke_without_command=True, add_completion=False, rich_markup_mode=None)
 VERBS = (

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType
 
-from annotune.records.record import versions
+from annotune.records.fingerprints import versions
 
 SEE = (
     "ANNOTUNE_TRACEBACK"  # a variable of the environment: whatever it says, the command line shows the whole traceback

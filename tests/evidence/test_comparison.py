@@ -15,7 +15,7 @@ from statsmodels.stats.multitest import multipletests
 
 import annotune as at
 from annotune.evidence.paired import holm, mcnemar, wald
-from annotune.measures.evaluation import NO_INFORMATION, TF_IDF
+from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"

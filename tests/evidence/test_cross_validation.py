@@ -14,10 +14,10 @@ from sklearn import metrics
 
 import annotune as at
 from annotune import cli
-from annotune.measures.evaluation import NO_INFORMATION, TF_IDF
-from annotune.tuning import tuner
+from annotune.measures.baselines import NO_INFORMATION, TF_IDF
+from annotune.tuning import held_out
+from annotune.tuning.held_out import PROBE
 from annotune.tuning.parts import Cases
-from annotune.tuning.tuner import PROBE
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +51,9 @@ def grouped(validate):
 @pytest.fixture
 def fits(monkeypatch):
     """A list that grows with each network that is fitted."""
-    seen, fit, refit = [], tuner.fit, tuner.refit
-    monkeypatch.setattr(tuner, "fit", lambda *parts: seen.append("fold") or fit(*parts))
-    monkeypatch.setattr(tuner, "refit", lambda *parts: seen.append("all") or refit(*parts))
+    seen, fit, refit = [], held_out.fit, held_out.refit
+    monkeypatch.setattr(held_out, "fit", lambda *parts: seen.append("fold") or fit(*parts))
+    monkeypatch.setattr(held_out, "refit", lambda *parts: seen.append("all") or refit(*parts))
     return seen
 
 
@@ -98,14 +98,14 @@ def test_a_group_is_in_one_fold_and_in_one_part_of_each_resample(grouped, gold, 
 
 
 def test_no_fold_s_model_has_seen_the_group(validate, monkeypatch, texts):
-    seen, real = [], tuner._fold
+    seen, real = [], held_out._fold
 
     def watched(task, rest, out, *more):
         author = task.coded.frame["author"]
         seen.append((set(author.gather(rest)), set(author.gather(out))))
         return real(task, rest, out, *more)
 
-    monkeypatch.setattr(tuner, "_fold", watched)
+    monkeypatch.setattr(held_out, "_fold", watched)
     validate(group="author")
     assert len(seen) == 3
     assert not any(rest & out for rest, out in seen)
@@ -163,7 +163,7 @@ def test_nothing_is_tuned_twice(validate, fits, tmp_path, texts, gold, book, tin
 
 
 def test_what_was_stopped_goes_on(validate, found, fits, tmp_path, monkeypatch):
-    real = tuner._look
+    real = held_out._look
 
     def stop_at_the_third(*parts):
         if len(fits) == 3:
@@ -171,7 +171,7 @@ def test_what_was_stopped_goes_on(validate, found, fits, tmp_path, monkeypatch):
         return real(*parts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tuner, "_look", stop_at_the_third)
+        patch.setattr(held_out, "_look", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             validate(out=tmp_path)
     fits.clear()

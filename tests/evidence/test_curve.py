@@ -6,9 +6,10 @@ import pytest
 
 import annotune as at
 from annotune.evidence import curve as module
+from annotune.evidence import runs as runs_module
 from annotune.evidence.curve import ROWS, TUNED
 from annotune.evidence.sets import nested
-from annotune.measures.evaluation import NO_INFORMATION
+from annotune.measures.baselines import NO_INFORMATION
 from annotune.tuning.task import prepare, read_settings
 
 
@@ -75,13 +76,13 @@ def test_groups_come_whole(task):
 
 @pytest.mark.parametrize("group", [None, "doc"])
 def test_no_test_text_is_ever_learnt_from(draw, monkeypatch, group):
-    runs, real = [], module.hold_out_once
+    runs, real = [], runs_module.hold_out_once
 
     def spy(task, test, rest):
         runs.append((task.cases.groups, set(test), set(rest)))
         return real(task, test, rest)
 
-    monkeypatch.setattr(module, "hold_out_once", spy)
+    monkeypatch.setattr(runs_module, "hold_out_once", spy)
     draw(group=group, sizes=[24, 50], seeds=2)
     assert [len(rest) for _, _, rest in runs] == [24, 50, 24, 50]
     assert len({frozenset(test) for _, test, _ in runs}) == 1
@@ -94,8 +95,8 @@ def test_no_test_text_is_ever_learnt_from(draw, monkeypatch, group):
 
 def test_finished_runs_are_kept_and_others_are_added(draw, tmp_path, monkeypatch):
     first = draw(out=tmp_path, sizes=[22, 40], seeds=1)
-    done, real = [], module._run
-    monkeypatch.setattr(module, "_run", lambda *given: done.append(given) or real(*given))
+    done, real = [], runs_module._run
+    monkeypatch.setattr(runs_module, "_run", lambda *given: done.append(given) or real(*given))
     again = draw(out=tmp_path, sizes=[22, 40], seeds=1)
     assert not done
     assert again.points.equals(first.points)
@@ -132,7 +133,7 @@ def test_intervals_cover_another_draw_of_training_texts(n):
 
 
 def test_a_run_that_was_stopped_goes_on(draw, tmp_path, monkeypatch):
-    real, done = module._run, []
+    real, done = runs_module._run, []
 
     def stops(*given):
         if len(done) == 2:
@@ -140,13 +141,13 @@ def test_a_run_that_was_stopped_goes_on(draw, tmp_path, monkeypatch):
         done.append(given)
         return real(*given)
 
-    monkeypatch.setattr(module, "_run", stops)
+    monkeypatch.setattr(runs_module, "_run", stops)
     with pytest.raises(KeyboardInterrupt):
         draw(out=tmp_path)
-    monkeypatch.setattr(module, "_run", lambda *given: done.append(given) or real(*given))
+    monkeypatch.setattr(runs_module, "_run", lambda *given: done.append(given) or real(*given))
     resumed = draw(out=tmp_path)
     assert len(done) == 6
-    monkeypatch.setattr(module, "_run", real)
+    monkeypatch.setattr(runs_module, "_run", real)
     assert resumed.table.equals(draw().table)
 
 

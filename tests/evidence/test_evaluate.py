@@ -11,7 +11,7 @@ from scipy.stats import binom
 from sklearn import metrics
 
 import annotune as at
-from annotune.measures.evaluation import NO_INFORMATION, TF_IDF
+from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

@@ -10,8 +10,7 @@ from polars.testing import assert_frame_equal
 from safetensors.torch import load_file, save_file
 
 import annotune as at
-from annotune.models import classifier as module
-from annotune.models import folder as saving
+from annotune.models import classifier, coder
 
 QUICK = {"epochs": 2, "n_boot": 20, "test": 0.2}
 
@@ -79,14 +78,14 @@ def test_order_and_company_of_the_texts_do_not_matter(model, topics, monkeypatch
     assert np.abs(probabilities(model.classify(topics[order])) - probabilities(whole)[order]).max() < 1e-5
     alone = pl.concat([model.classify(topics[i]) for i in range(12)])
     assert np.abs(probabilities(alone) - probabilities(whole[:12])).max() < 1e-5
-    monkeypatch.setattr(module, "TEXTS_AT_ONCE", 7)
+    monkeypatch.setattr(coder, "TEXTS_AT_ONCE", 7)
     assert np.abs(probabilities(model.classify(topics)) - probabilities(whole)).max() < 1e-5
 
 
 def test_each_distinct_text_is_read_once(model, topics, monkeypatch):
     read = []
-    logits = type(model)._logits
-    monkeypatch.setattr(type(model), "_logits", lambda self, texts, **k: read.extend(texts) or logits(self, texts, **k))
+    logits = type(model).logits
+    monkeypatch.setattr(type(model), "logits", lambda self, texts, **k: read.extend(texts) or logits(self, texts, **k))
     doubled = pl.concat([topics, topics.with_columns(unit_id=pl.col("unit_id") + "again")])
     coded = model.classify(doubled)
     assert len(coded) == 180
@@ -226,10 +225,10 @@ def test_a_failure_half_way_leaves_the_old_model(saved, sets_model, monkeypatch,
         raise OSError(28, "No space left on device")
 
     if step == "write":
-        monkeypatch.setattr(saving, "write", fail)
+        monkeypatch.setattr(classifier, "write", fail)
     else:
-        replace = module.os.replace
-        monkeypatch.setattr(module.os, "replace", lambda a, b: fail() if ".tmp" in str(a) else replace(a, b))
+        replace = classifier.os.replace
+        monkeypatch.setattr(classifier.os, "replace", lambda a, b: fail() if ".tmp" in str(a) else replace(a, b))
     with pytest.raises(at.AnnotuneError, match="No space left"):
         sets_model.save(saved)
     monkeypatch.undo()
@@ -241,7 +240,7 @@ def test_an_interruption_leaves_the_old_model(saved, sets_model, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(saving, "write", interrupt)
+    monkeypatch.setattr(classifier, "write", interrupt)
     with pytest.raises(KeyboardInterrupt):
         sets_model.save(saved)
     assert at.load(saved).labels == ("Health", "Law", "Farming")

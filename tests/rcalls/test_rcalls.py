@@ -14,6 +14,7 @@ import pytest
 
 import annotune as at
 from annotune import errors, progress, rcalls
+from annotune.rcalls.packing import Kept
 
 
 def frame(rows, **columns):
@@ -206,7 +207,7 @@ def test_a_model_stays_in_python(model):
 
 def test_predictions_are_those_of_classify_in_order(model, topics):
     texts = [*topics["text"].to_list(), None]
-    answer = rcalls.call("predict", {"model": {".r": "object", "object": rcalls.Kept(model)}, "texts": texts,
+    answer = rcalls.call("predict", {"model": {".r": "object", "object": Kept(model)}, "texts": texts,
                                      "precision": "float32"})  # fmt: skip
     label, *probabilities = answer["value"]["columns"]
     expected = model.classify(topics)
@@ -219,7 +220,7 @@ def test_predictions_are_those_of_classify_in_order(model, topics):
 
 def test_what_was_coded_before_an_interrupt_is_not_coded_again(model, topics, monkeypatch):
     monkeypatch.setattr(rcalls, "TEXTS_AT_ONCE", 25)
-    coded, compute = [], at.Classifier._logits
+    coded, compute = [], at.Classifier.logits
 
     def interrupted(self, texts, *how, **named):
         if len(coded) == 2:
@@ -228,8 +229,8 @@ def test_what_was_coded_before_an_interrupt_is_not_coded_again(model, topics, mo
         coded.append(texts)
         return compute(self, texts, *how, **named)
 
-    monkeypatch.setattr(at.Classifier, "_logits", interrupted)
-    arguments = {"model": {".r": "object", "object": rcalls.Kept(model)}, "texts": topics["text"].to_list()}
+    monkeypatch.setattr(at.Classifier, "logits", interrupted)
+    arguments = {"model": {".r": "object", "object": Kept(model)}, "texts": topics["text"].to_list()}
     arguments["precision"] = "float32"
     assert rcalls.call("predict", arguments)["interrupted"] == 50
     answer = rcalls.call("predict", arguments)
@@ -245,7 +246,7 @@ def test_a_corpus_is_coded_from_file_to_file(model, topics, tmp_path):
     paths = [str(tmp_path / "coded.parquet")]
     answer = rcalls.call(
         "code_files",
-        {"model": {".r": "object", "object": rcalls.Kept(model)}, "corpus": str(tmp_path / "texts.csv"),
+        {"model": {".r": "object", "object": Kept(model)}, "corpus": str(tmp_path / "texts.csv"),
          "paths": paths, "unit_id": "unit_id", "text": "text", "precision": "float32"},
     )  # fmt: skip
     assert sum(answer["value"]["columns"][2]["values"]) == 90

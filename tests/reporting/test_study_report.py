@@ -5,7 +5,7 @@ import json
 import pytest
 
 import annotune as at
-from annotune.records.record import file_sha256
+from annotune.records.fingerprints import file_sha256
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import annotune as at
 import annotune.study.corrected
 import annotune.study.run
 from annotune.models.classifier import Classifier
-from annotune.records.record import file_sha256
+from annotune.records.fingerprints import file_sha256
 
 N, CODED = 700, 280
 FORMULAS = "[\"topic == 'Health' ~ party\", \"topic == 'Health' ~ log(year)\"]"

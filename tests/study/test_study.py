@@ -15,7 +15,8 @@ from rich.console import Console
 
 import annotune as at
 from annotune.commands import display
-from annotune.records.record import file_sha256, without_folders
+from annotune.records.fingerprints import file_sha256
+from annotune.records.record import without_folders
 
 FAST = "method: probe, folds: 2"
 

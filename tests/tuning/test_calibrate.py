@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, log_loss
 
-from annotune.network.encoder import decide
+from annotune.network.logits import decide
 from annotune.tuning.calibrate import cutoffs, surprises, temperature
 
 

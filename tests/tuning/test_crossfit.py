@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 import annotune as at
 from annotune.models.classifier import Classifier
 from annotune.progress import listening
-from annotune.tuning import tuner
+from annotune.tuning import held_out
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def kept(crossfit, tmp_path_factory):
 @pytest.fixture
 def fits(monkeypatch):
     """A list that grows with each network that is fitted to a fold."""
-    seen, real = [], tuner.fit
-    monkeypatch.setattr(tuner, "fit", lambda *parts: seen.append(parts) or real(*parts))
+    seen, real = [], held_out.fit
+    monkeypatch.setattr(held_out, "fit", lambda *parts: seen.append(parts) or real(*parts))
     return seen
 
 
@@ -162,7 +162,7 @@ def test_a_text_that_equals_a_coded_one_has_its_prediction(crossfit, texts):
 def test_what_was_stopped_goes_on_and_ends_the_same(crossfit, fits, tmp_path, monkeypatch):
     options = {"method": "lora", "epochs": 1}
     whole = crossfit(**options)
-    real, looked = tuner._look, []
+    real, looked = held_out._look, []
 
     def stop_at_the_third(*parts):
         looked.append(1)
@@ -171,7 +171,7 @@ def test_what_was_stopped_goes_on_and_ends_the_same(crossfit, fits, tmp_path, mo
         return real(*parts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tuner, "_look", stop_at_the_third)
+        patch.setattr(held_out, "_look", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             crossfit(out=tmp_path, **options)
     assert len(fits) == 6

@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
+from annotune.measures.scores import macro_f1
 from annotune.network.base import find_base, load_backbone, load_tokenizer
 from annotune.network.batches import tokenize
-from annotune.network.encoder import add_lora, build, decide, merge_lora, outputs
+from annotune.network.encoder import build, outputs
+from annotune.network.logits import decide
+from annotune.tuning import choices
 from annotune.tuning import fit as fitting
-from annotune.tuning.fit import Choices, Examples, doubt, fit, planned_epochs, refit, score_error, score_of, settle
+from annotune.tuning.choices import Choices, Examples, doubt, planned_epochs, score_error, score_of, settle
+from annotune.tuning.fit import fit, refit
+from annotune.tuning.lora import add_lora, merge_lora
 from annotune.tuning.losses import loss_function
 from annotune.tuning.probe import Probe
 from annotune.tuning.settings import Settings
@@ -74,13 +79,15 @@ def test_a_probe_that_is_a_little_better_on_few_texts_does_not_end_tuning(work, 
     assert doubt(many) == 0
     for lead, epochs in ((0.05, 2), (0.3, 0)):
         scores = iter([0.9] * 4 + [0.89 - lead, 0.9 - lead])  # three probes to choose from come first
-        monkeypatch.setattr(fitting, "score_of", lambda logits, targets, ordered, scores=scores: next(scores))
+        for module in (fitting, choices):
+            monkeypatch.setattr(module, "score_of", lambda logits, targets, ordered, scores=scores: next(scores))
         assert fit(work[0], *parts, Settings(epochs=2, class_weights="none")).choices.epochs == epochs
 
 
 def test_training_stops_when_nothing_is_gained(work, parts, monkeypatch):
     falling = iter([0.9] * 4 + [0.5, 0.4, 0.3])  # three probes to choose from come first
-    monkeypatch.setattr(fitting, "score_of", lambda logits, targets, ordered: next(falling))
+    for module in (fitting, choices):
+        monkeypatch.setattr(module, "score_of", lambda logits, targets, ordered: next(falling))
     fitted = fit(work[0], *parts, Settings(epochs=5, patience=2, class_weights="none"))
     assert fitted.choices.epochs == 0
     assert len(fitted.choices.scores) == 3  # probe and two epochs
@@ -181,9 +188,7 @@ def test_the_error_of_macro_f1_is_bounded(counts, share):
     held = [max(round(count * share), 1) for count in counts]
     truth = np.repeat(np.arange(len(held)), held)
     for chance in (0.5, 0.7, 0.9):
-        scores = [
-            fitting.macro_f1(truth, np.where(rng.random(len(truth)) < chance, truth, -1), len(held)) for _ in range(400)
-        ]
+        scores = [macro_f1(truth, np.where(rng.random(len(truth)) < chance, truth, -1), len(held)) for _ in range(400)]
         assert np.std(scores) < 1.2 * score_error(np.repeat(np.arange(len(counts)), counts), share)
     assert score_error(np.eye(2, dtype=bool)) == pytest.approx(score_error(np.array([0, 1])))
 

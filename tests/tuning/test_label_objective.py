@@ -10,13 +10,15 @@ import torch
 from accelerate import Accelerator
 
 import annotune as at
-from annotune.measures.evaluation import NO_INFORMATION
+from annotune.measures.baselines import NO_INFORMATION
 from annotune.network.base import find_base, load_pair
 from annotune.network.batches import pad, tokenize
-from annotune.network.encoder import Encoder, add_lora, build, decide, outputs
+from annotune.network.encoder import Encoder, build, outputs
+from annotune.network.logits import decide
 from annotune.network.memory import recompute
 from annotune.network.speaker import Speaker, recompute_texts, speaker_for
 from annotune.tuning import fit, loop
+from annotune.tuning.lora import add_lora
 from annotune.tuning.losses import loss_function
 from annotune.tuning.probe import Probe
 from annotune.tuning.settings import Settings

@@ -15,8 +15,9 @@ from sklearn.metrics import cohen_kappa_score, log_loss
 
 import annotune as at
 from annotune.measures.scores import quadratic_kappa
-from annotune.tuning import fit as fitting
-from annotune.tuning.calibrate import expected_level, level_cuts, levels
+from annotune.network.logits import expected_level, levels
+from annotune.tuning.calibrate import level_cuts
+from annotune.tuning.choices import cutoffs_of
 from annotune.tuning.losses import OrderedLoss, loss_function
 
 CPU = torch.device("cpu")
@@ -188,8 +189,8 @@ def test_labels_that_are_no_scale_are_given_as_they_are_likeliest():
     for shares, wrong in ((leaping, other), (near, np.where(truth < 3, truth + 1, 2))):
         shares[np.arange(400), truth] = 1 - doubt
         shares[np.arange(400), wrong] = doubt
-    assert fitting._cut(np.log(leaping), truth, ordered=True) is None
-    assert fitting._cut(np.log(near), truth, ordered=True) is not None
+    assert cutoffs_of(np.log(leaping), truth, ordered=True) is None
+    assert cutoffs_of(np.log(near), truth, ordered=True) is not None
 
 
 def test_a_fold_without_cuts_gives_the_likeliest_beside_one_that_has_some():

@@ -9,15 +9,16 @@ import pytest
 import torch
 
 import annotune as at
-from annotune.measures.evaluation import NO_INFORMATION
+from annotune.measures.baselines import NO_INFORMATION
 from annotune.network import base as bases
 from annotune.network.base import Base, find_base, is_decoder, load_backbone, load_pair, read_config
 from annotune.network.batches import tokenize
-from annotune.network.encoder import add_lora, build, merge_lora, outputs
+from annotune.network.encoder import build, outputs
 from annotune.network.memory import choose_weights
 from annotune.tuning import fit as fitting
 from annotune.tuning import task
 from annotune.tuning.fit import _copy
+from annotune.tuning.lora import add_lora, merge_lora
 from annotune.tuning.probe import Probe
 
 CPU = torch.device("cpu")

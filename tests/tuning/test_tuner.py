@@ -7,9 +7,9 @@ import torch
 from polars.testing import assert_frame_equal
 
 import annotune as at
-from annotune.measures.evaluation import NO_INFORMATION, TF_IDF
+from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.progress import listening
-from annotune.tuning import tuner as module
+from annotune.tuning import held_out
 from annotune.tuning.coded_texts import join
 from annotune.tuning.parts import Cases
 
@@ -29,7 +29,7 @@ def test_few_texts_are_cross_validated_and_every_text_is_predicted(tune, topics)
     model = tune()
     assert model.card["parts"] == {"coded": 90, "held_out": 90, "folds": 5, "validation_share": 0.15}
     assert sorted(model.held_out["unit_id"]) == sorted(topics["unit_id"])
-    assert model.evaluation.models == [model.name, module.PROBE, TF_IDF, NO_INFORMATION]
+    assert model.evaluation.models == [model.name, held_out.PROBE, TF_IDF, NO_INFORMATION]
     assert model.evaluation.measures["n_units"].unique().to_list() == [90]
     assert model.evaluation.get("accuracy") > 0.8 > model.evaluation.get("accuracy", NO_INFORMATION)
 
@@ -47,13 +47,13 @@ def test_no_held_out_text_is_ever_fitted_or_chosen_on(tune, monkeypatch, topics)
     """What `fit` and `refit` are given never has a token of the test part."""
     seen = []
     for name in ("fit", "refit"):
-        real = getattr(module, name)
+        real = getattr(held_out, name)
 
         def spy(backbone, *parts, real=real):
             seen.extend(tuple(ids) for part in parts[:-1] if hasattr(part, "tokens") for ids in part.tokens.ids)
             return real(backbone, *parts)
 
-        monkeypatch.setattr(module, name, spy)
+        monkeypatch.setattr(held_out, name, spy)
     unlike = topics.with_columns(text=pl.col("text") + pl.Series([" harvest" * (i % 9) for i in range(90)]))
     model = tune(corpus=unlike, test=0.2)
     tokens = model.tokenizer(
@@ -291,13 +291,13 @@ def test_the_rarest_label_of_a_set_is_its_stratum(topics, book):
 def test_rare_labels_get_a_larger_validation_part(tune, monkeypatch):
     """Seventy texts of three labels: fifteen in a hundred would be three of each, so a third is taken."""
     parts = []
-    real = module.fit
+    real = held_out.fit
 
     def fit(backbone, seen, held, *rest):
         parts.append((len(seen), len(held)))
         return real(backbone, seen, held, *rest)
 
-    monkeypatch.setattr(module, "fit", fit)
+    monkeypatch.setattr(held_out, "fit", fit)
     tune(test=0.2)
     [(seen, held)] = parts
     assert held / (seen + held) == pytest.approx(1 / 3, abs=0.03)

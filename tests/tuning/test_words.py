@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import annotune as at
-from annotune.tuning.fit import MANY, Choices, Examples, _best_probe, settle
+from annotune.tuning.choices import Choices, Examples, settle
+from annotune.tuning.fit import MANY, _best_probe
 from annotune.tuning.probe import fit_probe, words_tell
 from annotune.tuning.settings import Settings
 

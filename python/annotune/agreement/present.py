@@ -233,7 +233,7 @@ def _terms(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
 def write(found: pl.DataFrame, path: Path) -> None:
     """Write the table: .tex as LaTeX, anything else as `annotune.write` does."""
     if path.suffix.lower() == ".tex":
-        from annotune.records.record import write_whole
+        from annotune.records.files import write_whole
 
         write_whole(path, tex(found))
         return

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from annotune.agreement.patterns import ABSENT, Floats, Ints, Patterns, by_coder, counts, distinct, slots
 from annotune.data.codebook import Kind, Variable
-from annotune.data.corpus import require_columns
+from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, nearest
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from annotune.agreement.patterns import Floats
 from annotune.data.codebook import Codebook
 from annotune.data.codings import check, of_variable
-from annotune.data.corpus import as_frame, require_columns
+from annotune.data.frames import as_frame, require_columns
 from annotune.errors import AnnotuneError, warn
 from annotune.numbers import p_equals
 

@@ -17,7 +17,7 @@ from annotune.agreement.ratings import Ratings, read_ratings
 from annotune.data.codebook import Codebook
 from annotune.data.codings import SCHEMA as CODINGS
 from annotune.data.codings import check, of_variable
-from annotune.data.corpus import require_columns
+from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, counted
 from annotune.numbers import p_equals
 

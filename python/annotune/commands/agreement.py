@@ -103,9 +103,9 @@ def resolve(
     variable: OfVariable = None,
 ) -> None:
     """Make one answer a unit from several coders' answers."""
+    from annotune.agreement.gold import resolve as resolve_codings
     from annotune.data.codebook import read_codebook
     from annotune.data.codings import read_codings
-    from annotune.data.codings import resolve as resolve_codings
     from annotune.export.write import write as write_table
 
     require_outputs(out, codings, codebook)

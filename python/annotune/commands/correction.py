@@ -54,7 +54,8 @@ def crossfit(
     from annotune.export.write import write as write_table
     from annotune.network.machine import hardware
     from annotune.records.files import require_folder
-    from annotune.records.record import file_sha256, make_record, write_records
+    from annotune.records.fingerprints import file_sha256
+    from annotune.records.record import make_record, write_records
     from annotune.tuning.crossfit import crossfit as cross
 
     require_outputs(write, corpus, gold, codebook)

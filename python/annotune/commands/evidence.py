@@ -57,7 +57,8 @@ def evaluate(
     from annotune.evidence.evaluate import evaluate as evaluate_codings
     from annotune.export.write import write as write_table
     from annotune.records.files import require_folder
-    from annotune.records.record import file_sha256, make_record, write_records
+    from annotune.records.fingerprints import file_sha256
+    from annotune.records.record import make_record, write_records
 
     require_outputs([*(write or []), *(predictions or [])], truth, predicted, codebook, corpus)
     if out is not None:
@@ -287,7 +288,7 @@ def _both(predicted: Path, gold: list[Path], codebook: Path | None, variable: st
     """The codebook, the model or its codings, and the hand codings."""
     from annotune.data.codebook import Codebook, read_codebook
     from annotune.data.codings import read_codings
-    from annotune.models.folder import load
+    from annotune.models.classifier import load
 
     said = load(predicted) if predicted.is_dir() else _codings(predicted, unit_id)
     known = read_codebook(codebook) if codebook else None

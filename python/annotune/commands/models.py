@@ -72,9 +72,10 @@ def classify(
     from annotune.data.corpus import read_corpus
     from annotune.data.wide import attach, require_room
     from annotune.export.write import write as write_table
-    from annotune.models.folder import load
+    from annotune.models.classifier import load
     from annotune.network.machine import hardware, is_first
-    from annotune.records.record import file_sha256, make_record, write_records
+    from annotune.records.fingerprints import file_sha256
+    from annotune.records.record import make_record, write_records
 
     require_outputs(paths, model, corpus)
     coder = load(model)
@@ -112,7 +113,7 @@ def export(
 ) -> None:
     """Export a tuned model for other programs, compared with the original on the way."""
     from annotune.data.corpus import read_corpus
-    from annotune.models.folder import load
+    from annotune.models.classifier import load
     from annotune.records.files import require_folder, require_writable
 
     inputs = [model, *([texts] if texts else [])]
@@ -157,7 +158,8 @@ def zero_shot(
     from annotune.models.zeroshot import zero_shot as code
     from annotune.network.base import find_base
     from annotune.network.machine import hardware, is_first
-    from annotune.records.record import file_sha256, make_record, write_records
+    from annotune.records.fingerprints import file_sha256
+    from annotune.records.record import make_record, write_records
 
     require_outputs(paths, corpus, codebook)
     known = choose_variables([read_codebook(path) for path in codebook], listed(variable))

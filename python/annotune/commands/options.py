@@ -74,7 +74,7 @@ def share_or_values(test: list[str] | None) -> float | dict[str, list[str]] | No
 
 def identified(path: Path, unit_id: str) -> pl.DataFrame:
     """A table of texts, the identifiers as text in the column unit_id."""
-    from annotune.data.corpus import identifiers, require_columns
+    from annotune.data.frames import identifiers, require_columns
     from annotune.tables import read_table
 
     frame = read_table(path, strings=(unit_id,)).frame

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook
+from annotune.data.encoded import variable_of
 from annotune.data.wide import label_columns
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
-from annotune.measures.evaluation import variable_of
 
 FEWEST = 20  # hand-coded texts in a category: with fewer, neither its error nor the error's variance can be known
 ROUNDED = 1e-4

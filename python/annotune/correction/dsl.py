@@ -12,7 +12,7 @@ from annotune.correction import coding_columns
 from annotune.correction.formulas import Reference
 from annotune.correction.matrices import Floats, column, occurring_labels
 from annotune.data.codebook import Codebook
-from annotune.data.corpus import as_frame
+from annotune.data.frames import as_frame
 from annotune.errors import AnnotuneError, listing, nearest, warn
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 
 from annotune.correction.coding_columns import blanks_as_null
-from annotune.correction.formulas import Reference, parse, right_side
+from annotune.correction.formulas import Reference, parse
 from annotune.correction.labelled import Labelled, labelled
 from annotune.correction.logit import COEFFICIENTS, EFFECTS, TESTS, Design, fit_logit
-from annotune.data.corpus import require_columns
+from annotune.data.formula_sides import right_side
+from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, nearest
 from annotune.numbers import p_equals
 

@@ -9,17 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from annotune.data.formula_sides import BARE, HELP, NAME, NUMBER, TEXT, grouped, plain, sides_of
 from annotune.errors import AnnotuneError, nearest
 
-HELP = "Write it as: topic == 'Health' ~ party + year."
 FUNCTIONS = {"C", "I", "log", "log10", "log2", "exp", "sqrt", "abs", "scale", "center", "poly", "bs", "cr", "cc"}
 FUNCTIONS |= {f"contr.{name}" for name in ("treatment", "sum", "helmert", "poly", "diff")}
 SPOKEN = {"factor": "C", "as.factor": "C", "ns": "cr"}  # what R calls them
 CONSTANTS = {"TRUE": "True", "FALSE": "False", "NULL": "None", "True": "True", "False": "False", "None": "None"}
-BARE = r"[^\W\d](?:\w|\.(?=\w))*"
-NAME = rf"(?:`[^`]+`|{BARE})"
-TEXT = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-NUMBER = r"(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)"
 ATOM = re.compile(
     rf"""(?P<compared>{NAME})\s*(?P<sign>==|!=)\s*(?P<value>{TEXT}|-?{NUMBER})
     |(?:C|factor|as\.factor)\(\s*(?P<category>{NAME})(?=\s*[,)])
@@ -113,44 +109,6 @@ def parse(text: str) -> Formula:
     return Formula(text.strip(), reader.outcome(left), reader.read(right), groups, reader.references)
 
 
-def sides_of(text: str) -> tuple[str, str]:
-    """What is explained, and what explains it, as they are written."""
-    places = _places(text, "~") if text.count("~") > 1 else [text.find("~")]  # a label may hold the sign
-    sides = [text[: places[0]].strip(), text[places[0] + 1 :].strip()] if len(places) == 1 else [""]
-    if "~" not in text or not all(sides):
-        raise AnnotuneError(f"{text!r} is no formula.", HELP)
-    return sides[0], sides[1]
-
-
-def right_side(text: str) -> str:
-    """What explains, of a formula or of its right side alone, as it is written.
-
-    Examples
-    --------
-    >>> right_side("topic == 'a ~ b' ~ party + source == 'c ~ d' | district")
-    "party + source == 'c ~ d' | district"
-    """
-    places = _places(text, "~")
-    return (text[places[-1] + 1 :] if places else text).strip()
-
-
-def grouped(right: str) -> tuple[str, tuple[str, ...]]:
-    """The terms, and the columns after a `|`."""
-    places = _places(right, "|")
-    if not places:
-        return right, ()
-    names = tuple(_plain(name.strip()) for name in right[places[0] + 1 :].split("+"))
-    if len(places) > 1 or not all(names):
-        raise AnnotuneError(f"{right!r} cannot be read.", "Name groups once, as in: ~ party | district + year.")
-    return right[: places[0]].strip() or "1", names
-
-
-def _places(text: str, sign: str) -> list[int]:
-    """Where a sign stands outside quotes."""
-    found = re.finditer(rf"{TEXT}|`[^`]*`|{re.escape(sign)}", text)
-    return [match.start() for match in found if match.group() == sign]
-
-
 class _Reader:
     """Reads both sides of a formula and collects what they refer to."""
 
@@ -162,7 +120,7 @@ class _Reader:
         bare = re.sub(r"^I\((.*)\)$", r"\1", side, flags=re.DOTALL).strip()
         found = LABEL.fullmatch(bare)  # a label on this side may hold quotes: topic == 'I don't know'
         if found:
-            return self._alias(Reference(_plain(found["column"]), _unescaped(found["label"]), found["sign"] == "!="))
+            return self._alias(Reference(plain(found["column"]), _unescaped(found["label"]), found["sign"] == "!="))
         return self.read(side).strip()
 
     def read(self, side: str) -> str:
@@ -181,13 +139,13 @@ class _Reader:
         if kind == "value":
             value = found["value"]
             label = value if value[0] not in "'\"" else _unescaped(value[1:-1])
-            return self._alias(Reference(_plain(found["compared"]), label, found["sign"] == "!="))
+            return self._alias(Reference(plain(found["compared"]), label, found["sign"] == "!="))
         if kind == "category":
-            return "C(" + self._alias(Reference(_plain(found["category"]), category=True))
+            return "C(" + self._alias(Reference(plain(found["category"]), category=True))
         if kind == "function":
             return self._function(found["function"]) + "("
         if kind == "column" and text not in CONSTANTS:
-            return self._alias(Reference(_plain(text)))
+            return self._alias(Reference(plain(text)))
         return {"^": "**"}.get(text, CONSTANTS.get(text, text))
 
     def _function(self, name: str) -> str:
@@ -205,10 +163,6 @@ class _Reader:
         name = f"_{letter}{len(self.references)}_"
         self.references[name] = reference
         return name
-
-
-def _plain(name: str) -> str:
-    return name[1:-1] if len(name) > 2 and name[0] == name[-1] == "`" else name
 
 
 def _unescaped(label: str) -> str:

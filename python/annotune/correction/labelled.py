@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.correction import coding_columns
-from annotune.data.corpus import as_frame, require_columns
+from annotune.data.frames import as_frame, require_columns
 from annotune.errors import AnnotuneError, listing, warn
 
 

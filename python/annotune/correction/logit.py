@@ -14,7 +14,7 @@ from scipy.stats import chi2, norm
 from annotune.correction.coding_columns import blanks_as_null
 from annotune.correction.formulas import Formula, Reference, parse
 from annotune.correction.matrices import categorical
-from annotune.data.corpus import require_columns
+from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, counted, warn
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from annotune.correction.coding_columns import complete_rows
 from annotune.correction.formulas import parse
 from annotune.correction.labelled import Labelled, labelled
 from annotune.correction.matrices import design
-from annotune.data.corpus import require_columns
+from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, nearest, warn
 
 FEWEST = 20  # hand codings, below which nothing is to be corrected

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.correction.prevalence import COLUMNS
-from annotune.data.corpus import unique_names
+from annotune.data.frames import unique_names
 from annotune.errors import AnnotuneError, nearest
 from annotune.pictures import COLOURS, MARKERS, PALE, new_figure, saved
 

@@ -15,7 +15,7 @@ from annotune.correction.estimate import Fit, Sample, dsl, hand_coded, naive, pp
 from annotune.correction.families import LINEAR
 from annotune.correction.labelled import Labelled, labelled
 from annotune.correction.quantify import NEAR, Errors, adjusted_count, em, onto_simplex, resamples
-from annotune.data.corpus import require_columns, unique_names
+from annotune.data.frames import require_columns, unique_names
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.progress import bar
 

@@ -17,7 +17,7 @@ from annotune.correction.formulas import parse
 from annotune.correction.moments import NoSolutionError
 from annotune.correction.prepare import Job, Options, prepared, require_coded, require_sound
 from annotune.correction.result import CORRECTED, HAND, NAIVE, Correction, rows_of, three_rows
-from annotune.data.corpus import as_frame
+from annotune.data.frames import as_frame
 from annotune.errors import AnnotuneError, counted, warn
 
 FEW_CLUSTERS = 30

@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.corpus import identifiers, load, require_columns
+from annotune.data.corpus import load
+from annotune.data.frames import identifiers, require_columns
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 from annotune.tables import ALL_COLUMNS
 from annotune.tables.labelled import as_whole

@@ -10,7 +10,7 @@ import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import check, require_labels
-from annotune.data.corpus import as_frame, identified, require_columns
+from annotune.data.frames import as_frame, identified, require_columns
 from annotune.errors import AnnotuneError, listing, warn
 
 

@@ -10,9 +10,9 @@ import polars as pl
 
 from annotune.data.codebook import Codebook
 from annotune.data.codings import of_variable
+from annotune.data.encoded import encode
 from annotune.errors import AnnotuneError, warn
 from annotune.evidence.probabilities import against_gold, coded_by_one, how_sure
-from annotune.measures.evaluation import encode
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ import polars as pl
 
 from annotune.agreement.reliability import reliability
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.codings import SCHEMA, bind, check, of_variable, resolve
-from annotune.data.corpus import as_frame, identified
-from annotune.errors import AnnotuneError, listing, nearest, warn
+from annotune.data.codings import check, of_variable
+from annotune.data.encoded import clusters_of, encode, entry_for, with_truth
+from annotune.data.frames import as_frame, identified
+from annotune.errors import AnnotuneError, nearest
+from annotune.evidence.coders import about_units, codebook_of, gathered, of_people, rows_of
 from annotune.evidence.paired import (
     Answers,
     Resampling,
@@ -23,25 +25,11 @@ from annotune.evidence.paired import (
     mcnemar,
     one_coder,
     resampling,
-    several_coders,
     wald,
 )
-from annotune.evidence.verdicts import ALL, ANSWERED, BASELINES, best, ceiling, gaps
-from annotune.measures.evaluation import (
-    LEADING,
-    SAME_IDS,
-    add_baselines,
-    clusters_of,
-    encode,
-    entry_for,
-    interval,
-    leading,
-    measure_rows,
-    require_own_name,
-    require_replicates,
-    with_truth,
-)
-from annotune.models.classifier import Classifier
+from annotune.evidence.verdicts import ALL, ANSWERED, best, ceiling, gaps
+from annotune.measures.baselines import BASELINES, add_baselines
+from annotune.measures.evaluation import LEADING, interval, leading, measure_rows, require_own_name, require_replicates
 
 FEWEST_APART = 6  # units that only one got right; with fewer the exact test cannot reach .05, and no error is known
 
@@ -94,7 +82,8 @@ class Comparison:
 
     def in_words(self, measure: str = "macro_f1") -> list[str]:
         """What the tables say, a sentence each: who is best, by how much, who left texts out, what people reach."""
-        return [*best(self, measure), *gaps(self, measure), *ceiling(self.agreement)]
+        leader = best(self.measures, self.pairs, measure)
+        return [*leader, *gaps(self.measures, self.models, measure), *ceiling(self.agreement)]
 
 
 def compare(
@@ -167,14 +156,14 @@ def compare(
     [('dictionary', 0.83, 1.0, None), ('hosted', 0.67, 0.67, 1.0), ('most frequent label', 0.5, 1.0, None)]
     """
     require_replicates(n_boot)
-    given, truth = _gathered(codings), check(as_frame(gold))
+    given, truth = gathered(codings), check(as_frame(gold))
     corpus = None if corpus is None else identified(corpus)
     entry = entry_for(truth, given, variable, codebook)
     truth = with_truth(of_variable(truth, entry.name), entry)
     units = truth["unit_id"].unique(maintain_order=True)
-    given = _about(units, of_variable(given, entry.name))
+    given = about_units(units, of_variable(given, entry.name))
     wanted = encode(truth, units, entry)[0]
-    rows = dict(_rows(given, units, wanted, entry, people or {}))
+    rows = dict(rows_of(given, units, wanted, entry, people or {}))
     for name in rows:
         require_own_name(name, BASELINES)
     clusters = clusters_of(units, corpus, cluster)
@@ -191,90 +180,6 @@ def compare(
         _agreement(given, entry, people or {}),
         _costs(costs, list(rows)),
     )
-
-
-def _about(units: pl.Series, given: pl.DataFrame) -> pl.DataFrame:
-    """The codings of the gold's units; who coded none of them is said in a warning."""
-    known = given.join(units.to_frame(), on="unit_id", how="semi")
-    if known.is_empty():
-        raise AnnotuneError("None of the coders coded a unit of the gold.", SAME_IDS)
-    strange = given.join(known.select("coder").unique(), on="coder", how="anti")
-    if len(strange):
-        absent = strange["coder"].unique(maintain_order=True).to_list()
-        ids = f"(its units are such as {strange['unit_id'][0]!r}, those of the gold such as {units[0]!r})"
-        told = f"{listing(absent)} coded no unit of the gold {ids} and {'is' if len(absent) == 1 else 'are'} left out."
-        warn(f"{told} {SAME_IDS}")
-    return known
-
-
-def _gathered(codings: Any) -> pl.DataFrame:
-    """All codings in one table; those of a name, or of a table of a list, have their coder."""
-    if isinstance(codings, Mapping):
-        named = [_table(given).with_columns(pl.lit(str(name)).alias("coder")) for name, given in codings.items()]
-    else:
-        named = [_table(given) for given in (codings if isinstance(codings, (list, tuple)) else [codings])]
-    if not named:
-        raise AnnotuneError("No codings to compare were given.", "Give a table of codings, or several.")
-    coders = [set(table["coder"].unique()) for table in named]
-    for (i, first), (j, second) in combinations(enumerate(coders, start=1), 2):
-        if first & second:
-            what = f"The tables {i} and {j} have both codings by {sorted(first & second)[0]!r}."
-            raise AnnotuneError(what, "Name each: compare({'first': ..., 'second': ...}, gold).")
-    return bind(*(table.select(*SCHEMA) for table in named))
-
-
-def _table(given: Any) -> pl.DataFrame:
-    if not isinstance(given, Classifier):
-        return check(given)
-    if given.held_out is None:
-        raise AnnotuneError(f"The model {given.name} has no held-out predictions.", "Tune it with test= or folds=.")
-    return check(given.held_out)
-
-
-def _rows(
-    given: pl.DataFrame,
-    units: pl.Series,
-    truth: np.ndarray,
-    entry: Variable,
-    people: Mapping[str, Sequence[str]],
-) -> Iterator[tuple[str, Answers]]:
-    """Each coder by name; each group of people twice, one at a time and by their majority."""
-    grouped = {person for members in people.values() for person in members}
-    for (coder,), said in given.filter(~pl.col("coder").is_in(grouped)).group_by("coder", maintain_order=True):
-        yield str(coder), one_coder(truth, *encode(said, units, entry), entry)
-    for name, members in people.items():
-        said = _of_people(given, name, members)
-        yield f"{name}, one at a time", _one_at_a_time(said, units, truth, entry)
-        mode = resolve(said, codebook=_kind(entry))
-        asked = units.is_in(said["unit_id"].implode()).to_numpy()
-        yield f"{name}, majority", one_coder(truth, *encode(mode, units, entry), entry).only(asked)
-
-
-def _kind(entry: Variable) -> Codebook | None:
-    """A codebook where the kind of the variable matters."""
-    return None if entry.kind == "nominal" else Codebook(variables=(entry,))
-
-
-def _of_people(given: pl.DataFrame, name: str, members: Sequence[str]) -> pl.DataFrame:
-    said = given.filter(pl.col("coder").is_in(list(members)) & pl.col("status").is_in(["ok", "none"]))
-    there = said["coder"].unique().to_list()
-    strange = [person for person in members if person not in there]
-    if strange or not members:
-        what = f"{strange[0]!r} of the group {name!r} coded" if strange else f"Nobody of the group {name!r} coded"
-        known = given["coder"].unique().sort().to_list()
-        raise AnnotuneError(f"{what} no unit of the gold.", nearest(str(strange[0]) if strange else name, known))
-    return said
-
-
-def _one_at_a_time(said: pl.DataFrame, units: pl.Series, truth: np.ndarray, entry: Variable) -> Answers:
-    key = ["unit_id", "coder"] if entry.kind == "multilabel" else ["_row"]  # a set is several rows
-    one = said.with_row_index("_row").with_columns(pl.struct(key).rank("dense").cast(pl.String).alias("_coding"))
-    codings = one.select("_coding", "unit_id").unique(maintain_order=True)
-    alone = one.with_columns(pl.col("_coding").alias("unit_id")).select(*SCHEMA)
-    answers, _ = encode(alone, codings["_coding"].alias("unit_id"), entry)
-    place = pl.DataFrame({"unit_id": units, "_place": np.arange(len(units))})
-    unit = codings.join(place, on="unit_id", how="left", maintain_order="left")["_place"].to_numpy()
-    return several_coders(truth, unit, answers, entry)
 
 
 def _measured(
@@ -366,8 +271,8 @@ def _agreement(given: pl.DataFrame, entry: Variable, people: Mapping[str, Sequen
     """The reliability of each group: no model can be measured more closely than people agree."""
     parts = []
     for name, members in people.items():
-        said = _of_people(given, name, members)
-        found = reliability(said, entry.name, _kind(entry), metrics=["percent", "alpha"], ci="analytic")
+        said = of_people(given, name, members)
+        found = reliability(said, entry.name, codebook_of(entry), metrics=["percent", "alpha"], ci="analytic")
         parts.append(found.select(pl.lit(name).alias("group"), pl.all()))
     empty = pl.DataFrame(schema={"group": pl.String, "metric": pl.String, "estimate": pl.Float64})
     return pl.concat(parts, how="diagonal_relaxed") if parts else empty

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,22 @@ import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.corpus import read_corpus
-from annotune.errors import AnnotuneError, nearest, warn
-from annotune.evidence.clock import SETTING_UP, Clock, as_seconds, duration
+from annotune.errors import AnnotuneError, nearest
+from annotune.evidence.clock import Clock, as_seconds
 from annotune.evidence.paired import Resampling, one_coder, resampling
 from annotune.evidence.power_law import PowerLaw, bounds, fit_power_law
+from annotune.evidence.runs import BACKWARD, run_all, seconds_of_reading
 from annotune.evidence.sets import nested, sizes_of
-from annotune.measures.baselines import no_information
-from annotune.measures.evaluation import LEADING, NO_INFORMATION, TF_IDF, require_replicates
+from annotune.measures.baselines import NO_INFORMATION, TF_IDF
+from annotune.measures.evaluation import LEADING, require_replicates
 from annotune.measures.scores import in_full, measures
-from annotune.network.encoder import build, outputs
-from annotune.progress import bar, listening
 from annotune.records.checkpoints import Checkpoints
-from annotune.tuning.fit import planned_epochs
+from annotune.tuning.held_out import PROBE, part_to_test, require_share
 from annotune.tuning.task import Task, basis, prepare, read_settings
-from annotune.tuning.tuner import FEW, PROBE, decided, hold_out_once, part_to_test, require_share
 
 TUNED = "tuned model"
 ROWS = (TUNED, PROBE, TF_IDF, NO_INFORMATION)
 FEWEST_TO_FIT = 3
-BACKWARD = 3.5  # how many times as long as reading a text learning from it once takes, before anything is known
 
 
 @dataclass(frozen=True)
@@ -193,80 +190,15 @@ def learning_curve(
     orders = [nested(task, rest, seed + i) for i in range(seeds)]
     runs = [(n, i) for i in range(seeds) for n in sizes_of(sizes, task, orders)]
     checkpoints = None if out is None else Checkpoints(Path(out), basis(task, held.tolist()))
-    done = _all(
+    done = run_all(
         task,
         held,
         orders,
         runs,
-        Clock(started, seconds, BACKWARD * _reading(task), say or (lambda _: None)),
+        Clock(started, seconds, BACKWARD * seconds_of_reading(task), say or (lambda _: None)),
         checkpoints,
     )
     return _curve(task, held, done, name, n_boot, seed, len(rest))
-
-
-def _all(
-    task: Task,
-    test: np.ndarray,
-    orders: list[np.ndarray],
-    runs: list[tuple[int, int]],
-    clock: Clock,
-    checkpoints: Checkpoints | None,
-) -> dict[tuple[int, int], dict[str, np.ndarray]]:
-    """What every run answered, those kept as checkpoints included; runs that the budget does not allow are left out."""
-    kept = {} if checkpoints is None else {run: checkpoints.get(_called(run, task, checkpoints)) for run in runs}
-    done = {run: found for run, found in kept.items() if found is not None}
-    open_, passes = [run for run in runs if run not in done], {run: _passes(run[0], task) for run in runs}
-    total = sum(passes[run] for run in open_)
-    if open_:
-        about = duration(clock.needed(total) + SETTING_UP * len(open_))
-        at_hand = f"; {len(done):,} are there already" if done else ""
-        smallest, largest = min(n for n, _ in open_), max(n for n, _ in open_)
-        clock.say(f"{len(open_):,} models to tune on {smallest:,} to {largest:,} texts, about {about}{at_hand}")
-    with bar("Learning curve", total) as advance:
-        for run in open_:
-            if done and not clock.affords(passes[run]):
-                continue
-            began = time.perf_counter()
-            done[run] = _run(task, test, orders[run[1]][: run[0]], run[1])
-            clock.learn(passes[run], time.perf_counter() - began)
-            if checkpoints is not None:
-                checkpoints.put(_called(run, task, checkpoints), done[run])
-            advance(passes[run])
-    if len(done) < len(runs):
-        left = f"{len(runs) - len(done):,} of {len(runs):,} models"
-        warn(f"The budget is spent: {left} were not tuned. The curve is of the others.")
-    return done
-
-
-def _reading(task: Task) -> float:
-    """Seconds that the base takes to read a text."""
-    some = task.examples.tokens.take(task.everything[:64])
-    reader = build(getattr(task.backbone, "reader", task.backbone), task.examples.n_labels)
-    began = time.perf_counter()
-    outputs(reader, some, what="Timing", embeddings=True, fast=True)
-    return (time.perf_counter() - began) / len(some)
-
-
-def _run(task: Task, test: np.ndarray, places: np.ndarray, number: int) -> dict[str, np.ndarray]:
-    """One model from these texts, and its answers, and those of what it has to beat, for the test texts."""
-    began, seed = time.perf_counter(), task.settings.seed + number
-    mine = replace(task, settings=task.settings.model_copy(update={"seed": seed}), cases=replace(task.cases, seed=seed))
-    with listening(lambda what, done, total: None):  # one bar for all runs
-        _, held = hold_out_once(mine, test, places)
-    answers = {"tuned": decided(mine, held), "probe": held.answers[PROBE], "tf_idf": held.answers[TF_IDF]}
-    lowest = no_information(task.examples.targets[places], len(test))
-    return {**answers, "lowest": lowest, "seconds": np.array(time.perf_counter() - began)}
-
-
-def _called(run: tuple[int, int], task: Task, checkpoints: Checkpoints) -> str:
-    """With a part of what it rests on, so that runs on other texts or settings do not take its place."""
-    return f"{run[0]:06}-labels-seed-{task.settings.seed + run[1]}-{checkpoints.basis[:8]}"
-
-
-def _passes(n: int, task: Task) -> int:
-    """How often a text is learnt from in a run: to choose, and where texts are few once more with all of them."""
-    epochs = max(planned_epochs(n, task.settings), 1)
-    return int(n * epochs * (1 - task.validation + (n < FEW))) + 1
 
 
 def _measure(measure: str | None, entry: Variable) -> str:

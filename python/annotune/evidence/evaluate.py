@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook
 from annotune.data.codings import check, of_variable
-from annotune.data.corpus import as_frame, read_corpus
+from annotune.data.corpus import read_corpus
+from annotune.data.encoded import SAME_IDS, clusters_of, encode, entry_for, with_truth
+from annotune.data.frames import as_frame, identified
 from annotune.errors import AnnotuneError, nearest, warn
-from annotune.measures.evaluation import Evaluation, entry_for, measured
+from annotune.measures.baselines import NO_INFORMATION, TF_IDF, add_baselines
+from annotune.measures.evaluation import Evaluation, require_own_name, require_replicates, tabulate
 
 if TYPE_CHECKING:
     from annotune.models.classifier import Classifier
@@ -193,3 +197,59 @@ def _tell_rare(gold: pl.DataFrame, variable: str, cv: int) -> None:
         labels = "A label has" if len(counts) == 1 else f"{len(counts)} labels have"
         what = f"{labels} fewer texts than there are folds ({label!r}: {count} of {cv})"
         warn(f"{what}: a model that has hardly seen a label is no measure of it.")
+
+
+def measured(
+    truth: Any,
+    predicted: Any,
+    *,
+    variable: str | None = None,
+    codebook: Codebook | None = None,
+    corpus: Any = None,
+    train: Any = None,
+    baselines: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    cluster: str | None = None,
+    n_boot: int = 1000,
+    seed: int = 1,
+) -> Evaluation:
+    """What `evaluate` does with predictions that are there."""
+    require_replicates(n_boot)
+    truth, predicted = _two_tables(truth, predicted)
+    entry = entry_for(truth, predicted, variable, codebook)
+    truth = with_truth(of_variable(truth, entry.name), entry)
+    units = truth["unit_id"].unique(maintain_order=True)
+    corpus = None if corpus is None else identified(corpus)
+    wanted, called = encode(truth, units, entry)[0], name or _coder(predicted)
+    require_own_name(called, [NO_INFORMATION, TF_IDF, *(baselines or {})])
+    given = {}
+    for label, table in {called: predicted, **(baselines or {})}.items():
+        said = of_variable(check(table), entry.name)
+        if not units.is_in(said["unit_id"].implode()).any():
+            raise AnnotuneError(f"No unit of the truth is among those of {label!r}.", SAME_IDS)
+        given[label] = encode(said, units, entry)
+    clusters = clusters_of(units, corpus, cluster)
+    add_baselines(given, units, wanted, entry, corpus, train, seed, clusters)
+    return tabulate(wanted, given, entry, clusters, n_boot, seed)
+
+
+def _two_tables(truth: Any, predicted: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
+    sequences = [isinstance(side, (pl.Series, np.ndarray, list, tuple)) for side in (truth, predicted)]
+    if not any(sequences):
+        said = as_frame(predicted)
+        named_so = said if "coder" in said.columns else said.with_columns(pl.lit("predicted").alias("coder"))
+        return check(as_frame(truth)), check(named_so)
+    if not all(sequences) or len(truth) != len(predicted):
+        raise AnnotuneError("truth and predicted do not match.", "Give two sequences of equal length, or two tables.")
+    return _from_sequence(truth, "truth"), _from_sequence(predicted, "predicted")
+
+
+def _from_sequence(labels: Any, coder: str) -> pl.DataFrame:
+    cells = pl.Series("label", labels, strict=False).cast(pl.String)
+    units = pl.Series("unit_id", range(len(cells))).cast(pl.String)
+    return check(pl.DataFrame([units, cells]).with_columns(pl.lit(coder).alias("coder")))
+
+
+def _coder(predicted: pl.DataFrame) -> str:
+    coders = predicted["coder"].unique().to_list()
+    return str(coders[0]) if len(coders) == 1 else "predicted"

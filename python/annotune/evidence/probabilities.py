@@ -10,10 +10,10 @@ import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import check, of_variable
-from annotune.data.corpus import as_frame
+from annotune.data.encoded import encode, entry_for, variable_of, with_truth
+from annotune.data.frames import as_frame
 from annotune.data.wide import detach
 from annotune.errors import AnnotuneError, listing
-from annotune.measures.evaluation import encode, entry_for, variable_of, with_truth
 from annotune.models.classifier import Classifier
 
 ROUNDED = 0.05  # probabilities of many labels that were written with two digits add up to one but for so much

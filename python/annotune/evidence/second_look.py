@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook
+from annotune.data.encoded import texts_of
 from annotune.errors import AnnotuneError
 from annotune.evidence.probabilities import Sure, against_gold
-from annotune.measures.evaluation import texts_of
 
 YES, NO = "given", "not given"
 

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import polars as pl
 
 from annotune.errors import AnnotuneError, nearest
-from annotune.measures.evaluation import NO_INFORMATION, TF_IDF
+from annotune.measures.baselines import BASELINES
 from annotune.measures.scores import in_full
 from annotune.numbers import p_equals
 
-if TYPE_CHECKING:
-    from annotune.evidence.comparison import Comparison
-
-BASELINES = (TF_IDF, NO_INFORMATION)
 ALL, ANSWERED = "all", "answered"  # the units that a row of measures is about
 SURE = 0.05
 
 
-def best(found: Comparison, measure: str) -> Iterator[str]:
+def best(measures: pl.DataFrame, pairs: pl.DataFrame, measure: str) -> Iterator[str]:
     """Who is best, and against each other coder how sure that is."""
     name = in_full(measure)
-    of = found.measures.filter((pl.col("measure") == measure) & (pl.col("units") == ALL))
+    of = measures.filter((pl.col("measure") == measure) & (pl.col("units") == ALL))
     if of.is_empty():
         raise AnnotuneError(
-            f"There is no measure {measure!r}.", nearest(measure, found.measures["measure"].unique(maintain_order=True))
+            f"There is no measure {measure!r}.", nearest(measure, measures["measure"].unique(maintain_order=True))
         )
     known = of.filter(pl.col("estimate").is_not_null() & ~pl.col("model").is_in(BASELINES))
     if known.is_empty():
@@ -36,7 +32,7 @@ def best(found: Comparison, measure: str) -> Iterator[str]:
     every, asked = max(of["n_units"].to_list()), lead["n_units"]
     on = f"{asked:,} units" if asked == every else f"the {asked:,} of {every:,} units that it was asked about"
     yield f"{lead['model']} has the highest {name}: {lead['estimate']:.3f}{spread} on {on}."
-    for row in found.pairs.filter(pl.col("measure") == measure).to_dicts():
+    for row in pairs.filter(pl.col("measure") == measure).to_dicts():
         if lead["model"] in (row["a"], row["b"]) and row["difference"] is not None:
             yield _difference(row, lead["model"], name)
 
@@ -59,10 +55,10 @@ def _difference(row: dict[str, Any], best: str, name: str) -> str:
     )
 
 
-def gaps(found: Comparison, measure: str) -> Iterator[str]:
+def gaps(measures: pl.DataFrame, models: Sequence[str], measure: str) -> Iterator[str]:
     """Who left texts out, and what that hides."""
-    for model in found.models:
-        rows = found.measures.filter((pl.col("model") == model) & (pl.col("measure") == measure))
+    for model in models:
+        rows = measures.filter((pl.col("model") == model) & (pl.col("measure") == measure))
         both = {row["units"]: row for row in rows.to_dicts()}
         if ANSWERED in both and None not in (both[ALL]["estimate"], both[ANSWERED]["estimate"]):
             left_out = both[ALL]["n_units"] - both[ANSWERED]["n_units"]

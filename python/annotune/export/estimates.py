@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.records.files import replacing
 
 CORRECTED = "corrected"  # the method whose estimates are the result; the others stand beside it
 
@@ -52,28 +50,6 @@ class Estimates(Protocol):
 
     @property
     def notes(self) -> Sequence[str]: ...
-
-
-Writer = Callable[[Estimates, Path, str, Sequence[str]], None]
-
-
-def writers() -> dict[str, Writer]:
-    """What each suffix is written by; tables are made by a library that is asked for only when one is wanted."""
-    from annotune.export import ereturn, regression_table, robject
-
-    tables = dict.fromkeys(regression_table.SUFFIXES, regression_table.write)
-    return {".do": ereturn.write, ".rds": robject.write, **tables}
-
-
-SUFFIXES = (".tex", ".docx", ".html", ".do", ".rds")  # .dta, .csv and the other tables take the rows of `estimates`
-
-
-def write_estimates(found: Estimates, targets: Sequence[Path], title: str = "", notes: Sequence[str] = ()) -> None:
-    """Write a correction to every target, each with a suffix of `SUFFIXES`."""
-    known = writers()
-    for target in targets:
-        with replacing(target) as draft:
-            known[target.suffix.lower()](found, draft, title or title_of(found), [*about(found), *notes])
 
 
 def title_of(found: Estimates) -> str:

@@ -16,7 +16,7 @@ from typing import Literal
 
 import polars as pl
 
-from annotune.correction.formulas import sides_of
+from annotune.data.formula_sides import sides_of
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.names import stata_names
 from annotune.export.sheet import Column, Sheet

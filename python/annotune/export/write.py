@@ -12,10 +12,11 @@ from typing import Any
 import polars as pl
 
 from annotune.data.codebook import Codebook
-from annotune.data.corpus import as_frame
+from annotune.data.frames import as_frame
 from annotune.errors import AnnotuneError
 from annotune.export import confirm, dta, others, rds
-from annotune.export.estimates import SUFFIXES, Estimates, about, title_of, write_estimates
+from annotune.export.estimate_files import SUFFIXES, write_estimates
+from annotune.export.estimates import Estimates, about, title_of
 from annotune.export.scripts import Regression, scripts
 from annotune.export.sheet import Change, Facts, Sheet, describe, tame, writable
 from annotune.records.files import replacing

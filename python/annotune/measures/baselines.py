@@ -6,6 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
+
+from annotune.data.codebook import Variable
+from annotune.data.codings import check, of_variable
+from annotune.data.encoded import encode, texts_of, with_truth
+from annotune.errors import AnnotuneError
+
+NO_INFORMATION, TF_IDF = "most frequent label", "TF-IDF + logistic regression"
+BASELINES = (TF_IDF, NO_INFORMATION)
 
 
 def no_information(seen: np.ndarray, n: int) -> np.ndarray:
@@ -83,3 +92,39 @@ def _regression(known: Any, seen: np.ndarray, new: Any) -> np.ndarray:
     model = LogisticRegression(C=10, max_iter=1000, class_weight="balanced")
     with threadpool_limits(1, user_api="blas"):  # on sparse weights there is nothing for a second thread to do
         return np.asarray(model.fit(known, seen).predict(new))
+
+
+def add_baselines(
+    given: dict[str, tuple[np.ndarray, np.ndarray]],
+    units: pl.Series,
+    truth: np.ndarray,
+    entry: Variable,
+    corpus: pl.DataFrame | None,
+    train: Any,
+    seed: int,
+    clusters: np.ndarray | None = None,
+) -> None:
+    """The most frequent label always; the bag of words where there are texts.
+
+    Without `train` the latter is cross-validated, equal texts and units of a cluster in one fold.
+    """
+    everyone = np.ones(len(units), dtype=bool)
+    seen_units = seen = None
+    if train is not None:
+        known = with_truth(of_variable(check(train), entry.name), entry).filter(
+            ~pl.col("unit_id").is_in(units.implode())
+        )
+        if known.is_empty():
+            what = "train= has no unit beside those that are measured on."
+            raise AnnotuneError(what, "Give other hand-coded units to learn from, or leave it out.")
+        seen_units = known["unit_id"].unique(maintain_order=True)
+        seen = encode(known, seen_units, entry)[0]
+    if corpus is not None and TF_IDF not in given:
+        texts = texts_of(corpus, units)
+        if seen is not None and seen_units is not None:
+            answers = tf_idf(texts_of(corpus, seen_units), seen, texts)
+        else:
+            answers = tf_idf_in_folds(texts, truth, clusters, seed)
+        given[TF_IDF] = (answers, everyone)
+    if NO_INFORMATION not in given:
+        given[NO_INFORMATION] = (no_information(truth if seen is None else seen, len(units)), everyone)

@@ -11,12 +11,13 @@ import polars as pl
 
 from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError
-from annotune.models.classifier import Classifier, softmax
-from annotune.records.record import versions
+from annotune.models.card import held_as, model_sha256, speaks
+from annotune.models.coder import Coder
+from annotune.network.logits import softmax
+from annotune.records.fingerprints import versions
 
 if TYPE_CHECKING:
     from annotune.measures.evaluation import Evaluation
-    from annotune.network.encoder import Network
 
 CARD, HEAD, BACKBONE = "annotune.json", "head.safetensors", "backbone"
 HELD_OUT, GOLD = "held_out.parquet", "held_out_gold.parquet"
@@ -31,31 +32,37 @@ CHECK_TOLERANCE = 1e-3
 ROUGH_TOLERANCE = 5e-2  # where numbers have 8 significant bits, there or here
 
 
-def write(model: Classifier, folder: Path) -> None:
-    """Everything that `load` needs, in a folder that is there."""
+def write(coder: Coder, folder: Path) -> None:
+    """All that `read_coder` needs, in a folder that is there."""
     from safetensors.torch import save_file
 
     from annotune.network.base import quiet
 
-    backbone: Any = model.model.backbone
-    model.tokenizer.backend_tokenizer.no_truncation()  # what it was last asked for is no part of the model
+    backbone: Any = coder.model.backbone
+    coder.tokenizer.backend_tokenizer.no_truncation()  # what it was last asked for is no part of the model
     with quiet():
         backbone.save_pretrained(folder / BACKBONE, safe_serialization=True)
-        model.tokenizer.save_pretrained(folder / BACKBONE)
-    if not speaks(model.card):
-        head: Any = model.model.head
+        coder.tokenizer.save_pretrained(folder / BACKBONE)
+    if not speaks(coder.card):
+        head: Any = coder.model.head
         save_file({name: part.cpu().contiguous() for name, part in head.state_dict().items()}, folder / HEAD)
     card = {
-        **model.card,
-        "variable": model.variable.model_dump(),
-        "labels": list(model.labels),
-        "check": {"texts": list(CHECK_TEXTS), "logits": model._logits(list(CHECK_TEXTS)).round(6).tolist()},
+        **coder.card,
+        "variable": coder.variable.model_dump(),
+        "labels": list(coder.labels),
+        "check": {"texts": list(CHECK_TEXTS), "logits": coder.logits(list(CHECK_TEXTS)).round(6).tolist()},
     }
     (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-    if model.evaluation is not None:
+
+
+def write_held_out(
+    folder: Path, evaluation: Evaluation | None, held_out: pl.DataFrame | None, gold: pl.DataFrame | None
+) -> None:
+    """How good the model is on held-out texts, and the codings behind that, beside the model."""
+    if evaluation is not None:
         for part in ("measures", "labels", "confusion"):
-            getattr(model.evaluation, part).write_parquet(folder / f"evaluation_{part}.parquet")
-    for name, codings in ((HELD_OUT, model.held_out), (GOLD, model.gold)):
+            getattr(evaluation, part).write_parquet(folder / f"evaluation_{part}.parquet")
+    for name, codings in ((HELD_OUT, held_out), (GOLD, gold)):
         if codings is not None:
             codings.write_parquet(folder / name)
 
@@ -66,8 +73,8 @@ def require_free(folder: Path) -> None:
         raise AnnotuneError(f"{folder} holds something else.", "Choose a new folder for the model.")
 
 
-def load(path: str | Path, device: str = "auto") -> Classifier:
-    """Load a saved model, and check that it still gives the probabilities that it was saved with.
+def read_coder(folder: Path, device: str = "auto") -> Coder:
+    """The model in a folder, checked to give the probabilities that it was saved with.
 
     Raises
     ------
@@ -79,7 +86,6 @@ def load(path: str | Path, device: str = "auto") -> Classifier:
     from annotune.network.machine import choose_device
     from annotune.network.speaker import speaker_for
 
-    folder = Path(path)
     card = _read_card(folder)
     base = Base(folder / BACKBONE, card["base"]["name"], card["base"]["revision"])
     variable, labels, check = (
@@ -96,15 +102,18 @@ def load(path: str | Path, device: str = "auto") -> Classifier:
     else:
         model = build(backbone, len(labels))
         _load_head(model, folder / HEAD)
-    evaluation, held_out, gold = _saved_evaluation(folder), _saved(folder / HELD_OUT), _saved(folder / GOLD)
-    loaded = Classifier(model, tokenizer, variable, labels, card, evaluation, held_out, gold)
-    _require_same(loaded, check, folder)
-    return loaded
+    coder = Coder(model, tokenizer, variable, labels, card)
+    _require_same(coder, check, folder)
+    return coder
 
 
-def speaks(card: dict[str, Any]) -> bool:
-    """Whether the model is a decoder that gives probabilities of the labels' words, and has no head."""
-    return bool(card["settings"].get("objective") == "label" and card["choices"]["epochs"])
+def read_held_out(folder: Path) -> dict[str, Any]:
+    """What `write_held_out` wrote, by name: evaluation, held_out and gold; None where it is not there."""
+    return {
+        "evaluation": _saved_evaluation(folder),
+        "held_out": _saved(folder / HELD_OUT),
+        "gold": _saved(folder / GOLD),
+    }
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
@@ -120,22 +129,6 @@ def _read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or needed - set(card):
         raise _damaged(folder / CARD)
     return card
-
-
-def model_sha256(model: Network) -> str:
-    """The fingerprint of all weights, whatever file they are in."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for name, weights in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(weights.detach().cpu().float().contiguous().numpy().tobytes())  # bfloat16's too: the same numbers
-    return digest.hexdigest()
-
-
-def held_as(model: Network) -> str:
-    """The type of the base's numbers, such as `float32`."""
-    return str(next(model.backbone.parameters()).dtype).removeprefix("torch.")
 
 
 def _load_head(model: Any, path: Path) -> None:
@@ -166,15 +159,15 @@ def _saved_evaluation(folder: Path) -> Evaluation | None:
     return None if any(part is None for part in parts) else Evaluation(*parts)  # type: ignore[arg-type]
 
 
-def _require_same(model: Classifier, check: dict[str, Any], folder: Path) -> None:
-    if model_sha256(model.model) != model.card["model_sha256"]:
+def _require_same(coder: Coder, check: dict[str, Any], folder: Path) -> None:
+    if model_sha256(coder.model) != coder.card["model_sha256"]:
         raise _damaged(folder / BACKBONE)
     stored = np.array(check["logits"], dtype=np.float32)
-    now = model._logits(check["texts"])
+    now = coder.logits(check["texts"])
     difference = float(np.abs(softmax(now) - softmax(stored)).max())
-    exact = model.card.get("weights", "float32") == held_as(model.model) == "float32"
+    exact = coder.card.get("weights", "float32") == held_as(coder.model) == "float32"
     if not difference <= (CHECK_TOLERANCE if exact else ROUGH_TOLERANCE):
-        here, there = versions(), model.card["versions"]
+        here, there = versions(), coder.card["versions"]
         changed = [f"{name} {there.get(name)}, not {here[name]}" for name in here if there.get(name) != here[name]]
         raise AnnotuneError(
             f"{folder} computes other probabilities here than where it was saved (by up to {difference:.3f}).",

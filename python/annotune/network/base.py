@@ -20,7 +20,7 @@ from annotune.extras import require
 from annotune.network.machine import has_fast_bf16
 from annotune.network.memory import Weights, choose_weights, free_memory
 from annotune.network.shares import in_shares, processes_there, rests_on
-from annotune.records.record import file_sha256
+from annotune.records.fingerprints import file_sha256
 
 if TYPE_CHECKING:
     import torch

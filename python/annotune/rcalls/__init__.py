@@ -17,13 +17,12 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-import pydantic
 
 import annotune
 from annotune.data.codebook import Codebook
@@ -32,21 +31,18 @@ from annotune.data.wide import attach, require_room
 from annotune.errors import AnnotuneError, AnnotuneWarning
 from annotune.export.write import require_writer, write
 from annotune.faults import library, sentence, write_report
-from annotune.models.classifier import TEXTS_AT_ONCE, Classifier
+from annotune.models.classifier import Classifier
+from annotune.models.coder import TEXTS_AT_ONCE
 from annotune.progress import Listener, listening
+from annotune.rcalls.packing import Packed, codes, pack, series, several
 from annotune.records.files import require_writable
-from annotune.records.record import fingerprint
+from annotune.records.fingerprints import fingerprint
 from annotune.study.run import run
 from annotune.tables import Table
-from annotune.tables.labelled import as_whole, name_values
 from annotune.tables.reasons import beside
 
-Packed = dict[str, Any]
 SECONDS_BETWEEN = 0.1  # two reports of progress: R needs far longer for one than a step of work may take
-R_INTEGERS = range(-(2**31) + 1, 2**31)  # the smallest 32-bit number is R's NA
-KEPT = ("Classifier", "Correction", "LearningCurve")
 BROKEN_LIBRARY = re.compile(r"\.(so|dll|dylib)\b")
-EXACT = 2**53  # beyond, R's doubles skip whole numbers
 
 
 def version() -> str:
@@ -147,8 +143,8 @@ def unpack(value: Any) -> Any:
 def _table(sent: Mapping[str, Any]) -> Table:
     """A data frame with its value labels, its variable labels, and the reasons why cells are missing."""
     columns = {column["name"]: column for column in sent["columns"]}
-    frame = pl.DataFrame([_series(column, int(sent["rows"])) for column in columns.values()])
-    labels = {name: _codes(column) for name, column in columns.items() if "codes" in column}
+    frame = pl.DataFrame([series(column, int(sent["rows"])) for column in columns.values()])
+    labels = {name: codes(column) for name, column in columns.items() if "codes" in column}
     headings = {name: column["heading"] for name, column in columns.items() if column.get("heading")}
     why = {name: pl.Series(column["why"], dtype=pl.String) for name, column in columns.items() if "why" in column}
     return Table(beside(frame, why, "The data frame")[0], labels, headings)
@@ -163,148 +159,6 @@ def _remade(kind: str, sent: Mapping[str, Any]) -> Any:
     made = {"at_evaluation": Evaluation, "at_comparison": Comparison, "at_error_model": ErrorModel}[kind]
     wanted = [field.name for field in fields(made)]  # type: ignore[arg-type]
     return made(**{name: unpack(part) for name, part in sent.items() if name in wanted})
-
-
-def _series(column: Mapping[str, Any], rows: int) -> pl.Series:
-    kind, name = column["type"], column["name"]
-    values = [None] * rows if kind == "blank" else column["values"]
-    values = values if isinstance(values, list) else [values]
-    if kind == "factor":
-        levels = _several(column["levels"])
-        places = pl.Series([None if code is None else code - 1 for code in values], dtype=pl.Int64)
-        return pl.Series(name, levels, dtype=pl.Enum(levels)).gather(places)
-    if kind == "labelled":
-        return name_values(as_whole(pl.Series(name, values, dtype=pl.Float64)), _codes(column))
-    if kind == "datetime":
-        return (pl.Series(name, values, dtype=pl.Float64) * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
-    if kind == "date":
-        return pl.Series(name, values, dtype=pl.Int32).cast(pl.Date)
-    if kind == "list":
-        return pl.Series(name, [None if cell is None else _several(cell) for cell in values], dtype=pl.List(pl.String))
-    return pl.Series(name, values, dtype=_PLAIN[kind])
-
-
-def _codes(column: Mapping[str, Any]) -> dict[int, str]:
-    pairs = zip(_several(column["codes"]), _several(column["names"]), strict=True)
-    return dict(sorted((int(code), name) for code, name in pairs))
-
-
-def _several(cell: Any) -> list[Any]:
-    """R sends a vector of length one as its element."""
-    return list(cell) if isinstance(cell, (list, tuple)) else [cell]
-
-
-_PLAIN: dict[str, Any] = {
-    "string": pl.String,
-    "integer": pl.Int64,
-    "double": pl.Float64,
-    "logical": pl.Boolean,
-    "blank": pl.Null,
-}
-
-
-def pack(value: Any) -> Any:
-    """A result as R can hold it: frames as columns, our own objects as their parts."""
-    value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, (str, bool, float)) or value is None:
-        return value
-    if isinstance(value, int):
-        return value if value in R_INTEGERS else float(value)
-    if isinstance(value, pl.DataFrame):
-        return {".py": "frame", "rows": value.height, "columns": [_packed(column) for column in value]}
-    if isinstance(value, pl.Series):
-        return {".py": "column", **_packed(value)}
-    if isinstance(value, np.ndarray):
-        return {".py": "array", "dim": list(value.shape), "values": value.astype(float).ravel("F").tolist()}
-    if isinstance(value, pydantic.BaseModel):
-        return {".py": type(value).__name__, **{name: pack(part) for name, part in value}}
-    if is_dataclass(value):
-        return _parts(value)
-    if isinstance(value, Mapping):
-        return {str(key): pack(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [pack(part) for part in value]
-    return str(value) if isinstance(value, Path) else repr(value)
-
-
-def _parts(value: Any) -> Packed:
-    """The fields, the result in words where it has some, and the object itself where R may ask it for more."""
-    kind = type(value).__name__
-    if kind == "Classifier":  # R keeps the network, beside what can be told of it
-        wanted = ["name", "variable", "labels", "card", "evaluation", "held_out"]
-    else:
-        wanted = [field.name for field in fields(value)]
-    parts = {name: pack(getattr(value, name)) for name in wanted}
-    if kind in KEPT:
-        parts["object"] = Kept(value)
-    return {".py": kind, **parts, **_words(value)}
-
-
-def _words(value: Any) -> dict[str, str]:
-    for name in ("in_words", "summary"):
-        if callable(getattr(value, name, None)):
-            try:
-                return {"words": getattr(value, name)()}
-            except AnnotuneError as error:  # such as a curve of too few sizes, which has no forecast
-                return {"words": str(error)}
-    return {}
-
-
-class Kept:
-    """Something that stays in Python; a class of its own, so that nothing on the way converts it."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-def _packed(column: pl.Series) -> Packed:
-    """A column as a flat list without gaps, and where its gaps are."""
-    kind, values, more = _flat(column)
-    return {
-        "name": column.name,
-        "type": kind,
-        "values": values,
-        "missing": column.is_null().arg_true().to_list(),
-        **more,
-    }
-
-
-def _flat(column: pl.Series) -> tuple[str, list[Any], Packed]:
-    dtype = column.dtype
-    if isinstance(dtype, pl.Categorical):
-        words = column.cast(pl.String)
-        return _flat(words.cast(pl.Enum(words.drop_nulls().unique(maintain_order=True))))
-    if isinstance(dtype, pl.Enum):
-        places = column.to_physical().cast(pl.Int64).fill_null(-1).to_list()
-        return "factor", places, {"levels": dtype.categories.to_list()}
-    if dtype == pl.Boolean:
-        return "logical", column.fill_null(False).to_list(), {}
-    if dtype.is_integer():
-        return _whole(column.fill_null(0)) if len(column) else ("integer", [], {})
-    if dtype.is_float() or dtype.is_decimal():
-        return "double", column.cast(pl.Float64).fill_null(float("nan")).to_list(), {}
-    if dtype == pl.Date:
-        return "date", column.to_physical().fill_null(0).to_list(), {}
-    if isinstance(dtype, pl.Datetime):
-        seconds = column.cast(pl.Datetime("us", dtype.time_zone)).to_physical() / 1e6
-        return "datetime", seconds.fill_null(float("nan")).to_list(), {}
-    if dtype.is_nested():
-        return "list", [[] if cell is None else [str(part) for part in cell] for cell in column.to_list()], {}
-    if dtype == pl.Null:
-        return "logical", [False] * len(column), {}
-    return "string", column.cast(pl.String).fill_null("").to_list(), {}
-
-
-def _whole(column: pl.Series) -> tuple[str, list[Any], Packed]:
-    """Whole numbers as R's integers, else as doubles, else, where doubles would lose digits, as words."""
-    extremes = [
-        int(value) for value in column.to_frame().select(pl.all().min(), pl.all().max().name.suffix(" ")).row(0)
-    ]
-    if all(value in R_INTEGERS for value in extremes):
-        return "integer", column.to_list(), {}
-    if all(abs(value) <= EXACT for value in extremes):
-        return "double", column.cast(pl.Float64).to_list(), {}
-    return "string", column.cast(pl.String).to_list(), {}
 
 
 def _write(data: Any, paths: Any, **options: Any) -> pl.DataFrame:
@@ -322,11 +176,11 @@ _UNFINISHED: dict[str, list[np.ndarray]] = {}
 class _Patient(Classifier):
     """A classifier that keeps what it had computed when it was interrupted, and goes on from there."""
 
-    def _logits(self, texts: list[str], *how: Any, **named: Any) -> np.ndarray:
+    def logits(self, texts: list[str], *how: Any, **named: Any) -> np.ndarray:
         key = fingerprint([self.card["model_sha256"], how, named, texts])
         done = _UNFINISHED.setdefault(key, [])
         for start in range(sum(map(len, done)), max(len(texts), 1), TEXTS_AT_ONCE):
-            done.append(super()._logits(texts[start : start + TEXTS_AT_ONCE], *how, **named))
+            done.append(super().logits(texts[start : start + TEXTS_AT_ONCE], *how, **named))
         return np.concatenate(_UNFINISHED.pop(key))
 
 
@@ -336,7 +190,7 @@ def _classify(model: Classifier, corpus: Any, precision: str = "float32") -> pl.
 
 def _predict(model: Classifier, texts: Any, precision: str) -> pl.DataFrame:
     """The label and the probabilities of each text, in order; a multi-label variable's labels as a list."""
-    words = pl.Series("text", _several(texts), dtype=pl.String)
+    words = pl.Series("text", several(texts), dtype=pl.String)
     numbered = pl.DataFrame([words]).with_row_index("unit_id")
     found = _classify(model, numbered, precision) if len(words) else model.as_codings(words, *_nothing(model))
     if model.variable.kind == "multilabel":
@@ -385,7 +239,7 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "table": _table,
     "corpus": lambda sent: read_corpus(sent["path"], sent["unit_id"], sent["text"]),
     "codebook": lambda sent: Codebook.model_validate(sent["content"]),
-    "labels": _codes,
+    "labels": codes,
     "result": lambda sent: _remade(sent["kind"], sent["parts"]),
     "object": lambda sent: sent["object"].value,
 }

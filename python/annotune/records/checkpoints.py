@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from annotune.errors import AnnotuneError, warn
-from annotune.records.record import write_whole
+from annotune.records.files import write_whole
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,3 +72,30 @@ def replacing(path: Path) -> Iterator[Path]:
         raise AnnotuneError(f"{path} cannot be written: {reason}.", advice) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise AnnotuneError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def put(new: Path, target: Path) -> None:
+    """Rename a file or folder to `target`; what is there already goes only when the new one is in its place."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.is_dir():
+        os.replace(target, old)
+    try:
+        os.replace(new, target)
+    except OSError:
+        if old.exists():
+            os.replace(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -14,13 +14,12 @@ from annotune.correction.error_model import ErrorModel
 from annotune.correction.result import Correction
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import check, of_variable
-from annotune.data.corpus import as_frame, identified
+from annotune.data.frames import as_frame, identified
 from annotune.errors import AnnotuneError
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.measures.evaluation import Evaluation
-from annotune.models.classifier import Classifier
-from annotune.models.folder import load
+from annotune.models.classifier import Classifier, load
 from annotune.records.record import without_folders
 
 HELD_OUT = "held-out texts"

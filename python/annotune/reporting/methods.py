@@ -9,7 +9,7 @@ import polars as pl
 from annotune.agreement.present import named
 from annotune.correction.result import Correction
 from annotune.evidence.calibrated import Calibration
-from annotune.measures.evaluation import NO_INFORMATION, TF_IDF
+from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.measures.scores import in_full
 from annotune.reporting import references as by
 from annotune.reporting.given import Given, Judged
@@ -202,7 +202,7 @@ def _correcting(found: Correction) -> Iterator[str]:
 def _software(given: Given) -> Iterator[str]:
     versions = {str(model.card["versions"].get("annotune")) for model in given.models}
     if not versions:
-        from annotune import __version__
+        from annotune.version import __version__
 
         versions = {__version__}
     yield f"The work was done with annotune {listed(sorted(versions))} (after {by.CARAMMIA})."

@@ -18,7 +18,7 @@ from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.evidence.curve_plot import plot_learning_curve
 from annotune.evidence.verdicts import ALL
-from annotune.measures.evaluation import NO_INFORMATION, TF_IDF
+from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.measures.scores import in_full
 from annotune.reporting import tables
 from annotune.reporting.charts import Point, confusion_map, forest

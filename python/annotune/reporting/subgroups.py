@@ -10,9 +10,10 @@ import polars as pl
 
 from annotune.data.codebook import Codebook
 from annotune.data.codings import check, of_variable
-from annotune.data.corpus import as_frame, identified
+from annotune.data.encoded import SAME_IDS, encode, entry_for, with_truth
+from annotune.data.frames import as_frame, identified
 from annotune.errors import AnnotuneError, nearest
-from annotune.measures.evaluation import SAME_IDS, encode, entry_for, tabulate, with_truth
+from annotune.measures.evaluation import tabulate
 
 FEWEST = 10  # texts of a group that something is said about
 MOST_GROUPS = 12  # that a covariate may have to be taken by itself

@@ -12,11 +12,12 @@ import polars as pl
 from annotune.correction.coding_columns import require_enough
 from annotune.correction.dsl import dsl_columns
 from annotune.correction.error_model import ErrorModel, error_model
-from annotune.correction.formulas import Formula, Reference, grouped, right_side
+from annotune.correction.formulas import Formula, Reference
 from annotune.correction.prepare import require_apart
 from annotune.correction.regression import correct
 from annotune.correction.result import Correction
 from annotune.data.codebook import Codebook, Variable
+from annotune.data.formula_sides import grouped, right_side
 from annotune.data.wide import label_columns
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.scripts import Regression

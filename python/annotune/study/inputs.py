@@ -8,15 +8,16 @@ from pathlib import Path
 
 import polars as pl
 
+from annotune.agreement.gold import resolve
 from annotune.data.codebook import Codebook, read_codebook
-from annotune.data.codings import SCHEMA, read_codings, resolve
+from annotune.data.codings import SCHEMA, read_codings
 from annotune.data.corpus import read_corpus
-from annotune.data.corpus import require_columns as require_columns_of_corpus
+from annotune.data.frames import require_columns as require_columns_of_corpus
 from annotune.data.wide import blank, require_room
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.export.scripts import Regression, require_columns
 from annotune.export.sheet import describe
-from annotune.records.record import file_sha256
+from annotune.records.fingerprints import file_sha256
 from annotune.study.corrected import require_codings, require_formulas, require_pi
 from annotune.study.file import StudyFile
 from annotune.tables import read_table

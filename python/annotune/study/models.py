@@ -13,10 +13,10 @@ import polars as pl
 from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError
 from annotune.export.write import write
-from annotune.models.classifier import Classifier
-from annotune.models.folder import load
+from annotune.models.classifier import Classifier, load
 from annotune.records.checkpoints import Checkpoints
-from annotune.records.record import fingerprint, versions, write_whole
+from annotune.records.files import write_whole
+from annotune.records.fingerprints import fingerprint, versions
 from annotune.study.corrected import coded_variables
 from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs

@@ -13,7 +13,8 @@ from annotune.data.wide import headings
 from annotune.export.scripts import Regression
 from annotune.export.write import write
 from annotune.models.classifier import Classifier
-from annotune.records.record import file_sha256, make_record, versions, without_folders, write_record
+from annotune.records.fingerprints import file_sha256, versions
+from annotune.records.record import make_record, without_folders, write_record
 from annotune.study.corrected import Corrected
 from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs, words_of_file

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from annotune.models.classifier import Classifier
-from annotune.records.record import file_sha256, fingerprint, versions, write_record
+from annotune.records.fingerprints import file_sha256, fingerprint, versions
+from annotune.records.record import write_record
 from annotune.study.corrected import Corrected
 from annotune.study.file import StudyFile
 from annotune.study.inputs import Inputs

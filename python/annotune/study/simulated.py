@@ -19,7 +19,7 @@ import yaml
 from annotune.data.codebook import Codebook, Label, Variable
 from annotune.errors import AnnotuneError
 from annotune.export.write import write
-from annotune.records.record import write_whole
+from annotune.records.files import write_whole
 
 N_TEXTS, N_CODED = 6000, 600
 # The known effect: how much likelier a question of the opposition is about health.

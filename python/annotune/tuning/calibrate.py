@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from annotune.network.logits import expected_level
+
 COLDEST, HOTTEST = 0.05, 20.0
 SPREAD = 0.5  # of the logarithm of the temperature, before anything is seen
 FEWEST = 10  # yeses and noes that a label needs before held-out texts say where to cut
@@ -105,21 +107,6 @@ def level_cuts(shares: np.ndarray, targets: np.ndarray) -> np.ndarray:
     up_to = np.bincount(targets, minlength=most + 1).cumsum()[:-1]
     between = np.concatenate([[0.0], (expected[1:] + expected[:-1]) / 2, [float(most)]])
     return np.asarray(between[up_to])
-
-
-def levels(shares: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """Label numbers (n,) of probabilities (n, labels): how many of the cuts, (labels - 1,) or a row each, lie below.
-
-    A row of cuts that are no numbers asks for the most likely label.
-    """
-    cuts = np.broadcast_to(np.asarray(cuts, dtype=float), (len(shares), shares.shape[1] - 1))
-    level = (expected_level(shares)[:, None] > cuts).sum(1)
-    return np.asarray(np.where(np.isnan(cuts).any(1), shares.argmax(1), level))
-
-
-def expected_level(shares: np.ndarray) -> np.ndarray:
-    """The mean label number (n,) by these probabilities (n, labels)."""
-    return np.asarray(shares @ np.arange(shares.shape[1], dtype=np.float64))
 
 
 def _cutoff(logits: np.ndarray, wanted: np.ndarray, half: np.ndarray) -> float:

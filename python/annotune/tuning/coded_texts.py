@@ -11,8 +11,8 @@ import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import check, of_variable
+from annotune.data.encoded import encode
 from annotune.errors import AnnotuneError, listing, nearest, warn
-from annotune.measures.evaluation import encode
 
 FEWEST = 10
 

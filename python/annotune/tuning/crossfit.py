@@ -10,17 +10,17 @@ import polars as pl
 
 from annotune.data.codebook import Codebook
 from annotune.data.codings import check
-from annotune.data.corpus import as_frame, read_corpus
+from annotune.data.corpus import read_corpus
+from annotune.data.frames import as_frame
 from annotune.data.wide import attach, require_room
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.write import write
 from annotune.measures.evaluation import Evaluation
-from annotune.models.classifier import Classifier
-from annotune.models.folder import load
+from annotune.models.classifier import Classifier, load
 from annotune.network.base import find_base
 from annotune.progress import within
 from annotune.records.checkpoints import Checkpoints
-from annotune.records.record import fingerprint, frame_sha256, versions
+from annotune.records.fingerprints import fingerprint, frame_sha256, versions
 from annotune.tuning.settings import Settings
 from annotune.tuning.task import read_settings
 from annotune.tuning.tuner import tune

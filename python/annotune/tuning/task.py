@@ -22,9 +22,9 @@ from annotune.network.machine import choose_device
 from annotune.network.shares import in_shares
 from annotune.network.slots import room_for_text
 from annotune.network.speaker import Speaker, require_exact, speaker_for
-from annotune.records.record import fingerprint, frame_sha256, versions
+from annotune.records.fingerprints import fingerprint, frame_sha256, versions
+from annotune.tuning.choices import Examples
 from annotune.tuning.coded_texts import Coded, join
-from annotune.tuning.fit import Examples
 from annotune.tuning.parts import Cases
 from annotune.tuning.settings import Settings
 from annotune.tuning.vocabulary import check_language

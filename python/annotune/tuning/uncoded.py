@@ -13,8 +13,7 @@ import polars as pl
 from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneWarning, warn
 from annotune.export.write import write
-from annotune.models.classifier import Classifier
-from annotune.models.folder import load
+from annotune.models.classifier import Classifier, load
 from annotune.progress import within
 from annotune.records.checkpoints import Checkpoints
 from annotune.tuning.coded_texts import join

@@ -9,20 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from annotune.errors import AnnotuneError
+from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import SCORING, by_transformers, speaks
-from annotune.models.formats.parity import from_logits
+from annotune.models.formats.format import Options
 from annotune.models.formats.recipe import accompany, is_sets, read_labels
 from annotune.network.base import Base, find_base, is_decoder, load_backbone, load_tokenizer, quiet
-
-if TYPE_CHECKING:
-    from annotune.models.classifier import Classifier
-    from annotune.models.formats.export import Options
+from annotune.network.logits import from_logits
 
 OPTIONS = ("base",)
 FOLDER = True
@@ -77,15 +75,15 @@ model = PeftModel.from_pretrained(base, ".").eval()
 """
 
 
-def require(classifier: Classifier, options: Options) -> None:
+def require(coder: Coder, options: Options) -> None:
     """A model tuned with LoRA, whose base is at hand."""
-    if classifier.card["settings"]["method"] != "lora":
+    if coder.card["settings"]["method"] != "lora":
         raise AnnotuneError(
             "Only a model tuned with method='lora' has an adapter.", "Export this one as 'merged', with all weights."
         )
-    if not classifier.card["choices"]["epochs"]:
+    if not coder.card["choices"]["epochs"]:
         raise AnnotuneError("Tuning kept the probe: the base is unchanged.", "Export the model as 'merged'.")
-    _base(classifier, options)
+    _base(coder, options)
 
 
 def tolerance(options: Options) -> float:
@@ -97,9 +95,9 @@ def require_runtime() -> None:
     """peft, which annotune itself rests on."""
 
 
-def _base(classifier: Classifier, options: Options) -> Base:
+def _base(coder: Coder, options: Options) -> Base:
     """The base that the model was tuned from, at the revision that its card names."""
-    name, revision = classifier.card["base"]["name"], classifier.card["base"]["revision"]
+    name, revision = coder.card["base"]["name"], coder.card["base"]["revision"]
     try:
         found = find_base(options.base or (name if "/" not in name else f"{name}@{revision}"))
     except AnnotuneError as error:
@@ -109,29 +107,29 @@ def _base(classifier: Classifier, options: Options) -> Base:
     return found
 
 
-def write(classifier: Classifier, place: Path, options: Options) -> None:
+def write(coder: Coder, place: Path, options: Options) -> None:
     """peft's two files, the head, the tokenizer, labels.json and a recipe."""
     from peft import LoraConfig, get_peft_model
     from safetensors.torch import save_file
 
-    name = classifier.card["base"]["name"]
-    base = load_backbone(_base(classifier, options), CPU, speaks(classifier), weights="float32")
-    tuned: Any = classifier.model.backbone
-    rank = classifier.card["settings"]["rank"]
+    name = coder.card["base"]["name"]
+    base = load_backbone(_base(coder, options), CPU, speaks(coder), weights="float32")
+    tuned: Any = coder.model.backbone
+    rank = coder.card["settings"]["rank"]
     added = added_matrices(base, tuned, rank)
     with quiet():
         adapted = get_peft_model(base, LoraConfig(r=rank, lora_alpha=rank, target_modules=sorted(added)))
         _fill(adapted, added)
         adapted.peft_config["default"].base_model_name_or_path = HUB.get(name, name)
         adapted.save_pretrained(str(place), save_embedding_layers=False)  # else it asks the hub whether they changed
-        classifier.tokenizer.backend_tokenizer.no_truncation()
-        classifier.tokenizer.save_pretrained(place)
+        coder.tokenizer.backend_tokenizer.no_truncation()
+        coder.tokenizer.save_pretrained(place)
     recipe, named = SAYING, HUB.get(name, name)
-    if not speaks(classifier):
-        state = classifier.model.head.state_dict()
+    if not speaks(coder):
+        state = coder.model.head.state_dict()
         save_file({key: weights.detach().cpu().contiguous() for key, weights in state.items()}, place / HEAD)
-        recipe = RECIPE.replace("{pooled}", LAST if classifier.model.last else MEAN)
-    accompany(classifier, place, recipe.format(base=named) + (SCORING if speaks(classifier) else ""))
+        recipe = RECIPE.replace("{pooled}", LAST if coder.model.last else MEAN)
+    accompany(coder, place, recipe.format(base=named) + (SCORING if speaks(coder) else ""))
 
 
 def added_matrices(base: Any, tuned: Any, rank: int) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:

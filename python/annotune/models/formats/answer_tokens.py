@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from annotune.models.coder import Coder
 from annotune.network.slots import deciding
 from annotune.network.speaker import Speaker
-
-if TYPE_CHECKING:
-    from annotune.models.classifier import Classifier
 
 Ids = list[int]
 Read = Callable[[Ids, Ids, int], np.ndarray]
@@ -35,9 +33,9 @@ logits = np.stack([score(text).numpy() for text in texts])
 """
 
 
-def speaks(classifier: Classifier) -> bool:
+def speaks(coder: Coder) -> bool:
     """Whether the model gives probabilities of the labels' words, and has no head."""
-    return isinstance(classifier.model, Speaker)
+    return isinstance(coder.model, Speaker)
 
 
 def describe_prompt(model: Speaker) -> dict[str, Any]:

@@ -10,29 +10,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
-
-import numpy as np
+from typing import Any, cast
 
 from annotune.errors import AnnotuneError, nearest, warn
+from annotune.models.coder import Coder
+from annotune.models.formats.format import Format, Options
 from annotune.models.formats.parity import Parity, compare, gate_texts, probabilities, require_same
 from annotune.models.formats.recipe import answers, require_whole
-from annotune.records.record import make_record, put, write_record
-
-if TYPE_CHECKING:
-    from annotune.models.classifier import Classifier
+from annotune.records.files import put
+from annotune.records.record import make_record, write_record
 
 FORMATS = ("adapter", "merged", "gguf", "onnx")
 ROUGH = 0.05  # the difference that is accepted where numbers have 8 significant bits
 RECORD = "annotune"  # in a folder; a file's record stands beside it
-
-
-@dataclass(frozen=True)
-class Options:
-    """What only some formats want: the quantization of gguf, and the folder of an adapter's base."""
-
-    quantization: str | None = None
-    base: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,30 +34,8 @@ class Exported:
     parity: Parity | None
 
 
-class Format(Protocol):
-    """What a format's module has."""
-
-    OPTIONS: tuple[str, ...]
-    FOLDER: bool
-
-    def require(self, classifier: Classifier, options: Options) -> None:
-        """Stop where this model has no such export, before anything is written."""
-
-    def tolerance(self, options: Options) -> float:
-        """The difference of probabilities that is accepted by default."""
-
-    def require_runtime(self) -> None:
-        """Stop where the program that runs the format is not installed."""
-
-    def write(self, classifier: Classifier, place: Path, options: Options) -> None:
-        """Write the export."""
-
-    def run(self, place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray, str]:
-        """Probabilities (texts, labels) by the format's own program, from what was written alone; and its name."""
-
-
 def export_model(
-    classifier: Classifier,
+    coder: Coder,
     path: str | Path,
     format: str,
     options: Options,
@@ -81,22 +49,22 @@ def export_model(
     target, module = Path(path), _format(format, options)
     if tolerance is not None and not 0 < tolerance < 1:
         raise AnnotuneError(f"tolerance={tolerance} is no difference of probabilities.", "Such as 0.01.")
-    require_whole(classifier)
-    module.require(classifier, options)
-    accepted = _usual(classifier, module, options) if tolerance is None else tolerance
+    require_whole(coder)
+    module.require(coder, options)
+    accepted = _usual(coder, module, options) if tolerance is None else tolerance
     if check:
         module.require_runtime()
-    on = gate_texts(classifier, texts, stored) if check else []
+    on = gate_texts(coder, texts, stored) if check else []
     require_place(target, module.FOLDER)
     with _draft(target) as draft:
-        module.write(classifier, draft, options)
-        parity = _gate(classifier, module, draft, on, accepted, format, options) if check else None
+        module.write(coder, draft, options)
+        parity = _gate(coder, module, draft, on, accepted, format, options) if check else None
         record = make_record(
             "annotune export",
             format=format,
             **{name: getattr(options, name) for name in module.OPTIONS if name != "base"},
             parity=asdict(parity) if parity else None,
-            model={**classifier.card, "variable": classifier.variable.model_dump(), "labels": list(classifier.labels)},
+            model={**coder.card, "variable": coder.variable.model_dump(), "labels": list(coder.labels)},
         )
         if module.FOLDER:
             write_record(record, draft / RECORD)
@@ -118,14 +86,14 @@ def _format(name: str, options: Options) -> Format:
     return module
 
 
-def _usual(classifier: Classifier, module: Format, options: Options) -> float:
+def _usual(coder: Coder, module: Format, options: Options) -> float:
     """The format's own tolerance; a model that is not held in float32 is rounded in other places by other programs."""
-    held = {str(weights.dtype) for weights in classifier.model.backbone.parameters()}
+    held = {str(weights.dtype) for weights in coder.model.backbone.parameters()}
     return module.tolerance(options) if held == {"torch.float32"} else max(ROUGH, module.tolerance(options))
 
 
 def _gate(
-    classifier: Classifier,
+    coder: Coder,
     module: Format,
     draft: Path,
     texts: list[str],
@@ -138,7 +106,7 @@ def _gate(
     except Exception as error:  # whatever another program says of a file that it does not take
         what = f"The {format} export cannot be run: {(str(error) or type(error).__name__).splitlines()[0].rstrip('.')}."
         raise AnnotuneError(what, "Nothing was kept; choose another format.") from error
-    parity = compare(probabilities(classifier, texts), found, partial(answers, classifier), tolerance, runtime)
+    parity = compare(probabilities(coder, texts), found, partial(answers, coder), tolerance, runtime)
     require_same(parity, format)
     return parity
 

@@ -19,14 +19,14 @@ from annotune import extras
 from annotune.errors import AnnotuneError, nearest
 from annotune.models.formats.answer_tokens import by_llama_cpp, speaks
 from annotune.models.formats.llama_vocabulary import Vocabulary, read_vocabulary
-from annotune.models.formats.parity import from_logits
 from annotune.models.formats.recipe import describe, is_sets
+from annotune.network.logits import from_logits
 
 if TYPE_CHECKING:
     import gguf as library
 
-    from annotune.models.classifier import Classifier
-    from annotune.models.formats.export import Options
+from annotune.models.coder import Coder
+from annotune.models.formats.format import Options
 
 OPTIONS = ("quantization",)
 FOLDER = False
@@ -37,16 +37,16 @@ USUAL = "q8_0"
 FILE_TYPES = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0"}
 
 
-def require(classifier: Classifier, options: Options) -> None:
+def require(coder: Coder, options: Options) -> None:
     """A model of a type that is written, a tokenizer that llama.cpp has, and the gguf package."""
     extras.require("gguf", "The gguf export needs")
     if options.quantization is not None and options.quantization not in QUANTIZATIONS:
         raise AnnotuneError(
             f"There is no quantization {options.quantization!r} here.", nearest(options.quantization, QUANTIZATIONS)
         )
-    network: Any = classifier.model.backbone
+    network: Any = coder.model.backbone
     require_known(network.config)
-    read_vocabulary(classifier.tokenizer, network.get_input_embeddings().num_embeddings)
+    read_vocabulary(coder.tokenizer, network.get_input_embeddings().num_embeddings)
 
 
 def require_known(config: Any) -> None:
@@ -77,16 +77,16 @@ def require_runtime() -> None:
     )
 
 
-def write(classifier: Classifier, place: Path, options: Options) -> None:
+def write(coder: Coder, place: Path, options: Options) -> None:
     """One file."""
-    about: dict[str, Any] = {"annotune.about": json.dumps(describe(classifier), ensure_ascii=False)}
-    network, pooled = classifier.model.backbone, not speaks(classifier)
+    about: dict[str, Any] = {"annotune.about": json.dumps(describe(coder), ensure_ascii=False)}
+    network, pooled = coder.model.backbone, not speaks(coder)
     if pooled:
-        head = classifier.model.head
+        head = coder.model.head
         about["annotune.head.weight"] = head.weight.detach().flatten().tolist()
         about["annotune.head.bias"] = head.bias.detach().tolist()
     quantization = options.quantization or USUAL
-    write_file(network, classifier.tokenizer, place, quantization, classifier.name, about, pooled)
+    write_file(network, coder.tokenizer, place, quantization, coder.name, about, pooled)
 
 
 def write_file(

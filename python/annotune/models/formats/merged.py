@@ -10,18 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import SCORING, by_transformers, speaks
-from annotune.models.formats.parity import from_logits
+from annotune.models.formats.format import Options
 from annotune.models.formats.recipe import accompany, is_sets, limit, read_labels
 from annotune.network.base import quiet
-
-if TYPE_CHECKING:
-    from annotune.models.classifier import Classifier
-    from annotune.models.formats.export import Options
+from annotune.network.logits import from_logits
 
 OPTIONS: tuple[str, ...] = ()
 FOLDER = True
@@ -50,7 +48,7 @@ tokenizer, model = AutoTokenizer.from_pretrained("."), AutoModelForCausalLM.from
 """
 
 
-def require(classifier: Classifier, options: Options) -> None:
+def require(coder: Coder, options: Options) -> None:
     """Any model."""
 
 
@@ -63,35 +61,35 @@ def require_runtime() -> None:
     """sentence-transformers, which comes with the default base model."""
 
 
-def write(classifier: Classifier, place: Path, options: Options) -> None:
+def write(coder: Coder, place: Path, options: Options) -> None:
     """Base and tokenizer at the top; pooling, scaling and head, where there is one, in folders of their own."""
     place.mkdir()
-    backbone: Any = classifier.model.backbone
-    classifier.tokenizer.backend_tokenizer.no_truncation()
+    backbone: Any = coder.model.backbone
+    coder.tokenizer.backend_tokenizer.no_truncation()
     with quiet():
         backbone.save_pretrained(place, safe_serialization=True)
-        classifier.tokenizer.save_pretrained(place)
-    if speaks(classifier):
-        accompany(classifier, place, f"{SAYING}\n{SCORING}")
+        coder.tokenizer.save_pretrained(place)
+    if speaks(coder):
+        accompany(coder, place, f"{SAYING}\n{SCORING}")
         return
-    _modules(classifier, place)
-    accompany(classifier, place, RECIPE)
+    _modules(coder, place)
+    accompany(coder, place, RECIPE)
 
 
-def _modules(classifier: Classifier, place: Path) -> None:
+def _modules(coder: Coder, place: Path) -> None:
     """What comes after the base, as sentence-transformers reads it."""
-    head = classifier.model.head
+    head = coder.model.head
     modules = [
         ("", "Transformer", None),
         (
             "1_Pooling",
             "Pooling",
-            {"embedding_dimension": head.in_features, "pooling_mode": "lasttoken" if classifier.model.last else "mean"},
+            {"embedding_dimension": head.in_features, "pooling_mode": "lasttoken" if coder.model.last else "mean"},
         ),
         ("2_Normalize", "Normalize", {}),
         ("3_Dense", "Dense", _dense(head)),
     ]
-    _json(place / "sentence_bert_config.json", {"max_seq_length": limit(classifier), "do_lower_case": False})
+    _json(place / "sentence_bert_config.json", {"max_seq_length": limit(coder), "do_lower_case": False})
     for path, _, settings in modules:
         if settings is not None:
             (place / path).mkdir()

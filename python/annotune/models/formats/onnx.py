@@ -10,19 +10,16 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from annotune import extras
 from annotune.errors import AnnotuneError
+from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import speaks
-from annotune.models.formats.parity import from_logits
+from annotune.models.formats.format import Options
 from annotune.models.formats.recipe import accompany, is_sets, limit, read_labels
-
-if TYPE_CHECKING:
-    from annotune.models.classifier import Classifier
-    from annotune.models.formats.export import Options
+from annotune.network.logits import from_logits
 
 OPTIONS: tuple[str, ...] = ()
 FOLDER = True
@@ -51,9 +48,9 @@ logits = network.run(
 """
 
 
-def require(classifier: Classifier, options: Options) -> None:
+def require(coder: Coder, options: Options) -> None:
     """A model with a head; onnx and onnxscript to write it."""
-    if speaks(classifier):
+    if speaks(coder):
         raise AnnotuneError(
             "ONNX is written for models with a head, and this one says the label.", "Export it as 'merged' or 'gguf'."
         )
@@ -71,30 +68,30 @@ def require_runtime() -> None:
     extras.require("onnxruntime", "The onnx export needs")
 
 
-def write(classifier: Classifier, place: Path, options: Options) -> None:
+def write(coder: Coder, place: Path, options: Options) -> None:
     """model.onnx, tokenizer.json, labels.json and a recipe."""
     import torch
 
     place.mkdir()
-    tokenizer, backend = classifier.tokenizer, classifier.tokenizer.backend_tokenizer
+    tokenizer, backend = coder.tokenizer, coder.tokenizer.backend_tokenizer
     try:
         with _silent():
-            _network(classifier, place / NETWORK)
+            _network(coder, place / NETWORK)
     except torch.onnx.OnnxExporterError as error:
-        what = f"A model of the type {classifier.model.backbone.config.model_type} could not be written as ONNX."
+        what = f"A model of the type {coder.model.backbone.config.model_type} could not be written as ONNX."
         raise AnnotuneError(what, "Export it as 'merged'.") from error
-    backend.enable_truncation(limit(classifier))
+    backend.enable_truncation(limit(coder))
     backend.enable_padding(pad_id=tokenizer.pad_token_id, pad_token=tokenizer.pad_token)
     backend.save(str(place / "tokenizer.json"))
     backend.no_truncation()
     backend.no_padding()
-    accompany(classifier, place, RECIPE)
+    accompany(coder, place, RECIPE)
 
 
-def _network(classifier: Classifier, path: Path) -> None:
+def _network(coder: Coder, path: Path) -> None:
     import torch
 
-    model = classifier.model.eval()
+    model = coder.model.eval()
     if any(weights.dtype != torch.float32 for weights in model.parameters()):
         model = copy.deepcopy(model).float()  # the program may have no kernels for other numbers
     device = model.head.weight.device

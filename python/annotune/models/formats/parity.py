@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError
-
-if TYPE_CHECKING:
-    from annotune.models.classifier import Classifier
+from annotune.models.coder import Coder
 
 Answers = Callable[[np.ndarray], np.ndarray]
 CHANGED = 0.01  # the share of texts that may have another label; a single near tie is let pass in any case
@@ -84,24 +82,15 @@ def require_same(parity: Parity, kind: str) -> None:
         )
 
 
-def probabilities(classifier: Classifier, texts: Sequence[str]) -> np.ndarray:
+def probabilities(coder: Coder, texts: Sequence[str]) -> np.ndarray:
     """What the model itself says: (texts, labels)."""
     units = [str(i) for i in range(len(texts))]
-    codings = classifier.classify(pl.DataFrame({"unit_id": units, "text": list(texts)}))
+    codings = coder.classify(pl.DataFrame({"unit_id": units, "text": list(texts)}))
     rows = codings.unique("unit_id", keep="first", maintain_order=True)
-    return rows.select(f"p_{label}" for label in classifier.labels).to_numpy()
+    return rows.select(f"p_{label}" for label in coder.labels).to_numpy()
 
 
-def from_logits(logits: np.ndarray, sets: bool) -> np.ndarray:
-    """Logits (texts, labels) as probabilities: of one label a text, or of each label for itself."""
-    exact = logits.astype(np.float64)
-    if sets:
-        return np.asarray(1 / (1 + np.exp(-exact)))
-    powers = np.exp(exact - exact.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True))
-
-
-def gate_texts(classifier: Classifier, given: Any, stored: Sequence[str]) -> list[str]:
+def gate_texts(coder: Coder, given: Any, stored: Sequence[str]) -> list[str]:
     """The texts to compare on: those given (sentences, or a corpus), or the stored ones and the codebook's own words.
 
     Raises
@@ -110,7 +99,7 @@ def gate_texts(classifier: Classifier, given: Any, stored: Sequence[str]) -> lis
         When there is no text among those given.
     """
     if given is None:
-        found = [*stored, *_words_of_the_codebook(classifier)]
+        found = [*stored, *_words_of_the_codebook(coder)]
     elif isinstance(given, Sequence) and not isinstance(given, str) and all(isinstance(text, str) for text in given):
         found = list(given)
     else:
@@ -121,6 +110,6 @@ def gate_texts(classifier: Classifier, given: Any, stored: Sequence[str]) -> lis
     return texts
 
 
-def _words_of_the_codebook(classifier: Classifier) -> list[str]:
-    labels = [label for label in classifier.variable.labels if label.name in classifier.labels]
+def _words_of_the_codebook(coder: Coder) -> list[str]:
+    labels = [label for label in coder.variable.labels if label.name in coder.labels]
     return [text for label in labels for text in (label.name, label.definition, *label.examples) if text]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from annotune.errors import AnnotuneError
+from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import describe_prompt, speaks
-from annotune.tuning.calibrate import levels
-
-if TYPE_CHECKING:
-    from annotune.models.classifier import Classifier
+from annotune.network.logits import levels
 
 LABELS = "labels.json"
 LIKELIEST = """print([about["labels"][row.argmax()] for row in logits])
@@ -27,58 +25,58 @@ print([[label for label, sure, cut in zip(about["labels"], row, about["above"]) 
 """
 
 
-def describe(classifier: Classifier) -> dict[str, Any]:
+def describe(coder: Coder) -> dict[str, Any]:
     """Variable, kind, labels and codes in the order of the model's answers, cut-offs, where texts end, the prompt."""
-    codes = classifier.variable.codes
-    asked = {"prompt": describe_prompt(classifier.model)} if speaks(classifier) else {}
+    codes = coder.variable.codes
+    asked = {"prompt": describe_prompt(coder.model)} if speaks(coder) else {}
     return {
-        "model": classifier.name,
-        "variable": classifier.variable.name,
-        "kind": classifier.variable.kind,
-        "labels": list(classifier.labels),
-        "codes": [codes[label] for label in classifier.labels],
-        "above": above(classifier),
-        "cuts": cuts(classifier),
-        "max_tokens": limit(classifier),
+        "model": coder.name,
+        "variable": coder.variable.name,
+        "kind": coder.variable.kind,
+        "labels": list(coder.labels),
+        "codes": [codes[label] for label in coder.labels],
+        "above": above(coder),
+        "cuts": cuts(coder),
+        "max_tokens": limit(coder),
         **asked,
     }
 
 
-def above(classifier: Classifier) -> list[float] | None:
+def above(coder: Coder) -> list[float] | None:
     """For label sets, the probability above which each label is given; otherwise the likeliest label is."""
-    if classifier.variable.kind != "multilabel":
+    if coder.variable.kind != "multilabel":
         return None
-    log_odds = np.array(classifier.card["choices"].get("cutoffs") or [0.0] * len(classifier.labels))
+    log_odds = np.array(coder.card["choices"].get("cutoffs") or [0.0] * len(coder.labels))
     return [float(share) for share in 1 / (1 + np.exp(-log_odds))]
 
 
-def cuts(classifier: Classifier) -> list[float] | None:
+def cuts(coder: Coder) -> list[float] | None:
     """For ordered labels, the mean label number by the probabilities above which the next label is given."""
-    if classifier.variable.kind == "multilabel":
+    if coder.variable.kind == "multilabel":
         return None
-    found = classifier.card.get("choices", {}).get("cutoffs")
+    found = coder.card.get("choices", {}).get("cutoffs")
     return None if found is None else [float(cut) for cut in found]
 
 
-def answers(classifier: Classifier, shares: np.ndarray) -> np.ndarray:
+def answers(coder: Coder, shares: np.ndarray) -> np.ndarray:
     """What is given by probabilities (texts, labels): label numbers (texts, 1), or truth values (texts, labels)."""
-    if classifier.variable.kind == "multilabel":
-        return np.asarray(shares > np.array(above(classifier)))
-    between = cuts(classifier)
+    if coder.variable.kind == "multilabel":
+        return np.asarray(shares > np.array(above(coder)))
+    between = cuts(coder)
     return (shares.argmax(1) if between is None else levels(shares, np.array(between)))[:, None]
 
 
-def limit(classifier: Classifier) -> int:
+def limit(coder: Coder) -> int:
     """The tokens of a text that the model reads."""
-    return int(min(classifier.card["settings"]["max_tokens"], classifier.tokenizer.model_max_length))
+    return int(min(coder.card["settings"]["max_tokens"], coder.tokenizer.model_max_length))
 
 
-def accompany(classifier: Classifier, folder: Path, recipe: str) -> None:
+def accompany(coder: Coder, folder: Path, recipe: str) -> None:
     """Write the labels and the recipe into an exported folder; a recipe ends with the `logits`."""
-    (folder / LABELS).write_text(json.dumps(describe(classifier), indent=2, ensure_ascii=False) + "\n", "utf-8")
-    about = f"It codes {classifier.variable.name!r}: {', '.join(classifier.labels)}. Made with annotune."
-    ending = SETS if above(classifier) else LEVELS if cuts(classifier) else LIKELIEST
-    text = f"# {classifier.name}\n\n{about}\n\n```python\n{recipe.strip()}\n{ending}```\n"
+    (folder / LABELS).write_text(json.dumps(describe(coder), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    about = f"It codes {coder.variable.name!r}: {', '.join(coder.labels)}. Made with annotune."
+    ending = SETS if above(coder) else LEVELS if cuts(coder) else LIKELIEST
+    text = f"# {coder.name}\n\n{about}\n\n```python\n{recipe.strip()}\n{ending}```\n"
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
@@ -88,14 +86,14 @@ def read_labels(folder: Path) -> dict[str, Any]:
     return content
 
 
-def require_whole(classifier: Classifier) -> None:
+def require_whole(coder: Coder) -> None:
     """Stop where the texts stand in a prompt, and yet a head reads them: no other program can be told so."""
-    if classifier.card["settings"].get("objective") == "label" and not speaks(classifier):
+    if coder.card["settings"].get("objective") == "label" and not speaks(coder):
         raise AnnotuneError(
             "Tuning with objective='label' was no better than the probe, which was kept.",
             "Tune with objective='head', and export that model.",
         )
-    if speaks(classifier) and classifier.model.sets:
+    if speaks(coder) and coder.model.sets:
         raise AnnotuneError(
             "Models that answer yes or no for each label are not exported.",
             "Tune with objective='head', and export that model.",

@@ -1,0 +1,55 @@
+"""The two sides of a formula, as they are written."""
+
+from __future__ import annotations
+
+import re
+
+from annotune.errors import AnnotuneError
+
+HELP = "Write it as: topic == 'Health' ~ party + year."
+BARE = r"[^\W\d](?:\w|\.(?=\w))*"
+NAME = rf"(?:`[^`]+`|{BARE})"
+TEXT = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+NUMBER = r"(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)"
+
+
+def sides_of(text: str) -> tuple[str, str]:
+    """What is explained, and what explains it, as they are written."""
+    places = _places(text, "~") if text.count("~") > 1 else [text.find("~")]  # a label may hold the sign
+    sides = [text[: places[0]].strip(), text[places[0] + 1 :].strip()] if len(places) == 1 else [""]
+    if "~" not in text or not all(sides):
+        raise AnnotuneError(f"{text!r} is no formula.", HELP)
+    return sides[0], sides[1]
+
+
+def right_side(text: str) -> str:
+    """What explains, of a formula or of its right side alone, as it is written.
+
+    Examples
+    --------
+    >>> right_side("topic == 'a ~ b' ~ party + source == 'c ~ d' | district")
+    "party + source == 'c ~ d' | district"
+    """
+    places = _places(text, "~")
+    return (text[places[-1] + 1 :] if places else text).strip()
+
+
+def grouped(right: str) -> tuple[str, tuple[str, ...]]:
+    """The terms, and the columns after a `|`."""
+    places = _places(right, "|")
+    if not places:
+        return right, ()
+    names = tuple(plain(name.strip()) for name in right[places[0] + 1 :].split("+"))
+    if len(places) > 1 or not all(names):
+        raise AnnotuneError(f"{right!r} cannot be read.", "Name groups once, as in: ~ party | district + year.")
+    return right[: places[0]].strip() or "1", names
+
+
+def _places(text: str, sign: str) -> list[int]:
+    """Where a sign stands outside quotes."""
+    found = re.finditer(rf"{TEXT}|`[^`]*`|{re.escape(sign)}", text)
+    return [match.start() for match in found if match.group() == sign]
+
+
+def plain(name: str) -> str:
+    return name[1:-1] if len(name) > 2 and name[0] == name[-1] == "`" else name

@@ -1,0 +1,153 @@
+"""A model that codes texts: from texts to logits, and from logits to codings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from annotune.data.codebook import Variable
+from annotune.data.codings import SCHEMA
+from annotune.data.corpus import read_corpus
+from annotune.errors import AnnotuneError, warn
+from annotune.network.logits import from_logits, levels, sigmoid
+
+TEXTS_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True)
+class Coder:
+    """A model that codes one variable.
+
+    Attributes
+    ----------
+    variable
+        What it codes, as in the codebook.
+    labels
+        The labels it can give, in codebook order: those that occurred among the coded texts.
+    card
+        What it was made of and with: settings, choices, sizes of the parts, fingerprints, seconds.
+    """
+
+    model: Any  # an Encoder, or a Speaker where it was tuned to say the label
+    tokenizer: Any
+    variable: Variable
+    labels: tuple[str, ...]
+    card: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The coder's name in tables of codings, such as `minilm-3f2a`."""
+        return f"{self.card['base']['name'].split('/')[-1].lower()}-{self.card['model_sha256'][:4]}"
+
+    def classify(self, corpus: Any, *, precision: str = "float32", **columns: Any) -> pl.DataFrame:
+        """Code every text.
+
+        Parameters
+        ----------
+        corpus
+            A frame with unit_id and text, or what `read_corpus` takes (with `unit_id=` and `text=`).
+        precision
+            `float32`, or `bfloat16`: two to three times as fast where the processor has it, with
+            another label for one or two texts in a hundred.
+
+        Returns
+        -------
+        polars.DataFrame
+            A table of codings with a row per text, in the corpus's order (for a multi-label
+            variable a row per label given), and a column `p_<label>` with the probability of every
+            label. An empty text has the status `missing`; one for which the model gives no
+            probabilities has `error`; a set without labels has `none`.
+
+        Raises
+        ------
+        AnnotuneError
+            When the columns are not there or identifiers are double.
+        """
+        if precision not in ("float32", "bfloat16"):
+            raise AnnotuneError(f"The precision {precision!r} is unknown.", "Use 'float32' or 'bfloat16'.")
+        texts = read_corpus(corpus, **columns).select("unit_id", "text")
+        distinct = texts["text"].drop_nulls().unique(maintain_order=True)
+        logits = self.logits(distinct.to_list(), fast=precision == "bfloat16", together=True)
+        place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
+        found = texts.join(place, on="text", how="left", maintain_order="left")["_place"]
+        return self.as_codings(texts["unit_id"], logits, found.fill_null(-1).to_numpy())
+
+    def logits(self, texts: list[str], fast: bool = False, together: bool = False) -> np.ndarray:
+        """Logits (texts, labels) as they come from the network; texts that are too long are cut, and counted."""
+        from annotune.network.batches import tokenize
+        from annotune.network.encoder import outputs
+
+        limit = min(self.card["settings"]["max_tokens"], self.tokenizer.model_max_length)
+        what = f"Coding {self.variable.name}"
+        parts, cut = [np.zeros((0, len(self.labels)), dtype=np.float32)], 0
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            tokens = tokenize(self.tokenizer, texts[start : start + TEXTS_AT_ONCE], limit, special=not self._prompted)
+            cut += tokens.cut
+            parts.append(outputs(self.model, tokens, what=what, fast=fast, together=together))
+        if cut:
+            warn(f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their start is read.")
+        return np.concatenate(parts)
+
+    @property
+    def _prompted(self) -> bool:
+        """Whether texts are read as they stand in a prompt."""
+        return bool(self.card["settings"].get("objective") == "label")
+
+    @property
+    def _cutoffs(self) -> Any:
+        """For label sets the log-odds above which each label is given, for ordered labels where levels begin."""
+        return self.card.get("choices", {}).get("cutoffs")
+
+    def as_codings(
+        self, units: pl.Series, logits: np.ndarray, place: np.ndarray, cutoffs: np.ndarray | None = None
+    ) -> pl.DataFrame:
+        """A row per unit; `place` is its text's row in `logits`, -1 where it has no text.
+
+        `cutoffs`, a row a unit, replace the model's own.
+        """
+        sets = self.variable.kind == "multilabel"
+        given = self._cutoffs if cutoffs is None else cutoffs
+        probabilities = np.full((len(units), len(self.labels)), np.nan)
+        has_text = place >= 0
+        probabilities[has_text] = from_logits(logits, sets)[place[has_text]]
+        coded = np.isfinite(probabilities).all(1)
+        status = np.where(~has_text, "missing", np.where(coded, "ok", "error"))
+        frame = pl.DataFrame(
+            {
+                "unit_id": units,
+                "status": status,
+                **{f"p_{label}": probabilities[:, i] for i, label in enumerate(self.labels)},
+            }
+        ).with_columns(
+            pl.col("^p_.*$").fill_nan(None),
+            pl.lit(self.variable.name).alias("variable"),
+            pl.lit(self.name).alias("coder"),
+        )
+        if sets:
+            above = sigmoid(np.asarray(0.0 if given is None else given))
+            frame = self._sets(frame, probabilities, probabilities > above)
+        else:
+            frame = self._single(frame, np.where(coded[:, None], probabilities, 0), coded, given)
+        return frame.select(*SCHEMA, *(f"p_{label}" for label in self.labels))
+
+    def _single(self, frame: pl.DataFrame, probabilities: np.ndarray, coded: np.ndarray, cuts: Any) -> pl.DataFrame:
+        best = probabilities.argmax(1) if cuts is None else levels(probabilities, cuts)
+        labels = pl.Series(
+            "label", [self.labels[i] if ok else None for i, ok in zip(best, coded, strict=True)], dtype=pl.String
+        )
+        prob = pl.Series("prob", np.where(coded, probabilities[np.arange(len(best)), best], np.nan)).fill_nan(None)
+        return frame.with_columns(labels, prob)
+
+    def _sets(self, frame: pl.DataFrame, probabilities: np.ndarray, chosen: np.ndarray) -> pl.DataFrame:
+        """A row per label above its cut-off; a unit without any keeps one row."""
+        given: list[list[dict[str, Any] | None]] = [
+            [{"label": self.labels[i], "prob": float(row[i])} for i in np.flatnonzero(above)] or [None]
+            for row, above in zip(probabilities, chosen, strict=True)
+        ]
+        dtype = pl.List(pl.Struct({"label": pl.String, "prob": pl.Float64}))
+        long = frame.with_columns(pl.Series("given", given, dtype=dtype)).explode("given").unnest("given")
+        none = (pl.col("status") == "ok") & pl.col("label").is_null()
+        return long.with_columns(pl.when(none).then(pl.lit("none")).otherwise(pl.col("status")).alias("status"))
