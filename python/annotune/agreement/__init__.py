@@ -1,1 +1,1 @@
-"""Do coders agree? One engine of pattern counts for every coefficient, with intervals."""
+"""Do coders agree, and what is the gold: one engine of pattern counts for every coefficient, with intervals."""
