@@ -97,6 +97,7 @@ def level_cuts(shares: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
     Examples
     --------
+    >>> from annotune.network.logits import levels
     >>> shares = np.array([[0.8, 0.1, 0.1], [0.5, 0.3, 0.2], [0.4, 0.4, 0.2], [0.3, 0.4, 0.3], [0.2, 0.4, 0.4]] * 4)
     >>> targets = np.array([0, 0, 1, 1, 2] * 4)
     >>> levels(shares, level_cuts(shares, targets)).tolist()[:5]
