@@ -21,8 +21,8 @@ test: lint $(VENV)/.r-ready
 	$(MAKE) r-check vignettes-current
 
 lint: $(VENV)/.test-ready
-	$(BIN)/ruff check python tests benchmarks
-	$(BIN)/ruff format --check python tests benchmarks
+	$(BIN)/ruff check python tests benchmarks .ci
+	$(BIN)/ruff format --check python tests benchmarks .ci
 	$(BIN)/mypy
 
 # Each benchmark prints ratios against its peers; what they need beyond the tests is named in each file.

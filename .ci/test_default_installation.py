@@ -1,0 +1,167 @@
+"""What annotune does where the default installation is all there is: every verb, on the files that `make demo` wrote.
+
+Run by .ci/door, by the Python of that installation; DEMO is the demo's folder.
+"""
+
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import sys
+from importlib import metadata
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import annotune as at
+from annotune import cli
+from annotune.extras import EXTRAS
+
+ROOT = Path(__file__).parents[1]
+MODEL = "annotune-work/topic/model"
+CODINGS = "annotune-work/topic/codings.parquet"
+CODERS = "coder_anna.xlsx coder_ben.dta"
+BOOK = "--codebook codebook.yaml"
+HEALTH = "\"topic == 'Health' ~ party\""
+VERBS = f"""
+run study.yaml
+reliability {CODERS} {BOOK} --n-boot 200 --write agreement.dta --write agreement.tex --plot agreement.png
+reliability {CODERS} {BOOK} --of pairs --plot pairs.pdf
+reliability-regression {CODERS} {BOOK} --on party --corpus questions.csv
+resolve {CODERS} {BOOK} --out gold.csv
+tune questions.csv gold.csv {BOOK} --out model --method probe
+classify model some.csv coded.dta coded.rds coded.parquet
+evaluate gold.csv {CODINGS} {BOOK} --n-boot 200 --corpus questions.csv --write measures.xlsx
+compare {CODERS} {CODINGS} {BOOK} --gold gold.csv --n-boot 200 --write comparison.csv --write comparison.html
+curve questions.csv gold.csv {BOOK} --out curve --method probe --seeds 2 --sizes 50,100,200 --plot curve.svg
+calibration {MODEL} gold.csv --n-boot 200 --plot diagram.png
+abstain coded.parquet model gold.csv --risk 0.2 --out divided.csv
+label-errors {MODEL} gold.csv --corpus questions.csv --write look-again.xlsx
+zero-shot few.csv codes.dta {BOOK} --base Qwen/Qwen3-0.6B
+export model merged
+export {MODEL} adapter --format adapter
+write results.parquet r.dta r.rds r.sav r.xlsx r.csv {BOOK} --regression {HEALTH}
+report page.html --model {MODEL} --codings coder_anna.xlsx --codings coder_ben.dta --corpus questions.csv --by party
+report tables.tex --model {MODEL} --n-boot 200
+crossfit some.csv gold.csv {BOOK} --out folds --method probe --write fit.dta
+correct results.parquet {HEALTH} --pi 0.1 --write effect.csv --write effect.do --write effect.rds --write effect.dta
+dsl-columns results.parquet dsl.dta --pi topic_pi
+prevalence results.parquet --by party --time year --pi topic_pi --plot shares.png --write shares.csv
+error-model results.parquet --on "party * year" --label Health
+plan-sample results.parquet --target 0.01 --label Health
+"""
+NEED_AN_EXTRA = {
+    f"report tables.docx --model {MODEL}": "tables",
+    f"correct results.parquet {HEALTH} --pi 0.1 --write effect.docx": "tables",
+    f"correct results.parquet {HEALTH} --pi 0.1 --write effect.tex": "tables",
+    f"correct results.parquet {HEALTH} --pi 0.1 --write effect.html": "tables",
+    "run for_word.yaml": "tables",
+    f"export {MODEL} onnx --format onnx": "onnx",
+    f"export {MODEL} model.gguf --format gguf": "gguf",
+}
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """A copy of what the demo wrote, some of its texts, a study for Word, and a decoder in the hub's place."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    shutil.copytree(os.environ["DEMO"], folder)
+    texts, coded = pl.read_csv(folder / "questions.csv"), pl.read_csv(folder / "results.csv", infer_schema=False)
+    by_hand = texts["unit_id"].is_in(coded.filter(pl.col("topic_gold").is_not_null())["unit_id"].to_list())
+    pl.concat([texts.filter(by_hand).head(200), texts.filter(~by_hand).head(50)]).write_csv(folder / "some.csv")
+    texts.head(3).write_csv(folder / "few.csv")
+    study = (folder / "study.yaml").read_text("utf-8")
+    (folder / "for_word.yaml").write_text(study.replace("[regression.csv,", "[regression.docx,"), "utf-8")
+    page = (ROOT / "docs" / "decoders.md").read_text("utf-8")
+    stand_in = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        exec(stand_in, {})
+    finally:
+        os.chdir(before)
+    return folder
+
+
+def say(monkeypatch, capsys, folder, command):
+    """The exit code of a command in the folder, and what it said on stderr."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["annotune", *shlex.split(command)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code or 0, capsys.readouterr().err
+
+
+def test_only_the_default_installation_is_here():
+    """No module of an extra, and nothing that annotune's own requirements do not bring."""
+    for module in {name for extra in EXTRAS.values() for name in extra.packages}:
+        assert importlib.util.find_spec(module) is None, module
+    wanted, known = ["annotune"], set()
+    while wanted:
+        name = wanted.pop()
+        if name in known:
+            continue
+        known.add(name)
+        try:
+            needs = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:  # of another platform
+            continue
+        wanted += [plain(re.match(r"[\w.-]+", need)[0]) for need in needs if "extra ==" not in need]
+    here = {
+        plain(one.metadata["Name"])
+        for one in metadata.distributions()
+        if Path(str(one.locate_file(""))).is_relative_to(sys.prefix)
+    }
+    assert here - known <= {"pip", "setuptools", "wheel"}
+    assert "torch" in here
+
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_verb_is_tried():
+    tried = {line.split()[0] for line in VERBS.strip().splitlines()}
+    assert tried | {"demo"} == {verb.__name__.replace("_", "-") for verb in cli.VERBS}
+
+
+@pytest.mark.parametrize("command", VERBS.strip().splitlines(), ids=lambda command: command.split()[0])
+def test_a_verb_does_what_the_pages_say(monkeypatch, capsys, folder, command):
+    code, said = say(monkeypatch, capsys, folder, command)
+    assert code == 0, said
+    assert not list(folder.glob("annotune-fault-*"))
+    words = shlex.split(command)
+    outputs = [word for option, word in pairwise(words) if option in ("--out", "--write", "--plot")]
+    for name in outputs:
+        assert (folder / name).exists(), name
+
+
+@pytest.mark.parametrize(("command", "extra"), NEED_AN_EXTRA.items(), ids=lambda value: value.split()[0])
+def test_what_needs_an_extra_says_so_in_one_sentence(monkeypatch, capsys, folder, command, extra):
+    before = {path.name for path in folder.iterdir()}
+    code, said = say(monkeypatch, capsys, folder, command)
+    assert code == 2
+    *steps, last = said.splitlines()
+    assert re.fullmatch(rf"Error: .+, which is not installed\. Run: pip install 'annotune\[{extra}\]'.*\.", last)
+    assert all(step.endswith("...") for step in steps)
+    assert {path.name for path in folder.iterdir()} == before
+
+
+def test_a_frame_of_pandas_and_an_r_session_need_an_extra_too():
+    pandas = importlib.import_module("pandas")
+    with pytest.raises(at.AnnotuneError, match=r"pip install 'annotune\[pandas\]'"):
+        at.read_corpus(pandas.DataFrame({"unit_id": ["a"], "text": ["b"]}))
+    with pytest.raises(at.AnnotuneError, match=r"pip install 'annotune\[r\]'"):
+        at.to_r(pl.DataFrame({"x": [1]}))
+
+
+def test_the_installed_package_is_whole():
+    """As pip builds it: every file of the source, and none of the source is what runs here."""
+    source, installed = ROOT / "python" / "annotune", Path(at.__file__).parent
+    assert not installed.is_relative_to(ROOT / "python")
+    files = {path.relative_to(source) for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert files
+    assert files <= {path.relative_to(installed) for path in installed.rglob("*")}
