@@ -14,7 +14,7 @@ import polars as pl
 import pyreadstat
 import yaml
 
-from annotune.codebook import read_codebook
+from annotune.data.codebook import read_codebook
 from annotune.tables import read_table
 
 TEXTS, CODED = 6000, 600

@@ -171,5 +171,5 @@ def test_without_a_verb_it_says_in_five_lines_what_to_do_first():
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert len(lines) == 5
-    assert max(map(len, lines)) <= 120
+    assert max(map(len, lines)) <= 80
     assert re.findall(r"^  annotune (\w+)", done.stdout, re.MULTILINE) == ["demo", "run", "tune"]

@@ -44,11 +44,11 @@ VERBS = (
     correction.plan_sample,
 )
 FIRST = """\
-annotune goes from a codebook to a regression table: it tunes a small language model on texts that people have coded.
-  annotune demo              first, to see it all on simulated data: some minutes
-  annotune run study.yaml    your own study; docs/study.md says what the file holds
+annotune: from a codebook to a regression table, by a model tuned on coded texts
+  annotune demo              first: all of it on simulated data, in some minutes
+  annotune run study.yaml    your own study; docs/study.md says what it holds
   annotune tune --help       help on a verb; annotune --help lists all verbs
-  docs/                      a page for every step, and README.md, where annotune comes from"""
+  docs/                      a page on every step, in the folder of annotune"""
 VALUE = r"'[^']*'|-?[^\W_][\w/-]*(?:\.\d+)?"  # what may follow a name and its equals sign in a message
 for verb in VERBS:
     app.command()(verb)

@@ -17,11 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType
 
-from annotune.records.fingerprints import versions
-
-SEE = (
-    "ANNOTUNE_TRACEBACK"  # a variable of the environment: whatever it says, the command line shows the whole traceback
-)
+SEE = "ANNOTUNE_TRACEBACK"  # in the environment: whatever it says, the command line shows the whole traceback
 OURS = Path(__file__).parent
 ELSEWHERE = "a file that is none of annotune's or a library's"
 LEFT_OUT = (
@@ -68,6 +64,8 @@ def report(error: BaseException, verb: str, options: Iterable[str]) -> str:
     options
         The names of what it was called with, without their values.
     """
+    from annotune.records.fingerprints import versions  # it brings polars, which telling of a warning does not need
+
     about = {"verb": verb, "options": ", ".join(options) or "none", "platform": platform.platform(), **versions()}
     lines = ["A fault of annotune", "", LEFT_OUT, "", *(f"{name}: {value}" for name, value in about.items())]
     for number, one in enumerate(_chain(error)):

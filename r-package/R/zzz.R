@@ -10,11 +10,11 @@ ENVIRONMENT <- "r-annotune"
 }
 
 FIRST <- c(
-  "annotune: from a codebook to a regression table, by small language models tuned on texts that people have coded.",
-  "  at_install()                     first, once: sets up the Python that does the work (at_status() looks at it)",
-  "  at_run(at_demo(\"demo\")$study)    to see it all on simulated data: some minutes",
-  "  at_run(\"study.yaml\")             your own study, from one file; or step by step, from at_tune() on",
-  "  ?annotune                        the steps, one by one; help(package = \"annotune\") lists all verbs"
+  "annotune: from a codebook to a regression table, by a model tuned on coded texts",
+  "  at_install()                    first, once: the Python that does the work",
+  "  at_run(at_demo(\"demo\")$study)   all of it on simulated data, in some minutes",
+  "  at_run(\"study.yaml\")            your own study; or step by step, by at_tune()",
+  "  ?annotune                       the steps; help(package = \"annotune\"): verbs"
 )
 
 name_python <- function() delayedAssign("half", python_module(), assign.env = the)

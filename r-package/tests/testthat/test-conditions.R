@@ -49,9 +49,9 @@ test_that("what fails between R and Python is a fault as well", {
 
 test_that("who loads the package is told in five lines what to do first", {
   expect_length(FIRST, 5)
-  expect_true(all(nchar(FIRST) <= 120))
+  expect_true(all(nchar(FIRST) <= 80))
   verbs <- unlist(regmatches(FIRST, gregexpr("at_[a-z_]+(?=\\()", FIRST, perl = TRUE)))
-  expect_setequal(verbs, c("at_install", "at_status", "at_run", "at_demo", "at_tune"))
+  expect_setequal(verbs, c("at_install", "at_run", "at_demo", "at_tune"))
   expect_true(all(verbs %in% getNamespaceExports("annotune")))
   withr::with_options(list(rlang_interactive = TRUE), expect_message(.onAttach(), "at_install()", fixed = TRUE))
   withr::with_options(list(rlang_interactive = FALSE), expect_no_message(.onAttach()))
