@@ -44,8 +44,8 @@ zero-shot few.csv codes.dta {BOOK} --base Qwen/Qwen3-0.6B
 export model merged
 export {MODEL} adapter --format adapter
 write results.parquet r.dta r.rds r.sav r.xlsx r.csv {BOOK} --regression {HEALTH}
-report page.html --model {MODEL} --codings coder_anna.xlsx --codings coder_ben.dta --corpus questions.csv --by party
-report tables.tex --model {MODEL} --n-boot 200
+report page.html --model {MODEL} --codings coder_anna.xlsx --codings coder_ben.dta {BOOK}
+report tables.tex --model {MODEL} --corpus questions.csv --by party --n-boot 200
 crossfit some.csv gold.csv {BOOK} --out folds --method probe --write fit.dta
 correct results.parquet {HEALTH} --pi 0.1 --write effect.csv --write effect.do --write effect.rds --write effect.dta
 dsl-columns results.parquet dsl.dta --pi topic_pi
