@@ -123,7 +123,7 @@ def _version(wanted: bool) -> None:
 @app.callback(help="From a codebook to a regression table.")
 def annotune(
     context: typer.Context,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  (its callback does it all)
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:

@@ -22,10 +22,10 @@ def p_equals(p: float) -> str:
 
 
 def with_interval(estimate: float | None, low: float | None, high: float | None, form: str = ".3f") -> str:
-    """An estimate and its interval in one cell; a tab between, at which the rows of a column are aligned.
+    r"""An estimate and its interval in one cell; a tab between, at which the rows of a column are aligned.
 
     >>> with_interval(0.712, 0.6, 0.8, ".2f"), with_interval(0.712, None, None, ".2f"), with_interval(None, None, None)
-    ('0.71\\t(0.60 to 0.80)', '0.71', '-')
+    ('0.71\t(0.60 to 0.80)', '0.71', '-')
     """
     if estimate is None:
         return "-"

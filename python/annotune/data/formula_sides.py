@@ -52,4 +52,5 @@ def _places(text: str, sign: str) -> list[int]:
 
 
 def plain(name: str) -> str:
+    """A name without the backticks around it."""
     return name[1:-1] if len(name) > 2 and name[0] == name[-1] == "`" else name

@@ -34,7 +34,7 @@ def processes_there() -> int:
 
 
 def processes(device: torch.device) -> Accelerator:
-    """This process among the others, afresh: its state outlives a call, and an earlier one may have used another."""
+    """The process among the others, afresh: its state outlives a call, and an earlier one may have used another."""
     AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=device.type == "cpu")
 

@@ -28,6 +28,7 @@ _PLAIN: dict[str, Any] = {
 
 
 def series(column: Mapping[str, Any], rows: int) -> pl.Series:
+    """A column that R sent, with this many rows, in the type that it has there."""
     kind, name = column["type"], column["name"]
     values = [None] * rows if kind == "blank" else column["values"]
     values = values if isinstance(values, list) else [values]
@@ -47,6 +48,7 @@ def series(column: Mapping[str, Any], rows: int) -> pl.Series:
 
 
 def codes(column: Mapping[str, Any]) -> dict[int, str]:
+    """The value labels of a labelled column, in the order of their codes."""
     pairs = zip(several(column["codes"]), several(column["names"]), strict=True)
     return dict(sorted((int(code), name) for code, name in pairs))
 
