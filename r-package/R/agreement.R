@@ -88,6 +88,32 @@ agreement <- function(verb, codings, ...) {
   found
 }
 
+# A whole table as a person reads it; of chosen columns those, as they are.
+#' @export
+print.at_reliability <- function(x, ...) {
+  if (!all(c("metric", "estimate", "n_pairable", "method", "note") %in% names(x))) {
+    return(NextMethod())
+  }
+  table <- tidy(x)
+  print_table(table[setdiff(names(table), c("se", "n_units", "method", "note"))])
+  for (note in agreement_notes(table)) cli::cli_text("{note}")
+  invisible(x)
+}
+
+# Each note once, and which rows it is about.
+agreement_notes <- function(table) {
+  parts <- strsplit(table$note, "; ")
+  notes <- unlist(parts)
+  named <- intersect(c("category", "coder_a", "coder_b", "metric"), names(table))
+  about <- apply(table[named], 1, function(row) toString(row[!is.na(row)]))
+  about <- rep(about, lengths(parts))
+  vapply(unique(notes[!is.na(notes)]), function(note) {
+    rows <- about[notes %in% note]
+    more <- if (length(rows) > 3) sprintf("; and %d more", length(rows) - 3L) else ""
+    sprintf("Note: %s (%s%s).", note, paste(utils::head(rows, 3), collapse = "; "), more)
+  }, "")
+}
+
 #' @rdname tidiers
 #' @export
 tidy.at_reliability <- function(x, ...) {
@@ -126,7 +152,7 @@ at_reliability_regression <- function(codings, on, variable = NULL, codebook = N
 
 #' @export
 print.at_agreement_regression <- function(x, ...) {
-  print(x$table)
+  print_table(x$table[setdiff(names(x$table), c("n_codings", "se"))])
   counts <- "{x$n_codings} codings of {x$n_units} texts in {x$n_clusters} clusters."
   cli::cli_text(counts)
   cli::cli_text("{x$verdict}")

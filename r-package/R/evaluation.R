@@ -97,19 +97,43 @@ leading_measures <- function(x) {
   intersect(c("macro_f1", "kappa_quadratic", "kappa", "mcc", "accuracy"), x$measures$measure)
 }
 
-# As R prints any matrix: columns that do not fit beside each other go below.
+# Where lines are too long, only the first measure keeps its interval; then the last measures are left out.
 #' @export
 format.at_evaluation <- function(x, ...) {
-  measures <- leading_measures(x)
   models <- unique(x$measures$model)
-  cell <- function(model, measure) {
-    row <- x$measures[x$measures$model == model & x$measures$measure == measure, ]
-    interval <- if (!is.na(row$ci_low)) sprintf(" (%.2f-%.2f)", row$ci_low, row$ci_high) else ""
-    paste0(if (is.na(row$estimate)) "-" else sprintf("%.3f", row$estimate), interval)
+  measures <- leading_measures(x)
+  said <- lapply(c(TRUE, FALSE), function(interval) {
+    vapply(measures, function(measure) measure_cells(x, models, measure, interval), character(length(models)))
+  })
+  full <- matrix(said[[1]], length(models), dimnames = list(models, measures))
+  if (fits_width(full)) {
+    return(matrix_lines(full))
   }
-  cells <- vapply(measures, function(measure) vapply(models, cell, "", measure = measure), character(length(models)))
-  cells <- matrix(cells, length(models), dimnames = list(models, measures))
-  utils::capture.output(print(cells, quote = FALSE, right = TRUE))
+  brief <- matrix(said[[2]], length(models), dimnames = dimnames(full))
+  brief[, 1] <- full[, 1]
+  kept <- length(measures)
+  while (kept > 1 && !fits_width(brief[, seq_len(kept), drop = FALSE])) kept <- kept - 1
+  out <- c(
+    if (kept < length(measures)) toString(measures[-seq_len(kept)]),
+    if (kept > 1) paste("the intervals of", toString(measures[seq_len(kept)[-1]]))
+  )
+  told <- sprintf("Left out for lack of width: %s. tidy() has them.", paste(out, collapse = "; "))
+  c(matrix_lines(brief[, seq_len(kept), drop = FALSE]), strwrap(told, getOption("width")))
+}
+
+measure_cells <- function(x, models, measure, interval) {
+  rows <- x$measures[x$measures$measure == measure, ]
+  rows <- rows[match(models, rows$model), ]
+  ends <- if (interval) ifelse(is.na(rows$ci_low), "", sprintf(" (%.3f to %.3f)", rows$ci_low, rows$ci_high)) else ""
+  paste0(ifelse(is.na(rows$estimate), "-", sprintf("%.3f", rows$estimate)), ends)
+}
+
+matrix_lines <- function(cells) utils::capture.output(print(cells, quote = FALSE, right = TRUE))
+
+# R puts columns that do not fit beside each other below.
+fits_width <- function(cells) {
+  lines <- matrix_lines(cells)
+  length(lines) == nrow(cells) + 1 && max(nchar(lines, "width")) <= getOption("width")
 }
 
 #' @export

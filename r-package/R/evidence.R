@@ -201,7 +201,7 @@ tidy.at_abstention <- function(x, ...) x$curve
 #' @export
 print.at_result <- function(x, ...) {
   if (inherits(x, "at_correction")) {
-    cli::cat_line(x$words)
+    cli::cat_line(correction_words(x))
     return(invisible(x))
   }
   hidden <- c("object", "words", "points", "fits", "curve", "forecast", "codings", "verdict", "note", "model")
@@ -210,14 +210,39 @@ print.at_result <- function(x, ...) {
   invisible(x)
 }
 
+# The table in R's width; one that outlived its session as it was said then.
+correction_words <- function(x) {
+  if (is.null(x$object) || reticulate::py_is_null_xptr(x$object)) {
+    return(x$words)
+  }
+  at_call("summary", correction = x, width = getOption("width"))
+}
+
 print_part <- function(part, name) {
   if (is.null(part) || (is.data.frame(part) && nrow(part) == 0)) {
     return(invisible())
   }
   if (is.data.frame(part) || inherits(part, "at_evaluation")) {
     cli::cat_line(cli::style_bold(name))
-    print(part)
+    if (is.data.frame(part)) print_table(part) else print(part)
   } else if (is.atomic(part) && length(part) == 1) {
     cli::cat_line(sprintf("%s: %s", name, format(part)))
   }
 }
+
+# A tibble whose names and words are not abbreviated: columns without a value are left out, one that holds the same in
+# all rows is said above, and what has no room is named below.
+print_table <- function(x) {
+  there <- vapply(x, function(column) !all(is.na(column)), NA)
+  words <- vapply(x, is.character, NA) | startsWith(names(x), "n_")
+  same <- there & words & vapply(x, function(column) length(unique(column)) == 1, NA) & nrow(x) > 1
+  if (any(same)) {
+    said <- paste(names(x)[same], vapply(x[same], first_as_text, ""), sep = ": ", collapse = "; ")
+    cli::cat_line(strwrap(said, getOption("width")))
+  }
+  before <- options(pillar.min_title_chars = 40L, pillar.min_chars = 40L)
+  on.exit(options(before))
+  print(tibble::as_tibble(x[there & !same]))
+}
+
+first_as_text <- function(column) format(column[[1]], big.mark = ",")

@@ -195,7 +195,7 @@ at_run <- function(study, again = FALSE, data = TRUE) {
 #' @export
 print.at_results <- function(x, ...) {
   cli::cli_h3("Agreement of the coders")
-  print(x$reliability[c("variable", "metric", "estimate", "ci_low", "ci_high", "n_units")])
+  print(x$reliability)
   for (name in names(x$evaluations)) {
     cli::cli_h3("The model for {name}, on texts it was not tuned on")
     print(x$evaluations[[name]])

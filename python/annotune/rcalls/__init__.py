@@ -251,4 +251,5 @@ _HERE: dict[str, Callable[..., Any]] = {
     "code_files": _code_files,
     "save": lambda model, folder: model.save(folder),
     "forecast": lambda curve, n: curve.forecast(n),
+    "summary": lambda correction, width: correction.summary(width),
 }

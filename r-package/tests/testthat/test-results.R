@@ -33,7 +33,12 @@ test_that("ordered labels print quadratic kappa, within the width", {
   lines <- format(found)
   expect_true(any(grepl("kappa_quadratic", lines, fixed = TRUE)))
   expect_true(all(nchar(lines) <= 80))
-  expect_gt(sum(startsWith(lines, "most frequent label")), 1)
+  expect_identical(sum(startsWith(lines, "most frequent label")), 1L)
+  expect_match(lines[3], "most frequent label [0-9.]+ \\([0-9.]+ to [0-9.]+\\) ")
+  told <- "Left out for lack of width: the intervals of kappa_quadratic, kappa, mcc, accuracy. tidy() has them."
+  expect_identical(paste(lines[-(1:3)], collapse = " "), told)
+  withr::local_options(width = 200)
+  expect_length(format(found), 3)
 })
 
 test_that("what is not there yet is predicted in folds", {
@@ -129,4 +134,38 @@ test_that("a file without time zones has what the clock showed", {
   path <- withr::local_tempfile(fileext = ".dta")
   at_write(data.frame(unit_id = c("a", "b"), seen = as.POSIXct(c("2020-07-01 10:00:00", NA), tz = "Europe/Rome")), path)
   expect_identical(format(haven::read_dta(path)$seen), c("2020-07-01 10:00:00", NA))
+})
+
+test_that("tables of agreement say once what all rows share, and abbreviate nothing within the width", {
+  skip_if_no_python()
+  variable <- "policy_area_of_the_main_question"
+  codings <- data.frame(
+    unit_id = rep(1:20, 3), coder = rep(c("anna", "ben", "minilm-3f2a"), each = 20), variable = variable,
+    label = c(rep(c("{x}", "y"), 30))
+  )
+  withr::local_options(width = 80)
+  found <- at_pairwise_reliability(at_codings(codings), metrics = "percent", ci = "analytic")
+  lines <- cli::ansi_strip(capture.output(print(found), type = "output"))
+  expect_true(all(nchar(lines, "width") <= 80))
+  expect_no_match(lines, "\u2026")
+  told <- sprintf("variable: %s; metric: percent; level: nominal; n_pairable: 20; n_coders: 2", variable)
+  expect_identical(paste(lines[1:2], collapse = " "), told)
+  expect_true(any(grepl("minilm-3f2a", lines, fixed = TRUE)))
+  expect_length(capture.output(print(found[c("metric", "estimate")])), 3 + 3)
+})
+
+test_that("a corrected regression is printed in R's width", {
+  skip_if_no_python()
+  y <- rep(c(1, 0, 1, 1, 0), 80)
+  party <- rep(c("Labour", "Conservative & Unionist"), 200)
+  data <- data.frame(t.party = party, y_hat = y, y_gold = ifelse(seq_along(y) %% 4 == 0, 1 - y, NA))
+  fit <- at_correct(y ~ t.party, data, pi = 0.25)
+  for (width in c(60, 80, 120)) {
+    withr::local_options(width = width)
+    lines <- capture.output(print(fit))
+    expect_true(all(nchar(lines, "width") <= width))
+    expect_true(any(startsWith(lines, "t.party[Labour]")))
+  }
+  fit$object <- NULL
+  expect_identical(capture.output(print(fit)), strsplit(fit$words, "\n", fixed = TRUE)[[1]])
 })
