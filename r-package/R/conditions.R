@@ -25,6 +25,7 @@ in_r_words <- function(text) {
   }
   text <- gsub("\\bread_(codebook|corpus|codings)\\b", "at_\\1", text)
   text <- gsub("\\bClassifier\\.(save|classify)\\b", "at_\\1()", text)
+  text <- gsub("pip install '(annotune\\[\\w+\\])'", "at_install(source = \"\\1\")", text, perl = TRUE)
   verbs <- "resolve|tune|evaluate|attach|write|reliability|classify|load|run|demo"
   text <- gsub(sprintf("(?<![\\w.])(%s)\\(\\)", verbs), "at_\\1()", text, perl = TRUE)
   gsub("\\b([a-z_]+)=(?=[ ,.:;)]|$)", "`\\1`", text, perl = TRUE)

@@ -200,7 +200,8 @@ session_row <- function(look) {
 #' @param gpu `"auto"`: with support for a graphics processor where the machine has one; `"yes"`, `"no"`. On Linux and
 #'   Windows the build for the processor alone is a tenth of the size.
 #' @param source What to install: by default the version of annotune that belongs to this package, from the package
-#'   index; or a folder (the cloned repository) or wheel.
+#'   index; or a folder (the cloned repository) or wheel. With an extra in brackets, such as `"annotune[tables]"` or
+#'   `".[tables]"`, what few need comes too.
 #' @param python The Python to make the environment with, 3.10 or newer; found by default.
 #' @param method `"virtualenv"`, or `"require"`: name what is needed to reticulate, which (from version 1.41) makes an
 #'   environment for this session when Python starts.
