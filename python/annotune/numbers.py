@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 
 def p_value(p: float) -> str:
     """A p-value for a column of a table.
@@ -19,6 +22,16 @@ def p_equals(p: float) -> str:
     ('p < .001', 'p = 0.031')
     """
     return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
+
+
+def decimals(errors: Iterable[float | None]) -> int:
+    """The decimals that leave two figures of the smallest standard error; from 3 to 12.
+
+    >>> decimals([0.0179, 0.0021, None]), decimals([0.4])
+    (4, 3)
+    """
+    known = [error for error in errors if error]
+    return min(max(3, 1 - math.floor(math.log10(min(known)))), 12) if known else 3
 
 
 def with_interval(estimate: float | None, low: float | None, high: float | None, form: str = ".3f") -> str:

@@ -40,7 +40,7 @@ def demo(
     _show_effect(results, data.effect)
     console.print("\n[bold]What to type next[/bold]")
     for line in (
-        f"annotune run {data.study}  # nothing has changed: no step is done again",
+        f"annotune run {data.study}  # does nothing again: all is up to date",
         f"annotune reliability {out}/coder_anna.xlsx {out}/coder_ben.dta \\",
         f"    --codebook {out}/codebook.yaml",
         f"annotune classify {out}/annotune-work/topic/model \\",
@@ -55,6 +55,7 @@ def _show_results(results: Results) -> None:
 
     console.print("\n[bold]Agreement of the coders[/bold]")
     console.print(present.screen(results.reliability))
+    console.print()
     for sentence in [*present.notes(results.reliability), *present.in_words(results.reliability)]:
         console.print(sentence, markup=False)
     for variable, evaluation in results.evaluations.items():

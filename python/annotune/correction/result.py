@@ -11,7 +11,7 @@ import polars as pl
 from scipy.stats import norm, t
 
 from annotune.errors import AnnotuneError, nearest
-from annotune.numbers import p_value, with_interval
+from annotune.numbers import decimals, p_value, with_interval
 from annotune.text_table import Column, TextTable, screen_width, wrapped
 
 HAND, NAIVE, CORRECTED = "hand-coded only", "naive", "corrected"
@@ -84,11 +84,18 @@ class Correction:
         return "\n".join([*(line for said in above for line in wrapped(said, width)), "", table.text(width), *notes])
 
     def _columns(self) -> tuple[Column, ...]:
+        forms = {
+            names: f".{decimals(rows['std_error'])}f" for names, rows in self.estimates.group_by("equation", "term")
+        }
+
+        def form(row: Mapping[str, Any]) -> str:
+            return forms[row["equation"], row["term"]]
+
         return (
             Column("", _name, words=True, group=True),
             Column("", lambda row: str(row["method"]), words=True),
-            Column(f"estimate ({self.level * 100:g} % interval)", _estimate),
-            Column("std. error", lambda row: _figure(row["std_error"]), last=1),
+            Column(f"estimate ({self.level * 100:g} % interval)", lambda row: _estimate(row, form(row))),
+            Column("std. error", lambda row: with_interval(row["std_error"], None, None, form(row)), last=1),
             Column("p", lambda row: "-" if row["std_error"] is None else p_value(row["p_value"] or 0)),
             Column("n", lambda row: f"{row['n']:,}", last=2),
         )
@@ -109,14 +116,10 @@ def _name(row: Mapping[str, Any]) -> str:
     return ": ".join(part for part in (row["equation"], row["term"]) if part is not None)
 
 
-def _estimate(row: Mapping[str, Any]) -> str:
+def _estimate(row: Mapping[str, Any], form: str) -> str:
     """A dash where there is no estimate."""
     low, high = (None, None) if row["std_error"] is None else (row["conf_low"], row["conf_high"])
-    return with_interval(row["estimate"], low, high, ".4g")
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    return with_interval(row["estimate"], low, high, form)
 
 
 def rows_of(

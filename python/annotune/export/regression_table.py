@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import io
-import math
 import re
 import zipfile
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Any
 from annotune.export.estimates import Estimates, methods, row_name
 from annotune.export.latex import escaped
 from annotune.extras import require
-from annotune.numbers import p_value
+from annotune.numbers import decimals, p_value
 
 SUFFIXES = (".tex", ".docx", ".html")
 HEADER = ("estimate", "std. error", "interval", "p", "texts")
@@ -54,7 +53,7 @@ def _table(found: Estimates, title: str, notes: Sequence[str], tex: bool) -> Any
         groups.setdefault(row_name(row), []).append(row)
     index, cells = [], []
     for name, rows in groups.items():
-        digits = _digits(rows)
+        digits = decimals(row["std_error"] for row in rows)
         for row in sorted(rows, key=lambda row: order[row["method"]]):
             index.append((safe(name), safe(row["method"])))
             cells.append([safe(cell) for cell in _cells(row, digits)])
@@ -62,12 +61,6 @@ def _table(found: Estimates, title: str, notes: Sequence[str], tex: bool) -> Any
     told = safe(" ".join([*notes, EXPLAINED, "Standard errors are robust; p is two-sided."]))
     frame = pd.DataFrame(cells, index=pd.MultiIndex.from_tuples(index), columns=header)
     return require_library().MTable(frame, notes=told, caption=safe(title), rgroup_sep="t")
-
-
-def _digits(rows: Sequence[dict[str, Any]]) -> int:
-    """Decimals that leave two figures of the smallest standard error; three at least."""
-    errors = [row["std_error"] for row in rows if row["std_error"]]
-    return min(max(3, 1 - math.floor(math.log10(min(errors)))), 12) if errors else 3
 
 
 def _cells(row: dict[str, Any], digits: int) -> list[str]:
