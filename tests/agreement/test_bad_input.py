@@ -99,7 +99,7 @@ def test_single_label_levels_on_sets(codebook_of):
         ({"ci": "bca"}, "There is no interval ci='bca'"),
         ({"n_boot": 5}, "n_boot=5 replicates are too few"),
         ({"by": "rnd"}, "has no column 'rnd'"),
-        ({"by": "coder"}, "cannot be divided by 'coder'"),
+        ({"by": "coder"}, "cannot be grouped by 'coder'"),
         ({"metrics": []}, "No metric was named"),
         ({"variable": "w"}, "Nobody coded the variable 'w'"),
     ],
@@ -130,7 +130,7 @@ def test_a_coder_of_one_unit_does_not_cost_conger_the_interval(codings_of):
 
 
 def test_negative_values_have_no_ratios(codings_of):
-    with pytest.raises(at.AnnotuneError, match="Ratios need values that are not negative"):
+    with pytest.raises(at.AnnotuneError, match="needs values that are not negative"):
         at.reliability(codings_of([["-1", "1"], ["0", "1"]]), level="ratio")
 
 
@@ -230,7 +230,7 @@ def one(*_):
 @pytest.mark.parametrize(
     ("distance", "sentence"),
     [
-        (lambda a, b: float(a < b), "The custom distance is none"),
+        (lambda a, b: float(a < b), "The custom distance is not a distance"),
         (lambda a, b: 0.0, "not 0 throughout"),
         (lambda a, b: a - b, "The custom distance fails on the labels"),
         (lambda a: 0.0, "The custom distance fails on the labels"),

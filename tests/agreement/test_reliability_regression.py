@@ -82,7 +82,7 @@ def test_a_category_that_never_agrees_is_shown_and_not_tested():
 
 
 def test_two_coders_agree_alike():
-    with pytest.raises(at.AnnotuneError, match="same on both sides of every agreement"):
+    with pytest.raises(at.AnnotuneError, match="same for both codings of every pair"):
         at.reliability_regression(codings(), "coder")
 
 

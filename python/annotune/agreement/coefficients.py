@@ -24,7 +24,7 @@ def expect_fleiss(shares: Any, weights: Floats) -> Any:
 
 
 def expect_uniform(shares: Any, weights: Floats) -> Any:
-    """Two draws from all categories alike (Brennan and Prediger 1981)."""
+    """Two draws from the uniform distribution of categories (Brennan and Prediger 1981)."""
     return weights.mean() + 0 * shares.sum(-1)
 
 
@@ -36,14 +36,14 @@ def expect_gwet(shares: Any, weights: Floats) -> Any:
 
 def percent(patterns: Patterns, table: Floats, weights: Floats) -> Statistic:
     """The share of pairs of codings of a unit that agree, averaged over units."""
-    pairable, agree = _agreement(table, weights)
+    pairable, agree = _share_agreeing(table, weights)
     terms = np.column_stack([pairable, agree])
     return Statistic(patterns, terms, lambda s: s[..., 1] / s[..., 0], lambda s: s[..., 1] / s[..., 0].real)
 
 
 def corrected(patterns: Patterns, table: Floats, weights: Floats, expected: Expected) -> Statistic:
     """A chance-corrected coefficient of counts (P x q): Fleiss, Brennan-Prediger, AC1 and AC2."""
-    pairable, agree = _agreement(table, weights)
+    pairable, agree = _share_agreeing(table, weights)
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
     terms = np.column_stack([pairable, agree, shares])
 
@@ -56,23 +56,23 @@ def corrected(patterns: Patterns, table: Floats, weights: Floats, expected: Expe
 def conger(patterns: Patterns, weights: Floats) -> Statistic:
     """Conger's (1980) kappa of patterns by coder: chance is two different coders' own distributions."""
     q, coders = weights.shape[0], patterns.rows.shape[1]
-    pairable, agree = _agreement(counts(patterns.rows, q), weights)
+    pairable, agree = _share_agreeing(counts(patterns.rows, q), weights)
     own = (patterns.rows[:, :, None] == np.arange(q)).reshape(len(patterns.rows), -1)
     terms = np.column_stack([pairable, agree, own])
 
     def by_chance(s: Any) -> Any:
         by_coder = s[..., 2:].reshape(*s.shape[:-1], coders, q)
-        given = by_coder.sum(-1, keepdims=True)
-        shares = by_coder / np.where(given == 0, 1, given)
+        n_codings = by_coder.sum(-1, keepdims=True)
+        shares = by_coder / np.where(n_codings == 0, 1, n_codings)
         total, same = shares.sum(-2), expect_fleiss(shares, weights).sum(-1)
-        present = (given != 0).sum((-1, -2))  # a replicate may lack a coder of few units
+        present = (n_codings != 0).sum((-1, -2))  # a replicate may lack a coder of few units
         return (expect_fleiss(total, weights) - same) / (present * (present - 1))
 
     return _above_chance(patterns, terms, by_chance)
 
 
-def _agreement(table: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """For each pattern, whether it has two codings, and the share of its pairs that agree."""
+def _share_agreeing(table: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Whether each pattern has two codings, and the share of its pairs that agree."""
     n = table.sum(1)
     same = ((table @ weights) * table).sum(1) - table @ np.diag(weights)
     return (n >= 2).astype(float), same / np.maximum(n * (n - 1), 1)
@@ -97,15 +97,17 @@ def alpha(patterns: Patterns, table: Floats, distance: Floats) -> Statistic:
     """Krippendorff's (2019) alpha for a fixed distance (q x q), of counts (P x q) with two codings or more each."""
     apart = ((table @ distance) * table).sum(1) / (table.sum(1) - 1)
     terms = np.column_stack([apart, table])
-    return Statistic(patterns, terms, lambda s: _alpha(s[..., 0], s[..., 1:].sum(-1), _spread(s[..., 1:], distance)))
+    return Statistic(
+        patterns, terms, lambda s: _alpha_of_sums(s[..., 0], s[..., 1:].sum(-1), _expected_spread(s[..., 1:], distance))
+    )
 
 
-def _spread(totals: Any, distance: Floats) -> Any:
+def _expected_spread(totals: Any, distance: Floats) -> Any:
     return ((totals @ distance) * totals).sum(-1)
 
 
-def _alpha(apart: Any, n: Any, spread: Any) -> Any:
-    """1 - observed / expected disagreement, from n values whose pairs are `apart` and `spread` in sum."""
+def _alpha_of_sums(apart: Any, n: Any, spread: Any) -> Any:
+    """1 - observed / expected disagreement, from n values with the summed distances `apart` and `spread`."""
     quotient = _divide(apart / n, spread / n**2)
     return 1 - quotient + quotient.real / n.real
 
@@ -116,7 +118,7 @@ def alpha_of_moments(patterns: Patterns, n: Floats, total: Floats, squares: Floa
     terms = np.column_stack([apart, n, total, squares]) * (n >= 2)[:, None]
 
     def value(s: Any) -> Any:
-        return _alpha(s[..., 0], s[..., 1], 2 * (s[..., 1] * s[..., 3] - s[..., 2] ** 2))
+        return _alpha_of_sums(s[..., 0], s[..., 1], 2 * (s[..., 1] * s[..., 3] - s[..., 2] ** 2))
 
     return Statistic(patterns, terms, value)
 
@@ -134,7 +136,7 @@ def alpha_ordinal(patterns: Patterns, coincidences: Any, categories: int) -> Sta
         rank = np.cumsum(n_c, -1) - n_c / 2
         n, row = n_c.sum(-1), (n_c * rank**2).sum(-1)
         apart = 2 * (row - ((table @ rank[..., None])[..., 0] * rank).sum(-1))
-        return _alpha(apart, n, 2 * (n * row - (n_c * rank).sum(-1) ** 2))
+        return _alpha_of_sums(apart, n, 2 * (n * row - (n_c * rank).sum(-1) ** 2))
 
     return Statistic(patterns, coincidences, value)
 
@@ -142,7 +144,7 @@ def alpha_ordinal(patterns: Patterns, coincidences: Any, categories: int) -> Sta
 def coincidences(table: Floats, even: bool = False) -> Any:
     """Krippendorff's coincidences of each pattern's values, from its counts (P x q*q, sparse).
 
-    A unit weighs as many as it has codings, or with `even` as two.
+    A unit has the weight of its number of codings, or with `even` a weight of two.
     """
     from scipy import sparse
 
@@ -154,8 +156,8 @@ def coincidences(table: Floats, even: bool = False) -> Any:
 
 
 def within(table: Floats, weights: Floats) -> Floats:
-    """Two draws from the codings of a unit (P x 2+2q): is there a pair, does it agree, and the draws' shares."""
-    pairable, agree = _agreement(table, weights)
+    """Two draws from the codings of a unit (P x 2+2q): is there a pair, does it agree, and the shares of both."""
+    pairable, agree = _share_agreeing(table, weights)
     shares = table / np.maximum(table.sum(1, keepdims=True), 1) * pairable[:, None]
     return np.column_stack([pairable, agree, shares, shares])
 
@@ -216,7 +218,7 @@ def light(patterns: Patterns, weights: Floats) -> Statistic:
 
 
 def combined(parts: Sequence[Statistic], value: Value) -> Statistic:
-    """`value` of several statistics of the same patterns, each replicate shared by all of them."""
+    """`value` of several statistics of the same patterns; all of them share each replicate."""
     from scipy import sparse
 
     terms = sparse.hstack([sparse.csr_array(part.terms) for part in parts], format="csr")

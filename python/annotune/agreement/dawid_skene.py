@@ -1,4 +1,4 @@
-"""Which label is right, and who errs how: the model of Dawid and Skene (1979)."""
+"""Which label is right, and which errors each coder makes: the model of Dawid and Skene (1979)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DawidSkene:
-    """`prior` (q,), `confusion` (coders x true x given), `posterior` of each unit (N x q), and the EM's rounds."""
+    """`prior` (q,), `confusion` (coders x true x coded), `posterior` of each unit (N x q), and the rounds of EM."""
 
     prior: Floats
     confusion: Floats
@@ -62,7 +62,7 @@ def dawid_skene(
 
     units, coders, q = shape
     cells = (np.ones(len(unit)), (unit, coder * q + value))
-    given = sparse.csr_array(cells, shape=(units, coders * q))
+    indicator = sparse.csr_array(cells, shape=(units, coders * q))
     start = np.bincount(unit * q + value, minlength=units * q).reshape(units, q)
     posterior = start / np.maximum(start.sum(1, keepdims=True), 1)
     moved, rounds = 1.0, 0
@@ -70,39 +70,39 @@ def dawid_skene(
         even = 1 / max(q, 1)
         return DawidSkene(np.full(q, even), np.full((coders, q, q), even), np.empty((0, q)), 0, True)
     while moved > tolerance and rounds < most:
-        prior, confusion = _maximised(given, posterior, coders)
-        expected = _expected(given, prior, confusion)
+        prior, confusion = _maximised(indicator, posterior, coders)
+        expected = _expected(indicator, prior, confusion)
         moved, posterior, rounds = np.abs(expected - posterior).max(initial=0.0), expected, rounds + 1
     return DawidSkene(prior, confusion, posterior, rounds, bool(moved <= tolerance))
 
 
-def posteriors(said: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+def posteriors(codings: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """The posterior probability of each of `names` in each unit of a table of answers.
 
     Parameters
     ----------
-    said
-        unit_id, coder, label; a row per coding, its label one of `names`.
+    codings
+        unit_id, coder, label; one row per coding, its label one of `names`.
 
     Returns
     -------
     polars.DataFrame
-        unit_id, label, prob: units in the order of `said`, labels in that of `names`.
+        unit_id, label, prob: units in the order of `codings`, labels in that of `names`.
 
     Raises
     ------
     AnnotuneError
         For a label that is none of `names`.
     """
-    strange = said.filter(~pl.col("label").is_in(list(names)))
+    strange = codings.filter(~pl.col("label").is_in(list(names)))
     if len(strange):
         raise AnnotuneError(
             f"The label {strange['label'][0]!r} is not in the codebook.", nearest(strange["label"][0], names)
         )
-    units, coders = (said[column].unique(maintain_order=True).to_list() for column in ("unit_id", "coder"))
+    units, coders = (codings[column].unique(maintain_order=True).to_list() for column in ("unit_id", "coder"))
     unit, coder, value = (
-        said[column].cast(pl.Enum(known)).to_physical().cast(pl.Int64).to_numpy()
-        for column, known in (("unit_id", units), ("coder", coders), ("label", list(names)))
+        codings[column].cast(pl.Enum(levels)).to_physical().cast(pl.Int64).to_numpy()
+        for column, levels in (("unit_id", units), ("coder", coders), ("label", list(names)))
     )
     fit = dawid_skene(unit, coder, value, (len(units), len(coders), len(names)))
     if not fit.converged:
@@ -114,19 +114,19 @@ def posteriors(said: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(cells, schema=schema).explode("prob", "label").select("unit_id", "label", "prob")
 
 
-def _maximised(given: Any, posterior: Floats, coders: int) -> tuple[Floats, Floats]:
-    """Shares of true labels, and each coder's answers by true label."""
+def _maximised(indicator: Any, posterior: Floats, coders: int) -> tuple[Floats, Floats]:
+    """The M step: shares of true labels, and each coder's answers by true label."""
     q = posterior.shape[1]
-    answers = (given.T @ posterior).reshape(coders, q, q).transpose(0, 2, 1)
+    answers = (indicator.T @ posterior).reshape(coders, q, q).transpose(0, 2, 1)
     met = answers.sum(2, keepdims=True)
     return posterior.mean(0), np.where(met > 0, answers / np.where(met > 0, met, 1), 1 / q)
 
 
-def _expected(given: Any, prior: Floats, confusion: Floats) -> Floats:
-    """The posterior of each unit's true label, from logarithms so that many coders do not underflow."""
+def _expected(indicator: Any, prior: Floats, confusion: Floats) -> Floats:
+    """The E step: the posterior of each unit's true label, from logarithms so that many coders do not underflow."""
     tiny = np.finfo(float).tiny
     coders, q, _ = confusion.shape
     answers = np.log(np.maximum(confusion, tiny)).transpose(0, 2, 1).reshape(coders * q, q)
-    log = given @ answers + np.log(np.maximum(prior, tiny))
+    log = indicator @ answers + np.log(np.maximum(prior, tiny))
     weight = np.exp(log - log.max(1, keepdims=True))
     return np.asarray(weight / weight.sum(1, keepdims=True))

@@ -1,4 +1,4 @@
-"""How far apart two categories are, at each level of measurement."""
+"""The distance between two categories, at each level of measurement."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def gwet_ordinal(categories: int) -> Floats:
 
 def jaccard(sets: Sets) -> Floats:
     """1 minus the share of labels that two sets have in common; two empty sets are the same."""
-    return 1.0 - _shares(sets)[0]
+    return 1.0 - _similarity_of_sets(sets)[0]
 
 
 def masi(sets: Sets) -> Floats:
@@ -50,11 +50,11 @@ def masi(sets: Sets) -> Floats:
     >>> masi([frozenset("ab"), frozenset("abcd"), frozenset("ac")]).round(3)[0].tolist()
     [0.0, 0.667, 0.889]
     """
-    shared, monotonic = _shares(sets)
+    shared, monotonic = _similarity_of_sets(sets)
     return 1.0 - shared * monotonic
 
 
-def _shares(sets: Sets) -> tuple[Floats, Floats]:
+def _similarity_of_sets(sets: Sets) -> tuple[Floats, Floats]:
     """Jaccard similarity, and Passonneau's 1, 2/3, 1/3 or 0 for same, contained, overlapping, apart."""
     labels = sorted({label for labels in sets for label in labels}, key=repr)
     member = np.array([[label in labels_ for label in labels] for labels_ in sets], float).reshape(len(sets), -1)
@@ -66,11 +66,11 @@ def _shares(sets: Sets) -> tuple[Floats, Floats]:
 
 
 def custom(distance: Callable[[Any, Any], float], categories: Sequence[Any]) -> Floats:
-    """The distance that the user's function gives each two categories."""
+    """The distance that the user's function gives each pair of categories."""
     return np.array([[distance(a, b) for b in categories] for a in categories], float)
 
 
 def weights(distance: Floats) -> Floats:
-    """Agreement weights: 1 for the same category, 0 for the two that are furthest apart."""
+    """Agreement weights: 1 for the same category, 0 for the pair that is furthest apart."""
     most = distance.max(initial=0.0)
     return 1.0 - distance / most if most > 0 else np.ones_like(distance)

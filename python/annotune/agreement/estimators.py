@@ -20,22 +20,22 @@ KAPPAS = ("cohen_kappa", "scott_pi", "fleiss_kappa", "conger_kappa", "light_kapp
 METRICS = ("percent", *KAPPAS, "alpha", *icc.NAMES)
 FOR_TWO = ("cohen_kappa", "scott_pi")
 LEVELS = ("nominal", "ordinal", "interval", "ratio", "linear", "quadratic", "gwet_ordinal", "masi", "jaccard")
-MOST_VALUES = 2_000  # a distance between each two of them is held
+MOST_VALUES = 2_000  # the distance of each pair is held in memory
 MOST_RANKS = 200
 ONE_CATEGORY = "all codings are in one category: agreement beyond chance is not defined"
 
 
 class NotDefined(Exception):
-    """Why a coefficient has no value in these codings: the note in its row."""
+    """The reason why a coefficient is not defined for these codings, noted in its row."""
 
 
 def plan(ratings: Ratings, metrics: str | Sequence[str] | None, level: Level | None) -> list[tuple[str, str]]:
     """The metrics to compute, each with its level."""
     name = _level(ratings, level)
-    wanted = _defaults(ratings, name) if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
-    if not wanted:
+    names = _defaults(ratings, name) if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
+    if not names:
         raise AnnotuneError("No metric was named.", f"There are: {', '.join(METRICS)}.")
-    every = [one for metric in wanted for one in (icc.NAMES if metric == "icc" else (metric,))]
+    every = [one for metric in names for one in (icc.NAMES if metric == "icc" else (metric,))]
     for metric in every:
         if metric not in METRICS:
             raise AnnotuneError(f"There is no metric {metric!r}.", nearest(str(metric), ["icc", *METRICS]))
@@ -73,20 +73,20 @@ def _defaults(ratings: Ratings, level: str) -> list[str]:
     return ["percent", "alpha", kappa, "ac1" if level == "nominal" else "ac2"]
 
 
-def _scales(metric: str, level: str, ratings: Ratings, asked: Level | None) -> list[str]:
+def _scales(metric: str, level: str, ratings: Ratings, requested_level: Level | None) -> list[str]:
     if metric in ("percent", "ac1"):
         return ["nominal"]
     if metric in icc.NAMES:
         return ["ordinal" if level in ("linear", "quadratic", "gwet_ordinal") else level]
     if metric == "alpha":
-        return ["masi", "jaccard"] if asked is None and ratings.kind == "multilabel" else [level]
+        return ["masi", "jaccard"] if requested_level is None and ratings.kind == "multilabel" else [level]
     if level == "ordinal":  # Krippendorff's ordinal metric moves with the margins, so it gives no fixed weights
         return ["quadratic"] if metric == "ac2" else ["linear", "quadratic"]
     return [level]
 
 
 def distance(ratings: Ratings, scale: str, custom: Level | None = None) -> Floats:
-    """The distance between each two categories (q x q)."""
+    """The distance between each pair of categories (q x q)."""
     q = len(ratings.categories)
     if q > MOST_VALUES:
         raise NotDefined(f"more than {MOST_VALUES:,} different values: take level='interval' or fewer categories")
@@ -103,7 +103,7 @@ def distance(ratings: Ratings, scale: str, custom: Level | None = None) -> Float
 
 
 def _custom(function: Distance, categories: Sequence[Any]) -> Floats:
-    advice = "Mend the function given as level=."
+    advice = "Correct the function passed as level=."
     try:
         table = distances.custom(function, categories)
     except Exception as error:  # whatever the user's function does
@@ -112,24 +112,24 @@ def _custom(function: Distance, categories: Sequence[Any]) -> Floats:
     sound = np.isfinite(table).all() and (np.diag(table) == 0).all() and (table == table.T).all()
     if not sound or (apart < 0).any() or (len(apart) and not apart.any()):
         raise AnnotuneError(
-            "The custom distance is none: it must be 0 from a label to itself, never negative, "
-            "the same both ways, and not 0 throughout.",
+            "The custom distance is not a distance: it must be 0 from a label to itself, never negative, "
+            "symmetric, and not 0 throughout.",
             advice,
         )
     return table
 
 
 def _values(ratings: Ratings, scale: str) -> Floats:
-    """What a category counts as: its code at interval and ratio level, its place in the order otherwise."""
+    """The value of each category: its code at interval and ratio level, its rank otherwise."""
     if scale not in ("interval", "ratio") or ratings.codes is None:
         return np.arange(len(ratings.categories), dtype=float)
     if scale == "ratio" and (ratings.codes < 0).any():
-        raise AnnotuneError("Ratios need values that are not negative.", "Take level='interval'.")
+        raise AnnotuneError("Level 'ratio' needs values that are not negative.", "Take level='interval'.")
     return ratings.codes
 
 
 def agreement_weights(ratings: Ratings, scale: str, custom: Level | None = None) -> Floats:
-    """1 minus the distance, relative to the largest where the distance has no upper limit of its own."""
+    """1 minus the distance, relative to the largest distance where it is not bounded by 1."""
     table = distance(ratings, scale, custom)
     return 1 - table if scale in ("nominal", "masi", "jaccard") else distances.weights(table)
 
@@ -144,7 +144,7 @@ def statistic(ratings: Ratings, metric: str, scale: str, custom: Level | None = 
     """
     require_pairs(ratings, metric)
     if metric == "alpha":
-        return _alpha(ratings, scale, custom)
+        return _alpha_at_level(ratings, scale, custom)
     if metric in icc.NAMES:
         return _icc(ratings, metric, scale)
     weights = agreement_weights(ratings, scale, custom)
@@ -158,18 +158,18 @@ def statistic(ratings: Ratings, metric: str, scale: str, custom: Level | None = 
 
 
 def require_pairs(ratings: Ratings, metric: str) -> None:
-    """Stop where nobody can agree with anybody, or agreement says nothing."""
+    """Raise `NotDefined` where no two coders share a unit, or where the coefficient is not defined."""
     coders = len(ratings.coders)
     if not len(ratings.unit):
         raise NotDefined("no unit has a coding")
     if metric in FOR_TWO and coders > 2:
         other = {"cohen_kappa": "light_kappa is its mean", "scott_pi": "fleiss_kappa generalises it"}[metric]
-        raise NotDefined(f"for two coders, and there are {coders}: {other}, pairwise_reliability gives each pair")
+        raise NotDefined(f"for two coders, and there are {coders}: {other}, pairwise_reliability has each pair")
     if coders < 2:
         raise NotDefined("only one coder")
-    if ratings.given.max() < 2:
+    if ratings.n_codings.max() < 2:
         raise NotDefined("no unit was coded by two coders")
-    if metric != "percent" and len(np.unique(ratings.value[ratings.given[ratings.unit] > 1])) == 1:
+    if metric != "percent" and len(np.unique(ratings.value[ratings.n_codings[ratings.unit] > 1])) == 1:
         raise NotDefined(ONE_CATEGORY)
 
 
@@ -181,14 +181,14 @@ def _of_two(ratings: Ratings, metric: str, weights: Floats) -> Statistic:
     return co.of_sides(patterns, co.between(one, other, weights), weights, metric)
 
 
-def _alpha(ratings: Ratings, scale: str, custom: Level | None) -> Statistic:
+def _alpha_at_level(ratings: Ratings, scale: str, custom: Level | None) -> Statistic:
     pairable = (ratings.slots.rows != ABSENT).sum(1) > 1
     patterns = restricted(ratings.slots, pairable)
     if scale == "interval":
         values = _values(ratings, scale)
-        given = patterns.rows != ABSENT
-        x = np.where(given, (values - values[ratings.value].mean())[patterns.rows], 0.0)
-        return co.alpha_of_moments(patterns, given.sum(1).astype(float), x.sum(1), (x**2).sum(1))
+        present = patterns.rows != ABSENT
+        x = np.where(present, (values - values[ratings.value].mean())[patterns.rows], 0.0)
+        return co.alpha_of_moments(patterns, present.sum(1).astype(float), x.sum(1), (x**2).sum(1))
     if scale == "ordinal":
         used = np.flatnonzero(np.bincount(ratings.value))
         if len(used) > MOST_RANKS:

@@ -1,4 +1,4 @@
-"""Gold: one answer for each text from several coders, by a rule."""
+"""The gold standard: one answer for each text from several coders, by a rule."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import polars as pl
 
+from annotune.agreement.ratings import require_codings
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.codings import SCHEMA, check, require_labels
+from annotune.data.codings import SCHEMA, require_labels
 from annotune.errors import AnnotuneError, nearest
 
 Rule = Literal["majority", "unanimous", "coder", "adjudicated", "dawid_skene"]
@@ -24,7 +25,7 @@ def resolve(
     ties: str = "drop",
     coder: str | None = None,
 ) -> pl.DataFrame:
-    """One answer a unit from several coders: the gold that models are tuned on and measured against.
+    """One answer per unit from several coders: the gold standard that models are tuned on and measured against.
 
     Parameters
     ----------
@@ -32,8 +33,8 @@ def resolve(
         A table of codings.
     rule
         `majority`: the label that most coders gave. `unanimous`: only where all agree.
-        `coder`: what the coder named by `coder` said. `adjudicated`: a later coder overrules; the
-        unit's last answer in the table, or, with `coder`, what that coder said, and elsewhere the
+        `coder`: the answers of the coder named by `coder`. `adjudicated`: a later coder overrules; the
+        unit's last answer in the table, or, with `coder`, that coder's answer, and elsewhere the
         majority. `dawid_skene`: the most likely label, given each coder's estimated errors (Dawid and
         Skene 1979). For a multi-label variable, majority keeps every label that more than half of
         the unit's coders gave, and dawid_skene every label more likely than not.
@@ -50,9 +51,14 @@ def resolve(
     Returns
     -------
     polars.DataFrame
-        A table of codings by the coder `gold`, a row per unit (per label where multi-label);
+        A table of codings by the coder `gold`, one row per unit (per label where multi-label);
         `prob` is the share of codings that give the label (of coders, where multi-label), with
         dawid_skene its posterior probability, and `n_coders` how many people coded the unit.
+
+    Raises
+    ------
+    AnnotuneError
+        For an unknown rule, coder or label of `ties`, and for labels that are not in the codebook.
 
     Examples
     --------
@@ -61,36 +67,42 @@ def resolve(
     >>> at.resolve(at.read_codings(wide, variable="agree"), ties="no")["label"].to_list()
     ['yes', 'no']
     """
-    rows = check(codings)
-    if rows.is_empty():
-        raise AnnotuneError("The table of codings has no rows.", "Give what the coders said.")
+    rows = _codings_for(rule, coder, require_codings(codings))
+    _require_tie_rule(ties, rows, codebook)
+    parts = []
+    for (variable,), part in rows.group_by("variable", maintain_order=True):
+        resolved = _resolve_variable(part, rule, ties, coder, _entry(codebook, str(variable)))
+        parts.append(_as_gold(part, resolved, str(variable)))
+    return pl.concat(parts)
+
+
+def _codings_for(rule: Rule, coder: str | None, rows: pl.DataFrame) -> pl.DataFrame:
+    """The codings that the rule takes into account, once rule and coder are known to go together."""
     if rule not in RULES:
         raise AnnotuneError(f"There is no rule {rule!r}.", nearest(rule, RULES))
     if (rule == "coder" and coder is None) or (rule not in ("coder", "adjudicated") and coder is not None):
         raise AnnotuneError("The rule 'coder' and coder= go together.", "Give both, or neither.")
-    known = rows["coder"].unique().sort().to_list()
-    if coder is not None and coder not in known:
-        raise AnnotuneError(f"There is no coder {coder!r}.", nearest(coder, known))
-    if rule == "coder":
-        rows = rows.filter(pl.col("coder") == coder)
-    _require_tie_rule(ties, rows, codebook)
-    parts = []
-    for (variable,), part in rows.group_by("variable", maintain_order=True):
-        entry = _entry(codebook, str(variable))
-        if entry is not None:
-            require_labels(part, entry, "codings")
-        said = part.filter(pl.col("status").is_in(["ok", "none"]))
-        sets = entry is not None and entry.kind == "multilabel"
-        if rule == "adjudicated":
-            said = _overruled(said, coder, sets)
-        if rule == "dawid_skene":
-            resolved = _most_likely(said, entry)
-        elif sets and entry:
-            resolved = _resolve_sets(said, rule, entry)
-        else:
-            resolved = _resolve_single(said, rule, ties, entry)
-        parts.append(_as_gold(part, resolved, str(variable)))
-    return pl.concat(parts)
+    coders = rows["coder"].unique().sort().to_list()
+    if coder is not None and coder not in coders:
+        raise AnnotuneError(f"There is no coder {coder!r}.", nearest(coder, coders))
+    return rows.filter(pl.col("coder") == coder) if rule == "coder" else rows
+
+
+def _resolve_variable(
+    part: pl.DataFrame, rule: Rule, ties: str, coder: str | None, entry: Variable | None
+) -> pl.DataFrame:
+    """The labels that the rule gives the units of one variable; units without a decision are absent."""
+    if entry is not None:
+        require_labels(part, entry, "codings")
+    answers = part.filter(pl.col("status").is_in(["ok", "none"]))
+    sets = entry is not None and entry.kind == "multilabel"
+    if rule == "adjudicated":
+        answers = _overruled(answers, coder, sets)
+    if rule == "dawid_skene":
+        return _most_likely(answers, entry)
+    if sets and entry:
+        return _resolve_sets(answers, rule, entry)
+    return _resolve_single(answers, rule, ties, entry)
 
 
 def _entry(codebook: Codebook | None, variable: str) -> Variable | None:
@@ -105,9 +117,9 @@ def _require_tie_rule(ties: str, rows: pl.DataFrame, codebook: Codebook | None) 
         )
 
 
-def _resolve_single(said: pl.DataFrame, rule: Rule, ties: str, entry: Variable | None) -> pl.DataFrame:
+def _resolve_single(answers: pl.DataFrame, rule: Rule, ties: str, entry: Variable | None) -> pl.DataFrame:
     """The label that most codings of a unit give; every coding counts, also a coder's second one."""
-    shares = said.filter(pl.col("label").is_not_null()).group_by("unit_id", "label").len("n")
+    shares = answers.filter(pl.col("label").is_not_null()).group_by("unit_id", "label").len("n")
     shares = shares.with_columns((pl.col("n") / pl.col("n").sum().over("unit_id")).alias("prob"))
     if rule == "unanimous":
         return shares.filter(pl.col("prob") == 1)
@@ -120,39 +132,43 @@ def _resolve_single(said: pl.DataFrame, rule: Rule, ties: str, entry: Variable |
     return top.sort("unit_id", order).unique("unit_id", keep="first", maintain_order=True)
 
 
-def _overruled(said: pl.DataFrame, coder: str | None, sets: bool) -> pl.DataFrame:
-    """Of each unit the codings that stand: those of `coder` or of its last coder; for single labels the last one."""
+def _overruled(answers: pl.DataFrame, coder: str | None, sets: bool) -> pl.DataFrame:
+    """The valid codings of each unit: those of `coder` or of its last coder; for single labels the last one."""
     last = pl.lit(coder) if coder is not None else pl.col("coder").last().over("unit_id")
-    word = said.filter(pl.col("coder") == last)
+    word = answers.filter(pl.col("coder") == last)
     if not sets:
         word = word.unique("unit_id", keep="last", maintain_order=True)
-    return pl.concat([word, said.join(word, on="unit_id", how="anti")])
+    return pl.concat([word, answers.join(word, on="unit_id", how="anti")])
 
 
-def _most_likely(said: pl.DataFrame, entry: Variable | None) -> pl.DataFrame:
-    """The labels with the highest posterior, for a multi-label variable each that is more likely than not."""
+def _most_likely(answers: pl.DataFrame, entry: Variable | None) -> pl.DataFrame:
+    """The labels with the highest posterior; for a multi-label variable, all that are more likely than not."""
     from annotune.agreement.dawid_skene import posteriors
 
     if entry is None or entry.kind != "multilabel":
-        said = said.filter(pl.col("label").is_not_null())
-        likely = posteriors(said, entry.names if entry else sorted(set(said["label"])))
+        answers = answers.filter(pl.col("label").is_not_null())
+        likely = posteriors(answers, entry.names if entry else sorted(set(answers["label"])))
         top = likely.filter(pl.col("prob") > pl.col("prob").max().over("unit_id") - SAME)
         return top.filter(pl.len().over("unit_id") == 1)
-    answers = said.select("unit_id", "coder").unique(maintain_order=True)
+    coders = answers.select("unit_id", "coder").unique(maintain_order=True)
     parts = []
     for name in entry.names:
-        given = said.filter(pl.col("label") == name).select("unit_id", "coder", pl.lit("yes").alias("label")).unique()
-        asked = answers.join(given, on=["unit_id", "coder"], how="left").with_columns(pl.col("label").fill_null("no"))
-        yes = posteriors(asked, ["no", "yes"]).filter((pl.col("label") == "yes") & (pl.col("prob") > 0.5 + SAME))
+        positive = (
+            answers.filter(pl.col("label") == name).select("unit_id", "coder", pl.lit("yes").alias("label")).unique()
+        )
+        binary = coders.join(positive, on=["unit_id", "coder"], how="left").with_columns(
+            pl.col("label").fill_null("no")
+        )
+        yes = posteriors(binary, ["no", "yes"]).filter((pl.col("label") == "yes") & (pl.col("prob") > 0.5 + SAME))
         parts.append(yes.with_columns(pl.lit(name).alias("label")))
-    kept = pl.concat(parts).sort("unit_id", _rank(entry.names))
-    return pl.concat([kept, _without_label(said.join(kept, on="unit_id", how="anti"))])
+    gold = pl.concat(parts).sort("unit_id", _rank(entry.names))
+    return pl.concat([gold, _without_label(answers.join(gold, on="unit_id", how="anti"))])
 
 
-def _without_label(said: pl.DataFrame) -> pl.DataFrame:
-    """The units of `said` as decided, with no label."""
+def _without_label(answers: pl.DataFrame) -> pl.DataFrame:
+    """The units of `answers` as decided, but without a label."""
     empty = [pl.lit(None, pl.String).alias("label"), pl.lit(None, pl.Float64).alias("prob")]
-    return said.select("unit_id").unique(maintain_order=True).with_columns(empty)
+    return answers.select("unit_id").unique(maintain_order=True).with_columns(empty)
 
 
 def _rank(names: Sequence[str]) -> pl.Expr:
@@ -161,26 +177,26 @@ def _rank(names: Sequence[str]) -> pl.Expr:
     )
 
 
-def _resolve_sets(said: pl.DataFrame, rule: Rule, entry: Variable) -> pl.DataFrame:
+def _resolve_sets(answers: pl.DataFrame, rule: Rule, entry: Variable) -> pl.DataFrame:
     """The labels that more than half (all, where unanimous) of a unit's coders gave; null for no label."""
-    coders = said.group_by("unit_id").agg(pl.col("coder").n_unique().alias("coders"))
-    given = said.group_by("unit_id", "label").agg(pl.col("coder").n_unique().alias("n"))
-    shares = given.join(coders, on="unit_id").with_columns((pl.col("n") / pl.col("coders")).alias("prob"))
+    coders = answers.group_by("unit_id").agg(pl.col("coder").n_unique().alias("coders"))
+    n_by_label = answers.group_by("unit_id", "label").agg(pl.col("coder").n_unique().alias("n"))
+    shares = n_by_label.join(coders, on="unit_id").with_columns((pl.col("n") / pl.col("coders")).alias("prob"))
     if rule == "unanimous":
         return shares.filter(pl.col("prob").min().over("unit_id") == 1).sort("unit_id", _rank(entry.names))
-    kept = shares.filter((pl.col("prob") > 0.5) & pl.col("label").is_not_null()).sort("unit_id", _rank(entry.names))
-    rest = _without_label(shares.join(kept, on="unit_id", how="anti"))
-    return pl.concat([kept.select(rest.columns), rest])
+    gold = shares.filter((pl.col("prob") > 0.5) & pl.col("label").is_not_null()).sort("unit_id", _rank(entry.names))
+    rest = _without_label(shares.join(gold, on="unit_id", how="anti"))
+    return pl.concat([gold.select(rest.columns), rest])
 
 
 def _as_gold(part: pl.DataFrame, resolved: pl.DataFrame, variable: str) -> pl.DataFrame:
-    """Every unit of `part` in its order, with what was resolved; the status says why a label is null."""
+    """Every unit of `part` in its order, with its resolved labels; the status says why a label is null."""
     answered = pl.col("status").is_in(["ok", "none"])
     units = part.group_by("unit_id", maintain_order=True).agg(
         pl.col("coder").filter(answered).n_unique().alias("n_coders")
     )
-    found = resolved.select("unit_id", "label", "prob", pl.lit(True).alias("decided"))
-    joined = units.join(found, on="unit_id", how="left", maintain_order="left_right")
+    decisions = resolved.select("unit_id", "label", "prob", pl.lit(True).alias("decided"))
+    joined = units.join(decisions, on="unit_id", how="left", maintain_order="left_right")
     ok, decided = pl.col("label").is_not_null(), pl.col("decided").is_not_null()
     status = pl.when(ok).then(pl.lit("ok")).when(decided).then(pl.lit("none")).otherwise(pl.lit("missing"))
     return joined.with_columns(

@@ -1,4 +1,4 @@
-"""The six intraclass correlations of Shrout and Fleiss (1979), as functions of the same sums."""
+"""The six intraclass correlations of Shrout and Fleiss (1979), as functions of sums over units."""
 
 from __future__ import annotations
 

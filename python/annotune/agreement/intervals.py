@@ -14,7 +14,7 @@ Method = Literal["bootstrap", "analytic", "gwet"]
 
 LEVEL = 0.95
 CHUNK = 2**22  # numbers held at once: 32 MB
-STEP = 1e-20  # of the complex derivative, which has no rounding error to fear
+STEP = 1e-20  # of the complex-step derivative, which is free of cancellation error
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def interval(
 
 
 def influences(statistic: Statistic) -> Floats:
-    """How much one more unit of each pattern moves the estimate (P,): the derivative, by the complex step."""
+    """The influence of one more unit of each pattern on the estimate (P,), by the complex-step derivative."""
     freq, terms = statistic.patterns.freq, statistic.terms
     sums = freq @ terms
     if terms.shape[0] < len(sums):
@@ -81,7 +81,7 @@ def _slopes(statistic: Statistic, sums: Floats, directions: Any) -> Floats:
 
 
 def resampled(statistic: Statistic, n_boot: int, seed: int) -> Iterator[Floats]:
-    """Sums of n_boot samples of as many units, drawn with replacement, a chunk at a time (b x K).
+    """Sums over n_boot samples of the original size, drawn with replacement, in chunks (b x K).
 
     A sample is one multinomial draw over patterns; where nearly every unit is its own pattern, drawing
     units is faster.

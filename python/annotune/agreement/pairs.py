@@ -1,4 +1,4 @@
-"""Who agrees with whom: pairs of coders, single categories, people and models."""
+"""Agreement of pairs of coders, on single categories, and of people with models."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def pairwise_reliability(
     cluster: str | None = None,
     seed: int = 1,
 ) -> pl.DataFrame:
-    """Agreement of each two coders, on the units that both have coded.
+    """Agreement of each pair of coders, on the units that both have coded.
 
     Parameters are those of `reliability`; by default percent, Cohen's kappa and alpha are computed.
     `coder_a` and `coder_b` name the pair, n_units counts the units that either has coded, n_pairable those that
-    both have. Pairs without a common unit have a row with null and a note.
+    both have coded. Pairs without a common unit have a row with a null estimate and a note.
 
     Examples
     --------
     >>> import annotune as at, polars as pl
     >>> wide = pl.DataFrame({"unit_id": list("abcd"), "ann": list("xyxy"), "ben": list("xyyy"), "cem": list("xyxy")})
-    >>> found = at.pairwise_reliability(at.read_codings(wide, variable="v"), metrics=["percent"])
-    >>> found.select("coder_a", "coder_b", "estimate").rows()
+    >>> table = at.pairwise_reliability(at.read_codings(wide, variable="v"), metrics=["percent"])
+    >>> table.select("coder_a", "coder_b", "estimate").rows()
     [('ann', 'ben', 0.75), ('ann', 'cem', 1.0), ('ben', 'cem', 0.75)]
     """
     options, rows = Options(ci, n_boot, cluster, seed), []
     for group, ratings in each(codings, variable, codebook, by, cluster):
         chosen = plan(ratings, metrics or ["percent", "cohen_kappa", "alpha"], level)
-        if len(ratings.coders) < 2:  # the row that says why there is no pair
+        if len(ratings.coders) < 2:  # rows whose note says why there is no pair
             rows += [group | measure(ratings, metric, scale, level, options) for metric, scale in chosen]
         for a, b in combinations(range(len(ratings.coders)), 2):
             two = ratings.only((ratings.coder == a) | (ratings.coder == b))
@@ -71,7 +71,7 @@ def category_reliability(
     cluster: str | None = None,
     seed: int = 1,
 ) -> pl.DataFrame:
-    """Agreement on each category against all others: which label do coders find hard?
+    """Agreement on each category against all others: which labels do coders find difficult?
 
     Parameters are those of `reliability`. `category` names the label; for a multi-label variable the question is
     whether the label was given.
@@ -80,8 +80,8 @@ def category_reliability(
     --------
     >>> import annotune as at, polars as pl
     >>> wide = pl.DataFrame({"unit_id": list("abcd"), "ann": list("xyxz"), "ben": list("xyyz")})
-    >>> found = at.category_reliability(at.read_codings(wide, variable="v"), metrics=["alpha"])
-    >>> found.select("category", pl.col("estimate").round(2)).rows()
+    >>> table = at.category_reliability(at.read_codings(wide, variable="v"), metrics=["alpha"])
+    >>> table.select("category", pl.col("estimate").round(2)).rows()
     [('x', 0.53), ('y', 0.53), ('z', 1.0)]
     """
     options, rows = Options(ci, n_boot, cluster, seed), []
@@ -103,7 +103,7 @@ def compare_reliability(
     cluster: str | None = None,
     seed: int = 1,
 ) -> pl.DataFrame:
-    """Do people agree with a model as they agree with each other?
+    """Do people agree with a model as much as with each other?
 
     Two draws are compared: two people who coded the unit, and one of them and the model. Both are taken from the
     same units (those that the model and two people coded) and the same bootstrap replicates, so that
@@ -128,8 +128,8 @@ def compare_reliability(
     --------
     >>> import annotune as at, polars as pl
     >>> wide = pl.DataFrame({"unit_id": list("abcd"), "ann": list("xyxy"), "ben": list("xyyy"), "model": list("xyxx")})
-    >>> found = at.compare_reliability(at.read_codings(wide, variable="v"), "model", metrics=["percent"])
-    >>> found.select("metric", "coder_b", "estimate").rows()
+    >>> table = at.compare_reliability(at.read_codings(wide, variable="v"), "model", metrics=["percent"])
+    >>> table.select("metric", "coder_b", "estimate").rows()
     [('percent', 'people', 0.75), ('percent', 'model', 0.625), ('percent_difference', 'model', -0.125)]
     """
     options, rows = over_units(ci, n_boot, cluster, seed), []
@@ -145,7 +145,7 @@ def compare_reliability(
 
 
 def over_units(ci: Method, n_boot: int, cluster: str | None, seed: int) -> Options:
-    """Options for comparisons of named coders, who cannot be taken out in turn."""
+    """Options for comparisons of named coders, for which the jackknife over coders is not defined."""
     if cluster == "coder":
         raise AnnotuneError("These coefficients are about particular coders.", "Leave out cluster='coder'.")
     return Options(ci, n_boot, cluster, seed)
@@ -158,6 +158,7 @@ def _require_coders(names: Sequence[str], coders: Sequence[str]) -> None:
 
 
 def sided_plan(ratings: Ratings, metrics: str | Sequence[str], level: Level | None) -> list[tuple[str, str]]:
+    """The metrics to compute with their levels, all of them defined for two groups of coders."""
     chosen = plan(ratings, metrics, level)
     for metric, _ in chosen:
         if metric not in SIDED:
@@ -186,10 +187,10 @@ def _compared(
     yield row | {"coder_b": "people", "n_coders": int(people.sum())} | measured_by(own, ratings, options, metric)
     yield row | {"coder_b": model} | measured_by(cross, ratings, options, metric)
     measured = measured_by(gap, ratings, options)
-    yield row | {"coder_b": model, "metric": f"{metric}_difference"} | measured | {"note": _twosided(measured)}
+    yield row | {"coder_b": model, "metric": f"{metric}_difference"} | measured | {"note": _two_sided_test(measured)}
 
 
-def _twosided(measured: dict[str, Any]) -> str | None:
+def _two_sided_test(measured: dict[str, Any]) -> str | None:
     from scipy.stats import norm
 
     if measured["se"] is None:
@@ -199,7 +200,7 @@ def _twosided(measured: dict[str, Any]) -> str | None:
 
 
 def two_groups(ratings: Ratings, one: Any, other: Any, fewest: int) -> tuple[Patterns, Floats, Floats]:
-    """Patterns of units by two groups of coders (masks), with counts of each; at least `fewest` codings and one."""
+    """Patterns of units by two groups of coders (masks) with `fewest` codings and one; counts of each."""
     q, crossed = len(ratings.categories), ratings.crossed
     first, second = np.sort(crossed[:, one], axis=1), np.sort(crossed[:, other], axis=1)
     patterns = distinct(np.column_stack([first, second]))

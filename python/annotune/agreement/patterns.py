@@ -1,4 +1,4 @@
-"""The engine: units with the same codings count together, and a coefficient is a function of sums over them.
+"""Units with the same codings are counted together, and a coefficient is a function of sums over patterns.
 
 Ten thousand units coded by three people show a few dozen distinct patterns. Every coefficient here is
 a smooth function of sums over patterns, so that an estimate, a thousand bootstrap replicates and
@@ -52,7 +52,7 @@ class Statistic:
 def distinct(table: Ints) -> Patterns:
     """The distinct rows of a table of whole numbers from -1 up (N x w).
 
-    Columns are folded into one key; keys are ranked anew before they overflow, so that any width will do.
+    Columns are combined into one key; keys are ranked before they overflow, so that any width is possible.
 
     >>> distinct(np.array([[0, 1], [1, 1], [0, 1]])).freq.tolist()
     [2, 1]
@@ -84,7 +84,7 @@ def _counted(table: Ints, key: Ints, size: int) -> Patterns:
 
 
 def restricted(patterns: Patterns, keep: NDArray[np.bool_]) -> Patterns:
-    """The patterns that a mask (P,) keeps; units with another are left out."""
+    """The patterns that a mask (P,) selects; units with other patterns are left out."""
     place = np.where(keep, np.cumsum(keep) - 1, ABSENT)
     return Patterns(
         patterns.rows[keep], patterns.freq[keep], np.where(patterns.of_unit < 0, ABSENT, place[patterns.of_unit])
@@ -92,16 +92,16 @@ def restricted(patterns: Patterns, keep: NDArray[np.bool_]) -> Patterns:
 
 
 def slots(unit: Ints, value: Ints, units: int) -> Ints:
-    """Each unit's codings in a row, sorted, whoever gave them (N x most codings of a unit, -1 where absent).
+    """The sorted codings of each unit, regardless of coder (N x most codings of a unit, -1 where absent).
 
     >>> slots(np.array([0, 1, 0]), np.array([2, 1, 0]), 2).tolist()
     [[0, 2], [1, -1]]
     """
     size = int(value.max(initial=0)) + 1
     unit, value = np.divmod(np.sort(unit * size + value), size)
-    given = np.bincount(unit, minlength=units)
-    place = np.arange(len(unit)) - np.repeat(np.cumsum(given) - given, given)
-    table = np.full((units, int(given.max(initial=0))), ABSENT, np.int64)
+    n_codings = np.bincount(unit, minlength=units)
+    place = np.arange(len(unit)) - np.repeat(np.cumsum(n_codings) - n_codings, n_codings)
+    table = np.full((units, int(n_codings.max(initial=0))), ABSENT, np.int64)
     table[unit, place] = value
     return table
 
@@ -121,13 +121,13 @@ def counts(rows: Ints, categories: int) -> Floats:
 
 
 def clustered(statistic: Statistic, cluster: Ints) -> Statistic:
-    """The same statistic with clusters of units (`cluster` of each unit, 0 to G-1) in the place of units."""
+    """The same statistic with clusters (`cluster` of each unit, 0 to G-1) in place of units."""
     from scipy import sparse
 
     patterns = statistic.patterns
-    there = patterns.of_unit != ABSENT
-    groups, cluster = np.unique(cluster[there], return_inverse=True)
-    cells = (np.ones(len(cluster)), (cluster, patterns.of_unit[there]))
+    present = patterns.of_unit != ABSENT
+    groups, cluster = np.unique(cluster[present], return_inverse=True)
+    cells = (np.ones(len(cluster)), (cluster, patterns.of_unit[present]))
     members = sparse.csr_array(cells, shape=(len(groups), len(patterns.freq)))
     rows = np.arange(len(groups))
     each = Patterns(rows[:, None], np.ones_like(rows), rows)

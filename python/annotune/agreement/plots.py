@@ -1,4 +1,4 @@
-"""Reliability in pictures: intervals beside each other, and who agrees with whom."""
+"""Figures of reliability: a forest plot of coefficients, and a heat map of pairs of coders."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def plot_reliability(found: pl.DataFrame, path: str | Path | None = None) -> Fig
     Parameters
     ----------
     found
-        What `reliability`, `pairwise_reliability` or a sister returned.
+        The table that `reliability`, `pairwise_reliability` or a similar function returned.
     path
         Where to save it, such as `.png`, `.pdf` or `.svg`.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Rows without a value are left out, and the error matrices of `coder_quality`.
+        Rows without a value and the error matrices of `coder_quality` are left out.
 
     Raises
     ------
@@ -76,14 +76,14 @@ def plot_reliability(found: pl.DataFrame, path: str | Path | None = None) -> Fig
 def plot_coders(
     pairs: pl.DataFrame, path: str | Path | None = None, metric: str | None = None, variable: str | None = None
 ) -> Figure:
-    """A heat map of a pairwise table: the agreement of each two coders, the most agreeable ones first.
+    """A heat map of the agreement of each pair of coders, ordered by their mean agreement.
 
-    Of more than 60 coders, those with the most units in common with others are shown, and the title says so.
+    Of more than 60 coders, those who share the most units with others are shown, and the title says so.
 
     Parameters
     ----------
     pairs
-        What `pairwise_reliability` returned.
+        The table that `pairwise_reliability` returned.
     path
         Where to save it.
     metric, variable
@@ -102,7 +102,7 @@ def plot_coders(
     >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
     ['ann', 'cem', 'ben']
     """
-    rows, title = _busiest(*_chosen(pairs, metric, variable))
+    rows, title = _busiest(*_one_metric(pairs, metric, variable))
     coders, cells = _square(rows)
     size = max(3.2, 0.42 * len(coders) if len(coders) > MOST_NUMBERS else 0.6 * len(coders))
     figure, axes = new_figure(size + 1.6, size + 0.8)
@@ -127,7 +127,7 @@ def plot_coders(
     return saved(figure, path)
 
 
-def _chosen(pairs: pl.DataFrame, metric: str | None, variable: str | None) -> tuple[pl.DataFrame, str]:
+def _one_metric(pairs: pl.DataFrame, metric: str | None, variable: str | None) -> tuple[pl.DataFrame, str]:
     pairs = pairs.filter(pl.col("coder_a").is_not_null() & pl.col("coder_b").is_not_null())
     if metric is not None:
         pairs = pairs.filter(pl.col("metric") == metric)
@@ -147,8 +147,8 @@ def _busiest(rows: pl.DataFrame, title: str) -> tuple[pl.DataFrame, str]:
     shared = pl.concat(sides).group_by("coder").agg(pl.col("n_pairable").sum())
     if len(shared) <= MOST_CODERS:
         return rows, title
-    kept = shared.sort("n_pairable", "coder", descending=[True, False])["coder"].head(MOST_CODERS).implode()
-    rows = rows.filter(pl.col("coder_a").is_in(kept) & pl.col("coder_b").is_in(kept))
+    coders = shared.sort("n_pairable", "coder", descending=[True, False])["coder"].head(MOST_CODERS).implode()
+    rows = rows.filter(pl.col("coder_a").is_in(coders) & pl.col("coder_b").is_in(coders))
     return rows, f"{title}; the {MOST_CODERS} busiest of {len(shared):,} coders"
 
 
@@ -159,7 +159,7 @@ def _square(rows: pl.DataFrame) -> tuple[list[str], Any]:
     for row in rows.filter(pl.col("estimate").is_not_null()).to_dicts():
         a, b = coders.index(row["coder_a"]), coders.index(row["coder_b"])
         cells[a, b] = cells[b, a] = row["estimate"]
-    known = np.isfinite(cells)
-    mean = np.where(known, cells, 0).sum(1) / np.maximum(known.sum(1), 1)
-    order = np.argsort(-np.where(known.any(1), mean, -np.inf), kind="stable")
+    defined = np.isfinite(cells)
+    mean = np.where(defined, cells, 0).sum(1) / np.maximum(defined.sum(1), 1)
+    order = np.argsort(-np.where(defined.any(1), mean, -np.inf), kind="stable")
     return [coders[i] for i in order], cells[np.ix_(order, order)]

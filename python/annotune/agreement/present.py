@@ -1,4 +1,4 @@
-"""A reliability table for people: on the screen, in LaTeX, and in words with the conventions' sources."""
+"""A reliability table for readers: on the screen, in LaTeX, and in words with the sources of the conventions."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def titled(row: dict[str, Any]) -> str:
     return named(row["metric"]) + ("" if row["level"] == "nominal" else f" ({row['level']})")
 
 
-def in_words(found: pl.DataFrame) -> list[str]:
-    """What the conventions say about each coefficient and its interval, with their sources; never as a verdict.
+def in_words(table: pl.DataFrame) -> list[str]:
+    """How published conventions describe each coefficient and its interval, with their sources; not as a verdict.
 
-    Only kappa-like coefficients and alpha have conventions. Nothing is said of rows without an interval.
+    Only kappa-like coefficients and alpha have conventions. Rows without an interval have no sentence.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def in_words(found: pl.DataFrame) -> list[str]:
     topic: Krippendorff's alpha 0.71, 95 % interval 0.60 to 0.82: tentative at the estimate, from below
     tentative to reliable by the interval (Krippendorff 2004, p. 241: reliable from .800, tentative from .667).
     """
-    sentences = [sentence for row in found.to_dicts() for sentence in _sentence(row)]
+    sentences = [sentence for row in table.to_dicts() for sentence in _sentence(row)]
     return [*sentences, CAUTION] if sentences else []
 
 
@@ -115,59 +115,59 @@ def about(row: dict[str, Any]) -> str:
     return ", ".join(str(part) for part in parts if part is not None)
 
 
-def screen(found: pl.DataFrame) -> TextTable:
-    """A table of agreement, or of a reliability regression, as it is printed in the width that there is."""
-    terms = "covariate" in found.columns and "metric" not in found.columns
-    return TextTable(found, tuple(_of_terms() if terms else _of_agreement(found)), ELSEWHERE)
+def screen(table: pl.DataFrame) -> TextTable:
+    """A table of agreement, or of a reliability regression, as it is printed in the width of the screen."""
+    terms = "covariate" in table.columns and "metric" not in table.columns
+    return TextTable(table, tuple(_term_columns() if terms else _agreement_columns(table)), ELSEWHERE)
 
 
-def _of_agreement(found: pl.DataFrame) -> Iterator[Column]:
-    for name in [name for name in found.columns if name not in SCHEMA]:
-        yield _name(name, name, above=True, group=True)
-    yield _name("variable", "variable", above=True, group=True)
-    yield _name("category", "category", group=True)
+def _agreement_columns(table: pl.DataFrame) -> Iterator[Column]:
+    for name in [name for name in table.columns if name not in SCHEMA]:
+        yield _name_column(name, name, above=True, group=True)
+    yield _name_column("variable", "variable", above=True, group=True)
+    yield _name_column("category", "category", group=True)
     coefficient = Column("coefficient", lambda row: named(row["metric"].removesuffix(DIFFERENCE)), words=True)
-    if found["metric"].str.ends_with(DIFFERENCE).any():
+    if table["metric"].str.ends_with(DIFFERENCE).any():
         yield replace(coefficient, above=True, group=True)
-        yield Column("between", _pair, words=True)
+        yield Column("between", _coder_pair, words=True)
     else:
-        yield Column("between", _pair, words=True, above=True, group=True)
+        yield Column("between", _coder_pair, words=True, above=True, group=True)
         yield coefficient
-    yield _name("level", "level", last=2, above=True)
-    yield Column("estimate (95 % interval)", _estimate)
+    yield _name_column("level", "level", last=2, above=True)
+    yield Column("estimate (95 % interval)", _estimate_with_interval)
     yield Column("units coded twice", lambda row: f"{row['n_pairable']:,}", last=1, above=True)
     yield Column("coders", lambda row: f"{row['n_coders']:,}", last=3, above=True)
 
 
-def _of_terms() -> Iterator[Column]:
-    yield _name("covariate", "covariate", group=True)
-    yield _name("term", "term")
-    yield _name("reference", "reference", last=1)
-    yield Column("log odds (95 % interval)", _estimate)
+def _term_columns() -> Iterator[Column]:
+    yield _name_column("covariate", "covariate", group=True)
+    yield _name_column("term", "term")
+    yield _name_column("reference", "reference", last=1)
+    yield Column("log odds (95 % interval)", _estimate_with_interval)
     yield Column("p", lambda row: "" if row["p_value"] is None else p_value(row["p_value"]))
     yield Column("effect, points", lambda row: "" if row["effect"] is None else f"{100 * row['effect']:.2f}")
 
 
-def _name(column: str, heading: str, **how: Any) -> Column:
+def _name_column(column: str, heading: str, **how: Any) -> Column:
     return Column(heading, lambda row: "" if row.get(column) is None else str(row[column]), words=True, **how)
 
 
-def _pair(row: Mapping[str, Any]) -> str:
+def _coder_pair(row: Mapping[str, Any]) -> str:
     if row["metric"].endswith(DIFFERENCE):
         return "difference"
     return " and ".join(str(row[side]) for side in ("coder_a", "coder_b") if row.get(side) is not None)
 
 
-def _estimate(row: Mapping[str, Any]) -> str:
+def _estimate_with_interval(row: Mapping[str, Any]) -> str:
     return with_interval(row["estimate"], row["ci_low"], row["ci_high"])
 
 
-def tex(found: pl.DataFrame) -> str:
+def tex(table: pl.DataFrame) -> str:
     """The table as LaTeX, for the package booktabs."""
-    shown, header = cells(found)
+    shown, header = cells(table)
     lines = [" & ".join(escaped(cell) for cell in row) + r" \\" for row in shown]
     head = " & ".join(escaped(cell) for cell in header) + r" \\"
-    below = [f"% {said}" for said in found["note"].drop_nulls().unique(maintain_order=True)] if "note" in found else []
+    below = [f"% {note}" for note in table["note"].drop_nulls().unique(maintain_order=True)] if "note" in table else []
     return "\n".join(
         [
             rf"\begin{{tabular}}{{{'l' * (len(header) - NUMBERS)}{'r' * NUMBERS}}}",
@@ -183,30 +183,30 @@ def tex(found: pl.DataFrame) -> str:
     )
 
 
-def notes(found: pl.DataFrame) -> list[str]:
-    """What the rows' notes say, each once, and which rows it is about; the table itself counts lost replicates."""
-    told: dict[str, list[str]] = {}
-    for row in found.filter(pl.col("note").is_not_null()).to_dicts():
+def notes(table: pl.DataFrame) -> list[str]:
+    """The notes of the rows, each once, with the rows they are about; the table itself counts lost replicates."""
+    rows_by_note: dict[str, list[str]] = {}
+    for row in table.filter(pl.col("note").is_not_null()).to_dicts():
         for note in re.sub(r"\b\d+ replicates", "some replicates", row["note"]).split("; "):
-            told.setdefault(note, []).append(f"{about(row)}, {named(row['metric'])}")
-    return [f"Note: {note} ({_some(rows)})." for note, rows in told.items()]
+            rows_by_note.setdefault(note, []).append(f"{about(row)}, {named(row['metric'])}")
+    return [f"Note: {note} ({_first_rows(rows)})." for note, rows in rows_by_note.items()]
 
 
-def _some(rows: list[str]) -> str:
+def _first_rows(rows: list[str]) -> str:
     rest = len(rows) - MOST_NAMED
     return "; ".join(rows[:MOST_NAMED]) + (f"; and {rest:,} more" if rest > 0 else "")
 
 
-def cells(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
+def cells(table: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
     """Rows of text and their header, without the columns that are empty throughout; the last four hold numbers."""
-    if "covariate" in found.columns and "metric" not in found.columns:
-        return _terms(found)
-    groups = [name for name in found.columns if name not in SCHEMA]
-    sides = [name for name in ("category", "coder_a", "coder_b") if found[name].is_not_null().any()]
+    if "covariate" in table.columns and "metric" not in table.columns:
+        return _term_cells(table)
+    groups = [name for name in table.columns if name not in SCHEMA]
+    sides = [name for name in ("category", "coder_a", "coder_b") if table[name].is_not_null().any()]
     labels = [*groups, "variable", *sides]
     header = [*labels, "coefficient", "level", "estimate", "95 % interval", "units coded twice", "coders"]
     rows = []
-    for row in found.to_dicts():
+    for row in table.to_dicts():
         interval = "" if row["ci_low"] is None else f"{row['ci_low']:.3f} to {row['ci_high']:.3f}"
         estimate = "-" if row["estimate"] is None else f"{row['estimate']:.3f}"
         first = ["" if row[name] is None else str(row[name]) for name in labels]
@@ -215,11 +215,11 @@ def cells(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
     return rows, header
 
 
-def _terms(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
+def _term_cells(table: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
     """The same of the terms of a reliability regression."""
     header = ["covariate", "term", "reference", "log odds", "95 % interval", "two-sided p", "effect, points"]
     rows = []
-    for row in found.to_dicts():
+    for row in table.to_dicts():
         first = [row["covariate"], row["term"], row["reference"] or ""]
         effect = "" if row["effect"] is None else f"{100 * row['effect']:.2f}"
         if row["estimate"] is None:
@@ -230,13 +230,13 @@ def _terms(found: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
     return rows, header
 
 
-def write(found: pl.DataFrame, path: Path) -> None:
+def write_reliability(table: pl.DataFrame, path: Path) -> None:
     """Write the table: .tex as LaTeX, anything else as `annotune.write` does."""
     if path.suffix.lower() == ".tex":
         from annotune.records.files import write_whole
 
-        write_whole(path, tex(found))
+        write_whole(path, tex(table))
         return
     from annotune.export.write import write as write_table
 
-    write_table(found, path, title="Reliability")
+    write_table(table, path, title="Reliability")

@@ -1,4 +1,4 @@
-"""How good is each coder: agreement with the rest, and the errors that the model of Dawid and Skene estimates."""
+"""Quality of each coder: agreement with the rest, and errors estimated by the model of Dawid and Skene."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from annotune.agreement.reliability import Options, described, each, framed, mea
 from annotune.data.codebook import Codebook
 
 NEVER_MET = 1e-6  # of a unit, in expectation
-FLAWLESS = "no error is estimated: the sample cannot say how rare errors are"
+FLAWLESS = "no error is estimated: the sample cannot show how rare errors are"
 
 
 def coder_quality(
@@ -33,7 +33,7 @@ def coder_quality(
     cluster: str | None = None,
     seed: int = 1,
 ) -> pl.DataFrame:
-    """How does each coder stand to the rest, and which errors does each make?
+    """How far does each coder agree with the rest, and which errors does each make?
 
     Parameters are those of `compare_reliability`.
 
@@ -41,7 +41,7 @@ def coder_quality(
     -------
     polars.DataFrame
         For each coder: agreement with a draw from the others (`coder_b` is `rest`); the estimated
-        accuracy (`accuracy`); and the error matrix of Dawid and Skene (1979): a row per true and given
+        accuracy (`accuracy`); and the error matrix of Dawid and Skene (1979): one row per true and given
         label, with the metric `dawid_skene` and the category `true -> given`. Null where no text was coded
         twice, and for true labels that the coder never met; the accuracy is then that on the others.
 
@@ -49,22 +49,22 @@ def coder_quality(
     --------
     >>> import annotune as at, polars as pl
     >>> wide = pl.DataFrame({"unit_id": list("abcd"), "ann": list("xyxy"), "ben": list("xyyy"), "cem": list("xyxy")})
-    >>> found = at.coder_quality(at.read_codings(wide, variable="v"), metrics=["percent"])
-    >>> found.filter(metric="percent").select("coder_a", "estimate").rows()
+    >>> table = at.coder_quality(at.read_codings(wide, variable="v"), metrics=["percent"])
+    >>> table.filter(metric="percent").select("coder_a", "estimate").rows()
     [('ann', 0.875), ('ben', 0.75), ('cem', 0.875)]
-    >>> found.filter(coder_a="ben", metric="dawid_skene").select("category", pl.col("estimate").round(2)).rows()
+    >>> table.filter(coder_a="ben", metric="dawid_skene").select("category", pl.col("estimate").round(2)).rows()
     [('x -> x', 0.5), ('x -> y', 0.5), ('y -> x', 0.0), ('y -> y', 1.0)]
     """
     options, rows = over_units(ci, n_boot, cluster, seed), []
     for group, ratings in each(codings, variable, codebook, by, cluster):
-        if not ratings.coders:  # the row that says why
+        if not ratings.coders:  # rows whose note says why
             chosen = sided_plan(ratings, metrics, level)
             rows += [group | measure(ratings, metric, scale, level, options) for metric, scale in chosen]
         for coder in range(len(ratings.coders)):
             for metric, scale in sided_plan(ratings, metrics, level):
                 rows.append(group | _against_rest(ratings, coder, metric, scale, level, options))
         if len(ratings.coders) > 1:
-            rows += [group | row for row in _errors(ratings)]
+            rows += [group | row for row in _error_matrices(ratings)]
     return framed(rows, by)
 
 
@@ -79,13 +79,13 @@ def _against_rest(
     try:
         if not len(patterns.freq):
             raise NotDefined("shares no unit with another coder")
-        found = sided(patterns, ratings, first, second, metric, scale, level)
+        coefficient = sided(patterns, ratings, first, second, metric, scale, level)
     except NotDefined as reason:
         return row | {"note": str(reason)}
-    return row | measured_by(found, ratings, options, metric)
+    return row | measured_by(coefficient, ratings, options, metric)
 
 
-def _errors(ratings: Ratings) -> Iterator[dict[str, Any]]:
+def _error_matrices(ratings: Ratings) -> Iterator[dict[str, Any]]:
     """Each coder's accuracy and error matrix, for a multi-label variable label by label."""
     if ratings.kind == "multilabel":
         for label in ratings.labels:
@@ -104,7 +104,7 @@ def _error_rows(ratings: Ratings, prefix: str) -> Iterator[dict[str, Any]]:
     except NotDefined as reason:
         yield from (one | about | {"note": str(reason)} for one in each)
         return
-    shares = np.bincount(ratings.coder, ratings.given[ratings.unit] > 1, minlength=len(each))
+    shares = np.bincount(ratings.coder, ratings.n_codings[ratings.unit] > 1, minlength=len(each))
     q = len(ratings.categories)
     fit = dawid_skene(ratings.unit, ratings.coder, ratings.value, (ratings.units, len(each), q))
     met = np.zeros((len(each), q))
@@ -113,8 +113,8 @@ def _error_rows(ratings: Ratings, prefix: str) -> Iterator[dict[str, Any]]:
         if not shares[coder]:
             yield one | about | {"note": "shares no unit with another coder"}
         else:
-            known = one | {"method": "Dawid and Skene (1979), EM", "note": _doubts(fit, len(each))}
-            yield from _of_coder(known, about, ratings.categories, prefix, fit, coder, met[coder] > NEVER_MET)
+            base = one | {"method": "Dawid and Skene (1979), EM", "note": _doubts(fit, len(each))}
+            yield from _of_coder(base, about, ratings.categories, prefix, fit, coder, met[coder] > NEVER_MET)
 
 
 def _of_coder(
@@ -130,10 +130,10 @@ def _of_coder(
     share = fit.prior * met
     right = float(share @ np.diag(fit.confusion[coder]) / share.sum())
     yield row | about | {"estimate": right, "note": row["note"] or (FLAWLESS if right > 1 - 1e-9 else None)}
-    for true, given in np.ndindex(len(names), len(names)):
-        cell = row | {"category": f"{prefix}{names[true]} -> {names[given]}"}
+    for true, label in np.ndindex(len(names), len(names)):
+        cell = row | {"category": f"{prefix}{names[true]} -> {names[label]}"}
         if met[true]:
-            yield cell | {"estimate": float(fit.confusion[coder, true, given])}
+            yield cell | {"estimate": float(fit.confusion[coder, true, label])}
         else:
             yield cell | {"method": None, "note": "the coder met no unit that is estimated to have this label"}
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from annotune.agreement.patterns import ABSENT, Floats, Ints, Patterns, by_coder, counts, distinct, slots
 from annotune.data.codebook import Kind, Variable
+from annotune.data.codings import check
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, nearest
 
@@ -42,8 +43,8 @@ class Ratings:
 
     @cached_property
     def slots(self) -> Patterns:
-        """Patterns of values, whoever gave them; every unit has at least one."""
-        if len(self.coders) <= 2 * self.given.max(initial=0):
+        """Patterns of values, regardless of coder; every unit has at least one."""
+        if len(self.coders) <= 2 * self.n_codings.max(initial=0):
             return distinct(np.sort(self.crossed, axis=1))
         return distinct(slots(self.unit, self.value, self.units))
 
@@ -58,12 +59,12 @@ class Ratings:
         return by_coder(self.unit, self.coder, self.value, self.units, len(self.coders))
 
     @cached_property
-    def given(self) -> Ints:
+    def n_codings(self) -> Ints:
         """The number of codings of each unit (N,)."""
         return np.bincount(self.unit, minlength=self.units)
 
     def only(self, keep: NDArray[np.bool_]) -> Ratings:
-        """The same with some of the codings (a mask of L), and the units that are left."""
+        """A subset of the codings (a mask of L), and the units that still have one."""
         left, coders = np.unique(self.unit[keep]), np.unique(self.coder[keep])
         return replace(
             self,
@@ -76,18 +77,26 @@ class Ratings:
         )
 
     def label_or_not(self, label: str) -> Ratings:
-        """The same as a question of yes or no: was `label` given?"""
-        given = np.array(
+        """The ratings as a yes/no variable: was `label` given?"""
+        has_label = np.array(
             [label in values if self.kind == "multilabel" else label == values for values in self.categories]
         )
         return replace(
             self,
             kind="nominal",
-            value=given.astype(np.int64)[self.value],
+            value=has_label.astype(np.int64)[self.value],
             categories=("no", "yes"),
             listed=True,
             codes=None,
         )
+
+
+def require_codings(codings: Any) -> pl.DataFrame:
+    """A table of codings as read and checked, which must have rows."""
+    rows = check(codings)
+    if rows.is_empty():
+        raise AnnotuneError("The table of codings has no rows.", "Pass a table with at least one coding.")
+    return rows
 
 
 def read_ratings(part: pl.DataFrame, variable: str, entry: Variable | None, cluster: str | None = None) -> Ratings:
@@ -97,7 +106,7 @@ def read_ratings(part: pl.DataFrame, variable: str, entry: Variable | None, clus
     part = part.filter(
         (answered | (pl.col("status") == "none")) if sets else (answered & pl.col("label").is_not_null())
     )
-    labels = _labels(part["label"], variable, entry)
+    labels = _category_labels(part["label"], variable, entry)
     place = part["label"].cast(pl.Enum(labels), strict=False).to_physical().cast(pl.Int64)
     if sets:
         part, value, categories = _as_sets(part, place, labels)
@@ -116,7 +125,7 @@ def read_ratings(part: pl.DataFrame, variable: str, entry: Variable | None, clus
         coders=tuple(coders),
         categories=categories,
         labels=tuple(labels),
-        codes=np.array(list(entry.codes.values()), float) if entry else _numbers(labels),
+        codes=np.array(list(entry.codes.values()), float) if entry else _labels_as_numbers(labels),
         listed=entry is not None,
         repeated=int((~first).sum()),
         cluster=None if cluster is None else _clusters(part, unit, cluster),
@@ -130,15 +139,15 @@ def _firsts(key: Ints) -> NDArray[np.bool_]:
     return pl.Series(key).is_first_distinct().to_numpy()
 
 
-def _labels(given: pl.Series, variable: str, entry: Variable | None) -> list[str]:
+def _category_labels(column: pl.Series, variable: str, entry: Variable | None) -> list[str]:
     """The category set: the codebook's, or the labels that were used, numbers in their order."""
-    used = given.drop_nulls().unique().sort().to_list()
+    used = column.drop_nulls().unique().sort().to_list()
     if entry is None:
-        numbers = _numbers(used)
+        numbers = _labels_as_numbers(used)
         return used if numbers is None else [used[i] for i in np.argsort(numbers, kind="stable")]
     strange = sorted(set(used) - set(entry.names))
     if strange:
-        many = int(given.is_in(strange).sum())
+        many = int(column.is_in(strange).sum())
         raise AnnotuneError(
             f"The label {strange[0]!r} is not in the codebook's variable {variable!r} ({many:,} such codings).",
             nearest(strange[0], entry.names),
@@ -146,7 +155,7 @@ def _labels(given: pl.Series, variable: str, entry: Variable | None) -> list[str
     return entry.names
 
 
-def _numbers(labels: Sequence[str]) -> Floats | None:
+def _labels_as_numbers(labels: Sequence[str]) -> Floats | None:
     try:
         numbers = np.array([float(label) for label in labels])
     except ValueError:
@@ -155,7 +164,7 @@ def _numbers(labels: Sequence[str]) -> Floats | None:
 
 
 def _as_sets(part: pl.DataFrame, place: pl.Series, labels: Sequence[str]) -> tuple[pl.DataFrame, Ints, tuple[Any, ...]]:
-    """A row per unit and coder with the set of labels given, the empty one included."""
+    """One row per unit and coder with the set of its labels, which may be empty."""
     members = pl.col("_place").drop_nulls().unique().sort().cast(pl.String).str.join(",")
     rest = [pl.col(name).first() for name in part.columns if name not in ("unit_id", "coder", "label")]
     grouped = part.with_columns(place.alias("_place")).group_by("unit_id", "coder", maintain_order=True)
@@ -166,11 +175,11 @@ def _as_sets(part: pl.DataFrame, place: pl.Series, labels: Sequence[str]) -> tup
 
 
 def _indices(names: pl.Series) -> Ints:
-    """Names as whole numbers from 0; runs of the same name are looked up once."""
+    """Names as integers from 0; runs of the same name are looked up once."""
     run = names.rle_id()
     first = run.cast(pl.Int64).diff().fill_null(1) == 1
-    known = names.filter(first).cast(pl.Categorical).to_physical().cast(pl.Int64).to_numpy()
-    return np.asarray(_dense(known)[run.to_numpy()])
+    codes = names.filter(first).cast(pl.Categorical).to_physical().cast(pl.Int64).to_numpy()
+    return np.asarray(_dense(codes)[run.to_numpy()])
 
 
 def _clusters(part: pl.DataFrame, unit: Ints, cluster: str) -> Ints:

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from annotune.agreement.patterns import Floats
+from annotune.agreement.ratings import require_codings
 from annotune.data.codebook import Codebook
-from annotune.data.codings import check, of_variable
+from annotune.data.codings import of_variable
 from annotune.data.frames import as_frame, require_columns
 from annotune.errors import AnnotuneError, warn
 from annotune.numbers import p_equals
@@ -28,10 +29,10 @@ FEW_CODINGS = 10  # a category with fewer can agree never or always by accident
 class AgreementRegression:
     """A fitted reliability regression.
 
-    `table`: a row per term: covariate, term, reference, n_codings, estimate (log odds), se, ci_low, ci_high,
+    `table`: one row per term: covariate, term, reference, n_codings, estimate (log odds), se, ci_low, ci_high,
     p_value (two-sided), effect (average change of the share of agreeing coders). Categories whose codings agree all
-    or never have an effect only, and no part in the tests. `tests`: a row per covariate: chi2, df, p_value of the
-    joint Wald test. `verdict`: the same in plain words.
+    or never have an effect only, and no part in the tests. `tests`: one row per covariate: chi2, df, p_value of the
+    joint Wald test. `verdict`: the result of the tests in words.
     """
 
     table: pl.DataFrame
@@ -63,25 +64,25 @@ def reliability_regression(
         Covariates: columns of the codings (`coder` among them) or of the corpus. Numbers enter as they are;
         everything else as categories, the most frequent one being the reference.
     variable
-        What was coded; the only variable there is when left out.
+        The coded variable; may be left out where the table has only one.
     codebook
-        Says what is multi-label.
+        Tells which variables are multi-label.
     corpus
         Texts with covariates, joined by `unit_id`.
     cluster
-        Whose codings depend on each other: `unit_id`, `coder`, or another column.
+        The column whose groups of codings depend on each other: `unit_id`, `coder`, or another.
 
     Raises
     ------
     AnnotuneError
-        For columns that are not there or do not vary, where nothing was coded twice, or where agreement
+        For columns that are missing or do not vary, where no unit was coded twice, or where agreement
         does not vary.
 
     Examples
     --------
     >>> import annotune as at, polars as pl
-    >>> said = {"unit_id": list("aabbccddee"), "coder": ["ann", "ben"] * 5, "label": list("xxxyyxxxyy")}
-    >>> frame = pl.DataFrame(said | {"words": [3, 3, 40, 40, 20, 20, 5, 5, 30, 30], "variable": ["v"] * 10})
+    >>> codings = {"unit_id": list("aabbccddee"), "coder": ["ann", "ben"] * 5, "label": list("xxxyyxxxyy")}
+    >>> frame = pl.DataFrame(codings | {"words": [3, 3, 40, 40, 20, 20, 5, 5, 30, 30], "variable": ["v"] * 10})
     >>> fit = at.reliability_regression(frame, "words")
     >>> fit.tests["covariate"].to_list(), fit.n_codings, fit.table["estimate"][1] < 0
     (['words'], 10, True)
@@ -90,8 +91,8 @@ def reliability_regression(
     if not names:
         raise AnnotuneError("No covariate was named.", "Name columns of the codings or the corpus with on=.")
     rows = _agreeing(codings, variable, codebook)
-    rows = _joined(rows, corpus, [*names, cluster])
-    rows = _complete(rows, names, cluster)
+    rows = _with_corpus_columns(rows, corpus, [*names, cluster])
+    rows = _complete_codings(rows, names, cluster)
     design, terms = _design(rows, names)
     clusters = rows[cluster].n_unique()
     if clusters <= len(terms):
@@ -100,14 +101,14 @@ def reliability_regression(
             "Take fewer covariates or categories, or smaller clusters.",
         )
     outcome = rows[OUTCOME].to_numpy()
-    fit = _fitted(outcome, design, rows[cluster].rank("dense").to_numpy())
+    fit = _fractional_logit(outcome, design, rows[cluster].rank("dense").to_numpy())
     extreme = [term.reference is not None and _extreme(outcome[design[:, i] != 0]) for i, term in enumerate(terms)]
-    table = _table(fit, design, terms, extreme)
-    tests = _tests(fit, terms, names, extreme)
+    table = _coefficient_table(fit, design, terms, extreme)
+    tests = _wald_tests(fit, terms, names, extreme)
     return AgreementRegression(
         table,
         tests,
-        _verdict(table, tests, clusters, fit.converged),
+        _verdict_in_words(table, tests, clusters, fit.converged),
         len(rows),
         rows["unit_id"].n_unique(),
         clusters,
@@ -115,10 +116,8 @@ def reliability_regression(
 
 
 def _agreeing(codings: Any, variable: str | None, codebook: Codebook | None) -> pl.DataFrame:
-    """A row per coding of a unit that two coders coded, with the share of the others who said the same."""
-    rows = check(codings)
-    if rows.is_empty():
-        raise AnnotuneError("The table of codings has no rows.", "Give what the coders said.")
+    """One row per coding of a unit that two coders coded, with the share of the others who gave the same label."""
+    rows = require_codings(codings)
     names = rows["variable"].unique(maintain_order=True).to_list()
     if variable is None and len(names) != 1:
         raise AnnotuneError("The table has several variables.", f"Choose with variable=: {names}.")
@@ -126,9 +125,11 @@ def _agreeing(codings: Any, variable: str | None, codebook: Codebook | None) -> 
     entry = codebook.variable(variable or names[0]) if codebook else None
     key = ["unit_id", "coder"]
     if entry is not None and entry.kind == "multilabel":
-        said = pl.col("label").drop_nulls().unique().sort().str.join(";")
+        label_set = pl.col("label").drop_nulls().unique().sort().str.join(";")
         rest = [pl.col(name).first() for name in rows.columns if name not in (*key, "label")]
-        rows = rows.filter(pl.col("status").is_in(["ok", "none"])).group_by(key, maintain_order=True).agg(said, *rest)
+        rows = (
+            rows.filter(pl.col("status").is_in(["ok", "none"])).group_by(key, maintain_order=True).agg(label_set, *rest)
+        )
     else:
         rows = rows.filter((pl.col("status") == "ok") & pl.col("label").is_not_null())
     rows = rows.unique(key, keep="first", maintain_order=True)
@@ -140,12 +141,12 @@ def _agreeing(codings: Any, variable: str | None, codebook: Codebook | None) -> 
     return rows
 
 
-def _joined(rows: pl.DataFrame, corpus: Any, names: Sequence[str]) -> pl.DataFrame:
-    wanted = [name for name in names if name not in rows.columns]
-    if corpus is not None and wanted:
+def _with_corpus_columns(rows: pl.DataFrame, corpus: Any, names: Sequence[str]) -> pl.DataFrame:
+    absent = [name for name in names if name not in rows.columns]
+    if corpus is not None and absent:
         texts = as_frame(corpus)
-        require_columns(texts, ["unit_id", *wanted], "The corpus, like the table of codings,")
-        texts = texts.select(pl.col("unit_id").cast(pl.String), *dict.fromkeys(wanted))
+        require_columns(texts, ["unit_id", *absent], "The corpus, like the table of codings,")
+        texts = texts.select(pl.col("unit_id").cast(pl.String), *dict.fromkeys(absent))
         again = texts.filter(texts["unit_id"].is_duplicated())
         if len(again):
             raise AnnotuneError(f"The corpus has the text {again['unit_id'][0]!r} twice.", "Leave one of them out.")
@@ -154,11 +155,11 @@ def _joined(rows: pl.DataFrame, corpus: Any, names: Sequence[str]) -> pl.DataFra
     return rows
 
 
-def _complete(rows: pl.DataFrame, names: Sequence[str], cluster: str) -> pl.DataFrame:
-    """The codings with all covariates, in clusters, of coders who agree here and disagree there."""
+def _complete_codings(rows: pl.DataFrame, names: Sequence[str], cluster: str) -> pl.DataFrame:
+    """The codings that have all covariates; refused where clusters, covariates or agreement do not vary."""
     nested = [name for name in names if rows[name].dtype.is_nested()]
     if nested:
-        raise AnnotuneError(f"The covariate {nested[0]!r} holds lists.", "Give one number or category a coding.")
+        raise AnnotuneError(f"The covariate {nested[0]!r} holds lists.", "Give one number or category per coding.")
     finite = [pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in names if rows[name].dtype.is_float()]
     whole = rows.with_columns(finite).drop_nulls(list(names))
     if whole[cluster].null_count():
@@ -205,28 +206,28 @@ def _design(rows: pl.DataFrame, names: Sequence[str]) -> tuple[Floats, list[_Ter
     return np.column_stack(columns), terms
 
 
-def _fitted(outcome: Floats, design: Floats, groups: Any) -> Any:
+def _fractional_logit(outcome: Floats, design: Floats, groups: Any) -> Any:
     from statsmodels.genmod.families import Binomial
     from statsmodels.genmod.generalized_linear_model import GLM
 
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise AnnotuneError("The covariates determine each other.", "Leave one of them out.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # convergence and separation are read from the fit and told in the verdict
+        warnings.simplefilter("ignore")  # convergence and separation are read from the fit and stated in the verdict
         model = GLM(outcome, design, family=Binomial())
         fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups})
     if not (fit.bse > 1e-8).all():  # NaN included
-        what = "A covariate is the same on both sides of every agreement, such as who coded where there are two coders."
+        what = "A covariate is the same for both codings of every pair, such as the coder where there are only two."
         raise AnnotuneError(what, "Leave it out, or add texts or coders.")
     return fit
 
 
 def _extreme(outcome: Floats) -> bool:
-    """Where all codings agree, or none, the odds have no estimate and Wald's test no meaning."""
+    """Whether all codings agree, or none: the odds then have no estimate, and the Wald test is not defined."""
     return bool((outcome == outcome[0]).all() and outcome[0] in (0, 1))
 
 
-def _table(fit: Any, design: Floats, terms: Sequence[_Term], extreme: Sequence[bool]) -> pl.DataFrame:
+def _coefficient_table(fit: Any, design: Floats, terms: Sequence[_Term], extreme: Sequence[bool]) -> pl.DataFrame:
     limits = fit.conf_int()
     table = pl.DataFrame(
         {
@@ -260,7 +261,7 @@ def _effect(fit: Any, design: Floats, terms: Sequence[_Term], term: int) -> floa
     return float((share[1] - share[0]).mean())
 
 
-def _tests(fit: Any, terms: Sequence[_Term], names: Sequence[str], extreme: Sequence[bool]) -> pl.DataFrame:
+def _wald_tests(fit: Any, terms: Sequence[_Term], names: Sequence[str], extreme: Sequence[bool]) -> pl.DataFrame:
     """Joint Wald tests, by the covariance that is robust to clusters."""
     from scipy.stats import chi2
 
@@ -278,8 +279,10 @@ def _tests(fit: Any, terms: Sequence[_Term], names: Sequence[str], extreme: Sequ
     return pl.DataFrame(rows, {"covariate": pl.String, "chi2": pl.Float64, "df": pl.Int64, "p_value": pl.Float64})
 
 
-def _verdict(table: pl.DataFrame, tests: pl.DataFrame, clusters: int, converged: bool) -> str:
-    sentences = [_about(test, table.filter(pl.col("covariate") == test["covariate"])) for test in tests.to_dicts()]
+def _verdict_in_words(table: pl.DataFrame, tests: pl.DataFrame, clusters: int, converged: bool) -> str:
+    sentences = [
+        _sentence_of_test(test, table.filter(pl.col("covariate") == test["covariate"])) for test in tests.to_dicts()
+    ]
     if clusters < FEW_CLUSTERS:
         sentences.append(f"With {clusters} clusters the p-values are too small rather than too large.")
     if not converged:
@@ -287,15 +290,15 @@ def _verdict(table: pl.DataFrame, tests: pl.DataFrame, clusters: int, converged:
     return " ".join(sentences)
 
 
-def _about(test: dict[str, Any], terms: pl.DataFrame) -> str:
+def _sentence_of_test(test: dict[str, Any], terms: pl.DataFrame) -> str:
     lost = terms["estimate"].null_count()
     if test["p_value"] is None:
         return f"No test of {test['covariate']}: in each of its categories but the first coders agree always, or never."
-    tested = _tested(test, terms.filter(pl.col("estimate").is_not_null()))
+    tested = _sentence_of_result(test, terms.filter(pl.col("estimate").is_not_null()))
     return f"{tested} ({lost} of its categories agree always, or never, and are not tested.)" if lost else tested
 
 
-def _tested(test: dict[str, Any], terms: pl.DataFrame) -> str:
+def _sentence_of_result(test: dict[str, Any], terms: pl.DataFrame) -> str:
     by = f"two-sided Wald test, {p_equals(test['p_value'])}"
     if test["p_value"] >= SIGNIFICANT:
         return f"No sign that agreement depends on {test['covariate']} ({by}), which does not prove that it does not."

@@ -13,10 +13,10 @@ from annotune.agreement import coefficients, icc
 from annotune.agreement.estimators import Level, NotDefined, plan, statistic
 from annotune.agreement.intervals import LEVEL, Interval, Method, interval
 from annotune.agreement.patterns import ABSENT, Statistic, clustered
-from annotune.agreement.ratings import Ratings, read_ratings
+from annotune.agreement.ratings import Ratings, read_ratings, require_codings
 from annotune.data.codebook import Codebook
 from annotune.data.codings import SCHEMA as CODINGS
-from annotune.data.codings import check, of_variable
+from annotune.data.codings import of_variable
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, counted
 from annotune.numbers import p_equals
@@ -44,7 +44,7 @@ METHODS = {"bootstrap": "bootstrap ({:,} replicates, BCa)", "analytic": "analyti
 
 @dataclass(frozen=True)
 class Options:
-    """How intervals are made; checked once."""
+    """How intervals are computed; checked when made."""
 
     ci: Method = "bootstrap"
     n_boot: int = 1000
@@ -52,6 +52,7 @@ class Options:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        """Refuse an unknown interval and too few replicates."""
         if self.ci not in METHODS:
             raise AnnotuneError(f"There is no interval ci={self.ci!r}.", f"Use one of {tuple(METHODS)}.")
         if self.ci == "bootstrap" and self.n_boot < 100:
@@ -70,20 +71,20 @@ def reliability(
     cluster: str | None = None,
     seed: int = 1,
 ) -> pl.DataFrame:
-    """Agreement of all coders, for one variable or for each.
+    """Agreement of all coders, for one variable or for all.
 
-    Codings that are missing or failed count for nothing, and no unit is dropped for them. Where a coder
-    coded a unit more than once the first counts, because a coder who repeats themselves is not two coders;
-    the note says how many were left out.
+    Missing and failed codings are left out, and no unit is dropped for them. Where a coder
+    coded a unit more than once, the first coding counts, because a repeated coding is not a second coder;
+    the note says how many codings were left out.
 
     Parameters
     ----------
     codings
         A table of codings; further columns may be named in `by` and `cluster`.
     variable
-        What to look at; each variable in the table when left out.
+        The variable; all variables of the table when left out.
     codebook
-        Gives the full category set, the order of ordinal labels, and says what is multi-label. Without
+        Has the full category set and the order of ordinal labels, and tells which variables are multi-label. Without
         one, the categories are the labels that were used, and labels that are all numbers have their order.
     level
         `nominal`, `ordinal`, `interval`, `ratio`; `linear`, `quadratic` or `gwet_ordinal` weights; `masi` or
@@ -110,7 +111,7 @@ def reliability(
     Returns
     -------
     polars.DataFrame
-        A row per metric and level, after the columns of `by`: variable, metric, level, category, coder_a,
+        One row per metric and level, after the columns of `by`: variable, metric, level, category, coder_a,
         coder_b, estimate, se, ci_low, ci_high (95 %), n_units (with a coding), n_pairable (with two or more),
         n_coders, method, note. What is not defined is null, and the note says why.
 
@@ -124,8 +125,8 @@ def reliability(
     >>> import annotune as at, polars as pl
     >>> anna, ben = ["yes", "no", "no", "yes"], ["yes", "no", "yes", None]
     >>> wide = pl.DataFrame({"unit_id": list("abcd"), "anna": anna, "ben": ben})
-    >>> found = at.reliability(at.read_codings(wide, variable="agree"), metrics=["percent", "alpha"])
-    >>> found.select("metric", pl.col("estimate").round(3), "n_pairable").rows()
+    >>> table = at.reliability(at.read_codings(wide, variable="agree"), metrics=["percent", "alpha"])
+    >>> table.select("metric", pl.col("estimate").round(3), "n_pairable").rows()
     [('percent', 0.667, 3), ('alpha', 0.444, 3)]
 
     References
@@ -150,15 +151,13 @@ def each(
     by: str | Sequence[str] | None,
     cluster: str | None = None,
 ) -> Iterator[tuple[dict[str, Any], Ratings]]:
-    """The ratings of each variable, in each group of `by`, with the group's names."""
-    rows, columns = check(codings), _columns(by)
-    if rows.is_empty():
-        raise AnnotuneError("The table of codings has no rows.", "Give what the coders said.")
+    """The ratings of each variable and each group of `by`, with the names of the group."""
+    rows, columns = require_codings(codings), _group_columns(by)
     if rows["coder"].null_count():
-        raise AnnotuneError(f"{rows['coder'].null_count():,} codings have no coder.", "Say who gave them.")
+        raise AnnotuneError(f"{rows['coder'].null_count():,} codings have no coder.", "Fill in the column coder.")
     for name in columns:
         if name in (*CODINGS, *SCHEMA):
-            raise AnnotuneError(f"Agreement cannot be divided by {name!r}.", "Name a further column of the codings.")
+            raise AnnotuneError(f"Agreement cannot be grouped by {name!r}.", "Name a further column of the codings.")
     require_columns(rows, columns, "The table of codings")
     column = None if cluster == "coder" else cluster
     for about in [variable] if variable is not None else rows["variable"].unique(maintain_order=True):
@@ -168,54 +167,58 @@ def each(
             yield dict(zip(columns, key, strict=True)), read_ratings(group, about, entry, column)
 
 
-def _columns(by: str | Sequence[str] | None) -> list[str]:
+def _group_columns(by: str | Sequence[str] | None) -> list[str]:
     return [by] if isinstance(by, str) else list(dict.fromkeys(by or ()))
 
 
 def framed(rows: list[dict[str, Any]], by: str | Sequence[str] | None = None) -> pl.DataFrame:
     """Rows as the tidy table, the columns of `by` first."""
     frame = pl.DataFrame(rows, infer_schema_length=None, schema_overrides=SCHEMA)
-    return frame.select(*_columns(by), *SCHEMA)
+    return frame.select(*_group_columns(by), *SCHEMA)
 
 
 def measure(ratings: Ratings, metric: str, scale: str, custom: Level | None, options: Options) -> dict[str, Any]:
     """One row: the metric of all coders with its interval, or null and the reason."""
     row = described(ratings, metric, scale)
     try:
-        found = statistic(ratings, metric, scale, custom)
+        coefficient = statistic(ratings, metric, scale, custom)
     except NotDefined as reason:
         return row | {"note": str(reason)}
     if options.cluster == "coder":
         measured = over_coders(ratings, lambda left: statistic(left, metric, scale, custom))
     else:
-        measured = measured_by(found, ratings, options, metric)
-    return row | measured | {"note": _joined([*_notes(ratings, metric, scale, found), measured["note"]])}
+        measured = measured_by(coefficient, ratings, options, metric)
+    return (
+        row
+        | measured
+        | {"note": _joined_notes([*_notes_of_coefficient(ratings, metric, scale, coefficient), measured["note"]])}
+    )
 
 
 def described(ratings: Ratings, metric: str, scale: str) -> dict[str, Any]:
-    """What a row is about, before there is an estimate."""
+    """The row of a metric, before there is an estimate."""
     return dict.fromkeys(SCHEMA) | {
         "variable": ratings.variable,
         "metric": metric,
         "level": scale,
         "n_units": ratings.units,
-        "n_pairable": int((ratings.given > 1).sum()),
+        "n_pairable": int((ratings.n_codings > 1).sum()),
         "n_coders": len(ratings.coders),
     }
 
 
-def measured_by(found: Statistic, ratings: Ratings, options: Options, metric: str = "") -> dict[str, Any]:
+def measured_by(coefficient: Statistic, ratings: Ratings, options: Options, metric: str = "") -> dict[str, Any]:
     """The estimate with its interval, by the bootstrap or the delta method; `metric` is empty for a difference."""
     df = ratings.units - 1
     if ratings.cluster is not None:
-        found = clustered(found, ratings.cluster)
-        df = len(found.patterns.freq) - 1
-    measured = interval(found, options.ci, options.n_boot, options.seed, df, BOUNDS.get(metric, (-np.inf, 1.0)))
-    if (ratings.given > 1).sum() < 2:
+        coefficient = clustered(coefficient, ratings.cluster)
+        df = len(coefficient.patterns.freq) - 1
+    measured = interval(coefficient, options.ci, options.n_boot, options.seed, df, BOUNDS.get(metric, (-np.inf, 1.0)))
+    if (ratings.n_codings > 1).sum() < 2:
         measured = Interval(measured.estimate)
     method = METHODS[options.ci].format(options.n_boot)
     if options.ci != "bootstrap" and metric in icc.NAMES and measured.se is not None and ratings.cluster is None:
-        low, high = icc.f_interval(metric, found.patterns.freq @ found.terms, LEVEL)
+        low, high = icc.f_interval(metric, coefficient.patterns.freq @ coefficient.terms, LEVEL)
         measured, method = Interval(measured.estimate, measured.se, low, high), "analytic (F)"
     of = "" if options.cluster is None else f", clusters of {options.cluster}"
     return shown(measured, method + of)
@@ -225,7 +228,7 @@ def shown(measured: Interval, method: str) -> dict[str, Any]:
     """An interval as columns of a row."""
     note = None
     if measured.estimate is None:
-        note = "not defined: no variation is left"
+        note = "not defined: there is no variation"
     elif measured.se is None and measured.lost:
         note = f"no interval: {measured.lost} replicates had no value"
     elif measured.se is None:
@@ -243,7 +246,7 @@ def shown(measured: Interval, method: str) -> dict[str, Any]:
 
 
 def over_coders(ratings: Ratings, make: Callable[[Ratings], Statistic]) -> dict[str, Any]:
-    """The jackknife: how far the estimate moves when each coder in turn is taken out (Gwet 2014, chapter 5).
+    """The jackknife over coders: the estimates without each coder in turn (Gwet 2014, chapter 5).
 
     Coders are not drawn with replacement, because a coder drawn twice would agree with themselves.
     """
@@ -256,7 +259,7 @@ def over_coders(ratings: Ratings, make: Callable[[Ratings], Statistic]) -> dict[
         left = np.array([np.nan])
     if not np.isfinite(left).all():
         return shown(Interval(estimate if np.isfinite(estimate) else None), "") | {
-            "note": "no jackknife: without one of the coders there is nothing left to compare"
+            "note": "no jackknife: without one of the coders the coefficient is not defined"
         }
     se = float(np.sqrt((coders - 1) / coders * ((left - left.mean()) ** 2).sum()))
     if se < 1e-9:
@@ -266,13 +269,13 @@ def over_coders(ratings: Ratings, make: Callable[[Ratings], Statistic]) -> dict[
     return shown(measured, "jackknife over coders")
 
 
-def _notes(ratings: Ratings, metric: str, scale: str, found: Statistic) -> Iterator[str]:
-    """What a reader of the row must know."""
+def _notes_of_coefficient(ratings: Ratings, metric: str, scale: str, coefficient: Statistic) -> Iterator[str]:
+    """Caveats for the reader of the row."""
     if ratings.repeated:
-        told = counted(ratings.repeated, "further coding", "further codings")
-        yield f"left out: {told} of a unit by the same coder"
-    if metric in icc.NAMES and found.patterns.freq.sum() < ratings.units:
-        yield f"on the {found.patterns.freq.sum():,} units that every coder coded"
+        repeats = counted(ratings.repeated, "further coding", "further codings")
+        yield f"left out: {repeats} of a unit by the same coder"
+    if metric in icc.NAMES and coefficient.patterns.freq.sum() < ratings.units:
+        yield f"on the {coefficient.patterns.freq.sum():,} units that every coder coded"
     if metric in ("ac1", "ac2", "brennan_prediger") and not ratings.listed:
         yield "depends on the number of categories, here those that were used: give a codebook"
     if metric == "fleiss_kappa" and scale == "nominal" and ratings.slots.rows.min() != ABSENT:
@@ -288,13 +291,13 @@ def _against_chance(ratings: Ratings) -> Iterator[str]:
         yield f"against chance: z = {z:.2f}, two-sided {p} (Fleiss, Nee and Landis 1979)"
 
 
-def _joined(notes: list[str | None]) -> str | None:
+def _joined_notes(notes: list[str | None]) -> str | None:
     return "; ".join(note for note in notes if note) or None
 
 
 def by_label(ratings: Ratings, metrics: str | Sequence[str], options: Options) -> Iterator[dict[str, Any]]:
-    """Each label against all the others, as a question of yes or no."""
-    if not ratings.labels:  # the row that says why
+    """Each label against all the others, as a yes/no variable."""
+    if not ratings.labels:  # rows whose note says why
         yield from (measure(ratings, metric, scale, None, options) for metric, scale in plan(ratings, metrics, None))
     for label in ratings.labels:
         binary = ratings.label_or_not(label)

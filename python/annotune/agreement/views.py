@@ -1,4 +1,4 @@
-"""One name for the five tables, as the command line asks for them."""
+"""One function for the five tables, for the command line."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ VIEWS: dict[str, Callable[..., pl.DataFrame]] = {
 }
 
 
-def view(of: str, models: Sequence[str] | None, codings: pl.DataFrame, **wanted: Any) -> pl.DataFrame:
-    """The table `of` all coders, pairs, categories or coders, or people against models; defaults for what is None."""
+def view(of: str, models: Sequence[str] | None, codings: pl.DataFrame, **options: Any) -> pl.DataFrame:
+    """The table `of` all coders, pairs, categories or coders, or of people and models; None is an option's default."""
     if of not in VIEWS:
         raise AnnotuneError(f"There is no table of {of!r}.", nearest(of, VIEWS))
     if models and of != "all":
         raise AnnotuneError(f"Models are compared with all people, not by {of}.", "Leave out one of the two.")
-    if of == "categories" and wanted.get("level") is not None:
-        raise AnnotuneError("Single categories are a question of yes or no.", "Leave out the level.")
-    given = {name: value for name, value in wanted.items() if value is not None}
+    if of == "categories" and options.get("level") is not None:
+        raise AnnotuneError("Single categories are yes/no variables.", "Leave out the level.")
+    arguments = {name: value for name, value in options.items() if value is not None}
     if models:
-        return compare_reliability(codings, models, **given)
-    return VIEWS[of](codings, **given)
+        return compare_reliability(codings, models, **arguments)
+    return VIEWS[of](codings, **arguments)

@@ -52,7 +52,7 @@ def reliability(
     for sentence in [*present.notes(found), *(present.in_words(found) if of == "all" else [])]:
         console.print(sentence, markup=False)
     for path in write or []:
-        present.write(found, path)
+        present.write_reliability(found, path)
     if plot:
         (plot_coders if of == "pairs" else plot_reliability)(found, plot)
 
@@ -88,7 +88,7 @@ def reliability_regression(
     counts = f"{fit.n_codings:,} codings of {fit.n_units:,} texts in {fit.n_clusters:,} clusters."
     console.print(counts, fit.verdict, markup=False)
     for path in write or []:
-        present.write(fit.table, path)
+        present.write_reliability(fit.table, path)
 
 
 def resolve(
