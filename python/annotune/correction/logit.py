@@ -215,7 +215,8 @@ class Fit:
 
     def coefficients(self) -> pl.DataFrame:
         """A row a column of the design; null where the estimate is not finite."""
-        error = np.sqrt(np.diag(self.covariance))
+        with np.errstate(invalid="ignore"):  # what is not finite is left out below
+            error = np.sqrt(np.diag(self.covariance))
         figures = _wald(self.params, error, self.endless)
         return pl.DataFrame({"term": self.design.names, **figures}, schema=COEFFICIENTS, nan_to_null=True)
 
