@@ -162,9 +162,9 @@ FORMULA = "topic == 'Public health' ~ x.y"
         (lambda d: d.with_columns(pl.lit([1, 2]).alias("x.y")), {}, "holds lists"),
         (lambda d: d.with_columns(pl.date(2020, 1, 1).alias("x.y")), {}, "dates"),
         (lambda d: d.with_columns(pl.lit(3.0).alias("x.y")), {}, "'x.y' does not vary"),
-        (lambda d: d.with_columns(coded=pl.lit("yes")), {}, "does not say who was coded"),
+        (lambda d: d.with_columns(coded=pl.lit("yes")), {}, "does not say which texts were coded"),
         (lambda d: d.with_columns(w=-1.0), {"weights": "w"}, "negative"),
-        (lambda d: d.with_columns(w=pl.lit("a")), {"weights": "w"}, "no numbers"),
+        (lambda d: d.with_columns(w=pl.lit("a")), {"weights": "w"}, "not numbers"),
         (lambda d: d.with_columns(c=1), {"cluster": "c"}, "same 'c'"),
         (lambda d: d, {"cluster": "distrikt"}, "Did you mean 'district'"),
         (lambda d: d, {"cluster": "topic"}, "'topic' was predicted"),
@@ -174,8 +174,8 @@ FORMULA = "topic == 'Public health' ~ x.y"
         (lambda d: d, {"power": 0.5}, "lambda of PPI"),
         (lambda d: d, {"model": "fixed_effects"}, "names no groups"),
         (lambda d: d.with_columns(pi=0.25 + 0.2 * (pl.col("x.y") > 0)), {"method": "ppi"}, "different pi"),
-        (lambda d: d.with_columns(topic_p_Public_health=pl.lit("high")), {}, "has words where probabilities"),
-        (lambda d: d.with_columns(topic_p_Public_health=50.0), {}, "holds 50, no probability"),
+        (lambda d: d.with_columns(topic_p_Public_health=pl.lit("high")), {}, "has words instead of probabilities"),
+        (lambda d: d.with_columns(topic_p_Public_health=50.0), {}, "holds 50, not a probability"),
     ],
 )  # fmt: skip
 def test_what_will_not_do_is_refused_in_words(data, change, options, said):
@@ -247,12 +247,12 @@ def test_incomplete_rows_are_left_out_and_counted(data):
         fit = at.correct(FORMULA, holes)
     assert fit.n == 1350
     zero = data.with_columns(pl.when(pl.int_range(pl.len()) % 10 == 0).then(0.0).otherwise("log").alias("log"))
-    with pytest.warns(at.AnnotuneWarning, match="150 texts were left out for a covariate that is no number"):
+    with pytest.warns(at.AnnotuneWarning, match="150 texts were left out because a covariate is not a number"):
         assert at.correct("topic == 'Public health' ~ log(log)", zero).n == 1350
 
 
 def test_pi_that_disagrees_with_the_number_coded_is_told(data):
-    with pytest.warns(at.AnnotuneWarning, match="look at pi again"):
+    with pytest.warns(at.AnnotuneWarning, match="check pi"):
         at.correct(FORMULA, data, pi=0.05)
 
 
@@ -377,5 +377,5 @@ def test_ppi_with_absorbed_effects_is_no_worse_than_the_hand_codings():
 
 
 def test_texts_that_are_there_twice_are_told_of(data):
-    with pytest.warns(at.AnnotuneWarning, match="3,000 of 3,000 rows have a unit_id that others have too"):
+    with pytest.warns(at.AnnotuneWarning, match="3,000 of 3,000 rows share their unit_id with others"):
         at.correct(FORMULA, pl.concat([data.with_row_index("unit_id")] * 2))

@@ -241,7 +241,7 @@ def test_the_order_of_texts_and_uncoded_ones_do_not_matter(seed):
         ({"topic": pl.lit(0.4)}, {}, "fractions, not labels"),
         ({"pi": pl.lit(0.0)}, {}, "pi is 0 for 400 texts"),
         ({"fold": pl.lit(None)}, {}, "400 of 400 hand-coded texts have no 'fold': their model was tuned on them"),
-        ({"coded": pl.lit("perhaps")}, {}, "'coded' does not say who was coded"),
+        ({"coded": pl.lit("perhaps")}, {}, "'coded' does not say which texts were coded"),
         ({}, {"covariates": "log(year - 2005)"}, "gives no number for"),
         ({}, {"covariates": "log(topic) ~ party"}, "does not explain a coded variable"),
         ({}, {"covariates": "topic == 'a' ~ party", "label": "b"}, "is not about 'topic'"),

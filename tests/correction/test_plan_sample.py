@@ -142,7 +142,7 @@ def test_ppi_is_never_worse_and_useless_predictions_are_worth_nothing_to_it():
 
 def test_predictions_that_err_too_often_are_told():
     plan = at.plan_sample(drawn(corpus(accuracy=0.5), 400, 2), n=400, label="War")
-    assert "which is better: predictions err so often that method='ppi' has to weigh them" in plan.verdict
+    assert "which is better: predictions err so often that method='ppi' is needed to weight them" in plan.verdict
 
 
 def test_probabilities_count_as_they_do_in_the_correction():
@@ -181,7 +181,7 @@ def test_unequal_chances_of_the_pilot_are_weighed():
         ({"n": 100, "n_boot": 0}, "cannot be 0 replicates"),
         ({"n": "many"}, "n= of plan_sample.. cannot be 'many'"),
         ({"target": "small"}, "target= of plan_sample.. cannot be 'small'"),
-        ({"n": 100, "term": "party"}, "'party' is a coefficient of no regression"),
+        ({"n": 100, "term": "party"}, "term='party' has no regression to be a coefficient of"),
         ({"n": 100, "label": "War", "formula": "topic == 'War' ~ party"}, "label= plans for a share"),
         ({"n": 10}, "10 of 4,000 texts cannot be planned for"),
         ({"n": 5000}, "5,000 of 4,000 texts cannot be planned for"),

@@ -251,7 +251,7 @@ def test_a_label_that_nobody_coded_has_no_error_rates():
 def test_predictions_without_a_relation_to_the_truth_cannot_be_adjusted():
     frame = pl.DataFrame({"y_hat": [0, 1] * 100, "y_gold": [0, 0, 1, 1] * 50})
     note = estimate(at.prevalence(frame, methods="adjusted"), "adjusted", "1")["note"]
-    assert note == "errors are so many that labels cannot be told apart"
+    assert note == "errors are so many that labels cannot be distinguished"
 
 
 def test_all_one_label():
@@ -298,7 +298,7 @@ def test_texts_without_a_prediction_or_a_group_are_counted_and_left_out():
         ({}, {"pi": [0.5]}, "pi= of prevalence.. cannot be"),
         ({}, {"level": 95}, "cannot have the level 95"),
         ({}, {"cluster": "dok"}, "no column 'dok'"),
-        ({}, {"by": "topic_gold"}, "'topic_gold' is what shares are estimated of"),
+        ({}, {"by": "topic_gold"}, "Shares of 'topic_gold' cannot be grouped by it"),
         ({"document": pl.lit("")}, {"cluster": "document"}, "'document' has empty cells"),
         ({}, {"n_boot": -1}, "cannot be -1 replicates"),
         ({"label": pl.lit("x")}, {"by": "label"}, "has a column 'label' of its own"),
@@ -308,7 +308,7 @@ def test_texts_without_a_prediction_or_a_group_are_counted_and_left_out():
         ({"document": pl.lit(None)}, {"cluster": "document"}, "'document' has empty cells"),
         ({"party": pl.lit(None)}, {"by": "party"}, "No text has a value in party"),
         ({"topic_p_a": pl.lit(None)}, {}, "probabilities of 'topic' have empty"),
-        ({"day": pl.lit(datetime.date(2001, 1, 1))}, {"time": "day", "every": "month"}, "'month' is no period"),
+        ({"day": pl.lit(datetime.date(2001, 1, 1))}, {"time": "day", "every": "month"}, "'month' is not a period"),
         ({"tone_gold": pl.lit("x")}, {}, "Several variables were coded: 'topic', 'tone'"),
     ],
 )
@@ -356,7 +356,7 @@ def test_pictures_that_cannot_be_are_one_sentence(options, says):
 
 
 def test_what_is_no_table_of_shares_is_not_drawn():
-    with pytest.raises(at.AnnotuneError, match="no table of shares"):
+    with pytest.raises(at.AnnotuneError, match="not a table of shares"):
         at.plot_prevalence(simulated(10))
     found = at.prevalence(simulated(200), methods="em", n_boot=2)
     with pytest.raises(at.AnnotuneError, match="no estimate to show"):

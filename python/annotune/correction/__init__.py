@@ -1,1 +1,1 @@
-"""Regressions and shares that know about the coder's error."""
+"""Regressions and shares that account for the coder's error."""

@@ -1,4 +1,4 @@
-"""Fixed effects of large groups: taken out of every column, not estimated one by one."""
+"""Fixed effects of many groups, absorbed by demeaning every column instead of estimating them one by one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLOSE = 1e-13
 
 
 def absorb(parts: Sequence[Part], groups: Sequence[np.ndarray], n: int) -> tuple[Part, ...]:
-    """The parts less their units' group means, so that their linear equations are those with a dummy a group.
+    """The parts less their units' group means, so that their linear equations are those with a dummy per group.
 
     A unit that is in both parts, by its prediction with weight a and by its hand coding with weight b, has the
     covariates (a x + b x*) / (a + b) in the means, which are taken from both of its rows: the equations of the
@@ -38,7 +38,7 @@ def _less(part: Part, means: Floats) -> Part:
 
 
 def _without_means(columns: Floats, weight: Floats, groups: Sequence[np.ndarray]) -> Floats:
-    """Columns less their weighted group means: of one group at once, of several in turns until nothing is left."""
+    """Columns less their weighted group means: directly for one grouping, by alternating projections for several."""
     sizes = [np.bincount(group, weight) for group in groups]
     scale = np.sqrt((columns**2).mean(axis=0)) + np.finfo(float).tiny
     for _ in range(MOST_ROUNDS):
@@ -50,4 +50,4 @@ def _without_means(columns: Floats, weight: Floats, groups: Sequence[np.ndarray]
             largest = max(largest, float((abs(means) / scale).max()))
         if len(groups) == 1 or largest <= CLOSE:
             return columns
-    raise AnnotuneError("The groups hardly overlap: their effects cannot be told apart.", "Absorb one of them.")
+    raise AnnotuneError("The groups hardly overlap: their effects are not identified.", "Absorb one of them.")

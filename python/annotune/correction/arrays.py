@@ -18,7 +18,7 @@ from annotune.errors import AnnotuneError
 
 
 def sample_of(job: Job) -> tuple[Matrices, Sample, list[str | None]]:
-    """The arrays, and what the equations are called."""
+    """The design matrices, the sample, and the names of the equations."""
     frame, options, at = job.frame, job.options, np.flatnonzero(job.coded)
     matrices = design(job.formula, frame, at, job.gold)
     if job.formula.groups:
@@ -32,37 +32,37 @@ def sample_of(job: Job) -> tuple[Matrices, Sample, list[str | None]]:
         gold=by_hand,
         at=at,
         ratio=job.ratio,
-        weight=_weights(frame, options.weights),
-        clusters=_groups(frame, options.cluster) if options.cluster is not None else None,
-        groups=tuple(_groups(frame, name) for name in job.formula.groups),
+        weight=_survey_weights(frame, options.weights),
+        clusters=_group_numbers(frame, options.cluster) if options.cluster is not None else None,
+        groups=tuple(_group_numbers(frame, name) for name in job.formula.groups),
     )
     return matrices, sample, equations
 
 
 def _without_constant(formula: Formula, matrices: Matrices) -> Matrices:
-    kept = [j for j, name in enumerate(matrices.names) if name != "Intercept"]
-    if not kept:
+    slopes = [j for j, name in enumerate(matrices.names) if name != "Intercept"]
+    if not slopes:
         raise AnnotuneError(f"{formula.text!r} has no covariate beside its groups.", "Name one before the bar.")
-    names = tuple(matrices.names[j] for j in kept)
-    return Matrices(names, matrices.design[:, kept], matrices.design_gold[:, kept])
+    names = tuple(matrices.names[j] for j in slopes)
+    return Matrices(names, matrices.design[:, slopes], matrices.design_gold[:, slopes])
 
 
 def _outcomes(job: Job) -> tuple[Floats, Floats, Floats, list[str | None]]:
-    """Outcomes by label, as the correction takes them, and by hand, and the equations' names."""
+    """Outcomes by predicted label, as used by the correction, and by hand, and the names of the equations."""
     formula, frame = job.formula, job.frame
     by_hand = with_gold(frame.filter(pl.Series(job.coded)), job.gold)
-    found = probabilities(formula, frame, job.gold, job.options)
+    probability_columns = probabilities(formula, frame, job.gold, job.options)
     explained = formula.explained
     if job.options.model == "multinomial":
-        return _shares(job, by_hand, found)
+        return _outcomes_by_label(job, by_hand, probability_columns)
     if explained is None:
         _require_of_each_row(formula)
         labels = expression(formula, formula.outcome, frame)
         return labels[:, None], labels[:, None], expression(formula, formula.outcome, by_hand)[:, None], [None]
     labels = column(explained, frame)[:, None]
     predicted = labels
-    if found:
-        predicted = frame[next(iter(found.values()))].cast(pl.Float64).to_numpy()[:, None]
+    if probability_columns:
+        predicted = frame[next(iter(probability_columns.values()))].cast(pl.Float64).to_numpy()[:, None]
         predicted = 1 - predicted if explained.negated else predicted
     elif explained.label is not None and explained.column in job.gold and job.options.prediction == "prob":
         job.notes.append(f"There is no column with the probability of {explained.label!r}: predicted labels are used.")
@@ -70,20 +70,20 @@ def _outcomes(job: Job) -> tuple[Floats, Floats, Floats, list[str | None]]:
 
 
 def _require_of_each_row(formula: Formula) -> None:
-    """Stop where an outcome is measured by the rows' mean or spread: predictions and hand codings have others."""
-    found = re.search(r"\b(scale|center|poly|bs|cr|cc)\s*\(", formula.outcome)
-    if found:
-        what = f"{formula.text!r}: {found[1]}() depends on all rows, and predictions and hand codings have other ones."
-        raise AnnotuneError(what, "Explain the outcome as it is, or a function of each row such as log().")
+    """Refuse an outcome that depends on all rows: these differ between predictions and hand codings."""
+    match = re.search(r"\b(scale|center|poly|bs|cr|cc)\s*\(", formula.outcome)
+    if match:
+        what = f"{formula.text!r}: {match[1]}() depends on all rows, which differ between predictions and hand codings."
+        raise AnnotuneError(what, "Use the outcome as it is, or a function of single rows such as log().")
 
 
-def _shares(
-    job: Job, by_hand: pl.DataFrame, found: Mapping[str, str]
+def _outcomes_by_label(
+    job: Job, by_hand: pl.DataFrame, probability_columns: Mapping[str, str]
 ) -> tuple[Floats, Floats, Floats, list[str | None]]:
-    """A column for each label after the first."""
+    """One column for each label after the first."""
     reference = job.formula.explained
     if reference is None or reference.label is not None:
-        raise AnnotuneError("A multinomial outcome is a coded variable as it is.", "Write it as: topic ~ party.")
+        raise AnnotuneError("A multinomial outcome is a coded variable itself.", "Write it as: topic ~ party.")
     cells = [
         job.frame[reference.column],
         *([job.frame[job.gold[reference.column]]] if reference.column in job.gold else []),
@@ -93,8 +93,10 @@ def _shares(
         raise AnnotuneError(f"All texts have the {reference.column} {names[0]!r}.", "There is nothing to explain.")
     labels, gold = (_dummies(frame[reference.column], names) for frame in (job.frame, by_hand))
     predicted = labels
-    if found:
-        predicted = job.frame.select(pl.col(found[name]).cast(pl.Float64) for name in names[1:]).to_numpy()
+    if probability_columns:
+        predicted = job.frame.select(
+            pl.col(probability_columns[name]).cast(pl.Float64) for name in names[1:]
+        ).to_numpy()
     elif job.options.prediction == "prob" and reference.column in job.gold:
         job.notes.append(f"There are no columns with the probabilities of {reference.column}: labels are used.")
     return labels, predicted, gold, list(names[1:])
@@ -105,20 +107,22 @@ def _dummies(cells: pl.Series, names: list[str]) -> Floats:
     return np.column_stack([(words == name).cast(pl.Float64).to_numpy() for name in names[1:]])
 
 
-def _weights(frame: pl.DataFrame, name: str | None) -> Floats:
+def _survey_weights(frame: pl.DataFrame, name: str | None) -> Floats:
     if name is None:
         return np.ones(len(frame))
     if not frame[name].dtype.is_numeric():
-        raise AnnotuneError(f"The weights {name!r} are no numbers.", "Give survey weights, 0 or above.")
+        raise AnnotuneError(f"The weights {name!r} are not numbers.", "Give survey weights, 0 or above.")
     values = frame[name].cast(pl.Float64).to_numpy()
     if (values < 0).any() or not (values > 0).any():
-        raise AnnotuneError(f"The weights {name!r} are {'negative' if (values < 0).any() else 'all 0'}.", "Mend them.")
+        raise AnnotuneError(
+            f"The weights {name!r} are {'negative' if (values < 0).any() else 'all 0'}.", "Correct them."
+        )
     return np.asarray(values / values.mean())
 
 
-def _groups(frame: pl.DataFrame, name: str) -> np.ndarray:
+def _group_numbers(frame: pl.DataFrame, name: str) -> np.ndarray:
     if frame[name].dtype.is_nested():
-        raise AnnotuneError(f"The column {name!r} holds lists.", "Give one value a text.")
+        raise AnnotuneError(f"The column {name!r} holds lists.", "Give one value per text.")
     numbers = frame[name].rank("dense").to_numpy() if not coding_columns.categories(frame[name].dtype) else None
     if numbers is None:
         numbers = frame[name].cast(pl.String).rank("dense").to_numpy()
@@ -129,6 +133,7 @@ def _groups(frame: pl.DataFrame, name: str) -> np.ndarray:
 
 
 def finite(sample: Sample) -> np.ndarray:
+    """Whether each unit has numbers in its covariates and outcomes, shape (N,)."""
     finite = np.isfinite(sample.design).all(axis=1)
     for part in (sample.labels, sample.predicted):
         finite &= np.isfinite(part).all(axis=1)
@@ -137,6 +142,7 @@ def finite(sample: Sample) -> np.ndarray:
 
 
 def require_outcome(job: Job, model: Model, sample: Sample) -> None:
+    """Refuse outcomes outside the range of the model, and an outcome that does not vary."""
     parts = (("by hand", sample.gold), ("by label", sample.labels), ("by prediction", sample.predicted))
     for how, values in parts:
         wrong = values[(values < model.lowest - 1e-6) | (values > model.highest + 1e-6)]
@@ -144,7 +150,7 @@ def require_outcome(job: Job, model: Model, sample: Sample) -> None:
             wrong = values[(values != 0) & (values != 1)]
         if len(wrong):
             range_of = "0 or 1" if model.name == "logit" else "0 or more"
-            what = f"{job.formula.text!r}: the outcome is {wrong[0]:g} {how}; a {model.name} model's is {range_of}."
+            what = f"{job.formula.text!r}: the outcome is {wrong[0]:g} {how}; in a {model.name} model it is {range_of}."
             raise AnnotuneError(what, "Use model='linear', or another outcome.")
     if (sample.gold == sample.gold[0]).all():
         what = f"{job.formula.text!r}: the outcome is the same for all hand-coded texts."

@@ -1,4 +1,4 @@
-"""Which columns hold predictions, hand codings, and the probability of being coded; and whether they will do."""
+"""Which columns hold predictions, hand codings, and the probability of being coded; and whether they are usable."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from annotune.data.encoded import variable_of
 from annotune.data.wide import label_columns
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 
-FEWEST = 20  # hand-coded texts in a category: with fewer, neither its error nor the error's variance can be known
+FEWEST = 20  # hand-coded texts in a category: with fewer, neither its error nor the error's variance can be estimated
 ROUNDED = 1e-4
-FAR = 5.0  # standard deviations between the number of coded texts and what pi says are no accident
+FAR = 5.0  # standard deviations between the number of coded texts and its expectation under pi are not chance
 
 
 def gold_column(name: str, columns: Sequence[str]) -> str | None:
     """The column with a variable's hand codings: `topic_gold`, or `topic_gold_Health` for `topic_Health`."""
-    wanted = (f"{name}_gold", *_inserted(name, "gold"))
-    return next((column for column in wanted if column in columns), None)
+    candidates = (f"{name}_gold", *_inserted(name, "gold"))
+    return next((column for column in candidates if column in columns), None)
 
 
 def prediction_column(name: str, columns: Sequence[str]) -> str:
@@ -33,7 +33,7 @@ def prediction_column(name: str, columns: Sequence[str]) -> str:
 def probability_columns(
     name: str, labels: Sequence[str], columns: Sequence[str], codebook: Codebook | None = None
 ) -> dict[str, str] | None:
-    """The columns with the probability of each label, where all of them are there.
+    """The columns with the probability of each label, where all of them exist.
 
     Examples
     --------
@@ -41,11 +41,11 @@ def probability_columns(
     {'Public health': 'topic_p_Public_health'}
     """
     if codebook is not None and name in [entry.name for entry in codebook.variables]:
-        known = label_columns(codebook.variable(name), f"{name}_p")
-    else:  # one at a time: names that collide go by codes, which only a codebook knows
-        known = {label: _probability_column(name, label) for label in labels if label.strip()}
-    found = {label: known.get(label, "") for label in labels}
-    return found if found and all(column in columns for column in found.values()) else None
+        names = label_columns(codebook.variable(name), f"{name}_p")
+    else:  # one at a time: names that collide are resolved by codes, which only a codebook has
+        names = {label: _probability_column(name, label) for label in labels if label.strip()}
+    by_label = {label: names.get(label, "") for label in labels}
+    return by_label if by_label and all(column in columns for column in by_label.values()) else None
 
 
 def _probability_column(name: str, label: str) -> str:
@@ -57,15 +57,28 @@ def set_probability_column(name: str, columns: Sequence[str]) -> str | None:
     return next((column for column in _inserted(name, "p") if column in columns), None)
 
 
+def only_variable(columns: Sequence[str], gold: str | None) -> str:
+    """The variable with the hand codings `gold`, or, where none are named, the only one with a column `<name>_gold`."""
+    if gold is not None:
+        return gold.removesuffix("_gold")
+    names = [name.removesuffix("_gold") for name in columns if name.endswith("_gold")]
+    if len(names) != 1:
+        what = "No column ends in '_gold'." if not names else f"Several variables were coded: {listing(names)}."
+        raise AnnotuneError(what, "Name one with variable=, or the columns with gold= and predicted=.")
+    return names[0]
+
+
 def require_probabilities(frame: pl.DataFrame, names: Sequence[str]) -> None:
-    """Stop where a column is to hold probabilities and holds something else."""
+    """Refuse columns of probabilities that hold other values."""
     for name in names:
         if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.Null):
-            raise AnnotuneError(f"The column {name!r} has words where probabilities belong.", "Code the texts again.")
+            raise AnnotuneError(f"The column {name!r} has words instead of probabilities.", "Code the texts again.")
         cells = frame[name].cast(pl.Float64).fill_nan(None).drop_nulls()
         wrong = cells.filter((cells < -ROUNDED) | (cells > 1 + ROUNDED))
         if len(wrong):
-            raise AnnotuneError(f"The column {name!r} holds {wrong[0]:g}, no probability.", "Give shares from 0 to 1.")
+            raise AnnotuneError(
+                f"The column {name!r} holds {wrong[0]:g}, not a probability.", "Give shares from 0 to 1."
+            )
 
 
 def _inserted(name: str, word: str) -> Iterator[str]:
@@ -75,7 +88,7 @@ def _inserted(name: str, word: str) -> Iterator[str]:
 
 
 def blanks_as_null(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """The frame with nothing, in these columns, as null alone: not as NaN, nor as what Stata makes of a missing text.
+    """The frame with missing cells of these columns as null: not as NaN, nor as the empty text that Stata writes.
 
     Examples
     --------
@@ -93,25 +106,27 @@ def _blank_as_null(cells: pl.Series) -> pl.Series:
 
 
 def coded_rows(frame: pl.DataFrame, gold: Sequence[str], coded: str | None) -> np.ndarray:
-    """Which rows were drawn and coded by hand, shape (N,): by the column `coded`, and wherever all gold is there."""
-    there = np.ones(len(frame), dtype=bool)
+    """Which rows were drawn and coded by hand, shape (N,): by the column `coded`, and where all hand codings exist."""
+    has_gold = np.ones(len(frame), dtype=bool)
     for name in gold:
-        there &= _blank_as_null(frame[name]).is_not_null().to_numpy()
+        has_gold &= _blank_as_null(frame[name]).is_not_null().to_numpy()
     name = coded or "coded"
     if coded is None and name not in frame.columns:
-        return there
+        return has_gold
     if not (frame[name].dtype == pl.Boolean or frame[name].dtype.is_numeric()):
-        raise AnnotuneError(f"The column {name!r} does not say who was coded.", "Give true and false, or 1 and 0.")
+        raise AnnotuneError(
+            f"The column {name!r} does not say which texts were coded.", "Use true and false, or 1 and 0."
+        )
     drawn = _blank_as_null(frame[name]).cast(pl.Boolean).fill_null(False).to_numpy()
-    lost = int((drawn & ~there).sum())
+    lost = int((drawn & ~has_gold).sum())
     if lost:
-        told = counted(lost, "text drawn for coding has", "texts drawn for coding have")
-        warn(f"{told} no code, and cannot count as drawn.")
-    return np.asarray(drawn & there)
+        texts = counted(lost, "text drawn for coding has", "texts drawn for coding have")
+        warn(f"{texts} no code, and cannot count as drawn.")
+    return np.asarray(drawn & has_gold)
 
 
 def require_out_of_fold(frame: pl.DataFrame, coded: np.ndarray, fold: str | None) -> str | None:
-    """Stop where coded texts were predicted by a model that was tuned on them; a note where nothing says so."""
+    """Refuse coded texts predicted by a model that was tuned on them; a note where this is not documented."""
     name = fold or "fold"
     if name not in frame.columns:
         return (
@@ -121,7 +136,7 @@ def require_out_of_fold(frame: pl.DataFrame, coded: np.ndarray, fold: str | None
     seen = int((_blank_as_null(frame[name]).is_null().to_numpy() & coded).sum())
     if seen:
         what = f"{seen:,} of {int(coded.sum()):,} hand-coded texts have no {name!r}: their model was tuned on them."
-        raise AnnotuneError(what, "Its errors there are too few for a correction; predict them with crossfit().")
+        raise AnnotuneError(what, "It errs too rarely there for a correction; predict these texts with crossfit().")
     return None
 
 
@@ -143,9 +158,9 @@ def ratios(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None) -> np
         what = (
             f"pi is {wrong[0]:g} for {int((chance == wrong[0]).sum()):,} texts; a probability of being drawn is above 0"
         )
-        advice = "Texts that could not be drawn have no place in the correction: leave them out."
+        advice = "Texts that could not be drawn do not belong in the correction: leave them out."
         raise AnnotuneError(what + " and at most 1.", advice)
-    _compare(chance, coded)
+    _warn_of_implausible_pi(chance, coded)
     return np.asarray(1 / mine)
 
 
@@ -164,27 +179,27 @@ def _chances(frame: pl.DataFrame, pi: str | float | None) -> np.ndarray:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether this is one real number; truth values are none."""
+    """Whether this is one real number; truth values are not."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _compare(chance: np.ndarray, coded: np.ndarray) -> None:
-    """Say so where far more or fewer texts are coded than pi has it."""
-    known = chance[~np.isnan(chance)]
-    if len(known) < len(chance):
+def _warn_of_implausible_pi(chance: np.ndarray, coded: np.ndarray) -> None:
+    """Warn where far more or fewer texts are coded than pi implies."""
+    chances = chance[~np.isnan(chance)]
+    if len(chances) < len(chance):
         return
-    expected, spread = known.sum(), np.sqrt((known * (1 - known)).sum())
+    expected, spread = chances.sum(), np.sqrt((chances * (1 - chances)).sum())
     if abs(coded.sum() - expected) > FAR * spread + 1:
-        warn(f"{int(coded.sum()):,} texts are coded by hand, and pi says about {expected:,.0f}: look at pi again.")
+        warn(f"{int(coded.sum()):,} texts are coded by hand, and pi implies about {expected:,.0f}: check pi.")
 
 
 def require_enough(cells: pl.Series, labels: Sequence[str] | None, what: str) -> None:
-    """Stop where fewer than 20 coded texts are in a category that matters (`labels`), or at all (None)."""
+    """Refuse fewer than 20 coded texts in one of the categories `labels`, or in all (None)."""
     if labels is None:
         counts = {"": len(cells)}
     else:
-        found = dict(cells.cast(pl.String).value_counts().iter_rows())
-        counts = {label: found.get(label, 0) for label in labels}
+        frequencies = dict(cells.cast(pl.String).value_counts().iter_rows())
+        counts = {label: frequencies.get(label, 0) for label in labels}
     few = {label: count for label, count in counts.items() if count < FEWEST}
     if few:
         label, count = min(few.items(), key=lambda pair: pair[1])
@@ -193,20 +208,20 @@ def require_enough(cells: pl.Series, labels: Sequence[str] | None, what: str) ->
         raise AnnotuneError(f"{count:,} texts are coded by hand{which}; that is too few for a correction.", advice)
 
 
-def tell_doubles(frame: pl.DataFrame) -> None:
-    """Say so where a text is there more than once: as so many texts, it makes standard errors too small."""
+def warn_of_repeated_units(frame: pl.DataFrame) -> None:
+    """Warn of texts that appear more than once: counted as separate texts, they make standard errors too small."""
     if "unit_id" in frame.columns and (again := int(frame["unit_id"].is_duplicated().sum())):
-        warn(f"{again:,} of {len(frame):,} rows have a unit_id that others have too; each counts as a text of its own.")
+        warn(f"{again:,} of {len(frame):,} rows share their unit_id with others; each is counted as a separate text.")
 
 
 def complete(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """The rows in which all these columns are filled; how many are left out is told."""
+    """The rows in which all these columns are filled; a warning counts those that are left out."""
     return frame.filter(complete_rows(frame, names))
 
 
 def complete_rows(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
-    """Which rows those are, (N,)."""
-    missing = {name: _missing(frame[name]) for name in dict.fromkeys(names)}
+    """Whether all these columns are filled, (N,)."""
+    missing = {name: _missing_cells(frame[name]) for name in dict.fromkeys(names)}
     gaps = [name for name, cells in missing.items() if cells.any()]
     if not gaps:
         return pl.repeat(True, len(frame), eager=True)
@@ -217,35 +232,33 @@ def complete_rows(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
     return whole
 
 
-def _missing(cells: pl.Series) -> pl.Series:
+def _missing_cells(cells: pl.Series) -> pl.Series:
     if cells.dtype.is_float():
         return cells.is_null() | ~cells.is_finite().fill_null(False)
     return _blank_as_null(cells).is_null()
 
 
 def require_named(frame: pl.DataFrame, names: Sequence[str], where: str) -> None:
-    """Stop at the first column that is not there."""
+    """Refuse a frame that lacks one of these columns."""
     for name in names:
         if name not in frame.columns:
             raise AnnotuneError(f"{where}: there is no column {name!r}.", nearest(name, frame.columns))
 
 
-def gold_of(
-    given: str | Mapping[str, str] | None, name: str, outcome: str | None, columns: Sequence[str]
-) -> str | None:
-    """The column with the hand codings of `name`, as it was given or by its name."""
-    if isinstance(given, str):
-        return given if name == outcome else gold_column(name, columns)
-    return (given or {}).get(name) or gold_column(name, columns)
+def gold_of(gold: str | Mapping[str, str] | None, name: str, outcome: str | None, columns: Sequence[str]) -> str | None:
+    """The column with the hand codings of `name`, as named in `gold` or by convention."""
+    if isinstance(gold, str):
+        return gold if name == outcome else gold_column(name, columns)
+    return (gold or {}).get(name) or gold_column(name, columns)
 
 
 def as_words(cells: pl.Series) -> pl.Series:
-    """Labels as words, whole numbers without a point."""
+    """Labels as words, whole numbers without a decimal point."""
     if cells.dtype.is_float() and bool((cells.drop_nulls() == cells.drop_nulls().round()).all()):
         return cells.cast(pl.Int64).cast(pl.String)
     return cells.cast(pl.Int8).cast(pl.String) if cells.dtype == pl.Boolean else cells.cast(pl.String)
 
 
-def categories(given: Any) -> bool:
+def categories(dtype: Any) -> bool:
     """Whether a column holds labels rather than numbers."""
-    return given in (pl.String, pl.Categorical) or isinstance(given, pl.Enum)
+    return dtype in (pl.String, pl.Categorical) or isinstance(dtype, pl.Enum)

@@ -1,4 +1,4 @@
-"""Columns with which any program's linear regression is a corrected one."""
+"""Columns with which the linear regression of any program is a corrected one."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def dsl_columns(
 
     `dsl_y = y_hat + coded / pi (y_gold - y_hat)` (Egami, Hinck, Stewart and Wei 2023). Least squares on it, with
     standard errors robust to heteroskedasticity, are design-based supervised learning: in Stata
-    `regress dsl_y x, vce(robust)`, in R `lm(dsl_y ~ x)` with `sandwich::vcovHC`. Its mean is the corrected share. It is
-    made **for linear models only**: for coded texts it is below 0 or above 1, which a logit refuses or misreads;
-    `correct` has those.
+    `regress dsl_y x, vce(robust)`, in R `lm(dsl_y ~ x)` with `sandwich::vcovHC`. Its mean is the corrected share. The
+    column is **for linear models only**: for coded texts it is below 0 or above 1, which a logit refuses or
+    misinterprets; use `correct` for other models.
 
     Parameters
     ----------
     data
-        N rows, as `crossfit(...).data` or `attach` give them.
+        N rows, one per text, as in `crossfit(...).data` or from `attach`.
     variable
-        What was coded; not needed where one column ends in `_gold`.
+        The coded variable; may be left out where only one column ends in `_gold`.
     label
         Correct for this label alone: the outcome is 1 for it and 0 for others. Without it a coded variable gets a
         column for each label.
@@ -51,12 +51,12 @@ def dsl_columns(
         and `<variable>` (or `<variable>_hat`).
     pi, coded, fold
         The column with the probability of being drawn for hand coding (by default `pi`), or one number; and the
-        columns that say who was coded, and by which fold predicted. See `correct`.
+        columns that say which texts were coded, and in which fold they were predicted. See `correct`.
     prediction
-        "prob" takes the label's probability as y_hat where there is one (`<variable>_p_<label>`), which gives smaller
-        standard errors; "label" whether it is the predicted one.
+        "prob" uses the label's probability as y_hat where it exists (`<variable>_p_<label>`), which gives smaller
+        standard errors; "label" uses whether it is the predicted label.
     codebook
-        Gives the labels, and the names of their columns.
+        Has the labels, and the names of their columns.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def dsl_columns(
     Raises
     ------
     AnnotuneError
-        As `correct` does; and for a name that is taken.
+        As `correct`; and where a column of the result exists already.
 
     Examples
     --------
@@ -81,36 +81,26 @@ def dsl_columns(
         raise AnnotuneError(f"There is no prediction {prediction!r}.", nearest(prediction, ("prob", "label")))
     frame = as_frame(data)
     if frame.is_empty():
-        raise AnnotuneError("The data have no rows.", "Give a row a text.")
-    name = variable or _only_variable(frame, gold)
+        raise AnnotuneError("The data have no rows.", "Pass one row per text.")
+    name = variable or coding_columns.only_variable(frame.columns, gold)
     gold = gold or coding_columns.gold_column(name, frame.columns) or f"{name}_gold"
     predicted = predicted or coding_columns.prediction_column(name, frame.columns)
     beside = [named for named in (coded, fold) if named is not None]
     coding_columns.require_named(frame, [gold, predicted, *beside], "The data")
     frame = coding_columns.blanks_as_null(frame, [gold, predicted])
-    outcomes = _outcomes(frame, name, predicted, gold, label, prediction, codebook)
-    drawn = coding_columns.coded_rows(frame, [gold], coded) & _predicted(outcomes)
+    outcomes = _outcome_columns(frame, name, predicted, gold, label, prediction, codebook)
+    drawn = coding_columns.coded_rows(frame, [gold], coded) & _has_predictions(outcomes)
     if not drawn.any():
         raise AnnotuneError(f"No text has both a hand coding in {gold!r} and a prediction.", "Check both columns.")
     coding_columns.require_out_of_fold(frame, drawn, fold)
     ratio = coding_columns.ratios(frame, drawn, pi)
     _require_enough(frame.filter(drawn)[gold], label)
-    frame = frame.with_columns(pl.Series("coded", drawn), _pi(frame, drawn, ratio, pi))
-    added = {key: _corrected(*pair, drawn, ratio) for key, pair in outcomes.items()}
-    return _with(frame, added, outcomes if list(outcomes) == ["dsl_y"] else {}, gold, predicted)
+    frame = frame.with_columns(pl.Series("coded", drawn), _pi_column(frame, pi))
+    added = {key: _corrected_outcome(*pair, drawn, ratio) for key, pair in outcomes.items()}
+    return _with_columns(frame, added, outcomes if list(outcomes) == ["dsl_y"] else {}, gold, predicted)
 
 
-def _only_variable(frame: pl.DataFrame, gold: str | None) -> str:
-    if gold is not None:
-        return gold.removesuffix("_gold")
-    found = [name.removesuffix("_gold") for name in frame.columns if name.endswith("_gold")]
-    if len(found) != 1:
-        what = "No column ends in '_gold'." if not found else f"Several variables were coded: {listing(found)}."
-        raise AnnotuneError(what, "Say which one with variable=, or gold= and predicted=.")
-    return found[0]
-
-
-def _outcomes(
+def _outcome_columns(
     frame: pl.DataFrame,
     name: str,
     predicted: str,
@@ -119,52 +109,52 @@ def _outcomes(
     prediction: str,
     codebook: Codebook | None,
 ) -> dict[str, tuple[Floats, Floats]]:
-    """For each new column the predictions and the hand codings as numbers, shape (N,), NaN where there is none."""
+    """For each new column the predictions and the hand codings as numbers, shape (N,), NaN where missing."""
     cells, by_hand = frame[predicted], frame[gold]
     if label is None and not coding_columns.categories(cells.dtype):
         alone = coding_columns.set_probability_column(name, frame.columns) if prediction == "prob" else None
-        return {"dsl_y": (_numbers(frame, alone or predicted), _numbers(frame, gold))}
-    known = codebook is not None and name in [entry.name for entry in codebook.variables]
-    labels = list(codebook.variable(name).names) if known and codebook else occurring_labels([cells, by_hand])
+        return {"dsl_y": (_column_as_numbers(frame, alone or predicted), _column_as_numbers(frame, gold))}
+    in_codebook = codebook is not None and name in [entry.name for entry in codebook.variables]
+    labels = list(codebook.variable(name).names) if in_codebook and codebook else occurring_labels([cells, by_hand])
     if label is not None and label not in labels:
-        raise AnnotuneError(f"{label!r} is no label of {name!r}.", nearest(label, labels))
-    wanted = labels if label is None else [label]
+        raise AnnotuneError(f"{label!r} is not a label of {name!r}.", nearest(label, labels))
+    chosen = labels if label is None else [label]
     chances = (
-        coding_columns.probability_columns(name, wanted, frame.columns, codebook) if prediction == "prob" else None
+        coding_columns.probability_columns(name, chosen, frame.columns, codebook) if prediction == "prob" else None
     )
     coding_columns.require_probabilities(frame, list((chances or {}).values()))
     return {
         "dsl_y" if label is not None else f"dsl_{each}": (
-            _numbers(frame, chances[each]) if chances else column(Reference(predicted, each), frame),
+            _column_as_numbers(frame, chances[each]) if chances else column(Reference(predicted, each), frame),
             column(Reference(gold, each), frame),
         )
-        for each in wanted
+        for each in chosen
     }
 
 
-def _numbers(frame: pl.DataFrame, name: str) -> Floats:
+def _column_as_numbers(frame: pl.DataFrame, name: str) -> Floats:
     return column(Reference(name), frame)
 
 
-def _predicted(outcomes: Mapping[str, tuple[Floats, Floats]]) -> np.ndarray:
+def _has_predictions(outcomes: Mapping[str, tuple[Floats, Floats]]) -> np.ndarray:
     return np.asarray(np.all([np.isfinite(predicted) for predicted, _ in outcomes.values()], axis=0))
 
 
-def _corrected(predicted: Floats, by_hand: Floats, drawn: np.ndarray, ratio: Floats) -> Floats:
+def _corrected_outcome(predicted: Floats, by_hand: Floats, drawn: np.ndarray, ratio: Floats) -> Floats:
     corrected = predicted.copy()
     corrected[drawn] += ratio * (by_hand[drawn] - predicted[drawn])
     return corrected
 
 
-def _pi(frame: pl.DataFrame, drawn: np.ndarray, ratio: Floats, pi: str | float | None) -> pl.Series:
-    """Each text's pi; of a column without the uncoded texts' what it has."""
+def _pi_column(frame: pl.DataFrame, pi: str | float | None) -> pl.Series:
+    """Each text's probability of being drawn; null for uncoded texts where the column pi is."""
     if coding_columns.is_number(pi):
         return pl.Series("pi", np.full(len(frame), float(pi)))
     return frame[str(pi or "pi")].cast(pl.Float64).alias("pi")
 
 
 def _require_enough(by_hand: pl.Series, label: str | None) -> None:
-    """Refuse a label that hardly anybody was given; of all labels, only tell which those are."""
+    """Refuse a single label with too few hand codings; of all labels, only warn which ones have too few."""
     if label is not None:
         words = coding_columns.as_words(by_hand).eq(label).replace_strict({True: label, False: f"not {label}"})
         coding_columns.require_enough(words, [label, f"not {label}"], "")
@@ -180,7 +170,7 @@ def _require_enough(by_hand: pl.Series, label: str | None) -> None:
         coding_columns.require_enough(by_hand, None, "this variable")
 
 
-def _with(
+def _with_columns(
     frame: pl.DataFrame,
     added: Mapping[str, Floats],
     single: Mapping[str, tuple[Floats, Floats]],

@@ -1,4 +1,4 @@
-"""Is the coder's error related to the covariates? Then a regression on its labels can be wrong in any direction."""
+"""Is the coder's error related to the covariates? If so, a regression on its labels can be biased in any direction."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from annotune.numbers import p_equals
 
 SIGNIFICANT = 0.05
 EVIDENCE, NONE, TOO_FEW = "evidence", "none detected", "too few"
-FEWEST_EACH = 5  # right and wrong predictions a coefficient (Vittinghoff and McCulloch 2007)
+FEWEST_EACH = 5  # right and wrong predictions per coefficient (Vittinghoff and McCulloch 2007)
 FEW_CLUSTERS = 30
 
 
 @dataclass(frozen=True)
 class ErrorModel:
-    """Whether a coder errs more often here than there.
+    """Whether a coder errs more often for some values of the covariates than for others.
 
     Attributes
     ----------
     coefficients
         Of the logit of an error: term, estimate (log odds), std_error, statistic, p_value (two-sided), conf_low,
-        conf_high (95 %); null for a category without errors, or with nothing else.
+        conf_high (95 %); null for a category without errors, or with errors only.
     effects
-        Average differences in the probability of an error: covariate, level (against `reference`; of a number, one
+        Average differences in the probability of an error: covariate, level (against `reference`; for a number, one
         standard deviation more), difference, std_error, conf_low, conf_high, and `detectable`, the difference that
-        would have been found with a probability of 80 %.
+        would have been detected with a probability of 80 %.
     tests
         For all covariates together (null) and for each term: statistic (chi-squared), df, p_value, and the test:
-        Wald's; Rao's score test where a category has no errors, or nothing else.
+        Wald's; Rao's score test where a category has no errors, or errors only.
     outcome
         "evidence", "none detected" or "too few".
     verdict, note
-        The outcome in plain words, and in a line for the notes of a data file.
+        The outcome in words, and in one line for the notes of a data file.
     n_coded, n_wrong, n_clusters
         Hand-coded texts, wrong predictions among them, and clusters (None without them).
     """
@@ -79,22 +79,22 @@ def error_model(
     Parameters
     ----------
     data
-        A row a text, as `crossfit(...).data` or `attach` give it.
+        One row per text, as in `crossfit(...).data` or from `attach`.
     covariates
-        Columns, or the right-hand side of a formula: `["party", "year"]`, `"party * year"`. Of a whole formula, such as
-        `correct` takes, the left-hand side says which variable and label is meant.
+        Columns, or the right-hand side of a formula: `["party", "year"]`, `"party * year"`. In a whole formula, as for
+        `correct`, the left-hand side names the variable and the label.
     variable, gold, predicted, pi
-        What was coded, and the columns with gold, prediction and sampling probability, where they are not the usual
-        ones (see `labelled`).
+        The coded variable, and the columns with hand codings, predictions and sampling probability, where their names
+        are not the usual ones (see `labelled`).
     label
-        Look at errors about this label alone: texts that have it and were not given it, or the reverse.
+        Consider only errors about this label: texts that have it and were not assigned it, or the reverse.
     cluster
         A column whose values (documents, authors) depend on each other.
 
     Raises
     ------
     AnnotuneError
-        For columns that are not there, covariates that do not vary or determine each other, or a single cluster.
+        For missing columns, covariates that do not vary or are collinear, or a single cluster.
 
     Examples
     --------
@@ -102,42 +102,48 @@ def error_model(
     >>> side = ["left"] * 60 + ["right"] * 60
     >>> wrong = [i % 10 == 0 for i in range(60)] + [i % 3 == 0 for i in range(60)]
     >>> frame = pl.DataFrame({"side": side, "y_gold": [1] * 120, "y_hat": [0 if bad else 1 for bad in wrong]})
-    >>> found = at.error_model(frame, "side")
-    >>> found.outcome, round(found.effects["difference"][0], 3)
+    >>> errors = at.error_model(frame, "side")
+    >>> errors.outcome, round(errors.effects["difference"][0], 3)
     ('evidence', 0.233)
     """
-    explained = _explained(covariates)
+    explained = _explained_reference(covariates)
     if explained is not None:
         variable, label = variable or explained.column, label or explained.label
-    found = labelled(data, variable, gold=gold, predicted=predicted, pi=pi)
-    if explained is not None and (explained.column, explained.label) != (found.name, label):
-        raise AnnotuneError(f"{covariates!r} is not about {found.name!r}.", "Give the covariates alone: party + year.")
-    if label is not None and label not in found.labels:
-        raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, found.labels))
-    formula = _right_side(covariates, found.frame)
-    design = Design.of(formula, found.frame.filter(pl.Series(found.coded)))
-    wrong, weights = _errors(found, label)
+    codings = labelled(data, variable, gold=gold, predicted=predicted, pi=pi)
+    if explained is not None and (explained.column, explained.label) != (codings.name, label):
+        raise AnnotuneError(
+            f"{covariates!r} is not about {codings.name!r}.", "Give the covariates alone: party + year."
+        )
+    if label is not None and label not in codings.labels:
+        raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, codings.labels))
+    formula = _right_side(covariates, codings.frame)
+    design = Design.of(formula, codings.frame.filter(pl.Series(codings.coded)))
+    wrong, weights = _prediction_errors(codings, label)
     wrong, weights = wrong[design.places], weights[design.places]
-    groups = _groups(design.rows, cluster)
+    groups = _cluster_numbers(design.rows, cluster)
     n_clusters = None if cluster is None else len(np.unique(groups))
-    about = found.name if label is None else f"{found.name} == {label!r}"
-    told = _Told(about, formula, len(wrong), int(wrong.sum()), n_clusters)
+    about = codings.name if label is None else f"{codings.name} == {label!r}"
+    sentences = _Sentences(about, formula, len(wrong), int(wrong.sum()), n_clusters)
     slopes = design.matrix.shape[1] - 1
-    if not told.enough_for(slopes):
+    if not sentences.enough_for(slopes):
         none, no_effect, no_test = (pl.DataFrame(schema=schema) for schema in (COEFFICIENTS, EFFECTS, TESTS))
-        return ErrorModel(none, no_effect, no_test, TOO_FEW, told.too_few(slopes), told.too_few_note(), *told.counts)
+        return ErrorModel(
+            none, no_effect, no_test, TOO_FEW, sentences.too_few(slopes), sentences.too_few_note(), *sentences.counts
+        )
     fit = fit_logit(wrong, design, weights, groups)
     coefficients, effects, tests = fit.coefficients(), fit.effects(), fit.tests()
     p = tests["p_value"][0]
     if p is None:
-        return ErrorModel(coefficients, effects, tests, TOO_FEW, told.untested(), told.too_few_note(), *told.counts)
+        return ErrorModel(
+            coefficients, effects, tests, TOO_FEW, sentences.untested(), sentences.too_few_note(), *sentences.counts
+        )
     outcome = EVIDENCE if p < SIGNIFICANT else NONE
-    verdict = told.evidence(tests, effects) if outcome == EVIDENCE else told.none(tests, effects)
-    return ErrorModel(coefficients, effects, tests, outcome, verdict, told.note(p, effects), *told.counts)
+    verdict = sentences.evidence(tests, effects) if outcome == EVIDENCE else sentences.none_detected(tests, effects)
+    return ErrorModel(coefficients, effects, tests, outcome, verdict, sentences.note(p), *sentences.counts)
 
 
-def _explained(covariates: str | Sequence[str]) -> Reference | None:
-    """What a whole formula explains; None of a right-hand side alone."""
+def _explained_reference(covariates: str | Sequence[str]) -> Reference | None:
+    """The outcome of a whole formula; None where only a right-hand side is given."""
     if not isinstance(covariates, str) or right_side(covariates) == covariates.strip():
         return None
     explained = parse(covariates).explained
@@ -147,7 +153,7 @@ def _explained(covariates: str | Sequence[str]) -> Reference | None:
 
 
 def _right_side(covariates: str | Sequence[str], frame: pl.DataFrame) -> str:
-    """The right-hand side of a formula; a list of columns, whatever their names, as their sum."""
+    """The right-hand side of a formula; a list of columns as their sum."""
     if isinstance(covariates, str):
         if covariates in frame.columns:
             return _quoted(covariates)
@@ -163,17 +169,17 @@ def _quoted(name: str) -> str:
     return name if name.isidentifier() else f"`{name}`"
 
 
-def _errors(found: Labelled, label: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _prediction_errors(codings: Labelled, label: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Whether each hand-coded text was predicted wrongly, and its weight, both (n_coded,)."""
-    predicted, gold = (found.places(column)[found.coded] for column in (found.predicted, found.gold))
+    predicted, gold = (codings.places(column)[codings.coded] for column in (codings.predicted, codings.gold))
     if label is not None:
-        place = found.labels.index(label)
+        place = codings.labels.index(label)
         predicted, gold = predicted == place, gold == place
-    return predicted != gold, found.weights[found.coded]
+    return predicted != gold, codings.weights[codings.coded]
 
 
-def _groups(rows: pl.DataFrame, cluster: str | None) -> np.ndarray:
-    """A number a text: of its cluster, or else its own."""
+def _cluster_numbers(rows: pl.DataFrame, cluster: str | None) -> np.ndarray:
+    """One number per text: that of its cluster, or else its own."""
     if cluster is None:
         return np.arange(len(rows))
     require_columns(rows, [cluster], "The table")
@@ -187,8 +193,8 @@ def _groups(rows: pl.DataFrame, cluster: str | None) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Told:
-    """The outcome in words."""
+class _Sentences:
+    """The sentences that state the outcome."""
 
     about: str
     covariates: str
@@ -198,6 +204,7 @@ class _Told:
 
     @property
     def counts(self) -> tuple[int, int, int | None]:
+        """The last three attributes of `ErrorModel`."""
         return self.n_coded, self.n_wrong, self.n_clusters
 
     def enough_for(self, slopes: int) -> bool:
@@ -210,10 +217,10 @@ class _Told:
             reason = f"{self.n_clusters} clusters cannot carry the {errors}"
         else:
             kinds = "wrong" if self.n_wrong <= self.n_coded - self.n_wrong else "right"
-            reason = f"{FEWEST_EACH * slopes} {kinds} predictions are needed at least, {FEWEST_EACH} a coefficient"
+            reason = f"at least {FEWEST_EACH * slopes} {kinds} predictions are needed, {FEWEST_EACH} per coefficient"
         return (
             f"Too few to tell: {self.n_wrong:,} of {self.n_coded:,} hand-coded texts have a wrong prediction of "
-            f"{self.about}, and whether that is related to {self.covariates} cannot be seen ({reason})."
+            f"{self.about}, and whether that is related to {self.covariates} cannot be assessed ({reason})."
         )
 
     def untested(self) -> str:
@@ -237,19 +244,20 @@ class _Told:
             low, high = sorted(100 * sign * most[name] for name in ("conf_low", "conf_high"))
             span = f" (95 % interval of the difference {low:.1f} to {high:.1f})"
         return (
-            f"Errors about {self.about} are related to {self.covariates} ({self._test(tests)}): {_contrast(most)} they "
-            f"are {100 * abs(most['difference']):.1f} percentage points {more} frequent{span}. A regression on the "
-            f"predicted labels can be wrong in any direction; correct it.{self._caution()}"
+            f"Errors about {self.about} are related to {self.covariates} ({self._test(tests)}): "
+            f"{_contrast_in_words(most)} they are {100 * abs(most['difference']):.1f} percentage points {more} "
+            f"frequent{span}. A regression on the predicted labels can be biased in any direction; correct it."
+            f"{self._caution()}"
         )
 
-    def none(self, tests: pl.DataFrame, effects: pl.DataFrame) -> str:
+    def none_detected(self, tests: pl.DataFrame, effects: pl.DataFrame) -> str:
         return (
             f"No relation of errors about {self.about} with {self.covariates} was detected ({self._test(tests)}), "
-            f"which does not prove that there is none: {_power(effects)}. Errors that are unrelated bias a regression "
-            f"on the predicted labels as well, mostly towards zero.{self._caution()}"
+            f"which does not prove that there is none: {_detectable_difference(effects)}. Errors that are unrelated "
+            f"bias a regression on the predicted labels as well, mostly towards zero.{self._caution()}"
         )
 
-    def note(self, p: float, effects: pl.DataFrame) -> str:
+    def note(self, p: float) -> str:
         tested = f"{p_equals(p)}, {self.n_coded:,} hand-coded texts, {self.n_wrong:,} wrong"
         if p < SIGNIFICANT:
             return f"{self.about}: prediction errors are related to {self.covariates} ({tested})."
@@ -265,19 +273,19 @@ class _Told:
         return f" With {self.n_clusters} clusters the p-value is too small rather than too large."
 
 
-def _contrast(effect: dict[str, Any]) -> str:
+def _contrast_in_words(effect: dict[str, Any]) -> str:
     if effect["reference"] is None:
         return f"with {effect['covariate']} higher by {effect['level']}"
     return f"with {effect['covariate']} = {effect['level']}, against {effect['reference']},"
 
 
-def _power(effects: pl.DataFrame) -> str:
-    """The difference that could have been found, where it is largest."""
-    known = effects.filter(pl.col("detectable").is_not_null()).sort("detectable", descending=True)
-    if known.is_empty():
+def _detectable_difference(effects: pl.DataFrame) -> str:
+    """The difference that could have been detected, where it is largest."""
+    detectable = effects.filter(pl.col("detectable").is_not_null()).sort("detectable", descending=True)
+    if detectable.is_empty():
         return "no difference that could have been detected can be computed"
-    least = known.row(0, named=True)
+    least = detectable.row(0, named=True)
     return (
-        f"differences of {100 * least['detectable']:.1f} percentage points {_contrast(least).rstrip(',')} would have "
-        "been found with a probability of 80 %, smaller ones more rarely"
+        f"differences of {100 * least['detectable']:.1f} percentage points {_contrast_in_words(least).rstrip(',')} "
+        "would have been detected with a probability of 80 %, smaller ones more rarely"
     )

@@ -21,8 +21,8 @@ class Sample:
     design, design_gold
         Covariates, (N, k) by prediction and (n, k) by hand coding.
     labels, predicted, gold
-        Outcomes, (N, q) as the naive regression takes them (labels), (N, q) as the correction takes them
-        (probabilities, if there are), and (n, q) by hand.
+        Outcomes, (N, q) as the naive regression uses them (labels), (N, q) as the correction uses them
+        (probabilities, where they exist), and (n, q) by hand.
     at, ratio
         The coded units' numbers, ascending, and 1 / pi, shape (n,).
     weight
@@ -44,12 +44,13 @@ class Sample:
 
     @property
     def n(self) -> int:
+        """The number of units."""
         return len(self.design)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Estimates (p,), their covariance (p, p), units, degrees of freedom where t is the law, and PPI's lambda."""
+    """Estimates (p,), their covariance (p, p), units, degrees of freedom of t (None: normal), and PPI's lambda."""
 
     beta: Floats
     covariance: Floats
@@ -59,9 +60,9 @@ class Fit:
 
 
 def standardised(sample: Sample) -> tuple[Sample, Floats]:
-    """The sample with covariates of mean 0 and deviation 1, and the matrix (k, k) from its coefficients to theirs.
+    """The sample with covariates of mean 0 and deviation 1, and the matrix (k, k) from its coefficients back.
 
-    Years or incomes as they come cost half of the digits of cross-products. Changes the sample's designs in place.
+    Raw years or incomes cost half of the digits of cross-products. Changes the sample's designs in place.
     """
     design, gold = sample.design, sample.design_gold
     k = design.shape[1]
@@ -96,48 +97,48 @@ def hand_coded(model: Model, sample: Sample, small: bool = False) -> Fit:
     clusters = None if sample.clusters is None else _numbered(sample.clusters[at])
     groups = tuple(_numbered(group[at]) for group in sample.groups)
     part = Part(sample.design_gold, sample.gold, sample.weight[at] * sample.ratio)
-    return _fit(Equations(model, (part,), len(at)), clusters, groups, small)
+    return _fit_equations(Equations(model, (part,), len(at)), clusters, groups, small)
 
 
 def naive(model: Model, sample: Sample, small: bool = False) -> Fit:
-    """The labels as if they were the truth."""
+    """The predicted labels, treated as if they were the truth."""
     part = Part(sample.design, sample.labels, sample.weight)
-    return _fit(Equations(model, (part,), sample.n), sample.clusters, sample.groups, small)
+    return _fit_equations(Equations(model, (part,), sample.n), sample.clusters, sample.groups, small)
 
 
 def dsl(model: Model, sample: Sample, small: bool = False) -> Fit:
     """Design-based supervised learning."""
-    return _fit(_corrected(model, sample, 1.0), sample.clusters, sample.groups, small)
+    return _fit_equations(_corrected_equations(model, sample, 1.0), sample.clusters, sample.groups, small)
 
 
-def ppi(model: Model, sample: Sample, small: bool = False, given: float | None = None) -> Fit:
-    """Prediction-powered inference with the lambda `given`, or the best one; every unit as likely to be coded."""
+def ppi(model: Model, sample: Sample, small: bool = False, weight: float | None = None) -> Fit:
+    """Prediction-powered inference with the lambda `weight`, or the best one; for equal probabilities of coding."""
     rest = sample.n - len(sample.at)
-    if given is None and sample.groups and rest:
-        given = _least_variance(model, sample)
-    if given is None:
-        equations = _corrected(model, sample, 1.0)
+    if weight is None and sample.groups and rest:
+        weight = _least_variance(model, sample)
+    if weight is None:
+        equations = _corrected_equations(model, sample, 1.0)
         equations = _absorbed(equations, sample.groups)
-        beta, jacobian = solve(equations, _start(equations))
-        given = power(equations, beta, jacobian, sample.weight)
-    equations = _corrected(model, sample, given * sample.n / rest if rest else 0.0)
+        beta, jacobian = solve(equations, _starting_values(equations))
+        weight = power(equations, beta, jacobian, sample.weight)
+    equations = _corrected_equations(model, sample, weight * sample.n / rest if rest else 0.0)
     coded = np.zeros(sample.n, dtype=np.int64)
     coded[sample.at] = 1
-    fit = _fit(equations, sample.clusters, sample.groups, small, coded)
-    return replace(fit, power=given)
+    fit = _fit_equations(equations, sample.clusters, sample.groups, small, coded)
+    return replace(fit, power=weight)
 
 
 def _least_variance(model: Model, sample: Sample) -> float:
-    """The lambda with the smallest estimated variance, tried out: the formula does not know of absorbed effects."""
+    """The lambda with the smallest estimated variance, by search: the formula does not allow for absorbed effects."""
     from scipy.optimize import minimize_scalar
 
-    def variance(given: float) -> float:
-        return float(np.trace(ppi(model, sample, given=given).covariance))
+    def variance(weight: float) -> float:
+        return float(np.trace(ppi(model, sample, weight=weight).covariance))
 
     return float(minimize_scalar(variance, bounds=(0, 1), method="bounded", options={"xatol": 0.01}).x)
 
 
-def _corrected(model: Model, sample: Sample, share: float) -> Equations:
+def _corrected_equations(model: Model, sample: Sample, share: float) -> Equations:
     """DSL's equations, with `share` of the weight that they give to predictions."""
     weight = sample.weight.copy()
     weight[sample.at] *= 1 - sample.ratio
@@ -150,7 +151,7 @@ def _absorbed(equations: Equations, groups: tuple[np.ndarray, ...]) -> Equations
     return replace(equations, parts=absorb(equations.parts, groups, equations.n)) if groups else equations
 
 
-def _fit(
+def _fit_equations(
     equations: Equations,
     clusters: np.ndarray | None,
     groups: tuple[np.ndarray, ...],
@@ -162,10 +163,10 @@ def _fit(
     before = np.einsum("ij,ij->j", equations.parts[0].design, equations.parts[0].design)
     equations = _absorbed(equations, groups)
     first = equations.parts[0].design
-    found = determined(first.T @ first, before)
-    if found is not None:
-        raise NoSolutionError("determined", found)
-    beta, jacobian = solve(equations, _start(equations))
+    dependent = determined(first.T @ first, before)
+    if dependent is not None:
+        raise NoSolutionError("determined", dependent)
+    beta, jacobian = solve(equations, _starting_values(equations))
     covariance = sandwich(equations, beta, jacobian, clusters, centred)
     if not small:
         return Fit(beta, covariance, equations.n)
@@ -174,9 +175,9 @@ def _fit(
 
 
 def _corrected_for_size(fit: Fit, equations: Equations, taken: int, clusters: np.ndarray | None) -> Fit:
-    """Stata's: N / (N - k) for a linear regression's vce(robust), G / (G - 1) (N - 1) / (N - k) for its vce(cluster).
+    """Stata's factors of linear regressions: N / (N - k) with vce(robust), G / (G - 1) (N - 1) / (N - k) with clusters.
 
-    For other models k is 1, and the normal distribution holds, as Stata has it.
+    For other models k is 1 and the normal distribution is used, as in Stata.
     """
     n, linear = equations.n, equations.model.name == "linear"
     free = n - (taken if linear else 1)
@@ -190,7 +191,7 @@ def _numbered(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.unique(values, return_inverse=True)[1])
 
 
-def _start(equations: Equations) -> Floats:
+def _starting_values(equations: Equations) -> Floats:
     """The constant that fits the overall mean, and no slopes."""
     k, q = equations.k, equations.q
     beta = np.zeros((q, k))

@@ -1,4 +1,4 @@
-"""The models' means: what an outcome is expected to be, and how that changes with the linear predictor."""
+"""The mean functions of the models: the expected outcome, and its derivative by the linear predictor."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Model:
     slope
         `slope(mean, i, j)`: the derivative of the i-th mean by the j-th linear predictor, shape (m,), or 1.0.
     link
-        From an overall mean to a linear predictor, to start from.
+        From an overall mean to a linear predictor, for starting values.
     lowest, highest
-        Between which an outcome must be.
+        The limits of an outcome.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Model:
     highest: float = np.inf
 
 
-def _shares(predictor: Floats) -> Floats:
+def _softmax_with_base(predictor: Floats) -> Floats:
     """The probabilities of the categories after the first, whose predictor is 0."""
     if predictor.shape[1] == 1:
         return np.asarray(expit(predictor))
@@ -52,14 +52,19 @@ def _logit_link(mean: Floats) -> Floats:
     return np.log(mean / rest) if len(mean) > 1 else np.asarray(logit(mean))
 
 
-LINEAR = Model("linear", lambda predictor: predictor, lambda mean, i, j: float(i == j), lambda mean: mean)
+LINEAR = Model("linear", lambda predictor: predictor, lambda _, i, j: float(i == j), lambda mean: mean)
 LOGIT = Model(
-    "logit", _shares, lambda mean, i, j: mean[:, i] * ((i == j) - mean[:, j]), _logit_link, lowest=0.0, highest=1.0
+    "logit",
+    _softmax_with_base,
+    lambda mean, i, j: mean[:, i] * ((i == j) - mean[:, j]),
+    _logit_link,
+    lowest=0.0,
+    highest=1.0,
 )
 POISSON = Model(
     "poisson",
     lambda predictor: np.asarray(np.exp(predictor)),
-    lambda mean, i, j: mean[:, i],
+    lambda mean, i, _: mean[:, i],
     lambda mean: np.log(np.maximum(mean, 1e-3)),
     lowest=0.0,
 )

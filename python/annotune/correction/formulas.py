@@ -1,7 +1,7 @@
-"""Formulas as in R, read so that columns and labels may have any name.
+"""Formulas as in R, parsed so that columns and labels may have any name.
 
-Columns and comparisons with a label (`topic == 'Health'`) are taken out and given plain names before formulaic sees
-the rest; it evaluates functions, so only those listed here are let through: a formula in a study file is data.
+Columns and comparisons with a label (`topic == 'Health'`) are replaced by plain names before formulaic reads
+the formula; it evaluates functions, so only those listed here are allowed: a formula in a study file is data.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from annotune.errors import AnnotuneError, nearest
 
 FUNCTIONS = {"C", "I", "log", "log10", "log2", "exp", "sqrt", "abs", "scale", "center", "poly", "bs", "cr", "cc"}
 FUNCTIONS |= {f"contr.{name}" for name in ("treatment", "sum", "helmert", "poly", "diff")}
-SPOKEN = {"factor": "C", "as.factor": "C", "ns": "cr"}  # what R calls them
+R_NAMES = {"factor": "C", "as.factor": "C", "ns": "cr"}
 CONSTANTS = {"TRUE": "True", "FALSE": "False", "NULL": "None", "True": "True", "False": "False", "None": "None"}
 ATOM = re.compile(
     rf"""(?P<compared>{NAME})\s*(?P<sign>==|!=)\s*(?P<value>{TEXT}|-?{NUMBER})
@@ -40,6 +40,7 @@ class Reference:
     category: bool = False  # whether numbers in it are categories
 
     def __str__(self) -> str:
+        """The reference as in a formula."""
         if self.label is None:
             return self.column
         return f"{self.column} {'!=' if self.negated else '=='} {_quote(self.label)}"
@@ -47,12 +48,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula taken apart.
+    """A parsed formula.
 
     Attributes
     ----------
     text
-        As it was given.
+        The formula as the user wrote it.
     outcome, terms
         Both sides for formulaic, with a plain name (a key of `references`) for every column and comparison.
     groups
@@ -67,12 +68,12 @@ class Formula:
 
     @property
     def columns(self) -> list[str]:
-        """All columns that are named, each once."""
+        """All columns that the formula names, each once."""
         return list(dict.fromkeys([*(entry.column for entry in self.references.values()), *self.groups]))
 
     @property
     def explained(self) -> Reference | None:
-        """The outcome, where it is a column or a label of one and no function of columns."""
+        """The outcome, where it is a column or one of its labels and not a function of columns."""
         return self.references.get(self.outcome)
 
     def within(self, side: str) -> dict[str, Reference]:
@@ -82,16 +83,16 @@ class Formula:
     def spoken(self, term: str) -> str:
         """A term of the design as the user named it: `party[opposition]`, `topic == 'Health':year`."""
         plain = term.replace("[T.", "[")
-        return ALIAS.sub(lambda found: str(self.references[found.group()]), plain)
+        return ALIAS.sub(lambda match: str(self.references[match.group()]), plain)
 
 
 def parse(text: str) -> Formula:
-    """Take a formula apart.
+    """Parse a formula.
 
     Raises
     ------
     AnnotuneError
-        For what is no formula, a sign that cannot be read, or a function that is not known.
+        For a text that is not a formula, a sign that cannot be read, or an unknown function.
 
     Examples
     --------
@@ -110,7 +111,7 @@ def parse(text: str) -> Formula:
 
 
 class _Reader:
-    """Reads both sides of a formula and collects what they refer to."""
+    """Reads both sides of a formula and collects their references."""
 
     def __init__(self, formula: str) -> None:
         self.formula = formula
@@ -118,46 +119,46 @@ class _Reader:
 
     def outcome(self, side: str) -> str:
         bare = re.sub(r"^I\((.*)\)$", r"\1", side, flags=re.DOTALL).strip()
-        found = LABEL.fullmatch(bare)  # a label on this side may hold quotes: topic == 'I don't know'
-        if found:
-            return self._alias(Reference(plain(found["column"]), _unescaped(found["label"]), found["sign"] == "!="))
+        match = LABEL.fullmatch(bare)  # a label on this side may hold quotes: topic == 'I don't know'
+        if match:
+            return self._alias(Reference(plain(match["column"]), _unescaped(match["label"]), match["sign"] == "!="))
         return self.read(side).strip()
 
     def read(self, side: str) -> str:
         parts, place = [], 0
         while place < len(side):
-            found = ATOM.match(side, place)
-            if found is None:
+            match = ATOM.match(side, place)
+            if match is None:
                 what = f"{self.formula!r} cannot be read at {side[place : place + 20]!r}."
-                raise AnnotuneError(what, "Names with blanks or signs are put in backticks: `party family`.")
-            parts.append(self._rewritten(found))
-            place = found.end()
+                raise AnnotuneError(what, "Put names with blanks or signs in backticks: `party family`.")
+            parts.append(self._rewritten(match))
+            place = match.end()
         return re.sub(r"\b[CI]\(\s*(_[kc]\d+_)\s*\)", r"\1", "".join(parts))
 
-    def _rewritten(self, found: re.Match[str]) -> str:
-        kind, text = found.lastgroup, found.group()
+    def _rewritten(self, match: re.Match[str]) -> str:
+        kind, text = match.lastgroup, match.group()
         if kind == "value":
-            value = found["value"]
+            value = match["value"]
             label = value if value[0] not in "'\"" else _unescaped(value[1:-1])
-            return self._alias(Reference(plain(found["compared"]), label, found["sign"] == "!="))
+            return self._alias(Reference(plain(match["compared"]), label, match["sign"] == "!="))
         if kind == "category":
-            return "C(" + self._alias(Reference(plain(found["category"]), category=True))
+            return "C(" + self._alias(Reference(plain(match["category"]), category=True))
         if kind == "function":
-            return self._function(found["function"]) + "("
+            return self._function(match["function"]) + "("
         if kind == "column" and text not in CONSTANTS:
             return self._alias(Reference(plain(text)))
         return {"^": "**"}.get(text, CONSTANTS.get(text, text))
 
     def _function(self, name: str) -> str:
-        known = SPOKEN.get(name, name)
-        if known not in FUNCTIONS:
+        function = R_NAMES.get(name, name)
+        if function not in FUNCTIONS:
             what = f"{self.formula!r}: the function {name!r} is not known."
-            raise AnnotuneError(what, nearest(name, sorted(FUNCTIONS | set(SPOKEN))))
-        return known
+            raise AnnotuneError(what, nearest(name, sorted(FUNCTIONS | set(R_NAMES))))
+        return function
 
     def _alias(self, reference: Reference) -> str:
-        for name, known in self.references.items():
-            if known == reference:
+        for name, other in self.references.items():
+            if other == reference:
                 return name
         letter = "c" if reference.label is not None else "k" if reference.category else "v"
         name = f"_{letter}{len(self.references)}_"

@@ -1,4 +1,4 @@
-"""Texts with a predicted label each, and for some of them the label that people gave."""
+"""Texts with their predicted labels, and for some of them the labels assigned by people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from annotune.correction import coding_columns
 from annotune.data.frames import as_frame, require_columns
-from annotune.errors import AnnotuneError, listing, warn
+from annotune.errors import AnnotuneError, warn
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class Labelled:
     Attributes
     ----------
     name
-        The variable that was coded.
+        The coded variable.
     frame
         All their columns.
     predicted, gold
-        A label a text (n,), as words; gold is null where people did not code the text.
+        One label per text (n,), as words; gold is null where people did not code the text.
     labels
-        Those that occur, in the order of the column's categories, else in the alphabet's.
+        Those that occur, in the order of the column's categories, or else alphabetically.
     ratio
         1 / pi of the coded texts (n,), 0 for the others; None where pi, the probability of being drawn for hand
         coding, is not known.
@@ -47,7 +47,7 @@ class Labelled:
 
     @property
     def weights(self) -> np.ndarray:
-        """The ratio (n,), or where it is not known 1 for coded texts."""
+        """The ratio (n,), or 1 for coded texts where it is not known."""
         return self.coded.astype(float) if self.ratio is None else self.ratio
 
     @property
@@ -58,7 +58,7 @@ class Labelled:
             return None
         coding_columns.require_probabilities(frame, names)
         table = np.column_stack([frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names])
-        if len(names) < len(self.labels):  # of yes or no, that of yes
+        if len(names) < len(self.labels):  # only the probability of yes
             table = np.column_stack([1 - table, table])
         if not (np.isfinite(table).all() and (table >= 0).all() and (table.sum(1) > 0).all()):
             raise AnnotuneError(
@@ -80,16 +80,17 @@ def labelled(
     predicted: str | None = None,
     pi: str | float | None = None,
 ) -> Labelled:
-    """Find predictions, gold and sampling probabilities in a frame with a row a text.
+    """Find predictions, hand codings and sampling probabilities in a frame with one row per text.
 
     Parameters
     ----------
     data
-        As `crossfit(...).data` or `attach` give it.
+        One row per text, as in `crossfit(...).data` or from `attach`.
     variable
-        What was coded; not needed where one column ends in `_gold`.
+        The coded variable; may be left out where only one column ends in `_gold`.
     gold, predicted
-        The columns; by default `<variable>_gold` and `<variable>`, or `<variable>_hat`.
+        The columns with hand codings and predictions; by default `<variable>_gold` and `<variable>`, or
+        `<variable>_hat`.
     pi
         The column with the probability of being drawn for hand coding, or the probability where it is the same for
         all; by default the column `pi`, where there is one.
@@ -97,50 +98,48 @@ def labelled(
     Raises
     ------
     AnnotuneError
-        For columns that are not there or hold something else, and predictions by a model that has seen the text.
+        For missing or unsuitable columns, and for predictions by a model that was tuned on the text.
 
     Examples
     --------
     >>> frame = pl.DataFrame({"topic": ["a", "b", "a"], "topic_gold": ["a", None, "b"], "pi": [0.5, 0.5, 0.5]})
-    >>> found = labelled(frame)
-    >>> found.name, found.labels, found.weights.tolist()
+    >>> codings = labelled(frame)
+    >>> codings.name, codings.labels, codings.weights.tolist()
     ('topic', ('a', 'b'), [2.0, 0.0, 2.0])
     """
     frame = as_frame(data)
-    name = variable or _only_variable(frame, gold)
+    name = variable or coding_columns.only_variable(frame.columns, gold)
     gold = gold or coding_columns.gold_column(name, frame.columns) or f"{name}_gold"
     predicted = predicted or coding_columns.prediction_column(name, frame.columns)
     require_columns(frame, [gold, predicted], "The table")
-    coding_columns.tell_doubles(frame)
-    frame = _with_predictions(frame, predicted, name)
+    coding_columns.warn_of_repeated_units(frame)
+    frame = _with_prediction(frame, predicted, name)
     drawn = coding_columns.coded_rows(frame, [gold], None)
     if not drawn.any():
-        raise AnnotuneError(f"No text has a hand-coded label in {gold!r}.", "Without any, errors cannot be known.")
+        raise AnnotuneError(f"No text has a hand-coded label in {gold!r}.", "Errors cannot be estimated without any.")
     coding_columns.require_out_of_fold(frame, drawn, None)
-    said = _words(frame[predicted]), _words(frame[gold]).set(~pl.Series(drawn), None)
-    return Labelled(name, frame, *said, _labels(frame, said, (predicted, gold)), _ratio(frame, drawn, pi))
+    cells = _labels_as_words(frame[predicted]), _labels_as_words(frame[gold]).set(~pl.Series(drawn), None)
+    return Labelled(
+        name,
+        frame,
+        *cells,
+        _occurring_labels(frame, cells, (predicted, gold)),
+        _inverse_probabilities(frame, drawn, pi),
+    )
 
 
-def _probability_columns(found: Labelled) -> list[str] | None:
-    columns = found.frame.columns
-    known = coding_columns.probability_columns(found.name, found.labels, columns)
-    if known is not None:
-        return list(known.values())
-    if all(f"p_{label}" in columns for label in found.labels):
-        return [f"p_{label}" for label in found.labels]
-    alone = coding_columns.set_probability_column(found.name, columns) if found.labels == ("0", "1") else None
+def _probability_columns(codings: Labelled) -> list[str] | None:
+    columns = codings.frame.columns
+    by_label = coding_columns.probability_columns(codings.name, codings.labels, columns)
+    if by_label is not None:
+        return list(by_label.values())
+    if all(f"p_{label}" in columns for label in codings.labels):
+        return [f"p_{label}" for label in codings.labels]
+    alone = coding_columns.set_probability_column(codings.name, columns) if codings.labels == ("0", "1") else None
     return None if alone is None else [alone]
 
 
-def _only_variable(frame: pl.DataFrame, gold: str | None) -> str:
-    found = [name.removesuffix("_gold") for name in frame.columns if name.endswith("_gold")]
-    if gold is None and len(found) != 1:
-        what = "No column ends in '_gold'." if not found else f"Several variables were coded: {listing(found)}."
-        raise AnnotuneError(what, "Name one with variable=, or the columns with gold= and predicted=.")
-    return (gold or found[0]).removesuffix("_gold")
-
-
-def _with_predictions(frame: pl.DataFrame, predicted: str, name: str) -> pl.DataFrame:
+def _with_prediction(frame: pl.DataFrame, predicted: str, name: str) -> pl.DataFrame:
     whole = coding_columns.blanks_as_null(frame, [predicted]).drop_nulls(predicted)
     if whole.is_empty():
         raise AnnotuneError(f"No text has a prediction in {predicted!r}.", "Code the texts first (classify, crossfit).")
@@ -150,10 +149,10 @@ def _with_predictions(frame: pl.DataFrame, predicted: str, name: str) -> pl.Data
     return whole
 
 
-def _words(column: pl.Series) -> pl.Series:
-    """Labels as words; 0 and 1 for yes and no. Fractions and lists are none."""
+def _labels_as_words(column: pl.Series) -> pl.Series:
+    """Labels as words; 0 and 1 for yes and no. Fractions and lists are refused."""
     if column.dtype.is_nested():
-        raise AnnotuneError(f"The column {column.name!r} holds lists.", "Give one label a text.")
+        raise AnnotuneError(f"The column {column.name!r} holds lists.", "Give one label per text.")
     cells = column.fill_nan(None) if column.dtype.is_float() else column
     if cells.dtype.is_float() and not bool((cells.drop_nulls() == cells.drop_nulls().round()).all()):
         what = f"The column {column.name!r} holds fractions, not labels."
@@ -161,19 +160,19 @@ def _words(column: pl.Series) -> pl.Series:
     return coding_columns.as_words(cells)
 
 
-def _labels(frame: pl.DataFrame, said: Sequence[pl.Series], columns: Sequence[str]) -> tuple[str, ...]:
-    occurring = set(said[0].drop_nulls()) | set(said[1].drop_nulls())
-    known = [name for column in columns for name in _categories(frame[column])]
+def _occurring_labels(frame: pl.DataFrame, cells: Sequence[pl.Series], columns: Sequence[str]) -> tuple[str, ...]:
+    occurring = set(cells[0].drop_nulls()) | set(cells[1].drop_nulls())
+    order = [name for column in columns for name in _categories(frame[column])]
     if frame[columns[0]].dtype.is_numeric():
         return tuple(sorted(occurring, key=int))
-    return (*dict.fromkeys(name for name in known if name in occurring), *sorted(occurring - set(known)))
+    return (*dict.fromkeys(name for name in order if name in occurring), *sorted(occurring - set(order)))
 
 
 def _categories(column: pl.Series) -> list[str]:
     return column.dtype.categories.to_list() if isinstance(column.dtype, pl.Enum) else []
 
 
-def _ratio(frame: pl.DataFrame, drawn: np.ndarray, pi: str | float | None) -> np.ndarray | None:
+def _inverse_probabilities(frame: pl.DataFrame, drawn: np.ndarray, pi: str | float | None) -> np.ndarray | None:
     if pi is None and "pi" not in frame.columns:
         return None
     ratio = np.zeros(len(frame))

@@ -1,4 +1,4 @@
-"""A logit of yes and no on a formula, with robust errors, average differences and tests that outlive separation."""
+"""A binary logit on a formula, with robust errors, average differences, and tests that allow for separation."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from annotune.errors import AnnotuneError, counted, warn
 if TYPE_CHECKING:
     import pandas as pd
 
-LARGEST = 15.0  # log odds beyond this are those of a category where the answer is always, or never, yes
+LARGEST = 15.0  # log odds beyond this belong to a category where the answer is always, or never, yes
 OTHERS = "all others"  # the reference of a label that the formula names
-DETECTABLE = float(norm.ppf(0.975) + norm.ppf(0.8))  # standard errors of a difference found with a power of 80 %
+DETECTABLE = float(norm.ppf(0.975) + norm.ppf(0.8))  # standard errors of a difference detected with a power of 80 %
 COEFFICIENTS = {
     "term": pl.String,
     **dict.fromkeys(("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"), pl.Float64),
@@ -41,13 +41,13 @@ class Design:
     Attributes
     ----------
     formula
-        Whose right-hand side it is.
+        The formula; its right-hand side makes the design.
     rows, places
-        The n rows that have all covariates, and their places among those given.
+        The n rows that have all covariates, and their positions in the original frame.
     matrix
         Shape (n, k), the constant first.
     spec
-        How formulaic made it, and makes it again for other rows.
+        The model specification of formulaic, with which the design is built for other rows.
     """
 
     formula: Formula
@@ -58,7 +58,7 @@ class Design:
 
     @classmethod
     def of(cls, covariates: str, rows: pl.DataFrame) -> Design:
-        """The design of the formula `~ covariates` for the complete ones among `rows`; what is left out is counted."""
+        """The design of the formula `~ covariates` for the complete `rows`; a warning counts the others."""
         from formulaic import model_matrix
         from formulaic.errors import FormulaicError
 
@@ -70,21 +70,21 @@ class Design:
         if not columns:
             raise AnnotuneError(f"{covariates!r} names no covariate.", "Name one, such as: party + year.")
         require_columns(rows, columns, "The table")
-        kept, places = _complete(rows, columns)
+        complete, places = _complete_rows(rows, columns)
         try:
             context = {"sqrt": np.sqrt, "abs": np.abs}
-            with np.errstate(all="ignore"):  # what is no number is told of below
-                built = model_matrix(formula.terms, _aliased(kept, references), context=context, output="numpy")
+            with np.errstate(all="ignore"):  # cells that are not numbers are reported below
+                built = model_matrix(formula.terms, _aliased(complete, references), context=context, output="numpy")
         except FormulaicError as error:
             what = f"The formula {covariates!r} cannot be used: {str(error).splitlines()[0]}"
             raise AnnotuneError(what, "Write it as: party + year.") from None
-        lost = len(kept) - len(built)
+        lost = len(complete) - len(built)
         if lost or not np.isfinite(np.asarray(built, dtype=float)).all():
-            told = counted(lost, "text", "texts") if lost else "some texts"
+            texts = counted(lost, "text", "texts") if lost else "some texts"
             raise AnnotuneError(
-                f"The formula {covariates!r} gives no number for {told}.", "Such as log() of 0 or less."
+                f"The formula {covariates!r} gives no number for {texts}.", "Such as log() of 0 or less."
             )
-        design = cls(formula, kept, places, np.asarray(built, dtype=float), built.model_spec)
+        design = cls(formula, complete, places, np.asarray(built, dtype=float), built.model_spec)
         if "Intercept" not in built.model_spec.column_names:
             raise AnnotuneError(f"The formula {covariates!r} has no constant.", "Leave out 0 and -1.")
         if np.linalg.matrix_rank(design.matrix) < design.matrix.shape[1]:
@@ -93,12 +93,12 @@ class Design:
 
     @property
     def names(self) -> list[str]:
-        """The columns' names (k)."""
+        """The names of the columns (k)."""
         return [self.formula.spoken(name) for name in self.spec.column_names]
 
     @property
     def terms(self) -> dict[str, np.ndarray]:
-        """The columns of each term but the constant."""
+        """The columns of each term except the constant."""
         slices = {str(term): np.arange(self.matrix.shape[1])[at] for term, at in self.spec.term_slices.items()}
         return {self.formula.spoken(name): columns for name, columns in slices.items() if columns[0] > 0}
 
@@ -120,10 +120,10 @@ class Design:
                 step = float(column.cast(pl.Float64).std())  # type: ignore[arg-type]
                 yield name, f"{step:.3g}", None, self.matrix, self._with(column.cast(pl.Float64) + step)
                 continue
-            first, *others = _levels(column)
-            reference = self._with(_all(column, first))
+            first, *others = _ordered_levels(column)
+            reference = self._with(_constant_column(column, first))
             for level in others:
-                yield name, str(level), str(first), reference, self._with(_all(column, level))
+                yield name, str(level), str(first), reference, self._with(_constant_column(column, level))
 
     @property
     def _references(self) -> dict[str, Reference]:
@@ -137,7 +137,7 @@ class Design:
 
 
 def _aliased(rows: pl.DataFrame, references: Mapping[str, Reference]) -> pd.DataFrame:
-    """The formula's columns and comparisons, under the names that it has for them."""
+    """The columns and comparisons of the formula, under their aliases in it."""
     import pandas as pd
 
     columns: dict[str, Any] = {}
@@ -148,29 +148,29 @@ def _aliased(rows: pl.DataFrame, references: Mapping[str, Reference]) -> pd.Data
         elif column.dtype == pl.Boolean:
             columns[alias] = categorical(column.cast(pl.String).str.to_titlecase(), ["False", "True"])
         elif isinstance(column.dtype, pl.Enum) or entry.category:
-            columns[alias] = categorical(column, [str(level) for level in _levels(column)])
+            columns[alias] = categorical(column, [str(level) for level in _ordered_levels(column)])
         else:
             columns[alias] = column.to_numpy()
     return pd.DataFrame(columns)
 
 
-def _all(column: pl.Series, value: Any) -> pl.Series:
+def _constant_column(column: pl.Series, value: Any) -> pl.Series:
     return pl.repeat(value, len(column), dtype=column.dtype, eager=True).alias(column.name)
 
 
-def _levels(column: pl.Series) -> list[Any]:
-    """The values there are, in the order that formulaic takes them in: its first is the reference."""
+def _ordered_levels(column: pl.Series) -> list[Any]:
+    """The values that occur, in the order that formulaic uses: the first is the reference."""
     if isinstance(column.dtype, pl.Enum):
         return list(column.dtype.categories)
     values = column.unique().to_list()
     return sorted(values, key=str if column.dtype.is_numeric() else None)
 
 
-def _complete(rows: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, np.ndarray]:
-    """The rows with all covariates, categories reduced to those that occur, and the rows' places."""
+def _complete_rows(rows: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, np.ndarray]:
+    """The rows with all covariates, categories reduced to those that occur, and the positions of the rows."""
     for name in names:
         if rows[name].dtype.is_nested():
-            raise AnnotuneError(f"The covariate {name!r} holds lists.", "Give one number or category a text.")
+            raise AnnotuneError(f"The covariate {name!r} holds lists.", "Give one number or category per text.")
     floats = [pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in names if rows[name].dtype.is_float()]
     whole = blanks_as_null(rows.with_columns(*floats, _place=pl.int_range(pl.len())), names).drop_nulls(names)
     if len(whole) < len(rows):
@@ -182,9 +182,9 @@ def _complete(rows: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, np.nd
             raise AnnotuneError(what, "Leave it out.")
         if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
             words = column.cast(pl.String)
-            known = column.dtype.categories if isinstance(column.dtype, pl.Enum) else words.unique().sort()
-            there = set(words)
-            whole = whole.with_columns(words.cast(pl.Enum([level for level in known if level in there])))
+            levels = column.dtype.categories if isinstance(column.dtype, pl.Enum) else words.unique().sort()
+            occurring = set(words)
+            whole = whole.with_columns(words.cast(pl.Enum([level for level in levels if level in occurring])))
     return whole.drop("_place"), whole["_place"].to_numpy()
 
 
@@ -195,7 +195,7 @@ class Fit:
     Attributes
     ----------
     design, outcome, weights, groups
-        What it was fitted to: k columns, and n answers, weights and clusters.
+        The data of the fit: k columns, and n outcomes, weights and clusters.
     params, covariance
         Shapes (k,) and (k, k), robust to clusters (Stata's correction: G / (G - 1) times (n - 1) / (n - k)).
     """
@@ -209,19 +209,19 @@ class Fit:
 
     @property
     def endless(self) -> np.ndarray:
-        """Which coefficients have no finite estimate, because the answer is always the same somewhere (k,)."""
-        found = _endless(self.design.matrix, self.params, self.weights)
-        return np.asarray(found | ~np.isfinite(np.diag(self.covariance)))
+        """Which coefficients have no finite estimate, because the outcome does not vary in some category (k,)."""
+        unbounded = _endless(self.design.matrix, self.params, self.weights)
+        return np.asarray(unbounded | ~np.isfinite(np.diag(self.covariance)))
 
     def coefficients(self) -> pl.DataFrame:
-        """A row a column of the design; null where the estimate is not finite."""
-        with np.errstate(invalid="ignore"):  # what is not finite is left out below
+        """One row per column of the design; null where the estimate is not finite."""
+        with np.errstate(invalid="ignore"):  # figures that are not finite become null below
             error = np.sqrt(np.diag(self.covariance))
-        figures = _wald(self.params, error, self.endless)
+        figures = _wald_columns(self.params, error, self.endless)
         return pl.DataFrame({"term": self.design.names, **figures}, schema=COEFFICIENTS, nan_to_null=True)
 
     def effects(self) -> pl.DataFrame:
-        """Average differences in the probability of yes, their errors by the delta method."""
+        """Average differences in the probability of yes, with standard errors by the delta method."""
         share, rows = self.weights / self.weights.sum(), []
         for covariate, level, reference, before, after in self.design.contrasts():
             p0, p1 = (_expit(matrix @ self.params) for matrix in (before, after))
@@ -259,14 +259,14 @@ class Fit:
         """Rao's test, robust to clusters (Boos 1992, eq. 9), of the model without `columns`."""
         matrix = self.design.matrix
         rest = np.setdiff1d(np.arange(matrix.shape[1]), columns)
-        params, covariance = _estimates(self.outcome, matrix[:, rest], self.weights, self.groups)
+        params, covariance = _glm_estimates(self.outcome, matrix[:, rest], self.weights, self.groups)
         p = _expit(matrix[:, rest] @ params)
         if not np.isfinite(covariance).all() or _endless(matrix[:, rest], params, self.weights).any():
             return None
         scores = (self.weights * (self.outcome - p))[:, None] * matrix
         information = (matrix * (self.weights * p * (1 - p))[:, None]).T @ matrix
-        kept = information[np.ix_(columns, rest)] @ np.linalg.pinv(information[np.ix_(rest, rest)])
-        adjusted = _sums(scores[:, columns] - scores[:, rest] @ kept.T, self.groups)
+        projection = information[np.ix_(columns, rest)] @ np.linalg.pinv(information[np.ix_(rest, rest)])
+        adjusted = _sums_by_group(scores[:, columns] - scores[:, rest] @ projection.T, self.groups)
         total = adjusted.sum(0)
         return float(total @ np.linalg.pinv(adjusted.T @ adjusted) @ total)
 
@@ -274,17 +274,17 @@ class Fit:
 def fit_logit(outcome: np.ndarray, design: Design, weights: np.ndarray, groups: np.ndarray) -> Fit:
     """Fit `outcome` (n,) on the design by weighted logit; `groups` (n,) are the clusters, all different without any."""
     weights = weights / weights.mean()
-    return Fit(design, outcome, weights, groups, *_estimates(outcome, design.matrix, weights, groups))
+    return Fit(design, outcome, weights, groups, *_glm_estimates(outcome, design.matrix, weights, groups))
 
 
-def _estimates(
+def _glm_estimates(
     outcome: np.ndarray, matrix: np.ndarray, weights: np.ndarray, groups: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     from statsmodels.genmod.families import Binomial
     from statsmodels.genmod.generalized_linear_model import GLM
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # separation is read from the estimates; these errors do hold with weights
+        warnings.simplefilter("ignore")  # separation is read from the estimates; robust errors are valid with weights
         fit = GLM(outcome.astype(float), matrix, family=Binomial(), var_weights=weights).fit(
             cov_type="cluster", cov_kwds={"groups": groups}, tol=1e-10
         )
@@ -292,7 +292,7 @@ def _estimates(
 
 
 def _endless(matrix: np.ndarray, params: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Which of the k estimates run away: the texts that they rest on say nothing any more, as yes or no is certain.
+    """Which of the k estimates diverge: the texts they depend on hold no information, as yes or no is certain.
 
     By the information and not by the size: a number with a long tail, such as a text's length, may well make an answer
     certain at its end.
@@ -311,7 +311,7 @@ def _endless(matrix: np.ndarray, params: np.ndarray, weights: np.ndarray) -> np.
     return np.asarray(~(error <= 10 * LARGEST))
 
 
-def _wald(estimate: np.ndarray, error: np.ndarray, unknown: np.ndarray) -> dict[str, np.ndarray]:
+def _wald_columns(estimate: np.ndarray, error: np.ndarray, unknown: np.ndarray) -> dict[str, np.ndarray]:
     with np.errstate(invalid="ignore", divide="ignore"):
         statistic = estimate / error
     margin = norm.ppf(0.975) * error
@@ -325,7 +325,7 @@ def _expit(odds: np.ndarray) -> np.ndarray:
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -500, 500))))
 
 
-def _sums(scores: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def _sums_by_group(scores: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Sums of the rows of each group, shape (groups, columns)."""
     _, place = np.unique(groups, return_inverse=True)
     sums = np.zeros((place.max() + 1, scores.shape[1]))

@@ -1,7 +1,7 @@
 """Estimating equations that a unit may enter twice: once by its prediction, once by its hand coding.
 
-Every unit i brings a_i m(beta; predicted) + b_i m(beta; hand-coded), where m = x (y - mean(x beta)) is a generalised
-linear model's score. The weights a and b make the method:
+Every unit i contributes a_i m(beta; predicted) + b_i m(beta; hand-coded), where m = x (y - mean(x beta)) is a
+generalised linear model's score. The weights a and b define the method:
 
 ================  ==================  ==============
 method            a                   b
@@ -19,21 +19,21 @@ lambda is l times the share of texts that were not coded.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from annotune.correction.families import Floats, Model
 
-BLOCK = 1 << 13  # rows at a time: their scores stay in the processor's cache, and memory stays small
+BLOCK = 1 << 13  # rows at a time: their scores fit into the processor's cache
 MOST_STEPS, MOST_HALVINGS = 50, 30
-CLOSE = 1e-9  # a step this small, relative to the estimates, was the last: Newton's error is its square
-DETERMINED = 1e-11  # the share of a column's variance that the columns before it must leave
+CLOSE = 1e-9  # a step this small, relative to the estimates, is the last: Newton's error is its square
+DETERMINED = 1e-11  # the share of a column's variance that the columns before it must leave unexplained
 
 
 class NoSolutionError(Exception):
-    """The equations determine no estimate; `term` is the number of the coefficient that shows it, `kind` why."""
+    """The equations have no unique solution; `term` is the number of the coefficient concerned, `kind` the reason."""
 
     def __init__(self, kind: str, term: int) -> None:
         self.kind, self.term = kind, term
@@ -50,7 +50,7 @@ class Part:
     at: np.ndarray | None = None
 
     def between(self, first: int, last: int) -> tuple[slice, np.ndarray | slice]:
-        """The rows of units `first` up to `last`, and their places in that block."""
+        """The rows of units `first` up to `last`, and their positions in that block."""
         if self.at is None:
             return slice(first, last), slice(None)
         low, high = np.searchsorted(self.at, (first, last))
@@ -67,10 +67,12 @@ class Equations:
 
     @property
     def k(self) -> int:
+        """The number of covariates."""
         return int(self.parts[0].design.shape[1])
 
     @property
     def q(self) -> int:
+        """The number of equations."""
         return int(self.parts[0].outcome.shape[1])
 
     def scores(self, beta: Floats) -> Iterator[tuple[int, int, Floats]]:
@@ -112,7 +114,7 @@ class Equations:
 
 
 def sum_scores(equations: Equations, beta: Floats, first: int, last: int) -> Floats:
-    """Each unit's score: what it brings by its prediction and by its hand coding together."""
+    """Each unit's score: the sum of its contributions by prediction and by hand coding."""
     k, q = equations.k, equations.q
     table = beta.reshape(q, k).T
     scores = np.zeros((last - first, q, k))
@@ -130,13 +132,13 @@ def solve(equations: Equations, start: Floats) -> tuple[Floats, Floats]:
     Raises
     ------
     NoSolutionError
-        Where steps do not end, as when a covariate separates the outcomes, or the derivative is singular.
+        Where the steps do not converge, as when a covariate separates the outcomes, or the derivative is singular.
     """
     beta, total, jacobian = start, equations.total(start), equations.jacobian(start)
     step = np.zeros_like(beta)
     for _ in range(MOST_STEPS):
-        step = _step(jacobian, total)
-        size, floor = 1.0, _floor(jacobian, beta)
+        step = _newton_step(jacobian, total)
+        size, floor = 1.0, _rounding_error(jacobian, beta)
         for _ in range(MOST_HALVINGS):
             trial = beta + size * step
             with np.errstate(over="ignore", invalid="ignore"):  # a step too far is halved
@@ -156,12 +158,12 @@ def _norm(total: Floats) -> float:
     return float(np.sqrt(total @ total))
 
 
-def _floor(jacobian: Floats, beta: Floats) -> float:
-    """What rounding leaves of a sum of scores that is zero."""
+def _rounding_error(jacobian: Floats, beta: Floats) -> float:
+    """The rounding error of a sum of scores that is zero."""
     return float(1e-10 * abs(jacobian).max() * (1 + abs(beta).max()))
 
 
-def _step(jacobian: Floats, total: Floats) -> Floats:
+def _newton_step(jacobian: Floats, total: Floats) -> Floats:
     try:
         step = np.linalg.solve(jacobian, total)
     except np.linalg.LinAlgError:
@@ -172,7 +174,7 @@ def _step(jacobian: Floats, total: Floats) -> Floats:
 
 
 def determined(gram: Floats, before: Floats | None = None) -> int | None:
-    """The first column that those before it determine, by the cross-products of all columns, shape (k, k).
+    """The first column that is collinear with those before it, by the cross-products of all columns, shape (k, k).
 
     `before` holds the columns' sums of squares before group means were taken out.
     """
@@ -196,21 +198,21 @@ def sandwich(
     Parameters
     ----------
     clusters
-        Each unit's cluster, 0 to G - 1, shape (N,); units that bring nothing may have any.
+        Each unit's cluster, 0 to G - 1, shape (N,); units that contribute nothing may have any.
     centred
-        Two groups of units (N,), 0 and 1, each sampled by itself: the variance within them counts.
+        Two groups of units (N,), 0 and 1, sampled independently: the variance within each is used.
     """
     inverse = np.linalg.inv(jacobian)
     if clusters is not None:
-        meat = _by_cluster(equations, beta, clusters)
+        meat = _meat_by_cluster(equations, beta, clusters)
     elif centred is not None:
-        meat = _within(equations, beta, centred)
+        meat = _meat_within_groups(equations, beta, centred)
     else:
         meat = sum(scores.T @ scores for _, _, scores in equations.scores(beta))
     return np.asarray(inverse @ meat @ inverse.T)
 
 
-def _by_cluster(equations: Equations, beta: Floats, clusters: np.ndarray) -> Floats:
+def _meat_by_cluster(equations: Equations, beta: Floats, clusters: np.ndarray) -> Floats:
     sums = np.zeros((int(clusters.max()) + 1, len(beta)))
     for first, last, scores in equations.scores(beta):
         mine, place = np.unique(clusters[first:last], return_inverse=True)
@@ -219,16 +221,11 @@ def _by_cluster(equations: Equations, beta: Floats, clusters: np.ndarray) -> Flo
     return sums.T @ sums
 
 
-def _within(equations: Equations, beta: Floats, groups: np.ndarray) -> Floats:
+def _meat_within_groups(equations: Equations, beta: Floats, groups: np.ndarray) -> Floats:
     meat, sums, sizes = 0.0, np.zeros((2, len(beta))), np.bincount(groups, minlength=2)
     for first, last, scores in equations.scores(beta):
         meat = meat + scores.T @ scores
         for group in (0, 1):
             sums[group] += scores[groups[first:last] == group].sum(axis=0)
-    kept = sizes > 0
-    return np.asarray(meat - (sums[kept].T / sizes[kept]) @ sums[kept])
-
-
-def weighted(part: Part, weight: Floats) -> Part:
-    """The same rows with other weights."""
-    return replace(part, weight=weight)
+    nonempty = sizes > 0
+    return np.asarray(meat - (sums[nonempty].T / sizes[nonempty]) @ sums[nonempty])

@@ -1,4 +1,4 @@
-"""How many texts to code by hand, given a few that were, and predictions for all."""
+"""How many texts to code by hand, given a pilot with hand codings and predictions for all texts."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from annotune.correction.matrices import design
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, nearest, warn
 
-FEWEST = 20  # hand codings, below which nothing is to be corrected
-FEWEST_WRONG = 5  # wrong predictions in the pilot, below which their share is hardly known
+FEWEST = 20  # hand codings, with fewer of which no correction is possible
+FEWEST_WRONG = 5  # wrong predictions in the pilot, with fewer of which their share is hardly known
 POINTS = 25  # of the curve
 METHODS = ("dsl", "ppi")
 
 
 @dataclass(frozen=True)
 class SamplePlan:
-    """What a number of hand codings brings.
+    """The precision that a number of hand codings gives.
 
     Attributes
     ----------
     n
-        Hand codings in all, drawn at random from the `total` texts; those of the pilot count where they were.
+        Hand codings in all, drawn at random from the `total` texts; those of the pilot count if drawn at random.
     n_low, n_high
-        Its 95 % interval by bootstrap of the pilot's hand codings; `n` itself where it was given.
+        Its 95 % interval by bootstrap of the pilot's hand codings; `n` itself where it was an argument.
     estimates
-        A row per estimate (a label's share, or a coefficient): estimate, std_error with `n`, std_error_hand (with the
+        One row per estimate (a label's share, or a coefficient): estimate, std_error with `n`, std_error_hand (with the
         hand codings alone), std_error_least (with all texts coded by hand), n_needed and n_needed_hand for the
-        target (null where none was given, or no number reaches it).
+        target (null without a target, or where no number reaches it).
     curve
         estimate, n, std_error, std_error_hand, for numbers from few to all.
     total, n_pilot
         Texts in the corpus, and those of them that the pilot coded.
     verdict
-        The plan in plain words.
+        The plan in words.
     """
 
     n: int
@@ -70,38 +70,39 @@ def plan_sample(
     n_boot: int = 1000,
     seed: int = 1,
 ) -> SamplePlan:
-    """Find how many hand codings give a target standard error, or which one a number of them gives.
+    """Find how many hand codings give a target standard error, or which standard error a number of them gives.
 
     With n of N texts coded by hand at random, the squared standard error of a corrected mean or coefficient is
-    A / N + (1/n - 1/N) B: A is what remains when all texts are coded by hand, B the variance that predictions leave
+    A / N + (1/n - 1/N) B: A is the variance when all texts are coded by hand, B the variance that predictions leave
     unexplained (Egami et al. 2023; Angelopoulos, Duchi and Zrnic 2023). Both are estimated from the pilot. A model
-    tuned on more texts errs less, so the number found is rather too large.
+    tuned on more texts errs less, so the number tends to be too large.
 
     Parameters
     ----------
     pilot
-        A row a text, as `crossfit(...).data` gives it: predictions for all, gold for some, covariates.
+        One row per text, as in `crossfit(...).data`: predictions for all, hand codings for some, covariates.
     variable, gold, predicted, pi
-        What was coded, and the columns (see `labelled`).
+        The coded variable, and the columns with hand codings, predictions and sampling probability, as for
+        `error_model`.
     target, n
-        The standard error that is wanted, or the number of hand codings there will be.
+        The target standard error, or the planned number of hand codings.
     label
-        Plan for this label's share; for every label's when left out.
+        Plan for the share of this label; for those of all labels when left out.
     formula, term
-        Plan for a linear regression, `topic == 'Health' ~ party`, and one of its coefficients; for all of them but
+        Plan for a linear regression, `topic == 'Health' ~ party`, and one of its coefficients; for all of them except
         the constant when left out.
     method
-        `dsl`, or `ppi`: predictions count by as much as they are worth, which is never worse.
+        `dsl`, or `ppi`, which weights predictions by their accuracy and is never worse.
     total
-        Texts in the corpus, where they are not the pilot's.
+        The number of texts in the corpus, where it is not that of the pilot.
     n_boot, seed
         Bootstrap replicates of the pilot for the interval, and their seed.
 
     Raises
     ------
     AnnotuneError
-        For a target that not even coding all texts by hand would reach, and for columns, labels or terms that are
-        not there.
+        For a target that not even coding all texts by hand would reach, and for missing columns, labels or
+        terms.
 
     Examples
     --------
@@ -119,20 +120,22 @@ def plan_sample(
     if method not in METHODS:
         raise AnnotuneError(f"The method {method!r} is unknown.", "Use 'dsl' or 'ppi'.")
     if formula is None and term is not None:
-        raise AnnotuneError(f"{term!r} is a coefficient of no regression.", "Give its formula= as well.")
+        raise AnnotuneError(f"term={term!r} has no regression to be a coefficient of.", "Give its formula= as well.")
     if formula is not None and label is not None:
         raise AnnotuneError("label= plans for a share, formula= for a regression.", "Give one of them.")
-    found = labelled(pilot, variable, gold=gold, predicted=predicted, pi=pi)
-    size = len(found.frame) if total is None else total
-    _require_sound(found, size, target, n, n_boot)
-    quantities = _shares(found, label) if formula is None else _coefficients(found, formula, term)
+    codings = labelled(pilot, variable, gold=gold, predicted=predicted, pi=pi)
+    size = len(codings.frame) if total is None else total
+    _require_sound(codings, size, target, n, n_boot)
+    quantities = (
+        _share_quantities(codings, label) if formula is None else _coefficient_quantities(codings, formula, term)
+    )
     floor, noise = quantities.moments(1.0 if method == "dsl" else None)
     by_hand = quantities.moments(0.0)[1]
     if target is not None:
         needed = needed_codings(target, size, floor, noise)
         _require_reachable(needed, quantities.names, floor, size, target)
         chosen = int(needed.max())
-        low, high = _spread(quantities, method, target, size, n_boot, seed)
+        low, high = _bootstrap_interval(quantities, method, target, size, n_boot, seed)
     else:
         needed, chosen = np.full(len(floor), np.nan), int(n or 0)
         low = high = chosen
@@ -149,9 +152,9 @@ def plan_sample(
         },
         nan_to_null=True,
     ).with_columns(pl.col("n_needed", "n_needed_hand").cast(pl.Int64))
-    curve = _curve(quantities.names, chosen, size, floor, noise, by_hand)
-    plan = SamplePlan(chosen, low, high, table, curve, size, int(found.coded.sum()), "")
-    return SamplePlan(**{**vars(plan), "verdict": _verdict(plan, target)})
+    curve = _standard_error_curve(quantities.names, chosen, size, floor, noise, by_hand)
+    plan = SamplePlan(chosen, low, high, table, curve, size, int(codings.coded.sum()), "")
+    return SamplePlan(**{**vars(plan), "verdict": _plan_in_words(plan, target)})
 
 
 def standard_error(n: Any, total: int, floor: Any, noise: Any) -> Any:
@@ -164,7 +167,7 @@ def standard_error(n: Any, total: int, floor: Any, noise: Any) -> Any:
 
 
 def needed_codings(target: float, total: int, floor: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """The hand codings that give the standard error `target`; NaN where not even `total` do.
+    """The number of hand codings that gives the standard error `target`; NaN where not even `total` does.
 
     >>> needed_codings(0.3, 100, np.array([4.0, 16.0]), np.array([4.0, 1.0]))
     array([45., nan])
@@ -177,10 +180,10 @@ def needed_codings(target: float, total: int, floor: np.ndarray, noise: np.ndarr
 
 @dataclass(frozen=True)
 class _Quantities:
-    """p estimates: what each of the m coded texts adds to them by its hand coding and by its prediction.
+    """p estimates: the contributions of each of the m coded texts by its hand coding and by its prediction.
 
-    `by_hand` and `by_prediction` have the shape (m, p), `weights` (m,). `all_by_hand` and `all_by_prediction` are what
-    PPI's lambda is for: the same of all estimates that share it, coefficients of standardised covariates.
+    `by_hand` and `by_prediction` have the shape (m, p), `weights` (m,). `all_by_hand` and `all_by_prediction` determine
+    PPI's lambda: the contributions to all estimates that share it, coefficients of standardised covariates.
     """
 
     names: list[str]
@@ -191,7 +194,7 @@ class _Quantities:
     all_by_prediction: np.ndarray
 
     def moments(self, share: float | None, counts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """A and B (p,), the predictions counting with `share`; without one, with PPI's lambda."""
+        """A and B (p,), with predictions weighted by `share`; without one, by PPI's lambda."""
         weights = self.weights if counts is None else self.weights * counts
         weights = weights / weights.sum()
         u, v = self.by_hand, self.by_prediction
@@ -204,43 +207,45 @@ class _Quantities:
         return weights @ u**2, weights @ (rest - weights @ rest) ** 2
 
 
-def _shares(found: Labelled, label: str | None) -> _Quantities:
-    """The shares of labels: an indicator minus its mean."""
-    if label is not None and label not in found.labels:
-        raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, found.labels))
-    names = list(found.labels) if label is None else [label]
-    numbers = [found.labels.index(name) for name in names]
-    coded, weights = found.coded, found.weights[found.coded]
-    y, g = (_indicators(found, column)[coded][:, numbers] for column in (found.gold, found.predicted))
+def _share_quantities(codings: Labelled, label: str | None) -> _Quantities:
+    """The shares of labels: indicators minus their means."""
+    if label is not None and label not in codings.labels:
+        raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, codings.labels))
+    names = list(codings.labels) if label is None else [label]
+    numbers = [codings.labels.index(name) for name in names]
+    coded, weights = codings.coded, codings.weights[codings.coded]
+    y, g = (_indicators(codings, column)[coded][:, numbers] for column in (codings.gold, codings.predicted))
     mean = weights @ y / weights.sum()
     return _Quantities(names, y - mean, g - mean, weights, y, g)
 
 
-def _indicators(found: Labelled, column: pl.Series) -> np.ndarray:
-    """Whether each text has each label (n, labels); of predictions their probability, where there is one."""
-    likely = found.probabilities if column is found.predicted else None
-    return np.eye(len(found.labels) + 1)[found.places(column)][:, :-1] if likely is None else likely
+def _indicators(codings: Labelled, column: pl.Series) -> np.ndarray:
+    """Whether each text has each label (n, labels); for predictions their probability, where it exists."""
+    likely = codings.probabilities if column is codings.predicted else None
+    return np.eye(len(codings.labels) + 1)[codings.places(column)][:, :-1] if likely is None else likely
 
 
-def _coefficients(found: Labelled, formula: str, term: str | None) -> _Quantities:
+def _coefficient_quantities(codings: Labelled, formula: str, term: str | None) -> _Quantities:
     """The coefficients of a linear regression: (X'X/N)^-1 x times the residual, by hand and by prediction."""
-    taken = parse(formula)
-    if taken.explained is None or taken.explained.column != found.name or taken.groups:
-        what = f"{formula!r} cannot be planned for: its outcome has to be {found.name!r}, and it has no fixed effects."
-        raise AnnotuneError(what, f"Write it as: {found.name} == {found.labels[0]!r} ~ party.")
-    if found.name in [reference.column for reference in taken.within(taken.terms).values()]:
-        raise AnnotuneError(f"{formula!r} has {found.name!r} on both sides.", "Plan for a predicted outcome alone.")
-    covariates = list(dict.fromkeys(reference.column for reference in taken.within(taken.terms).values()))
-    require_columns(found.frame, covariates, "The pilot")
-    kept_rows = complete_rows(found.frame, covariates).to_numpy()
-    frame = found.frame.filter(kept_rows)
-    coded = found.coded[kept_rows]
-    matrices = design(taken, frame, np.flatnonzero(coded), {})
+    parsed = parse(formula)
+    if parsed.explained is None or parsed.explained.column != codings.name or parsed.groups:
+        what = (
+            f"{formula!r} cannot be planned for: its outcome has to be {codings.name!r}, and it has no fixed effects."
+        )
+        raise AnnotuneError(what, f"Write it as: {codings.name} == {codings.labels[0]!r} ~ party.")
+    if codings.name in [reference.column for reference in parsed.within(parsed.terms).values()]:
+        raise AnnotuneError(f"{formula!r} has {codings.name!r} on both sides.", "Plan for a predicted outcome alone.")
+    covariates = list(dict.fromkeys(reference.column for reference in parsed.within(parsed.terms).values()))
+    require_columns(codings.frame, covariates, "The pilot")
+    kept_rows = complete_rows(codings.frame, covariates).to_numpy()
+    frame = codings.frame.filter(kept_rows)
+    coded = codings.coded[kept_rows]
+    matrices = design(parsed, frame, np.flatnonzero(coded), {})
     outcome = [
-        _is(found, column, taken.explained.label, taken.explained.negated)[kept_rows]
-        for column in (found.gold, found.predicted)
+        _has_label(codings, column, parsed.explained.label, parsed.explained.negated)[kept_rows]
+        for column in (codings.gold, codings.predicted)
     ]
-    x, weights = matrices.design, found.weights[kept_rows]
+    x, weights = matrices.design, codings.weights[kept_rows]
     if not np.isfinite(x).all():
         raise AnnotuneError(f"{formula!r} gives no number for some texts.", "Such as log() of 0 or less.")
     if np.linalg.matrix_rank(x) < x.shape[1]:
@@ -250,7 +255,7 @@ def _coefficients(found: Labelled, formula: str, term: str | None) -> _Quantitie
     corrected = outcome[1] + scale * np.where(coded, outcome[0] - outcome[1], 0.0)
     mean = x[coded] @ (inverse @ (x.T @ corrected) / len(x))
     names = list(matrices.names)
-    wanted = _wanted(names, term)
+    chosen = _chosen_terms(names, term)
     reach = x[coded] @ inverse
     y, g = ((side[coded] - mean)[:, None] * reach for side in outcome)
     scale = x.std(axis=0)
@@ -258,26 +263,26 @@ def _coefficients(found: Labelled, formula: str, term: str | None) -> _Quantitie
     scale[constant] = 1.0
     means = x.mean(axis=0)
     total = [np.where(constant, (side @ means)[:, None], side * scale) for side in (y, g)]
-    return _Quantities([names[i] for i in wanted], y[:, wanted], g[:, wanted], weights[coded], *total)
+    return _Quantities([names[i] for i in chosen], y[:, chosen], g[:, chosen], weights[coded], *total)
 
 
-def _is(found: Labelled, column: pl.Series, label: str | None, negated: bool) -> np.ndarray:
-    """Whether each text has the label (n,), or its probability; the label's own number where the formula names none."""
+def _has_label(codings: Labelled, column: pl.Series, label: str | None, negated: bool) -> np.ndarray:
+    """Whether each text has the label (n,), or its probability; the coded number where the formula names no label."""
     if label is not None:
-        if label not in found.labels:
-            raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, found.labels))
-        same = _indicators(found, column)[:, found.labels.index(label)]
+        if label not in codings.labels:
+            raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, codings.labels))
+        same = _indicators(codings, column)[:, codings.labels.index(label)]
         return np.asarray(1 - same if negated else same)
-    if found.labels == ("0", "1"):
-        return _indicators(found, column)[:, 1]
+    if codings.labels == ("0", "1"):
+        return _indicators(codings, column)[:, 1]
     try:
         return np.asarray(column.cast(pl.Float64).fill_null(0.0).to_numpy())
     except pl.exceptions.InvalidOperationError:
-        what = f"The column {found.name!r} holds words."
-        raise AnnotuneError(what, f"Name one of its labels: {found.name} == {found.labels[0]!r}.") from None
+        what = f"The column {codings.name!r} holds words."
+        raise AnnotuneError(what, f"Name one of its labels: {codings.name} == {codings.labels[0]!r}.") from None
 
 
-def _wanted(names: list[str], term: str | None) -> list[int]:
+def _chosen_terms(names: list[str], term: str | None) -> list[int]:
     if term is None:
         return [i for i, name in enumerate(names) if name != "Intercept"] or [0]
     if term not in names:
@@ -285,8 +290,8 @@ def _wanted(names: list[str], term: str | None) -> list[int]:
     return [names.index(term)]
 
 
-def _require_sound(found: Labelled, total: int, target: float | None, n: int | None, n_boot: int) -> None:
-    coded = int(found.coded.sum())
+def _require_sound(codings: Labelled, total: int, target: float | None, n: int | None, n_boot: int) -> None:
+    coded = int(codings.coded.sum())
     if coded < FEWEST:
         what = f"The pilot has {coded:,} hand-coded texts; errors cannot be judged from fewer than {FEWEST}."
         raise AnnotuneError(what, "Code some more first.")
@@ -300,7 +305,7 @@ def _require_sound(found: Labelled, total: int, target: float | None, n: int | N
         raise AnnotuneError(
             f"{n:,} of {total:,} texts cannot be planned for.", f"Give a whole number from {FEWEST} to {total:,}."
         )
-    wrong = int((found.gold != found.predicted).fill_null(False).sum())
+    wrong = int((codings.gold != codings.predicted).fill_null(False).sum())
     if wrong < FEWEST_WRONG:
         warn(
             f"Only {wrong} of the pilot's {coded:,} hand-coded texts are predicted wrongly: the plan is a rough guess."
@@ -315,8 +320,10 @@ def _require_reachable(needed: np.ndarray, names: list[str], floor: np.ndarray, 
         raise AnnotuneError(what, "Take a larger target, or more texts.")
 
 
-def _spread(quantities: _Quantities, method: str, target: float, total: int, n_boot: int, seed: int) -> tuple[int, int]:
-    """The 2.5 and 97.5 percentiles of the number needed; all texts where no number would do."""
+def _bootstrap_interval(
+    quantities: _Quantities, method: str, target: float, total: int, n_boot: int, seed: int
+) -> tuple[int, int]:
+    """The 2.5 and 97.5 percentiles of the number needed; all texts where no number is sufficient."""
     rng, m = np.random.default_rng(seed), len(quantities.weights)
     share = 1.0 if method == "dsl" else None
     drawn = []
@@ -327,7 +334,7 @@ def _spread(quantities: _Quantities, method: str, target: float, total: int, n_b
     return int(low), int(np.ceil(high))
 
 
-def _curve(
+def _standard_error_curve(
     names: list[str], chosen: int, total: int, floor: np.ndarray, noise: np.ndarray, by_hand: np.ndarray
 ) -> pl.DataFrame:
     grid = np.geomspace(FEWEST, total, POINTS).round().astype(int)
@@ -345,12 +352,12 @@ def _curve(
     return pl.concat(parts)
 
 
-def _verdict(plan: SamplePlan, target: float | None) -> str:
+def _plan_in_words(plan: SamplePlan, target: float | None) -> str:
     worst = plan.estimates.sort("std_error", descending=True, nulls_last=True).row(0, named=True)
     about = f"the standard error of {worst['estimate']!r} is expected to be {worst['std_error']:.3g}"
     alone = f"{worst['std_error_hand']:.3g} by the hand codings alone"
     if worst["std_error"] > worst["std_error_hand"]:
-        alone += ", which is better: predictions err so often that method='ppi' has to weigh them"
+        alone += ", which is better: predictions err so often that method='ppi' is needed to weight them"
     if target is None:
         return f"With {plan.n:,} of {plan.total:,} texts coded by hand {about} ({alone})."
     more = plan.n - plan.n_pilot

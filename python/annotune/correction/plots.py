@@ -1,4 +1,4 @@
-"""Shares of labels in pictures: over time or by group, with and without a correction."""
+"""Figures of the shares of labels: over time or by group, with and without a correction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = {
     "dsl": "corrected (DSL)",
     "ppi": "corrected (PPI)",
 }
-STYLE = {  # one and the same for each method, whichever are shown; predictions as they are stand out by their dashes
+STYLE = {  # the same for each method, whichever are shown; uncorrected predictions are dashed
     "count": (COLOURS[1], MARKERS[1], (0, (4, 2))),
     "dsl": (COLOURS[0], MARKERS[0], "-"),
     "ppi": (COLOURS[2], MARKERS[2], "-"),
@@ -44,20 +44,20 @@ def plot_prevalence(
     labels: str | Sequence[str] | None = None,
     time: str | None = None,
 ) -> Figure:
-    """Draw shares with their intervals, by default without a correction and with one.
+    """Draw shares with their intervals, by default with and without a correction.
 
     Parameters
     ----------
     found
-        What `prevalence` returned.
+        The table that `prevalence` returned.
     path
         Where to save it: `.png`, `.pdf`, `.svg`.
     methods
         Which of the table's methods to show.
     labels
-        Which labels, one panel each (at most 12); by default those there are.
+        Which labels, one panel each (at most 12); by default all of the table.
     time
-        The column along the horizontal axis: lines with bands. Without one, a row a group, with bars.
+        The column along the horizontal axis: lines with bands. Without one, one row per group, with bars.
 
     Raises
     ------
@@ -68,12 +68,12 @@ def plot_prevalence(
     --------
     >>> import annotune as at, polars as pl
     >>> frame = pl.DataFrame({"y_hat": [1, 0, 0, 1] * 20, "y_gold": [1, 0, 1, None] * 20, "year": [1990, 2000] * 40})
-    >>> found = at.prevalence(frame, pi=0.75, time="year")
-    >>> figure = at.plot_prevalence(found, labels="1", time="year")
+    >>> shares = at.prevalence(frame, pi=0.75, time="year")
+    >>> figure = at.plot_prevalence(shares, labels="1", time="year")
     >>> [text.get_text() for text in figure.legends[0].get_texts()]
     ['predictions as they are', 'corrected (DSL)']
     """
-    rows, shown, panels = _chosen(found, unique_names(methods), labels)
+    rows, shown, panels = _chosen_rows(found, unique_names(methods), labels)
     groups = [name for name in rows.columns if name not in COLUMNS and name != time]
     if time is not None and time not in rows.columns:
         raise AnnotuneError(f"The table has no column {time!r}.", nearest(time, groups))
@@ -87,7 +87,7 @@ def plot_prevalence(
     figure, axes = new_figure(7.0, 0.9 + height * len(cells), rows=len(cells))
     for axis, (label, group) in zip(np.atleast_1d(axes), cells, strict=True):
         part = rows.filter(pl.col("label") == label, pl.lit(True) if group is None else pl.col("_group") == group)
-        _lines(axis, part, shown, time) if time is not None else _rows(axis, part, shown, apart)
+        _draw_lines(axis, part, shown, time) if time is not None else _draw_bars(axis, part, shown, apart)
         axis.set_title(label if group is None else f"{label}: {group}", fontsize=10, loc="left")
         axis.spines[["top", "right"]].set_visible(False)
     _same_scale(np.atleast_1d(axes), rows, upright=time is not None)
@@ -97,7 +97,7 @@ def plot_prevalence(
 
 
 def _same_scale(axes: Any, rows: pl.DataFrame, upright: bool) -> None:
-    """Shares from 0 to the largest of all panels, named below the last one (or beside each)."""
+    """Axes from 0 to the largest share of all panels, titled below the last panel (or beside each)."""
     most = max(value for name in ("estimate", "conf_high") for value in rows[name].drop_nulls()) * 1.05 or 1.0
     if upright:
         for axis in axes:
@@ -109,19 +109,19 @@ def _same_scale(axes: Any, rows: pl.DataFrame, upright: bool) -> None:
     axes[-1].set_xlabel("share of texts")
 
 
-def _chosen(
-    found: pl.DataFrame, methods: list[str], labels: str | Sequence[str] | None
+def _chosen_rows(
+    table: pl.DataFrame, methods: list[str], labels: str | Sequence[str] | None
 ) -> tuple[pl.DataFrame, list[str], list[str]]:
     """The rows to show, their methods and their labels."""
-    if not set(COLUMNS) <= set(found.columns):
-        raise AnnotuneError("This is no table of shares.", "Give what prevalence returned.")
-    panels = found["label"].unique(maintain_order=True).to_list() if labels is None else unique_names(labels)
+    if not set(COLUMNS) <= set(table.columns):
+        raise AnnotuneError("This is not a table of shares.", "Pass the table that prevalence returned.")
+    panels = table["label"].unique(maintain_order=True).to_list() if labels is None else unique_names(labels)
     for name, column in [*((name, "method") for name in methods), *((name, "label") for name in panels)]:
-        if name not in found[column].to_list():
-            known = found[column].unique(maintain_order=True).to_list()
-            raise AnnotuneError(f"The table has no {column} {name!r}.", nearest(name, known))
-    wanted = pl.col("method").is_in(methods) & pl.col("label").is_in(panels) & pl.col("estimate").is_not_null()
-    rows = found.filter(wanted)
+        if name not in table[column].to_list():
+            names = table[column].unique(maintain_order=True).to_list()
+            raise AnnotuneError(f"The table has no {column} {name!r}.", nearest(name, names))
+    matching = pl.col("method").is_in(methods) & pl.col("label").is_in(panels) & pl.col("estimate").is_not_null()
+    rows = table.filter(matching)
     if rows.is_empty():
         raise AnnotuneError("The table has no estimate to show.", "Its notes say why.")
     return rows, methods, panels
@@ -132,8 +132,8 @@ def _with_group(rows: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
     return rows.with_columns(_group=pl.concat_str(words, separator=", ") if words else pl.lit("all texts"))
 
 
-def _lines(axis: Any, rows: pl.DataFrame, methods: list[str], time: str) -> None:
-    """A line a method with a band; single periods stand where they are."""
+def _draw_lines(axis: Any, rows: pl.DataFrame, methods: list[str], time: str) -> None:
+    """One line with a band per method."""
     for method in methods:
         part = rows.filter(pl.col("method") == method).sort(time)
         colour, marker, dashes = STYLE[method]
@@ -146,8 +146,8 @@ def _lines(axis: Any, rows: pl.DataFrame, methods: list[str], time: str) -> None
         axis.locator_params(axis="x", integer=True)
 
 
-def _rows(axis: Any, rows: pl.DataFrame, methods: list[str], groups: list[str]) -> None:
-    """A row a group, from above, the methods beside each other."""
+def _draw_bars(axis: Any, rows: pl.DataFrame, methods: list[str], groups: list[str]) -> None:
+    """One row per group, from above, the methods beside each other."""
     step = 0.6 / max(len(methods), 2)
     for i, method in enumerate(methods):
         part = rows.filter(pl.col("method") == method)

@@ -1,4 +1,4 @@
-"""Prediction-powered inference: how much the predictions are worth."""
+"""Prediction-powered inference: the weight of the predictions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def power(dsl: Equations, beta: Floats, jacobian: Floats, weight: Floats) -> flo
 
     Examples
     --------
-    Predictions without an error are worth as much as the truth: lambda is the share that was not coded.
+    Predictions without errors count as much as hand codings: lambda is the share that was not coded.
 
     >>> from annotune.correction.families import LINEAR
     >>> from annotune.correction.moments import Part
@@ -41,15 +41,15 @@ def power(dsl: Equations, beta: Floats, jacobian: Floats, weight: Floats) -> flo
         return 0.0
     everyone = replace(predicted, weight=weight)
     coded = replace(everyone, design=everyone.design[at], outcome=everyone.outcome[at], weight=weight[at])
-    by_prediction = _scores(dsl, coded, beta)
-    shared = _covariance(_scores(dsl, replace(by_hand, weight=weight[at], at=None), beta), by_prediction)
+    by_prediction = _scores_of_part(dsl, coded, beta)
+    shared = _covariance(_scores_of_part(dsl, replace(by_hand, weight=weight[at], at=None), beta), by_prediction)
     inverse = np.linalg.inv(jacobian / dsl.n)
     gain = np.trace(inverse @ (shared + shared.T) @ inverse.T)
-    cost = np.trace(inverse @ _overall(replace(dsl, parts=(everyone,)), beta) @ inverse.T)
+    cost = np.trace(inverse @ _covariance_of_scores(replace(dsl, parts=(everyone,)), beta) @ inverse.T)
     return float(np.clip(gain / cost / (2 * (1 + n_coded / (dsl.n - n_coded))), 0, 1)) if cost > 0 else 0.0
 
 
-def _scores(dsl: Equations, part: Part, beta: Floats) -> Floats:
+def _scores_of_part(dsl: Equations, part: Part, beta: Floats) -> Floats:
     n = len(part.design)
     return sum_scores(Equations(dsl.model, (part,), n), beta, 0, n)
 
@@ -58,8 +58,8 @@ def _covariance(left: Floats, right: Floats) -> Floats:
     return np.asarray((left - left.mean(axis=0)).T @ (right - right.mean(axis=0)) / len(left))
 
 
-def _overall(equations: Equations, beta: Floats) -> Floats:
-    """The covariance of all units' scores, a block at a time."""
+def _covariance_of_scores(equations: Equations, beta: Floats) -> Floats:
+    """The covariance of all units' scores, computed in blocks."""
     total, squares = np.zeros(len(beta)), np.zeros((len(beta),) * 2)
     for _, _, scores in equations.scores(beta):
         total += scores.sum(axis=0)

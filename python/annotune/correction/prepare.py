@@ -1,4 +1,4 @@
-"""From a formula and a frame to the rows that take part; what cannot be corrected ends here, in words."""
+"""From a formula and a frame to the rows of the regression; data that cannot be corrected are refused here."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from annotune.correction.matrices import Floats, column, occurring_labels
 from annotune.errors import AnnotuneError, nearest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """What was asked for beside the formula."""
+    """The arguments of `correct` beside the formula and the data."""
 
     model: str
     method: str
@@ -36,7 +36,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """The rows that take part: predicted columns under the formula's names, and `gold` with those of hand codings."""
+    """The rows of the regression: predicted columns are named as in the formula; `gold` has those of hand codings."""
 
     formula: Formula
     frame: pl.DataFrame
@@ -48,11 +48,12 @@ class Job:
 
 
 def require_sound(options: Options) -> None:
-    known = {"model": tuple(MODELS), "method": ("dsl", "ppi", "none"), "prediction": ("prob", "label")}
-    for name, choices in known.items():
-        given = getattr(options, name)
-        if given not in choices:
-            raise AnnotuneError(f"There is no {name} {given!r}.", nearest(str(given), choices))
+    """Refuse unknown choices, and numbers outside their range."""
+    allowed = {"model": tuple(MODELS), "method": ("dsl", "ppi", "none"), "prediction": ("prob", "label")}
+    for name, choices in allowed.items():
+        value = getattr(options, name)
+        if value not in choices:
+            raise AnnotuneError(f"There is no {name} {value!r}.", nearest(str(value), choices))
     if not 0 < options.level < 1:
         raise AnnotuneError(f"The level {options.level} is not between 0 and 1.", "Such as 0.95.")
     if options.power is not None and not (options.method == "ppi" and 0 <= options.power <= 1):
@@ -60,35 +61,35 @@ def require_sound(options: Options) -> None:
 
 
 def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
-    """Find the columns, leave out incomplete rows, and refuse what cannot be corrected."""
+    """Find the columns, leave out incomplete rows, and refuse data that cannot be corrected."""
     if frame.is_empty():
-        raise AnnotuneError("The data have no rows.", "Give a row a text.")
+        raise AnnotuneError("The data have no rows.", "Pass one row per text.")
     _require_groups(formula, options.model)
-    frame, gold = _with_predictions(formula, frame, options)
+    frame, gold = _with_predicted_columns(formula, frame, options)
     others = [name for name in (options.cluster, options.weights, options.coded, options.fold) if name is not None]
     coding_columns.require_named(frame, [*formula.columns, *others], formula.text)
     beside = [name for name in (options.cluster, options.weights) if name is not None]
-    frame = _weighted(coding_columns.blanks_as_null(frame, list(gold.values())), options.weights)
+    frame = _without_zero_weights(coding_columns.blanks_as_null(frame, list(gold.values())), options.weights)
     likely = list(probabilities(formula, frame, gold, options).values())
     coding_columns.require_probabilities(frame, likely)
-    coding_columns.tell_doubles(frame)
+    coding_columns.warn_of_repeated_units(frame)
     frame = coding_columns.complete(frame, [*formula.columns, *likely, *beside])
     coded = coding_columns.coded_rows(frame, list(gold.values()), options.coded)
     notes: list[str] = []
     job = Job(formula, frame, gold, coded, np.ones(int(coded.sum())), options, notes)
     require_coded(job)
     if options.method != "none":
-        told = coding_columns.require_out_of_fold(frame, coded, options.fold)
-        notes += [told] if told else []
+        note = coding_columns.require_out_of_fold(frame, coded, options.fold)
+        notes += [note] if note else []
     if options.method != "none" or options.pi is not None or "pi" in frame.columns:
         job = replace(job, ratio=coding_columns.ratios(frame, coded, options.pi))
     if options.method == "ppi" and np.ptp(job.ratio) > 1e-9 * job.ratio.max():
-        raise AnnotuneError("Texts were drawn with different pi, which PPI does not allow for.", "Use method='dsl'.")
+        raise AnnotuneError("Texts were drawn with different pi, which PPI does not allow.", "Use method='dsl'.")
     return job
 
 
-def _weighted(frame: pl.DataFrame, weights: str | None) -> pl.DataFrame:
-    """The rows that count: a text with weight 0 is in no regression, and among the hand-coded ones neither."""
+def _without_zero_weights(frame: pl.DataFrame, weights: str | None) -> pl.DataFrame:
+    """The rows with a weight above 0: others are in no regression, nor among the hand-coded texts."""
     if weights is None or not frame[weights].dtype.is_numeric() or not (frame[weights] != 0).any():
         return frame
     return frame.filter(pl.col(weights).ne_missing(0))
@@ -103,9 +104,11 @@ def _require_groups(formula: Formula, model: str) -> None:
         raise AnnotuneError(f"Fixed effects cannot be absorbed in a {model} model.", advice)
 
 
-def _with_predictions(formula: Formula, frame: pl.DataFrame, options: Options) -> tuple[pl.DataFrame, dict[str, str]]:
+def _with_predicted_columns(
+    formula: Formula, frame: pl.DataFrame, options: Options
+) -> tuple[pl.DataFrame, dict[str, str]]:
     """The frame with predictions under the names of the formula, and the columns with their hand codings."""
-    found: dict[str, str] = {}
+    gold: dict[str, str] = {}
     sides = [entry.column for entry in formula.within(formula.outcome).values()]
     for name in dict.fromkeys(entry.column for entry in formula.references.values()):
         outcome = name if name in sides else None
@@ -116,20 +119,20 @@ def _with_predictions(formula: Formula, frame: pl.DataFrame, options: Options) -
         if by_hand is None:
             continue
         coding_columns.require_named(frame, [by_hand, column_of], formula.text)
-        found[name] = by_hand
+        gold[name] = by_hand
         frame = frame.with_columns(frame[column_of].alias(name))
     coding_columns.require_named(frame, formula.columns, formula.text)
-    if not found:
+    if not gold:
         what = f"{formula.text!r}: no column has hand codings beside it."
         advice = f"Such as {sides[0] if sides else 'topic'}_gold; or name it with gold=."
         raise AnnotuneError(what, advice)
-    require_apart(formula, found, (options.cluster, options.weights, *formula.groups))
-    truths = [name for name in (*formula.columns, *found.values()) if frame.schema[name] == pl.Boolean]
-    return frame.with_columns(pl.col(truths).cast(pl.Int8)), found
+    require_apart(formula, gold, (options.cluster, options.weights, *formula.groups))
+    truths = [name for name in (*formula.columns, *gold.values()) if frame.schema[name] == pl.Boolean]
+    return frame.with_columns(pl.col(truths).cast(pl.Int8)), gold
 
 
 def require_apart(formula: Formula, gold: Mapping[str, str], others: Sequence[str | None]) -> None:
-    """Nothing explains itself, and what tells units apart is no prediction."""
+    """Refuse an outcome among the covariates, and predicted columns as clusters, weights or groups."""
     sides = [entry.column for entry in formula.within(formula.outcome).values()]
     shared = [name for name in others if name in gold]
     if shared:
@@ -141,7 +144,7 @@ def require_apart(formula: Formula, gold: Mapping[str, str], others: Sequence[st
 
 
 def require_coded(job: Job) -> None:
-    """Enough coded texts: at all, in each category of the outcome, and of each predicted covariate."""
+    """Refuse too few coded texts: in all, in a category of the outcome, or of a predicted covariate."""
     by_hand = job.frame.filter(pl.Series(job.coded))
     coding_columns.require_enough(by_hand[next(iter(job.gold.values()))], None, "this regression")
     for alias, reference in job.formula.references.items():
@@ -167,10 +170,10 @@ def _require_label(job: Job, reference: Reference) -> None:
     cells, by_hand = job.frame[reference.column], job.frame[job.gold[reference.column]]
     if cells.dtype.is_numeric():
         return
-    known = occurring_labels([cells.cast(pl.String), by_hand.cast(pl.String)])
-    if reference.label not in known:
+    labels = occurring_labels([cells.cast(pl.String), by_hand.cast(pl.String)])
+    if reference.label not in labels:
         what = f"{job.formula.text!r}: no text has the {reference.column} {reference.label!r}."
-        raise AnnotuneError(what, nearest(str(reference.label), known))
+        raise AnnotuneError(what, nearest(str(reference.label), labels))
 
 
 def probabilities(formula: Formula, frame: pl.DataFrame, gold: Mapping[str, str], options: Options) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How frequent each label is, by group and over time, with and without a correction for the coder's error."""
+"""The share of each label, by group and over time, with and without a correction for the coder's error."""
 
 from __future__ import annotations
 
@@ -45,86 +45,90 @@ def prevalence(
     """Estimate the share of every label, in all texts or by group and time.
 
     ==========  ========================================================================================
-    `count`     the share of predicted labels, errors and all; its interval takes predictions for the truth
+    `count`     the share of predicted labels, uncorrected; its interval treats predictions as the truth
     `hand`      the hand-coded texts alone, weighted by 1 / pi
     `adjusted`  the count, corrected by the error rates (Forman 2008)
-    `em`        the shares that the probabilities speak for (Saerens et al. 2002)
+    `em`        the shares that are most likely given the probabilities (Saerens et al. 2002)
     `dsl`       predictions, corrected by hand codings drawn with known probability (Egami et al. 2023)
-    `ppi`       the same for equal probabilities, with predictions counting by what they are worth
+    `ppi`       the same for equal probabilities, with predictions weighted by their accuracy
                 (Angelopoulos, Duchi and Zrnic 2023)
     ==========  ========================================================================================
 
-    `adjusted` and `em` take error rates from all hand-coded texts: they are right where errors do not depend on group
-    or time (see `error_model`). `dsl`, `ppi` and `hand` need hand codings in every group, and nothing else.
+    `adjusted` and `em` use the error rates of all hand-coded texts: they are valid where errors do not depend on group
+    or time (see `error_model`). `dsl`, `ppi` and `hand` need hand codings in every group, and no such assumption.
 
     Parameters
     ----------
     data
-        A row a text, as `crossfit(...).data` gives it: predictions, `<variable>_gold`, `pi`, and for `em` the columns
-        `<variable>_p_<label>` or `p_<label>`, which `dsl` and `ppi` use as well where they are there.
+        One row per text, as in `crossfit(...).data`: predictions, `<variable>_gold`, `pi`, and for `em` the columns
+        `<variable>_p_<label>` or `p_<label>`, which `dsl` and `ppi` use as well where they exist.
     variable, gold, predicted, pi
-        What was coded, and the columns (see `labelled`). A multi-label variable has a 0/1 column a label: name one.
+        The coded variable, and the columns with hand codings, predictions and sampling probability, as for
+        `error_model`. A multi-label variable has one 0/1 column per label: name one.
     by, time
-        Columns whose values are looked at separately.
+        Columns; shares are estimated for each combination of their values.
     every
-        For a column of dates: how long a period is, such as `1mo`, `1q` or `1y`.
+        For a column of dates: the length of a period, such as `1mo`, `1q` or `1y`.
     methods
-        Which.
+        The methods to use.
     cluster
         A column whose values (documents, authors) depend on each other.
     level
         Of the intervals: normal ones, robust to heteroscedasticity or clusters, within 0 and 1 where the estimate is
-        (that of `hand`, `dsl` and `ppi` may lie beyond); for `em` percentiles of a bootstrap.
+        (that of `hand`, `dsl` and `ppi` may lie outside); for `em` percentiles of a bootstrap.
     n_boot, seed
         Replicates of that bootstrap, which resamples texts or clusters, and its seed.
 
     Returns
     -------
     polars.DataFrame
-        A row per group, period, label and method: `by` and `time`, label, method, estimate, std_error, conf_low,
-        conf_high, interval (how it was made), n (texts), n_coded (by hand), note. Of a method that has no estimate
-        there, figures are null and the note says why. Each method's shares of a group sum to 1.
+        One row per group, period, label and method: `by` and `time`, label, method, estimate, std_error, conf_low,
+        conf_high, interval (how it was computed), n (texts), n_coded (by hand), note. Where a method has no estimate,
+        its figures are null and the note says why. Each method's shares of a group sum to 1.
 
     Raises
     ------
     AnnotuneError
-        For `hand`, `dsl` and `ppi` without pi, and for columns that are not there.
+        For `hand`, `dsl` and `ppi` without pi, and for missing columns.
 
     Examples
     --------
     >>> import annotune as at, polars as pl
     >>> truth = ["war"] * 30 + ["trade"] * 70
-    >>> said = ["trade" if i % 3 == 0 else label for i, label in enumerate(truth)]
+    >>> predicted = ["trade" if i % 3 == 0 else label for i, label in enumerate(truth)]
     >>> coded = [label if i % 2 == 0 else None for i, label in enumerate(truth)]
-    >>> frame = pl.DataFrame({"topic": said, "topic_gold": coded})
-    >>> found = at.prevalence(frame, pi=0.5, methods=["count", "dsl"]).filter(label="war")
-    >>> dict(found.select("method", pl.col("estimate").round(3)).iter_rows())
+    >>> frame = pl.DataFrame({"topic": predicted, "topic_gold": coded})
+    >>> shares = at.prevalence(frame, pi=0.5, methods=["count", "dsl"]).filter(label="war")
+    >>> dict(shares.select("method", pl.col("estimate").round(3)).iter_rows())
     {'count': 0.2, 'dsl': 0.3}
     """
-    wanted = _methods(methods)
+    chosen = _checked_methods(methods)
     if not 0 < level < 1:
         raise AnnotuneError(f"An interval cannot have the level {level!r}.", "Give a share such as 0.95.")
     if n_boot < 0:
         raise AnnotuneError(f"There cannot be {n_boot!r} replicates.", "Give 0 for no bootstrap, or such as 200.")
-    found, keys = _grouped(labelled(data, variable, gold=gold, predicted=predicted, pi=pi), by, time, every)
-    if found.ratio is None and set(wanted) & set(DESIGNED):
+    codings, keys = _with_groups(labelled(data, variable, gold=gold, predicted=predicted, pi=pi), by, time, every)
+    if codings.ratio is None and set(chosen) & set(DESIGNED):
         what = "It is not known with which probability texts were drawn for hand coding."
-        advice = "Add it as a column pi, or give it with pi=; only count, adjusted and em do without."
+        advice = "Add it as a column pi, or give it with pi=; only count, adjusted and em do without it."
         raise AnnotuneError(what, advice)
-    texts = _Texts.of(found, cluster)
-    groups = _groups(found.frame, keys)
-    tables = {method: _estimates(method, texts, [rows for _, rows in groups], n_boot, seed, level) for method in wanted}
+    texts = _Texts.of(codings, cluster)
+    groups = _rows_by_group(codings.frame, keys)
+    tables = {
+        method: _estimates_by_group(method, texts, [rows for _, rows in groups], n_boot, seed, level)
+        for method in chosen
+    }
     parts = [
-        _rows(values, keys, found.labels, method, tables[method][i], texts.n(rows))
+        _estimate_rows(values, keys, codings.labels, method, tables[method][i], texts.n(rows))
         for i, (values, rows) in enumerate(groups)
-        for method in wanted
+        for method in chosen
     ]
-    return _typed(pl.concat(parts, how="vertical_relaxed"), found.frame, keys)
+    return _with_group_types(pl.concat(parts, how="vertical_relaxed"), codings.frame, keys)
 
 
 @dataclass(frozen=True)
 class _Estimate:
-    """Shares (k,), their errors and limits; none with a note on why."""
+    """Shares (k,), their errors and limits; None, with a note, where there is no estimate."""
 
     shares: np.ndarray | None
     error: np.ndarray | None = None
@@ -149,30 +153,30 @@ class _Estimate:
 class _Texts:
     """The N texts as numbers: labels by prediction and by hand (-1 for none), weights, probabilities, clusters."""
 
-    found: Labelled
+    codings: Labelled
     predicted: np.ndarray
     gold: np.ndarray
     probabilities: np.ndarray | None
     clusters: np.ndarray | None
 
     @classmethod
-    def of(cls, found: Labelled, cluster: str | None) -> _Texts:
+    def of(cls, codings: Labelled, cluster: str | None) -> _Texts:
         clusters = None
         if cluster is not None:
-            require_columns(found.frame, [cluster], "The table")
-            named = blanks_as_null(found.frame, [cluster])[cluster]
+            require_columns(codings.frame, [cluster], "The table")
+            named = blanks_as_null(codings.frame, [cluster])[cluster]
             if named.null_count():
                 raise AnnotuneError(f"The column {cluster!r} has empty cells.", "Every text must be in a cluster.")
             clusters = named.rank("dense").to_numpy().astype(np.int64) - 1
-        predicted, gold = (found.places(column) for column in (found.predicted, found.gold))
-        return cls(found, predicted, gold, found.probabilities, clusters)
+        predicted, gold = (codings.places(column) for column in (codings.predicted, codings.gold))
+        return cls(codings, predicted, gold, codings.probabilities, clusters)
 
     @property
     def k(self) -> int:
-        return len(self.found.labels)
+        return len(self.codings.labels)
 
     def clustered(self, rows: np.ndarray, method: str) -> bool:
-        """Whether there are clusters to compare: a single one says nothing about its own error."""
+        """Whether there are clusters to compare: the error cannot be estimated from a single one."""
         if self.clusters is None:
             return True
         mine = rows[self.gold[rows] >= 0] if method in DESIGNED else rows
@@ -183,59 +187,59 @@ class _Texts:
         return len(rows), int((self.gold[rows] >= 0).sum())
 
     def sample(self, rows: np.ndarray, ratio: float | None = None) -> Sample:
-        """The rows as a regression on a constant, an equation a label; `ratio` in place of 1 / pi."""
+        """The rows as a regression on a constant, one equation per label; `ratio` in place of 1 / pi."""
         identity, at = np.eye(self.k), np.flatnonzero(self.gold[rows] >= 0)
         answers, one = identity[self.predicted[rows]], np.ones((len(rows), 1))
         likely = answers if self.probabilities is None else self.probabilities[rows]
-        known = self.found.weights[rows][at] if ratio is None else np.full(len(at), ratio)
+        weights = self.codings.weights[rows][at] if ratio is None else np.full(len(at), ratio)
         clusters = None if self.clusters is None else np.unique(self.clusters[rows], return_inverse=True)[1]
         weight = np.ones(len(rows))
-        return Sample(one, one[at], answers, likely, identity[self.gold[rows][at]], at, known, weight, clusters)
+        return Sample(one, one[at], answers, likely, identity[self.gold[rows][at]], at, weights, weight, clusters)
 
 
-def _methods(methods: str | Sequence[str]) -> list[str]:
-    wanted = unique_names(methods)
-    for name in wanted:
+def _checked_methods(methods: str | Sequence[str]) -> list[str]:
+    names = unique_names(methods)
+    for name in names:
         if name not in METHODS:
             raise AnnotuneError(f"The method {name!r} is unknown.", nearest(name, METHODS))
-    if not wanted:
+    if not names:
         raise AnnotuneError("No method was named.", nearest("", METHODS))
-    return wanted
+    return names
 
 
-def _grouped(
-    found: Labelled, by: str | Sequence[str] | None, time: str | None, every: str | None
+def _with_groups(
+    codings: Labelled, by: str | Sequence[str] | None, time: str | None, every: str | None
 ) -> tuple[Labelled, list[str]]:
-    """The texts with a value in every column to divide by, and those columns; dates as the start of their period."""
+    """The texts with a value in every grouping column, and those columns; dates as the start of their period."""
     keys = list(dict.fromkeys([*unique_names(by or ()), *([time] if time else [])]))
-    require_columns(found.frame, keys, "The table")
-    if known := sorted(set(keys) & {found.predicted.name, found.gold.name}):
-        raise AnnotuneError(f"{known[0]!r} is what shares are estimated of.", "Divide by another column.")
+    require_columns(codings.frame, keys, "The table")
+    if estimated := sorted(set(keys) & {codings.predicted.name, codings.gold.name}):
+        raise AnnotuneError(f"Shares of {estimated[0]!r} cannot be grouped by it.", "Group by another column.")
     taken = [key for key in keys if key in COLUMNS]
     if taken:
-        raise AnnotuneError(f"The result has a column {taken[0]!r} of its own.", "Rename the one to divide by.")
-    frame = blanks_as_null(found.frame, keys)
+        raise AnnotuneError(f"The result has a column {taken[0]!r} of its own.", "Rename the grouping column.")
+    frame = blanks_as_null(codings.frame, keys)
     if every is not None:
         if time is None or not frame[time].dtype.is_temporal():
             raise AnnotuneError("every= divides a column of dates, and time= names none.", "Name one.")
         try:
             frame = frame.with_columns(pl.col(time).dt.truncate(every))
         except pl.exceptions.PolarsError:
-            raise AnnotuneError(f"{every!r} is no period.", "Such as 1mo, 1q or 1y.") from None
+            raise AnnotuneError(f"{every!r} is not a period.", "Such as 1mo, 1q or 1y.") from None
     if not keys:
-        return found, keys
+        return codings, keys
     whole = frame.select(pl.all_horizontal(pl.col(key).is_not_null() for key in keys)).to_series()
     if not whole.any():
         raise AnnotuneError(f"No text has a value in {' and '.join(keys)}.", "Name other columns.")
     if not whole.all():
         warn(f"{(~whole).sum():,} of {len(frame):,} texts have no {' or '.join(keys)} and are left out.")
-    ratio = None if found.ratio is None else found.ratio[whole.to_numpy()]
-    kept = [series.filter(whole) for series in (found.predicted, found.gold)]
-    return Labelled(found.name, frame.filter(whole), kept[0], kept[1], found.labels, ratio), keys
+    ratio = None if codings.ratio is None else codings.ratio[whole.to_numpy()]
+    sides = [series.filter(whole) for series in (codings.predicted, codings.gold)]
+    return Labelled(codings.name, frame.filter(whole), sides[0], sides[1], codings.labels, ratio), keys
 
 
-def _groups(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple[Any, ...], np.ndarray]]:
-    """Every group's values and rows, in the columns' order."""
+def _rows_by_group(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple[Any, ...], np.ndarray]]:
+    """The values and rows of every group, in the order of the columns."""
     if not keys:
         return [((), np.arange(len(frame)))]
     numbered = frame.select(*keys, _row=pl.int_range(pl.len()))
@@ -243,12 +247,12 @@ def _groups(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple[Any, ...],
     return [(row[:-1], np.array(row[-1])) for row in parts.iter_rows()]
 
 
-def _estimates(
+def _estimates_by_group(
     method: str, texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float
 ) -> list[_Estimate]:
     return [
-        found if texts.clustered(rows, method) else found.without_interval()
-        for rows, found in zip(groups, _with_intervals(method, texts, groups, n_boot, seed, level), strict=True)
+        estimate if texts.clustered(rows, method) else estimate.without_interval()
+        for rows, estimate in zip(groups, _with_intervals(method, texts, groups, n_boot, seed, level), strict=True)
     ]
 
 
@@ -256,43 +260,43 @@ def _with_intervals(
     method: str, texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float
 ) -> list[_Estimate]:
     if method == "adjusted":
-        errors = Errors.of(texts.gold, texts.predicted, texts.found.weights, texts.k)
-        return [_adjusted(texts, errors, rows, level) for rows in groups]
+        errors = Errors.of(texts.gold, texts.predicted, texts.codings.weights, texts.k)
+        return [_adjusted_estimate(texts, errors, rows, level) for rows in groups]
     if method == "em":
-        return _em(texts, groups, n_boot, seed, level)
+        return _em_estimates(texts, groups, n_boot, seed, level)
     return [_by_equations(method, texts, rows, level) for rows in groups]
 
 
 def _by_equations(method: str, texts: _Texts, rows: np.ndarray, level: float) -> _Estimate:
-    """The mean of each label's indicator, as the regression on a constant has it."""
+    """The mean of each label's indicator, by a regression on a constant."""
     n, n_coded = texts.n(rows)
     if method == "count" and n < 2:
         return _Estimate(np.eye(texts.k)[texts.predicted[rows]].mean(0), note="one text has no interval")
     if method == "count":
-        return _normal(naive(LINEAR, texts.sample(rows)), level)
+        return _normal_interval(naive(LINEAR, texts.sample(rows)), level)
     if n_coded < 2:
         return _Estimate(None, note=f"{n_coded} hand-coded texts")
     few = f"{n_coded} hand-coded texts: the interval may be too short" if n_coded < FEWEST else None
     if method == "hand":
-        return _normal(hand_coded(LINEAR, texts.sample(rows)), level, few)
+        return _normal_interval(hand_coded(LINEAR, texts.sample(rows)), level, few)
     if method == "dsl":
-        return _normal(dsl(LINEAR, texts.sample(rows)), level, few)
-    weights = texts.found.weights[rows]
+        return _normal_interval(dsl(LINEAR, texts.sample(rows)), level, few)
+    weights = texts.codings.weights[rows]
     if np.ptp(weights[weights > 0]) > 1e-9 * weights.max():
         return _Estimate(None, note="hand-coded texts were drawn with unequal probabilities")
-    return _normal(ppi(LINEAR, texts.sample(rows, n / n_coded)), level, few)
+    return _normal_interval(ppi(LINEAR, texts.sample(rows, n / n_coded)), level, few)
 
 
-def _normal(fit: Fit, level: float, note: str | None = None) -> _Estimate:
+def _normal_interval(fit: Fit, level: float, note: str | None = None) -> _Estimate:
     return _Estimate.normal(fit.beta, fit.covariance, level, note)
 
 
-def _adjusted(texts: _Texts, errors: Errors, rows: np.ndarray, level: float) -> _Estimate:
+def _adjusted_estimate(texts: _Texts, errors: Errors, rows: np.ndarray, level: float) -> _Estimate:
     if not errors.tell_apart:
         unknown = [
-            label for label, rate in zip(texts.found.labels, errors.rates.T, strict=True) if np.isnan(rate).any()
+            label for label, rate in zip(texts.codings.labels, errors.rates.T, strict=True) if np.isnan(rate).any()
         ]
-        why = f"nobody coded {unknown[0]!r}" if unknown else "errors are so many that labels cannot be told apart"
+        why = f"nobody coded {unknown[0]!r}" if unknown else "errors are so many that labels cannot be distinguished"
         return _Estimate(None, note=why)
     shares, covariance = adjusted_count(errors, texts.predicted, rows, texts.clusters)
     inside = bool((shares >= -1e-9).all())
@@ -300,7 +304,7 @@ def _adjusted(texts: _Texts, errors: Errors, rows: np.ndarray, level: float) -> 
     return _Estimate.normal(onto_simplex(shares), covariance, level, note)
 
 
-def _em(texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float) -> list[_Estimate]:
+def _em_estimates(texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float) -> list[_Estimate]:
     probabilities, coded = texts.probabilities, texts.gold >= 0
     if probabilities is None:
         return [_Estimate(None, note="there are no columns with the labels' probabilities") for _ in groups]
@@ -321,23 +325,28 @@ def _em(texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: 
     how = f"bootstrap, {n_boot:,} replicates, seed {seed}"
     none = np.zeros((0, texts.k))
     return [
-        _percentiles(share, np.concatenate([none, *draws]), level, how)
+        _percentile_interval(share, np.concatenate([none, *draws]), level, how)
         for share, draws in zip(shares, drawn, strict=True)
     ]
 
 
-def _percentiles(shares: np.ndarray, draws: np.ndarray, level: float, how: str) -> _Estimate:
+def _percentile_interval(shares: np.ndarray, draws: np.ndarray, level: float, how: str) -> _Estimate:
     if len(draws) < 2:
         return _Estimate(shares, note="no interval: too few replicates of the bootstrap")
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return _Estimate(shares, draws.std(0, ddof=1), low, high, how)
 
 
-def _rows(
-    values: tuple[Any, ...], keys: list[str], labels: Sequence[str], method: str, found: _Estimate, n: tuple[int, int]
+def _estimate_rows(
+    values: tuple[Any, ...],
+    keys: list[str],
+    labels: Sequence[str],
+    method: str,
+    estimate: _Estimate,
+    n: tuple[int, int],
 ) -> pl.DataFrame:
-    """A group's rows for one method, a row a label."""
-    figures = (found.shares, found.error, found.low, found.high)
+    """The rows of one group and method, one per label."""
+    figures = (estimate.shares, estimate.error, estimate.low, estimate.high)
     unknown = np.full(len(labels), np.nan)
     columns = {name: unknown if column is None else column for name, column in zip(FIGURES, figures, strict=True)}
     schema = {"label": pl.String, **FIGURES}
@@ -347,13 +356,13 @@ def _rows(
         "label",
         pl.lit(method).alias("method"),
         *FIGURES,
-        pl.lit(found.interval, pl.String).alias("interval"),
+        pl.lit(estimate.interval, pl.String).alias("interval"),
         pl.lit(n[0], pl.Int64).alias("n"),
         pl.lit(n[1], pl.Int64).alias("n_coded"),
-        pl.lit(found.note, pl.String).alias("note"),
+        pl.lit(estimate.note, pl.String).alias("note"),
     )
 
 
-def _typed(table: pl.DataFrame, frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    """Groups in the types that their columns have."""
+def _with_group_types(table: pl.DataFrame, frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """The table with grouping columns in their original types."""
     return table.with_columns(pl.col(key).cast(frame[key].dtype) for key in keys)

@@ -1,4 +1,4 @@
-"""How frequent labels are, from predictions with errors: the adjusted count, and EM."""
+"""Shares of labels from predictions with errors: the adjusted count, and EM."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 Floats = np.ndarray
 CLOSE, MOST_ROUNDS = 1e-9, 10_000
-NEAR = 1e-6  # is close enough for replicates, whose spread is all that counts
+NEAR = 1e-6  # is close enough for replicates, of which only the spread is used
 AT_ONCE = 10_000_000  # texts times replicates in memory
 SINGULAR = 1e-6
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Which labels are predicted for which true ones, from the n hand-coded texts among N.
+    """The error rates by true label, from the n hand-coded texts among N.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Errors:
     coded, gold
         The coded texts' numbers and true labels (n,).
     scores
-        Shape (n, k): what each adds to the column of its label, on the way to that column's variance.
+        Shape (n, k): the contribution of each text to the column of its label, for the variance of that column.
     """
 
     rates: Floats
@@ -43,18 +43,18 @@ class Errors:
                [0.25, 1.  ]])
         """
         coded = np.flatnonzero(gold >= 0)
-        true, said, weight = gold[coded], np.eye(k)[predicted[coded]], weights[coded]
+        true, indicators, weight = gold[coded], np.eye(k)[predicted[coded]], weights[coded]
         sizes = np.bincount(true, weight, minlength=k)
         with np.errstate(invalid="ignore"):
-            rates = np.stack([np.bincount(true, weight * said[:, j], minlength=k) for j in range(k)]) / sizes
-        scores = (weight / sizes[true])[:, None] * (said - rates.T[true])
+            rates = np.stack([np.bincount(true, weight * indicators[:, j], minlength=k) for j in range(k)]) / sizes
+        scores = (weight / sizes[true])[:, None] * (indicators - rates.T[true])
         return cls(rates, coded, true, scores)
 
     @property
     def tell_apart(self) -> bool:
-        """Whether predictions say which label is true: the matrix of rates can be inverted."""
-        known = bool(np.isfinite(self.rates).all())
-        return known and bool(np.linalg.svd(self.rates, compute_uv=False).min() > SINGULAR)
+        """Whether predictions distinguish the labels: the matrix of rates can be inverted."""
+        complete = bool(np.isfinite(self.rates).all())
+        return complete and bool(np.linalg.svd(self.rates, compute_uv=False).min() > SINGULAR)
 
 
 def adjusted_count(
@@ -74,13 +74,13 @@ def adjusted_count(
         The numbers of those in the group.
     """
     k = len(errors.rates)
-    said = np.eye(k)[predicted[rows]]
-    q = said.mean(0)
+    indicators = np.eye(k)[predicted[rows]]
+    q = indicators.mean(0)
     inverse = np.linalg.inv(errors.rates)
     shares = inverse @ q
     concerned, place = np.unique(np.concatenate([rows, errors.coded]), return_inverse=True)
     scores = np.zeros((len(concerned), k))
-    scores[place[: len(rows)]] = (said - q) / len(rows)
+    scores[place[: len(rows)]] = (indicators - q) / len(rows)
     scores[place[len(rows) :]] -= shares[errors.gold][:, None] * errors.scores
     if clusters is not None:
         _, own = np.unique(clusters[concerned], return_inverse=True)
@@ -116,11 +116,11 @@ def em(
     Parameters
     ----------
     posteriors, prior
-        Probabilities of the k labels a text (N, k), and their mean where the model learnt (b, k).
+        Probabilities of the k labels for each text (N, k), and their mean in the training data (b, k).
     counts
-        How often each text counts (b, N), a row a replicate; once each when left out.
+        How often each text counts (b, N), one row per replicate; once each when left out.
     start, close
-        Shares to start from (k,), and the change in a round that ends it.
+        Starting values (k,), and the largest change in the last round.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def em(
 
     Examples
     --------
-    Where the mean is that of training, it stays:
+    Where the mean is that of the training data, the shares are equal to it:
 
     >>> posteriors = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]])
     >>> em(posteriors, posteriors.mean(0, keepdims=True)).round(6)
@@ -150,7 +150,7 @@ def em(
 
 
 def resamples(n: int, clusters: np.ndarray | None, n_boot: int, seed: int) -> Iterator[Floats]:
-    """Bootstrap counts of n texts, in blocks (b, n) that together are `n_boot` high; of clusters as wholes."""
+    """Bootstrap counts of n texts, in blocks (b, n) of `n_boot` rows in all; clusters are drawn as a whole."""
     rng, units = np.random.default_rng(seed), n if clusters is None else int(clusters.max()) + 1
     height = max(1, min(n_boot, AT_ONCE // n))
     for first in range(0, n_boot, height):

@@ -1,4 +1,4 @@
-"""Regressions that know about the coder's error."""
+"""Regressions that account for the coder's error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from annotune.data.frames import as_frame
 from annotune.errors import AnnotuneError, counted, warn
 
 FEW_CLUSTERS = 30
-NEAR_GROUPS = 20  # coded texts a group, below which predicted covariates and fixed effects do not go together
+NEAR_GROUPS = 20  # coded texts per group, with fewer of which predicted covariates and fixed effects conflict
 
 
 def correct(
@@ -44,8 +44,8 @@ def correct(
 ) -> Correction:
     """Regress with machine labels, their error corrected by the hand-coded texts.
 
-    Every coefficient is given three times: by the hand-coded texts only (weighted by 1 / pi), naively by the labels as
-    if they were the truth, and corrected. With a weak classifier the corrected interval can be wider than the
+    Every coefficient is estimated three times: by the hand-coded texts only (weighted by 1 / pi), naively by the labels
+    as if they were the truth, and corrected. With a weak classifier the corrected interval can be wider than the
     hand-coded one.
 
     Parameters
@@ -55,26 +55,26 @@ def correct(
         blanks in backticks; groups whose fixed effects are absorbed after a bar: `"... ~ year | district"`. The
         outcome, covariates, or both may be predicted.
     data
-        N rows, as `crossfit(...).data`, `attach` or `dsl_columns` give them. `topic` was predicted where there is a
-        column `topic_gold` (null where nobody coded the text), `y` where there are `y_gold` and `y_hat`.
+        N rows, one per text, as in `crossfit(...).data` or from `attach` or `dsl_columns`. `topic` was predicted where
+        there is a column `topic_gold` (null where nobody coded the text), `y` where there are `y_gold` and `y_hat`.
     model
-        "linear", "logit" (of an outcome 0 or 1), "poisson" (of a count), "multinomial" (of a coded variable as it is,
+        "linear", "logit" (of an outcome 0 or 1), "poisson" (of a count), "multinomial" (of a coded variable,
         `"topic ~ party"`; the first label is the base), "fixed_effects" (linear, with groups).
     method
         "dsl" is design-based supervised learning (Egami, Hinck, Stewart and Wei 2023), for any pi. "ppi" is
-        prediction-powered inference (PPI++; Angelopoulos, Duchi and Zrnic 2023), which trusts predictions as far as
+        prediction-powered inference (PPI++; Angelopoulos, Duchi and Zrnic 2023), which uses predictions as far as
         they help and needs the same pi for all. "none" leaves out the corrected rows.
     cluster
         A column; standard errors allow for dependence within its values.
     weights
         A column with survey weights.
     prediction
-        What stands for an outcome that is a label: its probability, where there are such columns (smaller standard
-        errors), or whether it is the predicted label. Predicted covariates are always labels.
+        The prediction of an outcome that is a label: "prob", its probability, where there are such columns (smaller
+        standard errors), or "label", whether it is the predicted label. Predicted covariates are always labels.
     pi
         The probability with which a text was drawn for hand coding: a column (by default `pi`), or a number.
     gold, predicted
-        Where names do not tell: the column with the outcome's hand codings, or `{variable: column}`; and
+        Where columns have other names: the one with the outcome's hand codings, or `{variable: column}`; and
         `{variable: (hand codings, predictions)}`.
     coded
         The column that says which texts were drawn and coded (by default `coded`, or where there are hand codings).
@@ -84,7 +84,7 @@ def correct(
         Of the confidence intervals.
     small_sample
         Stata's corrections of robust and cluster-robust variances, and t in place of normal intervals of linear
-        models. By default variances are HC0 and those of clusters without a factor.
+        models. By default variances are HC0, and cluster-robust ones are without a factor.
     power
         The lambda of "ppi", from 0 to 1; by default the best one.
 
@@ -112,8 +112,20 @@ def correct(
     [('hand-coded only', 0.109, 0.045), ('naive', 0.145, 0.022), ('corrected', 0.058, 0.048)]
     """
     options = Options(
-        model, method, cluster, weights, prediction, pi, gold, predicted or {}, coded, fold, level, small_sample, power
-    )  # fmt: skip
+        model=model,
+        method=method,
+        cluster=cluster,
+        weights=weights,
+        prediction=prediction,
+        pi=pi,
+        gold=gold,
+        predicted=predicted or {},
+        coded=coded,
+        fold=fold,
+        level=level,
+        small_sample=small_sample,
+        power=power,
+    )
     require_sound(options)
     job = prepared(parse(formula), as_frame(data), options)
     return _estimated(job)
@@ -125,11 +137,13 @@ def _estimated(job: Job) -> Correction:
     if not (whole := finite(sample)).any():
         raise AnnotuneError(f"{job.formula.text!r} cannot be computed: no row gives numbers.", "Check its functions.")
     if not whole.all():
-        told = counted(int((~whole).sum()), "text was", "texts were")
-        warn(f"{told} left out for a covariate that is no number there (a log of 0, say).")
-        kept = replace(job, frame=job.frame.filter(whole), coded=job.coded[whole], ratio=job.ratio[whole[job.coded]])
-        require_coded(kept)
-        return _estimated(kept)
+        texts = counted(int((~whole).sum()), "text was", "texts were")
+        warn(f"{texts} left out because a covariate is not a number there (such as a log of 0).")
+        complete = replace(
+            job, frame=job.frame.filter(whole), coded=job.coded[whole], ratio=job.ratio[whole[job.coded]]
+        )
+        require_coded(complete)
+        return _estimated(complete)
     model = MODELS[options.model]
     require_outcome(job, model, sample)
     names = [(equation, term) for equation in equations for term in matrices.names]
@@ -150,12 +164,12 @@ def _estimated(job: Job) -> Correction:
         n_coded=len(sample.at),
         n_clusters=None if sample.clusters is None else len(np.unique(sample.clusters)),
         level=options.level,
-        notes=(*job.notes, *_cautions(job, sample), *_lambda(fits)),
+        notes=(*job.notes, *_caution_notes(job, sample), *_note_of_lambda(fits)),
     )
 
 
 def _fits(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str, Fit]:
-    """The methods' estimates; only where the last one has none does the work end."""
+    """The estimates of all methods; an error where the last one has none, a note for the others."""
     small = job.options.small_sample
     methods = {
         HAND: partial(_hand_coded, model, sample, small),
@@ -165,7 +179,7 @@ def _fits(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str,
         methods[CORRECTED] = partial(estimate.dsl, model, sample, small)
     elif job.options.method == "ppi":
         methods[CORRECTED] = partial(estimate.ppi, model, sample, small, job.options.power)
-    return {name: _attempt(job, name, work, terms, name == list(methods)[-1]) for name, work in methods.items()}
+    return {name: _fit_or_note(job, name, work, terms, name == list(methods)[-1]) for name, work in methods.items()}
 
 
 def _hand_coded(model: Model, sample: Sample, small: bool) -> Fit:
@@ -174,11 +188,11 @@ def _hand_coded(model: Model, sample: Sample, small: bool) -> Fit:
     return estimate.hand_coded(model, sample, small)
 
 
-def _attempt(job: Job, method: str, work: Callable[[], Fit], terms: list[str], must: bool) -> Fit:
+def _fit_or_note(job: Job, method: str, work: Callable[[], Fit], terms: list[str], must: bool) -> Fit:
     try:
         return work()
     except NoSolutionError as reason:
-        what, advice = _explained(reason, terms[reason.term], job.options.model)
+        what, advice = _reason_and_advice(reason, terms[reason.term], job.options.model)
         if must:
             raise AnnotuneError(f"{job.formula.text!r}: {what}.", advice) from None
         job.notes.append(f"No estimates, {method}: {what}.")
@@ -186,7 +200,7 @@ def _attempt(job: Job, method: str, work: Callable[[], Fit], terms: list[str], m
         return Fit(np.full(p, np.nan), np.full((p, p), np.nan), n)
 
 
-def _explained(reason: NoSolutionError, term: str, model: str) -> tuple[str, str]:
+def _reason_and_advice(reason: NoSolutionError, term: str, model: str) -> tuple[str, str]:
     if reason.kind == "determined":
         return f"{term!r} does not vary beside the other covariates", "Leave it out, or join categories."
     if reason.kind == "few":
@@ -199,24 +213,24 @@ def _explained(reason: NoSolutionError, term: str, model: str) -> tuple[str, str
     return what, "Join categories, leave the term out, code more texts by hand, or use model='linear'."
 
 
-def _cautions(job: Job, sample: Sample) -> list[str]:
-    """What the numbers alone do not show."""
-    told = []
+def _caution_notes(job: Job, sample: Sample) -> list[str]:
+    """Cautions about few clusters and small groups."""
+    sentences = []
     if sample.clusters is not None:
         clusters = len(np.unique(sample.clusters))
         if clusters < FEW_CLUSTERS:
-            told.append(f"With {clusters} clusters, intervals are too narrow; small_sample=True widens them.")
+            sentences.append(f"With {clusters} clusters, intervals are too narrow; small_sample=True widens them.")
     predicted = any(entry.column in job.gold for entry in job.formula.within(job.formula.terms).values())
     if predicted and sample.groups:
         each = min(float(np.median(np.bincount(group[sample.at]))) for group in sample.groups)
         if each < NEAR_GROUPS:
-            told.append(
+            sentences.append(
                 f"Half of the groups hold {each:g} hand-coded texts or fewer: with a predicted covariate, estimates "
                 "within so small groups are biased. Take larger groups, or none."
             )
-    return told
+    return sentences
 
 
-def _lambda(fits: Mapping[str, Fit]) -> list[str]:
+def _note_of_lambda(fits: Mapping[str, Fit]) -> list[str]:
     powers = [fit.power for fit in fits.values() if fit.power is not None]
-    return [f"PPI's lambda is {powers[0]:.3f} (0: predictions count for nothing)." for _ in powers]
+    return [f"PPI's lambda is {powers[0]:.3f} (0: predictions have no weight)." for _ in powers]

@@ -1,4 +1,4 @@
-"""What a correction gives: every coefficient three times, by the hand codings, by the predictions, and corrected."""
+"""The result of a correction: every coefficient by the hand codings, by the predictions, and corrected."""
 
 from __future__ import annotations
 
@@ -33,20 +33,28 @@ class Correction:
     Attributes
     ----------
     estimates
-        A row per coefficient and method ("hand-coded only", "naive", "corrected"): method, equation (null, or the
+        One row per coefficient and method ("hand-coded only", "naive", "corrected"): method, equation (null, or the
         category where there are several), term, estimate, std_error, statistic, p_value (two-sided), conf_low,
         conf_high, n (units used). Null where a method has no estimate; `notes` say why.
     covariance
         For each method the covariance matrix of its estimates, shape (k, k), in the order of its rows; NaN where
         it has none.
     formula, model, method
-        What was asked for; `method` is the correction: "dsl", "ppi" or "none".
+        The specification; `method` is the correction: "dsl", "ppi" or "none".
     n, n_coded, n_clusters
         Units, units coded by hand, and clusters (None without them).
     level
         Of the confidence intervals.
     notes
-        What was left out, assumed, or has no estimate, a sentence each.
+        Sentences about omitted texts, assumptions, and methods without an estimate.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> frame = pl.DataFrame({"y_hat": [1, 0, 1, 1] * 40, "y_gold": [1, 0, None, 0] * 40})
+    >>> fit = at.correct("y ~ 1", frame, pi=0.75)
+    >>> {method: round(fit.coefficients(method)["Intercept"], 2) for method in ("naive", "corrected")}
+    {'naive': 0.75, 'corrected': 0.42}
     """
 
     estimates: pl.DataFrame
@@ -61,27 +69,27 @@ class Correction:
     notes: tuple[str, ...] = ()
 
     def tidy(self) -> pl.DataFrame:
-        """The estimates: a row per coefficient and method, the three rows of a coefficient one below the other."""
+        """The estimates: one row per coefficient and method, the three rows of a coefficient one below the other."""
         return self.estimates
 
     def coefficients(self, method: str = CORRECTED) -> dict[str, float | None]:
-        """Each term's estimate; of several equations `category: term`."""
+        """Each term's estimate; `category: term` where there are several equations."""
         rows = self.estimates.filter(pl.col("method") == method)
         if rows.is_empty():
-            known = self.estimates["method"].unique(maintain_order=True).to_list()
-            raise AnnotuneError(f"There are no estimates by {method!r}.", nearest(method, known))
+            methods = self.estimates["method"].unique(maintain_order=True).to_list()
+            raise AnnotuneError(f"There are no estimates by {method!r}.", nearest(method, methods))
         names = pl.concat_str("equation", "term", separator=": ", ignore_nulls=True)
         return dict(rows.select(names, "estimate").iter_rows())
 
     def summary(self, width: int | None = None) -> str:
-        """The estimates as a person reads them, and what has to be known about them.
+        """The estimates as a table for reading, with the notes.
 
-        Lines are at most `width` columns long: as many as the terminal has where none is given, 80 without one.
+        Lines are at most `width` columns long; by default the width of the terminal, or 80 without one.
         """
         width = width or screen_width()
         above, table = [self.formula, self._about()], TextTable(self.estimates, self._columns(), ELSEWHERE)
-        notes = [line for note in self.notes for line in ("", *wrapped(note, width))]
-        return "\n".join([*(line for said in above for line in wrapped(said, width)), "", table.text(width), *notes])
+        notes = [part for note in self.notes for part in ("", *wrapped(note, width))]
+        return "\n".join([*(part for line in above for part in wrapped(line, width)), "", table.text(width), *notes])
 
     def _columns(self) -> tuple[Column, ...]:
         forms = {
@@ -92,9 +100,9 @@ class Correction:
             return forms[row["equation"], row["term"]]
 
         return (
-            Column("", _name, words=True, group=True),
+            Column("", _coefficient_name, words=True, group=True),
             Column("", lambda row: str(row["method"]), words=True),
-            Column(f"estimate ({self.level * 100:g} % interval)", lambda row: _estimate(row, form(row))),
+            Column(f"estimate ({self.level * 100:g} % interval)", lambda row: _estimate_with_interval(row, form(row))),
             Column("std. error", lambda row: with_interval(row["std_error"], None, None, form(row)), last=1),
             Column("p", lambda row: "-" if row["std_error"] is None else p_value(row["p_value"] or 0)),
             Column("n", lambda row: f"{row['n']:,}", last=2),
@@ -108,16 +116,17 @@ class Correction:
         return f"{name} regression, {corrected}; {self.n:,} units, {self.n_coded:,} of them coded by hand; {errors}"
 
     def __str__(self) -> str:
+        """The summary."""
         return self.summary()
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    """The coefficient; of several equations with the category before it."""
+def _coefficient_name(row: Mapping[str, Any]) -> str:
+    """The coefficient, after its category where there are several equations."""
     return ": ".join(part for part in (row["equation"], row["term"]) if part is not None)
 
 
-def _estimate(row: Mapping[str, Any], form: str) -> str:
-    """A dash where there is no estimate."""
+def _estimate_with_interval(row: Mapping[str, Any], form: str) -> str:
+    """The estimate with its interval; a dash where there is none."""
     low, high = (None, None) if row["std_error"] is None else (row["conf_low"], row["conf_high"])
     return with_interval(row["estimate"], low, high, form)
 
@@ -131,7 +140,7 @@ def rows_of(
     level: float = 0.95,
     df: float | None = None,
 ) -> pl.DataFrame:
-    """One method's rows of the estimates: Wald statistics by the normal distribution, or by t with `df` degrees.
+    """The rows of one method: Wald statistics by the normal distribution, or by t with `df` degrees of freedom.
 
     Parameters
     ----------
@@ -167,6 +176,6 @@ def rows_of(
 
 
 def three_rows(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The methods' tables as one, the rows of each coefficient together."""
+    """The tables of all methods as one, the rows of each coefficient together."""
     numbered = [table.with_columns(pl.int_range(pl.len()).alias("_place")) for table in tables]
     return pl.concat(numbered).sort("_place", maintain_order=True).drop("_place")
