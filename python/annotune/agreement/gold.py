@@ -9,7 +9,7 @@ import polars as pl
 
 from annotune.agreement.ratings import require_codings
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.codings import SCHEMA, require_labels
+from annotune.data.codings import ANSWERED, SCHEMA, Codings, require_labels, sound_codings
 from annotune.errors import AnnotuneError, nearest
 
 Rule = Literal["majority", "unanimous", "coder", "adjudicated", "dawid_skene"]
@@ -24,7 +24,7 @@ def resolve(
     codebook: Codebook | None = None,
     ties: str = "drop",
     coder: str | None = None,
-) -> pl.DataFrame:
+) -> Codings:
     """One answer per unit from several coders: the gold standard that models are tuned on and measured against.
 
     Parameters
@@ -73,7 +73,7 @@ def resolve(
     for (variable,), part in rows.group_by("variable", maintain_order=True):
         resolved = _resolve_variable(part, rule, ties, coder, _entry(codebook, str(variable)))
         parts.append(_as_gold(part, resolved, str(variable)))
-    return pl.concat(parts)
+    return sound_codings(pl.concat(parts))
 
 
 def _codings_for(rule: Rule, coder: str | None, rows: pl.DataFrame) -> pl.DataFrame:
@@ -94,7 +94,7 @@ def _resolve_variable(
     """The labels that the rule gives the units of one variable; units without a decision are absent."""
     if entry is not None:
         require_labels(part, entry, "codings")
-    answers = part.filter(pl.col("status").is_in(["ok", "none"]))
+    answers = part.filter(pl.col("status").is_in(ANSWERED))
     sets = entry is not None and entry.kind == "multilabel"
     if rule == "adjudicated":
         answers = _overruled(answers, coder, sets)
@@ -191,7 +191,7 @@ def _resolve_sets(answers: pl.DataFrame, rule: Rule, entry: Variable) -> pl.Data
 
 def _as_gold(part: pl.DataFrame, resolved: pl.DataFrame, variable: str) -> pl.DataFrame:
     """Every unit of `part` in its order, with its resolved labels; the status says why a label is null."""
-    answered = pl.col("status").is_in(["ok", "none"])
+    answered = pl.col("status").is_in(ANSWERED)
     units = part.group_by("unit_id", maintain_order=True).agg(
         pl.col("coder").filter(answered).n_unique().alias("n_coders")
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from annotune.agreement.patterns import ABSENT, Floats, Ints, Patterns, by_coder, counts, distinct, slots
 from annotune.data.codebook import Kind, Variable
-from annotune.data.codings import check
+from annotune.data.codings import Codings, check
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, nearest
 
@@ -91,7 +91,7 @@ class Ratings:
         )
 
 
-def require_codings(codings: Any) -> pl.DataFrame:
+def require_codings(codings: Any) -> Codings:
     """A table of codings as read and checked, which must have rows."""
     rows = check(codings)
     if rows.is_empty():

@@ -13,7 +13,7 @@ import polars as pl
 from annotune.agreement.patterns import Floats
 from annotune.agreement.ratings import require_codings
 from annotune.data.codebook import Codebook
-from annotune.data.codings import of_variable
+from annotune.data.codings import ANSWERED, of_variable
 from annotune.data.frames import as_frame, require_columns
 from annotune.errors import AnnotuneError, warn
 from annotune.numbers import p_equals
@@ -117,19 +117,17 @@ def reliability_regression(
 
 def _agreeing(codings: Any, variable: str | None, codebook: Codebook | None) -> pl.DataFrame:
     """One row per coding of a unit that two coders coded, with the share of the others who gave the same label."""
-    rows = require_codings(codings)
-    names = rows["variable"].unique(maintain_order=True).to_list()
+    table = require_codings(codings)
+    names = table["variable"].unique(maintain_order=True).to_list()
     if variable is None and len(names) != 1:
         raise AnnotuneError("The table has several variables.", f"Choose with variable=: {names}.")
-    rows = of_variable(rows, variable or names[0])
+    rows: pl.DataFrame = of_variable(table, variable or names[0])
     entry = codebook.variable(variable or names[0]) if codebook else None
     key = ["unit_id", "coder"]
     if entry is not None and entry.kind == "multilabel":
         label_set = pl.col("label").drop_nulls().unique().sort().str.join(";")
         rest = [pl.col(name).first() for name in rows.columns if name not in (*key, "label")]
-        rows = (
-            rows.filter(pl.col("status").is_in(["ok", "none"])).group_by(key, maintain_order=True).agg(label_set, *rest)
-        )
+        rows = rows.filter(pl.col("status").is_in(ANSWERED)).group_by(key, maintain_order=True).agg(label_set, *rest)
     else:
         rows = rows.filter((pl.col("status") == "ok") & pl.col("label").is_not_null())
     rows = rows.unique(key, keep="first", maintain_order=True)

@@ -105,7 +105,7 @@ def resolve(
     """Make one answer a unit from several coders' answers."""
     from annotune.agreement.gold import resolve as resolve_codings
     from annotune.data.codebook import read_codebook
-    from annotune.data.codings import read_codings
+    from annotune.data.codings import ANSWERED, read_codings
     from annotune.export.write import write as write_table
 
     require_outputs(out, codings, codebook)
@@ -113,7 +113,7 @@ def resolve(
     table = read_codings(list(codings), known, unit_id=unit_id, coder=coder_column, variable=variable)
     gold = resolve_codings(table, rule, codebook=known, ties=ties, coder=chosen)  # type: ignore[arg-type]
     write_table(gold, out)
-    answered = gold.filter(gold["status"].is_in(["ok", "none"]))["unit_id"].n_unique()
+    answered = gold.filter(gold["status"].is_in(ANSWERED))["unit_id"].n_unique()
     console.print(
         f"{answered:,} of {gold['unit_id'].n_unique():,} units have an answer; written to {out}.", markup=False
     )

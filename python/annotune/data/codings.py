@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NewType
 
 import polars as pl
 
 from annotune.data import layouts
+from annotune.data.checked import Door
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.frames import as_frame, identifiers, require_columns, unique_names
 from annotune.errors import AnnotuneError, counted, nearest, warn
@@ -22,6 +23,9 @@ SCHEMA: dict[str, Any] = {
     "status": pl.String,
 }
 STATUSES = ("ok", "none", "missing", "unparsed", "error")
+ANSWERED = ("ok", "none")  # the coder answered: with a label, or that none applies
+Codings = NewType("Codings", pl.DataFrame)  # what `check` gave: these columns in their types, and sound
+CHECKED = Door()
 
 
 def read_codings(
@@ -36,7 +40,7 @@ def read_codings(
     keep: Sequence[str] = (),
     unknown: Literal["error", "drop"] = "error",
     encoding: str | None = None,
-) -> pl.DataFrame:
+) -> Codings:
     """Read what coders said, from one file or several, in whatever layout they have it.
 
     Three layouts are understood: *long* (a row per unit, coder and label, with a column `label`),
@@ -95,7 +99,7 @@ def read_codings(
         parts.append(check(layouts.named(long, codebook, given.name, unknown)))
         if parts[-1]["coder"].unique().to_list() == [given.stem]:
             _tell_namesakes(called, given.stem, given.name)
-    return _without_doubles(pl.concat(parts, how="diagonal_relaxed"), codebook)
+    return sound_codings(_without_doubles(pl.concat(parts, how="diagonal_relaxed"), codebook))
 
 
 def _tell_namesakes(called: dict[str, str], coder: str, file: str) -> None:
@@ -106,14 +110,36 @@ def _tell_namesakes(called: dict[str, str], coder: str, file: str) -> None:
     called[coder] = file
 
 
-def bind(*codings: pl.DataFrame) -> pl.DataFrame:
-    """Several tables of codings as one; columns that one of them lacks are null there."""
-    return pl.concat([check(table) for table in codings], how="diagonal_relaxed")
+def bind(*codings: pl.DataFrame) -> Codings:
+    """Several tables of codings as one; columns that one of them lacks are null there.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> anna = pl.DataFrame({"unit_id": ["a"], "coder": ["anna"], "label": ["yes"]})
+    >>> ben = pl.DataFrame({"unit_id": ["a"], "coder": ["ben"], "label": ["no"]})
+    >>> at.bind(anna, ben).select("coder", "label", "status").rows()
+    [('anna', 'yes', 'ok'), ('ben', 'no', 'ok')]
+    """
+    return sound_codings(pl.concat([check(table) for table in codings], how="diagonal_relaxed"))
 
 
-def check(codings: Any) -> pl.DataFrame:
-    """A table of codings with all six columns in their types, or one sentence on why it is none."""
+def check(codings: Any) -> Codings:
+    """A table of codings with all six columns in their types, or one sentence on why it is none.
+
+    One that was checked already comes back as it is.
+    """
     frame = as_frame(codings)
+    return Codings(frame) if CHECKED.knows(frame) else sound_codings(_checked(frame))
+
+
+def sound_codings(frame: pl.DataFrame) -> Codings:
+    """A table that is sound by its making, such as some rows of a checked one: no door checks it again."""
+    return Codings(CHECKED.admit(frame))
+
+
+def _checked(frame: pl.DataFrame) -> pl.DataFrame:
+    """The table in its columns and types, or one sentence on why it is none."""
     called = "The table of codings"
     require_columns(frame, ["unit_id", "label"], called)
     if frame["label"].dtype.is_nested():
@@ -130,8 +156,8 @@ def check(codings: Any) -> pl.DataFrame:
         raise AnnotuneError(f"{called} has words in its column 'prob'.", "Give numbers from 0 to 1.") from None
     bare = pl.col("label").str.strip_chars()  # as codebooks are read; a cell of blanks is an empty one
     frame = frame.with_columns(pl.when(bare != "").then(bare).alias("label"))
-    said = pl.when(pl.col("label").is_null()).then(pl.lit("missing")).otherwise(pl.lit("ok"))
-    frame = frame.with_columns(pl.col("status").fill_null(said))
+    by_label = pl.when(pl.col("label").is_null()).then(pl.lit("missing")).otherwise(pl.lit("ok"))
+    frame = frame.with_columns(pl.col("status").fill_null(by_label))
     _require_sound_status(frame)
     return frame.select(*SCHEMA, *(name for name in frame.columns if name not in SCHEMA))
 
@@ -148,13 +174,18 @@ def _require_sound_status(frame: pl.DataFrame) -> None:
         raise AnnotuneError(what, "Codings with a label, and only they, have the status ok.")
 
 
-def of_variable(codings: pl.DataFrame, variable: str) -> pl.DataFrame:
+def of_variable(codings: Codings, variable: str) -> Codings:
     """The rows about one variable, or a sentence on what was coded instead."""
-    found = codings.filter(pl.col("variable") == variable)
-    if found.is_empty():
-        known = codings["variable"].unique().sort().to_list()
-        raise AnnotuneError(f"Nobody coded the variable {variable!r}.", nearest(variable, known))
-    return found
+    rows = codings.filter(pl.col("variable") == variable)
+    if rows.is_empty():
+        names = codings["variable"].unique().sort().to_list()
+        raise AnnotuneError(f"Nobody coded the variable {variable!r}.", nearest(variable, names))
+    return sound_codings(rows)
+
+
+def answered(rows: Codings, entry: Variable) -> Codings:
+    """The rows with an answer to this variable: that no label applies is one where there may be several labels."""
+    return Codings(rows.filter(pl.col("status").is_in(ANSWERED if entry.kind == "multilabel" else ["ok"])))
 
 
 def widen(codings: pl.DataFrame, variable: str) -> pl.DataFrame:

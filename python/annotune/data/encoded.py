@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook, Label, Variable
+from annotune.data.codings import ANSWERED, Codings, answered
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, counted, warn
 
 SAME_IDS = "Check that unit_id is the same in both."
 
 
-def encode(codings: pl.DataFrame, units: pl.Series, entry: Variable) -> tuple[np.ndarray, np.ndarray]:
+def encode(codings: Codings, units: pl.Series, entry: Variable) -> tuple[np.ndarray, np.ndarray]:
     """Answers in the order of `units`, and whether each was given, shape (n,).
 
     Answers are label numbers (n,), -1 for none, or truth values (n, labels) for a multi-label variable.
@@ -25,17 +26,17 @@ def encode(codings: pl.DataFrame, units: pl.Series, entry: Variable) -> tuple[np
         raise AnnotuneError(
             f"The label {strange['label'][0]!r} is not in the variable {entry.name!r}.", "Check the codebook."
         )
-    rows = codings.filter(pl.col("status").is_in(["ok", "none"])).join(
+    rows = codings.filter(pl.col("status").is_in(ANSWERED)).join(
         pl.DataFrame({"unit_id": units, "_row": np.arange(len(units))}), on="unit_id"
     )
     row = rows["_row"].to_numpy()
     label = rows["label"].replace_strict(place, default=-1, return_dtype=pl.Int64).to_numpy()
-    answered = np.zeros(len(units), dtype=bool)
-    answered[row] = True
+    has_answer = np.zeros(len(units), dtype=bool)
+    has_answer[row] = True
     if entry.kind == "multilabel":
         sets = np.zeros((len(units), len(place)), dtype=bool)
         sets[row[label >= 0], label[label >= 0]] = True
-        return sets, answered
+        return sets, has_answer
     if rows["unit_id"].is_duplicated().any():
         unit = rows.filter(rows["unit_id"].is_duplicated())["unit_id"][0]
         raise AnnotuneError(
@@ -43,17 +44,15 @@ def encode(codings: pl.DataFrame, units: pl.Series, entry: Variable) -> tuple[np
         )
     answers = np.full(len(units), -1)
     answers[row] = label
-    return answers, answered & (answers >= 0)
+    return answers, has_answer & (answers >= 0)
 
 
-def entry_for(
-    truth: pl.DataFrame, predicted: pl.DataFrame, variable: str | None, codebook: Codebook | None
-) -> Variable:
+def entry_for(truth: Codings, predicted: Codings, variable: str | None, codebook: Codebook | None) -> Variable:
     """What is measured: from the codebook, or a nominal variable with the labels that occur in the two tables."""
-    there = truth["variable"].unique(maintain_order=True).to_list()
+    coded = truth["variable"].unique(maintain_order=True).to_list()
     if codebook is not None:
-        return codebook.variable(variable if variable is not None or len(codebook.variables) == 1 else _one(there))
-    name = variable if variable is not None else _one(there)
+        return codebook.variable(variable if variable is not None or len(codebook.variables) == 1 else _one(coded))
+    name = variable if variable is not None else _one(coded)
     labels = (
         pl.concat([truth, predicted], how="diagonal_relaxed").filter(pl.col("variable") == name)["label"].drop_nulls()
     )
@@ -74,16 +73,16 @@ def _one(variables: list[str]) -> str:
     return variables[0]
 
 
-def with_truth(truth: pl.DataFrame, entry: Variable) -> pl.DataFrame:
+def with_truth(truth: Codings, entry: Variable) -> Codings:
     """The rows of the truth that say something about their unit; units without are counted in a warning."""
-    known = truth.filter(pl.col("status").is_in(["ok", "none"] if entry.kind == "multilabel" else ["ok"]))
-    left_out = truth["unit_id"].n_unique() - known["unit_id"].n_unique()
-    if known.is_empty():
+    labelled = answered(truth, entry)
+    left_out = truth["unit_id"].n_unique() - labelled["unit_id"].n_unique()
+    if labelled.is_empty():
         raise AnnotuneError(f"No unit has a true label for {entry.name!r}.", "Check the gold.")
     if left_out:
-        told = counted(left_out, "unit has", "units have")
-        warn(f"{told} no true label for {entry.name!r}: left out.")
-    return known
+        units = counted(left_out, "unit has", "units have")
+        warn(f"{units} no true label for {entry.name!r}: left out.")
+    return labelled
 
 
 def clusters_of(units: pl.Series, corpus: pl.DataFrame | None, cluster: str | None) -> np.ndarray | None:
@@ -95,11 +94,12 @@ def clusters_of(units: pl.Series, corpus: pl.DataFrame | None, cluster: str | No
     joined = pl.DataFrame({"unit_id": units}).join(
         corpus.select("unit_id", cluster), on="unit_id", how="left", maintain_order="left"
     )
-    found = joined[cluster].cast(pl.String)
-    if found.null_count():
-        told = counted(found.null_count(), "unit has", "units have")
-        raise AnnotuneError(f"{told} no {cluster!r} in the corpus to resample by.", "Fill it, or take another.")
-    return found.to_numpy()
+    clusters = joined[cluster].cast(pl.String)
+    if clusters.null_count():
+        units_without = counted(clusters.null_count(), "unit has", "units have")
+        what = f"{units_without} no {cluster!r} in the corpus to resample by."
+        raise AnnotuneError(what, "Fill it, or take another.")
+    return clusters.to_numpy()
 
 
 def texts_of(corpus: pl.DataFrame, units: pl.Series) -> list[str]:

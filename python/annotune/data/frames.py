@@ -8,9 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from annotune.data.checked import Door
 from annotune.errors import AnnotuneError, nearest
 from annotune.extras import require
 from annotune.tables.labelled import EXACT_BELOW
+
+IDENTIFIED = Door()
 
 
 def as_frame(data: Any) -> pl.DataFrame:
@@ -38,12 +41,14 @@ def as_frame(data: Any) -> pl.DataFrame:
 def identified(corpus: Any) -> pl.DataFrame:
     """The corpus, whatever sort of table it is, with its identifiers as text, each there once."""
     frame = as_frame(corpus)
+    if IDENTIFIED.knows(frame):
+        return frame
     require_columns(frame, ["unit_id"], "The corpus")
     frame = frame.with_columns(identifiers(frame["unit_id"], "The corpus").alias("unit_id"))
     twice = frame.filter(frame["unit_id"].is_duplicated())["unit_id"]
     if len(twice):
         raise AnnotuneError(f"The corpus has the unit {twice[0]!r} more than once.", "Keep one row of each.")
-    return frame
+    return IDENTIFIED.admit(frame)
 
 
 def unique_names(columns: str | Sequence[str]) -> list[str]:

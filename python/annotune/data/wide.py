@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.codings import check, require_labels
+from annotune.data.codings import ANSWERED, Codings, check, require_labels
 from annotune.data.frames import as_frame, identified, require_columns
 from annotune.errors import AnnotuneError, listing, warn
 
@@ -72,7 +72,7 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
     return frame
 
 
-def detach(table: Any, entry: Variable, coder: str = "model") -> pl.DataFrame:
+def detach(table: Any, entry: Variable, coder: str = "model") -> Codings:
     """The codings of a variable out of a table that `attach` made, or of a file of one, with `p_<label>` if there.
 
     A text that was not coded keeps a row, with the status `missing`.
@@ -194,7 +194,7 @@ def _label(entry: Variable) -> pl.Expr:
 
 def _columns_of_sets(rows: pl.DataFrame, entry: Variable, stem: str) -> pl.DataFrame:
     """A 0/1 column a label; null where the unit was not coded."""
-    coded = pl.col("status").is_in(["ok", "none"]).any()
+    coded = pl.col("status").is_in(ANSWERED).any()
     given = [
         pl.when(coded).then((pl.col("label") == label).fill_null(False).any()).cast(pl.Int8).alias(column)
         for label, column in label_columns(entry, stem).items()

@@ -11,14 +11,14 @@ import polars as pl
 
 from annotune.agreement.gold import resolve
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.codings import SCHEMA, bind, check
+from annotune.data.codings import ANSWERED, SCHEMA, Codings, bind, check
 from annotune.data.encoded import SAME_IDS, encode
 from annotune.errors import AnnotuneError, listing, nearest, warn
 from annotune.evidence.paired import Answers, one_coder, several_coders
 from annotune.models.classifier import Classifier
 
 
-def about_units(units: pl.Series, given: pl.DataFrame) -> pl.DataFrame:
+def about_units(units: pl.Series, given: Codings) -> Codings:
     """The codings of the gold's units; who coded none of them is said in a warning."""
     known = given.join(units.to_frame(), on="unit_id", how="semi")
     if known.is_empty():
@@ -29,10 +29,10 @@ def about_units(units: pl.Series, given: pl.DataFrame) -> pl.DataFrame:
         ids = f"(its units are such as {strange['unit_id'][0]!r}, those of the gold such as {units[0]!r})"
         told = f"{listing(absent)} coded no unit of the gold {ids} and {'is' if len(absent) == 1 else 'are'} left out."
         warn(f"{told} {SAME_IDS}")
-    return known
+    return Codings(known)
 
 
-def gathered(codings: Any) -> pl.DataFrame:
+def gathered(codings: Any) -> Codings:
     """All codings in one table; those of a name, or of a table of a list, have their coder."""
     if isinstance(codings, Mapping):
         named = [_table(given).with_columns(pl.lit(str(name)).alias("coder")) for name, given in codings.items()]
@@ -66,7 +66,7 @@ def rows_of(
     """Each coder by name; each group of people twice, one at a time and by their majority."""
     grouped = {person for members in people.values() for person in members}
     for (coder,), said in given.filter(~pl.col("coder").is_in(grouped)).group_by("coder", maintain_order=True):
-        yield str(coder), one_coder(truth, *encode(said, units, entry), entry)
+        yield str(coder), one_coder(truth, *encode(Codings(said), units, entry), entry)
     for name, members in people.items():
         said = of_people(given, name, members)
         yield f"{name}, one at a time", _one_at_a_time(said, units, truth, entry)
@@ -81,7 +81,7 @@ def codebook_of(entry: Variable) -> Codebook | None:
 
 
 def of_people(given: pl.DataFrame, name: str, members: Sequence[str]) -> pl.DataFrame:
-    said = given.filter(pl.col("coder").is_in(list(members)) & pl.col("status").is_in(["ok", "none"]))
+    said = given.filter(pl.col("coder").is_in(list(members)) & pl.col("status").is_in(ANSWERED))
     there = said["coder"].unique().to_list()
     strange = [person for person in members if person not in there]
     if strange or not members:
@@ -95,7 +95,7 @@ def _one_at_a_time(said: pl.DataFrame, units: pl.Series, truth: np.ndarray, entr
     key = ["unit_id", "coder"] if entry.kind == "multilabel" else ["_row"]  # a set is several rows
     one = said.with_row_index("_row").with_columns(pl.struct(key).rank("dense").cast(pl.String).alias("_coding"))
     codings = one.select("_coding", "unit_id").unique(maintain_order=True)
-    alone = one.with_columns(pl.col("_coding").alias("unit_id")).select(*SCHEMA)
+    alone = Codings(one.with_columns(pl.col("_coding").alias("unit_id")).select(*SCHEMA))
     answers, _ = encode(alone, codings["_coding"].alias("unit_id"), entry)
     place = pl.DataFrame({"unit_id": units, "_place": np.arange(len(units))})
     unit = codings.join(place, on="unit_id", how="left", maintain_order="left")["_place"].to_numpy()

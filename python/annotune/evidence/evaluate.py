@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook
-from annotune.data.codings import check, of_variable
-from annotune.data.corpus import read_corpus
+from annotune.data.codings import Codings, check, of_variable
+from annotune.data.corpus import read_corpus, sound_corpus
 from annotune.data.encoded import SAME_IDS, clusters_of, encode, entry_for, with_truth
 from annotune.data.frames import as_frame, identified
 from annotune.errors import AnnotuneError, nearest, warn
@@ -180,7 +180,7 @@ def _cross_validated(
     known = codebook or Codebook(variables=(entry_for(gold, gold, variable, None),))
     entry = known.variable(variable)
     coded = pl.col("unit_id").is_in(of_variable(gold, entry.name)["unit_id"].implode())
-    texts = read_corpus(corpus).filter(coded).drop("pi", strict=False)
+    texts = sound_corpus(read_corpus(corpus).filter(coded).drop("pi", strict=False))
     require_columns_free(texts, known, entry.name)
     _tell_rare(gold, entry.name, cv)
     settings = {"folds": cv, "base": base or BASE, **options}
@@ -189,7 +189,7 @@ def _cross_validated(
     return CrossValidation(of.measures, of.labels, of.confusion, done.data, done.codings, done.model)
 
 
-def _tell_rare(gold: pl.DataFrame, variable: str, cv: int) -> None:
+def _tell_rare(gold: Codings, variable: str, cv: int) -> None:
     """Say which labels have fewer texts than there are folds: some of their texts are predicted from hardly any."""
     counts = of_variable(gold, variable)["label"].drop_nulls().value_counts().filter(pl.col("count") < cv)
     if len(counts):
@@ -233,7 +233,7 @@ def measured(
     return tabulate(wanted, given, entry, clusters, n_boot, seed)
 
 
-def _two_tables(truth: Any, predicted: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _two_tables(truth: Any, predicted: Any) -> tuple[Codings, Codings]:
     sequences = [isinstance(side, (pl.Series, np.ndarray, list, tuple)) for side in (truth, predicted)]
     if not any(sequences):
         said = as_frame(predicted)
@@ -244,7 +244,7 @@ def _two_tables(truth: Any, predicted: Any) -> tuple[pl.DataFrame, pl.DataFrame]
     return _from_sequence(truth, "truth"), _from_sequence(predicted, "predicted")
 
 
-def _from_sequence(labels: Any, coder: str) -> pl.DataFrame:
+def _from_sequence(labels: Any, coder: str) -> Codings:
     cells = pl.Series("label", labels, strict=False).cast(pl.String)
     units = pl.Series("unit_id", range(len(cells))).cast(pl.String)
     return check(pl.DataFrame([units, cells]).with_columns(pl.lit(coder).alias("coder")))

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.codings import check, of_variable
+from annotune.data.codings import Codings, check, of_variable
 from annotune.data.encoded import encode, entry_for, variable_of, with_truth
 from annotune.data.frames import as_frame
 from annotune.data.wide import detach
@@ -66,7 +66,8 @@ def against_gold(codings: Any, gold: Any, variable: str | None, codebook: Codebo
     if codebook is None:
         entry = _with_stated(entry, of_variable(said, entry.name))
     truth = with_truth(of_variable(truth, entry.name), entry)
-    said = of_variable(said, entry.name).join(truth.select("unit_id").unique(), on="unit_id", how="semi")
+    in_gold = pl.col("unit_id").is_in(truth["unit_id"].implode())
+    said = Codings(of_variable(said, entry.name).filter(in_gold))
     units = said["unit_id"].unique(maintain_order=True)
     answers, answered = encode(said, units, entry)
     confidence, shares = how_sure(said, units, answers, entry)
@@ -106,7 +107,7 @@ def _require_probabilities(
         raise AnnotuneError(what, f"Give a column for every label: {listing([f'p_{name}' for name in entry.names])}.")
 
 
-def coded_by_one(codings: Any, codebook: Codebook | None = None, variable: str | None = None) -> pl.DataFrame:
+def coded_by_one(codings: Any, codebook: Codebook | None = None, variable: str | None = None) -> Codings:
     """A table of codings by one coder; with a codebook also out of a table with a column a variable."""
     if isinstance(codings, Classifier):
         if codings.held_out is None:

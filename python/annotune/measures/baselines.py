@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Variable
-from annotune.data.codings import check, of_variable
+from annotune.data.codings import Codings, check, of_variable
 from annotune.data.encoded import encode, texts_of, with_truth
 from annotune.errors import AnnotuneError
 
@@ -111,9 +111,8 @@ def add_baselines(
     everyone = np.ones(len(units), dtype=bool)
     seen_units = seen = None
     if train is not None:
-        known = with_truth(of_variable(check(train), entry.name), entry).filter(
-            ~pl.col("unit_id").is_in(units.implode())
-        )
+        others = ~pl.col("unit_id").is_in(units.implode())
+        known = Codings(with_truth(of_variable(check(train), entry.name), entry).filter(others))
         if known.is_empty():
             what = "train= has no unit beside those that are measured on."
             raise AnnotuneError(what, "Give other hand-coded units to learn from, or leave it out.")

@@ -26,6 +26,7 @@ import polars as pl
 
 import annotune
 from annotune.data.codebook import Codebook
+from annotune.data.codings import ANSWERED
 from annotune.data.corpus import read_corpus
 from annotune.data.wide import attach, require_room
 from annotune.errors import AnnotuneError, AnnotuneWarning
@@ -196,7 +197,7 @@ def _predict(model: Classifier, texts: Any, precision: str) -> pl.DataFrame:
     if model.variable.kind == "multilabel":
         probabilities = [pl.col(f"p_{label}").first() for label in model.labels]
         sets = found.group_by("unit_id", maintain_order=True).agg(
-            pl.when(pl.col("status").is_in(["ok", "none"]).any()).then(pl.col("label").drop_nulls().implode()),
+            pl.when(pl.col("status").is_in(ANSWERED).any()).then(pl.col("label").drop_nulls().implode()),
             *probabilities,
         )
         return sets.drop("unit_id")

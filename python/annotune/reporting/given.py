@@ -13,7 +13,7 @@ import polars as pl
 from annotune.correction.error_model import ErrorModel
 from annotune.correction.result import Correction
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.codings import check, of_variable
+from annotune.data.codings import Codings, check, of_variable
 from annotune.data.frames import as_frame, identified
 from annotune.errors import AnnotuneError
 from annotune.evidence.comparison import Comparison
@@ -72,10 +72,10 @@ class Given:
 
     judged: tuple[Judged, ...] = ()
     untested: tuple[Classifier, ...] = ()
-    codings: pl.DataFrame | None = None
+    codings: Codings | None = None
     reliability: pl.DataFrame | None = None
     codebook: Codebook | None = None
-    gold: pl.DataFrame | None = None
+    gold: Codings | None = None
     corpus: pl.DataFrame | None = None
     by: tuple[str, ...] | None = None
     compare: Comparison | None = None
@@ -154,7 +154,7 @@ def _read_model(given: Any) -> Classifier | Evaluation:
 
 
 def _judged(
-    given: Classifier | Evaluation, gold: pl.DataFrame | None, number: int, others: Sequence[Classifier | Evaluation]
+    given: Classifier | Evaluation, gold: Codings | None, number: int, others: Sequence[Classifier | Evaluation]
 ) -> Judged:
     """The model with the gold for its own variable, where there is some."""
     key, names = f"model-{number}", [_variable(one) for one in others]

@@ -8,6 +8,7 @@ import polars as pl
 
 from annotune.agreement.present import named
 from annotune.correction.result import Correction
+from annotune.data.codings import ANSWERED
 from annotune.evidence.calibrated import Calibration
 from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.measures.scores import in_full
@@ -48,7 +49,7 @@ def _coding(given: Given) -> Iterator[str]:
     """How many texts were coded by how many coders."""
     if given.codings is None:
         return
-    coded = given.codings.filter(pl.col("status").is_in(["ok", "none"]))
+    coded = given.codings.filter(pl.col("status").is_in(ANSWERED))
     for (variable,), rows in coded.group_by("variable", maintain_order=True):
         each = rows.group_by("unit_id").agg(pl.col("coder").n_unique())
         coders, twice = rows["coder"].n_unique(), int((each["coder"] > 1).sum())

@@ -10,8 +10,8 @@ import polars as pl
 
 from annotune.agreement.gold import resolve
 from annotune.data.codebook import Codebook, read_codebook
-from annotune.data.codings import SCHEMA, read_codings
-from annotune.data.corpus import read_corpus
+from annotune.data.codings import ANSWERED, SCHEMA, Codings, read_codings, sound_codings
+from annotune.data.corpus import Corpus, read_corpus
 from annotune.data.frames import require_columns as require_columns_of_corpus
 from annotune.data.wide import blank, require_room
 from annotune.errors import AnnotuneError, listing, nearest
@@ -43,10 +43,10 @@ class Inputs:
 
     files: Mapping[str, str]
     codebook: Codebook
-    corpus: pl.DataFrame
-    codings: pl.DataFrame
+    corpus: Corpus
+    codings: Codings
     reliability: pl.DataFrame
-    gold: pl.DataFrame
+    gold: Codings
     variables: tuple[str, ...]
 
 
@@ -88,59 +88,59 @@ def _fingerprints(file: StudyFile) -> dict[str, str]:
     return {name: file_sha256(file.beside(name)) for name in names}
 
 
-def _corpus(file: StudyFile) -> pl.DataFrame:
+def _corpus(file: StudyFile) -> Corpus:
     part = file.study.corpus
     return read_corpus(file.beside(part.path), part.unit_id, part.text, part.covariates, part.encoding)
 
 
-def _codings(file: StudyFile, codebook: Codebook) -> pl.DataFrame:
+def _codings(file: StudyFile, codebook: Codebook) -> Codings:
     part = file.study.codings
     options = part.model_dump(exclude={"paths", "where", "keep"})
     options["keep"] = [*part.keep, *(name for name in part.where if name not in part.keep)]
     options["coders"] = list(part.coders) if part.coders else None
     codings = read_codings([file.beside(name) for name in part.paths], codebook, **options)
     for column, values in part.where.items():
-        codings = _keep(codings, column, [values] if isinstance(values, str) else list(values))
-    return codings.drop([name for name in part.where if name not in (*part.keep, *SCHEMA)])
+        codings = _rows_where(codings, column, [values] if isinstance(values, str) else list(values))
+    return sound_codings(codings.drop([name for name in part.where if name not in (*part.keep, *SCHEMA)]))
 
 
-def _keep(codings: pl.DataFrame, column: str, values: list[str]) -> pl.DataFrame:
+def _rows_where(codings: Codings, column: str, values: list[str]) -> Codings:
     words = pl.col(column).cast(pl.String).str.to_lowercase()
-    kept = codings.filter(words.is_in([value.lower() for value in values]))
-    if kept.is_empty():
+    rows = codings.filter(words.is_in([value.lower() for value in values]))
+    if rows.is_empty():
         raise AnnotuneError(f"No coding has {column} {listing(values)}.", "Check where: in the study file.")
-    return kept
+    return sound_codings(rows)
 
 
-def _compared(file: StudyFile, codings: pl.DataFrame) -> pl.DataFrame:
+def _compared(file: StudyFile, codings: Codings) -> Codings:
     """What those coders said whose agreement is reported."""
     coders = file.study.reliability.coders
     if coders is None:
         return codings
-    known = codings["coder"].unique().to_list()
+    names = codings["coder"].unique().to_list()
     for name in coders:
-        if name not in known:
-            raise AnnotuneError(f"{file.path}: reliability: there is no coder {name!r}.", nearest(name, known))
-    return codings.filter(pl.col("coder").is_in(coders))
+        if name not in names:
+            raise AnnotuneError(f"{file.path}: reliability: there is no coder {name!r}.", nearest(name, names))
+    return sound_codings(codings.filter(pl.col("coder").is_in(coders)))
 
 
-def _reliability(file: StudyFile, codings: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
+def _reliability(file: StudyFile, codings: Codings, codebook: Codebook) -> pl.DataFrame:
     from annotune.agreement.reliability import reliability
 
     return reliability(codings, codebook=codebook, **file.study.reliability.model_dump(exclude={"coders"}))
 
 
-def _gold(file: StudyFile, codings: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
+def _gold(file: StudyFile, codings: Codings, codebook: Codebook) -> Codings:
     part = file.study.gold
     return resolve(codings, part.rule, codebook=codebook, ties=part.ties, coder=part.coder)  # type: ignore[arg-type]
 
 
-def _variables(file: StudyFile, codings: pl.DataFrame, codebook: Codebook) -> tuple[str, ...]:
-    wanted = file.study.tune.variable
-    coded = set(codings.filter(pl.col("status").is_in(["ok", "none"]))["variable"])
-    if wanted is None:
+def _variables(file: StudyFile, codings: Codings, codebook: Codebook) -> tuple[str, ...]:
+    variable = file.study.tune.variable
+    coded = set(codings.filter(pl.col("status").is_in(ANSWERED))["variable"])
+    if variable is None:
         return tuple(entry.name for entry in codebook.variables if entry.name in coded)
-    names = (wanted,) if isinstance(wanted, str) else wanted
+    names = (variable,) if isinstance(variable, str) else variable
     for name in names:
         if codebook.variable(name).name not in coded:
             raise AnnotuneError(f"{file.path}: nobody coded the variable {name!r}.", nearest(name, sorted(coded)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from annotune.data.codebook import Codebook
+from annotune.data.codings import Codings, check
 from annotune.errors import AnnotuneError
 from annotune.export.write import write
 from annotune.models.classifier import Classifier, load
@@ -107,7 +108,7 @@ def _fold_coder(file: StudyFile, read: Inputs, name: str) -> FoldCoder | None:
     )
 
 
-def classified(file: StudyFile, read: Inputs, name: str, model: Classifier, steps: Steps) -> pl.DataFrame:
+def classified(file: StudyFile, read: Inputs, name: str, model: Classifier, steps: Steps) -> Codings:
     """The answers of a variable's model; where they are to be corrected, by folds (see `crossfit`)."""
     part, folds = file.study.classify, _is_corrected(file.study, name, read.codebook)
     target, corpus = file.work / name / "codings.parquet", file.study.corpus
@@ -128,7 +129,7 @@ def classified(file: StudyFile, read: Inputs, name: str, model: Classifier, step
         write(in_corpus_order(model, read.corpus, part.precision, coder), target)
 
     steps.once(f"classify {name}", basis, target, make)
-    return pl.read_parquet(target)
+    return check(pl.read_parquet(target))
 
 
 def _is_corrected(study: Study, name: str, codebook: Codebook) -> bool:

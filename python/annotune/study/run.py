@@ -10,6 +10,7 @@ import polars as pl
 
 from annotune.correction.error_model import ErrorModel
 from annotune.correction.result import Correction
+from annotune.data.codings import Codings, bind
 from annotune.data.wide import attach
 from annotune.measures.evaluation import Evaluation
 from annotune.models.classifier import Classifier
@@ -85,7 +86,7 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     read = read_inputs(file, steps.say)
     models = {name: tuned(file, read, name, steps) for name in read.variables}
     codings = {name: classified(file, read, name, model, steps) for name, model in models.items()}
-    together = pl.concat(codings.values(), how="diagonal")
+    together = bind(*codings.values())
     data = attach(read.corpus, together, codebook=read.codebook, gold=read.gold)
     outcome = _corrected(file.study, read, data, codings, models, steps.say)
     steps.say("Writing")
@@ -109,7 +110,7 @@ def _corrected(
     study: Study,
     read: Inputs,
     data: pl.DataFrame,
-    codings: Mapping[str, pl.DataFrame],
+    codings: Mapping[str, Codings],
     models: Mapping[str, Classifier],
     say: Callable[[str], None],
 ) -> Corrected:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.codings import check, of_variable
+from annotune.data.codings import answered, check, of_variable
 from annotune.data.encoded import encode
 from annotune.errors import AnnotuneError, listing, nearest, warn
 
@@ -99,7 +99,7 @@ def join(corpus: pl.DataFrame, gold: Any, codebook: Codebook, variable: str | No
         all have the same one.
     """
     entry = codebook.variable(variable)
-    rows = _answered(of_variable(check(gold), entry.name), entry)
+    rows = answered(of_variable(check(gold), entry.name), entry)
     units = rows.select("unit_id").unique(maintain_order=True)
     frame = units.join(corpus, on="unit_id", how="inner", maintain_order="left").filter(pl.col("text").is_not_null())
     if len(frame) < len(units):
@@ -111,11 +111,6 @@ def join(corpus: pl.DataFrame, gold: Any, codebook: Codebook, variable: str | No
         )
     targets, _ = encode(rows, frame["unit_id"], entry)
     return Coded(frame, *_of_seen_labels(targets, entry))
-
-
-def _answered(rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
-    """What says something about the text: for a multi-label variable, that no label applies does so too."""
-    return rows.filter(pl.col("status").is_in(["ok", "none"] if entry.kind == "multilabel" else ["ok"]))
 
 
 def _of_seen_labels(targets: np.ndarray, entry: Variable) -> tuple[np.ndarray, Variable]:
