@@ -1,4 +1,8 @@
-"""Arguments that are of another kind than a public function takes: one sentence, and no traceback from deep inside."""
+"""Arguments that are of another kind than a public function takes: one sentence, and no traceback from deep inside.
+
+pydantic's `validate_call` is no help here: strict, it refuses NumPy's whole numbers and arrays; lax, it takes True and
+"3" for numbers; either way it hands on copies, and stumbles over annotations that only a type checker can resolve.
+"""
 
 from __future__ import annotations
 
@@ -42,19 +46,19 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     """
 
     @functools.wraps(function)
-    def door(*given: P.args, **named: P.kwargs) -> T:
+    def door(*args: P.args, **kwargs: P.kwargs) -> T:
         signature, kinds = _kinds(function)
         try:
-            arguments = signature.bind(*given, **named).arguments
+            arguments = signature.bind(*args, **kwargs).arguments
         except TypeError as error:
-            taken = ", ".join(signature.parameters)
-            raise AnnotuneError(f"{function.__name__}(): {error}.", f"It takes {taken}.") from None
-        for name, value in arguments.items():
-            for one in _each(signature.parameters[name], value):
-                if not fits(one, kinds[name]):
-                    what = f"{name}= of {function.__name__}() cannot be {_shown(one)}."
-                    raise AnnotuneError(what, _advice(one, kinds[name]))
-        return function(*given, **named)
+            parameters = ", ".join(signature.parameters)
+            raise AnnotuneError(f"{function.__name__}(): {error}.", f"It takes {parameters}.") from None
+        for name, argument in arguments.items():
+            for value in _values(signature.parameters[name], argument):
+                if not fits(value, kinds[name]):
+                    what = f"{name}= of {function.__name__}() cannot be {_in_words(value)}."
+                    raise AnnotuneError(what, _advice(value, kinds[name]))
+        return function(*args, **kwargs)
 
     return door
 
@@ -63,18 +67,20 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
 def _kinds(function: Callable[..., Any]) -> tuple[inspect.Signature, dict[str, Any]]:
     """The signature, and each parameter's annotation; one that only a type checker knows says nothing."""
     signature = inspect.signature(function)
-    scope = getattr(function, "__globals__", {})
-    kinds = {}
-    for name, parameter in signature.parameters.items():
-        try:
-            said = parameter.annotation
-            kinds[name] = eval(said, scope) if isinstance(said, str) else said
-        except NameError:
-            kinds[name] = Any
+    kinds = {name: _kind(function, parameter) for name, parameter in signature.parameters.items()}
     return signature, kinds
 
 
-def _each(parameter: inspect.Parameter, value: Any) -> Iterable[Any]:
+def _kind(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    one = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    try:
+        return typing.get_type_hints(one, getattr(function, "__globals__", {}))[parameter.name]
+    except NameError:
+        return Any
+
+
+def _values(parameter: inspect.Parameter, value: Any) -> Iterable[Any]:
+    """What a parameter was given: several values where it is `*args`, none of ours to judge where it is `**kwargs`."""
     if parameter.kind is parameter.VAR_POSITIONAL:
         return typing.cast(Iterable[Any], value)
     return () if parameter.kind is parameter.VAR_KEYWORD else (value,)
@@ -124,29 +130,28 @@ def _holds(value: Any, origin: Any, parts: tuple[Any, ...]) -> bool:
 
 
 def _advice(value: Any, kind: Any) -> str:
-    words = f"Give {' or '.join(_said(kind))}."
+    words = f"Give {' or '.join(_kind_in_words(kind))}."
     column = isinstance(value, Collection) and fits("its name", kind)
     return words + (" A column of a table is given by its name." if column else "")
 
 
-def _said(kind: Any) -> list[str]:
+def _kind_in_words(kind: Any) -> list[str]:
     """The kind in words, one for each that there is; None is never advice."""
     origin = get_origin(kind)
     if origin in UNIONS:
-        return list(
-            dict.fromkeys(word for part in get_args(kind) if part is not types.NoneType for word in _said(part))
-        )
+        parts = [part for part in get_args(kind) if part is not types.NoneType]
+        return list(dict.fromkeys(word for part in parts for word in _kind_in_words(part)))
     if origin is not None:
         return [{Mapping: "a dictionary", Literal: "a text", Callable: "a function"}.get(origin, "a list")]
     name = getattr(kind, "__name__", str(kind))
-    return [WORDS.get(kind) or ("a table" if name == "DataFrame" else _a(name))]
+    return [WORDS.get(kind) or ("a table" if name == "DataFrame" else _with_article(name))]
 
 
-def _shown(value: Any) -> str:
+def _in_words(value: Any) -> str:
     words = repr(value)
     plain = len(words) <= MOST_SHOWN and "\n" not in words and not words.startswith("<")
-    return words if plain else _a(type(value).__name__)
+    return words if plain else _with_article(type(value).__name__)
 
 
-def _a(name: str) -> str:
+def _with_article(name: str) -> str:
     return f"an {name}" if name[0] in "AEIOUaeiou" else f"a {name}"
