@@ -91,6 +91,8 @@ def test_crossfit_writes_what_the_others_read(run, topics, gold, book, tiny_base
     assert "Written: data.dta, data.parquet" in said
     record = json.loads((tmp_path / "data.dta.record.json").read_text())
     assert record["what"] == "annotune crossfit"
+    assert [output["file"] for output in record["outputs"]] == ["data.dta", "data.parquet"]
+    assert not (tmp_path / "data.parquet.record.json").exists()
     assert set(record["inputs"]) == {"texts.csv", "gold.csv"}
     assert re.search(r"Farming count .* dsl 0\.", run("prevalence", "data.dta", "--methods", "count,dsl"))
     data = pl.read_parquet(tmp_path / "data.parquet")

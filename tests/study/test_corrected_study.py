@@ -140,8 +140,8 @@ def test_the_table_and_b_and_v_are_written_with_a_record(ran) -> None:
     table = pl.read_csv(folder / "regression.csv")
     assert table["method"].to_list() == ["hand-coded only", "naive", "corrected"] * 2
     np.testing.assert_allclose(table["estimate"], found.estimates["estimate"], rtol=1e-12)
-    record = json.loads((folder / "regression.do.record.json").read_text(encoding="utf-8"))
-    assert record["output"]["sha256"] == file_sha256(folder / "regression.do")
+    record = json.loads(ran[1].record.read_text(encoding="utf-8"))
+    assert {"file": "regression.do", "sha256": file_sha256(folder / "regression.do")} in record["outputs"]
     assert list(record["corrections"]) == ["topic == 'Health' ~ party"]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import polars as pl
@@ -78,13 +80,41 @@ def test_r_reads_factors_and_value_labels(parliament: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_record_stands_beside_every_file(parliament: Path) -> None:
-    for name in ("results.dta", "results.rds", "results.parquet", "results.csv"):
-        record = json.loads((parliament.parent / f"{name}.record.json").read_text(encoding="utf-8"))
-        assert record["output"]["sha256"] == file_sha256(parliament.parent / name)
-        assert record["inputs"]["questions.csv"] == file_sha256(parliament.parent / "questions.csv")
-        assert record["models"]["topic"]["settings"]["seed"] == 1
-        assert {"torch", "polars", "annotune"} <= record["versions"].keys()
+def record_of(folder: Path) -> dict[str, Any]:
+    """The one record of a study's run."""
+    (path,) = folder.glob("*.record.json")
+    assert path == folder / "study.record.json"
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return record
+
+
+def test_one_record_has_the_fingerprint_of_every_file(parliament: Path) -> None:
+    folder = parliament.parent
+    record = record_of(folder)
+    outputs = {output["file"]: output["sha256"] for output in record["outputs"]}
+    results = {f"results.{suffix}" for suffix in ("dta", "rds", "parquet", "csv", "do", "R")}
+    assert outputs.keys() >= results | {"report.html"}
+    assert len(outputs) == len(record["outputs"])
+    for name, sha256 in outputs.items():
+        assert sha256 == file_sha256(folder / name), name
+    assert record["inputs"]["questions.csv"] == file_sha256(folder / "questions.csv")
+    assert record["models"]["topic"]["settings"]["seed"] == 1
+    assert {"torch", "polars", "annotune"} <= record["versions"].keys()
+
+
+def test_a_folder_with_a_record_beside_every_file_goes_on(parliament: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "before"
+    shutil.copytree(parliament.parent, folder)
+    (folder / "study.record.json").unlink()
+    for name in ("results.dta", "report.html"):
+        (folder / f"{name}.record.json").write_text('{"what": "annotune run", "output": {}}')
+    (folder / "results.other.record.json").write_text("{}")
+    (folder / "annotune-work" / ".report.html.basis").rename(folder / "annotune-work" / "report.basis")
+    again = at.run(folder / "study.yaml")
+    assert again.record == folder / "study.record.json"
+    assert (again.done["tune topic"], again.done["classify topic"]) == ("up to date", "up to date")
+    records = sorted(path.name for path in folder.glob("*.record.json"))
+    assert records == ["results.other.record.json", "study.record.json"]  # the first is no output of this study
 
 
 def test_a_second_run_does_nothing_again_and_changes_no_byte(parliament: Path) -> None:
@@ -101,10 +131,7 @@ def test_the_same_study_elsewhere_gives_the_same_bytes(parliament: Path, tmp_pat
     at.run(study)
     for name in ("results.dta", "results.rds", "results.parquet", "results.csv", "results.do", "results.R"):
         assert file_sha256(study.parent / name) == file_sha256(parliament.parent / name), name
-    one, other = (
-        json.loads((folder / "results.dta.record.json").read_text(encoding="utf-8"))
-        for folder in (parliament.parent, study.parent)
-    )
+    one, other = record_of(parliament.parent), record_of(study.parent)
     for record in (one, other):
         record.pop("time")
         record["models"]["topic"].pop("time")
@@ -232,7 +259,7 @@ def test_a_record_names_no_folder_of_this_machine(tmp_path: Path) -> None:
     change(study, "path: questions.csv", f"path: {tmp_path / 'questions.csv'}")
     change(study, "seed: 1", f"seed: 1, {FAST}")
     at.run(study)
-    text = (tmp_path / "results.dta.record.json").read_text(encoding="utf-8")
+    text = (tmp_path / "study.record.json").read_text(encoding="utf-8")
     assert str(tmp_path) not in text
     assert json.loads(text)["inputs"]["questions.csv"] == file_sha256(tmp_path / "questions.csv")
 

@@ -55,7 +55,7 @@ def crossfit(
     from annotune.network.machine import hardware
     from annotune.records.files import require_folder
     from annotune.records.fingerprints import file_sha256
-    from annotune.records.record import make_record, write_records
+    from annotune.records.record import make_record, record_outputs
     from annotune.tuning.crossfit import crossfit as cross
 
     require_outputs(write, corpus, gold, codebook)
@@ -79,7 +79,7 @@ def crossfit(
         evaluation=done.evaluation.measures.to_dicts(),
         hardware=hardware(),
     )
-    write_records(record, write)
+    record_outputs(record, write)
     console.print(display.comparison(done.evaluation))
     files(write)
 

@@ -58,7 +58,7 @@ def evaluate(
     from annotune.export.write import write as write_table
     from annotune.records.files import require_folder
     from annotune.records.fingerprints import file_sha256
-    from annotune.records.record import make_record, write_records
+    from annotune.records.record import make_record, record_outputs
 
     require_outputs([*(write or []), *(predictions or [])], truth, predicted, codebook, corpus)
     if out is not None:
@@ -85,7 +85,7 @@ def evaluate(
             settings={"cv": cv, "group": group, "unit_id": unit_id, "text": text},
             evaluation=found.measures.to_dicts(),
         )
-        write_records(record, predictions)
+        record_outputs(record, predictions)
 
 
 def curve(

@@ -75,7 +75,7 @@ def classify(
     from annotune.models.classifier import load
     from annotune.network.machine import hardware, is_first
     from annotune.records.fingerprints import file_sha256
-    from annotune.records.record import make_record, write_records
+    from annotune.records.record import make_record, record_outputs
 
     require_outputs(paths, model, corpus)
     coder = load(model)
@@ -94,7 +94,7 @@ def classify(
         settings={"unit_id": unit_id, "text": text, "precision": precision},
         hardware=hardware(),
     )
-    write_records(record, paths)
+    record_outputs(record, paths)
     console.print(display.counts(codings))
     files(paths)
 
@@ -159,7 +159,7 @@ def zero_shot(
     from annotune.network.base import find_base
     from annotune.network.machine import hardware, is_first
     from annotune.records.fingerprints import file_sha256
-    from annotune.records.record import make_record, write_records
+    from annotune.records.record import make_record, record_outputs
 
     require_outputs(paths, corpus, codebook)
     known = choose_variables([read_codebook(path) for path in codebook], listed(variable))
@@ -180,6 +180,6 @@ def zero_shot(
         settings={**settings, "precision": precision, "unit_id": unit_id, "text": text},
         hardware=hardware(),
     )
-    write_records(record, paths)
+    record_outputs(record, paths)
     console.print(display.counts(codings))
     files(paths)

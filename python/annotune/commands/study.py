@@ -75,7 +75,8 @@ def _show_results(results: Results) -> None:
     for path in results.files:
         size = f"{path.stat().st_size / 1e3:,.0f} kB"
         console.print(f"  {path!s:{longest}}  {size:>9}", markup=False, soft_wrap=True)
-    console.print("What each was made of is in a record beside it, named after it with .record.json at the end.")
+    console.print("What they were made of, by what, and the fingerprint of each:")
+    console.print(f"  {results.record}", markup=False, soft_wrap=True)
     current = [step for step, state in results.done.items() if state == "up to date"]
     if current:
         console.print(f"Up to date and not done again: {', '.join(current)}.")

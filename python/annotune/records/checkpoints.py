@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from annotune.errors import AnnotuneError, warn
-from annotune.records.files import write_whole
+from annotune.records.files import replacing, write_whole
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Checkpoints:
         Made when it is not there.
     basis
         A fingerprint of inputs and settings; a piece with another one is as good as none.
+    notes
+        Where it is noted on which basis a piece was made; in the folder itself when left out.
 
     Raises
     ------
@@ -42,6 +44,7 @@ class Checkpoints:
 
     folder: Path
     basis: str
+    notes: Path | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -54,18 +57,17 @@ class Checkpoints:
 
     def has(self, name: str) -> bool:
         """Whether the file or folder `name` was finished on the same basis."""
-        marker = self._marker(name)
-        there = (self.folder / name).exists() and marker.exists()
-        return there and marker.read_text(encoding="utf-8") == self.basis
+        note = self._note(name)
+        return (self.folder / name).exists() and note.exists() and note.read_text(encoding="utf-8") == self.basis
 
     def start(self, name: str) -> Path:
         """Where `name` is to be written; until `finish` it does not count as there."""
-        self._marker(name).unlink(missing_ok=True)
+        self._note(name).unlink(missing_ok=True)
         return self.folder / name
 
     def finish(self, name: str) -> None:
         """Say that `name` is whole."""
-        write_whole(self._marker(name), self.basis)
+        write_whole(self._note(name), self.basis)
 
     def get(self, name: str) -> dict[str, np.ndarray] | None:
         """The arrays that `put` kept; none where they are not there, rest on something else, or are damaged."""
@@ -82,15 +84,9 @@ class Checkpoints:
     def put(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         """Keep arrays as `<name>.npz`, whole or not at all."""
         path = self.start(f"{name}.npz")
-        draft = path.with_name(f".{name}.{os.getpid()}.npz")
-        try:
+        with replacing(path) as draft:
             np.savez(draft, **arrays)  # type: ignore[arg-type]
-            os.replace(draft, path)
-        except OSError as error:
-            raise AnnotuneError(f"{path} cannot be written: {error.strerror}.", "Check the disk.") from None
-        finally:
-            draft.unlink(missing_ok=True)
         self.finish(path.name)
 
-    def _marker(self, name: str) -> Path:
-        return self.folder / f".{name}.basis"
+    def _note(self, name: str) -> Path:
+        return (self.notes or self.folder) / f".{name}.basis"

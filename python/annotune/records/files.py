@@ -59,41 +59,67 @@ def _require_above(target: Path, folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes its place when all went well, and is removed when not."""
+    """A path beside `path`, for a file or a folder; it takes the place of `path` when all went well, and goes when not.
+
+    What is there already goes only when the new one is on the disk, so that a failure of the machine leaves the one or
+    the other.
+
+    Raises
+    ------
+    AnnotuneError
+        When the folder is not there, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.txt"
+    >>> with replacing(path) as draft:
+    ...     size = draft.write_text("whole")
+    >>> path.read_text(), [one.name for one in path.parent.iterdir()]
+    ('whole', ['a.txt'])
+    """
     if not path.parent.is_dir():
         raise AnnotuneError(f"{path} cannot be written: {path.parent} is no folder.", "Make it, or choose another.")
     draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield draft
-        os.replace(draft, path)
+        _settle(draft)
+        put(draft, path)
     except REFUSALS as error:
         reason = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
         advice = "Check that there is room and that the folder may be written to."
         raise AnnotuneError(f"{path} cannot be written: {reason}.", advice) from error
     finally:
+        if draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
         draft.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write a text file whole or not at all; its folder is made where it is not there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
     except OSError as error:
         raise AnnotuneError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
-def put(new: Path, target: Path) -> None:
+def _settle(draft: Path) -> None:
+    """Have the operating system put on the disk what it may still hold in memory."""
+    for path in (draft, *draft.rglob("*")) if draft.is_dir() else (draft,):
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+
+
+def put(draft: Path, target: Path) -> None:
     """Rename a file or folder to `target`; what is there already goes only when the new one is in its place."""
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
     if target.is_dir():
         os.replace(target, old)
     try:
-        os.replace(new, target)
+        os.replace(draft, target)
     except OSError:
         if old.exists():
             os.replace(old, target)

@@ -1,11 +1,10 @@
-"""What was run, on what, with what: a JSON beside every output, so that somebody else can run it again."""
+"""What was run, on what, with what: a JSON file beside the outputs of a run, so that somebody else can run it again."""
 
 from __future__ import annotations
 
 import datetime
 import json
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +29,28 @@ def without_folders(content: Any) -> Any:
 
 def write_record(record: Mapping[str, Any], output: str | Path) -> Path:
     """Write a record beside `output`, as `<its name>.record.json`."""
-    path = Path(f"{output}.record.json")
+    return _write(record, Path(f"{output}.record.json"))
+
+
+def record_outputs(record: Mapping[str, Any], outputs: Sequence[Path], path: Path | None = None) -> Path:
+    """Write one record for all that a run wrote, with the fingerprint of every file under `outputs`.
+
+    It is written to `path`, or beside the first output as `<its name>.record.json`. Files are named as seen from there,
+    and by their name alone where they are elsewhere. A record that one of the files had for itself would be wrong from
+    now on, and goes.
+    """
+    path = path or Path(f"{outputs[0]}.record.json")
+    fingerprints = [{"file": _seen_from(path.parent, output), "sha256": file_sha256(output)} for output in outputs]
+    for output in outputs:
+        Path(f"{output}.record.json").unlink(missing_ok=True)
+    return _write({**record, "outputs": fingerprints}, path)
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    inside = path.resolve().is_relative_to(folder.resolve())
+    return path.resolve().relative_to(folder.resolve()).as_posix() if inside else path.name
+
+
+def _write(record: Mapping[str, Any], path: Path) -> Path:
     write_whole(path, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
     return path
-
-
-def write_records(record: Mapping[str, Any], outputs: Iterable[Path]) -> None:
-    """The same record beside each of these files, with the file's name and fingerprint."""
-    for path in outputs:
-        write_record({**record, "output": {"file": path.name, "sha256": file_sha256(path)}}, path)
-
-
-def command_line() -> str:
-    """How the program was called, without the folders of this machine."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -16,7 +15,6 @@ from annotune.errors import AnnotuneError
 from annotune.export.write import write
 from annotune.models.classifier import Classifier, load
 from annotune.records.checkpoints import Checkpoints
-from annotune.records.files import write_whole
 from annotune.records.fingerprints import fingerprint, versions
 from annotune.study.corrected import coded_variables
 from annotune.study.file import Study, StudyFile
@@ -37,21 +35,15 @@ class Steps:
     say: Callable[[str], None]
     done: dict[str, str] = field(default_factory=dict)
 
-    def once(self, step: str, basis: str, target: Path, make: Callable[[], None], marker: Path | None = None) -> None:
-        """Do a step unless its outcome is there and rests on the same basis, kept in `marker` or a file beside it."""
-        marker = marker or target.parent / f".{target.name}.basis"
-        if not self.again and target.exists() and marker.exists() and marker.read_text(encoding="utf-8") == basis:
+    def once(self, step: str, pieces: Checkpoints, name: str, make: Callable[[], None]) -> None:
+        """Do a step unless the file or folder `name`, which `make` writes, is there on the same basis."""
+        if not self.again and pieces.has(name):
             self.done[step] = "up to date"
             return
         self.say(f"{step[0].upper()}{step[1:]}")
-        marker.unlink(missing_ok=True)  # a run that is stopped half-way leaves nothing that looks finished
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            what = f"The folder {target.parent} cannot be made: {error.strerror}."
-            raise AnnotuneError(what, "Check its permissions.") from None
+        pieces.start(name)  # a run that is stopped half-way leaves nothing that looks finished
         make()
-        write_whole(marker, basis)
+        pieces.finish(name)
         self.done[step] = "done"
 
 
@@ -72,7 +64,7 @@ def tuned(file: StudyFile, read: Inputs, name: str, steps: Steps) -> Classifier:
             coder.reopen(work / FOLDER)
         tune(read.corpus, read.gold, read.codebook, name, each_fold=coder, **options).save(work / "model")
 
-    steps.once(f"tune {name}", _basis(file, read, name), work / "model", make)
+    steps.once(f"tune {name}", Checkpoints(work, _basis(file, read, name)), "model", make)
     return load(work / "model", part.device)
 
 
@@ -128,7 +120,7 @@ def classified(file: StudyFile, read: Inputs, name: str, model: Classifier, step
             raise AnnotuneError(what, "Run the study with --again.")
         write(in_corpus_order(model, read.corpus, part.precision, coder), target)
 
-    steps.once(f"classify {name}", basis, target, make)
+    steps.once(f"classify {name}", Checkpoints(target.parent, basis), target.name, make)
     return check(pl.read_parquet(target))
 
 

@@ -1,9 +1,9 @@
-"""What a study writes: the coded corpus, its regressions, and a record beside every file."""
+"""What a study writes: the coded corpus, its regressions, and one record of what all its files were made of."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from annotune.data.wide import headings
 from annotune.export.scripts import Regression
 from annotune.export.write import write
 from annotune.models.classifier import Classifier
-from annotune.records.fingerprints import file_sha256, versions
-from annotune.records.record import make_record, without_folders, write_record
+from annotune.records.fingerprints import versions
+from annotune.records.record import make_record, record_outputs, without_folders
 from annotune.study.corrected import Corrected
 from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs, words_of_file
@@ -30,17 +30,19 @@ def write_outputs(
     for number, correction in enumerate(outcome.corrections, start=1):
         assert file.study.correct is not None
         write(correction, [file.beside(name) for name in file.study.correct.targets(number)])
-    targets = tuple(map(file.beside, file.study.outputs))
-    record = study_record(file, read, models, outcome)
-    for target in targets:
-        write_record({**record, "output": {"file": target.name, "sha256": file_sha256(target)}}, target)
-    return targets, changes
+    return tuple(map(file.beside, file.study.outputs)), changes
+
+
+def write_study_record(file: StudyFile, record: Mapping[str, Any], files: Sequence[Path]) -> Path:
+    """Write the record of a run beside the study file, with the fingerprint of every file that it wrote."""
+    scripts = [path for path in map(file.beside, file.study.scripts) if path.is_file()]
+    return record_outputs(record, [*files, *scripts], file.path.with_suffix(".record.json"))
 
 
 def _write_data(file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> pl.DataFrame:
     data, codebook = outcome.data, read.codebook
     labels, of_file = words_of_file(file, data.columns)
-    of_codebook = {name: said for name, said in headings(codebook).items() if name in data.columns}
+    of_codebook = {name: heading for name, heading in headings(codebook).items() if name in data.columns}
     return write(
         data,
         [file.beside(name) for name in file.study.write],
@@ -67,15 +69,15 @@ def study_record(file: StudyFile, read: Inputs, models: Mapping[str, Classifier]
         models={name: model.card for name, model in models.items()},
         reliability=read.reliability.to_dicts(),
         evaluation={name: evaluation.measures.to_dicts() for name, evaluation in evaluations.items()},
-        corrections={found.formula: found.estimates.to_dicts() for found in outcome.corrections},
+        corrections={correction.formula: correction.estimates.to_dicts() for correction in outcome.corrections},
     )
 
 
 def _regressions(study: Study, outcome: Corrected) -> list[Regression] | None:
     """What the scripts run: the corrected regressions, and the others that were named."""
-    told = {entry.formula for entry in outcome.regressions}
-    others = [Regression(formula) for formula in study.regressions or () if formula not in told]
-    return None if study.regressions is None and not told else [*outcome.regressions, *others]
+    corrected = {regression.formula for regression in outcome.regressions}
+    others = [Regression(formula) for formula in study.regressions or () if formula not in corrected]
+    return None if study.regressions is None and not corrected else [*outcome.regressions, *others]
 
 
 def _notes(models: Mapping[str, Classifier], reliability: pl.DataFrame) -> list[str]:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from annotune.models.classifier import Classifier
-from annotune.records.fingerprints import file_sha256, fingerprint, versions
-from annotune.records.record import write_record
+from annotune.records.checkpoints import Checkpoints
+from annotune.records.fingerprints import fingerprint, versions
 from annotune.study.corrected import Corrected
 from annotune.study.file import StudyFile
 from annotune.study.inputs import Inputs
 from annotune.study.models import Steps
-from annotune.study.outputs import study_record
 
 
 def reported(
-    file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected, steps: Steps
+    file: StudyFile,
+    read: Inputs,
+    models: Mapping[str, Classifier],
+    outcome: Corrected,
+    record: Mapping[str, Any],
+    steps: Steps,
 ) -> tuple[Path, ...]:
-    """Write the report that the study asks for, with its record; which file it is."""
+    """Write the report that the study asks for, the record of the run in it; which file it is."""
     part = file.study.report
     if part is None:
         return ()
@@ -28,7 +33,6 @@ def reported(
     def make() -> None:
         from annotune.reporting.report import report  # it brings torch, which R has to load in its own way
 
-        record = study_record(file, read, models, outcome)
         report(
             target,
             model=list(models.values()),
@@ -43,9 +47,9 @@ def reported(
             record=record,
             title=part.title,
         )
-        write_record({**record, "output": {"file": target.name, "sha256": file_sha256(target)}}, target)
 
-    steps.once("report", _basis(file, read, models, outcome), target, make, file.work / "report.basis")
+    pieces = Checkpoints(target.parent, _basis(file, read, models, outcome), notes=file.work)
+    steps.once("report", pieces, target.name, make)
     return (target,)
 
 
@@ -57,7 +61,7 @@ def _basis(file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outc
             dict(read.files),
             [model.card["model_sha256"] for model in models.values()],
             [model.evaluation.measures.to_dicts() for model in models.values() if model.evaluation is not None],
-            [found.estimates.to_dicts() for found in outcome.corrections],
+            [correction.estimates.to_dicts() for correction in outcome.corrections],
             versions(),
         ]
     )

@@ -18,7 +18,7 @@ from annotune.study.corrected import Corrected, corrected
 from annotune.study.file import Study, read_study
 from annotune.study.inputs import Inputs, read_inputs
 from annotune.study.models import Steps, classified, tuned
-from annotune.study.outputs import write_outputs
+from annotune.study.outputs import study_record, write_outputs, write_study_record
 from annotune.study.reported import reported
 
 
@@ -41,6 +41,8 @@ class Results:
         covariates (see `correct` and `error_model`).
     files
         What was written.
+    record
+        Where it is written what was run, on what, with what, and the fingerprint of every file.
     changes
         What the written formats made necessary: names, types, lengths.
     done
@@ -53,6 +55,7 @@ class Results:
     evaluations: dict[str, Evaluation]
     data: pl.DataFrame
     files: tuple[Path, ...]
+    record: Path
     changes: pl.DataFrame
     done: dict[str, str]
     corrections: tuple[Correction, ...] = ()
@@ -74,8 +77,8 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     Returns
     -------
     Results
-        Beside every file written stands `<file>.record.json`: settings, versions, hardware and the
-        fingerprints of data, codebook and model.
+        Beside the study file stands `<its name>.record.json`: settings, versions, hardware and the fingerprints of
+        data, codebook, models and every file that was written.
 
     Raises
     ------
@@ -91,7 +94,8 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     outcome = _corrected(file.study, read, data, codings, models, steps.say)
     steps.say("Writing")
     files, changes = write_outputs(file, read, models, outcome)
-    files += reported(file, read, models, outcome, steps)
+    record = study_record(file, read, models, outcome)
+    files += reported(file, read, models, outcome, record, steps)
     return Results(
         reliability=read.reliability,
         gold=read.gold,
@@ -99,6 +103,7 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
         evaluations={name: model.evaluation for name, model in models.items() if model.evaluation is not None},
         data=outcome.data,
         files=files,
+        record=write_study_record(file, record, files),
         changes=changes,
         done={**steps.done, "write": "done"},
         corrections=outcome.corrections,

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +14,7 @@ from annotune.models.coder import Coder
 from annotune.models.formats.format import Format, Options
 from annotune.models.formats.parity import Parity, compare, gate_texts, probabilities, require_same
 from annotune.models.formats.recipe import answers, require_whole
-from annotune.records.files import put
+from annotune.records.files import replacing
 from annotune.records.record import make_record, write_record
 
 FORMATS = ("adapter", "merged", "gguf", "onnx")
@@ -56,7 +53,7 @@ def export_model(
         module.require_runtime()
     on = gate_texts(coder, texts, stored) if check else []
     require_place(target, module.FOLDER)
-    with _draft(target) as draft:
+    with replacing(target) as draft:
         module.write(coder, draft, options)
         parity = _gate(coder, module, draft, on, accepted, format, options) if check else None
         record = make_record(
@@ -68,7 +65,6 @@ def export_model(
         )
         if module.FOLDER:
             write_record(record, draft / RECORD)
-        put(draft, target)
     if not module.FOLDER:
         write_record(record, target)
     if not check:
@@ -121,19 +117,3 @@ def require_place(target: Path, folder: bool) -> None:
             raise AnnotuneError(f"{target} holds something else.", "Choose a new folder for the export.")
     if not folder and target.is_dir():
         raise AnnotuneError(f"{target} is a folder.", "Give a file's name.")
-
-
-@contextmanager
-def _draft(target: Path) -> Iterator[Path]:
-    """A path beside `target`; whatever is there afterwards is removed."""
-    draft = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
-    try:
-        yield draft
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise AnnotuneError(f"{target} cannot be written: {reason}.", "Check the disk and the permissions.") from None
-    finally:
-        if draft.is_dir():
-            shutil.rmtree(draft)
-        else:
-            draft.unlink(missing_ok=True)

@@ -1,0 +1,106 @@
+"""Files and folders are whole or as they were, whatever stops the writing; and one record tells of a run's files."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from annotune.errors import AnnotuneError
+from annotune.records import files
+from annotune.records.checkpoints import Checkpoints
+from annotune.records.files import replacing, write_whole
+from annotune.records.fingerprints import file_sha256
+from annotune.records.record import make_record, record_outputs
+
+
+def names(folder):
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+def fill(draft):
+    """A folder with a file in a folder."""
+    (draft / "inner").mkdir(parents=True)
+    (draft / "inner" / "a.txt").write_text("new")
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old.txt").write_text("old")
+    with replacing(tmp_path / "model") as draft:
+        fill(draft)
+    assert names(tmp_path) == ["a.txt", "inner", "model"]
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("x")])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_fails_half_way_leaves_what_was_there(tmp_path, kind, fault):
+    target = tmp_path / "target"
+    if kind == "file":
+        target.write_text("old")
+    else:
+        fill(target)
+    before = names(tmp_path)
+    wanted = AnnotuneError if isinstance(fault, OSError) else type(fault)
+    with pytest.raises(wanted) as caught, replacing(target) as draft:
+        if kind == "file":
+            draft.write_text("new")
+        else:
+            fill(draft)
+        raise fault
+    assert wanted is not AnnotuneError or "No space left" in str(caught.value)
+    assert names(tmp_path) == before
+    assert kind == "folder" or target.read_text() == "old"
+
+
+def test_a_rename_that_fails_leaves_the_old_folder(tmp_path, monkeypatch):
+    fill(tmp_path / "model")
+    replace = os.replace
+
+    def fail(source, target):
+        if ".old" not in f"{source}{target}":
+            raise OSError(13, "Permission denied")
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", fail)
+    with pytest.raises(AnnotuneError, match="Permission denied"), replacing(tmp_path / "model") as draft:
+        fill(draft)
+    assert names(tmp_path) == ["a.txt", "inner", "model"]
+
+
+def test_bytes_are_on_the_disk_before_the_name_is_taken(tmp_path, monkeypatch):
+    order = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(files.os, "fsync", lambda number: (order.append("on the disk"), fsync(number)))
+    monkeypatch.setattr(files.os, "replace", lambda a, b: (order.append("renamed"), replace(a, b)))
+    write_whole(tmp_path / "new" / "a.txt", "whole")
+    Checkpoints(tmp_path / "work", "basis").put("sums", {"n": np.arange(3)})
+    with replacing(tmp_path / "model") as draft:
+        fill(draft)
+    assert order == ["on the disk", "renamed"] * 4  # text, arrays, the note on them, and the folder's one file
+
+
+def test_notes_may_lie_elsewhere(tmp_path):
+    pieces = Checkpoints(tmp_path / "out", "basis", notes=tmp_path / "work")
+    pieces.start("page.html").write_text("page")
+    pieces.finish("page.html")
+    assert names(tmp_path / "out") == ["page.html"]
+    assert pieces.has("page.html")
+    assert not Checkpoints(tmp_path / "out", "other", notes=tmp_path / "work").has("page.html")
+
+
+def test_one_record_names_every_file_as_seen_from_its_place(tmp_path):
+    outputs = [tmp_path / "a.csv", tmp_path / "deep" / "b.csv"]
+    for path in outputs:
+        write_whole(path, path.name)
+        write_whole(tmp_path / f"{path}.record.json", "an older record")
+    path = record_outputs(make_record("annotune test"), outputs)
+    assert path == tmp_path / "a.csv.record.json"
+    record = json.loads(path.read_text())
+    assert record["outputs"] == [
+        {"file": "a.csv", "sha256": file_sha256(outputs[0])},
+        {"file": "deep/b.csv", "sha256": file_sha256(outputs[1])},
+    ]
+    assert not (tmp_path / "deep" / "b.csv.record.json").exists()
+    elsewhere = record_outputs(make_record("annotune test"), outputs, tmp_path / "other" / "run.record.json")
+    assert [output["file"] for output in json.loads(elsewhere.read_text())["outputs"]] == ["a.csv", "b.csv"]
