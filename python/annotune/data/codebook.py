@@ -25,6 +25,7 @@ _COMPLAINTS = {  # pydantic's commonest, in the words of a file's author
     "tuple_type": "it must be a list, one '- ' each",
     "string_type": "it must be one word or sentence",
     "string_too_short": "it is empty",
+    "too_short": "it is empty",
     "int_parsing": "it must be a whole number",
     "int_type": "it must be a whole number",
     "greater_than_equal": "it must be 0 or more (a label such as -1 is a name, and has a code beside it)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -20,6 +20,22 @@ from annotune.reporting.files import writer_for
 from annotune.tuning.settings import Settings
 
 WORK = "annotune-work"  # beside the study file: models, codings and what each step rested on
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _under(key: str) -> pydantic.BeforeValidator:
+    """Where a block is wanted and something else stands, that is the block's value of `key`."""
+
+    def block(value: Any) -> Any:
+        return value if value is None or isinstance(value, (dict, pydantic.BaseModel)) else {key: value}
+
+    return pydantic.BeforeValidator(block)
+
+
+Words = Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)]  # a list, or its only word
 
 
 class _Part(pydantic.BaseModel):
@@ -39,14 +55,14 @@ class CorpusPart(_Part):
 class CodingsPart(_Part):
     """Where the codings are, and how to read them (see `read_codings`); `where` keeps rows with these values."""
 
-    paths: tuple[str, ...]
+    paths: Words
     unit_id: str = "unit_id"
     coder: str | None = None
     variable: str | None = None
     columns: dict[str, str] | None = None
     coders: tuple[str, ...] | None = None
     keep: tuple[str, ...] = ()
-    where: dict[str, str | tuple[str, ...]] = pydantic.Field(default_factory=dict)
+    where: dict[str, Words] = pydantic.Field(default_factory=dict)
     unknown: Literal["error", "drop"] = "error"
     encoding: str | None = None
 
@@ -73,7 +89,7 @@ class GoldPart(_Part):
 class TunePart(Settings):
     """What is tuned (see `tune`); by default every variable that was coded."""
 
-    variable: str | tuple[str, ...] | None = None
+    variable: Words | None = None
     test: float | dict[str, str | tuple[str, ...]] | None = None
     validation: float = pydantic.Field(default=0.15, gt=0, lt=1)
     folds: int | None = pydantic.Field(default=None, ge=2)
@@ -83,48 +99,24 @@ class TunePart(Settings):
 class ClassifyPart(_Part):
     """How the corpus is coded."""
 
-    engine: Literal["local"] = "local"
     precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class SamplePart(_Part):
     """How the hand-coded texts were drawn: `simple` at random from the corpus, or each with the probability `pi`."""
 
-    pi: float | str
-
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _alone(cls, value: Any) -> Any:
-        return value if isinstance(value, dict) else {"pi": value}
-
-    @pydantic.field_validator("pi", mode="before")
-    @classmethod
-    def _number(cls, value: Any) -> Any:
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            return value
+    pi: float | str = pydantic.Field(union_mode="left_to_right")  # "0.1" in the file is a number
 
 
 class CorrectPart(_Part):
     """Which regressions are corrected, and how (see `correct`; for `uncoded` see `crossfit`)."""
 
-    formulas: tuple[str, ...] = pydantic.Field(min_length=1)
+    formulas: Words = pydantic.Field(min_length=1)
     model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear"
     method: Literal["dsl", "ppi"] = "dsl"
     uncoded: Literal["folds", "model"] = "folds"
     cluster: str | None = None
-    write: tuple[str, ...] = ("regressions.csv",)
-
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _formulas_alone(cls, value: Any) -> Any:
-        return {"formulas": value} if isinstance(value, (str, list, tuple)) else value
-
-    @pydantic.field_validator("formulas", "write", mode="before")
-    @classmethod
-    def _one(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+    write: Words = ("regressions.csv",)
 
     def parsed(self) -> list[Formula]:
         """The formulas, taken apart."""
@@ -141,54 +133,25 @@ class ReportPart(_Part):
     """Where the report goes, what it is called, and the covariates it shows errors by (see `report`)."""
 
     path: str
-    by: tuple[str, ...] | None = None
+    by: Words | None = None
     title: str | None = None
-
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _alone(cls, value: Any) -> Any:
-        return {"path": value} if isinstance(value, str) else value
-
-    @pydantic.field_validator("by", mode="before")
-    @classmethod
-    def _one(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
 
 
 class Study(_Part):
     """A study file's content; see docs/study.md for every key."""
 
     codebook: str
-    corpus: CorpusPart
-    codings: CodingsPart
+    corpus: Annotated[CorpusPart, _under("path")]
+    codings: Annotated[CodingsPart, _under("paths")]
     reliability: ReliabilityPart = ReliabilityPart()
     gold: GoldPart = GoldPart()
     tune: TunePart = TunePart()
     classify: ClassifyPart = ClassifyPart()
-    write: tuple[str, ...] = ("results.dta", "results.rds", "results.parquet")
-    regressions: tuple[str, ...] | None = None
-    sample: SamplePart | None = None
-    correct: CorrectPart | None = None
-    report: ReportPart | None = None
-
-    @pydantic.field_validator("codings", mode="before")
-    @classmethod
-    def _paths_alone(cls, value: Any) -> Any:
-        if isinstance(value, (str, list)):
-            return {"paths": [value] if isinstance(value, str) else value}
-        if isinstance(value, dict) and isinstance(value.get("paths"), str):
-            return {**value, "paths": [value["paths"]]}
-        return value
-
-    @pydantic.field_validator("corpus", mode="before")
-    @classmethod
-    def _path_alone(cls, value: Any) -> Any:
-        return {"path": value} if isinstance(value, str) else value
-
-    @pydantic.field_validator("write", mode="before")
-    @classmethod
-    def _one_path(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+    write: Words = ("results.dta", "results.rds", "results.parquet")
+    regressions: Words | None = None
+    sample: Annotated[SamplePart | None, _under("pi")] = None
+    correct: Annotated[CorrectPart | None, _under("formulas")] = None
+    report: Annotated[ReportPart | None, _under("path")] = None
 
     @property
     def scripts(self) -> list[str]:

@@ -100,11 +100,11 @@ def _codings(file: StudyFile, codebook: Codebook) -> Codings:
     options["coders"] = list(part.coders) if part.coders else None
     codings = read_codings([file.beside(name) for name in part.paths], codebook, **options)
     for column, values in part.where.items():
-        codings = _rows_where(codings, column, [values] if isinstance(values, str) else list(values))
+        codings = _rows_where(codings, column, values)
     return sound_codings(codings.drop([name for name in part.where if name not in (*part.keep, *SCHEMA)]))
 
 
-def _rows_where(codings: Codings, column: str, values: list[str]) -> Codings:
+def _rows_where(codings: Codings, column: str, values: Sequence[str]) -> Codings:
     words = pl.col(column).cast(pl.String).str.to_lowercase()
     rows = codings.filter(words.is_in([value.lower() for value in values]))
     if rows.is_empty():
@@ -136,11 +136,10 @@ def _gold(file: StudyFile, codings: Codings, codebook: Codebook) -> Codings:
 
 
 def _variables(file: StudyFile, codings: Codings, codebook: Codebook) -> tuple[str, ...]:
-    variable = file.study.tune.variable
+    names = file.study.tune.variable
     coded = set(codings.filter(pl.col("status").is_in(ANSWERED))["variable"])
-    if variable is None:
+    if names is None:
         return tuple(entry.name for entry in codebook.variables if entry.name in coded)
-    names = (variable,) if isinstance(variable, str) else variable
     for name in names:
         if codebook.variable(name).name not in coded:
             raise AnnotuneError(f"{file.path}: nobody coded the variable {name!r}.", nearest(name, sorted(coded)))
