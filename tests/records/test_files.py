@@ -41,14 +41,16 @@ def test_what_fails_half_way_leaves_what_was_there(tmp_path, kind, fault):
     else:
         fill(target)
     before = names(tmp_path)
-    wanted = AnnotuneError if isinstance(fault, OSError) else type(fault)
-    with pytest.raises(wanted) as caught, replacing(target) as draft:
-        if kind == "file":
-            draft.write_text("new")
-        else:
-            fill(draft)
-        raise fault
-    assert wanted is not AnnotuneError or "No space left" in str(caught.value)
+    error = AnnotuneError if isinstance(fault, OSError) else type(fault)
+
+    def write_and_fail():
+        with replacing(target) as draft:
+            draft.write_text("new") if kind == "file" else fill(draft)
+            raise fault
+
+    with pytest.raises(error) as caught:
+        write_and_fail()
+    assert error is not AnnotuneError or "No space left" in str(caught.value)
     assert names(tmp_path) == before
     assert kind == "folder" or target.read_text() == "old"
 
