@@ -80,10 +80,10 @@ def _public(name: str) -> Any:
     """What is called so; a function says in a sentence where it is called with what it cannot take."""
     from annotune.arguments import checked
 
-    found = getattr(importlib.import_module(f"annotune.{_HOME[name]}"), name)
-    if not inspect.isfunction(found):
-        return found
-    door = checked(found)
+    public = getattr(importlib.import_module(f"annotune.{_HOME[name]}"), name)
+    if not inspect.isfunction(public):
+        return public
+    door = checked(public)
     door.__module__, door.__qualname__ = __name__, name  # where pickle finds it again
     return door
 

@@ -83,39 +83,41 @@ def main() -> None:
             errors.print("Stopped. What was finished is kept.", style="bold")
         raise
     except Exception as error:
-        asked = _asked(app)
-        known = {name for param in (asked.params if asked else ()) for name in (*param.opts, *param.secondary_opts)}
-        options = [name for word in sys.argv[1:] if (name := word.partition("=")[0]) in known]
-        report = write_report(error, str(asked.name) if asked else "none", options)
+        verb = _asked(app)
+        options_of_verb = {
+            name for param in (verb.params if verb else ()) for name in (*param.opts, *param.secondary_opts)
+        }
+        options = [name for word in sys.argv[1:] if (name := word.partition("=")[0]) in options_of_verb]
+        report = write_report(error, str(verb.name) if verb else "none", options)
         errors.print("Error:", sentence(report), style="bold red", markup=False)
         if os.environ.get(SEE):
             traceback.print_exception(error)
         sys.exit(1)
 
 
-def _asked(known: typer.Typer) -> Any | None:
+def _asked(commands: typer.Typer) -> Any | None:
     """The verb that the command line names."""
-    verbs: dict[str, Any] = getattr(typer.main.get_command(known), "commands", {})
+    verbs: dict[str, Any] = getattr(typer.main.get_command(commands), "commands", {})
     return next((verbs[word] for word in sys.argv[1:] if word in verbs), None)
 
 
-def in_options(told: str, known: typer.Typer = app) -> str:
+def in_options(message: str, commands: typer.Typer = app) -> str:
     """A message in the words of the command line: `variable=` is `--variable` there, where the verb has that option."""
-    asked = _asked(known)
+    verb = _asked(commands)
     names = {
         str(param.name): next((name for name in param.opts if name.startswith("--")), None)
-        for param in (asked.params if asked else ())
+        for param in (verb.params if verb else ())
     }
 
-    def spelt(found: re.Match[str]) -> str:
-        option, value = names.get(found[1]), (found[2] or "").strip("'")
-        return found[0] if option is None else f"{option} {value}".strip()
+    def spelt(match: re.Match[str]) -> str:
+        option, value = names.get(match[1]), (match[2] or "").strip("'")
+        return match[0] if option is None else f"{option} {value}".strip()
 
-    return re.sub(rf"\b([a-z]\w*)=({VALUE})?", spelt, told)
+    return re.sub(rf"\b([a-z]\w*)=({VALUE})?", spelt, message)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(is_asked_for: bool) -> None:
+    if is_asked_for:
         print(f"annotune {__version__}")
         raise typer.Exit
 

@@ -35,9 +35,9 @@ def warn(message: str) -> None:
     warnings.warn(message, AnnotuneWarning, stacklevel=level)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, choices: Iterable[str]) -> str:
     """A hint such as "Did you mean 'topic'?", or the list of what there is."""
-    names = list(known)
+    names = list(choices)
     if not names:
         return "There is none."
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
@@ -46,8 +46,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def listing(items: Sequence[object], most: int = 8) -> str:
     """Up to `most` items in quotes, and how many more there are."""
-    shown = ", ".join(repr(item) for item in items[:most])
-    return shown + (f" and {len(items) - most:,} more" if len(items) > most else "")
+    first = ", ".join(repr(item) for item in items[:most])
+    return first + (f" and {len(items) - most:,} more" if len(items) > most else "")
 
 
 def counted(n: int, one: str, more: str) -> str:

@@ -45,16 +45,16 @@ def reliability(
 
     require_outputs(write, codings, codebook, plot=plot, more=TEX)
     keep = [*(listed(by) or []), *([cluster] if cluster not in (None, "coder") else [])]
-    known, table = _read(codings, codebook, variable, unit_id, coder, coders, columns, keep)
-    wanted = {"variable": variable, "level": level, "metrics": listed(metrics), "by": listed(by), "ci": ci}
-    found = view(of, listed(model), table, codebook=known, n_boot=n_boot, cluster=cluster, seed=seed, **wanted)
-    console.print(present.screen(found))
-    for sentence in [*present.notes(found), *(present.in_words(found) if of == "all" else [])]:
+    book, rows = _read(codings, codebook, variable, unit_id, coder, coders, columns, keep)
+    options = {"variable": variable, "level": level, "metrics": listed(metrics), "by": listed(by), "ci": ci}
+    table = view(of, listed(model), rows, codebook=book, n_boot=n_boot, cluster=cluster, seed=seed, **options)
+    console.print(present.screen(table))
+    for sentence in [*present.notes(table), *(present.in_words(table) if of == "all" else [])]:
         console.print(sentence, markup=False)
     for path in write or []:
-        present.write_reliability(found, path)
+        present.write_reliability(table, path)
     if plot:
-        (plot_coders if of == "pairs" else plot_reliability)(found, plot)
+        (plot_coders if of == "pairs" else plot_reliability)(table, plot)
 
 
 def reliability_regression(
@@ -82,8 +82,8 @@ def reliability_regression(
     texts = identified(corpus, unit_id) if corpus else None
     elsewhere = {*SCHEMA, *(texts.columns if texts is not None else [])}
     keep = [name for name in dict.fromkeys([*names, cluster]) if name not in elsewhere]
-    known, table = _read(codings, codebook, variable, unit_id, coder, coders, columns, keep)
-    fit = regression(table, names, variable, known, texts, cluster)
+    book, table = _read(codings, codebook, variable, unit_id, coder, coders, columns, keep)
+    fit = regression(table, names, variable, book, texts, cluster)
     console.print(present.screen(fit.table))
     counts = f"{fit.n_codings:,} codings of {fit.n_units:,} texts in {fit.n_clusters:,} clusters."
     console.print(counts, fit.verdict, markup=False)
@@ -97,25 +97,25 @@ def resolve(
     codebook: Annotated[Path | None, typer.Option(help="The labels there are.")] = None,
     rule: Annotated[str, typer.Option(help="majority, unanimous, coder, adjudicated or dawid_skene.")] = "majority",
     ties: Annotated[str, typer.Option(help="drop, first, or the label that wins ties.")] = "drop",
-    chosen: Annotated[str | None, typer.Option("--coder", help="For the rules coder and adjudicated.")] = None,
+    decisive_coder: Annotated[str | None, typer.Option("--coder", help="For the rules coder and adjudicated.")] = None,
     unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
     coder_column: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
     variable: OfVariable = None,
 ) -> None:
-    """Make one answer a unit from several coders' answers."""
+    """Make one answer per unit from several coders' answers."""
     from annotune.agreement.gold import resolve as resolve_codings
     from annotune.data.codebook import read_codebook
     from annotune.data.codings import ANSWERED, read_codings
     from annotune.export.write import write as write_table
 
     require_outputs(out, codings, codebook)
-    known = read_codebook(codebook) if codebook else None
-    table = read_codings(list(codings), known, unit_id=unit_id, coder=coder_column, variable=variable)
-    gold = resolve_codings(table, rule, codebook=known, ties=ties, coder=chosen)  # type: ignore[arg-type]
+    book = read_codebook(codebook) if codebook else None
+    table = read_codings(list(codings), book, unit_id=unit_id, coder=coder_column, variable=variable)
+    gold = resolve_codings(table, rule, codebook=book, ties=ties, coder=decisive_coder)  # type: ignore[arg-type]
     write_table(gold, out)
-    answered = gold.filter(gold["status"].is_in(ANSWERED))["unit_id"].n_unique()
+    n_answered = gold.filter(gold["status"].is_in(ANSWERED))["unit_id"].n_unique()
     console.print(
-        f"{answered:,} of {gold['unit_id'].n_unique():,} units have an answer; written to {out}.", markup=False
+        f"{n_answered:,} of {gold['unit_id'].n_unique():,} units have an answer; written to {out}.", markup=False
     )
 
 
@@ -133,6 +133,6 @@ def _read(
     from annotune.data.codebook import read_codebook
     from annotune.data.codings import read_codings
 
-    known = read_codebook(codebook) if codebook else None
-    of: Any = {"variable": None if columns else variable, "columns": pairs(columns), "coders": listed(coders)}
-    return known, read_codings(list(codings), known, unit_id=unit_id, coder=coder, keep=keep, **of)
+    book = read_codebook(codebook) if codebook else None
+    layout: Any = {"variable": None if columns else variable, "columns": pairs(columns), "coders": listed(coders)}
+    return book, read_codings(list(codings), book, unit_id=unit_id, coder=coder, keep=keep, **layout)

@@ -24,7 +24,7 @@ Cluster = Annotated[str | None, typer.Option(help="A column whose values (docume
 
 def crossfit(
     corpus: Annotated[Path, typer.Argument(help="The texts, with covariates, and pi where it is known.")],
-    gold: Annotated[list[Path], typer.Argument(help="Files with one answer a unit.")],
+    gold: Annotated[list[Path], typer.Argument(help="Files with one answer per unit.")],
     codebook: Annotated[Path, typer.Option(help="What was coded.")],
     out: Annotated[
         Path, typer.Option(help="The folder for folds, model and codings; what is there is not done again.")
@@ -60,27 +60,27 @@ def crossfit(
 
     require_outputs(write, corpus, gold, codebook)
     require_folder(out)
-    known = read_codebook(codebook)
-    coded = read_codings(list(gold), known, unit_id=unit_id, variable=variable)
+    book = read_codebook(codebook)
+    coded = read_codings(list(gold), book, unit_id=unit_id, variable=variable)
     options: dict[str, Any] = {"method": method, "epochs": epochs, "device": device, "group": group, "folds": folds}
     texts = read_corpus(corpus, unit_id, text)
     options |= {"uncoded": uncoded, "base": base, "seed": seed}
-    done = cross(texts, coded, known, variable=variable, out=out, **options)
-    told = {name: heading for name, heading in headings(known).items() if name in done.data.columns}
-    whom = "texts" if uncoded == "folds" else "hand-coded texts"
-    notes = [f"{done.model.name}: {whom} coded by models of {folds} folds that had not seen them."]
-    write_table(done.data, write, codebook=known, headings=told, notes=notes)
+    predictions = cross(texts, coded, book, variable=variable, out=out, **options)
+    column_headings = {name: heading for name, heading in headings(book).items() if name in predictions.data.columns}
+    which_texts = "texts" if uncoded == "folds" else "hand-coded texts"
+    notes = [f"{predictions.model.name}: {which_texts} coded by models of {folds} folds that had not seen them."]
+    write_table(predictions.data, write, codebook=book, headings=column_headings, notes=notes)
     record = make_record(
         "annotune crossfit",
-        model=done.model.card,
+        model=predictions.model.card,
         inputs={path.name: file_sha256(path) for path in (corpus, *gold)},
-        codebook_sha256=known.sha256,
+        codebook_sha256=book.sha256,
         settings={"folds": folds, "group": group, "uncoded": uncoded, "unit_id": unit_id, "text": text},
-        evaluation=done.evaluation.measures.to_dicts(),
+        evaluation=predictions.evaluation.measures.to_dicts(),
         hardware=hardware(),
     )
     record_outputs(record, write)
-    console.print(display.comparison(done.evaluation))
+    console.print(display.comparison(predictions.evaluation))
     files(write)
 
 
@@ -108,14 +108,16 @@ def prevalence(
 
     options: dict[str, Any] = {"by": listed(by), "time": time, "every": every, "cluster": cluster, "seed": seed}
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
-    wanted = listed(methods) or METHODS
+    chosen_methods = listed(methods) or METHODS
     require_outputs(write, data, plot=plot)
-    found = shares(_table(data), variable, methods=wanted, n_boot=n_boot, **options, **columns)
-    console.print(display.shares(found, [*(listed(by) or []), *([time] if time else [])]))
-    save(found, write)
+    estimates = shares(_table(data), variable, methods=chosen_methods, n_boot=n_boot, **options, **columns)
+    console.print(display.shares(estimates, [*(listed(by) or []), *([time] if time else [])]))
+    save(estimates, write)
     if plot:
-        shown = [name for name in ("count", "dsl") if name in wanted] if len(wanted) > 2 else wanted
-        plot_prevalence(found, plot, methods=shown, time=time)
+        plotted = (
+            [name for name in ("count", "dsl") if name in chosen_methods] if len(chosen_methods) > 2 else chosen_methods
+        )
+        plot_prevalence(estimates, plot, methods=plotted, time=time)
 
 
 def error_model(
@@ -136,10 +138,10 @@ def error_model(
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     covariates = listed(on) if "," in on and "(" not in on else on
     require_outputs(write, data)
-    found = model(_table(data), covariates or on, variable, label=label, cluster=cluster, **columns)
-    console.print(display.effects(found.effects))
-    save(found.effects, write)
-    console.print(found.verdict, markup=False)
+    result = model(_table(data), covariates or on, variable, label=label, cluster=cluster, **columns)
+    console.print(display.effects(result.effects))
+    save(result.effects, write)
+    console.print(result.verdict, markup=False)
 
 
 def plan_sample(
@@ -163,12 +165,12 @@ def plan_sample(
     from annotune.correction.plan_sample import plan_sample as plan
 
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
-    wanted: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term}
+    options: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term}
     require_outputs(write, data)
-    found = plan(_table(data), variable, method=method, total=total, seed=seed, **wanted, **columns)
-    console.print(display.plan(found.estimates))
-    save(found.curve, write)
-    console.print(found.verdict, markup=False)
+    needed = plan(_table(data), variable, method=method, total=total, seed=seed, **options, **columns)
+    console.print(display.plan(needed.estimates))
+    save(needed.curve, write)
+    console.print(needed.verdict, markup=False)
 
 
 def correct(
@@ -197,10 +199,12 @@ def correct(
     columns: dict[str, Any] = {"cluster": cluster, "weights": weights, "gold": gold, "coded": coded, "fold": fold}
     chance = _number_or_column(pi)
     require_outputs(write, data, correction=True)
-    found = corrected(formula, _table(data), pi=chance, level=level, small_sample=small_sample, **options, **columns)
-    console.print(found.summary(console.width), markup=False, soft_wrap=True)
+    correction = corrected(
+        formula, _table(data), pi=chance, level=level, small_sample=small_sample, **options, **columns
+    )
+    console.print(correction.summary(console.width), markup=False, soft_wrap=True)
     if write:
-        write_table(found, write)
+        write_table(correction, write)
 
 
 def dsl_columns(
@@ -222,11 +226,11 @@ def dsl_columns(
     from annotune.export.write import write as write_table
 
     require_outputs(write, data, codebook)
-    known = read_codebook(codebook) if codebook else None
+    book = read_codebook(codebook) if codebook else None
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
-    drawn: dict[str, Any] = {"coded": coded, "fold": fold, "prediction": prediction}
-    found = columns_of(_table(data), variable, label=label, codebook=known, **columns, **drawn)
-    write_table(found, write, codebook=known)
+    sampling: dict[str, Any] = {"coded": coded, "fold": fold, "prediction": prediction}
+    data_with_columns = columns_of(_table(data), variable, label=label, codebook=book, **columns, **sampling)
+    write_table(data_with_columns, write, codebook=book)
 
 
 def _table(path: Path) -> pl.DataFrame:

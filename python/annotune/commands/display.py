@@ -87,10 +87,12 @@ def labels(evaluation: Evaluation, elsewhere: str = ELSEWHERE) -> TextTable:
 
 def counts(codings: pl.DataFrame) -> TextTable:
     """How many units got each label, or why they got none."""
-    said = pl.coalesce("label", pl.format("({})", "status")).alias("label")
+    label_or_status = pl.coalesce("label", pl.format("({})", "status")).alias("label")
     units = codings.group_by("variable", maintain_order=True).agg(units=pl.col("unit_id").n_unique())
     units = units.with_row_index("place")
-    table = codings.group_by("variable", said, maintain_order=True).agg(n=pl.len()).join(units, on="variable")
+    table = (
+        codings.group_by("variable", label_or_status, maintain_order=True).agg(n=pl.len()).join(units, on="variable")
+    )
     columns = (
         Column("variable", lambda row: str(row["variable"]), words=True, above=True, group=True),
         Column("label", lambda row: str(row["label"]), words=True),
@@ -100,63 +102,63 @@ def counts(codings: pl.DataFrame) -> TextTable:
     return TextTable(table.sort("place", "n", descending=[False, True], maintain_order=True), columns)
 
 
-def shares(found: pl.DataFrame, keys: Sequence[str]) -> Group:
+def shares(estimates: pl.DataFrame, keys: Sequence[str]) -> Group:
     """Estimates of prevalence: of each share by one method below the other; why one has none in a sentence."""
     about = [*keys, "label"]
-    together = pl.concat(part for _, part in found.group_by(about, maintain_order=True))
+    together = pl.concat(part for _, part in estimates.group_by(about, maintain_order=True))
     table = rows(
         together.drop("interval", "note"),
         last=["n_coded", "std_error", "n"],
         group=about,
         above=["n", "n_coded"],
     )
-    notes = found.select("method", "note").drop_nulls().unique(maintain_order=True)
+    notes = estimates.select("method", "note").drop_nulls().unique(maintain_order=True)
     return Group(table, *(Text(f"{method}: {note}.") for method, note in notes.iter_rows()))
 
 
-def effects(found: pl.DataFrame) -> TextTable:
+def effects(estimates: pl.DataFrame) -> TextTable:
     """What covariates do to errors."""
-    return rows(found, last=["detectable", "std_error"], group=["covariate"])
+    return rows(estimates, last=["detectable", "std_error"], group=["covariate"])
 
 
-def plan(found: pl.DataFrame) -> Group:
+def plan(estimates: pl.DataFrame) -> Group:
     """Standard errors and numbers of hand codings."""
     headings = {"std_error_hand": "hand only", "std_error_least": "at least", "n_needed": "codings"}
-    told = "codings: how many by hand; hand only: without predictions; at least: with all texts coded by hand."
-    table = rows(found, headings=headings | {"n_needed_hand": "hand only"}, group=["estimate"])
-    return Group(table, Text(told))
+    legend = "codings: how many by hand; hand only: without predictions; at least: with all texts coded by hand."
+    table = rows(estimates, headings=headings | {"n_needed_hand": "hand only"}, group=["estimate"])
+    return Group(table, Text(legend))
 
 
-def curve(found: LearningCurve) -> TextTable:
+def curve(learning_curve: LearningCurve) -> TextTable:
     """How good with how many labels, by the measure that the curve is about."""
-    table = found.table.filter(pl.col("measure") == found.measure)
-    title = f"{in_full(found.measure)} on {table['n_units'][0]:,} other texts"
+    table = learning_curve.table.filter(pl.col("measure") == learning_curve.measure)
+    title = f"{in_full(learning_curve.measure)} on {table['n_units'][0]:,} other texts"
     headings = {"n": "labels"}
-    shown = table.drop("measure", "n_units")
-    return rows(shown, title, MEASURES, last=["n_seeds"], group=["n"], above=["n_seeds"], headings=headings)
+    columns = table.drop("measure", "n_units")
+    return rows(columns, title, MEASURES, last=["n_seeds"], group=["n"], above=["n_seeds"], headings=headings)
 
 
-def compared(found: Comparison) -> TextTable:
+def compared(comparison_of_coders: Comparison) -> TextTable:
     """Coders beside each other, the best first."""
     last = ("n_units", "mcc", "accuracy", "seconds", "cost", "coverage", "macro_f1_answered")
     title = "Every text counts; what was left out is wrong"
-    return rows(found.table(), title, MEASURES, last=last, above=["n_units", "coverage"])
+    return rows(comparison_of_coders.table(), title, MEASURES, last=last, above=["n_units", "coverage"])
 
 
-def scores(found: pl.DataFrame) -> TextTable:
+def scores(table: pl.DataFrame) -> TextTable:
     """What stated probabilities are worth."""
-    named_so = found.with_columns(pl.col("measure").replace(IN_FULL).str.replace("_", " "))
+    renamed = table.with_columns(pl.col("measure").replace(IN_FULL).str.replace("_", " "))
     above = ["version", "n_units"]
-    return rows(named_so, "Scores: lower is better", MEASURES, group=["version"], above=above)
+    return rows(renamed, "Scores: lower is better", MEASURES, group=["version"], above=above)
 
 
-def second_look(found: pl.DataFrame) -> TextTable:
+def second_look(ranking: pl.DataFrame) -> TextTable:
     """Hand codings that may be mistakes, with the beginnings of their texts."""
-    said = found.drop("why").with_columns(
+    in_words = ranking.drop("why").with_columns(
         likely_error=pl.col("likely_error").replace_strict({True: "yes", False: "no"})
     )
     title = "Hand codings that the model disagrees with"
-    return rows(said, title, MEASURES, last=["rank", "p_hand", "p_model"], group=["unit_id", "text"])
+    return rows(in_words, title, MEASURES, last=["rank", "p_hand", "p_model"], group=["unit_id", "text"])
 
 
 def rows(
@@ -183,8 +185,8 @@ def rows(
     headings
         Of columns that have another name for a reader here than elsewhere.
     """
-    told = {**HEADINGS, **(headings or {})}
-    columns = _columns(frame, floats, list(last), group, above, told)
+    all_headings = {**HEADINGS, **(headings or {})}
+    columns = _columns(frame, floats, list(last), group, above, all_headings)
     return TextTable(frame, tuple(columns), elsewhere, title)
 
 
@@ -197,9 +199,9 @@ def _columns(
     headings: Mapping[str, str],
 ) -> Iterator[Column]:
     limits = next((pair for pair in LIMITS if set(pair) <= set(frame.columns)), ())
-    shown = [name for name in frame.columns if name not in limits]
-    numbers = [name for name in shown if frame[name].dtype.is_numeric()]
-    for name in shown:
+    names = [name for name in frame.columns if name not in limits]
+    numbers = [name for name in names if frame[name].dtype.is_numeric()]
+    for name in names:
         heading = headings.get(name, name.replace("_", " ") if name in numbers else name)
         how: dict[str, Any] = {"group": name in group, "above": name in above}
         if name in last:

@@ -15,7 +15,7 @@ from annotune.errors import AnnotuneError
 if TYPE_CHECKING:
     import polars as pl
 
-Gold = Annotated[list[Path], typer.Argument(help="Files with one hand coding a text.")]
+Gold = Annotated[list[Path], typer.Argument(help="Files with one hand coding per text.")]
 Book = Annotated[Path | None, typer.Option(help="The labels there are.")]
 Write = Annotated[list[Path] | None, typer.Option(help="Also to a .csv, .dta, .rds, .xlsx ...")]
 Boot = Annotated[int, typer.Option(help="Bootstrap replicates.")]
@@ -24,7 +24,7 @@ HeldOut = Annotated[Path, typer.Argument(help="A tuned model's folder, or predic
 
 
 def evaluate(
-    truth: Annotated[Path, typer.Argument(help="The gold: one answer a unit.")],
+    truth: Annotated[Path, typer.Argument(help="The gold: one answer per unit.")],
     predicted: Annotated[Path | None, typer.Argument(help="The answers to measure; none with --cv.")] = None,
     codebook: Annotated[Path | None, typer.Option(help="The labels there are.")] = None,
     variable: OfVariable = None,
@@ -65,25 +65,25 @@ def evaluate(
         require_folder(out)
     if predictions and cv is None:
         raise AnnotuneError("--predictions are those that --cv makes.", "Leave it out, or cross-validate: --cv 5.")
-    known = read_codebook(codebook) if codebook else None
-    sides = [read_codings(path, known, unit_id=unit_id, variable=variable) for path in (truth, predicted) if path]
+    book = read_codebook(codebook) if codebook else None
+    sides = [read_codings(path, book, unit_id=unit_id, variable=variable) for path in (truth, predicted) if path]
     texts = read_corpus(corpus, unit_id, text) if corpus else None
-    options: dict[str, Any] = {"variable": variable, "codebook": known, "corpus": texts, "cluster": cluster}
-    made = {"group": group, "base": base, "method": method, "epochs": epochs, "device": device, "out": out}
-    options |= {name: value for name, value in made.items() if value is not None}
-    found = evaluate_codings(*sides, cv=cv, n_boot=n_boot, seed=seed, **options)
-    console.print(display.comparison(found, display.WRITTEN))
-    console.print(display.labels(found))
-    save(found.measures, write)
-    if predictions and isinstance(found, CrossValidation):
-        notes = [f"{found.model.name}: texts coded by models of {cv} folds that had not seen them."]
-        write_table(found.data, predictions, codebook=known, notes=notes)
+    options: dict[str, Any] = {"variable": variable, "codebook": book, "corpus": texts, "cluster": cluster}
+    tuning = {"group": group, "base": base, "method": method, "epochs": epochs, "device": device, "out": out}
+    options |= {name: value for name, value in tuning.items() if value is not None}
+    evaluation = evaluate_codings(*sides, cv=cv, n_boot=n_boot, seed=seed, **options)
+    console.print(display.comparison(evaluation, display.WRITTEN))
+    console.print(display.labels(evaluation))
+    save(evaluation.measures, write)
+    if predictions and isinstance(evaluation, CrossValidation):
+        notes = [f"{evaluation.model.name}: texts coded by models of {cv} folds that had not seen them."]
+        write_table(evaluation.data, predictions, codebook=book, notes=notes)
         record = make_record(
             "annotune evaluate",
-            model=found.model.card,
+            model=evaluation.model.card,
             inputs={path.name: file_sha256(path) for path in (truth, corpus) if path},
             settings={"cv": cv, "group": group, "unit_id": unit_id, "text": text},
-            evaluation=found.measures.to_dicts(),
+            evaluation=evaluation.measures.to_dicts(),
         )
         record_outputs(record, predictions)
 
@@ -121,13 +121,13 @@ def curve(
 
     require_outputs(write, corpus, gold, codebook, plot=plot, more=PAGES)
     require_folder(out)
-    known = read_codebook(codebook)
+    book = read_codebook(codebook)
     part = share_or_values(test)
     options: dict[str, Any] = {} if part is None else {"test": part}
-    found = learning_curve(
+    learned = learning_curve(
         read_corpus(corpus, unit_id, text),
-        read_codings(list(gold), known, unit_id=unit_id, variable=variable),
-        known,
+        read_codings(list(gold), book, unit_id=unit_id, variable=variable),
+        book,
         variable=variable,
         sizes=_numbers(sizes),
         seeds=seeds,
@@ -142,17 +142,17 @@ def curve(
         device=device,
         **options,
     )
-    console.print(display.curve(found))
-    save(found.table, pages(write, curve=found))
+    console.print(display.curve(learned))
+    save(learned.table, pages(write, curve=learned))
     if plot:
-        plot_learning_curve(found, plot)
-    few = f"No forecast: a curve needs three sizes, and {found.table['n'].n_unique()} were measured."
-    console.print(found.in_words(more) if found.fits else few, markup=False)
+        plot_learning_curve(learned, plot)
+    few = f"No forecast: a curve needs three sizes, and {learned.table['n'].n_unique()} were measured."
+    console.print(learned.in_words(more) if learned.fits else few, markup=False)
 
 
 def compare(
     codings: Annotated[list[Path], typer.Argument(help="Files with codings: models', dictionaries', people's.")],
-    gold: Annotated[Path, typer.Option(help="One answer a text.")],
+    gold: Annotated[Path, typer.Option(help="One answer per text.")],
     codebook: Book = None,
     variable: OfVariable = None,
     unit_id: Key = "unit_id",
@@ -179,13 +179,13 @@ def compare(
     from annotune.tables import read_table
 
     require_outputs(write, codings, gold, codebook, corpus, costs, more=PAGES)
-    known = read_codebook(codebook) if codebook else None
+    book = read_codebook(codebook) if codebook else None
     options: dict[str, Any] = {"unit_id": unit_id, "variable": variable}
-    found = compare_coders(
-        read_codings(list(codings), known, coder=coder, **options),
-        read_codings(gold, known, **options),
+    comparison = compare_coders(
+        read_codings(list(codings), book, coder=coder, **options),
+        read_codings(gold, book, **options),
         variable=variable,
-        codebook=known,
+        codebook=book,
         people=_groups(people),
         reference=reference,
         corpus=read_corpus(corpus, unit_id, text) if corpus else None,
@@ -194,9 +194,9 @@ def compare(
         n_boot=n_boot,
         seed=seed,
     )
-    console.print(display.compared(found))
-    save(found.measures, pages(write, compare=found))
-    for sentence in found.in_words(measure):
+    console.print(display.compared(comparison))
+    save(comparison.measures, pages(write, compare=comparison))
+    for sentence in comparison.in_words(measure):
         console.print(sentence, markup=False)
 
 
@@ -217,13 +217,13 @@ def calibration(
     from annotune.evidence.calibrated import plot_calibration
 
     require_outputs(write, predicted, gold, codebook, plot=plot)
-    known, said, hand = _both(predicted, gold, codebook, variable, unit_id)
-    found = calibrate(said, hand, variable=variable, codebook=known, bins=bins, n_boot=n_boot)
-    console.print(display.scores(found.scores))
-    console.print(found.in_words(), markup=False)
-    save(found.bins, write)
+    book, model, hand_codings = _both(predicted, gold, codebook, variable, unit_id)
+    result = calibrate(model, hand_codings, variable=variable, codebook=book, bins=bins, n_boot=n_boot)
+    console.print(display.scores(result.scores))
+    console.print(result.in_words(), markup=False)
+    save(result.bins, write)
     if plot:
-        plot_calibration(found, plot)
+        plot_calibration(result, plot)
 
 
 def abstain(
@@ -242,21 +242,21 @@ def abstain(
     from annotune.export.write import write as write_table
 
     require_outputs(out, codings, held_out, gold, codebook)
-    known, said, hand = _both(held_out, gold, codebook, variable, unit_id)
+    book, model, hand_codings = _both(held_out, gold, codebook, variable, unit_id)
     texts = _codings(codings, unit_id)
-    found = divide(
+    division = divide(
         texts,
-        held_out=said,
-        gold=hand,
+        held_out=model,
+        gold=hand_codings,
         risk=risk,
         confidence=confidence,
         variable=variable,
-        codebook=known,
+        codebook=book,
     )
-    divided = found.codings.select("unit_id", "confidence", "by_hand").unique(maintain_order=True)
+    divided = division.codings.select("unit_id", "confidence", "by_hand").unique(maintain_order=True)
     beside = texts.drop("confidence", "by_hand", strict=False)
     write_table(beside.join(divided, on="unit_id", how="left", maintain_order="left"), out)
-    console.print(found.in_words(), markup=False)
+    console.print(division.in_words(), markup=False)
     files([out])
 
 
@@ -277,11 +277,11 @@ def label_errors(
     from annotune.evidence.second_look import label_errors as rank
 
     require_outputs(write, predicted, gold, codebook, corpus)
-    known, said, hand = _both(predicted, gold, codebook, variable, unit_id)
+    book, model, hand_codings = _both(predicted, gold, codebook, variable, unit_id)
     texts = read_corpus(corpus, unit_id, text) if corpus else None
-    found = rank(said, hand, corpus=texts, variable=variable, codebook=known, n=n)
-    console.print(display.second_look(found))
-    save(found, write)
+    ranking = rank(model, hand_codings, corpus=texts, variable=variable, codebook=book, n=n)
+    console.print(display.second_look(ranking))
+    save(ranking, write)
 
 
 def _both(predicted: Path, gold: list[Path], codebook: Path | None, variable: str | None, unit_id: str) -> Any:
@@ -290,11 +290,11 @@ def _both(predicted: Path, gold: list[Path], codebook: Path | None, variable: st
     from annotune.data.codings import read_codings
     from annotune.models.classifier import load
 
-    said = load(predicted) if predicted.is_dir() else _codings(predicted, unit_id)
-    known = read_codebook(codebook) if codebook else None
-    if known is None and predicted.is_dir():
-        known = Codebook(variables=(said.variable,))  # type: ignore[union-attr]
-    return known, said, read_codings(list(gold), known, unit_id=unit_id, variable=variable)
+    model = load(predicted) if predicted.is_dir() else _codings(predicted, unit_id)
+    book = read_codebook(codebook) if codebook else None
+    if book is None and predicted.is_dir():
+        book = Codebook(variables=(model.variable,))  # type: ignore[union-attr]
+    return book, model, read_codings(list(gold), book, unit_id=unit_id, variable=variable)
 
 
 def _codings(path: Path, unit_id: str) -> pl.DataFrame:

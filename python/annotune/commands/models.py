@@ -13,7 +13,7 @@ from annotune.commands.screen import console, files
 
 def tune(
     corpus: Annotated[Path, typer.Argument(help="The texts.")],
-    gold: Annotated[list[Path], typer.Argument(help="Files with one answer a unit.")],
+    gold: Annotated[list[Path], typer.Argument(help="Files with one answer per unit.")],
     codebook: Annotated[Path, typer.Option(help="What was coded.")],
     out: Annotated[Path, typer.Option(help="The folder for the model.")],
     variable: OfVariable = None,
@@ -41,12 +41,12 @@ def tune(
 
     require_folder(out, [corpus, *gold, codebook])
     require_free(out)
-    known = read_codebook(codebook)
-    coded = read_codings(list(gold), known, unit_id=unit_id, variable=variable)
+    book = read_codebook(codebook)
+    coded = read_codings(list(gold), book, unit_id=unit_id, variable=variable)
     options: dict[str, Any] = {"base": base, "method": method, "objective": objective}
     options |= {"epochs": epochs, "seed": seed, "device": device}
     texts = read_corpus(corpus, unit_id, text)
-    model = tune_model(texts, coded, known, variable, test=share_or_values(test), folds=folds, group=group, **options)
+    model = tune_model(texts, coded, book, variable, test=share_or_values(test), folds=folds, group=group, **options)
     if not is_first():
         return
     model.save(out)
@@ -84,13 +84,13 @@ def classify(
     codings = coder.classify(texts, precision=precision)
     if not is_first():
         return
-    known = Codebook(variables=(coder.variable,))
-    write_table(attach(texts, codings, codebook=known), paths, codebook=known, notes=[f"Coded by {coder.name}."])
+    book = Codebook(variables=(coder.variable,))
+    write_table(attach(texts, codings, codebook=book), paths, codebook=book, notes=[f"Coded by {coder.name}."])
     record = make_record(
         "annotune classify",
         model=coder.card,
         inputs={corpus.name: file_sha256(corpus)},
-        codebook_sha256=known.sha256,
+        codebook_sha256=book.sha256,
         settings={"unit_id": unit_id, "text": text, "precision": precision},
         hardware=hardware(),
     )
@@ -123,12 +123,12 @@ def export(
         require_folder(out, inputs)
     compared = read_corpus(texts, unit_id, text) if texts else None
     options = {"tolerance": tolerance, "check": check, "quantization": quantization, "base": base}
-    done = load(model).export(out, format, texts=compared, **options)  # type: ignore[arg-type]
-    if done.parity is not None:
-        found = done.parity
+    exported = load(model).export(out, format, texts=compared, **options)  # type: ignore[arg-type]
+    if exported.parity is not None:
+        parity = exported.parity
         console.print(
-            f"Run by {found.runtime} on {found.texts:,} texts: another label for {found.changed:,}, "
-            f"probabilities within {found.largest:.2g}."
+            f"Run by {parity.runtime} on {parity.texts:,} texts: another label for {parity.changed:,}, "
+            f"probabilities within {parity.largest:.2g}."
         )
     console.print(f"The {format} export is in {out}.", markup=False)
 
@@ -162,21 +162,21 @@ def zero_shot(
     from annotune.records.record import make_record, record_outputs
 
     require_outputs(paths, corpus, codebook)
-    known = choose_variables([read_codebook(path) for path in codebook], listed(variable))
+    book = choose_variables([read_codebook(path) for path in codebook], listed(variable))
     texts = read_corpus(corpus, unit_id, text)
-    require_room(texts, known.variables, gold=False)
+    require_room(texts, book.variables, gold=False)
     settings = {"examples": examples, "template": template, "calibrate": calibrate, "max_tokens": max_tokens}
-    codings = code(texts, known, base, precision=precision, device=device, **settings)  # type: ignore[arg-type]
+    codings = code(texts, book, base, precision=precision, device=device, **settings)  # type: ignore[arg-type]
     if not is_first():
         return
     coder = codings["coder"][0]
-    write_table(attach(texts, codings, codebook=known), paths, codebook=known, notes=[f"Coded by {coder}."])
+    write_table(attach(texts, codings, codebook=book), paths, codebook=book, notes=[f"Coded by {coder}."])
     model = find_base(base)
     record = make_record(
         "annotune zero-shot",
         base={"name": model.name, "revision": model.revision},
         inputs={corpus.name: file_sha256(corpus)},
-        codebook_sha256=known.sha256,
+        codebook_sha256=book.sha256,
         settings={**settings, "precision": precision, "unit_id": unit_id, "text": text},
         hardware=hardware(),
     )

@@ -39,8 +39,8 @@ def require_outputs(
         require_picture(plot)
 
 
-def _flat(*given: Paths) -> list[Path]:
-    parts = [[some] if isinstance(some, Path) else some or [] for some in given]
+def _flat(*paths: Paths) -> list[Path]:
+    parts = [[path_or_paths] if isinstance(path_or_paths, Path) else path_or_paths or [] for path_or_paths in paths]
     return [path for part in parts for path in part]
 
 
@@ -49,9 +49,9 @@ def listed(text: str | None) -> list[str] | None:
     return [word.strip() for word in text.split(",")] if text else None
 
 
-def pairs(given: list[str] | None) -> dict[str, str] | None:
+def pairs(words: list[str] | None) -> dict[str, str] | None:
     """`variable=column` as a dictionary; nothing where there is nothing."""
-    return {name: column or name for name, _, column in (pair.partition("=") for pair in given or [])} or None
+    return {name: column or name for name, _, column in (pair.partition("=") for pair in words or [])} or None
 
 
 def share_or_values(test: list[str] | None) -> float | dict[str, list[str]] | None:

@@ -26,6 +26,6 @@ def write(
     from annotune.export.write import write as write_table
 
     require_outputs(paths, data, codebook)
-    known = read_codebook(codebook) if codebook else None
+    book = read_codebook(codebook) if codebook else None
     formulas = regression or None  # typer gives an empty list where there is none
-    write_table(data, paths, codebook=known, notes=note, title=title, labelled=labelled, regressions=formulas)
+    write_table(data, paths, codebook=book, notes=note, title=title, labelled=labelled, regressions=formulas)

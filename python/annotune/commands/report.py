@@ -21,7 +21,7 @@ def report(
     model: Annotated[list[Path] | None, typer.Option(help="A tuned model's folder; may be repeated.")] = None,
     codings: Annotated[list[Path] | None, typer.Option(help="What several people coded; may be repeated.")] = None,
     codebook: Annotated[Path | None, typer.Option(help="What was coded.")] = None,
-    gold: Annotated[list[Path] | None, typer.Option(help="One answer a text; by default what the model kept.")] = None,
+    gold: Annotated[list[Path] | None, typer.Option(help="One answer per text; by default what the model kept.")] = None,
     corpus: Annotated[Path | None, typer.Option(help="The texts' covariates, for errors by subgroup.")] = None,
     by: Annotated[list[str] | None, typer.Option(help="A covariate to show errors by; may be repeated.")] = None,
     variable: OfVariable = None,
@@ -41,17 +41,17 @@ def report(
     from annotune.reporting.files import writer_for
     from annotune.reporting.report import report as write_report
 
-    inputs = [*(model or ()), *(codings or ()), *(gold or ()), *(one for one in (codebook, corpus, record) if one)]
+    inputs = [*(model or ()), *(codings or ()), *(gold or ()), *(path for path in (codebook, corpus, record) if path)]
     require_writable([out], inputs)
     writer_for(out, format)
-    known = read_codebook(codebook) if codebook else None
+    book = read_codebook(codebook) if codebook else None
     options: dict[str, Any] = {"unit_id": unit_id, "variable": variable, "coder": coder}
     write_report(
         out,
         model=[str(folder) for folder in model or ()] or None,
-        codings=read_codings(list(codings), known, **options) if codings else None,
-        codebook=known,
-        gold=read_codings(list(gold), known, **options) if gold else None,
+        codings=read_codings(list(codings), book, **options) if codings else None,
+        codebook=book,
+        gold=read_codings(list(gold), book, **options) if gold else None,
         corpus=identified(corpus, unit_id) if corpus else None,
         by=by or None,
         record=record,
@@ -63,11 +63,11 @@ def report(
     files([out])
 
 
-def pages(paths: Sequence[Path] | None, **found: Any) -> list[Path]:
+def pages(paths: Sequence[Path] | None, **content: Any) -> list[Path]:
     """Write reports on what was found to those paths that name one; the others are left to be written."""
     from annotune.reporting.report import report as write_report
 
     for path in paths or ():
         if path.suffix.lower() in PAGES:
-            write_report(path, **found)
+            write_report(path, **content)
     return [path for path in paths or () if path.suffix.lower() not in PAGES]

@@ -65,9 +65,9 @@ def _show_results(results: Results) -> None:
         console.print(display.labels(evaluation))
     console.print("\n[bold]The corpus as coded[/bold]")
     console.print(display.counts(results.codings))
-    for found, errors in zip(results.corrections, results.errors, strict=True):
+    for correction, errors in zip(results.corrections, results.errors, strict=True):
         console.print("\n[bold]Hand-coded only, naive, and corrected[/bold]")
-        console.print(found.summary(console.width), markup=False, soft_wrap=True)
+        console.print(correction.summary(console.width), markup=False, soft_wrap=True)
         if errors is not None:
             console.print(f"\n{errors.verdict}", markup=False)
     console.print("\n[bold]Files[/bold]")
@@ -86,7 +86,7 @@ def _show_effect(results: Results, effect: float) -> None:
     """What each way of estimating says about the effect that was simulated."""
     console.print("\n[bold]The opposition's share of questions on health, minus the government's[/bold]")
     console.print(f"  in truth         {effect:.3f}")
-    for row in (row for found in results.corrections for row in found.tidy().to_dicts()):
+    for row in (row for correction in results.corrections for row in correction.tidy().to_dicts()):
         if row["term"] != "Intercept":
             held = "holds it" if row["conf_low"] <= effect <= row["conf_high"] else "misses it"
             interval = f"95 % interval {row['conf_low']:.3f} to {row['conf_high']:.3f} {held}"

@@ -146,11 +146,11 @@ def _faults(codebook: Codebook) -> Iterator[tuple[Location, str]]:
     """What pydantic's types cannot say: things that must be unique, and parents that must exist."""
     if not codebook.variables:
         yield ("variables",), "The codebook has no variable."
-    seen: set[str] = set()
+    names: set[str] = set()
     for v, variable in enumerate(codebook.variables):
-        if variable.name in seen:
+        if variable.name in names:
             yield ("variables", v), f"The variable {variable.name!r} is there twice."
-        seen.add(variable.name)
+        names.add(variable.name)
         for place, fault in _label_faults(variable):
             yield ("variables", v, "labels", *place), fault
 
@@ -180,12 +180,12 @@ def _label_faults(variable: Variable) -> Iterator[tuple[Location, str]]:
 
 
 def _ancestors(code: int, parents: dict[int, int | None]) -> set[int]:
-    found: set[int] = set()
+    ancestors: set[int] = set()
     above = parents.get(code)
-    while above is not None and above not in found:
-        found.add(above)
+    while above is not None and above not in ancestors:
+        ancestors.add(above)
         above = parents.get(above)
-    return found
+    return ancestors
 
 
 def _from_yaml(path: Path) -> Codebook:
@@ -278,8 +278,8 @@ def _from_value_labels(path: Path, labels: dict[str, dict[int, str]], variable: 
         negative = [text for code, text in labels[name].items() if code < 0]
         if negative:
             warn(f"{path}, column {name!r}: negative codes mean missing, and were left out: {listing(negative)}.")
-        kept = [{"code": code, "name": text} for code, text in labels[name].items() if code >= 0]
-        variables.append({"name": name, "labels": kept})
+        entries = [{"code": code, "name": text} for code, text in labels[name].items() if code >= 0]
+        variables.append({"name": name, "labels": entries})
     codebook = validate(Codebook, {"name": path.stem, "variables": variables}, path, {})
     for _, fault in _faults(codebook):
         raise AnnotuneError(f"{path}: {fault}", "Mend the value labels, or name another column with variable=.")
@@ -290,10 +290,10 @@ def _from_rows(path: Path, rows: list[dict[str, Any]], first: int) -> Codebook:
     variables: dict[str, dict[str, Any]] = {}
     lines: dict[Location, int] = {(): first}
     for key in rows[0] if rows else ():
-        if key not in _SHEET | _MORE and (meant := get_close_matches(key, _MORE, n=1, cutoff=0.8)):
-            warn(f"{path}: the column {key!r} is not read. Did you mean {meant[0]!r}?")
-    for row, found in enumerate(rows, start=first):
-        cells = {key: _cell(value) for key, value in found.items() if value is not None}
+        if key not in _SHEET | _MORE and (similar := get_close_matches(key, _MORE, n=1, cutoff=0.8)):
+            warn(f"{path}: the column {key!r} is not read. Did you mean {similar[0]!r}?")
+    for row, record in enumerate(rows, start=first):
+        cells = {key: _cell(value) for key, value in record.items() if value is not None}
         cells = {key: text for key, text in cells.items() if text not in ("", "NA") or (key == "name" and text)}
         name = cells.pop("variable", "")
         entry = variables.setdefault(name, {"name": name, "labels": []})

@@ -90,24 +90,24 @@ def read_codings(
         raise AnnotuneError("No file with codings was given.", "Give at least one.")
     coders, keep = unique_names(coders or ()), [name for name in unique_names(keep) if name not in SCHEMA]
     parts: list[pl.DataFrame] = []
-    called: dict[str, str] = {}
+    file_of_coder: dict[str, str] = {}
     for number, data in enumerate(sources, start=1):
-        given = layouts.source(data, unit_id, encoding, str(number) if len(sources) > 1 else "")
-        wanted = [*([coder] if coder else []), *coders, *keep, *(columns or {}).values()]
-        require_columns(given.frame, wanted, given.name)
-        long = layouts.lengthen(given, codebook, unit_id, coder, variable, columns, coders, keep)
-        parts.append(check(layouts.named(long, codebook, given.name, unknown)))
-        if parts[-1]["coder"].unique().to_list() == [given.stem]:
-            _tell_namesakes(called, given.stem, given.name)
+        source = layouts.source(data, unit_id, encoding, str(number) if len(sources) > 1 else "")
+        named_columns = [*([coder] if coder else []), *coders, *keep, *(columns or {}).values()]
+        require_columns(source.frame, named_columns, source.name)
+        long = layouts.lengthen(source, codebook, unit_id, coder, variable, columns, coders, keep)
+        parts.append(check(layouts.name_labels(long, codebook, source.name, unknown)))
+        if parts[-1]["coder"].unique().to_list() == [source.stem]:
+            _tell_namesakes(file_of_coder, source.stem, source.name)
     return sound_codings(_without_doubles(pl.concat(parts, how="diagonal_relaxed"), codebook))
 
 
-def _tell_namesakes(called: dict[str, str], coder: str, file: str) -> None:
+def _tell_namesakes(file_of_coder: dict[str, str], coder: str, file: str) -> None:
     """Say so where two files are one coder's for their names alone; `called` has each coder's file."""
-    if coder in called:
-        what = f"{called[coder]} and {file} are both taken for codings by {coder!r}."
+    if coder in file_of_coder:
+        what = f"{file_of_coder[coder]} and {file} are both taken for codings by {coder!r}."
         warn(f"{what} If two people made them, name the files after their coders, or add a column coder.")
-    called[coder] = file
+    file_of_coder[coder] = file
 
 
 def bind(*codings: pl.DataFrame) -> Codings:
@@ -140,20 +140,20 @@ def sound_codings(frame: pl.DataFrame) -> Codings:
 
 def _checked(frame: pl.DataFrame) -> pl.DataFrame:
     """The table in its columns and types, or one sentence on why it is none."""
-    called = "The table of codings"
-    require_columns(frame, ["unit_id", "label"], called)
+    name = "The table of codings"
+    require_columns(frame, ["unit_id", "label"], name)
     if frame["label"].dtype.is_nested():
-        raise AnnotuneError(f"{called} has lists in its column 'label'.", "Give a row per label, or use read_codings.")
+        raise AnnotuneError(f"{name} has lists in its column 'label'.", "Give a row per label, or use read_codings.")
     defaults = {"variable": "label", "coder": "gold", "prob": None, "status": None}
     frame = frame.with_columns(
         pl.lit(value).alias(name) for name, value in defaults.items() if name not in frame.columns
     )
     label = frame["label"].fill_nan(None) if frame["label"].dtype.is_float() else frame["label"]
-    frame = frame.with_columns(identifiers(frame["unit_id"], called), as_whole(label))
+    frame = frame.with_columns(identifiers(frame["unit_id"], name), as_whole(label))
     try:
         frame = frame.with_columns(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
     except pl.exceptions.InvalidOperationError:
-        raise AnnotuneError(f"{called} has words in its column 'prob'.", "Give numbers from 0 to 1.") from None
+        raise AnnotuneError(f"{name} has words in its column 'prob'.", "Give numbers from 0 to 1.") from None
     bare = pl.col("label").str.strip_chars()  # as codebooks are read; a cell of blanks is an empty one
     frame = frame.with_columns(pl.when(bare != "").then(bare).alias("label"))
     by_label = pl.when(pl.col("label").is_null()).then(pl.lit("missing")).otherwise(pl.lit("ok"))
@@ -191,35 +191,33 @@ def answered(rows: Codings, entry: Variable) -> Codings:
 def widen(codings: pl.DataFrame, variable: str) -> pl.DataFrame:
     """A row per unit and a column per coder; several labels of one coder are joined by ';'."""
     rows = of_variable(check(codings), variable)
-    said = pl.coalesce("label", pl.when(pl.col("status") == "none").then(pl.lit("none")))
+    answer = pl.coalesce("label", pl.when(pl.col("status") == "none").then(pl.lit("none")))
     cells = rows.group_by("unit_id", "coder", maintain_order=True).agg(
-        said.drop_nulls().unique(maintain_order=True).str.join(";").replace("", None).alias("label")
+        answer.drop_nulls().unique(maintain_order=True).str.join(";").replace("", None).alias("label")
     )
     return cells.pivot("coder", index="unit_id", values="label")
 
 
-def require_labels(rows: pl.DataFrame, entry: Variable, called: str) -> None:
+def require_labels(rows: pl.DataFrame, entry: Variable, what_they_are: str) -> None:
     """Stop where these rows about a variable have a label that it does not."""
-    said = rows["label"].drop_nulls().unique(maintain_order=True).to_list()
-    strange = [label for label in said if label not in entry.names]
+    labels = rows["label"].drop_nulls().unique(maintain_order=True).to_list()
+    strange = [label for label in labels if label not in entry.names]
     if strange:
         more = f" (and {len(strange) - 1:,} others)" if len(strange) > 1 else ""
-        raise AnnotuneError(
-            f"The {called} for {entry.name!r} hold the label {strange[0]!r}{more}, which the codebook does not have.",
-            nearest(strange[0], entry.names),
-        )
+        what = f"The {what_they_are} for {entry.name!r} hold the label {strange[0]!r}{more}"
+        raise AnnotuneError(f"{what}, which the codebook does not have.", nearest(strange[0], entry.names))
 
 
 def _without_doubles(codings: pl.DataFrame, codebook: Codebook | None) -> pl.DataFrame:
     """Identical rows count once; a coder's differing answers stay, and are counted for the user."""
     single = codings.unique(maintain_order=True)
     if len(single) < len(codings):
-        told = counted(len(codings) - len(single), "coding is", "codings are")
-        warn(f"{told} in the files twice and counted once.")
+        doubles = counted(len(codings) - len(single), "coding is", "codings are")
+        warn(f"{doubles} in the files twice and counted once.")
     sets = [entry.name for entry in codebook.variables if entry.kind == "multilabel"] if codebook else []
-    answered = single.filter(~pl.col("variable").is_in(sets) & pl.col("label").is_not_null())
+    single_answers = single.filter(~pl.col("variable").is_in(sets) & pl.col("label").is_not_null())
     key = [name for name in single.columns if name not in ("label", "prob", "status")]
-    again = answered.filter(answered.select(key).is_duplicated())
+    again = single_answers.filter(single_answers.select(key).is_duplicated())
     if len(again):
         warn(
             f"{len(again):,} codings are by a coder who coded the same text more than once, such as "

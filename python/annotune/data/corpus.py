@@ -74,11 +74,13 @@ def sound_corpus(frame: pl.DataFrame) -> Corpus:
     return Corpus(CORPORA.admit(IDENTIFIED.admit(frame)))
 
 
-def load(source: Any, called: str, strings: tuple[str, ...], encoding: str | None) -> tuple[pl.DataFrame, str, int]:
+def load(
+    source: Any, name_of_frame: str, strings: tuple[str, ...], encoding: str | None
+) -> tuple[pl.DataFrame, str, int]:
     """The rows of a file or frame, its name in messages (`called`, for a frame), and its first row's number."""
     is_file = isinstance(source, (str, Path))
     table = read_table(source, strings=strings, encoding=encoding) if is_file else Table(as_frame(source))
-    name = str(source) if is_file else called
+    name = str(source) if is_file else name_of_frame
     for note in table.notes:
         warn(note)
     if table.frame.is_empty():

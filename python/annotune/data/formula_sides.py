@@ -47,8 +47,8 @@ def grouped(right: str) -> tuple[str, tuple[str, ...]]:
 
 def _places(text: str, sign: str) -> list[int]:
     """Where a sign stands outside quotes."""
-    found = re.finditer(rf"{TEXT}|`[^`]*`|{re.escape(sign)}", text)
-    return [match.start() for match in found if match.group() == sign]
+    matches = re.finditer(rf"{TEXT}|`[^`]*`|{re.escape(sign)}", text)
+    return [match.start() for match in matches if match.group() == sign]
 
 
 def plain(name: str) -> str:

@@ -28,10 +28,10 @@ def as_frame(data: Any) -> pl.DataFrame:
     if not hasattr(data, "iloc") or not hasattr(data, "columns"):
         what = f"A {type(data).__name__} is no table."
         raise AnnotuneError(what, "Give a file's path, or a polars or pandas data frame.")
-    named = all(name is not None and name not in data.columns for name in data.index.names)
+    index_has_names = all(name is not None and name not in data.columns for name in data.index.names)
     require("pyarrow", "pandas data frames need")
     try:
-        frame: pl.DataFrame = pl.from_pandas(data.reset_index(drop=not named))
+        frame: pl.DataFrame = pl.from_pandas(data.reset_index(drop=not index_has_names))
     except (TypeError, ValueError) as error:  # pyarrow's own errors are both
         what = f"The pandas frame cannot be taken over: {str(error).splitlines()[0]}."
         raise AnnotuneError(what, "Give every column one type, and a name of its own.") from None

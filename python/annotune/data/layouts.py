@@ -1,4 +1,4 @@
-"""From the files that coders have, in whatever layout, to a row per text, variable, coder and label."""
+"""From the files that coders have, in whatever layout, to one row per text, variable, coder and label."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _stem(path: Path) -> str:
 
 
 def lengthen(
-    given: Source,
+    source: Source,
     codebook: Codebook | None,
     unit_id: str,
     coder: str | None,
@@ -66,49 +66,49 @@ def lengthen(
     coders: Sequence[str],
     keep: Sequence[str],
 ) -> pl.DataFrame:
-    """Whatever the layout, a row per unit, variable and coder; the labels are still as written."""
-    frame = given.frame
+    """Whatever the layout, one row per unit, variable and coder; the labels are still as written."""
+    frame = source.frame
     coder = coder or ("coder" if "coder" in frame.columns and not coders else None)
-    who = pl.col(coder).cast(pl.String).str.strip_chars() if coder else pl.lit(given.stem)
+    who = pl.col(coder).cast(pl.String).str.strip_chars() if coder else pl.lit(source.stem)
     long = "label" in frame.columns and not coders and not columns
     if long:
-        cells = [_Cells(_which(given, codebook, variable), who, "label")]
+        cells = [_Cells(_which(source, codebook, variable), who, "label")]
     elif coders:
-        what = pl.lit(_only(variable, codebook, given.name))
+        what = pl.lit(_only(variable, codebook, source.name))
         cells = [_Cells(what, pl.lit(column), column) for column in coders]
     else:
-        cells = _found_cells(given, codebook, variable, columns, who, {unit_id, coder or "", *keep})
-    extra = [*(name for name in ("prob", "status") if long and name in frame.columns), *keep]
+        cells = _cells_by_column_names(source, codebook, variable, columns, who, {unit_id, coder or "", *keep})
+    further = [*(name for name in ("prob", "status") if long and name in frame.columns), *keep]
     parts = [
         frame.select(
-            pl.int_range(given.first, given.first + pl.len()).alias("_row"),
+            pl.int_range(source.first, source.first + pl.len()).alias("_row"),
             pl.lit(cell.column).alias("_column"),
             pl.col(unit_id).alias("unit_id"),
             cell.variable.alias("variable"),
             cell.coder.alias("coder"),
             _written(frame[cell.column]).alias("label"),
-            *extra,
+            *further,
         )
         for cell in cells
     ]
     rows = pl.concat(parts)
-    for column, called in (("variable", "variable"), ("coder", coder or "")):
-        _require_filled(rows, column, called, given.name)
-    return _with_probabilities(rows, given.name)
+    for column, name_in_file in (("variable", "variable"), ("coder", coder or "")):
+        _require_filled(rows, column, name_in_file, source.name)
+    return _with_probabilities(rows, source.name)
 
 
-def _which(given: Source, codebook: Codebook | None, variable: str | None) -> pl.Expr:
+def _which(source: Source, codebook: Codebook | None, variable: str | None) -> pl.Expr:
     """The variable of a row in the long layout, refused where the codebook does not have it."""
-    if "variable" not in given.frame.columns:
-        return pl.lit(_only(variable, codebook, given.name))
-    names = given.frame["variable"].cast(pl.String).str.strip_chars()
-    known = [entry.name for entry in codebook.variables] if codebook else names.unique().to_list()
-    strange = ~names.is_in(known) & (names != "")
+    if "variable" not in source.frame.columns:
+        return pl.lit(_only(variable, codebook, source.name))
+    names = source.frame["variable"].cast(pl.String).str.strip_chars()
+    variables = [entry.name for entry in codebook.variables] if codebook else names.unique().to_list()
+    strange = ~names.is_in(variables) & (names != "")
     if strange.any():
         row = int(strange.arg_max() or 0)
-        where = f"{given.name}, row {row + given.first}, column 'variable'"
+        where = f"{source.name}, row {row + source.first}, column 'variable'"
         what = f"{where}: the codebook has no variable {names[row]!r} ({strange.sum():,} such rows)."
-        raise AnnotuneError(what, nearest(str(names[row]), known))
+        raise AnnotuneError(what, nearest(str(names[row]), variables))
     return pl.col("variable").cast(pl.String).str.strip_chars()
 
 
@@ -116,16 +116,16 @@ def _written(cells: pl.Series) -> pl.Series:
     """Labels as words; a list of labels as one word, joined by ';', and an empty one as '[]'."""
     if not isinstance(cells.dtype, (pl.List, pl.Array)):
         return as_whole(cells).cast(pl.String).str.strip_chars()
-    given = cells.cast(pl.List(pl.String))
-    words = given.list.drop_nulls()
-    joined = words.list.join(";").set((given.list.len() > 0) & (words.list.len() == 0), None)
-    return joined.set(given.list.len() == 0, "[]")
+    lists = cells.cast(pl.List(pl.String))
+    words = lists.list.drop_nulls()
+    joined = words.list.join(";").set((lists.list.len() > 0) & (words.list.len() == 0), None)
+    return joined.set(lists.list.len() == 0, "[]")
 
 
-def _require_filled(rows: pl.DataFrame, column: str, called: str, name: str) -> None:
+def _require_filled(rows: pl.DataFrame, column: str, name_in_file: str, name: str) -> None:
     blank = rows[column].is_null() | (rows[column] == "")
     if blank.any():
-        where = f"{name}, row {rows['_row'][int(blank.arg_max() or 0)]}, column {called!r}"
+        where = f"{name}, row {rows['_row'][int(blank.arg_max() or 0)]}, column {name_in_file!r}"
         raise AnnotuneError(f"{where}: the {column} is missing ({blank.sum():,} in all).", "Every coding needs one.")
 
 
@@ -143,43 +143,44 @@ def _with_probabilities(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     return rows.with_columns(probs.alias("prob"))
 
 
-def _found_cells(
-    given: Source,
+def _cells_by_column_names(
+    source: Source,
     codebook: Codebook | None,
     variable: str | None,
     columns: Mapping[str, str] | None,
     who: pl.Expr,
-    taken: set[str],
+    other_columns: set[str],
 ) -> list[_Cells]:
     """Columns named after variables; else after variable and coder; else after coders."""
-    names = given.frame.columns
-    free = [column for column in names if column not in taken and not explains(column, names)]
-    known = [entry.name for entry in codebook.variables] if codebook else [variable] if variable else []
-    by_variable = columns or {entry: entry for entry in known if entry in free}
+    names = source.frame.columns
+    free = [column for column in names if column not in other_columns and not explains(column, names)]
+    variables_known = [entry.name for entry in codebook.variables] if codebook else [variable] if variable else []
+    by_variable = columns or {entry: entry for entry in variables_known if entry in free}
     if by_variable:
         return [_Cells(pl.lit(entry), who, column) for entry, column in by_variable.items()]
-    pairs = {column: entry for column in free if (entry := _prefix(column, known)) is not None}
-    variables = pairs or dict.fromkeys(free, _only(variable, codebook, given.name))
+    pairs = {column: entry for column in free if (entry := _prefix(column, variables_known)) is not None}
+    variables = pairs or dict.fromkeys(free, _only(variable, codebook, source.name))
     cells = [
         _Cells(pl.lit(entry), pl.lit(column[len(entry) + 1 :] if pairs else column), column)
         for column, entry in variables.items()
-        if _looks_coded(given, column, codebook.variable(entry) if codebook else None)
+        if _looks_coded(source, column, codebook.variable(entry) if codebook else None)
     ]
     if not cells:
         raise AnnotuneError(
-            f"{given.name}: no column holds labels of {listing(known)} (columns: {listing(free)}).",
+            f"{source.name}: no column holds labels of {listing(variables_known)} (columns: {listing(free)}).",
             "Name the coders' columns with coders=, or the variables' with columns=.",
         )
-    read = [cell.column for cell in cells]
-    if rest := [column for column in free if column not in read]:
-        warn(f"{given.name}: the columns {listing(read)} were read as coders', {listing(rest)} were left out.")
+    coder_columns = [cell.column for cell in cells]
+    if others := [column for column in free if column not in coder_columns]:
+        read_as = f"{source.name}: the columns {listing(coder_columns)} were read as coders'"
+        warn(f"{read_as}, {listing(others)} were left out.")
     return cells
 
 
-def _prefix(column: str, known: Sequence[str]) -> str | None:
+def _prefix(column: str, variables: Sequence[str]) -> str | None:
     """The variable that a column such as `topic_anna` or `topic.anna` is named after; the longest that fits."""
     fitting = [
-        entry for entry in known if column.startswith((f"{entry}_", f"{entry}.")) and len(column) > len(entry) + 1
+        entry for entry in variables if column.startswith((f"{entry}_", f"{entry}.")) and len(column) > len(entry) + 1
     ]
     return max(fitting, key=len, default=None)
 
@@ -190,9 +191,9 @@ def _only(variable: str | None, codebook: Codebook | None, name: str) -> str:
     return codebook.variable(variable).name if codebook else str(variable)
 
 
-def _looks_coded(given: Source, column: str, entry: Variable | None) -> bool:
+def _looks_coded(source: Source, column: str, entry: Variable | None) -> bool:
     """Whether a column is a coder's: mostly labels, so that one typing error is still reported."""
-    cells = given.frame[column]
+    cells = source.frame[column]
     if cells.dtype.is_temporal() or isinstance(cells.dtype, pl.Struct):
         return False
     present = _lower(_written(cells)).drop_nulls()
@@ -201,7 +202,7 @@ def _looks_coded(given: Source, column: str, entry: Variable | None) -> bool:
         return int(words.is_in([*spellings(entry), *NONE_WORDS, *MISSING_WORDS]).sum()) > len(words) / 2
     if present.n_unique() > max(20, len(present) / 2):
         what = (
-            f"{given.name}: the column {column!r} holds too many different values ({present.n_unique():,}) for labels."
+            f"{source.name}: the column {column!r} holds too many different values ({present.n_unique():,}) for labels."
         )
         raise AnnotuneError(what, "Name the coders' columns with coders=, or give the codebook.")
     return True
@@ -213,9 +214,9 @@ def spellings(entry: Variable) -> dict[str, str]:
     A label that is called 1 is what 1 means, whatever has the code 1.
     """
     codes = {str(label.code): label.name for label in entry.labels}
-    spelt = codes | {name.lower(): name for name in entry.names}
-    doubles = {f"{word}.0": name for word, name in spelt.items() if re.fullmatch(r"-?\d+", word)}
-    return doubles | spelt
+    names = codes | {name.lower(): name for name in entry.names}
+    doubles = {f"{word}.0": name for word, name in names.items() if re.fullmatch(r"-?\d+", word)}
+    return doubles | names
 
 
 def _lower(cells: pl.Series) -> pl.Series:
@@ -223,19 +224,20 @@ def _lower(cells: pl.Series) -> pl.Series:
     return words.set(words == "", None)
 
 
-def named(long: pl.DataFrame, codebook: Codebook | None, name: str, unknown: str) -> pl.DataFrame:
+def name_labels(long: pl.DataFrame, codebook: Codebook | None, name: str, unknown: str) -> pl.DataFrame:
     """Labels by their codebook names, a row per label, and a status for what is none."""
     parts = []
     for (variable,), part in long.group_by("variable", maintain_order=True):
         entry = codebook.variable(str(variable)) if codebook else None
         if entry is not None and entry.kind == "multilabel":
-            parts.append(_sound_sets(_name_labels(_split_sets(part), entry, name, unknown), name))
+            parts.append(_sound_sets(_with_names_of_labels(_split_sets(part), entry, name, unknown), name))
         else:
-            parts.append(_name_labels(part, entry, name, unknown))
+            parts.append(_with_names_of_labels(part, entry, name, unknown))
     rows = pl.concat(parts)
-    said = pl.col("status").cast(pl.String) if "status" in rows.columns else pl.lit(None, pl.String)
-    found = pl.when("_none").then(pl.lit("none")).when(pl.col("label").is_null()).then(pl.lit("missing"))
-    return rows.with_columns(pl.coalesce(said, found.otherwise(pl.lit("ok"))).alias("status")).drop("_none", *_FORMER)
+    status_in_file = pl.col("status").cast(pl.String) if "status" in rows.columns else pl.lit(None, pl.String)
+    by_label = pl.when("_none").then(pl.lit("none")).when(pl.col("label").is_null()).then(pl.lit("missing"))
+    status = pl.coalesce(status_in_file, by_label.otherwise(pl.lit("ok"))).alias("status")
+    return rows.with_columns(status).drop("_none", *_FORMER)
 
 
 def _split_sets(part: pl.DataFrame) -> pl.DataFrame:
@@ -262,17 +264,17 @@ def _sound_sets(part: pl.DataFrame, name: str) -> pl.DataFrame:
     return part.filter(labelled | ~beside).unique(["_row", "_column", "label"], maintain_order=True)
 
 
-def _name_labels(part: pl.DataFrame, entry: Variable | None, name: str, unknown: str) -> pl.DataFrame:
+def _with_names_of_labels(part: pl.DataFrame, entry: Variable | None, name: str, unknown: str) -> pl.DataFrame:
     """The codebook's own spelling of each label; `_none` marks a coder's word that none applies."""
     words = _lower(part["label"])
     if entry is None:
         missing = words.is_null() | words.is_in(MISSING_WORDS)
         return part.with_columns(part["label"].set(missing, None).alias("label"), pl.lit(False).alias("_none"))
-    known = spellings(entry)
+    name_of_spelling = spellings(entry)
     _require_names_or_codes(words, entry, name)
-    none = words.is_in(NONE_WORDS) & ~words.is_in(list(known)) & (entry.kind == "multilabel")
-    words = words.set((words.is_in(MISSING_WORDS) & ~words.is_in(list(known))) | none, None)
-    names = words.replace_strict(known, default=None, return_dtype=pl.String)
+    none = words.is_in(NONE_WORDS) & ~words.is_in(list(name_of_spelling)) & (entry.kind == "multilabel")
+    words = words.set((words.is_in(MISSING_WORDS) & ~words.is_in(list(name_of_spelling))) | none, None)
+    names = words.replace_strict(name_of_spelling, default=None, return_dtype=pl.String)
     strange = names.is_null() & words.is_not_null()
     if strange.any():
         _refuse_labels(part.filter(strange), entry, name, unknown)
@@ -284,9 +286,9 @@ def _require_names_or_codes(words: pl.Series, entry: Variable, name: str) -> Non
     whole = words.str.strip_suffix(".0")
     names, codes = {label.lower() for label in entry.names}, {str(code): label for label, code in entry.codes.items()}
     double = [code for code, label in codes.items() if code in names and label.lower() != code]
-    if double and (meant := whole.filter(whole.is_in(list(set(codes) - names)))).len():
-        what = f"{name}: {meant[0]!r} is the code of a label, and {double[0]!r} one label's code and another's name."
-        raise AnnotuneError(what, f"Write names throughout: {listing(entry.names)}.")
+    if double and (codes_alone := whole.filter(whole.is_in(list(set(codes) - names)))).len():
+        what = f"{name}: {codes_alone[0]!r} is the code of a label, and {double[0]!r} one label's code"
+        raise AnnotuneError(f"{what} and another's name.", f"Write names throughout: {listing(entry.names)}.")
 
 
 def _refuse_labels(strange: pl.DataFrame, entry: Variable, name: str, unknown: str) -> None:

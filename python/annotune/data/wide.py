@@ -1,4 +1,4 @@
-"""The corpus with its codes beside it: one row a text, ready to be written and analysed."""
+"""The corpus with its codes beside it: one row per text, ready to be written and analysed."""
 
 from __future__ import annotations
 
@@ -53,22 +53,22 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
     coded, names = set(table["variable"]), [entry.name for entry in codebook.variables]
     require_room(frame, [entry for entry in codebook.variables if entry.name in coded], gold is not None)
     if not coded & set(names):
-        there = f"The codings are of {listing(sorted(coded))}." if coded else "There are no codings."
-        raise AnnotuneError("Nobody coded a variable of the codebook.", there)
-    decided = None if gold is None else check(gold)
-    for called, some in (("codings", table), ("gold", decided)):
-        if some is not None:
-            _tell_strangers(frame, some.filter(pl.col("variable").is_in(names)), called)
+        variables_there = f"The codings are of {listing(sorted(coded))}." if coded else "There are no codings."
+        raise AnnotuneError("Nobody coded a variable of the codebook.", variables_there)
+    gold_rows = None if gold is None else check(gold)
+    _tell_strangers(frame, table.filter(pl.col("variable").is_in(names)), "codings")
+    if gold_rows is not None:
+        _tell_strangers(frame, gold_rows.filter(pl.col("variable").is_in(names)), "gold")
     for entry in codebook.variables:
         require_labels(table.filter(pl.col("variable") == entry.name), entry, "codings")
-        if decided is not None:
-            require_labels(decided.filter(pl.col("variable") == entry.name), entry, "gold")
+        if gold_rows is not None:
+            require_labels(gold_rows.filter(pl.col("variable") == entry.name), entry, "gold")
     for entry in codebook.variables:
         rows = table.filter(pl.col("variable") == entry.name)
         if len(rows):
             frame = _beside(frame, rows, entry)
-            if decided is not None:
-                frame = _gold_beside(frame, decided.filter(pl.col("variable") == entry.name), entry)
+            if gold_rows is not None:
+                frame = _gold_beside(frame, gold_rows.filter(pl.col("variable") == entry.name), entry)
     return frame
 
 
@@ -85,40 +85,40 @@ def detach(table: Any, entry: Variable, coder: str = "model") -> Codings:
     >>> detach(wide, vote).select("unit_id", "label", "prob", "status").rows()
     [('a', 'no', 0.8, 'ok'), ('b', None, None, 'missing')]
     """
-    frame, name, given = as_frame(table), entry.name, label_columns(entry, entry.name)
-    require_columns(frame, ["unit_id", *(given.values() if entry.kind == "multilabel" else [name])], "The table")
+    frame, name, column_of = as_frame(table), entry.name, label_columns(entry, entry.name)
+    require_columns(frame, ["unit_id", *(column_of.values() if entry.kind == "multilabel" else [name])], "The table")
     stated = {f"p_{label}": column for label, column in label_columns(entry, f"{name}_p").items()}
-    kept = {new: old for new, old in {"prob": f"{name}_prob", **stated}.items() if old in frame.columns}
+    source_of = {new: old for new, old in {"prob": f"{name}_prob", **stated}.items() if old in frame.columns}
     if entry.kind == "multilabel":
-        coded: pl.Expr = pl.all_horizontal(pl.col(*given.values()).is_not_null())
-        said = [pl.when(pl.col(column) == 1).then(pl.lit(label)) for label, column in given.items()]
-        given_any = pl.concat_list(said).list.drop_nulls()
-        label: pl.Expr = pl.when(given_any.list.len() > 0).then(given_any)  # an empty list would be a row less
+        coded: pl.Expr = pl.all_horizontal(pl.col(*column_of.values()).is_not_null())
+        label_if_set = [pl.when(pl.col(column) == 1).then(pl.lit(label)) for label, column in column_of.items()]
+        labels_of_set = pl.concat_list(label_if_set).list.drop_nulls()
+        label: pl.Expr = pl.when(labels_of_set.list.len() > 0).then(labels_of_set)  # an empty list would be a row less
     else:
         coded, label = pl.col(name).is_not_null(), pl.concat_list(pl.col(name).cast(pl.String))
     about = {"variable": pl.lit(name), "coder": pl.lit(coder), "label": label, "_coded": coded}
-    long = frame.select("unit_id", **about, **{new: pl.col(old) for new, old in kept.items()}).explode("label")
+    long = frame.select("unit_id", **about, **{new: pl.col(old) for new, old in source_of.items()}).explode("label")
     absent = pl.when(pl.col("_coded")).then(pl.lit("none")).otherwise(pl.lit("missing"))
     status = pl.when(pl.col("label").is_null()).then(absent).otherwise(pl.lit("ok"))
     return check(long.with_columns(status.alias("status")).drop("_coded"))
 
 
-def _tell_strangers(corpus: pl.DataFrame, codings: pl.DataFrame, called: str) -> None:
+def _tell_strangers(corpus: pl.DataFrame, codings: pl.DataFrame, table_name: str) -> None:
     """Say how many units of the codings are lost, because the corpus does not have them."""
     units = codings["unit_id"].unique(maintain_order=True)
     strange = units.filter(~units.is_in(corpus["unit_id"].implode()))
     if len(strange):
-        of = f"{len(strange):,} of {len(units):,} texts of the {called}"
+        of = f"{len(strange):,} of {len(units):,} texts of the {table_name}"
         warn(f"{of} are not in the corpus and are left out, such as {strange[0]!r}.")
 
 
 def require_room(corpus: pl.DataFrame, variables: Sequence[Variable], gold: bool) -> None:
     """Stop where a column of the corpus has the name of one that `attach` adds, with `gold` or without."""
     added = [name for entry in variables for name in _added(entry, gold)]
-    taken = [name for name in added if name in corpus.columns]
-    if taken:
+    names_in_use = [name for name in added if name in corpus.columns]
+    if names_in_use:
         raise AnnotuneError(
-            f"The corpus has a column {taken[0]!r} already.", "Rename it, or leave it out (covariates)."
+            f"The corpus has a column {names_in_use[0]!r} already.", "Rename it, or leave it out (covariates)."
         )
 
 
@@ -141,29 +141,31 @@ def _added(entry: Variable, gold: bool) -> list[str]:
     name = entry.name
     probabilities = [f"{name}_status", *label_columns(entry, f"{name}_p").values()]
     if entry.kind == "multilabel":
-        decided = list(label_columns(entry, f"{name}_gold").values())
-        return [*label_columns(entry, name).values(), *probabilities, *(decided if gold else [])]
+        gold_columns = list(label_columns(entry, f"{name}_gold").values())
+        return [*label_columns(entry, name).values(), *probabilities, *(gold_columns if gold else [])]
     return [name, f"{name}_prob", *probabilities, *([f"{name}_gold"] if gold else [])]
 
 
 def headings(codebook: Codebook) -> dict[str, str]:
     """What the columns that `attach` adds hold, for the variable labels of data files."""
-    told = {}
+    heading_of = {}
     for entry in codebook.variables:
-        told[f"{entry.name}_prob"] = f"{entry.name}: the coder's probability for its label"
-        told[f"{entry.name}_status"] = f"{entry.name}: why there is a label, or none"
-        told[f"{entry.name}_gold"] = f"{entry.name}: what people decided"
+        heading_of[f"{entry.name}_prob"] = f"{entry.name}: the coder's probability for its label"
+        heading_of[f"{entry.name}_status"] = f"{entry.name}: why there is a label, or none"
+        heading_of[f"{entry.name}_gold"] = f"{entry.name}: what people decided"
         for label, column in label_columns(entry, f"{entry.name}_p").items():
-            told[column] = f"{entry.name}: the coder's probability for {label}"
-    return told
+            heading_of[column] = f"{entry.name}: the coder's probability for {label}"
+    return heading_of
 
 
 def _beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
     if rows["coder"].n_unique() > 1:
         raise AnnotuneError(f"{entry.name!r} was coded by several coders.", "Choose one, or resolve them first.")
     name, sets = entry.name, entry.kind == "multilabel"
-    named = label_columns(entry, f"{name}_p")
-    probabilities = [pl.col(f"p_{label}").alias(named[label]) for label in entry.names if f"p_{label}" in rows.columns]
+    probability_columns = label_columns(entry, f"{name}_p")
+    probabilities = [
+        pl.col(f"p_{label}").alias(probability_columns[label]) for label in entry.names if f"p_{label}" in rows.columns
+    ]
     first = rows.unique("unit_id", keep="first", maintain_order=True)
     if not sets and len(first) < len(rows):
         raise AnnotuneError(f"A unit has several answers for {name!r}.", "Make them one with resolve().")
@@ -172,9 +174,9 @@ def _beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.Data
         if sets
         else first.select("unit_id", _label(entry).alias(name), pl.col("prob").alias(f"{name}_prob"))
     )
-    extra = first.select("unit_id", pl.col("status").alias(f"{name}_status"), *probabilities)
+    about_answer = first.select("unit_id", pl.col("status").alias(f"{name}_status"), *probabilities)
     joined = frame.join(answer, on="unit_id", how="left", maintain_order="left")
-    return joined.join(extra, on="unit_id", how="left", maintain_order="left")
+    return joined.join(about_answer, on="unit_id", how="left", maintain_order="left")
 
 
 def _gold_beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
@@ -195,11 +197,11 @@ def _label(entry: Variable) -> pl.Expr:
 def _columns_of_sets(rows: pl.DataFrame, entry: Variable, stem: str) -> pl.DataFrame:
     """A 0/1 column a label; null where the unit was not coded."""
     coded = pl.col("status").is_in(ANSWERED).any()
-    given = [
+    labels = [
         pl.when(coded).then((pl.col("label") == label).fill_null(False).any()).cast(pl.Int8).alias(column)
         for label, column in label_columns(entry, stem).items()
     ]
-    return rows.group_by("unit_id", maintain_order=True).agg(given)
+    return rows.group_by("unit_id", maintain_order=True).agg(labels)
 
 
 def label_columns(entry: Variable, stem: str) -> dict[str, str]:

@@ -61,12 +61,12 @@ def call(name: str, arguments: Mapping[str, Any], listener: Listener | None = No
         (what, advice), `interrupted`: how many coded texts are kept for the next call, or `fault`: `what` is told of a
         fault of ours, and `traceback`, which may hold texts and stays in R's session.
     """
-    told: list[str] = []
+    notes: list[str] = []
     answer: Packed = {}
     try:
-        with _own_libraries(), _collected(told), contextlib.redirect_stdout(io.StringIO()), _reporting(listener):
-            found = _HERE.get(name) or operator.attrgetter(name)(annotune)
-            answer["value"] = pack(found(**{key: unpack(value) for key, value in arguments.items()}))
+        with _own_libraries(), _collected(notes), contextlib.redirect_stdout(io.StringIO()), _reporting(listener):
+            function = _HERE.get(name) or operator.attrgetter(name)(annotune)
+            answer["value"] = pack(function(**{key: unpack(value) for key, value in arguments.items()}))
     except AnnotuneError as error:
         answer["error"] = {"what": error.what, "advice": error.advice}
     except ImportError:
@@ -77,11 +77,11 @@ def call(name: str, arguments: Mapping[str, Any], listener: Listener | None = No
         what = f"{error.filename or 'A file'}: {error.strerror or error}."
         answer["error"] = {"what": what, "advice": "Check the path, the permissions and the disk."}
     except Exception as error:
-        told_of = sentence(write_report(error, name, arguments))
-        answer["fault"] = {"what": told_of, "traceback": "".join(traceback.format_exception(error))}
+        what = sentence(write_report(error, name, arguments))
+        answer["fault"] = {"what": what, "traceback": "".join(traceback.format_exception(error))}
     except KeyboardInterrupt:
         answer["interrupted"] = sum(len(part) for parts in _UNFINISHED.values() for part in parts)
-    return answer | {"warnings": told}
+    return answer | {"warnings": notes}
 
 
 @contextlib.contextmanager
@@ -103,14 +103,14 @@ def _own_libraries() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _collected(told: list[str]) -> Iterator[None]:
+def _collected(notes: list[str]) -> Iterator[None]:
     """Our own warnings as sentences in `told`; those of others on the screen, with the library's name."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", AnnotuneWarning)
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **_: Any) -> None:
             if issubclass(category, AnnotuneWarning):
-                told.append(str(message))
+                notes.append(str(message))
             else:
                 source = library(str(where[0])) or category.__name__
                 print(f"Note from {source}:", *str(message).split(), file=sys.stderr)
@@ -157,9 +157,9 @@ def _remade(kind: str, sent: Mapping[str, Any]) -> Any:
     from annotune.evidence.comparison import Comparison
     from annotune.measures.evaluation import Evaluation
 
-    made = {"at_evaluation": Evaluation, "at_comparison": Comparison, "at_error_model": ErrorModel}[kind]
-    wanted = [field.name for field in fields(made)]  # type: ignore[arg-type]
-    return made(**{name: unpack(part) for name, part in sent.items() if name in wanted})
+    type_of = {"at_evaluation": Evaluation, "at_comparison": Comparison, "at_error_model": ErrorModel}[kind]
+    names = [field.name for field in fields(type_of)]  # type: ignore[arg-type]
+    return type_of(**{name: unpack(part) for name, part in sent.items() if name in names})
 
 
 def _write(data: Any, paths: Any, **options: Any) -> pl.DataFrame:
@@ -193,16 +193,16 @@ def _predict(model: Classifier, texts: Any, precision: str) -> pl.DataFrame:
     """The label and the probabilities of each text, in order; a multi-label variable's labels as a list."""
     words = pl.Series("text", several(texts), dtype=pl.String)
     numbered = pl.DataFrame([words]).with_row_index("unit_id")
-    found = _classify(model, numbered, precision) if len(words) else model.as_codings(words, *_nothing(model))
+    codings = _classify(model, numbered, precision) if len(words) else model.as_codings(words, *_nothing(model))
     if model.variable.kind == "multilabel":
         probabilities = [pl.col(f"p_{label}").first() for label in model.labels]
-        sets = found.group_by("unit_id", maintain_order=True).agg(
+        sets = codings.group_by("unit_id", maintain_order=True).agg(
             pl.when(pl.col("status").is_in(ANSWERED).any()).then(pl.col("label").drop_nulls().implode()),
             *probabilities,
         )
         return sets.drop("unit_id")
     label = pl.col("label").cast(pl.Enum(model.labels))
-    return found.select(label, *(f"p_{name}" for name in model.labels))
+    return codings.select(label, *(f"p_{name}" for name in model.labels))
 
 
 def _nothing(model: Classifier) -> tuple[np.ndarray, np.ndarray]:
@@ -219,20 +219,20 @@ def _code_files(
     require_writable(targets, [Path(corpus)] if isinstance(corpus, str) else [])
     table = corpus if isinstance(corpus, Table) else None
     texts = read_corpus(corpus if table is None else table.frame, unit_id, text)
-    known = Codebook(variables=(model.variable,))
-    require_room(texts, known.variables, gold=False)
+    book = Codebook(variables=(model.variable,))
+    require_room(texts, book.variables, gold=False)
     codings = _classify(model, texts, precision)
     labels, headings = (table.labels, table.headings) if table else ({}, {})
-    data = attach(texts, codings, codebook=known)
-    write(data, targets, codebook=known, labels=labels, headings=headings, notes=[f"Coded by {model.name}."])
+    data = attach(texts, codings, codebook=book)
+    write(data, targets, codebook=book, labels=labels, headings=headings, notes=[f"Coded by {model.name}."])
     return codings.group_by("label", "status", maintain_order=True).len("n")
 
 
 def _run(study: str, again: bool, data: bool, say: Callable[[str], None] | None = None) -> Packed:
     """`run`; without `data`, what is as long as the corpus stays in the files."""
-    found = run(study, again=again, say=say)
-    kept = {field.name: getattr(found, field.name) for field in fields(found)}
-    return kept if data else kept | {"data": None, "codings": None}
+    results = run(study, again=again, say=say)
+    parts = {field.name: getattr(results, field.name) for field in fields(results)}
+    return parts if data else parts | {"data": None, "codings": None}
 
 
 _MAKERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {

@@ -86,10 +86,10 @@ def _parts(value: Any) -> Packed:
     """The fields, the result in words where it has some, and the object itself where R may ask it for more."""
     kind = type(value).__name__
     if kind == "Classifier":  # R keeps the network, beside what can be told of it
-        wanted = ["name", "variable", "labels", "card", "evaluation", "held_out"]
+        names = ["name", "variable", "labels", "card", "evaluation", "held_out"]
     else:
-        wanted = [field.name for field in fields(value)]
-    parts = {name: pack(getattr(value, name)) for name in wanted}
+        names = [field.name for field in fields(value)]
+    parts = {name: pack(getattr(value, name)) for name in names}
     if kind in KEPT:
         parts["object"] = Kept(value)
     return {".py": kind, **parts, **_words(value)}

@@ -28,17 +28,17 @@ def require_writable(targets: Sequence[Path], inputs: Sequence[Path] = ()) -> No
 
     Of a folder among `inputs`, such as a model's, every file is read.
     """
-    read, seen = {path.resolve() for path in inputs}, set[Path]()
+    input_paths, places = {path.resolve() for path in inputs}, set[Path]()
     for target in targets:
         place = target.resolve()
-        if not read.isdisjoint((place, *place.parents)):
+        if not input_paths.isdisjoint((place, *place.parents)):
             raise AnnotuneError(f"{target} is read, and would be replaced.", "Write to a file of another name.")
-        if place in seen:
+        if place in places:
             raise AnnotuneError(f"{target} would be written twice.", "Name it once.")
         if place.is_dir():
             raise AnnotuneError(f"{target} is a folder.", "Write to a file of another name.")
         _require_above(target, place.parent)
-        seen.add(place)
+        places.add(place)
 
 
 def require_folder(target: Path, replaced: Sequence[Path] = ()) -> None:

@@ -29,13 +29,13 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """annotune, Python and the packages that results depend on."""
-    found = {"annotune": __version__, "python": platform.python_version()}
+    version_of = {"annotune": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            version_of[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return version_of
 
 
 def file_sha256(path: str | Path) -> str:

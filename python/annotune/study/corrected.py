@@ -29,8 +29,8 @@ LINEAR_AND_LOGIT = ("linear", "logit")
 
 def coded_variables(formula: Formula, codebook: Codebook, names: Sequence[str]) -> list[Variable]:
     """The variables of the study that a formula is about."""
-    known = {column: codebook.variable(name) for name in names for column in _columns(codebook.variable(name))}
-    return list({known[name].name: known[name] for name in formula.columns if name in known}.values())
+    variable_of = {column: codebook.variable(name) for name in names for column in _columns(codebook.variable(name))}
+    return list({variable_of[name].name: variable_of[name] for name in formula.columns if name in variable_of}.values())
 
 
 def _columns(entry: Variable) -> list[str]:
@@ -78,24 +78,24 @@ def require_codings(part: CorrectPart, gold: pl.DataFrame, codebook: Codebook, n
     """Stop, before anything is tuned, where too few texts were coded with a label that a formula compares with."""
     for formula in part.parsed():
         for entry in coded_variables(formula, codebook, names):
-            said = gold.filter((pl.col("variable") == entry.name) & pl.col("label").is_not_null())["label"]
+            labels = gold.filter((pl.col("variable") == entry.name) & pl.col("label").is_not_null())["label"]
             for reference in formula.references.values():
                 if reference.column == entry.name and reference.label is not None:
                     yes, no = str(replace(reference, negated=False)), str(replace(reference, negated=True))
                     words = pl.select(
-                        pl.when(said.cast(pl.String) == reference.label).then(pl.lit(yes)).otherwise(pl.lit(no))
+                        pl.when(labels.cast(pl.String) == reference.label).then(pl.lit(yes)).otherwise(pl.lit(no))
                     )
                     require_enough(words.to_series(), [yes, no], "")
                 elif reference.column == entry.name and entry.kind != "multilabel":
-                    require_enough(said, said.cast(pl.String).unique(maintain_order=True).to_list(), entry.name)
+                    require_enough(labels, labels.cast(pl.String).unique(maintain_order=True).to_list(), entry.name)
 
 
 def require_pi(sample: SamplePart, corpus: pl.DataFrame) -> None:
     """Stop where the probabilities are not there, or none."""
     if isinstance(sample.pi, str) and sample.pi != SIMPLE and sample.pi not in corpus.columns:
         raise AnnotuneError(f"sample: the corpus has no column {sample.pi!r}.", nearest(sample.pi, corpus.columns))
-    found = probabilities(sample, corpus, np.ones(len(corpus), dtype=bool))
-    bad = int((~((found > 0) & (found <= 1))).sum())
+    pi = probabilities(sample, corpus, np.ones(len(corpus), dtype=bool))
+    bad = int((~((pi > 0) & (pi <= 1))).sum())
     if bad:
         what = f"sample: the probability of being hand-coded is missing, 0 or above 1 for {bad:,} texts."
         raise AnnotuneError(what, "Every text must have had a chance to be drawn; leave out those that had none.")
@@ -145,7 +145,7 @@ def corrected(
 ) -> Corrected:
     """Correct each regression of a study.
 
-    `data` are the results with a row a text and gold; `folds` say for each variable which texts were coded, and
+    `data` are the results with one row per text, and gold; `folds` say for each variable which texts were coded, and
     which fold left a text out (unit_id, fold, coded).
     """
     formulas = part.parsed()
@@ -156,15 +156,15 @@ def corrected(
     for formula, entry in zip(formulas, subjects, strict=True):
         corrections.append(_correct(part, formula, entry, data))
         errors.append(_errors(part, formula, entry, data))
-        data, told = _with_corrected_column(part, formula, entry, data)
-        headings |= _headings(entry) | told
+        data, column_heading = _with_corrected_column(part, formula, entry, data)
+        headings |= _headings(entry) | column_heading
         regressions += _regression(part, formula, entry, data)
-    notes = [found.note for found in errors if found is not None]
+    notes = [errors_of_model.note for errors_of_model in errors if errors_of_model is not None]
     notes += [
         f"{name} is for linear models only: it is not 0 or 1, and a logit misreads it." for name in _dsl(headings)
     ]
-    told_once = tuple(dict.fromkeys(notes))
-    return Corrected(data, tuple(corrections), tuple(errors), tuple(regressions), headings, told_once)
+    notes_once = tuple(dict.fromkeys(notes))
+    return Corrected(data, tuple(corrections), tuple(errors), tuple(regressions), headings, notes_once)
 
 
 def _headings(entry: Variable) -> dict[str, str]:
@@ -177,14 +177,14 @@ def _headings(entry: Variable) -> dict[str, str]:
 
 
 def _dsl(headings: Mapping[str, str]) -> list[str]:
-    return [name for name, told in headings.items() if told.endswith("linear models only")]
+    return [name for name, heading in headings.items() if heading.endswith("linear models only")]
 
 
 def _with_sampling(data: pl.DataFrame, entry: Variable, sample: SamplePart, folds: pl.DataFrame) -> pl.DataFrame:
     """Which texts were coded by hand, by whose fold they were predicted, and how likely they were to be drawn."""
     name = entry.name
-    told = {role: f"{name}_{role}" for role in ("fold", "coded")}
-    by_unit = folds.select("unit_id", *told).rename(told).unique("unit_id", keep="first")
+    columns = {role: f"{name}_{role}" for role in ("fold", "coded")}
+    by_unit = folds.select("unit_id", *columns).rename(columns).unique("unit_id", keep="first")
     data = data.join(by_unit, on="unit_id", how="left", maintain_order="left")
     pi = pl.Series(f"{name}_pi", probabilities(sample, data, data[f"{name}_coded"].to_numpy()))
     return data.with_columns(pi)
@@ -227,9 +227,9 @@ def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataF
 def _outcome(part: CorrectPart, formula: Formula, entry: Variable) -> Reference | None:
     """The outcome, where it is a label (or a column of a label set) that a single column can hold corrected."""
     outcome = formula.explained
-    alone = outcome is not None and not outcome.negated and outcome.column in _columns(entry)
-    one = alone and outcome is not None and (outcome.label is not None) == (entry.kind != "multilabel")
-    return outcome if one and part.method == "dsl" and part.model in LINEAR_AND_LOGIT else None
+    not_negated = outcome is not None and not outcome.negated and outcome.column in _columns(entry)
+    in_one_column = not_negated and outcome is not None and (outcome.label is not None) == (entry.kind != "multilabel")
+    return outcome if in_one_column and part.method == "dsl" and part.model in LINEAR_AND_LOGIT else None
 
 
 def _dsl_name(outcome: Reference, entry: Variable) -> str:
@@ -252,8 +252,8 @@ def _with_corrected_column(
         return data, {}
     name = _dsl_name(outcome, entry)
     if name not in data.columns:
-        made = dsl_columns(data, outcome.column, label=outcome.label, **_roles(entry))
-        data = data.with_columns(made["dsl_y"].alias(name))
+        dsl = dsl_columns(data, outcome.column, label=outcome.label, **_roles(entry))
+        data = data.with_columns(dsl["dsl_y"].alias(name))
     return data, {name: f"{outcome}, corrected for the model's error: linear models only"}
 
 
@@ -264,7 +264,7 @@ def _regression(part: CorrectPart, formula: Formula, entry: Variable, data: pl.D
     if outcome is None or formula.groups or compared or _dsl_name(outcome, entry) not in data.columns:
         return []
     place = _columns(entry).index(outcome.column)
-    told = Regression(
+    regression = Regression(
         formula.text,
         _dsl_name(outcome, entry),
         _gold_columns(entry)[place],
@@ -272,4 +272,4 @@ def _regression(part: CorrectPart, formula: Formula, entry: Variable, data: pl.D
         "logit" if part.model == "logit" else "linear",
         part.cluster,
     )
-    return [told] if all(name in data.columns for name in told.columns) else []
+    return [regression] if all(name in data.columns for name in regression.columns) else []

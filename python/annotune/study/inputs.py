@@ -61,9 +61,9 @@ def read_inputs(file: StudyFile, say: Callable[[str], None]) -> Inputs:
     say("Comparing the coders")
     compared, gold = _compared(file, codings), _gold(file, codings, codebook)
     agreement = _reliability(file, compared, codebook)
-    read = Inputs(files, codebook, corpus, compared, agreement, gold, _variables(file, codings, codebook))
-    _require_formulas(file, read)
-    return read
+    inputs = Inputs(files, codebook, corpus, compared, agreement, gold, _variables(file, codings, codebook))
+    _require_formulas(file, inputs)
+    return inputs
 
 
 def words_of_file(file: StudyFile, columns: Sequence[str]) -> tuple[dict[str, dict[int, str]], dict[str, str]]:
@@ -146,18 +146,18 @@ def _variables(file: StudyFile, codings: Codings, codebook: Codebook) -> tuple[s
     return names
 
 
-def _require_formulas(file: StudyFile, read: Inputs) -> None:
+def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
     """Stop where a column has no room, or a formula names what the written table will not have."""
-    study, codebook = file.study, read.codebook
-    variables = [codebook.variable(name) for name in read.variables]
-    require_room(read.corpus, variables, gold=True)
+    study, codebook = file.study, inputs.codebook
+    variables = [codebook.variable(name) for name in inputs.variables]
+    require_room(inputs.corpus, variables, gold=True)
     if study.report:
-        require_columns_of_corpus(read.corpus, study.report.by or (), "The corpus")
-    table = blank(read.corpus, variables)
+        require_columns_of_corpus(inputs.corpus, study.report.by or (), "The corpus")
+    table = blank(inputs.corpus, variables)
     if study.correct and study.sample:
-        require_formulas(study.correct, table, codebook, read.variables)
-        require_pi(study.sample, read.corpus)
-        require_codings(study.correct, read.gold, codebook, read.variables)
+        require_formulas(study.correct, table, codebook, inputs.variables)
+        require_pi(study.sample, inputs.corpus)
+        require_codings(study.correct, inputs.gold, codebook, inputs.variables)
     if study.regressions:
         sheet = describe(table.lazy(), codebook, words_of_file(file, table.columns)[0])
         require_columns(sheet, [Regression(formula) for formula in study.regressions])

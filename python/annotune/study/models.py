@@ -47,78 +47,78 @@ class Steps:
         self.done[step] = "done"
 
 
-def tuned(file: StudyFile, read: Inputs, name: str, steps: Steps) -> Classifier:
+def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifier:
     """The tuned model of one variable, from an earlier run where nothing it rests on has changed."""
     from annotune.tuning.tuner import tune
 
     part, work = file.study.tune, file.work / name
     options = part.model_dump(exclude={"variable"}) | {"base": _base(file)}
-    if _is_corrected(file.study, name, read.codebook):
+    if _is_corrected(file.study, name, inputs.codebook):
         options |= {"folds": part.folds or FOLDS, "keep": work / FOLDER}
 
     def make() -> None:
         if steps.again:
             shutil.rmtree(work / FOLDER, ignore_errors=True)
-        coder = _fold_coder(file, read, name)
+        coder = _fold_coder(file, inputs, name)
         if coder is not None:
             coder.reopen(work / FOLDER)
-        tune(read.corpus, read.gold, read.codebook, name, each_fold=coder, **options).save(work / "model")
+        tune(inputs.corpus, inputs.gold, inputs.codebook, name, each_fold=coder, **options).save(work / "model")
 
-    steps.once(f"tune {name}", Checkpoints(work, _basis(file, read, name)), "model", make)
+    steps.once(f"tune {name}", Checkpoints(work, _basis(file, inputs, name)), "model", make)
     return load(work / "model", part.device)
 
 
-def _basis(file: StudyFile, read: Inputs, name: str) -> str:
+def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:
     """The fingerprint of all that a variable's model, and what its folds' models code, rest on."""
     from annotune.network.base import find_base
 
     part, study = file.study.tune, file.study
-    folds = (part.folds or FOLDS) if _is_corrected(study, name, read.codebook) else part.folds
-    by_folds = study.classify if _coded_by_folds(study, name, read.codebook) else None
+    folds = (part.folds or FOLDS) if _is_corrected(study, name, inputs.codebook) else part.folds
+    by_folds = study.classify if _coded_by_folds(study, name, inputs.codebook) else None
     revision = find_base(_base(file)).revision
     how_read = (study.corpus, study.codings, study.gold)
-    return fingerprint([dict(read.files), name, part, folds, by_folds, revision, *how_read, versions()])
+    return fingerprint([dict(inputs.files), name, part, folds, by_folds, revision, *how_read, versions()])
 
 
-def _fold_coder(file: StudyFile, read: Inputs, name: str) -> FoldCoder | None:
+def _fold_coder(file: StudyFile, inputs: Inputs, name: str) -> FoldCoder | None:
     """What codes the texts that nobody coded while folds are tuned; None where the model codes them."""
     from annotune.tuning.uncoded import fold_coder
 
     part = file.study.tune
-    if not _coded_by_folds(file.study, name, read.codebook):
+    if not _coded_by_folds(file.study, name, inputs.codebook):
         return None
     return fold_coder(
-        read.corpus,
-        read.gold,
-        read.codebook,
+        inputs.corpus,
+        inputs.gold,
+        inputs.codebook,
         name,
         folds=part.folds or FOLDS,
         group=part.group,
         seed=part.seed,
         precision=file.study.classify.precision,
-        checkpoints=Checkpoints(file.work / name / FOLDER, _basis(file, read, name)),
+        checkpoints=Checkpoints(file.work / name / FOLDER, _basis(file, inputs, name)),
     )
 
 
-def classified(file: StudyFile, read: Inputs, name: str, model: Classifier, steps: Steps) -> Codings:
+def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, steps: Steps) -> Codings:
     """The answers of a variable's model; where they are to be corrected, by folds (see `crossfit`)."""
-    part, folds = file.study.classify, _is_corrected(file.study, name, read.codebook)
+    part, folds = file.study.classify, _is_corrected(file.study, name, inputs.codebook)
     target, corpus = file.work / name / "codings.parquet", file.study.corpus
-    by_folds = _coded_by_folds(file.study, name, read.codebook)
-    told = [model.card["model_sha256"], folds, by_folds, part, versions()]
-    basis = fingerprint([read.files[corpus.path], corpus, *told])
+    by_folds = _coded_by_folds(file.study, name, inputs.codebook)
+    rests_on = [model.card["model_sha256"], folds, by_folds, part, versions()]
+    basis = fingerprint([inputs.files[corpus.path], corpus, *rests_on])
 
     def make() -> None:
         from annotune.tuning.crossfit import in_corpus_order
 
         if not folds:
-            write(model.classify(read.corpus, precision=part.precision), target)
+            write(model.classify(inputs.corpus, precision=part.precision), target)
             return
-        coder = _fold_coder(file, read, name)
+        coder = _fold_coder(file, inputs, name)
         if coder is not None and not coder.whole:
             what = f"{file.work / name / FOLDER} no longer holds what the folds' models coded."
             raise AnnotuneError(what, "Run the study with --again.")
-        write(in_corpus_order(model, read.corpus, part.precision, coder), target)
+        write(in_corpus_order(model, inputs.corpus, part.precision, coder), target)
 
     steps.once(f"classify {name}", Checkpoints(target.parent, basis), target.name, make)
     return check(pl.read_parquet(target))

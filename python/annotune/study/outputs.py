@@ -21,12 +21,12 @@ from annotune.study.inputs import Inputs, words_of_file
 
 
 def write_outputs(
-    file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected
+    file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected
 ) -> tuple[tuple[Path, ...], pl.DataFrame]:
     """Write every file that the study names; which these are, and what their formats made necessary."""
     for target in map(file.beside, file.study.outputs):
         target.parent.mkdir(parents=True, exist_ok=True)
-    changes = _write_data(file, read, models, outcome)
+    changes = _write_data(file, inputs, models, outcome)
     for number, correction in enumerate(outcome.corrections, start=1):
         assert file.study.correct is not None
         write(correction, [file.beside(name) for name in file.study.correct.targets(number)])
@@ -39,8 +39,8 @@ def write_study_record(file: StudyFile, record: Mapping[str, Any], files: Sequen
     return record_outputs(record, [*files, *scripts], file.path.with_suffix(".record.json"))
 
 
-def _write_data(file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> pl.DataFrame:
-    data, codebook = outcome.data, read.codebook
+def _write_data(file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> pl.DataFrame:
+    data, codebook = outcome.data, inputs.codebook
     labels, of_file = words_of_file(file, data.columns)
     of_codebook = {name: heading for name, heading in headings(codebook).items() if name in data.columns}
     return write(
@@ -49,13 +49,15 @@ def _write_data(file: StudyFile, read: Inputs, models: Mapping[str, Classifier],
         codebook=codebook,
         labels=labels,
         headings={**of_codebook, **outcome.headings, **of_file},
-        notes=[*_notes(models, read.reliability), *outcome.notes],
+        notes=[*_notes(models, inputs.reliability), *outcome.notes],
         title=codebook.name or None,
         regressions=_regressions(file.study, outcome),
     )
 
 
-def study_record(file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> dict[str, Any]:
+def study_record(
+    file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected
+) -> dict[str, Any]:
     """What was run, on what, with what, and what came of it."""
     from annotune.network.machine import hardware
 
@@ -63,11 +65,11 @@ def study_record(file: StudyFile, read: Inputs, models: Mapping[str, Classifier]
     return make_record(
         "annotune run",
         study=without_folders(json.loads(file.study.model_dump_json())),
-        inputs=without_folders(dict(read.files)),
+        inputs=without_folders(dict(inputs.files)),
         hardware=hardware(),
-        codebook_sha256=read.codebook.sha256,
+        codebook_sha256=inputs.codebook.sha256,
         models={name: model.card for name, model in models.items()},
-        reliability=read.reliability.to_dicts(),
+        reliability=inputs.reliability.to_dicts(),
         evaluation={name: evaluation.measures.to_dicts() for name, evaluation in evaluations.items()},
         corrections={correction.formula: correction.estimates.to_dicts() for correction in outcome.corrections},
     )

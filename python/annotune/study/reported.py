@@ -18,7 +18,7 @@ from annotune.study.models import Steps
 
 def reported(
     file: StudyFile,
-    read: Inputs,
+    inputs: Inputs,
     models: Mapping[str, Classifier],
     outcome: Corrected,
     record: Mapping[str, Any],
@@ -36,11 +36,11 @@ def reported(
         report(
             target,
             model=list(models.values()),
-            codings=read.codings,
-            reliability=read.reliability,
-            codebook=read.codebook,
-            gold=read.gold,
-            corpus=read.corpus,
+            codings=inputs.codings,
+            reliability=inputs.reliability,
+            codebook=inputs.codebook,
+            gold=inputs.gold,
+            corpus=inputs.corpus,
             by=part.by,
             correct=outcome.corrections,
             errors=outcome.errors,
@@ -48,17 +48,17 @@ def reported(
             title=part.title,
         )
 
-    pieces = Checkpoints(target.parent, _basis(file, read, models, outcome), notes=file.work)
+    pieces = Checkpoints(target.parent, _basis(file, inputs, models, outcome), notes=file.work)
     steps.once("report", pieces, target.name, make)
     return (target,)
 
 
-def _basis(file: StudyFile, read: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> str:
+def _basis(file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> str:
     """The fingerprint of all that the report stands on."""
     return fingerprint(
         [
             json.loads(file.study.model_dump_json()),
-            dict(read.files),
+            dict(inputs.files),
             [model.card["model_sha256"] for model in models.values()],
             [model.evaluation.measures.to_dicts() for model in models.values() if model.evaluation is not None],
             [correction.estimates.to_dicts() for correction in outcome.corrections],

@@ -35,7 +35,7 @@ class Results:
     evaluations
         Each variable's model beside its baselines.
     data
-        The corpus with one answer a unit, as written.
+        The corpus with one answer per unit, as written.
     corrections, errors
         Each formula's estimates by hand codings, naive and corrected; and whether the model's error is related to its
         covariates (see `correct` and `error_model`).
@@ -86,19 +86,19 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
         For anything in the files that cannot be used; outputs of earlier runs are then left as they were.
     """
     file, steps = read_study(Path(study)), Steps(again, say or (lambda _: None))
-    read = read_inputs(file, steps.say)
-    models = {name: tuned(file, read, name, steps) for name in read.variables}
-    codings = {name: classified(file, read, name, model, steps) for name, model in models.items()}
+    inputs = read_inputs(file, steps.say)
+    models = {name: tuned(file, inputs, name, steps) for name in inputs.variables}
+    codings = {name: classified(file, inputs, name, model, steps) for name, model in models.items()}
     together = bind(*codings.values())
-    data = attach(read.corpus, together, codebook=read.codebook, gold=read.gold)
-    outcome = _corrected(file.study, read, data, codings, models, steps.say)
+    data = attach(inputs.corpus, together, codebook=inputs.codebook, gold=inputs.gold)
+    outcome = _corrected(file.study, inputs, data, codings, models, steps.say)
     steps.say("Writing")
-    files, changes = write_outputs(file, read, models, outcome)
-    record = study_record(file, read, models, outcome)
-    files += reported(file, read, models, outcome, record, steps)
+    files, changes = write_outputs(file, inputs, models, outcome)
+    record = study_record(file, inputs, models, outcome)
+    files += reported(file, inputs, models, outcome, record, steps)
     return Results(
-        reliability=read.reliability,
-        gold=read.gold,
+        reliability=inputs.reliability,
+        gold=inputs.gold,
         codings=together,
         evaluations={name: model.evaluation for name, model in models.items() if model.evaluation is not None},
         data=outcome.data,
@@ -113,7 +113,7 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
 
 def _corrected(
     study: Study,
-    read: Inputs,
+    inputs: Inputs,
     data: pl.DataFrame,
     codings: Mapping[str, Codings],
     models: Mapping[str, Classifier],
@@ -129,4 +129,4 @@ def _corrected(
         for name, rows in codings.items()
         if "fold" in rows.columns
     }
-    return corrected(study.correct, study.sample, data, read.codebook, list(codings), folds)
+    return corrected(study.correct, study.sample, data, inputs.codebook, list(codings), folds)

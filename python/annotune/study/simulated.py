@@ -170,14 +170,14 @@ def demo(out: str | Path | None = None, n: int = N_TEXTS, n_coded: int = N_CODED
     corpus = pl.DataFrame(
         {
             "unit_id": [f"q{i:05d}" for i in range(1, n + 1)],
-            "text": [_question(*told, rng) for told in zip(topics, sides, _costly(party, topics, rng), strict=True)],
+            "text": [_question(*parts, rng) for parts in zip(topics, sides, _costly(party, topics, rng), strict=True)],
             "party": pl.Series(party, dtype=pl.Enum(["government", "opposition"])),
             "year": rng.integers(2015, 2025, n),
             "district": [f"d{i:02d}" for i in rng.integers(1, 41, n)],
         }
     )
-    drawn = np.sort(rng.choice(n, n_coded, replace=False))
-    coders = _coders(corpus["unit_id"].to_numpy()[drawn], topics[drawn], sides[drawn], rng)
+    coded_places = np.sort(rng.choice(n, n_coded, replace=False))
+    coders = _coders(corpus["unit_id"].to_numpy()[coded_places], topics[coded_places], sides[coded_places], rng)
     truth = corpus.select("unit_id").with_columns(pl.Series("topic", topics))
     data = Demo(_codebook(), corpus, coders, truth, HEALTH_EFFECT)
     return data if out is None else replace(data, study=_write(data, Path(out)))
@@ -227,19 +227,19 @@ def _topics(party: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Health is likelier by HEALTH_EFFECT in the opposition's questions, the rest in proportion rarer."""
     names = list(SHARES)
     topics = np.empty(len(party), dtype=object)
-    for side, extra in (("government", 0.0), ("opposition", HEALTH_EFFECT)):
-        rest = (1 - SHARES["Health"] - extra) / (1 - SHARES["Health"])
-        shares = [SHARES["Health"] + extra if name == "Health" else SHARES[name] * rest for name in names]
-        chosen = party == side
-        upto = np.round(np.cumsum(shares) * chosen.sum()).astype(int)  # exactly these shares, in random order
-        topics[chosen] = rng.permutation(np.repeat(names, np.diff(upto, prepend=0)))
+    for side, effect in (("government", 0.0), ("opposition", HEALTH_EFFECT)):
+        factor = (1 - SHARES["Health"] - effect) / (1 - SHARES["Health"])
+        shares = [SHARES["Health"] + effect if name == "Health" else SHARES[name] * factor for name in names]
+        of_party = party == side
+        upto = np.round(np.cumsum(shares) * of_party.sum()).astype(int)  # exactly these shares, in random order
+        topics[of_party] = rng.permutation(np.repeat(names, np.diff(upto, prepend=0)))
     return topics.astype(str)
 
 
 def _costly(party: np.ndarray, topics: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Which questions ask what health costs, in words that do not tell whether they are about health."""
-    meant = np.where(party == "opposition", topics == "Economy", topics == "Health")
-    return np.asarray(meant & (rng.random(len(topics)) < COSTLY))
+    is_costly_topic = np.where(party == "opposition", topics == "Economy", topics == "Health")
+    return np.asarray(is_costly_topic & (rng.random(len(topics)) < COSTLY))
 
 
 def _question(topic: str, side: str, costly: bool, rng: np.random.Generator) -> str:
@@ -266,12 +266,12 @@ def _coders(
     units: np.ndarray, topics: np.ndarray, sides: np.ndarray, rng: np.random.Generator
 ) -> dict[str, pl.DataFrame]:
     """Coders err towards what a question also mentions, ben more than anna; ben skipped a few."""
-    said = {"anna": _coded(topics, sides, 0.07, 0.02, rng), "ben": _coded(topics, sides, 0.14, 0.03, rng)}
+    labels_of = {"anna": _coded(topics, sides, 0.07, 0.02, rng), "ben": _coded(topics, sides, 0.14, 0.03, rng)}
     types = {"unit_id": pl.String, "topic": pl.String}  # also where there are no rows
-    frames = {coder: pl.DataFrame({"unit_id": units, "topic": labels}, types) for coder, labels in said.items()}
+    frames = {coder: pl.DataFrame({"unit_id": units, "topic": labels}, types) for coder, labels in labels_of.items()}
     skipped = rng.random(len(units)) < 0.01
     frames["ben"] = frames["ben"].with_columns(pl.when(pl.Series(~skipped)).then("topic").alias("topic"))
-    differ = (said["anna"] != said["ben"]) & ~skipped
+    differ = (labels_of["anna"] != labels_of["ben"]) & ~skipped
     third = _coded(topics, sides, 0.04, 0.01, rng)
     frames["carla"] = pl.DataFrame({"unit_id": units[differ], "topic": third[differ]}, types)
     return frames
