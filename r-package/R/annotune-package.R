@@ -14,7 +14,7 @@
 #' Step by step:
 #'
 #' 1. read what there is: [at_codebook()], [at_corpus()], [at_codings()];
-#' 2. do the coders agree? [at_reliability()], and one answer a text: [at_resolve()];
+#' 2. do the coders agree? [at_reliability()], and one answer per text: [at_resolve()];
 #' 3. a model from the coded texts: [at_tune()], measured on texts that it was not tuned on;
 #' 4. code the corpus: [at_classify()] or [predict()][predict.at_model], and put the codes beside the covariates:
 #'    [at_attach()];

@@ -111,7 +111,7 @@ source_to_python <- function(source, unit_id) {
   frame_to_python(source, ids = unit_id)
 }
 
-#' One answer a text from several coders
+#' One answer per text from several coders
 #'
 #' @param codings A table of codings, from [at_codings()].
 #' @param rule `"majority"`: the label that most coders gave. `"unanimous"`: only where all agree. `"coder"`: what

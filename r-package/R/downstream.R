@@ -13,7 +13,7 @@
 #' @param path A folder where every finished fold is kept: what was interrupted goes on from there.
 #' @inheritParams at_tune
 #' @inheritParams predict.at_model
-#' @return An object of class `at_crossfit`: a list with `codings`, `data` (a row a text: covariates, label,
+#' @return An object of class `at_crossfit`: a list with `codings`, `data` (a row per text: covariates, label,
 #'   probabilities, `<variable>_gold`, `coded`, `fold`, `pi`), `model` (tuned on all coded texts) and `evaluation`.
 #' @references Chernozhukov, V. et al. (2018). Double/debiased machine learning for treatment and structural parameters.
 #'   *The Econometrics Journal* 21. Zrnic, T. and Candes, E. J. (2024). Cross-prediction-powered inference. *Proceedings

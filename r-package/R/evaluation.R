@@ -4,7 +4,7 @@
 #' prediction counts as wrong. With `cv`, nothing has been predicted yet: the coded texts are put into folds, and each is
 #' predicted by a model that was tuned on the others.
 #'
-#' @param truth,predicted Two tables of codings with one answer a text, or two vectors (factors, words) of equal length.
+#' @param truth,predicted Two tables of codings with one answer per text, or two vectors (factors, words) of equal length.
 #'   With `cv` the truth alone, a table.
 #' @param variable,codebook Which variable, and the labels there are; by default those that occur, or the factors'
 #'   levels.

@@ -68,7 +68,7 @@ tidy.at_learning_curve <- function(x, ...) x$table
 #'
 #' @param codings A table of codings by several coders; or a named list of tables, or of models, which stand for their
 #'   held-out predictions.
-#' @param gold A table of codings with one answer a text.
+#' @param gold A table of codings with one answer per text.
 #' @param people Groups of human coders: `list(student = c("s1", "s2"))`.
 #' @param reference Test only the pairs that this coder is in.
 #' @param costs A data frame with model, cost, seconds: per thousand texts.
@@ -110,7 +110,7 @@ tidy.at_comparison <- function(x, ...) x$measures
 #'
 #' @param codings Predictions by one coder for texts that it was not tuned on; or a model from [at_tune()], which stands
 #'   for its held-out predictions; with a codebook also coded texts with a column a variable.
-#' @param gold A table of codings with one answer a text.
+#' @param gold A table of codings with one answer per text.
 #' @param bins How many, of equal width.
 #' @inheritParams at_evaluate
 #' @return An object of class `at_calibration`: a list with `bins`, `scores` (ece, brier, log_loss), `words`. `plot()`

@@ -10,7 +10,7 @@
 #' @param codings What several people coded.
 #' @param reliability What [at_reliability()] gave, in place of computing it from `codings`.
 #' @param codebook An [at_codebook()]: the labels there are.
-#' @param gold One answer a text; by default what the model kept of it.
+#' @param gold One answer per text; by default what the model kept of it.
 #' @param corpus A data frame (or a file) with `unit_id` and covariates.
 #' @param by Names of the covariates to show errors by; by default up to six with 2 to 12 values.
 #' @param compare,curve What [at_compare()] and [at_learning_curve()] gave.

@@ -1,6 +1,6 @@
 #' The corpus with its codes beside it
 #'
-#' One row a text, ready to be analysed. The covariates stay as they are in R: factors, labelled vectors, dates.
+#' One row per text, ready to be analysed. The covariates stay as they are in R: factors, labelled vectors, dates.
 #'
 #' @param corpus A data frame with a row per text, or the path of a file.
 #' @param codings A table of codings by one coder a variable, as [at_classify()] returns it.

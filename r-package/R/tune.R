@@ -9,7 +9,7 @@
 #' @param data For the formula: a data frame with a row per text. The left side is a factor, a labelled vector,
 #'   words, or for a multi-label variable a list of words. Rows without a label are left out and counted; the order
 #'   of labels is that of the levels.
-#' @param gold A table of codings with one answer a text, as [at_resolve()] makes it.
+#' @param gold A table of codings with one answer per text, as [at_resolve()] makes it.
 #' @param codebook An [at_codebook()].
 #' @param variable Which variable of the codebook, where there are several.
 #' @param test A share of the texts to hold out; or columns and their values, such as `list(party = "Greens")`, for the
