@@ -4,7 +4,9 @@ A block that needs an extra says so in its first line, and where the extra is no
 that says so. Command lines name verbs and options that there are.
 """
 
+import doctest
 import importlib.util
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import annotune as at
 from annotune.cli import app
 from annotune.errors import AnnotuneError
 from annotune.extras import EXTRAS
@@ -78,3 +81,15 @@ def test_a_block_names_the_extra_that_it_needs_in_its_first_line(tmp_path):
     page = "```python\n# Needs pip install 'annotune[onnx]'.\nx = 1\n```\n\n```python\nx = 2\n```\n"
     (tmp_path / "page.md").write_text(page)
     assert [extra for _, extra in blocks(tmp_path / "page.md")] == ["onnx", None]
+
+
+# Public names whose docstrings are still to get an example.
+WITHOUT = {"load", "Classifier", "Evaluation", "CrossValidation", "tune", "plot_learning_curve", "Comparison"}
+WITHOUT |= {"to_r", "from_r"}
+
+
+@pytest.mark.parametrize("name", at.__all__[1:])
+def test_every_public_name_has_an_example(name):
+    """Whether it runs, pytest sees by itself: it collects docstrings."""
+    examples = doctest.DocTestParser().get_examples(inspect.getdoc(getattr(at, name)) or "")
+    assert bool(examples) != (name in WITHOUT)

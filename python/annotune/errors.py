@@ -13,6 +13,8 @@ class AnnotuneError(Exception):
 
     The command line prints it without a traceback and exits with 2.
 
+    Examples
+    --------
     >>> raise AnnotuneError("The corpus has no column 'id'.", "Name it with unit_id=.")
     Traceback (most recent call last):
     annotune.errors.AnnotuneError: The corpus has no column 'id'. Name it with unit_id=.
@@ -24,7 +26,17 @@ class AnnotuneError(Exception):
 
 
 class AnnotuneWarning(UserWarning):
-    """Work goes on, but something was left out or assumed, and how much is counted."""
+    """Work goes on, but something was left out or assumed, and how much is counted.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always", AnnotuneWarning)
+    ...     warn("3 of 200 texts are empty.")
+    >>> caught[0].category.__name__, str(caught[0].message)
+    ('AnnotuneWarning', '3 of 200 texts are empty.')
+    """
 
 
 def warn(message: str) -> None:

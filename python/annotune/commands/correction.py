@@ -13,7 +13,9 @@ from annotune.commands.screen import console, files, save
 if TYPE_CHECKING:
     import polars as pl
 
-Table = Annotated[Path, typer.Argument(help="One row per text: predictions, gold, pi, covariates, as crossfit writes it.")]
+Table = Annotated[
+    Path, typer.Argument(help="One row per text: predictions, gold, pi, covariates, as crossfit writes it.")
+]
 Coded = Annotated[str | None, typer.Option(help="What was coded; not needed where one column ends in _gold.")]
 Gold = Annotated[str | None, typer.Option(help="The column with the gold; <variable>_gold by default.")]
 Predicted = Annotated[str | None, typer.Option(help="The column with the predictions; <variable> by default.")]

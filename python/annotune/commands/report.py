@@ -21,7 +21,9 @@ def report(
     model: Annotated[list[Path] | None, typer.Option(help="A tuned model's folder; may be repeated.")] = None,
     codings: Annotated[list[Path] | None, typer.Option(help="What several people coded; may be repeated.")] = None,
     codebook: Annotated[Path | None, typer.Option(help="What was coded.")] = None,
-    gold: Annotated[list[Path] | None, typer.Option(help="One answer per text; by default what the model kept.")] = None,
+    gold: Annotated[
+        list[Path] | None, typer.Option(help="One answer per text; by default what the model kept.")
+    ] = None,
     corpus: Annotated[Path | None, typer.Option(help="The texts' covariates, for errors by subgroup.")] = None,
     by: Annotated[list[str] | None, typer.Option(help="A covariate to show errors by; may be repeated.")] = None,
     variable: OfVariable = None,

@@ -37,7 +37,13 @@ class _Part(pydantic.BaseModel):
 
 
 class Label(_Part):
-    """One category: its whole-number code, its name, and what coders are told about it."""
+    """One category: its whole-number code, its name, and what coders are told about it.
+
+    Examples
+    --------
+    >>> Label(code=3, name="Public_health", definition="Hospitals, medicines, disease.").words
+    'Public health: Hospitals, medicines, disease.'
+    """
 
     code: int = pydantic.Field(ge=0, le=2_147_483_620)  # the largest that Stata's long can hold
     name: str = pydantic.Field(min_length=1)
@@ -53,7 +59,14 @@ class Label(_Part):
 
 
 class Variable(_Part):
-    """One thing that is coded; the order of its labels is the order of the file."""
+    """One thing that is coded; the order of its labels is the order of the file.
+
+    Examples
+    --------
+    >>> vote = Variable(name="vote", labels=(Label(code=1, name="yes"), Label(code=0, name="no")))
+    >>> vote.kind, vote.names, vote.codes
+    ('nominal', ['yes', 'no'], {'yes': 1, 'no': 0})
+    """
 
     name: str = pydantic.Field(min_length=1)
     kind: Kind = "nominal"
@@ -74,6 +87,8 @@ class Variable(_Part):
 class Codebook(_Part):
     """Everything that coders, people or models, may say about a text.
 
+    Examples
+    --------
     >>> topic = Variable(name="topic", labels=(Label(code=1, name="Health"), Label(code=3, name="Law")))
     >>> Codebook(variables=(topic,)).variable("topic").codes
     {'Health': 1, 'Law': 3}
@@ -123,6 +138,14 @@ def read_codebook(path: str | Path, variable: str | None = None) -> Codebook:
     ------
     AnnotuneError
         Naming the file and the line, for anything that is not a sound codebook.
+
+    Examples
+    --------
+    >>> import annotune as at, tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "codebook.yaml"
+    >>> size = path.write_text("variables: [{name: vote, labels: [{code: 1, name: yes}, {code: 0, name: no}]}]")
+    >>> at.read_codebook(path).variable("vote").codes
+    {'yes': 1, 'no': 0}
     """
     path = Path(path)
     if path.suffix.lower() in (".yaml", ".yml"):

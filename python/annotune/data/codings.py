@@ -189,7 +189,15 @@ def answered(rows: Codings, entry: Variable) -> Codings:
 
 
 def widen(codings: pl.DataFrame, variable: str) -> pl.DataFrame:
-    """A row per unit and a column per coder; several labels of one coder are joined by ';'."""
+    """One row per unit and one column per coder; several labels of one coder are joined by ';'.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> long = pl.DataFrame({"unit_id": ["a", "a", "b"], "coder": ["x", "y", "x"], "label": ["yes", "no", "yes"]})
+    >>> at.widen(at.read_codings(long, variable="vote"), "vote").rows()
+    [('a', 'yes', 'no'), ('b', 'yes', None)]
+    """
     rows = of_variable(check(codings), variable)
     answer = pl.coalesce("label", pl.when(pl.col("status") == "none").then(pl.lit("none")))
     cells = rows.group_by("unit_id", "coder", maintain_order=True).agg(

@@ -138,7 +138,14 @@ class ReportPart(_Part):
 
 
 class Study(_Part):
-    """A study file's content; see docs/study.md for every key."""
+    """A study file's content; see docs/study.md for every key.
+
+    Examples
+    --------
+    >>> study = Study(codebook="codebook.yaml", corpus="questions.csv", codings=["anna.xlsx", "ben.dta"])
+    >>> study.corpus.text, study.codings.paths, study.gold.rule, study.write
+    ('text', ('anna.xlsx', 'ben.dta'), 'majority', ('results.dta', 'results.rds', 'results.parquet'))
+    """
 
     codebook: str
     corpus: Annotated[CorpusPart, _under("path")]

@@ -84,6 +84,17 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     ------
     AnnotuneError
         For anything in the files that cannot be used; outputs of earlier runs are then left as they were.
+
+    Examples
+    --------
+    >>> import annotune as at, tempfile
+    >>> study = at.demo(tempfile.mkdtemp(), n=60, n_coded=40).study
+    >>> size = study.write_text(study.read_text().replace("seed: 1", "seed: 1, method: probe, folds: 2"))
+    >>> results = at.run(study)
+    >>> results.done
+    {'tune topic': 'done', 'classify topic': 'done', 'report': 'done', 'write': 'done'}
+    >>> len(results.data), results.record.name
+    (60, 'study.record.json')
     """
     file, steps = read_study(Path(study)), Steps(again, say or (lambda _: None))
     inputs = read_inputs(file, steps.say)

@@ -131,6 +131,13 @@ class Demo:
         By how much the opposition's share of questions on health is above the government's.
     study
         The study file, where files were written.
+
+    Examples
+    --------
+    >>> import annotune as at
+    >>> data = at.demo(n=200, n_coded=50)
+    >>> data.effect, data.codebook.variable("topic").names[:3], data.truth.columns
+    (0.12, ['Economy', 'Health', 'Education'], ['unit_id', 'topic'])
     """
 
     codebook: Codebook
