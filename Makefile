@@ -2,14 +2,14 @@
 
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 R_PACKAGES := pandoc qpdf tidy r-base-core r-cran-cli r-cran-estimatr r-cran-generics r-cran-haven r-cran-knitr r-cran-readstata13 \
   r-cran-reticulate r-cran-rlang r-cran-rmarkdown r-cran-sandwich r-cran-testthat r-cran-tibble r-cran-vctrs r-cran-withr
 
-.PHONY: setup demo test lint bench r-check r-check-new vignettes vignettes-current clean
+.PHONY: setup demo test test-python lint bench r-check r-check-here r-check-new vignettes vignettes-current clean
 
 setup: $(VENV)/.ready
 
@@ -19,6 +19,10 @@ demo: $(VENV)/.ready
 test: lint $(VENV)/.r-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile python tests
 	$(MAKE) r-check vignettes-current
+
+# The same without checking the R package, on any system; R and what R_PACKAGES names are looked for on the path.
+test-python: lint $(VENV)/.test-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile python tests
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check python tests benchmarks .ci
@@ -33,6 +37,10 @@ KNIT := RETICULATE_PYTHON=$(CURDIR)/$(BIN)/python R_LIBS=$(CURDIR)/build/r-libra
 
 # The R package as CRAN checks it, with annotune's Python and without.
 r-check: $(VENV)/.r-ready
+	.ci/r-check build/r $(BIN)/python
+
+# The same with the R on the path, of whatever version, and with the packages that it has.
+r-check-here: $(VENV)/.test-ready
 	.ci/r-check build/r $(BIN)/python
 
 # The vignettes with their results are kept beside their sources, for builds where there is no Python.
@@ -53,11 +61,11 @@ FORCE:
 r-check-new:
 	$(SUDO) .ci/r-check-new
 
-$(VENV)/bin/python:
+$(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); $(APT) update; $(APT) install -y python3-venv; $(PYTHON) -m venv $(VENV); }
 
 # torch first: a later request would take whatever build another package asks for.
-$(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	$(PIP) torch==2.13.0
 	$(PIP) --editable .
 	touch $@
