@@ -88,14 +88,14 @@ def read_codings(
     sources = paths if isinstance(paths, (list, tuple)) else [paths]
     if not sources:
         raise AnnotuneError("No file with codings was given.", "Give at least one.")
-    coders, keep = unique_names(coders or ()), [name for name in unique_names(keep) if name not in SCHEMA]
+    further = [name for name in unique_names(keep) if name not in SCHEMA]
+    layout = layouts.Layout(codebook, unit_id, coder, variable, columns, unique_names(coders or ()), further)
     parts: list[pl.DataFrame] = []
     file_of_coder: dict[str, str] = {}
     for number, data in enumerate(sources, start=1):
-        source = layouts.source(data, unit_id, encoding, str(number) if len(sources) > 1 else "")
-        named_columns = [*([coder] if coder else []), *coders, *keep, *(columns or {}).values()]
-        require_columns(source.frame, named_columns, source.name)
-        long = layouts.lengthen(source, codebook, unit_id, coder, variable, columns, coders, keep)
+        source = layouts.read_source(data, unit_id, encoding, str(number) if len(sources) > 1 else "")
+        require_columns(source.frame, layout.named_columns, source.name)
+        long = layouts.lengthen(source, layout)
         parts.append(check(layouts.name_labels(long, codebook, source.name, unknown)))
         if parts[-1]["coder"].unique().to_list() == [source.stem]:
             _tell_namesakes(file_of_coder, source.stem, source.name)

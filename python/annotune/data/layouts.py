@@ -42,7 +42,40 @@ class _Cells:
     column: str
 
 
-def source(data: Any, unit_id: str, encoding: str | None, number: str = "") -> Source:
+@dataclass(frozen=True)
+class Layout:
+    """What the user says about the columns of a file with codings; what is left out, the file says (`read_codings`)."""
+
+    codebook: Codebook | None
+    unit_id: str
+    coder: str | None
+    variable: str | None
+    columns: Mapping[str, str] | None
+    coders: Sequence[str]
+    keep: Sequence[str]
+
+    @property
+    def named_columns(self) -> list[str]:
+        """The columns that must be there, beside that of the identifier."""
+        return [*([self.coder] if self.coder else []), *self.coders, *self.keep, *(self.columns or {}).values()]
+
+    @property
+    def variables(self) -> list[str]:
+        """The names of what can have been coded, as far as they are known."""
+        if self.codebook:
+            return [entry.name for entry in self.codebook.variables]
+        return [self.variable] if self.variable else []
+
+    def coder_column(self, source: Source) -> str | None:
+        """The column that names the coder of each row, if there is one."""
+        return self.coder or ("coder" if "coder" in source.frame.columns and not self.coders else None)
+
+    def is_long(self, source: Source) -> bool:
+        """Whether the file has one row per label, in the column `label`."""
+        return "label" in source.frame.columns and not self.coders and not self.columns
+
+
+def read_source(data: Any, unit_id: str, encoding: str | None, number: str = "") -> Source:
     """A coder's file, or a frame that is called `coder` and its number."""
     # labels and identifiers are words in every column, so nothing is inferred for a text file
     frame, name, first = load(data, "The table of codings", ALL_COLUMNS, encoding)
@@ -56,45 +89,43 @@ def _stem(path: Path) -> str:
     return stem.removeprefix("coder_").removeprefix("codings_") or path.name
 
 
-def lengthen(
-    source: Source,
-    codebook: Codebook | None,
-    unit_id: str,
-    coder: str | None,
-    variable: str | None,
-    columns: Mapping[str, str] | None,
-    coders: Sequence[str],
-    keep: Sequence[str],
-) -> pl.DataFrame:
+def lengthen(source: Source, layout: Layout) -> pl.DataFrame:
     """Whatever the layout, one row per unit, variable and coder; the labels are still as written."""
-    frame = source.frame
-    coder = coder or ("coder" if "coder" in frame.columns and not coders else None)
-    who = pl.col(coder).cast(pl.String).str.strip_chars() if coder else pl.lit(source.stem)
-    long = "label" in frame.columns and not coders and not columns
-    if long:
-        cells = [_Cells(_which(source, codebook, variable), who, "label")]
-    elif coders:
-        what = pl.lit(_only(variable, codebook, source.name))
-        cells = [_Cells(what, pl.lit(column), column) for column in coders]
-    else:
-        cells = _cells_by_column_names(source, codebook, variable, columns, who, {unit_id, coder or "", *keep})
-    further = [*(name for name in ("prob", "status") if long and name in frame.columns), *keep]
+    frame, coder = source.frame, layout.coder_column(source)
+    further = [*(name for name in ("prob", "status") if layout.is_long(source) and name in frame.columns), *layout.keep]
     parts = [
         frame.select(
             pl.int_range(source.first, source.first + pl.len()).alias("_row"),
-            pl.lit(cell.column).alias("_column"),
-            pl.col(unit_id).alias("unit_id"),
-            cell.variable.alias("variable"),
-            cell.coder.alias("coder"),
-            _written(frame[cell.column]).alias("label"),
+            pl.lit(cells.column).alias("_column"),
+            pl.col(layout.unit_id).alias("unit_id"),
+            cells.variable.alias("variable"),
+            cells.coder.alias("coder"),
+            _written(frame[cells.column]).alias("label"),
             *further,
         )
-        for cell in cells
+        for cells in _all_cells(source, layout)
     ]
     rows = pl.concat(parts)
     for column, name_in_file in (("variable", "variable"), ("coder", coder or "")):
         _require_filled(rows, column, name_in_file, source.name)
     return _with_probabilities(rows, source.name)
+
+
+def _all_cells(source: Source, layout: Layout) -> list[_Cells]:
+    """Every column of labels: of all coders and variables, of one coder, of one variable, or of one of both."""
+    coder = layout.coder_column(source)
+    who = pl.col(coder).cast(pl.String).str.strip_chars() if coder else pl.lit(source.stem)
+    if layout.is_long(source):
+        return [_Cells(_which(source, layout.codebook, layout.variable), who, "label")]
+    if layout.coders:
+        what = pl.lit(_only(layout.variable, layout.codebook, source.name))
+        return [_Cells(what, pl.lit(column), column) for column in layout.coders]
+    names, others = source.frame.columns, {layout.unit_id, coder or "", *layout.keep}
+    free = [column for column in names if column not in others and not explains(column, names)]
+    by_variable = layout.columns or {name: name for name in layout.variables if name in free}
+    if by_variable:
+        return [_Cells(pl.lit(name), who, column) for name, column in by_variable.items()]
+    return _cells_of_coders(source, layout, free)
 
 
 def _which(source: Source, codebook: Codebook | None, variable: str | None) -> pl.Expr:
@@ -143,34 +174,21 @@ def _with_probabilities(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     return rows.with_columns(probs.alias("prob"))
 
 
-def _cells_by_column_names(
-    source: Source,
-    codebook: Codebook | None,
-    variable: str | None,
-    columns: Mapping[str, str] | None,
-    who: pl.Expr,
-    other_columns: set[str],
-) -> list[_Cells]:
-    """Columns named after variables; else after variable and coder; else after coders."""
-    names = source.frame.columns
-    free = [column for column in names if column not in other_columns and not explains(column, names)]
-    variables_known = [entry.name for entry in codebook.variables] if codebook else [variable] if variable else []
-    by_variable = columns or {entry: entry for entry in variables_known if entry in free}
-    if by_variable:
-        return [_Cells(pl.lit(entry), who, column) for entry, column in by_variable.items()]
-    pairs = {column: entry for column in free if (entry := _prefix(column, variables_known)) is not None}
-    variables = pairs or dict.fromkeys(free, _only(variable, codebook, source.name))
+def _cells_of_coders(source: Source, layout: Layout, free: Sequence[str]) -> list[_Cells]:
+    """Those of the columns that hold labels: named after variable and coder, else after coders."""
+    pairs = {column: name for column in free if (name := _prefix(column, layout.variables)) is not None}
+    variables = pairs or dict.fromkeys(free, _only(layout.variable, layout.codebook, source.name))
     cells = [
-        _Cells(pl.lit(entry), pl.lit(column[len(entry) + 1 :] if pairs else column), column)
-        for column, entry in variables.items()
-        if _looks_coded(source, column, codebook.variable(entry) if codebook else None)
+        _Cells(pl.lit(name), pl.lit(column[len(name) + 1 :] if pairs else column), column)
+        for column, name in variables.items()
+        if _looks_coded(source, column, layout.codebook.variable(name) if layout.codebook else None)
     ]
     if not cells:
         raise AnnotuneError(
-            f"{source.name}: no column holds labels of {listing(variables_known)} (columns: {listing(free)}).",
+            f"{source.name}: no column holds labels of {listing(layout.variables)} (columns: {listing(free)}).",
             "Name the coders' columns with coders=, or the variables' with columns=.",
         )
-    coder_columns = [cell.column for cell in cells]
+    coder_columns = [one.column for one in cells]
     if others := [column for column in free if column not in coder_columns]:
         read_as = f"{source.name}: the columns {listing(coder_columns)} were read as coders'"
         warn(f"{read_as}, {listing(others)} were left out.")

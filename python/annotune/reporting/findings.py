@@ -44,7 +44,7 @@ def _agreement(given: Given) -> pl.DataFrame | None:
 
 def _calibration(judged: Judged, given: Given) -> Calibration:
     options = {"n_boot": given.n_boot, "seed": given.seed}
-    return calibration(judged.model, judged.gold, variable=judged.name, codebook=_codebook(judged), **options)  # type: ignore[arg-type]
+    return calibration(judged.model, judged.gold, variable=judged.name, codebook=_codebook(judged), **options)
 
 
 def _groups(judged: Judged, given: Given) -> pl.DataFrame | None:
