@@ -177,7 +177,8 @@ save_rds <- function(data, target) {
 #' @param data Whether the coded corpus is brought into R; `FALSE` for one that is too large, which is then in the files
 #'   alone.
 #' @return An object of class `at_results`: a list with `reliability`, `gold`, `codings`, `evaluations` (an
-#'   evaluation per variable), `data`, `files`, `changes` and `done`.
+#'   evaluation per variable), `data`, `files`, `record` (the file that says what these were made of), `changes` and
+#'   `done`.
 #' @examplesIf at_available(tuning = TRUE)
 #' \donttest{
 #' data <- at_demo(file.path(tempdir(), "demo"), n = 200, n_coded = 60)

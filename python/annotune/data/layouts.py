@@ -188,7 +188,7 @@ def _cells_of_coders(source: Source, layout: Layout, free: Sequence[str]) -> lis
             f"{source.name}: no column holds labels of {listing(layout.variables)} (columns: {listing(free)}).",
             "Name the coders' columns with coders=, or the variables' with columns=.",
         )
-    coder_columns = [one.column for one in cells]
+    coder_columns = [column_cells.column for column_cells in cells]
     if others := [column for column in free if column not in coder_columns]:
         read_as = f"{source.name}: the columns {listing(coder_columns)} were read as coders'"
         warn(f"{read_as}, {listing(others)} were left out.")

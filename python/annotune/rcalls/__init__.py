@@ -177,11 +177,11 @@ _UNFINISHED: dict[str, list[np.ndarray]] = {}
 class _Patient(Classifier):
     """A classifier that keeps what it had computed when it was interrupted, and goes on from there."""
 
-    def logits(self, texts: list[str], *how: Any, **named: Any) -> np.ndarray:
-        key = fingerprint([self.card["model_sha256"], how, named, texts])
-        done = _UNFINISHED.setdefault(key, [])
-        for start in range(sum(map(len, done)), max(len(texts), 1), TEXTS_AT_ONCE):
-            done.append(super().logits(texts[start : start + TEXTS_AT_ONCE], *how, **named))
+    def logits(self, texts: list[str], *args: Any, **kwargs: Any) -> np.ndarray:
+        key = fingerprint([self.card["model_sha256"], args, kwargs, texts])
+        parts = _UNFINISHED.setdefault(key, [])
+        for start in range(sum(map(len, parts)), max(len(texts), 1), TEXTS_AT_ONCE):
+            parts.append(super().logits(texts[start : start + TEXTS_AT_ONCE], *args, **kwargs))
         return np.concatenate(_UNFINISHED.pop(key))
 
 
