@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 import annotune as at
 from annotune.models import classifier, coder
+from annotune.records import files
 
 QUICK = {"epochs": 2, "n_boot": 20, "test": 0.2}
 
@@ -227,8 +228,9 @@ def test_a_failure_half_way_leaves_the_old_model(saved, sets_model, monkeypatch,
     if step == "write":
         monkeypatch.setattr(classifier, "write", fail)
     else:
-        replace = classifier.os.replace
-        monkeypatch.setattr(classifier.os, "replace", lambda a, b: fail() if ".tmp" in str(a) else replace(a, b))
+        replace = files.os.replace
+        swap = f".{saved.name}.{files.os.getpid()}"  # the new model's name until it is whole
+        monkeypatch.setattr(files.os, "replace", lambda a, b: fail() if a.name == swap else replace(a, b))
     with pytest.raises(at.AnnotuneError, match="No space left"):
         sets_model.save(saved)
     monkeypatch.undo()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from annotune.errors import AnnotuneError
 from annotune.models.coder import Coder
 from annotune.models.folder import CHECK_TEXTS, read_coder, read_held_out, require_free, write, write_held_out
-from annotune.records.files import put
+from annotune.records.files import replacing
 
 if TYPE_CHECKING:
     from annotune.measures.evaluation import Evaluation
@@ -48,18 +45,10 @@ class Classifier(Coder):
         """Save to a folder (safetensors and JSON) that `load` reads; it is written whole or not at all."""
         target = Path(folder)
         require_free(target)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            temporary.mkdir(parents=True)
-            write(self, temporary)
-            write_held_out(temporary, self.evaluation, self.held_out, self.gold)
-            put(temporary, target)
-        except OSError as error:
-            raise AnnotuneError(
-                f"The model cannot be saved to {target}: {error.strerror or error}.", "Choose another folder."
-            ) from None
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with replacing(target, make_folder=True) as draft:
+            draft.mkdir()
+            write(self, draft)
+            write_held_out(draft, self.evaluation, self.held_out, self.gold)
         return target
 
     def export(

@@ -58,11 +58,11 @@ def _require_above(target: Path, folder: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, make_folder: bool = False) -> Iterator[Path]:
     """A path beside `path`, for a file or a folder; it takes the place of `path` when all went well, and goes when not.
 
     What is there already goes only when the new one is on the disk, so that a failure of the machine leaves the one or
-    the other.
+    the other. With `make_folder` the folder around it is made where it is not there.
 
     Raises
     ------
@@ -78,13 +78,14 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> path.read_text(), [one.name for one in path.parent.iterdir()]
     ('whole', ['a.txt'])
     """
-    if not path.parent.is_dir():
+    if not make_folder and not path.parent.is_dir():
         raise AnnotuneError(f"{path} cannot be written: {path.parent} is no folder.", "Make it, or choose another.")
     draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield draft
         _settle(draft)
-        put(draft, path)
+        _put(draft, path)
     except REFUSALS as error:
         reason = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
         advice = "Check that there is room and that the folder may be written to."
@@ -97,11 +98,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file whole or not at all; its folder is made where it is not there."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AnnotuneError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from None
-    with replacing(path) as draft:
+    with replacing(path, make_folder=True) as draft:
         draft.write_text(text, encoding="utf-8")
 
 
@@ -113,7 +110,7 @@ def _settle(draft: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def put(draft: Path, target: Path) -> None:
+def _put(draft: Path, target: Path) -> None:
     """Rename a file or folder to `target`; what is there already goes only when the new one is in its place."""
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
     if target.is_dir():

@@ -17,13 +17,12 @@ from annotune.models.classifier import Classifier, load
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import fingerprint, versions
 from annotune.study.corrected import coded_variables
-from annotune.study.file import Study, StudyFile
+from annotune.study.file import Study, StudyFile, TunePart
 from annotune.study.inputs import Inputs
 
 if TYPE_CHECKING:
     from annotune.tuning.uncoded import FoldCoder
 
-FOLDS = 5  # of predictions that are to be corrected, where the study does not say
 FOLDER = "folds"  # beside the model: finished folds, and what their models coded
 
 
@@ -54,7 +53,7 @@ def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifie
     part, work = file.study.tune, file.work / name
     options = part.model_dump(exclude={"variable"}) | {"base": _base(file)}
     if _is_corrected(file.study, name, inputs.codebook):
-        options |= {"folds": part.folds or FOLDS, "keep": work / FOLDER}
+        options |= {"folds": _n_folds(part), "keep": work / FOLDER}
 
     def make() -> None:
         if steps.again:
@@ -73,7 +72,7 @@ def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:
     from annotune.network.base import find_base
 
     part, study = file.study.tune, file.study
-    folds = (part.folds or FOLDS) if _is_corrected(study, name, inputs.codebook) else part.folds
+    folds = _n_folds(part) if _is_corrected(study, name, inputs.codebook) else part.folds
     by_folds = study.classify if _coded_by_folds(study, name, inputs.codebook) else None
     revision = find_base(_base(file)).revision
     how_read = (study.corpus, study.codings, study.gold)
@@ -92,7 +91,7 @@ def _fold_coder(file: StudyFile, inputs: Inputs, name: str) -> FoldCoder | None:
         inputs.gold,
         inputs.codebook,
         name,
-        folds=part.folds or FOLDS,
+        folds=_n_folds(part),
         group=part.group,
         seed=part.seed,
         precision=file.study.classify.precision,
@@ -133,6 +132,13 @@ def _is_corrected(study: Study, name: str, codebook: Codebook) -> bool:
 def _coded_by_folds(study: Study, name: str, codebook: Codebook) -> bool:
     """Whether texts that nobody coded are coded by the folds' models."""
     return study.correct is not None and study.correct.uncoded == "folds" and _is_corrected(study, name, codebook)
+
+
+def _n_folds(part: TunePart) -> int:
+    """Of predictions that are to be corrected; as many as `tune` makes where the study does not say."""
+    from annotune.tuning.held_out import FOLDS
+
+    return part.folds or FOLDS
 
 
 def _base(file: StudyFile) -> str:
