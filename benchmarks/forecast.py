@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 import annotune as at
-from annotune.evidence.curve import TUNED, _curve
+from annotune.evidence.curve import TUNED, _curve_of_runs
 from annotune.evidence.runs import _run
 from annotune.evidence.sets import nested
 from annotune.tuning.held_out import part_to_test
@@ -48,9 +48,9 @@ def one(task: Task, seed: int) -> tuple[dict[str, float], float]:
         order = nested(mine, rest, 100 * seed + number)
         runs |= {(n, number): _run(mine, test, order[:n], number) for n in (*SIZES, TARGET)}
     small = {run: found for run, found in runs.items() if run[0] < TARGET}
-    ahead = _curve(mine, test, small, "macro_f1", 1000, seed, len(rest)).forecast(TARGET).row(0, named=True)
+    ahead = _curve_of_runs(mine, test, small, "macro_f1", 1000, seed, len(rest)).forecast(TARGET).row(0, named=True)
     large = {run: found for run, found in runs.items() if run[0] == TARGET}
-    measured = _curve(mine, test, large, "macro_f1", 0, seed, len(rest)).table
+    measured = _curve_of_runs(mine, test, large, "macro_f1", 0, seed, len(rest)).table
     return ahead, measured.filter(model=TUNED, measure="macro_f1")["estimate"][0]
 
 

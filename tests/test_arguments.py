@@ -60,7 +60,7 @@ def test_a_wrong_kind_is_named(name, parameter):
         (lambda: at.read_corpus(), "read_corpus(): missing a required argument: 'path'. It takes path, unit_id"),
         (lambda: at.prevalence(pl.DataFrame(), cluster=pl.Series([1])), "A column of a table is given by its name."),
         (lambda: at.bind(sede=1), "got an unexpected keyword argument 'sede'. It takes codings."),
-        (lambda: at.evaluate(["a"], ["a"], sede=1), "sede= is for models that are tuned in folds, and none are."),
+        (lambda: at.evaluate(["a"], ["a"], sede=1), "sede= is for models tuned in folds, which needs cv=."),
     ],
 )
 def test_the_sentence_says_what_and_what_to_do(call, says):

@@ -100,7 +100,7 @@ def test_sets_are_as_sure_as_all_their_answers(book):
 @pytest.mark.parametrize("options", [{"risk": 0.0}, {"risk": 1.5}, {"confidence": 1.0}])
 def test_shares_that_are_none_are_refused(options):
     held = coded(["x"] * 4, [0.9] * 4)
-    with pytest.raises(at.AnnotuneError, match="is no share between 0 and 1"):
+    with pytest.raises(at.AnnotuneError, match="is not between 0 and 1"):
         at.abstain(held, held_out=held, gold=held, **options)
 
 

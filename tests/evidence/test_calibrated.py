@@ -183,5 +183,5 @@ def test_coded_texts_beside_their_covariates_are_as_good_as_codings(book):
         found = at.calibration(given, gold, codebook=book(), n_boot=0)
         assert found.left_out == 1
         assert found.get("brier") == pytest.approx((0.04 + 0.09 + 0.01 + 0.36 + 0.49 + 0.01) / 2)
-    with pytest.raises(at.AnnotuneError, match="with the codebook"):
+    with pytest.raises(at.AnnotuneError, match="or a codebook"):
         at.calibration(wide, gold)

@@ -228,7 +228,7 @@ def test_the_bootstrap_p_has_its_level():
 @pytest.mark.parametrize(
     ("given", "options", "says"),
     [
-        ({}, {}, "No codings to compare"),
+        ({}, {}, "There are no codings to compare"),
         ({"m": table("xyz", "xxx")}, {}, "None of the coders coded a unit"),
         ([table("ab", "xy"), table("ab", "yy")], {}, "tables 1 and 2 have both codings by 'model'"),
         ({"m": table("abcd", "xyxx")}, {"reference": "n"}, "no coder 'n' to compare with"),
@@ -270,7 +270,7 @@ def test_people_who_coded_a_part_are_the_best_on_that_part():
     ann = table(units[:10], ["x", "y"] * 5, "ann")
     found = at.compare([model, ann], gold, people={"people": ["ann"]}, n_boot=100)
     assert found.models[0] == "people, one at a time"
-    assert found.in_words()[0].endswith(" on the 10 of 40 units that it was asked about.")
+    assert found.in_words()[0].endswith(" on the 10 of 40 units that it was to code.")
 
 
 def test_where_few_units_differ_only_the_exact_test_has_a_p():

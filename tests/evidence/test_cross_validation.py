@@ -230,10 +230,10 @@ def test_without_a_codebook_the_labels_are_those_that_occur(validate, found):
     ("options", "says"),
     [
         ({"predicted": pl.DataFrame()}, "predicted= means nothing"),
-        ({"cluster": "author"}, "cluster= means nothing.*group="),
+        ({"cluster": "author"}, "cluster= has no meaning.*group="),
         ({"baselines": {}}, "baselines= means nothing"),
         ({"corpus": None}, "Give the corpus"),
-        ({"folds": 3}, "folds= and cv= are both given"),
+        ({"folds": 3}, "folds= and cv= exclude each other"),
         ({"test": 0.2}, "test= and cv= are both given"),
         ({"cv": 1}, "cannot be put into 1 folds"),
         ({"cv": 61}, "cannot be put into 61 folds"),
@@ -241,7 +241,7 @@ def test_without_a_codebook_the_labels_are_those_that_occur(validate, found):
         ({"group": "autor"}, "no column 'autor'.*Did you mean 'author'"),
         ({"epoch": 1}, "Did you mean 'epochs'"),
         ({"variable": "tone"}, "no variable 'tone'"),
-        ({"cv": None}, "base= is for models that are tuned in folds|method= is for"),
+        ({"cv": None}, "base= is for models tuned in folds|method= is for"),
         ({"truth": ["a", "b"]}, "A list is no table"),
     ],
 )

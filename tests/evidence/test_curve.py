@@ -170,7 +170,7 @@ def test_words_are_those_of_the_forecast(drawn):
     gain = drawn.fit.at(np.array([67, 99]))
     found = gain[0, 1] - gain[0, 0]
     words = drawn.in_words(more=32)
-    assert words.startswith("32 more labels (99 to learn from in place of 67) are expected to add ")
+    assert words.startswith("32 more labels (99 instead of 67 to learn from) are expected to add ")
     assert f"{found:.2f}".lstrip("0") in words
     ahead = drawn.forecast([67, 99])
     assert ahead["estimate"].to_list() == pytest.approx(gain[0].tolist())

@@ -139,7 +139,7 @@ def test_mistakes_are_one_sentence(annotune, files, words, says):
 @pytest.mark.parametrize(
     ("verb", "told", "spelt"),
     [
-        ("evaluate", "Ask for them with cv=5.", "Ask for them with --cv 5."),
+        ("evaluate", "Add cv=5.", "Add --cv 5."),
         ("evaluate", "n_boot=-1 replicates; give unit_id=.", "--n-boot -1 replicates; give --unit-id."),
         ("evaluate", "Give predicted=, or folds=3.", "Give predicted=, or folds=3."),
         ("curve", "test=0.3 is too much (method='lora').", "--test 0.3 is too much (--method lora)."),

@@ -1,1 +1,1 @@
-"""How good, with how many labels, compared to what, and where it is unsure."""
+"""Evaluation, learning curves, comparisons of coders, calibration and abstention."""

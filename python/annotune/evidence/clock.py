@@ -1,4 +1,4 @@
-"""How long a curve's runs take, and whether a budget allows them."""
+"""The duration of the runs of a learning curve, and whether a budget allows them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from annotune.errors import AnnotuneError
 
-SETTING_UP = 1.0  # seconds that a run takes whatever it learns from, before anything is known
+SETTING_UP = 1.0  # seconds for setting up a run, assumed before one is done
 UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0}
 
 
 @dataclass
 class Clock:
-    """How long runs take: by a guess before the first, then by those that are done."""
+    """How long runs take: a guess before the first, then an estimate from those that are done."""
 
     started: float
     budget: float | None
@@ -29,12 +29,12 @@ class Clock:
         return passes * self.rate
 
     def learn(self, passes: int, seconds: float) -> None:
-        """A run that took so long says how long the others will take."""
+        """Update the rate by the duration of a finished run."""
         self.spent, self.passed = self.spent + seconds, self.passed + passes
         self.rate = self.spent / self.passed
 
     def affords(self, passes: int) -> bool:
-        """Whether so much more fits into the budget."""
+        """Whether so many more passes fit into the budget."""
         if self.budget is None:
             return True
         return time.perf_counter() - self.started + self.needed(passes) <= self.budget
@@ -44,14 +44,14 @@ def as_seconds(budget: str | None) -> float | None:
     """`30min`, `2h` or `90s` in seconds."""
     if budget is None:
         return None
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|h)\s*", str(budget))
-    if not found:
-        raise AnnotuneError(f"budget={budget!r} is no duration.", "Such as 30min, 2h or 90s.")
-    return float(found[1]) * UNITS[found[2]]
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|min|h)\s*", str(budget))
+    if not match:
+        raise AnnotuneError(f"budget={budget!r} is not a duration.", "Such as 30min, 2h or 90s.")
+    return float(match[1]) * UNITS[match[2]]
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """A duration in words."""
     if seconds < 90:
         return f"{max(seconds, 1):.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

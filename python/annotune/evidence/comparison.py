@@ -1,4 +1,4 @@
-"""compare(): any number of coders against one gold, on the same units."""
+"""compare(): any number of coders against one gold standard, on the same units."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from annotune.data.codings import check, of_variable
 from annotune.data.encoded import clusters_of, encode, entry_for, with_truth
 from annotune.data.frames import as_frame, identified
 from annotune.errors import AnnotuneError, nearest
-from annotune.evidence.coders import about_units, codebook_of, gathered, of_people, rows_of
+from annotune.evidence.coders import about_units, answers_by_row, codebook_of, gathered, of_people
 from annotune.evidence.paired import (
     Answers,
     Resampling,
@@ -27,11 +27,11 @@ from annotune.evidence.paired import (
     resampling,
     wald,
 )
-from annotune.evidence.verdicts import ALL, ANSWERED, best, ceiling, gaps
+from annotune.evidence.verdicts import ALL, ANSWERED, best_in_words, ceiling_in_words, gaps_in_words
 from annotune.measures.baselines import BASELINES, add_baselines
 from annotune.measures.evaluation import LEADING, interval, leading, measure_rows, require_own_name, require_replicates
 
-FEWEST_APART = 6  # units that only one got right; with fewer the exact test cannot reach .05, and no error is known
+FEWEST_APART = 6  # units that only one coder got right; with fewer the exact test cannot reach .05
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,26 @@ class Comparison:
     ----------
     measures
         Columns model, units, measure, estimate, ci_low, ci_high (95 %), n_units, n_labels, note. With units `all`
-        a text that a coder left out is wrong; a coder with gaps has the rows `answered` too, over the texts that
-        it did code, which are no ground for comparing it with others.
+        a text that a coder left out is wrong; a coder with gaps also has the rows `answered`, for the texts that
+        it did code, which do not allow a comparison with others.
     pairs
         Columns a, b, measure, difference (a minus b), ci_low, ci_high, test, p, p_holm, only_a, only_b (units that
-        only the one got right; null where people are several), n_units.
+        only one of them got right; null for groups of people), n_units.
     agreement
-        What `reliability` says about each group of people, on the same units; with a column `group`.
+        The table of `reliability` for each group of people, on the same units; with a column `group`.
     costs
-        Columns model, cost, seconds: per thousand texts, as they were given.
+        Columns model, cost, seconds: per thousand texts, as in the argument.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> gold = pl.DataFrame({"unit_id": list("abcdef"), "label": list("xxxyyy")})
+    >>> coders = {"first": gold.with_columns(label=pl.Series(list("xxxyyx"))), "second": gold.head(4)}
+    >>> comparison = at.compare(coders, gold, n_boot=0)
+    >>> comparison.models
+    ['first', 'second', 'most frequent label']
+    >>> comparison.in_words()[0]
+    'first has the highest macro-F1: 0.829 on 6 units.'
     """
 
     measures: pl.DataFrame
@@ -60,13 +71,13 @@ class Comparison:
 
     @property
     def models(self) -> list[str]:
-        """The rows compared, the best by macro-F1 first, what was computed for comparison last."""
+        """The coders compared, the best by macro-F1 first, baselines last."""
         lead = self.measures.filter((pl.col("measure") == "macro_f1") & (pl.col("units") == ALL))
         order = lead.with_columns(pl.col("model").is_in(BASELINES).alias("last"), pl.col("estimate").fill_null(-1.0))
         return order.sort("last", "estimate", descending=[False, True], maintain_order=True)["model"].to_list()
 
     def table(self) -> pl.DataFrame:
-        """A row per coder and a column per leading measure, for reading; the best first."""
+        """One row per coder and one column per leading measure, for reading; the best first."""
         names = leading(self.measures)
         counted = self.measures.filter(pl.col("units") == ALL)
         wide = counted.filter(pl.col("measure").is_in([*names, "coverage"]))
@@ -76,14 +87,14 @@ class Comparison:
         table = pl.DataFrame({"model": self.models}).join(wide, on="model", how="left", maintain_order="left")
         table = table.join(on_answered.select("model", macro_f1_answered="estimate"), on="model", how="left")
         table = table.join(self.costs, on="model", how="left")
-        kept = ["model", *names, "coverage", "macro_f1_answered", "n_units", "cost", "seconds"]
-        full = [name for name in kept if name == "model" or table[name].null_count() < len(table)]
+        columns = ["model", *names, "coverage", "macro_f1_answered", "n_units", "cost", "seconds"]
+        full = [name for name in columns if name == "model" or table[name].null_count() < len(table)]
         return pl.DataFrame({"model": self.models}).join(table.select(full), on="model", how="left")
 
     def in_words(self, measure: str = "macro_f1") -> list[str]:
-        """What the tables say, a sentence each: who is best, by how much, who left texts out, what people reach."""
-        leader = best(self.measures, self.pairs, measure)
-        return [*leader, *gaps(self.measures, self.models, measure), *ceiling(self.agreement)]
+        """The tables in sentences: who is best, by how much, who left texts out, how far people agree."""
+        leader = best_in_words(self.measures, self.pairs, measure)
+        return [*leader, *gaps_in_words(self.measures, self.models, measure), *ceiling_in_words(self.agreement)]
 
 
 def compare(
@@ -101,36 +112,36 @@ def compare(
     n_boot: int = 1000,
     seed: int = 1,
 ) -> Comparison:
-    """Compare coders of any sort against the same gold, on the same units.
+    """Compare coders of any kind with the same gold standard, on the same units.
 
     Tuned and hosted models, dictionaries, published predictions and people are all coders: rows of tables of
-    codings. A text that a coder left out counts as wrong; what it reaches on the texts that it did code is shown
-    beside. The most frequent label is always in the table.
+    codings. A text that a coder left out counts as wrong; its measures on the texts that it did code are reported
+    as well. The most frequent label is always in the table.
 
     Parameters
     ----------
     codings
-        A table of codings by several coders; a list of tables; or tables by name, which then is the coder's. A
+        A table of codings by several coders; a list of tables; or a mapping of tables by coder. A
         `Classifier` stands for its held-out predictions.
     gold
-        A table of codings with one answer a unit. Every unit of it counts.
+        A table of codings with one answer per unit. All of its units are evaluated.
     variable, codebook
-        Which variable, and the labels there are; without a codebook, those that occur.
+        The variable, and its labels; without a codebook, those that occur.
     people
         Groups of human coders by name, such as `{"student": ["s1", "s2"]}`. Each group gives two rows: its members
-        one at a time, on the units that they coded, and their majority; and its reliability is the ceiling that is
-        shown. Ties of the majority are no answer.
+        one at a time, on the units that they coded, and their majority; its reliability is reported as a ceiling.
+        Ties of the majority count as no answer.
     reference
-        Test only the pairs that this coder is in.
+        Test only the pairs with this coder.
     corpus, train
-        Texts (unit_id, text) for the row of TF-IDF with logistic regression, and the codings it may learn from;
-        without `train` it learns from the gold by cross-validation.
+        Texts (unit_id, text) for the row of TF-IDF with logistic regression, and the codings it is trained on;
+        without `train` it is trained on the gold standard by cross-validation.
     costs
         Columns (or keys) model, cost, seconds: per thousand texts; shown in the table.
     cluster
-        A column of the corpus whose values are resampled in place of units.
+        A column of the corpus whose values are resampled instead of units.
     n_boot, seed
-        Replicates of the bootstrap, which are the same for all coders, and its seed.
+        The number of bootstrap replicates, which are the same for all coders, and their seed.
 
     Returns
     -------
@@ -143,7 +154,7 @@ def compare(
     Raises
     ------
     AnnotuneError
-        When a coder has several answers for a unit, or there is nothing to compare.
+        If a coder has several answers for a unit, or there is nothing to compare.
 
     Examples
     --------
@@ -151,51 +162,53 @@ def compare(
     >>> gold = pl.DataFrame({"unit_id": list("abcdef"), "label": list("xxxyyy")})
     >>> dictionary = pl.DataFrame({"unit_id": list("abcdef"), "label": list("xyxyyy")})
     >>> hosted = pl.DataFrame({"unit_id": list("abde"), "label": list("xxyy")})
-    >>> found = at.compare({"dictionary": dictionary, "hosted": hosted}, gold, n_boot=200)
-    >>> found.table().select("model", pl.col("accuracy", "coverage", "macro_f1_answered").round(2)).rows()
+    >>> comparison = at.compare({"dictionary": dictionary, "hosted": hosted}, gold, n_boot=200)
+    >>> comparison.table().select("model", pl.col("accuracy", "coverage", "macro_f1_answered").round(2)).rows()
     [('dictionary', 0.83, 1.0, None), ('hosted', 0.67, 0.67, 1.0), ('most frequent label', 0.5, 1.0, None)]
     """
     require_replicates(n_boot)
-    given, truth = gathered(codings), check(as_frame(gold))
+    answers_by_coder, truth = gathered(codings), check(as_frame(gold))
     corpus = None if corpus is None else identified(corpus)
-    entry = entry_for(truth, given, variable, codebook)
+    entry = entry_for(truth, answers_by_coder, variable, codebook)
     truth = with_truth(of_variable(truth, entry.name), entry)
     units = truth["unit_id"].unique(maintain_order=True)
-    given = about_units(units, of_variable(given, entry.name))
-    wanted = encode(truth, units, entry)[0]
-    rows = dict(rows_of(given, units, wanted, entry, people or {}))
+    answers_by_coder = about_units(units, of_variable(answers_by_coder, entry.name))
+    labels = encode(truth, units, entry)[0]
+    rows = dict(answers_by_row(answers_by_coder, units, labels, entry, people or {}))
     for name in rows:
         require_own_name(name, BASELINES)
     clusters = clusters_of(units, corpus, cluster)
     baselines: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    add_baselines(baselines, units, wanted, entry, corpus, train, seed, clusters)
-    rows |= {name: one_coder(wanted, *answer, entry) for name, answer in baselines.items()}
+    add_baselines(baselines, units, labels, entry, corpus, train, seed, clusters)
+    rows |= {name: one_coder(labels, *answer, entry) for name, answer in baselines.items()}
     if reference is not None and reference not in rows:
         raise AnnotuneError(f"There is no coder {reference!r} to compare with.", nearest(reference, rows))
     drawing = resampling(list(rows.values()), clusters, n_boot, seed)
     drawn = {name: drawing.drawn(answers, entry) for name, answers in rows.items()}
     return Comparison(
-        pl.concat(table for name in rows for table in _measured(name, rows[name], drawn[name], drawing, entry)),
-        _pairs(rows, drawn, drawing, entry, reference, tested=cluster is None),
-        _agreement(given, entry, people or {}),
-        _costs(costs, list(rows)),
+        pl.concat(
+            table for name in rows for table in _measures_of_coder(name, rows[name], drawn[name], drawing, entry)
+        ),
+        _compare_pairs(rows, drawn, drawing, entry, reference, tested=cluster is None),
+        _agreement_of_people(answers_by_coder, entry, people or {}),
+        _costs_table(costs, list(rows)),
     )
 
 
-def _measured(
+def _measures_of_coder(
     name: str, answers: Answers, drawn: Mapping[str, np.ndarray], drawing: Resampling, entry: Variable
 ) -> Iterator[pl.DataFrame]:
-    """The measures over all units; and where some were left out, over the others too."""
+    """The measures over all units; and where some were left out, also over the others."""
     counts = {ALL: (answers, drawn)}
-    if answers.answered.any() and (answers.asked & ~answers.answered).any():
+    if answers.answered.any() and (answers.eligible & ~answers.answered).any():
         only = answers.only(answers.answered)
         counts[ANSWERED] = (only, drawing.drawn(only, entry))
     for which, (some, replicates) in counts.items():
-        rows = measure_rows(name, some.total, entry, [replicates] if replicates else [], int(some.asked.sum()))
+        rows = measure_rows(name, some.total, entry, [replicates] if replicates else [], int(some.eligible.sum()))
         yield rows.select("model", pl.lit(which).alias("units"), pl.exclude("model"))
 
 
-def _pairs(
+def _compare_pairs(
     rows: Mapping[str, Answers],
     drawn: Mapping[str, Mapping[str, np.ndarray]],
     drawing: Resampling,
@@ -203,17 +216,17 @@ def _pairs(
     reference: str | None,
     tested: bool,
 ) -> pl.DataFrame:
-    """Every two coders, on the units that both were asked about; not two baselines."""
-    found: list[dict[str, Any]] = []
+    """Every pair of coders, on the units that both were to code; without pairs of baselines."""
+    records: list[dict[str, Any]] = []
     for a, b in combinations(rows, 2):
         if {a, b} <= set(BASELINES) or reference not in (None, a, b):
             continue
         first, second = (b, a) if b == reference else (a, b)
-        found += _pair(first, second, rows, drawn, drawing, entry, tested)
+        records += _compare_pair(first, second, rows, drawn, drawing, entry, tested)
     types = dict.fromkeys(("a", "b", "measure", "test"), pl.String) | {"only_a": pl.Int64, "only_b": pl.Int64}
     numbers = dict.fromkeys(("difference", "ci_low", "ci_high", "p"), pl.Float64)
     order = ["a", "b", "measure", "difference", "ci_low", "ci_high", "test", "p", "p_holm", "only_a", "only_b"]
-    frame = pl.DataFrame(found, schema=types | numbers | {"n_units": pl.Int64})
+    frame = pl.DataFrame(records, schema=types | numbers | {"n_units": pl.Int64})
     p_holm = pl.Series("p_holm", [None] * len(frame), dtype=pl.Float64)
     for measure in frame["measure"].unique(maintain_order=True):
         at_measure = (frame["measure"] == measure).arg_true()
@@ -221,7 +234,7 @@ def _pairs(
     return frame.with_columns(p_holm).select(*order, "n_units")
 
 
-def _pair(
+def _compare_pair(
     a: str,
     b: str,
     rows: Mapping[str, Answers],
@@ -230,7 +243,7 @@ def _pair(
     entry: Variable,
     tested: bool,
 ) -> Iterator[dict[str, Any]]:
-    both = rows[a].asked & rows[b].asked
+    both = rows[a].eligible & rows[b].eligible
     if not both.any():
         return
     first, second, replicates = rows[a], rows[b], (drawn[a], drawn[b])
@@ -238,11 +251,11 @@ def _pair(
         first, second = first.only(both), second.only(both)
         replicates = (drawing.drawn(first, entry), drawing.drawn(second, entry))
     share = "exact_set" if entry.kind == "multilabel" else "accuracy"
-    found = differences(first, second, *replicates, entry)
-    only = _only(first, second, both)
+    by_measure = differences(first, second, *replicates, entry)
+    only = _only_one_right(first, second, both)
     enough = only is None or sum(only) == 0 or sum(only) >= FEWEST_APART
     for name in LEADING[entry.kind]:
-        difference, values = found[name]
+        difference, values = by_measure[name]
         low, high = interval([values])
         exact = tested and name == share and only is not None
         yield {
@@ -260,25 +273,25 @@ def _pair(
         }
 
 
-def _only(a: Answers, b: Answers, both: np.ndarray) -> tuple[int, int] | None:
-    """Units that only the one, and only the other, got right."""
+def _only_one_right(a: Answers, b: Answers, both: np.ndarray) -> tuple[int, int] | None:
+    """The number of units that only the first, and only the second, got right."""
     if a.right is None or b.right is None:
         return None
     return int((a.right & ~b.right & both).sum()), int((b.right & ~a.right & both).sum())
 
 
-def _agreement(given: pl.DataFrame, entry: Variable, people: Mapping[str, Sequence[str]]) -> pl.DataFrame:
-    """The reliability of each group: no model can be measured more closely than people agree."""
+def _agreement_of_people(codings: pl.DataFrame, entry: Variable, people: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+    """The reliability of each group, which limits how closely any model can be measured."""
     parts = []
     for name, members in people.items():
-        said = of_people(given, name, members)
-        found = reliability(said, entry.name, codebook_of(entry), metrics=["percent", "alpha"], ci="analytic")
-        parts.append(found.select(pl.lit(name).alias("group"), pl.all()))
+        answers = of_people(codings, name, members)
+        table = reliability(answers, entry.name, codebook_of(entry), metrics=["percent", "alpha"], ci="analytic")
+        parts.append(table.select(pl.lit(name).alias("group"), pl.all()))
     empty = pl.DataFrame(schema={"group": pl.String, "metric": pl.String, "estimate": pl.Float64})
     return pl.concat(parts, how="diagonal_relaxed") if parts else empty
 
 
-def _costs(costs: Any, models: Sequence[str]) -> pl.DataFrame:
+def _costs_table(costs: Any, models: Sequence[str]) -> pl.DataFrame:
     schema = {"model": pl.String, "cost": pl.Float64, "seconds": pl.Float64}
     if costs is None:
         return pl.DataFrame(schema=schema)
@@ -287,7 +300,7 @@ def _costs(costs: Any, models: Sequence[str]) -> pl.DataFrame:
     frame = as_frame(costs)
     strange = [name for name in frame.columns if name not in schema]
     if "model" not in frame.columns or strange:
-        what = "costs= needs the column model, and beside it cost, seconds or both."
+        what = "costs= needs the column model, and cost, seconds or both."
         raise AnnotuneError(what, f"There is {strange[0]!r}." if strange else "")
     unknown = [name for name in frame["model"].to_list() if name not in models]
     if unknown:
@@ -296,4 +309,4 @@ def _costs(costs: Any, models: Sequence[str]) -> pl.DataFrame:
     try:
         return frame.with_columns(absent).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
     except pl.exceptions.InvalidOperationError:
-        raise AnnotuneError("costs= has words where numbers belong.", "Write them as 4.10.") from None
+        raise AnnotuneError("costs= has words instead of numbers.", "Write them as 4.10.") from None

@@ -1,4 +1,4 @@
-"""learning_curve(): how good with how many labels, and what more of them would add."""
+"""learning_curve(): performance by the number of labels, and the expected gain from more of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FEWEST_TO_FIT = 3
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """How good models are that were tuned on so many labels, all measured on the same texts.
+    """The performance of models by the number of labels they were tuned on, measured on the same texts.
 
     Attributes
     ----------
@@ -44,11 +44,11 @@ class LearningCurve:
     points
         Columns n, seed, model, measure, estimate, seconds: every run.
     measure
-        What the fit, forecasts and the plot are about.
+        The measure of the fit, the forecasts and the plot.
     fits
         A power law for each model with three sizes or more.
     n_labels
-        How many texts were there to learn from.
+        The number of texts available for learning.
     """
 
     table: pl.DataFrame
@@ -59,11 +59,11 @@ class LearningCurve:
 
     @property
     def fit(self) -> PowerLaw:
-        """The tuned model's curve."""
+        """The curve of the tuned model."""
         return self._fit(TUNED)
 
     def forecast(self, n: int | Sequence[int], model: str = TUNED) -> pl.DataFrame:
-        """What to expect of models tuned on n labels: columns n, estimate, ci_low, ci_high (95 %)."""
+        """The expected performance of models tuned on n labels: columns n, estimate, ci_low, ci_high (95 %)."""
         sizes = np.atleast_1d(n).tolist()
         if not sizes or min(sizes) < 1:
             raise AnnotuneError(f"There is nothing to forecast for {sizes} labels.", "Give numbers of 1 or more.")
@@ -71,27 +71,28 @@ class LearningCurve:
         return pl.DataFrame([{"n": size, **bounds(values)} for size, values in zip(sizes, columns, strict=True)])
 
     def in_words(self, more: int = 500, model: str = TUNED) -> str:
-        """What `more` labels are expected to add to those that are there, in a sentence or two."""
+        """The expected gain from `more` labels, in a sentence or two."""
         if more < 1:
-            raise AnnotuneError(f"{more} more labels are none.", "Give a number of 1 or more.")
+            raise AnnotuneError(f"more={more} labels cannot be forecast.", "Give a number of 1 or more.")
         law, name = self._fit(model), in_full(self.measure)
         now, then = law.at(np.array([self.n_labels, self.n_labels + more])).T
         gain, limit = bounds(then - now), bounds(law.asymptote)
-        told = (
-            f"{more:,} more labels ({self.n_labels + more:,} to learn from in place of {self.n_labels:,}) are expected "
-            f"to add {_plain(gain['estimate'])} {name}{_spread(gain)}, to about {_plain(float(then[0]))}. "
-            f"However many there are, the curve ends at {_plain(limit['estimate'])}{_spread(limit)}."
+        sentences = (
+            f"{more:,} more labels ({self.n_labels + more:,} instead of {self.n_labels:,} to learn from) are expected "
+            f"to add {_share_in_words(gain['estimate'])} {name}{_interval_in_words(gain)}, to about "
+            f"{_share_in_words(float(then[0]))}. The asymptote of the curve is "
+            f"{_share_in_words(limit['estimate'])}{_interval_in_words(limit)}."
         )
         largest = int(self.table["n"].max())  # type: ignore[arg-type]
         if self.n_labels + more > 4 * largest:
-            told += f" That is far beyond the {largest:,} labels that were tried: do not rely on it."
-        return told
+            sentences += f" That is far beyond the largest set of {largest:,} labels: do not rely on it."
+        return sentences
 
     def _fit(self, model: str) -> PowerLaw:
         if model not in self.fits:
-            there = self.table["model"].unique(maintain_order=True).to_list()
-            if model not in there:
-                raise AnnotuneError(f"There is no model {model!r}.", nearest(model, there))
+            models = self.table["model"].unique(maintain_order=True).to_list()
+            if model not in models:
+                raise AnnotuneError(f"There is no model {model!r}.", nearest(model, models))
             what = f"A curve needs {FEWEST_TO_FIT} sizes, and {self.table['n'].n_unique()} were measured."
             raise AnnotuneError(what, "Give more in sizes=, or a larger budget.")
         return self.fits[model]
@@ -118,8 +119,8 @@ def learning_curve(
 ) -> LearningCurve:
     """Tune models on more and more of the coded texts, and measure them all on the same held-out ones.
 
-    For each seed the smaller sets of labels are part of the larger ones, and spread over the labels as all texts
-    are. At every size stand the tuned model, the probe on the untouched base, TF-IDF with logistic regression, and
+    For each seed the smaller sets of texts are part of the larger ones, and have the label distribution of all texts.
+    Each size is measured for the tuned model, the probe on the frozen base, TF-IDF with logistic regression, and
     the most frequent label.
 
     Parameters
@@ -130,25 +131,25 @@ def learning_curve(
         Numbers of labels; by default up to six, from all that are not held out down by halves to 25 or more. The
         validation texts of `tune` are among them.
     seeds
-        How many different sets of each size (and starting points of tuning). One does not show how much depends on
-        the set.
+        The number of different sets of each size (and starting points of tuning). A single one does not show how much
+        depends on the set.
     test
         A share to hold out; or columns and their values, such as `{"manifesto": ["BNP 2010"]}`.
     validation
-        The share of each set that is used for stopping and every choice.
+        The share of each set that is used for early stopping and all choices.
     group
         A column of the corpus: texts with the same value are on the same side of every split, and the sets grow by
         whole groups.
     measure
-        What the fitted curve is about: macro_f1 by default, or another leading measure.
+        The measure of the fitted curve: macro_f1 by default, or another leading measure.
     budget
-        Such as `30min` or `2h`: after the first, no run is begun that would go beyond it, by the speed of those
-        before. What is left out is said in a warning.
+        Such as `30min` or `2h`: after the first, no run is started that is expected to exceed it, by the speed of those
+        before. A warning counts the runs that were left out.
     out
-        A folder where every finished run is kept. What was stopped goes on from there, and more sizes or seeds use
-        what there is; runs on other texts, codings or settings are not used.
+        A folder where every finished run is kept. An interrupted curve is resumed from there, and more sizes or seeds
+        use the finished runs; runs on other texts, codings or settings are not used.
     say
-        Is told how long it will take, before it starts.
+        A function that is called with the expected duration, before the runs start.
     n_boot, seed
         Bootstrap replicates for the intervals, and the seed of every draw.
     **settings
@@ -157,13 +158,14 @@ def learning_curve(
     Returns
     -------
     LearningCurve
-        Its `.in_words(more=500)` says what more labels would bring: by an inverse power law with an asymptote,
-        fitted to the means over seeds, with the uncertainty of a bootstrap of test texts and of the runs' spread.
+        Its `.in_words(more=500)` states the expected gain from more labels: by an inverse power law with an asymptote,
+        fitted to the means over seeds, with the uncertainty of a bootstrap of test texts and of the variation between
+        runs.
 
     Raises
     ------
     AnnotuneError
-        As `tune` does; and for sizes that are too small, or larger than what is there.
+        As `tune`; and for sizes that are too small, or larger than the number of texts.
 
     Examples
     --------
@@ -182,7 +184,7 @@ def learning_curve(
     task = prepare(
         read_corpus(corpus), gold, codebook, variable, group, validation, read_settings({**settings, "seed": seed})
     )
-    name = _measure(measure, task.coded.variable)
+    name = _checked_measure(measure, task.coded.variable)
     held = part_to_test(task, test)
     if not len(held):
         raise AnnotuneError("Nothing is held out to measure on.", "Give a share in test=, such as 0.25.")
@@ -198,17 +200,17 @@ def learning_curve(
         Clock(started, seconds, BACKWARD * seconds_of_reading(task), say or (lambda _: None)),
         checkpoints,
     )
-    return _curve(task, held, done, name, n_boot, seed, len(rest))
+    return _curve_of_runs(task, held, done, name, n_boot, seed, len(rest))
 
 
-def _measure(measure: str | None, entry: Variable) -> str:
-    known = LEADING[entry.kind]
-    if measure is not None and measure not in known:
-        raise AnnotuneError(f"There is no curve of {measure!r}.", nearest(measure, known))
+def _checked_measure(measure: str | None, entry: Variable) -> str:
+    names = LEADING[entry.kind]
+    if measure is not None and measure not in names:
+        raise AnnotuneError(f"There is no curve of {measure!r}.", nearest(measure, names))
     return measure or "macro_f1"
 
 
-def _curve(
+def _curve_of_runs(
     task: Task,
     test: np.ndarray,
     done: Mapping[tuple[int, int], Mapping[str, np.ndarray]],
@@ -217,18 +219,18 @@ def _curve(
     seed: int,
     n_labels: int,
 ) -> LearningCurve:
-    """Measures of all runs, their means over seeds with intervals, and the laws that they follow."""
+    """Measures of all runs, their means over seeds with intervals, and the fitted power laws."""
     entry, truth = task.coded.variable, task.examples.targets[test]
     everyone = np.ones(len(test), dtype=bool)
     keys = dict(zip(ROWS, ("tuned", "probe", "tf_idf", "lowest"), strict=True))
     rated = {
-        (*run, model): one_coder(truth, found[key], everyone, entry)
-        for run, found in sorted(done.items())
+        (*run, model): one_coder(truth, answers[key], everyone, entry)
+        for run, answers in sorted(done.items())
         for model, key in keys.items()
     }
     clusters = task.cases.groups[test] if task.cases.large else None
     drawing = resampling(list(rated.values()), clusters, n_boot, seed)
-    points, spread = _points(rated, drawing, entry, done)
+    points, spread = _points_of_runs(rated, drawing, entry, done)
     rng, rows, fits = np.random.default_rng(seed), [], {}
     for model in ROWS:
         for name in points["measure"].unique(maintain_order=True):
@@ -247,20 +249,20 @@ def _curve(
     return LearningCurve(table.sort("n", maintain_order=True), points, measure, fits, n_labels)
 
 
-def _points(
+def _points_of_runs(
     rated: Mapping[tuple[int, int, str], Any],
     drawing: Resampling,
     entry: Variable,
     done: Mapping[tuple[int, int], Mapping[str, np.ndarray]],
 ) -> tuple[pl.DataFrame, dict[tuple[int, int, str], dict[str, np.ndarray]]]:
-    """The estimates of every run, and what they are on each resample of the test texts, the same for all runs."""
+    """The estimates of every run, and those on each resample of the test texts, which is the same for all runs."""
     rows, drawn = [], {}
     for (n, number, model), answers in rated.items():
-        found = measures(answers.total, len(entry.labels), entry.kind == "multilabel", entry.kind == "ordinal")
+        values = measures(answers.total, len(entry.labels), entry.kind == "multilabel", entry.kind == "ordinal")
         seconds = float(done[n, number]["seconds"]) if model == TUNED else None
         run = {"n": n, "seed": number + 1, "model": model}
         rows += [
-            {**run, "measure": name, "estimate": _known(found[name]), "seconds": seconds}
+            {**run, "measure": name, "estimate": _number_or_none(values[name]), "seconds": seconds}
             for name in LEADING[entry.kind]
         ]
         drawn[n, number, model] = drawing.drawn(answers, entry)
@@ -277,11 +279,11 @@ def _replicates(
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Sizes (k,), means over seeds (1 + replicates, k), the estimates first, and how many seeds each size has.
 
-    A replicate is the mean on a resample of test texts, moved by what another draw of training texts would change:
-    the runs' spread, pooled over sizes, as uncertain as its degrees of freedom make it. Sets that are a share f of the
-    same `n_labels` texts spread by 1 - f of what sets drawn afresh do, as in sampling without replacement (Cochran
-    1977, equation 2.12), and what they have in common more seeds do not average out. A measure that is not defined for
-    a run counts as 0 there: a model that always says the same explains nothing.
+    A replicate is the mean on a resample of test texts, plus the variation by another draw of training texts:
+    the spread of the runs, pooled over sizes, with the uncertainty of its degrees of freedom. Sets that are a share f
+    of the same `n_labels` texts vary by 1 - f of the variance of new sets, as in sampling without replacement (Cochran
+    1977, equation 2.12), and their common part is not averaged out by more seeds. A measure that is not defined for a
+    run counts as 0 there: a model that always predicts the same label explains nothing.
     """
     of = points.filter((pl.col("model") == model) & (pl.col("measure") == measure))
     sizes = of["n"].unique().sort().to_list()
@@ -303,14 +305,18 @@ def _replicates(
     return np.array(sizes), means, counts
 
 
-def _known(value: Any) -> float | None:
+def _number_or_none(value: Any) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _plain(value: float | None) -> str:
+def _share_in_words(value: float | None) -> str:
     """A share without its leading zero, as in papers."""
     return "" if value is None else re.sub(r"^(-?)0\.", r"\1.", f"{value:.2f}")
 
 
-def _spread(found: Mapping[str, float | None]) -> str:
-    return "" if found["ci_low"] is None else f" ({_plain(found['ci_low'])} to {_plain(found['ci_high'])})"
+def _interval_in_words(limits: Mapping[str, float | None]) -> str:
+    return (
+        ""
+        if limits["ci_low"] is None
+        else f" ({_share_in_words(limits['ci_low'])} to {_share_in_words(limits['ci_high'])})"
+    )

@@ -1,4 +1,4 @@
-"""A learning curve, drawn."""
+"""The figure of a learning curve."""
 
 from __future__ import annotations
 
@@ -22,16 +22,34 @@ def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) ->
     Parameters
     ----------
     curve
-        What `learning_curve` returned.
+        The result of `learning_curve`.
     path
         Where to save it, such as `.png`, `.pdf` or `.svg`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    AnnotuneError
+        Where matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> cells = {"estimate": [0.6, 0.8], "ci_low": [0.5, 0.7], "ci_high": [0.7, 0.9], "n_seeds": [1, 1]}
+    >>> about = {"model": ["tuned model"] * 2, "measure": ["macro_f1"] * 2, "n_units": [100, 100]}
+    >>> curve = LearningCurve(pl.DataFrame({"n": [50, 200], **about, **cells}), pl.DataFrame(), "macro_f1", {}, 200)
+    >>> at.plot_learning_curve(curve).axes[0].get_ylabel()
+    'macro-F1 on 100 other texts'
     """
     figure, axes = new_figure(7.2, 4.6)
     about = curve.table.filter(pl.col("measure") == curve.measure)
     for place, (model, colour, marker) in enumerate(zip(ROWS, COLOURS, MARKERS, strict=False)):
         rows = about.filter(pl.col("model") == model)
         style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.8 if model == TUNED else 1.2}
-        aside = rows["n"] * 1.025 ** (place - 1)  # intervals beside each other, not on top
+        aside = rows["n"] * 1.025 ** (place - 1)  # intervals side by side
         axes.plot(aside, rows["estimate"], label=model, zorder=3, **style)
         if rows["ci_low"].null_count() == 0:
             axes.vlines(aside, rows["ci_low"], rows["ci_high"], color=colour, linewidth=1.2, alpha=0.7, zorder=2)
@@ -52,7 +70,7 @@ def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) ->
 
 
 def _draw_forecast(axes: Any, curve: LearningCurve, sizes: list[int]) -> None:
-    """The fitted curve, on to twice the largest size."""
+    """The fitted curve, extended to twice the largest size."""
     grid = np.geomspace(sizes[0], 2 * sizes[-1], 60).astype(int)
     ahead = curve.forecast(sorted(set(grid.tolist())))
     axes.plot(

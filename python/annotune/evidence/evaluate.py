@@ -1,4 +1,4 @@
-"""evaluate(): of predictions that are there, or of those that models make in folds, each for texts it has not seen."""
+"""evaluate(): of existing predictions, or of cross-validated ones, each by a model that has not seen the text."""
 
 from __future__ import annotations
 
@@ -28,18 +28,27 @@ SPLITS = ("test", "folds", "keep", "each_fold")  # of `tune`, where cv= says how
 
 @dataclass(frozen=True)
 class CrossValidation(Evaluation):
-    """An evaluation of predictions that were made for it, and the predictions.
+    """An evaluation by cross-validation, with its predictions.
 
     Attributes
     ----------
     data
-        The coded texts, a row each, as `crossfit` gives them: covariates, `<variable>` and its probabilities,
-        `<variable>_gold`, `coded`, `fold`. There is no `pi`, because among these texts every one is coded: a
-        correction needs the others too, which `crossfit` codes with the models kept in `out`.
+        The coded texts, one row each, as in `crossfit`: covariates, `<variable>` and its probabilities,
+        `<variable>_gold`, `coded`, `fold`. There is no `pi`, because all of these texts are coded: a
+        correction also needs the others, which `crossfit` codes with the models kept in `out`.
     codings
         The same predictions as a table of codings, with the column `fold`.
     model
-        Tuned on all coded texts.
+        The model tuned on all coded texts.
+
+    Examples
+    --------
+    >>> import annotune as at
+    >>> demo = at.demo(n=120, n_coded=60)
+    >>> gold = at.read_codings(demo.coders["anna"], demo.codebook)
+    >>> result = at.evaluate(gold, corpus=demo.corpus, codebook=demo.codebook, cv=2, method="probe", n_boot=0)
+    >>> isinstance(result, CrossValidation), result.codings["unit_id"].n_unique(), "topic_gold" in result.data.columns
+    (True, 60, True)
     """
 
     data: pl.DataFrame
@@ -66,32 +75,32 @@ def evaluate(
     seed: int = 1,
     **settings: Any,
 ) -> Evaluation:
-    """Measure how well `predicted` agrees with `truth`, unit by unit; or with `cv`, how well a model would.
+    """Measure how well `predicted` agrees with `truth`, unit by unit; or with `cv`, how well a tuned model does.
 
-    A unit of the truth for which there is no prediction counts as wrong, and lowers the coverage;
-    predictions for units without a truth are left aside.
+    A unit of the truth without a prediction counts as wrong, and lowers the coverage;
+    predictions for units without a truth are ignored.
 
-    With `cv` nothing has been predicted yet: the coded texts are put into folds, and each is predicted by a model that
-    was tuned on the others, as are the probe's and the baselines' predictions.
+    With `cv` the predictions are made here: the coded texts are divided into folds, and each is predicted by a model
+    that was tuned on the other folds; so are the predictions of the probe and the baselines.
 
     Parameters
     ----------
     truth, predicted
-        Tables of codings with one answer a unit (several rows a unit for a multi-label variable),
+        Tables of codings with one answer per unit (several rows per unit for a multi-label variable),
         or two sequences of labels of equal length. With `cv` the truth alone, a table.
     variable, codebook
-        Which variable, and the labels there are; without a codebook, those that occur.
+        The variable, and its labels; without a codebook, those that occur.
     corpus, train
-        Texts (unit_id, text) for the bag-of-words baseline, and the codings it may learn from.
-        Without `train` it learns from the truth by cross-validation. With `cv`, the texts to learn from.
+        Texts (unit_id, text) for the bag-of-words baseline, and the codings it is trained on.
+        Without `train` it is trained on the truth by cross-validation. With `cv`, the texts for tuning.
     baselines
         Further predictions on the same units, by name.
     name
-        What to call the model; by default its coder.
+        The name of the model; by default its coder.
     cluster
-        A column of the corpus whose values are resampled in the bootstrap in place of units.
+        A column of the corpus whose values are resampled in the bootstrap instead of units.
     cv
-        How many folds to cross-validate in; 5 and 10 are usual. Equal texts are in one fold.
+        The number of folds; 5 and 10 are usual. Equal texts are in the same fold.
     group
         With `cv`, a column of the corpus: texts with the same value (a document, an author) are in one fold, and are
         resampled together in the bootstrap.
@@ -99,8 +108,8 @@ def evaluate(
         With `cv`, the base model (minilm by default) and other settings of `tune`: method, epochs, device ...
     out
         With `cv`, a folder, for several variables a subfolder each, where every finished fold, its model and the model
-        of all coded texts are kept: what was stopped goes on from there, and `crossfit` with the same folder, folds
-        and settings has no model left to tune. Each model is as large as its base.
+        of all coded texts are kept: an interrupted run is resumed from there, and `crossfit` with the same folder,
+        folds and settings uses these models. Each model is as large as its base.
     n_boot, seed
         Replicates of the percentile bootstrap (0 for none), and its seed; with `cv`, of every draw.
 
@@ -109,13 +118,13 @@ def evaluate(
     Evaluation
         Macro means cover the labels that occur in truth or predictions; `macro_f1_all_labels`
         covers the whole codebook, with 0 where a label never occurs. MCC is Gorodkin's (2004),
-        alpha Krippendorff's nominal one, kappa Cohen's. With `cv` a `CrossValidation`, which has the out-of-fold
-        predictions too: its figures are over all coded texts at once (pooled), not means of the folds' figures.
+        alpha Krippendorff's nominal one, kappa Cohen's. With `cv` a `CrossValidation`, which also has the out-of-fold
+        predictions: its figures are over all coded texts at once (pooled), not means over folds.
 
     Raises
     ------
     AnnotuneError
-        For tables that do not match; with `cv` as `crossfit` does.
+        For tables that do not match; with `cv` as `crossfit`.
 
     Examples
     --------
@@ -126,27 +135,33 @@ def evaluate(
 
     >>> demo = at.demo(n=120, n_coded=60)
     >>> gold = at.read_codings(demo.coders["anna"], demo.codebook)
-    >>> found = at.evaluate(gold, corpus=demo.corpus, codebook=demo.codebook, cv=2, method="probe", n_boot=0)
-    >>> found.models[1:], len(found.data), sorted(found.data["fold"].unique())
+    >>> result = at.evaluate(gold, corpus=demo.corpus, codebook=demo.codebook, cv=2, method="probe", n_boot=0)
+    >>> result.models[1:], len(result.data), sorted(result.data["fold"].unique())
     (['probe (frozen base)', 'TF-IDF + logistic regression', 'most frequent label'], 60, [1, 2])
     """
-    told: dict[str, Any] = {"train": train, "baselines": baselines, "name": name, "cluster": cluster}
-    of: dict[str, Any] = {"variable": variable, "codebook": codebook, "corpus": corpus, "n_boot": n_boot, "seed": seed}
-    made: dict[str, Any] = {"group": group, "base": base, "out": out, **settings}
+    comparison: dict[str, Any] = {"train": train, "baselines": baselines, "name": name, "cluster": cluster}
+    common: dict[str, Any] = {
+        "variable": variable,
+        "codebook": codebook,
+        "corpus": corpus,
+        "n_boot": n_boot,
+        "seed": seed,
+    }
+    tuning: dict[str, Any] = {"group": group, "base": base, "out": out, **settings}
     if cv is None:
-        _require_predictions(predicted, [key for key, value in made.items() if value is not None])
-        return measured(truth, predicted, **told, **of)
+        _require_predictions(predicted, [key for key, value in tuning.items() if value is not None])
+        return evaluate_predictions(truth, predicted, **comparison, **common)
     _require_none("predicted", predicted)
-    for key, value in told.items():
+    for key, value in comparison.items():
         _require_none(key, value)
-    return _cross_validated(truth, cv=cv, **of, **made)
+    return _cross_validated(truth, cv=cv, **common, **tuning)
 
 
 def _require_predictions(predicted: Any, of_tuning: list[str]) -> None:
     if of_tuning:
         names = ("truth", "predicted", "variable", "codebook", "corpus", "train", "baselines", "name", "cluster", "cv")
-        what = f"{of_tuning[0]}= is for models that are tuned in folds, and none are."
-        raise AnnotuneError(what, f"Ask for them with cv=5. {nearest(of_tuning[0], names)}")
+        what = f"{of_tuning[0]}= is for models tuned in folds, which needs cv=."
+        raise AnnotuneError(what, f"Add cv=5. {nearest(of_tuning[0], names)}")
     if predicted is None:
         raise AnnotuneError("There is nothing to compare the truth with.", "Give predicted=, or cross-validate: cv=5.")
 
@@ -154,7 +169,7 @@ def _require_predictions(predicted: Any, of_tuning: list[str]) -> None:
 def _require_none(name: str, value: Any) -> None:
     if value is not None:
         advice = "Name the column with group=." if name == "cluster" else f"Leave out {name}=, or cv=."
-        raise AnnotuneError(f"With cv= the predictions are made here, and {name}= means nothing.", advice)
+        raise AnnotuneError(f"With cv= the predictions are made here, and {name}= has no meaning.", advice)
 
 
 def _cross_validated(
@@ -168,38 +183,38 @@ def _cross_validated(
     out: str | Path | None,
     **options: Any,
 ) -> CrossValidation:
-    """`crossfit` of the coded texts, whose evaluation is what is wanted."""
+    """The evaluation of `crossfit` on the coded texts."""
     from annotune.tuning.crossfit import in_folds, require_columns_free
 
     strange = [name for name in SPLITS if name in options]
     if strange:
-        raise AnnotuneError(f"{strange[0]}= and cv= are both given.", f"Leave out {strange[0]}=.")
+        raise AnnotuneError(f"{strange[0]}= and cv= exclude each other.", f"Leave out {strange[0]}=.")
     if corpus is None:
         raise AnnotuneError("Without texts nothing can be cross-validated.", "Give the corpus.")
     gold = check(as_frame(truth))
-    known = codebook or Codebook(variables=(entry_for(gold, gold, variable, None),))
-    entry = known.variable(variable)
+    labels = codebook or Codebook(variables=(entry_for(gold, gold, variable, None),))
+    entry = labels.variable(variable)
     coded = pl.col("unit_id").is_in(of_variable(gold, entry.name)["unit_id"].implode())
     texts = sound_corpus(read_corpus(corpus).filter(coded).drop("pi", strict=False))
-    require_columns_free(texts, known, entry.name)
-    _tell_rare(gold, entry.name, cv)
+    require_columns_free(texts, labels, entry.name)
+    _warn_of_rare_labels(gold, entry.name, cv)
     settings = {"folds": cv, "base": base or BASE, **options}
-    done = in_folds(texts, gold, known, entry.name, settings, out, keep_models=True)
-    of = done.evaluation
-    return CrossValidation(of.measures, of.labels, of.confusion, done.data, done.codings, done.model)
+    done = in_folds(texts, gold, labels, entry.name, settings, out, keep_models=True)
+    pooled = done.evaluation
+    return CrossValidation(pooled.measures, pooled.labels, pooled.confusion, done.data, done.codings, done.model)
 
 
-def _tell_rare(gold: Codings, variable: str, cv: int) -> None:
-    """Say which labels have fewer texts than there are folds: some of their texts are predicted from hardly any."""
+def _warn_of_rare_labels(gold: Codings, variable: str, cv: int) -> None:
+    """Warn of labels with fewer texts than folds: some of their texts are predicted by models that hardly saw any."""
     counts = of_variable(gold, variable)["label"].drop_nulls().value_counts().filter(pl.col("count") < cv)
     if len(counts):
         label, count = counts.sort("count", "label").row(0)
         labels = "A label has" if len(counts) == 1 else f"{len(counts)} labels have"
         what = f"{labels} fewer texts than there are folds ({label!r}: {count} of {cv})"
-        warn(f"{what}: a model that has hardly seen a label is no measure of it.")
+        warn(f"{what}: models that have hardly seen a label say little about it.")
 
 
-def measured(
+def evaluate_predictions(
     truth: Any,
     predicted: Any,
     *,
@@ -213,31 +228,31 @@ def measured(
     n_boot: int = 1000,
     seed: int = 1,
 ) -> Evaluation:
-    """What `evaluate` does with predictions that are there."""
+    """`evaluate` of existing predictions, without `cv`."""
     require_replicates(n_boot)
     truth, predicted = _two_tables(truth, predicted)
     entry = entry_for(truth, predicted, variable, codebook)
     truth = with_truth(of_variable(truth, entry.name), entry)
     units = truth["unit_id"].unique(maintain_order=True)
     corpus = None if corpus is None else identified(corpus)
-    wanted, called = encode(truth, units, entry)[0], name or _coder(predicted)
-    require_own_name(called, [NO_INFORMATION, TF_IDF, *(baselines or {})])
-    given = {}
-    for label, table in {called: predicted, **(baselines or {})}.items():
-        said = of_variable(check(table), entry.name)
-        if not units.is_in(said["unit_id"].implode()).any():
+    labels, model = encode(truth, units, entry)[0], name or _coder_name(predicted)
+    require_own_name(model, [NO_INFORMATION, TF_IDF, *(baselines or {})])
+    answers = {}
+    for label, table in {model: predicted, **(baselines or {})}.items():
+        codings = of_variable(check(table), entry.name)
+        if not units.is_in(codings["unit_id"].implode()).any():
             raise AnnotuneError(f"No unit of the truth is among those of {label!r}.", SAME_IDS)
-        given[label] = encode(said, units, entry)
+        answers[label] = encode(codings, units, entry)
     clusters = clusters_of(units, corpus, cluster)
-    add_baselines(given, units, wanted, entry, corpus, train, seed, clusters)
-    return tabulate(wanted, given, entry, clusters, n_boot, seed)
+    add_baselines(answers, units, labels, entry, corpus, train, seed, clusters)
+    return tabulate(labels, answers, entry, clusters, n_boot, seed)
 
 
 def _two_tables(truth: Any, predicted: Any) -> tuple[Codings, Codings]:
     sequences = [isinstance(side, (pl.Series, np.ndarray, list, tuple)) for side in (truth, predicted)]
     if not any(sequences):
-        said = as_frame(predicted)
-        named_so = said if "coder" in said.columns else said.with_columns(pl.lit("predicted").alias("coder"))
+        frame = as_frame(predicted)
+        named_so = frame if "coder" in frame.columns else frame.with_columns(pl.lit("predicted").alias("coder"))
         return check(as_frame(truth)), check(named_so)
     if not all(sequences) or len(truth) != len(predicted):
         raise AnnotuneError("truth and predicted do not match.", "Give two sequences of equal length, or two tables.")
@@ -250,6 +265,6 @@ def _from_sequence(labels: Any, coder: str) -> Codings:
     return check(pl.DataFrame([units, cells]).with_columns(pl.lit(coder).alias("coder")))
 
 
-def _coder(predicted: pl.DataFrame) -> str:
+def _coder_name(predicted: pl.DataFrame) -> str:
     coders = predicted["coder"].unique().to_list()
     return str(coders[0]) if len(coders) == 1 else "predicted"

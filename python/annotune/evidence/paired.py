@@ -1,4 +1,4 @@
-"""Several coders against one truth on shared resamples: pure functions of what each coder adds to the sums."""
+"""Several coders against one truth on shared resamples: pure functions of each coder's contributions to sums."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Answers:
-    """What one coder, or several as one, said about n units.
+    """The answers of one coder, or of several as one, about n units.
 
     Attributes
     ----------
     features
-        Sparse, shape (n, d): what each unit adds to the sums that `measures` reads.
+        Sparse, shape (n, d): the contribution of each unit to the sums that `measures` uses.
     answered
         Shape (n,): units with at least one answer.
-    asked
-        Shape (n,): units that count. A model is asked about all of them, people about those they coded.
+    eligible
+        Shape (n,): units that are evaluated: all of them for a model, those they coded for people.
     right
         Shape (n,): whether the answer is right; None where a unit has the answers of several people.
     """
 
     features: Any
     answered: Array
-    asked: Array
+    eligible: Array
     right: Array | None
 
     @property
@@ -42,50 +42,52 @@ class Answers:
         return np.asarray(self.features.sum(0)).ravel()
 
     def only(self, units: Array) -> Answers:
-        """The same where `units` (n,) holds; elsewhere nothing is added."""
-        kept = sparse.diags_array(units.astype(np.float64)) @ self.features
-        return Answers(kept.tocsr(), self.answered & units, self.asked & units, self.right)
+        """The answers where `units` (n,) is true; others contribute nothing."""
+        features = sparse.diags_array(units.astype(np.float64)) @ self.features
+        return Answers(features.tocsr(), self.answered & units, self.eligible & units, self.right)
 
 
-def one_coder(truth: Array, said: Array, answered: Array, entry: Variable) -> Answers:
-    """A coder with one answer a unit, asked about every unit: what is missing is wrong."""
+def one_coder(truth: Array, predicted: Array, answered: Array, entry: Variable) -> Answers:
+    """A coder with one answer per unit, evaluated on every unit: a missing answer is wrong."""
     everyone = np.ones(len(truth), dtype=bool)
-    return Answers(_features(truth, said, answered, entry), answered, everyone, _right(truth, said, answered))
+    return Answers(
+        _features(truth, predicted, answered, entry), answered, everyone, _right_answers(truth, predicted, answered)
+    )
 
 
-def several_coders(truth: Array, unit: Array, said: Array, entry: Variable) -> Answers:
-    """People one at a time: r codings, each of the unit at that place in `truth`; every coding counts once."""
-    given = _features(truth[unit], said, np.ones(len(unit), dtype=bool), entry)
+def several_coders(truth: Array, unit: Array, predicted: Array, entry: Variable) -> Answers:
+    """People one at a time: r codings, each of the unit at this position in `truth`; every coding counts once."""
+    features = _features(truth[unit], predicted, np.ones(len(unit), dtype=bool), entry)
     member = sparse.csr_array((np.ones(len(unit)), (unit, np.arange(len(unit)))), shape=(len(truth), len(unit)))
     coded = np.bincount(unit, minlength=len(truth)) > 0
-    return Answers((member @ given).tocsr(), coded, coded, None)
+    return Answers((member @ features).tocsr(), coded, coded, None)
 
 
-def _features(truth: Array, said: Array, answered: Array, entry: Variable) -> Any:
+def _features(truth: Array, predicted: Array, answered: Array, entry: Variable) -> Any:
     if entry.kind == "multilabel":
-        return sparse.csr_array(set_features(truth, said, answered))
+        return sparse.csr_array(set_features(truth, predicted, answered))
     n_labels = len(entry.labels)
-    cell = truth * (n_labels + 1) + np.where(answered, said, n_labels)
+    cell = truth * (n_labels + 1) + np.where(answered, predicted, n_labels)
     places = (np.arange(len(truth)), cell)
     return sparse.csr_array((np.ones(len(truth)), places), shape=(len(truth), n_labels * (n_labels + 1)))
 
 
-def _right(truth: Array, said: Array, answered: Array) -> Array:
-    return np.asarray(answered & ((truth == said).all(1) if truth.ndim == 2 else truth == said))
+def _right_answers(truth: Array, predicted: Array, answered: Array) -> Array:
+    return np.asarray(answered & ((truth == predicted).all(1) if truth.ndim == 2 else truth == predicted))
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """Units (or clusters) drawn with replacement; equal for every coder, so that differences are paired.
+    """Units (or clusters) drawn with replacement; the same for every coder, so that differences are paired.
 
     Attributes
     ----------
     rows
-        Sparse, shape (r, n): sums units into what is drawn. Units about which all say the same are one row.
+        Sparse, shape (r, n): sums units into rows to draw. Units with the same answers by all coders are one row.
     counts
-        Shape (r,): how many units a row stands for; 1 for a cluster.
+        Shape (r,): the number of units in a row; 1 for a cluster.
     n_boot, seed
-        How many times, and from which seed.
+        The number of draws, and their seed.
     """
 
     rows: Any
@@ -101,13 +103,13 @@ class Resampling:
         chunks = []
         for start in range(0, self.n_boot, size):
             times = rng.multinomial(draws, shares, size=min(size, self.n_boot - start)).astype(np.float64)
-            chunks.append(_measured((features.T @ times.T).T, entry))
+            chunks.append(_measures_of_sums((features.T @ times.T).T, entry))
         return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]} if chunks else {}
 
 
 def resampling(answers: Sequence[Answers], clusters: Array | None, n_boot: int, seed: int) -> Resampling:
-    """Draw units, or clusters (n,) where given."""
-    n = len(answers[0].asked)
+    """A resampling of units, or of `clusters` (n,)."""
+    n = len(answers[0].eligible)
     if clusters is not None:
         _, cluster = np.unique(clusters, return_inverse=True)
         rows = sparse.csr_array((np.ones(n), (cluster, np.arange(n))), shape=(cluster.max() + 1, n))
@@ -120,7 +122,7 @@ def resampling(answers: Sequence[Answers], clusters: Array | None, n_boot: int, 
     return Resampling(rows, counts.astype(np.float64), n_boot, seed)
 
 
-def _measured(sums: Array, entry: Variable) -> dict[str, Array]:
+def _measures_of_sums(sums: Array, entry: Variable) -> dict[str, Array]:
     with np.errstate(invalid="ignore", divide="ignore"):  # a replicate may hold no unit that people coded
         return measures(sums, len(entry.labels), entry.kind == "multilabel", entry.kind == "ordinal")
 
@@ -128,8 +130,8 @@ def _measured(sums: Array, entry: Variable) -> dict[str, Array]:
 def differences(
     a: Answers, b: Answers, drawn_a: Mapping[str, Array], drawn_b: Mapping[str, Array], entry: Variable
 ) -> dict[str, tuple[float, Array]]:
-    """For each measure a minus b, and the same in every replicate that has it."""
-    first, second = _measured(a.total, entry), _measured(b.total, entry)
+    """For each measure a minus b, and this difference in every replicate where it is defined."""
+    first, second = _measures_of_sums(a.total, entry), _measures_of_sums(b.total, entry)
     replicates = {name: drawn_a[name] - drawn_b[name] for name in drawn_a}
     none = np.zeros(0)
     return {
@@ -139,7 +141,7 @@ def differences(
 
 
 def wald(difference: float, replicates: Array) -> float | None:
-    """Two-sided p of a difference by its bootstrap standard error; None without one.
+    """The two-sided p-value of a difference by its bootstrap standard error; None without one.
 
     >>> rng = np.random.default_rng(1)
     >>> round(wald(1.96, rng.normal(1.96, 1, 100_000)), 2)
@@ -154,13 +156,13 @@ def wald(difference: float, replicates: Array) -> float | None:
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """Exact two-sided p of McNemar's (1947) test.
+    """The exact two-sided p-value of McNemar's (1947) test.
 
     Parameters
     ----------
     only_a, only_b
-        Units that only the one, and only the other, got right. Units on which both are right, or both wrong, say
-        nothing about the difference.
+        Units that only the first, and only the second, got right. Units on which both are right, or both wrong, are
+        not informative.
 
     Examples
     --------
@@ -173,15 +175,15 @@ def mcnemar(only_a: int, only_b: int) -> float:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """p-values corrected for their number, by Holm's (1979) steps; those not defined stay so and are not counted.
+    """p-values corrected for multiple testing by Holm (1979); undefined ones stay None and are not counted.
 
     >>> holm([0.01, 0.04, None, 0.03])
     [0.03, 0.06, None, 0.06]
     """
-    known = [i for i, p in enumerate(p_values) if p is not None]
+    tested = [i for i, p in enumerate(p_values) if p is not None]
     corrected: list[float | None] = [None] * len(p_values)
     largest = 0.0
-    for step, i in enumerate(sorted(known, key=lambda i: p_values[i] or 0.0)):
-        largest = max(largest, min(1.0, (len(known) - step) * (p_values[i] or 0.0)))
+    for step, i in enumerate(sorted(tested, key=lambda i: p_values[i] or 0.0)):
+        largest = max(largest, min(1.0, (len(tested) - step) * (p_values[i] or 0.0)))
         corrected[i] = largest
     return corrected

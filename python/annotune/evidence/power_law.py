@@ -1,4 +1,4 @@
-"""The shape of learning: a measure that rises towards an asymptote as a power of the number of labels."""
+"""The inverse power law: a measure that rises towards an asymptote as a power of the number of labels."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class PowerLaw:
 def bounds(values: np.ndarray) -> dict[str, float | None]:
     """The estimate, which comes first, and the 2.5 and 97.5 percentiles of the replicates after it."""
     low, high = np.quantile(values[1:], [0.025, 0.975]) if len(values) > 1 else (None, None)
-    return {"estimate": float(values[0]), "ci_low": _number(low), "ci_high": _number(high)}
+    return {"estimate": float(values[0]), "ci_low": _float_or_none(low), "ci_high": _float_or_none(high)}
 
 
-def _number(value: float | None) -> float | None:
+def _float_or_none(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
@@ -62,7 +62,7 @@ def fit_power_law(sizes: np.ndarray, measured: np.ndarray, weights: np.ndarray |
     sizes
         Shape (k,), k of 3 or more: numbers of labels.
     measured
-        Shape (1 + replicates, k): the estimates, and what each bootstrap replicate has in their place.
+        Shape (1 + replicates, k): the estimates, and below them those of each bootstrap replicate.
     weights
         Shape (k,): such as the inverse of the estimates' variances; equal when left out.
 
@@ -76,15 +76,15 @@ def fit_power_law(sizes: np.ndarray, measured: np.ndarray, weights: np.ndarray |
     weight = np.ones(len(sizes)) if weights is None else weights
     weight = weight / weight.sum()
     best = np.full(len(measured), np.inf)
-    found = np.zeros((3, len(measured)))
+    parameters = np.zeros((3, len(measured)))
     for rate in RATES:
         asymptote, drop = _line(np.asarray(sizes, dtype=np.float64) ** -rate, measured, weight)
         fitted = asymptote[:, None] - drop[:, None] * sizes**-rate
         loss = ((measured - fitted) ** 2) @ weight
         better = loss < best - 1e-15
         best = np.where(better, loss, best)
-        found = np.where(better, [asymptote, drop, np.full(len(measured), rate)], found)
-    return PowerLaw(*found)
+        parameters = np.where(better, [asymptote, drop, np.full(len(measured), rate)], parameters)
+    return PowerLaw(*parameters)
 
 
 def _line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

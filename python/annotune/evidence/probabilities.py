@@ -1,4 +1,4 @@
-"""What a coder said, how sure it was, and what the gold says: one row a unit."""
+"""The answers of a coder with their probabilities, beside the gold standard: one row per unit."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from annotune.data.wide import detach
 from annotune.errors import AnnotuneError, listing
 from annotune.models.classifier import Classifier
 
-ROUNDED = 0.05  # probabilities of many labels that were written with two digits add up to one but for so much
+ROUNDED = 0.05  # probabilities of many labels, written with two digits, may differ from one in sum by so much
 
 
 @dataclass(frozen=True)
 class Sure:
-    """n units of the gold for which the coder gave an answer and a probability.
+    """n units of the gold standard for which the coder gave an answer and a probability.
 
     Attributes
     ----------
@@ -32,11 +32,11 @@ class Sure:
     truth, said
         Label numbers (n,), or truth values (n, labels) of label sets.
     shares
-        Probabilities (n, labels), where the codings have a column `p_<label>` for each label.
+        Probabilities (n, labels), where the codings have columns `p_<label>`.
     confidence
         Shape (n,): the coder's probability that its answer is right.
     left_out
-        Units of the gold without an answer or a probability.
+        The number of gold units without an answer or a probability.
     """
 
     entry: Variable
@@ -54,38 +54,40 @@ class Sure:
 
 
 def against_gold(codings: Any, gold: Any, variable: str | None, codebook: Codebook | None) -> Sure:
-    """The units that both have; `codings` by one coder, or a `Classifier`, which stands for its held-out predictions.
+    """The units in both; `codings` are by one coder, or a `Classifier`, which stands for its held-out predictions.
 
     Raises
     ------
     AnnotuneError
-        When there is no such unit, several coders, no probability, or probabilities that are none.
+        If there is no such unit, or several coders, no probabilities, or values that are not probabilities.
     """
-    said, truth = coded_by_one(codings, codebook, variable), check(as_frame(gold))
-    entry = entry_for(truth, said, variable, codebook)
+    codings_of_units, truth = coded_by_one(codings, codebook, variable), check(as_frame(gold))
+    entry = entry_for(truth, codings_of_units, variable, codebook)
     if codebook is None:
-        entry = _with_stated(entry, of_variable(said, entry.name))
+        entry = _with_stated(entry, of_variable(codings_of_units, entry.name))
     truth = with_truth(of_variable(truth, entry.name), entry)
     in_gold = pl.col("unit_id").is_in(truth["unit_id"].implode())
-    said = Codings(of_variable(said, entry.name).filter(in_gold))
-    units = said["unit_id"].unique(maintain_order=True)
-    answers, answered = encode(said, units, entry)
-    confidence, shares = how_sure(said, units, answers, entry)
-    kept = answered & np.isfinite(confidence) & (True if shares is None else np.isfinite(shares).all(1))
-    if not kept.any():
+    codings_of_units = Codings(of_variable(codings_of_units, entry.name).filter(in_gold))
+    units = codings_of_units["unit_id"].unique(maintain_order=True)
+    answers, answered = encode(codings_of_units, units, entry)
+    confidence, shares = how_sure(codings_of_units, units, answers, entry)
+    usable = answered & np.isfinite(confidence) & (True if shares is None else np.isfinite(shares).all(1))
+    if not usable.any():
         what = "No unit of the gold has an answer and a probability by this coder."
-        raise AnnotuneError(what, "Give predictions for hand-coded texts, with the column prob or p_<label>.")
-    wanted, _ = encode(truth, units, entry)
+        raise AnnotuneError(what, "Pass predictions for hand-coded texts, with the column prob or p_<label>.")
+    labels, _ = encode(truth, units, entry)
     n_gold = truth["unit_id"].n_unique()
-    shares = None if shares is None else shares[kept]
-    places = units.filter(pl.Series(kept))
-    _require_probabilities(confidence[kept], shares, places, entry)
-    return Sure(entry, places, wanted[kept], answers[kept], shares, confidence[kept], n_gold - int(kept.sum()))
+    shares = None if shares is None else shares[usable]
+    places = units.filter(pl.Series(usable))
+    _require_probabilities(confidence[usable], shares, places, entry)
+    return Sure(entry, places, labels[usable], answers[usable], shares, confidence[usable], n_gold - int(usable.sum()))
 
 
-def _with_stated(entry: Variable, said: pl.DataFrame) -> Variable:
-    """With the labels that have a probability, too: one that nobody gave is as much a label."""
-    stated = [name[2:] for name in said.columns if name.startswith("p_") and said[name].null_count() < len(said)]
+def _with_stated(entry: Variable, codings: pl.DataFrame) -> Variable:
+    """The variable with all labels that have a probability, including those that were never assigned."""
+    stated = [
+        name[2:] for name in codings.columns if name.startswith("p_") and codings[name].null_count() < len(codings)
+    ]
     if not set(stated) & set(entry.names):
         return entry
     return variable_of(entry.name, sorted({*entry.names, *stated}))
@@ -94,9 +96,9 @@ def _with_stated(entry: Variable, said: pl.DataFrame) -> Variable:
 def _require_probabilities(
     confidence: np.ndarray, shares: np.ndarray | None, units: pl.Series, entry: Variable
 ) -> None:
-    """Stop at numbers that are not from 0 to 1, or, of labels of which one applies, do not add up to one."""
-    given = confidence[:, None] if shares is None else np.column_stack([confidence, shares])
-    if given.min() < 0 or given.max() > 1:
+    """Refuse numbers outside 0 to 1, and probabilities of single labels that do not add up to one."""
+    values = confidence[:, None] if shares is None else np.column_stack([confidence, shares])
+    if values.min() < 0 or values.max() > 1:
         raise AnnotuneError("Some probabilities are not from 0 to 1.", "Give shares, not percentages or scores.")
     if shares is None or entry.kind == "multilabel":
         return
@@ -107,18 +109,22 @@ def _require_probabilities(
         raise AnnotuneError(what, f"Give a column for every label: {listing([f'p_{name}' for name in entry.names])}.")
 
 
+def held_out_codings(model: Classifier) -> Codings:
+    """The held-out predictions of a tuned model; refused where it has none."""
+    if model.held_out is None:
+        raise AnnotuneError(f"The model {model.name} has no held-out predictions.", "Tune it with test= or folds=.")
+    return check(model.held_out)
+
+
 def coded_by_one(codings: Any, codebook: Codebook | None = None, variable: str | None = None) -> Codings:
-    """A table of codings by one coder; with a codebook also out of a table with a column a variable."""
+    """A table of codings by one coder; with a codebook also from a table with one column per variable."""
     if isinstance(codings, Classifier):
-        if codings.held_out is None:
-            what = f"The model {codings.name} has no held-out predictions."
-            raise AnnotuneError(what, "Tune it with test= or folds=.")
-        return check(codings.held_out)
+        return held_out_codings(codings)
     frame = as_frame(codings)
     if "label" not in frame.columns:
         if codebook is None:
             what = "The predictions have no column 'label'."
-            raise AnnotuneError(what, "Give what classify returned, or with the codebook a column for each variable.")
+            raise AnnotuneError(what, "Pass the result of classify, or a codebook and a column for each variable.")
         return detach(frame, codebook.variable(variable))
     if codebook is not None and "variable" not in frame.columns:
         frame = frame.with_columns(variable=pl.lit(codebook.variable(variable).name))
@@ -126,33 +132,35 @@ def coded_by_one(codings: Any, codebook: Codebook | None = None, variable: str |
     coders = table["coder"].unique().sort().to_list()
     if len(coders) != 1:
         what = f"The codings are by {len(coders):,} coders{', such as ' + repr(coders[0]) if coders else ''}."
-        raise AnnotuneError(what, "Give those of one.")
+        raise AnnotuneError(what, "Pass those of one.")
     return table
 
 
 def how_sure(
-    said: pl.DataFrame, units: pl.Series, answers: np.ndarray, entry: Variable
+    codings: pl.DataFrame, units: pl.Series, answers: np.ndarray, entry: Variable
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The probability (n,) that each unit's answer is right, NaN where unknown; and that of every label, if there.
+    """The probability (n,) that each unit's answer is right, NaN where unknown; and those of all labels, where known.
 
-    A set is as likely right as all its yeses and noes together, taken as independent.
+    The probability of a set is the product of those of its labels, taken as independent.
     """
-    columns = [name for name in entry.names if f"p_{name}" in said.columns]
-    one = pl.DataFrame({"unit_id": units}).join(said.unique("unit_id", keep="first"), on="unit_id", how="left")
+    columns = [name for name in entry.names if f"p_{name}" in codings.columns]
+    one = pl.DataFrame({"unit_id": units}).join(codings.unique("unit_id", keep="first"), on="unit_id", how="left")
     one = pl.DataFrame({"unit_id": units}).join(one, on="unit_id", how="left", maintain_order="left")
     shares = None
     if columns:  # a label that the model cannot give has the probability 0
         shares = np.zeros((len(units), len(entry.names)))
         for name in columns:
-            shares[:, entry.names.index(name)] = _numbers(one[f"p_{name}"])
+            shares[:, entry.names.index(name)] = _column_of_probabilities(one[f"p_{name}"])
     if entry.kind == "multilabel":
         if shares is None:
-            raise AnnotuneError(f"The codings of {entry.name!r} have no columns p_<label>.", "Give what classify gave.")
+            raise AnnotuneError(
+                f"The codings of {entry.name!r} have no columns p_<label>.", "Pass the result of classify."
+            )
         return np.where(answers, shares, 1 - shares).prod(1), shares
     return one["prob"].to_numpy().astype(np.float64), shares
 
 
-def _numbers(column: pl.Series) -> np.ndarray:
+def _column_of_probabilities(column: pl.Series) -> np.ndarray:
     try:
         return column.cast(pl.Float64).to_numpy()
     except pl.exceptions.InvalidOperationError:

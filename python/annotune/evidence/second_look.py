@@ -1,4 +1,4 @@
-"""Which hand codings are most worth a second look: confident learning on out-of-fold predictions."""
+"""Hand codings to check again: confident learning on out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ def label_errors(
     codebook: Codebook | None = None,
     n: int = 50,
 ) -> pl.DataFrame:
-    """Rank hand codings by how likely they are mistakes, the likeliest first.
+    """Rank hand codings by how likely they are errors, the most likely first.
 
     Confident learning (Northcutt, Jiang and Chuang 2021): a label's threshold is the mean probability that the model
     gives it where people gave it; a coding counts as a likely error when the model's probability for another label
     reaches that label's threshold, and is higher than for any other that does. Within likely errors, and then within
-    the rest, codings are ranked by how much likelier the model's label is than the hand-coded one. It is a list for
+    the rest, codings are ranked by how much more likely the model's label is than the hand-coded one. It is a list for
     a second look, not a verdict: the model may be wrong, and a text may be unclear.
 
     Parameters
     ----------
     held_out
         Predictions with columns `p_<label>`, for texts that the model was not tuned on; or a tuned `Classifier`.
-        Cross-validated predictions (`folds=`) cover all coded texts. With `codebook` also coded texts with a column a
-        variable, as `attach` and `annotune classify` make them.
+        Cross-validated predictions (`folds=`) cover all coded texts. With `codebook` also coded texts with one column
+        per variable, as made by `attach` and `annotune classify`.
     gold
         The hand codings.
     corpus
-        Texts (unit_id, text) to show beside.
+        Texts (unit_id, text), added to the list.
     variable, codebook
-        Which variable, and the labels there are.
+        The variable, and its labels.
     n
-        How many to list.
+        The number of codings to list.
 
     Returns
     -------
@@ -62,9 +62,9 @@ def label_errors(
     --------
     >>> import annotune as at, polars as pl
     >>> gold = pl.DataFrame({"unit_id": list("abcd"), "label": list("xxyx")})
-    >>> said = pl.DataFrame({"unit_id": list("abcd"), "label": list("xxyy"), "coder": ["model"] * 4})
-    >>> said = said.with_columns(p_x=pl.Series([0.9, 0.8, 0.1, 0.1]), p_y=pl.Series([0.1, 0.2, 0.9, 0.9]))
-    >>> at.label_errors(said.with_columns(prob=pl.Series([0.9, 0.8, 0.9, 0.9])), gold)["unit_id"].to_list()
+    >>> codings = pl.DataFrame({"unit_id": list("abcd"), "label": list("xxyy"), "coder": ["model"] * 4})
+    >>> codings = codings.with_columns(p_x=pl.Series([0.9, 0.8, 0.1, 0.1]), p_y=pl.Series([0.1, 0.2, 0.9, 0.9]))
+    >>> at.label_errors(codings.with_columns(prob=pl.Series([0.9, 0.8, 0.9, 0.9])), gold)["unit_id"].to_list()
     ['d']
     """
     if n < 1:
@@ -72,71 +72,73 @@ def label_errors(
     sure = against_gold(held_out, gold, variable, codebook)
     if sure.shares is None:
         what = "The predictions have no columns p_<label>, which confident learning needs."
-        raise AnnotuneError(what, "Give what classify or tune gave.")
-    found = _of_sets(sure, sure.shares) if sure.truth.ndim == 2 else _of_labels(sure, sure.shares)
-    found = found.filter(pl.col("hand") != pl.col("model")).sort(
+        raise AnnotuneError(what, "Pass the predictions of classify or tune.")
+    rows = _suspects_of_sets(sure, sure.shares) if sure.truth.ndim == 2 else _suspects_of_labels(sure, sure.shares)
+    rows = rows.filter(pl.col("hand") != pl.col("model")).sort(
         ["likely_error", pl.col("p_model") - pl.col("p_hand")], descending=True, maintain_order=True
     )
-    found = found.head(n).with_row_index("rank", offset=1).with_columns(pl.col("rank").cast(pl.Int64))
+    rows = rows.head(n).with_row_index("rank", offset=1).with_columns(pl.col("rank").cast(pl.Int64))
     if corpus is None:
-        return found
-    texts = pl.Series("text", texts_of(corpus, found["unit_id"]), dtype=pl.String)
-    return found.with_columns(texts).select("rank", "unit_id", "text", pl.exclude("rank", "unit_id", "text"))
+        return rows
+    texts = pl.Series("text", texts_of(corpus, rows["unit_id"]), dtype=pl.String)
+    return rows.with_columns(texts).select("rank", "unit_id", "text", pl.exclude("rank", "unit_id", "text"))
 
 
-def suspects(shares: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def suspects(shares: np.ndarray, hand: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Confident learning: thresholds (labels,), and for each unit the label it confidently has, -1 for none.
 
     Parameters
     ----------
     shares
         Probabilities (n, labels).
-    given
+    hand
         Hand-coded label numbers (n,).
     """
     n_labels = shares.shape[1]
     thresholds = np.full(n_labels, np.inf)  # a label that nobody gave cannot be reached
-    for label in np.unique(given):
-        thresholds[label] = shares[given == label, label].mean()
+    for label in np.unique(hand):
+        thresholds[label] = shares[hand == label, label].mean()
     reached = shares >= thresholds - 1e-9  # a mean of equal numbers is not always the number
     confident = np.where(reached, shares, -1.0).argmax(1)
     return thresholds, np.where(reached.any(1), confident, -1)
 
 
-def _of_labels(sure: Sure, shares: np.ndarray) -> pl.DataFrame:
+def _suspects_of_labels(sure: Sure, shares: np.ndarray) -> pl.DataFrame:
     thresholds, confident = suspects(shares, sure.truth)
     rows, names = np.arange(len(shares)), np.array(sure.entry.names, dtype=object)
     best = shares.argmax(1)
-    frame = _frame(sure.units, names[sure.truth], names[best], shares[rows, sure.truth], shares[rows, best])
+    frame = _suspect_frame(sure.units, names[sure.truth], names[best], shares[rows, sure.truth], shares[rows, best])
     likely = (confident >= 0) & (confident != sure.truth) & (confident == best)
-    return frame.with_columns(likely_error=pl.Series(likely), why=pl.Series(_why(frame, likely, thresholds[best])))
+    return frame.with_columns(likely_error=pl.Series(likely), why=pl.Series(_reasons(frame, likely, thresholds[best])))
 
 
-def _of_sets(sure: Sure, shares: np.ndarray) -> pl.DataFrame:
-    """Each label as a question of yes or no."""
+def _suspects_of_sets(sure: Sure, shares: np.ndarray) -> pl.DataFrame:
+    """Each label as a yes/no variable."""
     parts = []
     names = np.array([NO, YES], dtype=object)
     for i, label in enumerate(sure.entry.names):
-        both, given = np.column_stack([1 - shares[:, i], shares[:, i]]), sure.truth[:, i].astype(int)
-        thresholds, confident = suspects(both, given)
+        both, hand = np.column_stack([1 - shares[:, i], shares[:, i]]), sure.truth[:, i].astype(int)
+        thresholds, confident = suspects(both, hand)
         rows, best = np.arange(len(both)), both.argmax(1)
-        frame = _frame(sure.units, names[given], names[best], both[rows, given], both[rows, best])
-        likely = (confident >= 0) & (confident != given) & (confident == best)
-        told = frame.with_columns(likely_error=pl.Series(likely), why=pl.Series(_why(frame, likely, thresholds[best])))
-        parts.append(told.select("unit_id", pl.lit(label).alias("label"), pl.exclude("unit_id")))
+        frame = _suspect_frame(sure.units, names[hand], names[best], both[rows, hand], both[rows, best])
+        likely = (confident >= 0) & (confident != hand) & (confident == best)
+        rows_of_label = frame.with_columns(
+            likely_error=pl.Series(likely), why=pl.Series(_reasons(frame, likely, thresholds[best]))
+        )
+        parts.append(rows_of_label.select("unit_id", pl.lit(label).alias("label"), pl.exclude("unit_id")))
     return pl.concat(parts)
 
 
-def _frame(units: pl.Series, hand: Any, model: Any, p_hand: np.ndarray, p_model: np.ndarray) -> pl.DataFrame:
+def _suspect_frame(units: pl.Series, hand: Any, model: Any, p_hand: np.ndarray, p_model: np.ndarray) -> pl.DataFrame:
     words = {"hand": pl.Series(hand, dtype=pl.String), "model": pl.Series(model, dtype=pl.String)}
     return pl.DataFrame({"unit_id": units, **words, "p_hand": p_hand, "p_model": p_model})
 
 
-def _why(frame: pl.DataFrame, likely: np.ndarray, thresholds: np.ndarray) -> list[str]:
-    """What speaks against each coding."""
+def _reasons(frame: pl.DataFrame, likely: np.ndarray, thresholds: np.ndarray) -> list[str]:
+    """The reasons to doubt each coding."""
     reasons = []
     for row, sure, usual in zip(frame.to_dicts(), likely, thresholds, strict=True):
-        said = f"the model gives {row['model']!r} {row['p_model']:.2f} and {row['hand']!r} {row['p_hand']:.2f}"
-        about = f"where people say {row['model']!r} it usually gives {usual:.2f}" if np.isfinite(usual) else ""
-        reasons.append(said + (f"; {about}" if sure and about else ""))
+        reason = f"the model gives {row['model']!r} {row['p_model']:.2f} and {row['hand']!r} {row['p_hand']:.2f}"
+        about = f"where people code {row['model']!r} it gives {usual:.2f} on average" if np.isfinite(usual) else ""
+        reasons.append(reason + (f"; {about}" if sure and about else ""))
     return reasons

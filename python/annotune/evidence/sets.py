@@ -1,4 +1,4 @@
-"""What a learning curve learns from: sets of texts of which the smaller are part of the larger."""
+"""The training sets of a learning curve: the smaller ones are part of the larger."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SMALLEST, MOST_SIZES = 25, 6
 
 
 def nested(task: Task, rest: np.ndarray, seed: int) -> np.ndarray:
-    """`rest` in an order of which every start is spread over strata as the whole is; or one group after another.
+    """`rest` in an order in which every first part has the distribution of strata of the whole; or group by group.
 
-    The k-th of a stratum's m texts has its place at (k + u) / m, with u one draw a stratum.
+    The k-th of a stratum's m texts has its place at (k + u) / m, with one draw u per stratum.
     """
     rng = np.random.default_rng(seed)
     if task.cases.large:
@@ -31,26 +31,24 @@ def nested(task: Task, rest: np.ndarray, seed: int) -> np.ndarray:
 
 
 def sizes_of(sizes: Sequence[int] | None, task: Task, orders: list[np.ndarray]) -> list[int]:
-    """The sizes asked for, or by default: all texts in these orders, and down by halves."""
+    """The requested sizes, or by default the number of all texts, its half, and so on."""
     n = len(orders[0])
-    least = max(SMALLEST - 5, _for_groups(task, orders))
+    least = max(SMALLEST - 5, _smallest_by_groups(task, orders))
     if sizes is not None:
-        wanted = sorted({int(size) for size in sizes})
-        if not wanted or wanted[0] < least or wanted[-1] > n:
-            what = (
-                f"The sizes {list(sizes)} are not all from {least:,} to {n:,}, the texts that are there to learn from."
-            )
+        chosen = sorted({int(size) for size in sizes})
+        if not chosen or chosen[0] < least or chosen[-1] > n:
+            what = f"The sizes {list(sizes)} are not all from {least:,} to {n:,}, the number of texts to learn from."
             raise AnnotuneError(what, "Name others, or leave them out.")
-        return wanted
+        return chosen
     halves = [n // 2**i for i in range(MOST_SIZES)]
-    kept = sorted(size for size in halves if size >= max(SMALLEST, least))
-    if not kept:
+    usable = sorted(size for size in halves if size >= max(SMALLEST, least))
+    if not usable:
         raise AnnotuneError(f"{n:,} texts to learn from are too few for a curve.", "Code more, or hold out fewer.")
-    return kept
+    return usable
 
 
-def _for_groups(task: Task, orders: list[np.ndarray]) -> int:
-    """With groups, the size from which every set has texts of three: one can be held out, and two are left."""
+def _smallest_by_groups(task: Task, orders: list[np.ndarray]) -> int:
+    """With groups, the size from which every set has texts of three: one to hold out, and two to learn from."""
     if not task.cases.large:
         return 0
     third = []
