@@ -27,7 +27,7 @@ import pyreadstat
 
 import annotune as at
 from annotune.export import rds
-from annotune.export.sheet import describe, tame
+from annotune.export.sheet import describe, with_common_types
 
 LABELS = [f"label {i}" for i in range(5)]
 PATIENCE = 10  # seconds; who takes longer runs once
@@ -59,12 +59,12 @@ def table(rows: int, first: int = 0) -> pl.DataFrame:
 def contestants(frame: pl.DataFrame, folder: Path) -> dict[str, Callable[[], object]]:
     """Who writes what; peers get codes, which is all that most of them can write, and frames of the kind they take."""
     codes = frame.with_columns(pl.col("topic").to_physical())
-    sheet, facts, _ = tame(describe(frame.lazy()))
+    sheet, facts, _ = with_common_types(describe(frame.lazy()))
     runs: dict[str, Callable[[], object]] = {
         "annotune .dta": lambda: at.write(frame, folder / "annotune.dta"),
         "pyreadstat .dta": lambda: pyreadstat.write_dta(codes, folder / "pyreadstat.dta"),
         "annotune .rds": lambda: at.write(frame, folder / "annotune.rds"),
-        "annotune .rds, not compressed": lambda: rds.write(sheet, facts, folder / "plain.rds", compress=False),
+        "annotune .rds, not compressed": lambda: rds.write_rds(sheet, facts, folder / "plain.rds", compress=False),
     }
     if _has("pandas"):
         pandas = codes.to_pandas()

@@ -229,7 +229,7 @@ def test_without_the_library_a_sentence_says_what_to_install(tmp_path, monkeypat
 
 def test_the_estimates_are_data_elsewhere(tmp_path, capsys):
     found = made(notes=("One thing.",))
-    at.write(found, [tmp_path / "e.csv", tmp_path / "e.dta", tmp_path / "e.parquet"])
+    at.write(found, [tmp_path / "e.csv", tmp_path / "e.dta", tmp_path / "e.parquet"], say=print)
     assert "missing" in capsys.readouterr().out
     for table in (pl.read_csv(tmp_path / "e.csv"), pl.read_parquet(tmp_path / "e.parquet")):
         assert table["term"].to_list() == found.estimates["term"].to_list()

@@ -80,19 +80,30 @@ def test_the_same_input_gives_the_same_bytes_at_another_time(tmp_path):
         assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes(), suffix
 
 
-def test_the_report_says_what_was_changed_and_is_printed(written, capsys):
+def test_the_report_says_what_was_changed_to_whom_it_is_told(written, capsys):
     frame = pl.DataFrame({"if": [1, 2], "a b": ["x", None], "p": [0.5, float("nan")]})
-    _, report = written(frame, ".dta")
+    lines = []
+    _, report = written(frame, ".dta", say=lines.append)
     assert [(row["column"], row["change"], row["cells"]) for row in report] == [
         ("if", "renamed", None),
         ("a b", "renamed", None),
         ("a b", "missing", 1),
         ("p", "missing", 1),
     ]
-    assert "t.dta, 'if': renamed: is called if_" in capsys.readouterr().out
-    _, nothing = written(pl.DataFrame({"a": [1]}), ".dta")
+    assert lines[0] == "t.dta, 'if': renamed: is called if_"
+    assert len(lines) == len(report)
+    _, nothing = written(pl.DataFrame({"a": [1]}), ".dta", say=lines.append)
     assert nothing == []
-    assert capsys.readouterr().out == ""
+    assert len(lines) == len(report)
+    assert capsys.readouterr().out == ""  # a library function prints nothing itself
+
+
+def test_a_long_report_is_told_in_part(written):
+    lines = []
+    _, report = written(pl.DataFrame({f"a {i}": [1] for i in range(25)}), ".dta", say=lines.append)
+    assert len(report) == 25
+    assert len(lines) == 21
+    assert lines[-1] == "... and 5 more changes in the report."
 
 
 def test_stata_names_are_valid_and_differ(written):
@@ -356,5 +367,5 @@ def test_excel_counts_an_emoji_as_two_and_nothing_after_it_is_lost(tmp_path):
 
 def test_a_broken_parquet_file_is_one_sentence(tmp_path):
     (tmp_path / "b.parquet").write_text("x")
-    with pytest.raises(at.AnnotuneError, match=r"b.parquet is damaged, or no .parquet file"):
+    with pytest.raises(at.AnnotuneError, match=r"b.parquet is damaged, or not a .parquet file"):
         at.write(tmp_path / "b.parquet", tmp_path / "x.csv")

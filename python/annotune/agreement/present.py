@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -230,8 +230,8 @@ def _term_cells(table: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
     return rows, header
 
 
-def write_reliability(table: pl.DataFrame, path: Path) -> None:
-    """Write the table: .tex as LaTeX, anything else as `annotune.write` does."""
+def write_reliability(table: pl.DataFrame, path: Path, say: Callable[[str], None] | None = None) -> None:
+    """Write the table: .tex as LaTeX, anything else as `annotune.write` does, which tells `say` of changes."""
     if path.suffix.lower() == ".tex":
         from annotune.records.files import write_whole
 
@@ -239,4 +239,4 @@ def write_reliability(table: pl.DataFrame, path: Path) -> None:
         return
     from annotune.export.write import write as write_table
 
-    write_table(table, path, title="Reliability")
+    write_table(table, path, title="Reliability", say=say)

@@ -52,7 +52,7 @@ def reliability(
     for sentence in [*present.notes(table), *(present.in_words(table) if of == "all" else [])]:
         console.print(sentence, markup=False)
     for path in write or []:
-        present.write_reliability(table, path)
+        present.write_reliability(table, path, print)
     if plot:
         (plot_coders if of == "pairs" else plot_reliability)(table, plot)
 
@@ -88,7 +88,7 @@ def reliability_regression(
     counts = f"{fit.n_codings:,} codings of {fit.n_units:,} texts in {fit.n_clusters:,} clusters."
     console.print(counts, fit.verdict, markup=False)
     for path in write or []:
-        present.write_reliability(fit.table, path)
+        present.write_reliability(fit.table, path, print)
 
 
 def resolve(
@@ -112,7 +112,7 @@ def resolve(
     book = read_codebook(codebook) if codebook else None
     table = read_codings(list(codings), book, unit_id=unit_id, coder=coder_column, variable=variable)
     gold = resolve_codings(table, rule, codebook=book, ties=ties, coder=decisive_coder)  # type: ignore[arg-type]
-    write_table(gold, out)
+    write_table(gold, out, say=print)
     n_answered = gold.filter(gold["status"].is_in(ANSWERED))["unit_id"].n_unique()
     console.print(
         f"{n_answered:,} of {gold['unit_id'].n_unique():,} units have an answer; written to {out}.", markup=False

@@ -71,7 +71,7 @@ def crossfit(
     column_headings = {name: heading for name, heading in headings(book).items() if name in predictions.data.columns}
     which_texts = "texts" if uncoded == "folds" else "hand-coded texts"
     notes = [f"{predictions.model.name}: {which_texts} coded by models of {folds} folds that had not seen them."]
-    write_table(predictions.data, write, codebook=book, headings=column_headings, notes=notes)
+    write_table(predictions.data, write, codebook=book, headings=column_headings, notes=notes, say=print)
     record = make_record(
         "annotune crossfit",
         model=predictions.model.card,
@@ -206,7 +206,7 @@ def correct(
     )
     console.print(correction.summary(console.width), markup=False, soft_wrap=True)
     if write:
-        write_table(correction, write)
+        write_table(correction, write, say=print)
 
 
 def dsl_columns(
@@ -232,7 +232,7 @@ def dsl_columns(
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     sampling: dict[str, Any] = {"coded": coded, "fold": fold, "prediction": prediction}
     data_with_columns = columns_of(_table(data), variable, label=label, codebook=book, **columns, **sampling)
-    write_table(data_with_columns, write, codebook=book)
+    write_table(data_with_columns, write, codebook=book, say=print)
 
 
 def _table(path: Path) -> pl.DataFrame:

@@ -77,7 +77,7 @@ def evaluate(
     save(evaluation.measures, write)
     if predictions and isinstance(evaluation, CrossValidation):
         notes = [f"{evaluation.model.name}: texts coded by models of {cv} folds that had not seen them."]
-        write_table(evaluation.data, predictions, codebook=book, notes=notes)
+        write_table(evaluation.data, predictions, codebook=book, notes=notes, say=print)
         record = make_record(
             "annotune evaluate",
             model=evaluation.model.card,
@@ -255,7 +255,7 @@ def abstain(
     )
     divided = division.codings.select("unit_id", "confidence", "by_hand").unique(maintain_order=True)
     beside = texts.drop("confidence", "by_hand", strict=False)
-    write_table(beside.join(divided, on="unit_id", how="left", maintain_order="left"), out)
+    write_table(beside.join(divided, on="unit_id", how="left", maintain_order="left"), out, say=print)
     console.print(division.in_words(), markup=False)
     files([out])
 

@@ -85,7 +85,9 @@ def classify(
     if not is_first():
         return
     book = Codebook(variables=(coder.variable,))
-    write_table(attach(texts, codings, codebook=book), paths, codebook=book, notes=[f"Coded by {coder.name}."])
+    write_table(
+        attach(texts, codings, codebook=book), paths, codebook=book, notes=[f"Coded by {coder.name}."], say=print
+    )
     record = make_record(
         "annotune classify",
         model=coder.card,
@@ -170,7 +172,7 @@ def zero_shot(
     if not is_first():
         return
     coder = codings["coder"][0]
-    write_table(attach(texts, codings, codebook=book), paths, codebook=book, notes=[f"Coded by {coder}."])
+    write_table(attach(texts, codings, codebook=book), paths, codebook=book, notes=[f"Coded by {coder}."], say=print)
     model = find_base(base)
     record = make_record(
         "annotune zero-shot",

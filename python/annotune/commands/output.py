@@ -28,4 +28,4 @@ def write(
     require_outputs(paths, data, codebook)
     book = read_codebook(codebook) if codebook else None
     formulas = regression or None  # typer gives an empty list where there is none
-    write_table(data, paths, codebook=book, notes=note, title=title, labelled=labelled, regressions=formulas)
+    write_table(data, paths, codebook=book, notes=note, title=title, labelled=labelled, regressions=formulas, say=print)

@@ -35,4 +35,4 @@ def save(table: pl.DataFrame, paths: list[Path] | None) -> None:
     from annotune.export.write import write
 
     if paths:
-        write(table, paths)
+        write(table, paths, say=print)

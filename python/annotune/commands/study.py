@@ -52,7 +52,10 @@ def demo(
 def _show_results(results: Results) -> None:
     from annotune.agreement import present
     from annotune.commands import display
+    from annotune.export.write import report_lines
 
+    for line in report_lines(results.changes):
+        console.print(line, markup=False, soft_wrap=True)
     console.print("\n[bold]Agreement of the coders[/bold]")
     console.print(present.screen(results.reliability))
     console.print()

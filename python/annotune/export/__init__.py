@@ -1,1 +1,1 @@
-"""What leaves: files that Stata, R, SPSS and spreadsheets open with labels, notes and missing codes intact."""
+"""Files that Stata, R, SPSS and spreadsheets open with labels, notes and missing codes intact."""

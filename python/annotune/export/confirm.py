@@ -1,4 +1,4 @@
-"""Reading back what was written: the first and last rows must say what was sent."""
+"""Reading a written file back: its first and last rows must equal those of the sheet."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ from annotune.tables import labelled, rds
 
 SAMPLE = 500  # rows from each end
 MS = 2_000  # in microseconds: one is cut off, and far from 1960 another part is rounded
-STATA_INFINITY = 2.0**1023  # what is not below it is missing there
+STATA_INFINITY = 2.0**1023  # numbers from here on are missing in Stata
 MOST_CELLS = 5_000_000  # of an .rds, which can only be read whole
 
 Labels = dict[str, dict[int, str]]
 
 
 def confirm(sheet: Sheet, draft: Path, target: Path) -> None:
-    """Stop when the file at `draft` does not hold the sheet that goes to `target`."""
+    """Raise where the file at `draft` does not hold the sheet that goes to `target`."""
     suffix = target.suffix.lower()
     if suffix == ".rds" and sheet.rows * len(sheet.columns) <= MOST_CELLS:
-        _compare(sheet, sheet.frame().collect(), *rds.read(draft)[:2], target)
+        _require_same_cells(sheet, sheet.frame().collect(), *rds.read(draft)[:2], target)
     elif suffix in (".dta", ".sav"):
         for first in sorted({0, max(0, sheet.rows - SAMPLE)}):
             sent = sheet.slice(first, SAMPLE)
-            _compare(sheet, sent, *labelled.read(draft, None, first, SAMPLE)[:2], target)
+            _require_same_cells(sheet, sent, *labelled.read(draft, None, first, SAMPLE)[:2], target)
     elif suffix in (".parquet", ".csv"):
         scan = pl.scan_parquet(draft) if suffix == ".parquet" else pl.scan_csv(draft, infer_schema=False)
-        found = scan.select(pl.len()).collect().item()
-        if found != sheet.rows:
-            raise _different(target, f"there are {found:,} rows instead of {sheet.rows:,}")
+        rows = scan.select(pl.len()).collect().item()
+        if rows != sheet.rows:
+            raise _error_of_difference(target, f"there are {rows:,} rows instead of {sheet.rows:,}")
 
 
-def _compare(sheet: Sheet, sent: pl.DataFrame, found: pl.DataFrame, labels: Labels, target: Path) -> None:
-    """Column by column, because names may have been changed for the format."""
-    if sent.shape != found.shape:
-        raise _different(target, f"its sample has the shape {found.shape} instead of {sent.shape}")
-    if sent.is_empty():  # where pyreadstat has no rows, it has no types
+def _require_same_cells(sheet: Sheet, sent: pl.DataFrame, received: pl.DataFrame, labels: Labels, target: Path) -> None:
+    """Compare cells column by column, because names may have been changed for the format."""
+    if sent.shape != received.shape:
+        raise _error_of_difference(target, f"its sample has the shape {received.shape} instead of {sent.shape}")
+    if sent.is_empty():  # without rows, pyreadstat has no types
         return
-    for column, name in zip(sheet.columns, found.columns, strict=True):
-        before, after = sent[column.name], found[name]
+    for column, name in zip(sheet.columns, received.columns, strict=True):
+        before, after = sent[column.name], received[name]
         if column.labels is not None and after.dtype != pl.String:  # text: more labels than Stata has
-            before, after = sent.select(column.codes()).to_series(), _codes(after, labels)
-        same = _plain(before).eq_missing(_plain(after))
+            before, after = sent.select(column.codes()).to_series(), _codes_of_cells(after, labels)
+        same = _comparable_cells(before).eq_missing(_comparable_cells(after))
         if isinstance(before.dtype, pl.Datetime):  # kept in parts of a second that round
-            same |= ((_plain(before) - _plain(after)).abs() <= MS).fill_null(False)
+            same |= ((_comparable_cells(before) - _comparable_cells(after)).abs() <= MS).fill_null(False)
         if not same.all():
             row = int((~same).arg_max() or 0)
-            raise _different(target, f"column {column.name!r} has {after[row]!r} instead of {before[row]!r}")
+            raise _error_of_difference(target, f"column {column.name!r} has {after[row]!r} instead of {before[row]!r}")
 
 
-def _codes(cells: pl.Series, labels: Labels) -> pl.Series:
-    known = Column(cells.name, labels.get(cells.name), named=isinstance(cells.dtype, pl.Enum))
-    return cells.to_frame().select(known.codes()).to_series() if known.labels is not None else cells
+def _codes_of_cells(cells: pl.Series, labels: Labels) -> pl.Series:
+    column = Column(cells.name, labels.get(cells.name), named=isinstance(cells.dtype, pl.Enum))
+    return cells.to_frame().select(column.codes()).to_series() if column.labels is not None else cells
 
 
-def _plain(cells: pl.Series) -> pl.Series:
-    """What every format can say: text, with an empty one for a missing one, or a number, with null for all else."""
+def _comparable_cells(cells: pl.Series) -> pl.Series:
+    """Cells as every format has them: texts, empty where missing, or numbers, null where missing."""
     if cells.dtype in (pl.String, pl.Enum, pl.Categorical):
         return cells.cast(pl.String).fill_null("").str.strip_chars_end(" ")  # SPSS pads with blanks
     if isinstance(cells.dtype, pl.Datetime):
@@ -69,5 +69,5 @@ def _plain(cells: pl.Series) -> pl.Series:
     return numbers.set(~(numbers.abs() < STATA_INFINITY), None)
 
 
-def _different(target: Path, how: str) -> AnnotuneError:
-    return AnnotuneError(f"{target} was not kept: read back, {how}.", "Try again, and report it if it stays so.")
+def _error_of_difference(target: Path, how: str) -> AnnotuneError:
+    return AnnotuneError(f"{target} was not kept: read back, {how}.", "Try again, and report it if it persists.")

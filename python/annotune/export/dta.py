@@ -37,7 +37,7 @@ class Storage:
     low: float
     high: float
     missing: float = 0  # the value of "."
-    step: float = 1  # from there to .a, and on to .b
+    step: float = 1  # from "." to .a, and from .a to .b
     format: str = "%9.0g"
 
     def letter(self, letter: str) -> float:
@@ -55,7 +55,7 @@ STR_L = Storage(32_768, "<u8", pl.String, 0, 0, format="%9s")
 
 @dataclass(frozen=True)
 class Variable:
-    """A column as Stata has it; `values` fills it, missing values included."""
+    """A column in Stata; `values` are its cells, missing values included."""
 
     name: str
     storage: Storage
@@ -66,11 +66,11 @@ class Variable:
     notes: tuple[str, ...] = ()
 
 
-def write(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
-    """Write the sheet to `path`, and say what Stata's format could not take as it was."""
+def write_dta(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
+    """Write the sheet to `path`, and return the changes that Stata's format required."""
     names, changes = stata_names([column.name for column in sheet.columns])
     variables = [
-        _variable(column, name, sheet.schema[column.name], facts[column.name], changes)
+        _stata_variable(column, name, sheet.schema[column.name], facts[column.name], changes)
         for column, name in zip(sheet.columns, names, strict=True)
     ]
     title, notes = _shortened(sheet.title, LONGEST_LABEL, None, "title", changes)
@@ -83,48 +83,50 @@ def write(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
     return changes
 
 
-def _variable(column: Column, name: str, dtype: pl.DataType, facts: Facts, changes: list[Change]) -> Variable:
+def _stata_variable(column: Column, name: str, dtype: pl.DataType, facts: Facts, changes: list[Change]) -> Variable:
     heading = column.heading or (column.name if name != column.name else "")
     heading, notes = _shortened(heading, LONGEST_LABEL, column.name, "variable label", changes)
     too_many = len(column.labels or {}) > MOST_VALUE_LABELS
     if column.labels is not None and not (too_many and column.named):
-        storage, values = _codes(column, facts, changes)
+        storage, values = _codes_and_storage(column, facts, changes)
         labels = _value_labels(column, changes)
         width = min(max([8, *(len(text) for _, text in labels)]), LONGEST_LABEL)
         return Variable(name, storage, values, f"%{width}.0g", heading, labels, notes)
     if column.labels is not None:
         changes.append(Change(column.name, "type", f"more than {MOST_VALUE_LABELS:,} labels: they became text"))
         width = max(len(label.encode()) for label in column.names)
-        storage, values = _text(pl.col(column.name).cast(pl.String), width)
+        storage, values = _text_and_storage(pl.col(column.name).cast(pl.String), width)
     elif dtype == pl.String:
-        storage, values = _text(pl.col(column.name), facts.width)
+        storage, values = _text_and_storage(pl.col(column.name), facts.width)
         if facts.nulls:
             changes.append(Change(column.name, "missing", "missing texts became empty ones", facts.nulls))
     else:
-        storage, values = _numbers(column, dtype, facts, changes)
-        _tell(column, facts, changes)
-        return Variable(name, storage, values, _format(dtype, storage), heading, _value_labels(column, changes), notes)
-    return Variable(name, storage, values, _format(dtype, storage), heading, notes=notes)
+        storage, values = _numbers_and_storage(column, dtype, facts, changes)
+        _report_missing_codes(column, facts, changes)
+        return Variable(
+            name, storage, values, _display_format(dtype, storage), heading, _value_labels(column, changes), notes
+        )
+    return Variable(name, storage, values, _display_format(dtype, storage), heading, notes=notes)
 
 
 def _shortened(
     text: str, most: int, column: str | None, what: str, changes: list[Change]
 ) -> tuple[str, tuple[str, ...]]:
-    """A label that fits, and the notes that keep the whole of one that does not."""
+    """A label that fits, and a note with the whole text of one that does not."""
     if len(text) <= most:
         return text, ()
-    changes.append(Change(column, "truncated", f"the {what} was cut to {most} characters; a note has it whole"))
+    changes.append(Change(column, "truncated", f"the {what} was cut to {most} characters; a note has the whole text"))
     return text[:most], (text,)
 
 
-def _format(dtype: pl.DataType, storage: Storage) -> str:
+def _display_format(dtype: pl.DataType, storage: Storage) -> str:
     if dtype == pl.Date:
         return "%td"
     return "%tc" if isinstance(dtype, pl.Datetime) else storage.format
 
 
-def _text(cells: pl.Expr, width: int) -> tuple[Storage, pl.Expr]:
-    """Texts padded with NUL to the width of the longest, as one array of bytes; or as they are, for a strL."""
+def _text_and_storage(cells: pl.Expr, width: int) -> tuple[Storage, pl.Expr]:
+    """Texts padded with NUL to the width of the longest, as one array of bytes; unchanged for a strL."""
     if width > LONGEST_STR:
         return STR_L, cells.fill_null("")
     width = max(width, 1)
@@ -133,27 +135,29 @@ def _text(cells: pl.Expr, width: int) -> tuple[Storage, pl.Expr]:
     return Storage(width, f"S{width}", pl.Array(pl.UInt8, width), 0, 0, format=f"%{max(width, 9)}s"), array
 
 
-def _codes(column: Column, facts: Facts, changes: list[Change]) -> tuple[Storage, pl.Expr]:
-    """The codes, and where there is none, the missing value that says why."""
-    known = [] if column.named else [number for number in (facts.low, facts.high) if number is not None]
-    storage = _tightest([*known, *(code for code in column.labels or () if column.named)])
-    _tell(column, facts, changes)
+def _codes_and_storage(column: Column, facts: Facts, changes: list[Change]) -> tuple[Storage, pl.Expr]:
+    """The codes, and where there is none, the missing value for the reason."""
+    limits = [] if column.named else [number for number in (facts.low, facts.high) if number is not None]
+    storage = _tightest([*limits, *(code for code in column.labels or () if column.named)])
+    _report_missing_codes(column, facts, changes)
     codes = column.codes()
-    values = pl.when(codes.is_null()).then(_missing(column, storage)).otherwise(codes.cast(pl.Float64))
+    values = pl.when(codes.is_null()).then(_missing_value(column, storage)).otherwise(codes.cast(pl.Float64))
     return storage, values.cast(storage.polars)
 
 
-def _missing(column: Column, storage: Storage) -> pl.Expr:
-    """The missing value that says why, and "." where nothing does."""
+def _missing_value(column: Column, storage: Storage) -> pl.Expr:
+    """The missing value for the reason, and "." without one."""
     if column.status is None:
         return pl.lit(storage.missing, pl.Float64)
     values = {letter: storage.letter(letter) for letter in column.lettered}
     return column.tags().replace_strict(values, default=storage.missing, return_dtype=pl.Float64)
 
 
-def _tell(column: Column, facts: Facts, changes: list[Change]) -> None:
+def _report_missing_codes(column: Column, facts: Facts, changes: list[Change]) -> None:
     if column.status is not None and facts.nulls:
-        changes.append(Change(column.name, "missing", f"missing codes tell why: {column.told()}", facts.nulls))
+        changes.append(
+            Change(column.name, "missing", f"missing codes tell why: {column.letters_in_words()}", facts.nulls)
+        )
 
 
 def _value_labels(column: Column, changes: list[Change]) -> tuple[tuple[int, str], ...]:
@@ -165,20 +169,22 @@ def _value_labels(column: Column, changes: list[Change]) -> tuple[tuple[int, str
     labels = {code: text for code, text in (column.labels or {}).items() if LONG.low <= code <= LONG.high}
     if len(labels) < len(column.labels or {}):
         changes.append(Change(column.name, "label", "codes beyond Stata's long lost their labels"))
-    if list(labels) != sorted(labels):  # the format wants them sorted
-        changes.append(Change(column.name, "label", "the labels stand in the order of their codes"))
+    if list(labels) != sorted(labels):  # the format needs them sorted
+        changes.append(Change(column.name, "label", "the labels are in the order of their codes"))
     labels |= {int(LONG.letter(letter)): text for letter, text in column.lettered.items() if text}
     if any(len(text.encode()) > LONGEST_VALUE_LABEL for text in labels.values()):
         changes.append(Change(column.name, "truncated", f"value labels were cut to {LONGEST_VALUE_LABEL:,} bytes"))
     return tuple((code, cut(labels[code], LONGEST_VALUE_LABEL)) for code in sorted(labels))
 
 
-def _numbers(column: Column, dtype: pl.DataType, facts: Facts, changes: list[Change]) -> tuple[Storage, pl.Expr]:
-    """Numbers, truth, days and times in the tightest type that holds them."""
+def _numbers_and_storage(
+    column: Column, dtype: pl.DataType, facts: Facts, changes: list[Change]
+) -> tuple[Storage, pl.Expr]:
+    """Numbers, truth values, days and times in the smallest type that holds them."""
     name, cells = column.name, pl.col(column.name)
     bounds = [number for number in (facts.low, facts.high) if number is not None]
     if dtype.is_float():
-        return _reals(column, dtype, bounds, facts, changes)
+        return _reals_and_storage(column, dtype, bounds, facts, changes)
     if dtype in (pl.Boolean, pl.Null):
         storage, values = BYTE, cells.cast(pl.Int8)
     elif isinstance(dtype, pl.Datetime):
@@ -189,13 +195,13 @@ def _numbers(column: Column, dtype: pl.DataType, facts: Facts, changes: list[Cha
         storage, values = _tightest([day + EPOCH for day in bounds]), cells.to_physical().cast(pl.Int64) + EPOCH
     else:
         storage, values = _tightest(bounds), cells
-    return storage, values.cast(storage.polars).fill_null(_missing(column, storage).cast(storage.polars))
+    return storage, values.cast(storage.polars).fill_null(_missing_value(column, storage).cast(storage.polars))
 
 
-def _reals(
+def _reals_and_storage(
     column: Column, dtype: pl.DataType, bounds: list[float], facts: Facts, changes: list[Change]
 ) -> tuple[Storage, pl.Expr]:
-    """Real numbers; .n stands for not-a-number and .i for infinity and what is beyond Stata's range."""
+    """Real numbers; .n stands for not-a-number, .i for infinity and numbers beyond Stata's range."""
     single = dtype == pl.Float32 and all(FLOAT.low <= bound <= FLOAT.high for bound in bounds)
     name, cells = column.name, pl.col(column.name).cast(pl.Float64)
     storage = FLOAT if single else DOUBLE
@@ -208,7 +214,7 @@ def _reals(
         changes.append(Change(name, "missing", "numbers beyond 8.9e307 became .i"))
     values = (
         pl.when(cells.is_null())
-        .then(_missing(column, storage))
+        .then(_missing_value(column, storage))
         .when(cells.is_nan())
         .then(storage.letter("n"))
         .when((cells < storage.low) | (cells > storage.high))
@@ -226,7 +232,7 @@ def _tightest(bounds: Sequence[float]) -> Storage:
 
 
 class _File:
-    """The sections of a .dta file, one after the other; where each begins is noted for the map."""
+    """The sections of a .dta file in order; the position of each is recorded for the map."""
 
     def __init__(self, out: BinaryIO, sheet: Sheet, variables: Sequence[Variable]) -> None:
         self.out, self.sheet, self.variables = out, sheet, variables
@@ -234,7 +240,7 @@ class _File:
         self.starts: list[int] = []
 
     def write(self, title: str, notes: Sequence[str]) -> None:
-        """The whole file."""
+        """Write the whole file."""
         self._begin("stata_dta")
         self.out.write(self._header(title))
         self._section("map", bytes(8 * 14))
@@ -269,7 +275,7 @@ class _File:
         self.out.write(content + f"</{tag}>".encode())
 
     def _header(self, title: str) -> bytes:
-        """Release, byte order, counts and the data's label; no time, so that the same data give the same bytes."""
+        """Release, byte order, counts and the data label; no time, so that the same data give the same bytes."""
         label = title.encode()
         return b"".join(
             (
@@ -283,10 +289,10 @@ class _File:
 
     def _characteristics(self, notes: Sequence[str]) -> bytes:
         owned = [("_dta", notes), *((variable.name, variable.notes) for variable in self.variables)]
-        return b"".join(_notes(owner, texts) for owner, texts in owned if texts)
+        return b"".join(_note_characteristics(owner, texts) for owner, texts in owned if texts)
 
     def _data(self, long_texts: BinaryIO) -> None:
-        """The rows, as records of fixed width; texts of a strL go to a file beside them."""
+        """Write the rows as records of fixed width; texts of a strL go to a separate file."""
         record = np.dtype([(f"f{place}", variable.storage.dtype) for place, variable in enumerate(self.variables)])
         values = [variable.values.alias(f"f{place}") for place, variable in enumerate(self.variables)]
         done = 0
@@ -307,12 +313,12 @@ class _File:
             raise AnnotuneError("The data changed while they were being written.", "Write them again.")
 
     def _pointers(self, column: pl.Series, variable: int, done: int) -> np.ndarray:
-        """Where each text of a strL is, by variable and observation; 0 for an empty one."""
+        """The pointer to each text of a strL, by variable and observation; 0 for an empty one."""
         rows = np.arange(done + 1, done + 1 + len(column), dtype="<u8")
         return np.where(column.to_numpy() != "", rows << (24 if self.many else 16) | variable, 0)
 
     def _long_texts(self, batch: pl.DataFrame, done: int, out: BinaryIO) -> None:
-        """The texts of all strLs, observation by observation."""
+        """Write the texts of all strLs, observation by observation."""
         places = [place for place, variable in enumerate(self.variables) if variable.storage is STR_L]
         for row, texts in enumerate(batch.select(f"f{place}" for place in places).iter_rows(), start=done + 1):
             for place, text in zip(places, texts, strict=True):
@@ -325,8 +331,8 @@ def _padded(texts: Sequence[str], width: int) -> bytes:
     return np.array([text.encode() for text in texts], f"S{width}").tobytes()
 
 
-def _notes(owner: str, texts: Sequence[str]) -> bytes:
-    """Notes are the characteristics note1, note2, ...; note0 is their number."""
+def _note_characteristics(owner: str, texts: Sequence[str]) -> bytes:
+    """The notes as characteristics note1, note2, ...; note0 is their number."""
     contents = [str(len(texts)), *texts]
     return b"".join(_characteristic(owner, f"note{place}", text) for place, text in enumerate(contents))
 

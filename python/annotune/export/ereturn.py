@@ -1,4 +1,4 @@
-"""b and V for Stata: a do-file that posts them, for what no column of data can carry.
+"""b and V for Stata: a do-file that posts estimates and their covariance matrix.
 
 Commands of Stata 14 alone; numbers with 17 digits, four to a line, so that no line and no expression comes near Stata's
 limits. See "ereturn", "matrix define" and "matrix rownames" in Stata's manual [P] Programming, and its "limits".
@@ -22,47 +22,50 @@ MOST_SMALL, MOST = 800, 11_000  # rows of a matrix: in Stata/BE (IC), and in Sta
 INTERCEPTS = ("Intercept", "(Intercept)", "_cons", "const")
 
 
-def write(found: Estimates, path: Path, title: str, notes: Sequence[str]) -> None:
+def write_do_file(correction: Estimates, path: Path, title: str, notes: Sequence[str]) -> None:
     """Write the do-file to `path`; title and notes are its first comments."""
     path.write_text(
-        "\n".join([*(f"* {comment(said)}" for said in (title, *notes)), *lines(found)]) + "\n", encoding="utf-8"
+        "\n".join([*(f"* {comment(text)}" for text in (title, *notes)), *lines(correction)]) + "\n", encoding="utf-8"
     )
 
 
-def lines(found: Estimates) -> Iterator[str]:
-    """The lines: matrices, `ereturn post` and `ereturn display` for each method, and all of them in one table.
+def lines(correction: Estimates) -> Iterator[str]:
+    """The lines: matrices, `ereturn post` and `ereturn display` for each method, and one table of all methods.
 
     Raises
     ------
     AnnotuneError
         Where an estimate has no variance, or there are more terms than a matrix of Stata has rows.
     """
-    require_corrected(found)
-    terms, equations = _names(found.estimates["term"]), _names(found.estimates["equation"].drop_nulls())
-    k = max(len(found.covariance[method]) for method in methods(found))
+    require_corrected(correction)
+    terms, equations = (
+        _stata_names_of(correction.estimates["term"]),
+        _stata_names_of(correction.estimates["equation"].drop_nulls()),
+    )
+    k = max(len(correction.covariance[method]) for method in methods(correction))
     if k > MOST:
-        raise AnnotuneError(f"{k:,} terms are more than a matrix of Stata has rows.", "Hand over the data instead.")
+        raise AnnotuneError(f"{k:,} terms are more than a matrix of Stata has rows.", "Write the data instead.")
     yield from (f"* {new}: {comment(old)}" for old, new in {**equations, **terms}.items() if new != old)
     yield "version 14"
     if k > MOST_SMALL:
-        yield f"* {k:,} terms: more than the {MOST_SMALL} that Stata/BE has room for"
+        yield f"* {k:,} terms: more than the {MOST_SMALL} that Stata/BE allows"
     if k > 400:  # the number until Stata 15; later ones need none
         yield f"set matsize {k}"
     stored = []
-    for method in methods(found):
-        rows, matrix = b_and_v(found, method)
+    for method in methods(correction):
+        rows, matrix = b_and_v(correction, method)
         yield ""
         if is_known(rows, matrix):
-            stored.append(_stored(method))
-            yield from _posted(found, method, rows, matrix, terms, equations)
+            stored.append(_name_of_estimates(method))
+            yield from _lines_of_method(correction, method, rows, matrix, terms, equations)
         else:
             yield f"* {comment(method)}: left out, as not every estimate has a variance"
     yield ""
     yield f"estimates table {' '.join(stored)}, b(%9.4f) se(%9.4f) stats(N)"
 
 
-def _posted(
-    found: Estimates,
+def _lines_of_method(
+    correction: Estimates,
     method: str,
     rows: pl.DataFrame,
     matrix: np.ndarray,
@@ -74,9 +77,9 @@ def _posted(
     yield f"* {comment(method)}"
     yield f"matrix b = J(1, {k}, 0)"
     yield f"matrix V = J({k}, {k}, 0)"
-    yield from _filled("b", 1, rows["estimate"].to_numpy())
+    yield from _lines_of_matrix_row("b", 1, rows["estimate"].to_numpy())
     for place, row in enumerate(matrix, start=1):
-        yield from _filled("V", place, row)
+        yield from _lines_of_matrix_row("V", place, row)
     names = " ".join(
         (f"{equations[row['equation']]}:" if row["equation"] is not None else "") + terms[row["term"]]
         for row in rows.to_dicts()
@@ -84,45 +87,45 @@ def _posted(
     yield f"matrix colnames b = {names}"
     yield f"matrix colnames V = {names}"
     yield f"matrix rownames V = {names}"
-    yield f"ereturn post b V, obs({int(rows['n'][0])}) depname({_depname(found.formula)})"
+    yield f"ereturn post b V, obs({int(rows['n'][0])}) depname({_depname(correction.formula)})"
     yield 'ereturn local cmd "annotune"'
     yield f'ereturn local title "{method}"'
     yield 'ereturn local vcetype "Robust"'
-    if found.n_clusters is not None:
-        yield f"ereturn scalar N_clust = {found.n_clusters}"
-    yield f"ereturn display, level({100 * found.level:g})"
-    yield f"estimates store {_stored(method)}"
+    if correction.n_clusters is not None:
+        yield f"ereturn scalar N_clust = {correction.n_clusters}"
+    yield f"ereturn display, level({100 * correction.level:g})"
+    yield f"estimates store {_name_of_estimates(method)}"
 
 
-def _filled(name: str, row: int, values: np.ndarray) -> Iterator[str]:
-    """A row of a matrix, a few cells a line."""
+def _lines_of_matrix_row(name: str, row: int, values: np.ndarray) -> Iterator[str]:
+    """A row of a matrix, a few cells per line."""
     for start in range(0, len(values), PER_LINE):
         cells = ", ".join(f"{value:.17g}" for value in values[start : start + PER_LINE])
         yield f"matrix {name}[{row}, {start + 1}] = ({cells})"
 
 
-def _names(given: pl.Series) -> dict[str, str]:
-    """Every term or equation under a name that Stata takes, no two alike; its own name for the intercept."""
-    known = [str(name) for name in given.unique(maintain_order=True)]
-    others = [name for name in known if name not in INTERCEPTS]
-    stata = dict(zip(others, stata_names([_plain(name) for name in others])[0], strict=True))
-    return {name: stata.get(name, "_cons") for name in known}
+def _stata_names_of(column: pl.Series) -> dict[str, str]:
+    """A valid and unique name in Stata for every term or equation; `_cons` for the intercept."""
+    terms = [str(name) for name in column.unique(maintain_order=True)]
+    others = [name for name in terms if name not in INTERCEPTS]
+    stata = dict(zip(others, stata_names([_readable_term(name) for name in others])[0], strict=True))
+    return {name: stata.get(name, "_cons") for name in terms}
 
 
-def _plain(term: str) -> str:
+def _readable_term(term: str) -> str:
     """`C(year)[T.2016]:party` as `year_2016_x_party`."""
-    told = re.sub(r"\bC\(\s*([^(),]+)[^()]*\)", r"\1", term).replace(":", "_x_")
-    return re.sub(r"[\W_]+", "_", re.sub(r"\[(?:T\.)?", "_", told)).strip("_")
+    words = re.sub(r"\bC\(\s*([^(),]+)[^()]*\)", r"\1", term).replace(":", "_x_")
+    return re.sub(r"[\W_]+", "_", re.sub(r"\[(?:T\.)?", "_", words)).strip("_")
 
 
 def _depname(formula: str) -> str:
-    return stata_names([_plain(formula.split("~")[0])])[0][0]
+    return stata_names([_readable_term(formula.split("~")[0])])[0][0]
 
 
-def _stored(method: str) -> str:
+def _name_of_estimates(method: str) -> str:
     return re.sub(r"\W+", "_", method)[:27]
 
 
 def comment(text: str) -> str:
-    """One line without the signs that begin a comment of several."""
+    """The text on one line, without the signs that begin a multi-line comment."""
     return " ".join(text.split()).replace("/*", "/ *").replace("//", "/ /")

@@ -1,4 +1,4 @@
-"""What a correction gave, written: b and V for Stata and R, tables for a paper, and the estimates as data."""
+"""The estimates of a correction as its writers need them: for Stata and R, for tables of a paper, and as data."""
 
 from __future__ import annotations
 
@@ -10,68 +10,80 @@ import polars as pl
 
 from annotune.errors import AnnotuneError
 
-CORRECTED = "corrected"  # the method whose estimates are the result; the others stand beside it
+CORRECTED = "corrected"  # the method whose estimates are the result; the others are for comparison
 
 
 @runtime_checkable
 class Estimates(Protocol):
-    """What is read from a correction: its estimates in long form, and each method's covariance matrix.
+    """The parts of a correction that are written: its estimates in long form, and covariance matrices by method.
 
-    `estimates` has a row per method and term: method, equation, term, estimate, std_error, statistic, p_value,
+    `estimates` has one row per method and term: method, equation, term, estimate, std_error, statistic, p_value,
     conf_low, conf_high, n. The matrices' rows and columns are a method's terms in the order of its rows.
     """
 
     @property
-    def estimates(self) -> pl.DataFrame: ...
+    def estimates(self) -> pl.DataFrame:
+        """The estimates in long form."""
 
     @property
-    def covariance(self) -> Mapping[str, np.ndarray]: ...
+    def covariance(self) -> Mapping[str, np.ndarray]:
+        """The covariance matrix of each method."""
 
     @property
-    def formula(self) -> str: ...
+    def formula(self) -> str:
+        """The formula of the regression."""
 
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """The regression model, such as "linear"."""
 
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """The correction: "dsl", "ppi" or "none"."""
 
     @property
-    def n(self) -> int: ...
+    def n(self) -> int:
+        """The number of texts."""
 
     @property
-    def n_coded(self) -> int: ...
+    def n_coded(self) -> int:
+        """The number of hand-coded texts."""
 
     @property
-    def n_clusters(self) -> int | None: ...
+    def n_clusters(self) -> int | None:
+        """The number of clusters; None without them."""
 
     @property
-    def level(self) -> float: ...
+    def level(self) -> float:
+        """The level of the confidence intervals."""
 
     @property
-    def notes(self) -> Sequence[str]: ...
+    def notes(self) -> Sequence[str]:
+        """Sentences about omitted texts and assumptions."""
 
 
-def title_of(found: Estimates) -> str:
-    """One line on what was estimated."""
+def title_of(correction: Estimates) -> str:
+    """One line that names formula, model and correction."""
     corrections = {"dsl": "design-based supervised learning", "ppi": "prediction-powered inference"}
-    corrected = f"corrected by {corrections[found.method]}" if found.method in corrections else "not corrected"
-    return f"{found.formula}: {found.model.replace('_', ' ')} regression, {corrected}"
+    corrected = (
+        f"corrected by {corrections[correction.method]}" if correction.method in corrections else "not corrected"
+    )
+    return f"{correction.formula}: {correction.model.replace('_', ' ')} regression, {corrected}"
 
 
-def about(found: Estimates) -> list[str]:
-    """How many texts stand behind the estimates, and what the correction says of itself."""
-    clusters = "" if found.n_clusters is None else f", {found.n_clusters:,} clusters"
-    return [f"{found.n:,} texts, {found.n_coded:,} of them coded by hand{clusters}.", *found.notes]
+def about(correction: Estimates) -> list[str]:
+    """The numbers of texts, coded texts and clusters, and the notes of the correction."""
+    clusters = "" if correction.n_clusters is None else f", {correction.n_clusters:,} clusters"
+    return [f"{correction.n:,} texts, {correction.n_coded:,} of them coded by hand{clusters}.", *correction.notes]
 
 
-def methods(found: Estimates) -> list[str]:
+def methods(correction: Estimates) -> list[str]:
     """The methods, the corrected one last."""
-    names: list[str] = found.estimates["method"].unique(maintain_order=True).to_list()
+    names: list[str] = correction.estimates["method"].unique(maintain_order=True).to_list()
     return [*(name for name in names if name != CORRECTED), *(name for name in names if name == CORRECTED)]
 
 
-def b_and_v(found: Estimates, method: str) -> tuple[pl.DataFrame, np.ndarray]:
+def b_and_v(correction: Estimates, method: str) -> tuple[pl.DataFrame, np.ndarray]:
     """A method's rows, and the covariance matrix of its terms, exactly symmetric.
 
     Raises
@@ -79,11 +91,11 @@ def b_and_v(found: Estimates, method: str) -> tuple[pl.DataFrame, np.ndarray]:
     AnnotuneError
         Where the matrix does not belong to the terms.
     """
-    rows = found.estimates.filter(pl.col("method") == method)
-    matrix = np.asarray(found.covariance[method], dtype=float)
+    rows = correction.estimates.filter(pl.col("method") == method)
+    matrix = np.asarray(correction.covariance[method], dtype=float)
     if matrix.shape != (len(rows), len(rows)):
         what = f"The covariance matrix of {method!r} is {matrix.shape}, but there are {len(rows)} terms."
-        raise AnnotuneError(what, "Give a row and a column for each term.")
+        raise AnnotuneError(what, "It needs one row and one column for each term.")
     return rows, (matrix + matrix.T) / 2
 
 
@@ -94,12 +106,12 @@ def is_known(rows: pl.DataFrame, matrix: np.ndarray) -> bool:
     )
 
 
-def require_corrected(found: Estimates) -> None:
-    """Stop where the corrected estimates are not numbers: Stata and R would refuse them."""
-    names = methods(found)
-    if not names or not is_known(*b_and_v(found, names[-1])):
-        what = f"{found.formula!r}: not every estimate has a variance."
-        raise AnnotuneError(what, "Leave out the terms that the texts cannot tell apart.")
+def require_corrected(correction: Estimates) -> None:
+    """Refuse corrected estimates that are not numbers, as Stata and R do."""
+    names = methods(correction)
+    if not names or not is_known(*b_and_v(correction, names[-1])):
+        what = f"{correction.formula!r}: not every estimate has a variance."
+        raise AnnotuneError(what, "Leave out the terms that are not identified.")
 
 
 def row_name(row: Mapping[str, Any]) -> str:

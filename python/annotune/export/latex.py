@@ -1,4 +1,4 @@
-"""Text that LaTeX takes as it stands."""
+"""Text with the special characters of LaTeX escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIGNS = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
 
 
 def escaped(text: str) -> str:
-    """The text with LaTeX's own signs written out.
+    """The text with the special characters of LaTeX escaped.
 
     >>> escaped("topic_1 & 5 %")
     'topic\\\\_1 \\\\& 5 \\\\%'

@@ -1,4 +1,4 @@
-"""Column names that Stata and SPSS accept, no two of them alike."""
+"""Column names that are valid and unique in Stata and SPSS."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ SPSS_RESERVED = {"all", "and", "by", "eq", "ge", "gt", "le", "lt", "ne", "not", 
 
 
 def stata_names(names: Sequence[str]) -> tuple[list[str], list[Change]]:
-    """At most 32 letters, digits and underscores, no digit first, no reserved word; case counts."""
+    """At most 32 letters, digits and underscores, no digit first, no reserved word; case-sensitive."""
     return _unique(names, _stata, lambda name: name, lambda name: name[:32])
 
 
 def spss_names(names: Sequence[str]) -> tuple[list[str], list[Change]]:
-    """At most 64 bytes, a letter first, no full stop last, no reserved word; case does not count."""
+    """At most 64 bytes, a letter first, no full stop last, no reserved word; not case-sensitive."""
     return _unique(names, _spss, str.lower, lambda name: cut(name, 64))
 
 
 def cut(text: str, most: int) -> str:
-    """The beginning of a text, in at most so many bytes of UTF-8 and with no character halved."""
+    """The beginning of a text, in at most `most` bytes of UTF-8 and in whole characters."""
     return text.encode()[:most].decode(errors="ignore")
 
 
@@ -44,19 +44,19 @@ def _spss(name: str) -> str:
 def _unique(
     names: Sequence[str], clean: Callable[[str], str], key: Callable[[str], str], shorten: Callable[[str], str]
 ) -> tuple[list[str], list[Change]]:
-    """Every name cleaned and shortened; where two would be alike, the later one gets a number."""
+    """Every name cleaned and shortened; of two equal names the later one gets a number."""
     fine = [name for name in names if shorten(clean(name)) == name]
     taken = set()
-    for name in fine:  # a column whose name is fine keeps it, wherever it stands
+    for name in fine:  # a valid name is kept, wherever its column is
         taken.add(key(name))
-    result, changes, kept = [], [], set()
+    result, changes, used = [], [], set()
     for name in names:
         new = shorten(clean(name))
-        if new != name or key(new) in kept:
+        if new != name or key(new) in used:
             new = _free(new, taken, key, shorten)
             taken.add(key(new))
             changes.append(Change(name, "renamed", f"is called {new}"))
-        kept.add(key(new))
+        used.add(key(new))
         result.append(new)
     return result, changes
 

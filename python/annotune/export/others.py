@@ -1,4 +1,4 @@
-"""Parquet, csv, SPSS and Excel: the formats for which a library does the work."""
+"""Parquet, csv, SPSS and Excel: the formats that are written by libraries."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from annotune.tables.parquet import METADATA
 
 SAV_LABEL, SAV_VALUE_LABEL, SAV_TITLE, SAV_NOTE, SAV_TEXT = 256, 120, 64, 80, 32_767  # bytes
 SAV_MISSING = 3  # codes of a variable that may count as missing
-SAV_DATE_AT, SAV_DATE = 92, b"01 Jan 7000:00:00"  # where a .sav says when it was made, and what ours say
+SAV_DATE_AT, SAV_DATE = 92, b"01 Jan 7000:00:00"  # the place of the creation time in a .sav, and the fixed time
 XLSX_ROWS, XLSX_COLUMNS, XLSX_TEXT = 1_048_576, 16_384, 32_767
 XLSX_MADE = dt.datetime(1970, 1, 1)
 
 
-def write_parquet(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
-    """The frame as it is, coded columns as Enum; what else is known goes into the file's metadata, as JSON."""
+def write_parquet(sheet: Sheet, _facts: dict[str, Facts], path: Path) -> list[Change]:
+    """The frame with all its types, coded columns as Enum; labels and notes go into the file's metadata, as JSON."""
     about = {
         "labels": {column.name: column.labels for column in sheet.columns if column.labels is not None},
         "headings": {column.name: column.heading for column in sheet.columns if column.heading},
@@ -40,8 +40,8 @@ def write_parquet(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Cha
     return []
 
 
-def write_csv(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
-    """UTF-8 with a header; labels by their names, a missing text as nothing and an empty one as ""."""
+def write_csv(sheet: Sheet, _facts: dict[str, Facts], path: Path) -> list[Change]:
+    """UTF-8 with a header; labels by their names, a missing text as an empty field and an empty one as ""."""
     sheet.frame().sink_csv(path)
     return []
 
@@ -59,7 +59,7 @@ def write_sav(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]
         .collect()
     )
     coded = {name: column for name, column in zip(names, sheet.columns, strict=True) if column.labels is not None}
-    notes = [piece for note in sheet.notes for piece in _pieces(note, SAV_NOTE)]
+    notes = [piece for note in sheet.notes for piece in _lines_that_fit(note, SAV_NOTE)]
     pyreadstat.write_sav(
         frame,
         str(path),
@@ -70,7 +70,7 @@ def write_sav(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]
         ],
         note=notes or None,
         variable_value_labels={name: _sav_labels(column, changes) for name, column in coded.items()},
-        missing_ranges={name: _range(codes) for name, codes in user.items() if codes},
+        missing_ranges={name: _missing_range(codes) for name, codes in user.items() if codes},
         variable_measure={name: "ordinal" if column.ordered else "nominal" for name, column in coded.items()},
     )
     with path.open("r+b") as file:  # the same data give the same bytes
@@ -80,7 +80,7 @@ def write_sav(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]
 
 
 def _user_missing(sheet: Sheet, column: Column) -> dict[str, float]:
-    """The reasons that can be user-missing codes again: in a column of numbers, none of which is one of them."""
+    """The reasons that can be user-missing codes again: in a numeric column that does not use these codes."""
     codes = reasons.codes(column.reasons)
     if not codes or (column.labels is None and not sheet.schema[column.name].is_numeric()):
         return {}
@@ -89,7 +89,7 @@ def _user_missing(sheet: Sheet, column: Column) -> dict[str, float]:
     return {} if sheet.frame().select(taken.any()).collect().item() else codes
 
 
-def _range(codes: dict[str, float]) -> list[Any]:
+def _missing_range(codes: dict[str, float]) -> list[Any]:
     """Single codes, or from the lowest to the highest where there are more than a variable may have."""
     values = sorted(codes.values())
     return values if len(values) <= SAV_MISSING else [{"lo": values[0], "hi": values[-1]}]
@@ -100,8 +100,8 @@ def _sav_cells(
 ) -> pl.Expr:
     cells = pl.col(column.name)
     if column.status is not None and facts.nulls and len(user) < len(column.reasons):
-        told = f"missing codes are {'partly' if user else 'all'} system-missing; {column.status} tells why"
-        changes.append(Change(column.name, "missing", told, facts.nulls))
+        detail = f"missing codes are {'partly' if user else 'all'} system-missing; {column.status} tells why"
+        changes.append(Change(column.name, "missing", detail, facts.nulls))
     if user:
         why = pl.col(str(column.status)).cast(pl.String)
         return pl.coalesce(column.codes(), why.replace_strict(user, default=None, return_dtype=pl.Float64))
@@ -118,8 +118,8 @@ def _sav_cells(
         return cells.fill_null("")
     if dtype.is_float():
         if facts.nan + facts.infinite:
-            told = "not-a-number and infinite values became system-missing"
-            changes.append(Change(column.name, "missing", told, facts.nan + facts.infinite))
+            detail = "not-a-number and infinite values became system-missing"
+            changes.append(Change(column.name, "missing", detail, facts.nan + facts.infinite))
         return pl.when(cells.is_finite()).then(cells).cast(pl.Float64)
     if dtype.is_temporal():
         return cells.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else cells
@@ -140,7 +140,7 @@ def _fitted(text: str, most: int, column: str | None, what: str, changes: list[C
     return short
 
 
-def _pieces(text: str, most: int) -> Sequence[str]:
+def _lines_that_fit(text: str, most: int) -> Sequence[str]:
     """A long text as several lines that fit."""
     pieces = []
     while text:
@@ -151,7 +151,7 @@ def _pieces(text: str, most: int) -> Sequence[str]:
 
 
 def write_xlsx(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
-    """A workbook with the data, their labels, and what is known about them, on a sheet each."""
+    """A workbook with one sheet each for the data, their labels, and their headings and notes."""
     if sheet.rows >= XLSX_ROWS or len(sheet.columns) > XLSX_COLUMNS:
         raise AnnotuneError(
             f"Excel takes {XLSX_ROWS - 1:,} rows and {XLSX_COLUMNS:,} columns; these are {sheet.rows:,} and "
@@ -172,11 +172,11 @@ def write_xlsx(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change
                 raise AnnotuneError(
                     f"{path}: Excel does not take the column {column.name!r}.", "Write .csv or .parquet."
                 )
-        _about(book, sheet)
+        _write_about_sheets(book, sheet)
     return changes
 
 
-def _about(book: Any, sheet: Sheet) -> None:
+def _write_about_sheets(book: Any, sheet: Sheet) -> None:
     labels = [(column.name, code, text) for column in sheet.columns for code, text in (column.labels or {}).items()]
     headings = [("heading", column.name, column.heading) for column in sheet.columns if column.heading]
     about = [("title", "", sheet.title)] * bool(sheet.title) + headings + [("note", "", note) for note in sheet.notes]
@@ -187,19 +187,19 @@ def _about(book: Any, sheet: Sheet) -> None:
                 page.write_row(place, 0, row)
 
 
-def _cut(text: str) -> str:
-    """As much of a text as a cell takes; Excel counts an emoji as two."""
+def _cut_for_excel(text: str) -> str:
+    """The beginning of a text that fits into a cell; Excel counts an emoji as two characters."""
     return text.encode("utf-16-le")[: 2 * XLSX_TEXT].decode("utf-16-le", "ignore")
 
 
 def _xlsx_cells(sheet: Sheet, column: Column, facts: Facts, changes: list[Change]) -> pl.Series:
     cells = sheet.frame().select(column.name).collect().to_series()
     if cells.dtype.is_float() and facts.nan + facts.infinite:
-        told = "not-a-number and infinite values became empty cells"
-        changes.append(Change(column.name, "missing", told, facts.nan + facts.infinite))
+        detail = "not-a-number and infinite values became empty cells"
+        changes.append(Change(column.name, "missing", detail, facts.nan + facts.infinite))
         return cells.set(~cells.is_finite(), None)
     if cells.dtype == pl.String and (long := cells.str.len_bytes() > XLSX_TEXT).any():
-        short = cells.filter(long).map_elements(_cut, return_dtype=pl.String)
+        short = cells.filter(long).map_elements(_cut_for_excel, return_dtype=pl.String)
         if cut := int((short != cells.filter(long)).sum()):
             changes.append(Change(column.name, "truncated", f"texts were cut to {XLSX_TEXT:,} characters", cut))
         return cells.scatter(long.arg_true(), short)

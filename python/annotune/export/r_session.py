@@ -1,7 +1,7 @@
 """Polars frames and R data frames in one Python session, through rpy2.
 
-Both cross in R's own serialization, so factors, labelled columns, dates and missing values arrive as they would from a
-file. Inside an R process there is nothing to bridge: R and Python would each hold the other.
+Both are passed in R's own serialization, so that factors, labelled columns, dates and missing values arrive as from a
+file. Inside an R process the bridge is refused: rpy2 would start a second R there.
 """
 
 from __future__ import annotations
@@ -31,14 +31,21 @@ def to_r(
     headings: Mapping[str, str] | None = None,
     labelled: bool = False,
 ) -> Any:
-    """A table as an R data frame (a tibble): rpy2's object, to be handed to any R function.
+    """A table as an R data frame (a tibble): rpy2's object, which can be passed to any R function.
 
-    The parameters, and what becomes of each type, are those of `write` for .rds.
+    The parameters, and the conversion of types, are those of `write` for .rds.
 
     Raises
     ------
     AnnotuneError
         Where rpy2 is not installed, and inside an R process.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> data = at.to_r(pl.DataFrame({"topic": pl.Series(["war", "trade"], dtype=pl.Enum(["war", "trade"]))}))
+    >>> list(data.rx2("topic").levels)
+    ['war', 'trade']
     """
     r = _r()
     with tempfile.TemporaryDirectory() as folder:
@@ -48,12 +55,23 @@ def to_r(
 
 
 def from_r(data: Any) -> pl.DataFrame:
-    """An R data frame as a polars one: factors and labelled columns as Enum, days and times as such, NA as null.
+    """An R data frame as a polars one: factors and labelled columns as Enum, dates and times kept, NA as null.
 
     Parameters
     ----------
     data
         rpy2's object for an R data frame.
+
+    Raises
+    ------
+    AnnotuneError
+        Where rpy2 is not installed, and inside an R process.
+
+    Examples
+    --------
+    >>> import annotune as at, polars as pl
+    >>> at.from_r(at.to_r(pl.DataFrame({"unit_id": ["a", "b"], "year": [1990, None]}))).rows()
+    [('a', 1990), ('b', None)]
     """
     return table_from_r(data).frame
 
@@ -69,14 +87,14 @@ def table_from_r(data: Any) -> Table:
 
 def _r() -> Any:
     if "rpycall" in sys.modules:  # reticulate's own module, which only a Python inside R has
-        raise AnnotuneError("This Python runs inside R, where rpy2 would start a second R.", "Hand R the data as .rds.")
+        raise AnnotuneError("This Python runs inside R, where rpy2 would start a second R.", "Pass the data as .rds.")
     with _library_path_kept():
         return require("rpy2.robjects", "The bridge to R needs", ", where R is installed").r
 
 
 @contextmanager
 def _library_path_kept() -> Iterator[None]:
-    """R puts its own folders first for all programs started later, and a Python among them loads another's library."""
+    """Restore LD_LIBRARY_PATH, where R puts its own folders first: later programs would load libraries from there."""
     before = os.environ.get("LD_LIBRARY_PATH")
     try:
         yield

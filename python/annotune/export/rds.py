@@ -1,4 +1,4 @@
-"""R's .rds: a tibble in R's own serialization (XDR, version 3), written column by column, a part in memory at a time.
+"""R's .rds: a tibble in R's own serialization (XDR, version 3), written column by column in batches.
 
 The format is that of "R Internals", section 1.8. Tagged missing values are those of the R package haven: a NaN
 that carries a letter.
@@ -33,7 +33,7 @@ Pack = Callable[[pl.Series], np.ndarray]
 
 @dataclass(frozen=True)
 class Vector:
-    """A vector of R: its type, its length, its values as bytes, a part at a time, and its attributes.
+    """A vector of R: its type, its length, its values as bytes, in parts, and its attributes.
 
     The parts of a list are vectors themselves.
     """
@@ -44,10 +44,10 @@ class Vector:
     attributes: dict[str, Vector] = field(default_factory=dict)
 
 
-def write(
+def write_rds(
     sheet: Sheet, facts: dict[str, Facts], path: Path, *, labelled: bool = False, compress: bool = True
 ) -> list[Change]:
-    """Write the sheet to `path`, and say what R could not take as it was.
+    """Write the sheet to `path`, and return the changes that R's types required.
 
     With `labelled`, coded columns are haven_labelled with tagged missing values, instead of factors.
     """
@@ -55,7 +55,7 @@ def write(
         raise AnnotuneError(f"{sheet.rows:,} rows are more than an R data frame has.", "Write them as parquet.")
     changes: list[Change] = []
     with _opened(path, compress) as out:
-        _write(out, sheet, facts, labelled, changes)
+        _write_data_frame(out, sheet, facts, labelled, changes)
     return changes
 
 
@@ -63,27 +63,27 @@ def write_object(vector: Vector, path: Path) -> None:
     """Write any vector of R, such as a list of lists, to `path`."""
     with _opened(path, True) as out:
         out.write(HEADER)
-        _put(out, vector)
+        _write_vector(out, vector)
 
 
 @contextmanager
 def _opened(path: Path, compress: bool) -> Iterator[IO[bytes] | gzip.GzipFile]:
     with path.open("wb") as file:
-        if compress:  # neither a name nor a time goes into the header: the same data give the same bytes
+        if compress:  # no name and no time in the header: the same data give the same bytes
             with gzip.GzipFile("", "wb", 1, file, mtime=0) as packed:
                 yield packed
         else:
             yield file
 
 
-def _write(
+def _write_data_frame(
     out: IO[bytes] | gzip.GzipFile, sheet: Sheet, facts: dict[str, Facts], labelled: bool, changes: list[Change]
 ) -> None:
-    """The data frame: a list of its columns, and its attributes."""
+    """Write the data frame: a list of its columns, and its attributes."""
     out.write(HEADER)
     out.write(struct.pack(">ii", LIST | HAS_CLASS | HAS_ATTRIBUTES, len(sheet.columns)))
     for column in sheet.columns:
-        _put(out, _vector(sheet, column, facts[column.name], labelled, changes))
+        _write_vector(out, _vector(sheet, column, facts[column.name], labelled, changes))
     attributes = {
         "names": texts([column.name for column in sheet.columns]),
         "row.names": Vector(INTEGER, 2, [np.array([NA_INTEGER, -sheet.rows], ">i4")]),
@@ -93,7 +93,7 @@ def _write(
         attributes["label"] = texts([sheet.title])
     if sheet.notes:
         attributes["notes"] = texts(sheet.notes)
-    _put_attributes(out, attributes)
+    _write_attributes(out, attributes)
 
 
 def _vector(sheet: Sheet, column: Column, facts: Facts, labelled: bool, changes: list[Change]) -> Vector:
@@ -102,96 +102,96 @@ def _vector(sheet: Sheet, column: Column, facts: Facts, labelled: bool, changes:
     if column.labels is None and not (labelled and explained and sheet.schema[column.name].is_numeric()):
         if explained:
             changes.append(Change(column.name, "missing", f"is NA; {column.status} tells why", facts.nulls))
-        kind, cells, pack, attributes = _plain(pl.col(column.name), sheet.schema[column.name], facts)
+        kind, cells, pack, attributes = _vector_type(pl.col(column.name), sheet.schema[column.name], facts)
         return Vector(kind, sheet.rows, map(pack, sheet.column(cells)), heading | attributes)
     ambiguous = is_ambiguous(column, facts)
     if ambiguous and not labelled:
-        changes.append(Change(column.name, "type", "is haven_labelled, as not every code has a label of its own"))
+        changes.append(Change(column.name, "type", "is haven_labelled, as not every code has a unique label"))
     if labelled or ambiguous:
-        return _labelled(sheet, column, heading)
+        return _haven_labelled(sheet, column, heading)
     if explained:
-        told = f"missing codes are all NA in a factor; {column.status} tells why"
-        changes.append(Change(column.name, "missing", told, facts.nulls))
+        detail = f"missing codes are all NA in a factor; {column.status} tells why"
+        changes.append(Change(column.name, "missing", detail, facts.nulls))
     return _factor(sheet, column, heading)
 
 
 def is_ambiguous(column: Column, facts: Facts) -> bool:
-    """Whether a factor cannot hold a coded column: codes without a label, or two with the same."""
+    """Whether a factor cannot hold a coded column: codes without a label, or two codes with the same label."""
     return not column.named and (facts.unlabelled > 0 or len(set(column.names)) < len(column.names))
 
 
 def _factor(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
-    """Levels in codebook order; `codes` keeps the codes that a factor has no place for."""
+    """A factor with its levels in codebook order; the attribute `codes` keeps the codes."""
     described = {
         "levels": texts(column.names),
         "class": texts(["ordered", "factor"] if column.ordered else ["factor"]),
         "codes": Vector(REAL, len(column.names), [np.array(list(column.labels or {}), ">f8")]),
     }
-    places = map(_integers, sheet.column(column.positions()))
+    places = map(_packed_integers, sheet.column(column.positions()))
     return Vector(INTEGER, sheet.rows, places, attributes | described)
 
 
-def _labelled(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
-    """Codes with labels; where the column has a status, NA with the letter of the reason."""
+def _haven_labelled(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
+    """Codes with labels; where the column has a status, missing values are NA with the letter of the reason."""
     labels = column.labels or {}
     reasons = [(letter, text) for letter, text in column.lettered.items() if text]
     coded = pl.Series([*labels, *(None for _ in reasons)], dtype=pl.Float64)
     tagged = pl.Series([*(0 for _ in labels), *(ord(letter) for letter, _ in reasons)], dtype=pl.UInt64)
     names = {"names": texts([*labels.values(), *(text for _, text in reasons)])}
     described = {
-        "labels": Vector(REAL, len(coded), [_reals(coded, tagged)], names),
+        "labels": Vector(REAL, len(coded), [_packed_reals(coded, tagged)], names),
         "class": texts(["haven_labelled", "vctrs_vctr", "double"]),
     }
     described = described if column.labels is not None or reasons else {}
     ordinals = {letter: ord(letter) for letter in column.lettered}
     tags = column.tags().replace_strict(ordinals, default=0, return_dtype=pl.UInt64).alias("tag")
     cells = sheet.batches([column.codes().alias("code"), tags])
-    values = (_reals(batch["code"], batch["tag"]) for batch in cells)
+    values = (_packed_reals(batch["code"], batch["tag"]) for batch in cells)
     return Vector(REAL, sheet.rows, values, attributes | described)
 
 
-def _plain(cells: pl.Expr, dtype: pl.DataType, facts: Facts) -> tuple[int, pl.Expr, Pack, dict[str, Vector]]:
-    """Texts, truth, numbers, days and times: R's type, how to get there, and the attributes."""
+def _vector_type(cells: pl.Expr, dtype: pl.DataType, facts: Facts) -> tuple[int, pl.Expr, Pack, dict[str, Vector]]:
+    """The R type of texts, truth values, numbers, days and times: type, cells, packing function and attributes."""
     if dtype == pl.String:
-        return STRING, cells, _characters, {}
+        return STRING, cells, _packed_texts, {}
     if dtype in (pl.Boolean, pl.Null):
-        return LOGICAL, cells, _integers, {}
+        return LOGICAL, cells, _packed_integers, {}
     if dtype == pl.Date:
-        return REAL, cells.to_physical(), _reals, {"class": texts(["Date"])}
+        return REAL, cells.to_physical(), _packed_reals, {"class": texts(["Date"])}
     if isinstance(dtype, pl.Datetime):
         seconds = cells.to_physical() / {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
-        return REAL, seconds, _reals, {"class": texts(["POSIXct", "POSIXt"]), "tzone": texts(["UTC"])}
+        return REAL, seconds, _packed_reals, {"class": texts(["POSIXct", "POSIXt"]), "tzone": texts(["UTC"])}
     if dtype.is_integer() and max(-(facts.low or 0), facts.high or 0) < 2**31:
-        return INTEGER, cells, _integers, {}
-    return REAL, cells, _reals, {}
+        return INTEGER, cells, _packed_integers, {}
+    return REAL, cells, _packed_reals, {}
 
 
 def texts(values: Sequence[str | None]) -> Vector:
     """A character vector."""
-    return Vector(STRING, len(values), [_characters(pl.Series(values, dtype=pl.String))])
+    return Vector(STRING, len(values), [_packed_texts(pl.Series(values, dtype=pl.String))])
 
 
 def numbers(values: Sequence[float | None], attributes: Mapping[str, Vector] | None = None) -> Vector:
     """A numeric vector, with attributes such as its names or dimensions."""
-    return Vector(REAL, len(values), [_reals(pl.Series(values, dtype=pl.Float64))], dict(attributes or {}))
+    return Vector(REAL, len(values), [_packed_reals(pl.Series(values, dtype=pl.Float64))], dict(attributes or {}))
 
 
 def integers(values: Sequence[int | None]) -> Vector:
     """An integer vector."""
-    return Vector(INTEGER, len(values), [_integers(pl.Series(values, dtype=pl.Int64))])
+    return Vector(INTEGER, len(values), [_packed_integers(pl.Series(values, dtype=pl.Int64))])
 
 
-def listed(items: Mapping[str, Vector], attributes: Mapping[str, Vector] | None = None) -> Vector:
+def named_list(items: Mapping[str, Vector], attributes: Mapping[str, Vector] | None = None) -> Vector:
     """A named list."""
     return Vector(LIST, len(items), list(items.values()), {"names": texts(list(items)), **(attributes or {})})
 
 
-def _integers(cells: pl.Series) -> np.ndarray:
+def _packed_integers(cells: pl.Series) -> np.ndarray:
     return cells.cast(pl.Int32).fill_null(NA_INTEGER).to_numpy().astype(">i4")
 
 
-def _reals(cells: pl.Series, tags: pl.Series | None = None) -> np.ndarray:
-    """Doubles whose missing values are R's NA, carrying a letter where `tags` has one, and so apart from NaN."""
+def _packed_reals(cells: pl.Series, tags: pl.Series | None = None) -> np.ndarray:
+    """Doubles whose missing values are R's NA, which is distinct from NaN, with a letter where `tags` has one."""
     values = cells.cast(pl.Float64).fill_nan(float("nan")).fill_null(0).to_numpy().copy()
     missing = cells.is_null().to_numpy()
     letters = np.zeros(len(values), "u8") if tags is None else tags.to_numpy()
@@ -199,30 +199,30 @@ def _reals(cells: pl.Series, tags: pl.Series | None = None) -> np.ndarray:
     return values.astype(">f8")
 
 
-def _put(out: IO[bytes] | gzip.GzipFile, vector: Vector) -> None:
-    """A vector with its attributes."""
+def _write_vector(out: IO[bytes] | gzip.GzipFile, vector: Vector) -> None:
+    """Write a vector with its attributes."""
     flags = vector.kind | (HAS_ATTRIBUTES if vector.attributes else 0)
     flags |= HAS_CLASS if "class" in vector.attributes else 0
     out.write(struct.pack(">ii", flags, vector.length))
     for part in vector.parts:
         if isinstance(part, Vector):
-            _put(out, part)
+            _write_vector(out, part)
         else:
             out.write(part.data)
     if vector.attributes:
-        _put_attributes(out, vector.attributes)
+        _write_attributes(out, vector.attributes)
 
 
-def _put_attributes(out: IO[bytes] | gzip.GzipFile, attributes: dict[str, Vector]) -> None:
-    """A list of pairs: each value behind the symbol that names it, and an end."""
+def _write_attributes(out: IO[bytes] | gzip.GzipFile, attributes: dict[str, Vector]) -> None:
+    """Write attributes as a pairlist: each value after the symbol of its name."""
     for name, value in attributes.items():
         out.write(struct.pack(">iiii", PAIRS | HAS_TAG, SYMBOL, ASCII, len(name)) + name.encode())
-        _put(out, value)
+        _write_vector(out, value)
     out.write(struct.pack(">i", NIL))
 
 
-def _characters(cells: pl.Series) -> np.ndarray:
-    """Every text as flags, length and bytes, laid out for all of them at once."""
+def _packed_texts(cells: pl.Series) -> np.ndarray:
+    """Every text as flags, length and bytes, computed for all of them at once."""
     lengths = cells.str.len_bytes()
     plain = (lengths == cells.str.len_chars()).to_numpy()
     missing = cells.is_null().to_numpy()

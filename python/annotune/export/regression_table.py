@@ -1,4 +1,4 @@
-"""Regression tables for a paper, by the library maketables: LaTeX, Word and HTML, three rows for each coefficient."""
+"""Regression tables for a paper, by the library maketables: LaTeX, Word and HTML, three rows per coefficient."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ HEADER = ("estimate", "std. error", "interval", "p", "texts")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # for every part of a .docx: the same table has the same bytes
 TEX_STYLE = {"tab_width": None, "data_align": "r", "data_addlinespace": None, "first_row_addlinespace": None}
 EXPLAINED = (
-    "Hand-coded only: the texts that people coded. Naive: the model's codes as if they were the truth. "
-    "Corrected: the model's codes for all texts, with their error as the hand-coded ones show it."
+    "Hand-coded only: the texts coded by people. Naive: the model's codes treated as the truth. "
+    "Corrected: the model's codes for all texts, corrected for the error observed in the hand-coded ones."
 )
 
 
-def write(found: Estimates, path: Path, title: str, notes: Sequence[str]) -> None:
+def write_regression_table(correction: Estimates, path: Path, title: str, notes: Sequence[str]) -> None:
     """Write the table to `path`: .tex, .docx or .html."""
     suffix = path.suffix.lower()
-    table = _table(found, title, notes, suffix == ".tex")
+    table = _maketables_table(correction, title, notes, suffix == ".tex")
     if suffix == ".docx":
-        made = io.BytesIO()
-        table.make(type="docx").save(made)
-        path.write_bytes(undated(made))
+        document = io.BytesIO()
+        table.make(type="docx").save(document)
+        path.write_bytes(undated(document))
     else:
         path.write_text(_tex(table) if suffix == ".tex" else _html(table), encoding="utf-8")
 
 
 def require_library() -> Any:
-    """The library, or a sentence on how to get it."""
+    """The library maketables, or an error that says how to install it."""
     return require("maketables", "Tables in .tex, .docx and .html need")
 
 
-def _table(found: Estimates, title: str, notes: Sequence[str], tex: bool) -> Any:
-    """The table as the library has it: a group of rows for each coefficient, a row for each method."""
+def _maketables_table(correction: Estimates, title: str, notes: Sequence[str], tex: bool) -> Any:
+    """The table of the library: a group of rows for each coefficient, one row for each method."""
     import pandas as pd
 
     safe = escaped if tex else str
-    order = {method: place for place, method in enumerate(methods(found))}
+    order = {method: place for place, method in enumerate(methods(correction))}
     groups: dict[str, list[dict[str, Any]]] = {}
-    for row in found.estimates.to_dicts():
+    for row in correction.estimates.to_dicts():
         groups.setdefault(row_name(row), []).append(row)
     index, cells = [], []
     for name, rows in groups.items():
         digits = decimals(row["std_error"] for row in rows)
         for row in sorted(rows, key=lambda row: order[row["method"]]):
             index.append((safe(name), safe(row["method"])))
-            cells.append([safe(cell) for cell in _cells(row, digits)])
-    header = [safe(f"{100 * found.level:g} % interval" if name == "interval" else name) for name in HEADER]
-    told = safe(" ".join([*notes, EXPLAINED, "Standard errors are robust; p is two-sided."]))
+            cells.append([safe(cell) for cell in _table_cells(row, digits)])
+    header = [safe(f"{100 * correction.level:g} % interval" if name == "interval" else name) for name in HEADER]
+    footnote = safe(" ".join([*notes, EXPLAINED, "Standard errors are robust; p is two-sided."]))
     frame = pd.DataFrame(cells, index=pd.MultiIndex.from_tuples(index), columns=header)
-    return require_library().MTable(frame, notes=told, caption=safe(title), rgroup_sep="t")
+    return require_library().MTable(frame, notes=footnote, caption=safe(title), rgroup_sep="t")
 
 
-def _cells(row: dict[str, Any], digits: int) -> list[str]:
+def _table_cells(row: dict[str, Any], digits: int) -> list[str]:
     if row["estimate"] is None:
         return ["", "", "", "", f"{row['n']:,}"]
     estimate = f"{row['estimate']:.{digits}f}"
@@ -79,7 +79,7 @@ def _tex(table: Any) -> str:
 
 
 def _html(table: Any) -> str:
-    """A page of its own; the library's random name for the table gives way to one that stays the same."""
+    """A page with the table; the library's random identifier is replaced by a fixed one."""
     body = str(table.make(type="gt").as_raw_html())
     drawn = re.search(r'<div id="([a-z]+)"', body)
     title, named = html.escape(table.caption), body.replace(drawn[1], "annotune-table") if drawn else body
@@ -87,10 +87,10 @@ def _html(table: Any) -> str:
     return f'<!DOCTYPE html>\n<html lang="en">{head}\n<body>\n{named}\n</body></html>\n'
 
 
-def undated(made: io.BytesIO) -> bytes:
-    """A Word document, its parts without the time at which they were written."""
+def undated(document: io.BytesIO) -> bytes:
+    """A Word document with a fixed time in place of the time of writing of its parts."""
     out = io.BytesIO()
-    with zipfile.ZipFile(made) as before, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as after:
+    with zipfile.ZipFile(document) as before, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as after:
         for part in before.infolist():
             after.writestr(zipfile.ZipInfo(part.filename, LONG_AGO), before.read(part), zipfile.ZIP_DEFLATED)
     return out.getvalue()

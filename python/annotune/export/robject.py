@@ -1,6 +1,6 @@
-"""A correction as an R object: a plain list on which coef() works as on any model.
+"""A correction as an R object: a plain list on which coef() works as on other models.
 
-With the R package annotune attached it is what `at_correct()` gives there, with vcov(), tidy() and the others.
+With the R package annotune attached it is the result of `at_correct()`, with vcov(), tidy() and other methods.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from annotune.export.estimates import Estimates, b_and_v, methods, require_corre
 CLASSES = ("at_correction", "annotune_correction")
 
 
-def write(found: Estimates, path: Path, title: str, notes: Sequence[str]) -> None:
+def write_r_object(correction: Estimates, path: Path, title: str, notes: Sequence[str]) -> None:
     """Write the object to `path`; `title` is its label."""
-    rds.write_object(as_r(found, title, notes), path)
+    rds.write_object(as_r(correction, title, notes), path)
 
 
-def as_r(found: Estimates, title: str, notes: Sequence[str]) -> rds.Vector:
+def as_r(correction: Estimates, title: str, notes: Sequence[str]) -> rds.Vector:
     """The list: coefficients and vcov of the corrected estimates; all methods' estimates and covariance matrices.
 
     Raises
@@ -30,32 +30,34 @@ def as_r(found: Estimates, title: str, notes: Sequence[str]) -> rds.Vector:
     AnnotuneError
         Where a corrected estimate has no variance.
     """
-    require_corrected(found)
-    *_, corrected = methods(found)
-    rows, matrix = b_and_v(found, corrected)
+    require_corrected(correction)
+    *_, corrected = methods(correction)
+    rows, matrix = b_and_v(correction, corrected)
     items = {
-        "coefficients": rds.numbers(rows["estimate"].to_list(), {"names": _names(rows)}),
-        "vcov": _matrix(rows, matrix),
-        "formula": rds.texts([found.formula]),
-        "model": rds.texts([found.model]),
-        "method": rds.texts([found.method]),
-        "n": rds.integers([found.n]),
-        "n_coded": rds.integers([found.n_coded]),
-        "n_clusters": rds.integers([found.n_clusters]),
-        "level": rds.numbers([found.level]),
+        "coefficients": rds.numbers(rows["estimate"].to_list(), {"names": _row_names(rows)}),
+        "vcov": _named_matrix(rows, matrix),
+        "formula": rds.texts([correction.formula]),
+        "model": rds.texts([correction.model]),
+        "method": rds.texts([correction.method]),
+        "n": rds.integers([correction.n]),
+        "n_coded": rds.integers([correction.n_coded]),
+        "n_clusters": rds.integers([correction.n_clusters]),
+        "level": rds.numbers([correction.level]),
         "notes": rds.texts(notes),
-        "estimates": _data_frame(found.estimates),
-        "covariance": rds.listed({method: _matrix(*b_and_v(found, method)) for method in methods(found)}),
+        "estimates": _data_frame(correction.estimates),
+        "covariance": rds.named_list(
+            {method: _named_matrix(*b_and_v(correction, method)) for method in methods(correction)}
+        ),
     }
-    return rds.listed(items, {"class": rds.texts(CLASSES), "label": rds.texts([title])})
+    return rds.named_list(items, {"class": rds.texts(CLASSES), "label": rds.texts([title])})
 
 
-def _names(rows: pl.DataFrame) -> rds.Vector:
+def _row_names(rows: pl.DataFrame) -> rds.Vector:
     return rds.texts([row_name(row) for row in rows.to_dicts()])
 
 
-def _matrix(rows: pl.DataFrame, matrix: np.ndarray) -> rds.Vector:
-    both = rds.Vector(rds.LIST, 2, [_names(rows), _names(rows)])
+def _named_matrix(rows: pl.DataFrame, matrix: np.ndarray) -> rds.Vector:
+    both = rds.Vector(rds.LIST, 2, [_row_names(rows), _row_names(rows)])
     shape = {"dim": rds.integers(list(matrix.shape)), "dimnames": both}
     return rds.numbers([None if np.isnan(cell) else cell for cell in matrix.ravel("F")], shape)
 
@@ -68,4 +70,4 @@ def _data_frame(table: pl.DataFrame) -> rds.Vector:
         for name in table.columns
     }
     rows = rds.integers([None, -len(table)])  # R's short form of 1, 2, ..., n
-    return rds.listed(columns, {"row.names": rows, "class": rds.texts(["data.frame"])})
+    return rds.named_list(columns, {"row.names": rows, "class": rds.texts(["data.frame"])})

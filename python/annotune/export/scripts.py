@@ -1,8 +1,8 @@
-"""A do-file and an R script beside the data: load, show the labels, run the regressions, naive and corrected.
+"""A do-file and an R script for the data: they load them, show the labels, and run naive and corrected regressions.
 
 The do-file uses commands of Stata 14 alone; the R script uses base R and the package sandwich, and haven where the data
 are a .dta. The R script's robust standard errors are those of `correct` (HC0); Stata's regress multiplies their squares
-by n / (n - k), its logit by n / (n - 1), its gmm by nothing.
+by n / (n - k), its logit by n / (n - 1), its gmm by 1.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import polars as pl
 
 from annotune.data.formula_sides import sides_of
 from annotune.errors import AnnotuneError, nearest
+from annotune.export.ereturn import comment
 from annotune.export.names import stata_names
 from annotune.export.sheet import Column, Sheet
 
@@ -27,19 +28,19 @@ LABEL = re.compile(r"""^\s*(?P<column>.+?)\s*==\s*(?P<quote>['"])(?P<label>.*)(?
 
 @dataclass(frozen=True)
 class Regression:
-    """A regression on codes, and the columns that hold its outcome in other ways.
+    """A regression with a coded outcome, and the columns that hold this outcome in other forms.
 
     Attributes
     ----------
     formula
         `outcome ~ a + b + a:b`; the outcome is a column, or a label of a coded one: `topic == 'Health'`. `C(year)`
-        takes numbers as categories.
+        treats numbers as categories.
     corrected
         The column with the outcome corrected for the model's error (such as `dsl_y`), where there is one.
     gold, probability
         The coded column with the coders' own codes, and the one with each text's probability of being coded.
     model
-        "linear", or "logit". The corrected outcome of a logit is not 0 or 1, which logit commands do not take: its
+        "linear", or "logit". The corrected outcome of a logit is not 0 or 1, which logit commands do not accept: its
         moments are solved by gmm in Stata, and by a few lines of R.
     cluster
         A column: texts with the same value depend on each other.
@@ -54,14 +55,14 @@ class Regression:
 
     @property
     def sides(self) -> tuple[str, str]:
-        """What is explained, and what explains it."""
+        """The left-hand and the right-hand side of the formula."""
         return sides_of(self.formula)
 
     @property
     def terms(self) -> list[tuple[str, ...]]:
         """The explanatory terms, each with its columns and the signs between them: `a`, or `a`, `:`, `b`."""
         parts = [re.split(r"\s*([:*])\s*", term.strip()) for term in self.sides[1].split("+")]
-        return [tuple(_bare(part) for part in term) for term in parts if term != ["1"]]
+        return [tuple(_column_of_part(part) for part in term) for term in parts if term != ["1"]]
 
     @property
     def columns(self) -> list[str]:
@@ -70,41 +71,41 @@ class Regression:
 
     @property
     def factors(self) -> set[str]:
-        """The columns that enter as categories whatever they hold."""
-        return {found["column"].strip("`") for found in map(FACTOR.match, self._parts) if found}
+        """The columns that the formula names as categories."""
+        return {match["column"].strip("`") for match in map(FACTOR.match, self._parts) if match}
 
     @property
     def _parts(self) -> list[str]:
         return re.split(r"\s*[:*+]\s*", self.sides[1])
 
 
-def _bare(part: str) -> str:
+def _column_of_part(part: str) -> str:
     """The column of a part of a term."""
-    found = FACTOR.match(part)
-    return (found["column"] if found else part).strip("`")
+    match = FACTOR.match(part)
+    return (match["column"] if match else part).strip("`")
 
 
 def scripts(
     sheet: Sheet, targets: Sequence[Path], regressions: Sequence[Regression | str], labelled: bool = False
 ) -> Iterator[tuple[Path, str]]:
-    """A do-file for results.dta and an R script for results.rds, or for results.dta where that is alone.
+    """A do-file for results.dta and an R script for results.rds, or for results.dta without a .rds.
 
     `labelled` says that coded columns in the .rds are haven_labelled.
     """
-    wanted = [Regression(entry) if isinstance(entry, str) else entry for entry in regressions]
-    require_columns(sheet, wanted)
+    models = [Regression(entry) if isinstance(entry, str) else entry for entry in regressions]
+    require_regression_columns(sheet, models)
     by_suffix = {target.suffix.lower(): target for target in targets}
     stata, r = by_suffix.get(".dta"), by_suffix.get(".rds", by_suffix.get(".dta"))
     if stata is not None:
-        yield stata.with_suffix(".do"), "\n".join(do_file(sheet, stata.name, wanted)) + "\n"
+        yield stata.with_suffix(".do"), "\n".join(do_file(sheet, stata.name, models)) + "\n"
     if r is not None:
-        yield r.with_suffix(".R"), "\n".join(r_script(sheet, r.name, wanted, labelled)) + "\n"
+        yield r.with_suffix(".R"), "\n".join(r_script(sheet, r.name, models, labelled)) + "\n"
 
 
-def require_columns(sheet: Sheet, regressions: Sequence[Regression]) -> None:
-    """Stop where a formula names a column or a label that is not there; the sheet may have no rows."""
+def require_regression_columns(sheet: Sheet, regressions: Sequence[Regression]) -> None:
+    """Refuse a formula with an unknown column or label; the sheet may have no rows."""
     for regression in regressions:
-        outcome, label = _outcome(regression)
+        outcome, label = _outcome_and_label(regression)
         columns = [outcome, regression.corrected, regression.gold, regression.probability, regression.cluster]
         columns += regression.columns
         for name in columns:
@@ -113,7 +114,7 @@ def require_columns(sheet: Sheet, regressions: Sequence[Regression]) -> None:
                 raise AnnotuneError(what, nearest(name, list(sheet.schema)))
         for name in (outcome, regression.gold):
             if name is not None:
-                _require_outcome(sheet, regression.formula, _columns(sheet)[name], label)
+                _require_outcome(sheet, regression.formula, _columns_by_name(sheet)[name], label)
 
 
 def _require_outcome(sheet: Sheet, formula: str, column: Column, label: str | None) -> None:
@@ -122,31 +123,31 @@ def _require_outcome(sheet: Sheet, formula: str, column: Column, label: str | No
         advice = "Name it in the codebook, or give its labels with labels=."
         raise AnnotuneError(f"{formula!r}: the column {column.name!r} has no labels.", advice)
     if label is not None and label not in column.names:
-        what = f"{formula!r}: {label!r} is no label of {column.name!r}."
+        what = f"{formula!r}: {label!r} is not a label of {column.name!r}."
         raise AnnotuneError(what, nearest(label, column.names))
     if label is None and (column.labels is not None or sheet.schema[column.name] == pl.String):
         advice = f"Name one of its labels: {column.name} == 'Health' ~ ..."
-        raise AnnotuneError(f"{formula!r}: the column {column.name!r} is no number.", advice)
+        raise AnnotuneError(f"{formula!r}: the column {column.name!r} is not numeric.", advice)
 
 
-def _outcome(regression: Regression) -> tuple[str, str | None]:
-    """The column on the left, and the label that is asked for."""
+def _outcome_and_label(regression: Regression) -> tuple[str, str | None]:
+    """The column on the left-hand side, and its label, where one is named."""
     left = regression.sides[0]
-    found = LABEL.match(left)
-    return (found["column"].strip("`"), found["label"]) if found else (left.strip("`"), None)
+    match = LABEL.match(left)
+    return (match["column"].strip("`"), match["label"]) if match else (left.strip("`"), None)
 
 
 def _explanatory(regressions: Sequence[Regression]) -> list[str]:
     return list(dict.fromkeys(name for entry in regressions for name in entry.columns))
 
 
-def _columns(sheet: Sheet) -> dict[str, Column]:
+def _columns_by_name(sheet: Sheet) -> dict[str, Column]:
     return {column.name: column for column in sheet.columns}
 
 
 @dataclass(frozen=True)
 class _Model:
-    """One regression to run: its name, the column of its outcome, the label that counts as 1, and the weight."""
+    """One regression to run: its name, the column of its outcome, the label coded as 1, and the weight."""
 
     name: str
     column: str
@@ -154,9 +155,9 @@ class _Model:
     probability: str | None = None
 
 
-def _models(regression: Regression, number: int) -> list[_Model]:
-    """The predictions as if they were the truth, the coders' codes alone, and the corrected outcome."""
-    column, label = _outcome(regression)
+def _models_of(regression: Regression, number: int) -> list[_Model]:
+    """Regressions on the predictions as if they were the truth, on the hand codings, and on the corrected outcome."""
+    column, label = _outcome_and_label(regression)
     models = [_Model(f"plain_{number}", column, label)]
     if regression.gold is not None:
         models.append(_Model(f"hand_{number}", regression.gold, label, regression.probability))
@@ -177,9 +178,9 @@ def do_file(sheet: Sheet, data: str, regressions: Sequence[Regression]) -> list[
     factors = {name: _stata_factor(sheet, name, names[name]) for name in _explanatory(regressions)}
     lines += [ready for _, ready in factors.values() if ready]
     for number, regression in enumerate(regressions, start=1):
-        lines += ["", f"* {_comment(regression.formula)}"]
+        lines += ["", f"* {comment(regression.formula)}"]
         right = _stata_right(regression, factors)
-        models = _models(regression, number)
+        models = _models_of(regression, number)
         for model in models:
             lines += _stata_model(sheet, regression, model, right, names)
         equations = " equations(1)" if regression.model == "logit" else ""
@@ -209,8 +210,8 @@ def _stata_names(sheet: Sheet) -> dict[str, str]:
 
 
 def _stata_factor(sheet: Sheet, name: str, stata: str) -> tuple[str, str]:
-    """How an explanatory column enters, and what makes it ready: Stata's factors are whole numbers from 0 on."""
-    labels = _columns(sheet)[name].labels
+    """The term of an explanatory column, and the command that prepares it: Stata's factors are integers from 0."""
+    labels = _columns_by_name(sheet)[name].labels
     if labels is None and sheet.schema[name] != pl.String:
         return f"c.{stata}", ""
     if labels is None or min(labels, default=0) < 0:
@@ -223,7 +224,7 @@ def _stata_factor(sheet: Sheet, name: str, stata: str) -> tuple[str, str]:
 def _stata_model(
     sheet: Sheet, regression: Regression, model: _Model, right: str, names: Mapping[str, str]
 ) -> list[str]:
-    left, column, weight, lines = names[model.column], _columns(sheet)[model.column], "", []
+    left, column, weight, lines = names[model.column], _columns_by_name(sheet)[model.column], "", []
     if model.label is not None:
         codes = {text: str(code) for code, text in (column.labels or {}).items()}
         lines.append(f"generate byte {model.name}_y = {left} == {codes[model.label]} if !missing({left})")
@@ -260,7 +261,7 @@ told <- function(estimate, se, n) {
   data.frame(estimate, se, lower = estimate - margin, upper = estimate + margin, n)
 }"""
 R_LOGIT = """
-# the logit's moments with a corrected outcome, which is not 0 or 1 and so nothing for glm
+# the logit's moments with a corrected outcome, which is not 0 or 1 and not accepted by glm
 corrected_logit <- function(formula, data, cluster = NULL) {
   frame <- model.frame(formula, data)
   x <- model.matrix(formula, frame)
@@ -291,9 +292,9 @@ def r_script(sheet: Sheet, data: str, regressions: Sequence[Regression], labelle
     if labelled:  # columns with labels for missing values alone stay numbers
         lines += [f"coded <- c({', '.join(_r_text(name) for name in coded)})", *R_FACTORS]
         lines += [
-            _r_base(names[name], _columns(sheet)[name])
+            _r_base(names[name], _columns_by_name(sheet)[name])
             for name in _explanatory(regressions)
-            if _columns(sheet)[name].labels
+            if _columns_by_name(sheet)[name].labels
         ]
     if data.lower().endswith(".dta"):  # where a missing text is an empty one, which Stata leaves out
         lines.append(R_EMPTY)
@@ -302,8 +303,8 @@ def r_script(sheet: Sheet, data: str, regressions: Sequence[Regression], labelle
     lines += [R_ROBUST] * bool(regressions)
     lines += [R_LOGIT] * any(entry.model == "logit" and entry.corrected for entry in regressions)
     for number, regression in enumerate(regressions, start=1):
-        lines += ["", f"# {_comment(regression.formula)}"]
-        for model in _models(regression, number):
+        lines += ["", f"# {comment(regression.formula)}"]
+        for model in _models_of(regression, number):
             lines += _r_model(regression, model, names)
     return lines
 
@@ -342,7 +343,7 @@ def _r_model(regression: Regression, model: _Model, names: Mapping[str, str]) ->
 
 
 def _r_base(name: str, column: Column) -> str:
-    """The codebook's first label as the base; haven sorts the levels by code."""
+    """The first label of the codebook as the base; haven sorts the levels by code."""
     cells = f"data[[{_r_text(name)}]]"
     return f"{cells} <- relevel({cells}, {_r_text(column.names[0])})"
 
@@ -353,8 +354,3 @@ def _r_name(name: str) -> str:
 
 def _r_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
-
-
-def _comment(text: str) -> str:
-    """One line without the signs that begin a comment of several."""
-    return " ".join(text.split()).replace("/*", "/ *").replace("//", "/ /")

@@ -1,4 +1,4 @@
-"""What is to be written, before any format: columns with their labels, and what no format can hold put right."""
+"""The table to write, before any format: columns with their labels, in types that every format has."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MERGED = {"low": min, "high": max, "width": max}  # of the facts of two slices; 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that a format could not take as it was, and in how many cells."""
+    """One change that a format required, and the number of cells concerned."""
 
     column: str | None
     change: str
@@ -36,10 +36,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Column:
-    """A column; `labels` (codes and names, in codebook order) make it a coded one.
+    """A column, which is coded where it has `labels` (codes and names, in codebook order).
 
-    `named` says that the cells hold names, not codes; `status` is the column that says why a cell is missing, and
-    `reasons` are its words, with the letter of the missing value and its label for each (either may be "").
+    `named`: the cells hold names, not codes. `status` is the column with the reasons for missing cells, and
+    `reasons` are its words, each with the letter of the missing value and its label (either may be "").
     """
 
     name: str
@@ -74,14 +74,14 @@ class Column:
         """The letters of the reasons, and their labels."""
         return {letter: text for letter, text in self.reasons.values() if letter}
 
-    def told(self) -> str:
-        """The letters and what they stand for, in words."""
+    def letters_in_words(self) -> str:
+        """The letters and their labels in words."""
         named = ", ".join(f".{letter} {text[:MOST_TOLD]}".rstrip() for letter, text in self.lettered.items())
         rest = sum(letter == "" for letter, _ in self.reasons.values())
         return named + (f"; no letter is left for {rest:,} others" if rest else "")
 
     def positions(self) -> pl.Expr:
-        """The column's places in the list of labels, from 1, null where missing."""
+        """The positions of the cells in the list of labels, from 1, null where missing."""
         keys: Sequence[Any] = self.names if self.named else list(self.labels or {})
         source = pl.col(self.name).cast(pl.String) if self.named else pl.col(self.name)
         return _mapped(source, {key: place for place, key in enumerate(keys, start=1)}, pl.Int32)
@@ -89,7 +89,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Facts:
-    """What one pass over the data says about a column."""
+    """Facts about a column, from one pass over the data."""
 
     nulls: int = 0
     low: float | None = None  # of numbers, and of the days of dates and times
@@ -104,10 +104,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Rows that are read a slice at a time, with the descriptions of their columns, in order.
+    """Rows that are read in slices, with the descriptions of their columns, in order.
 
     `source` is a frame in memory or a scan of a parquet file: slices of both are cheap, and memory stays the same
-    whatever their number. `tamed` is what is done to every slice.
+    whatever their number. `casts` are applied to every slice.
     """
 
     source: pl.LazyFrame
@@ -117,18 +117,18 @@ class Sheet:
     step: int
     title: str = ""
     notes: tuple[str, ...] = ()
-    tamed: tuple[pl.Expr, ...] = ()
+    casts: tuple[pl.Expr, ...] = ()
 
     def frame(self) -> pl.LazyFrame:
         """All rows."""
-        return self.source.with_columns(self.tamed)
+        return self.source.with_columns(self.casts)
 
     def slice(self, first: int, count: int) -> pl.DataFrame:
-        """So many rows from the one numbered `first` on."""
-        return self.source.slice(first, count).with_columns(self.tamed).collect()
+        """`count` rows from the one numbered `first`."""
+        return self.source.slice(first, count).with_columns(self.casts).collect()
 
     def batches(self, expressions: Sequence[pl.Expr], row_bytes: int = 1) -> Iterator[pl.DataFrame]:
-        """The rows in order, so many at a time as are good for the memory when a row takes so many bytes."""
+        """The rows in order, in batches that fit into memory when a row takes `row_bytes` bytes."""
         most = max(BATCH_BYTES // row_bytes, 1_000)
         for first in range(0, self.rows, self.step):
             for part in self.slice(first, self.step).iter_slices(most):
@@ -147,36 +147,36 @@ def describe(
     notes: Sequence[str] = (),
     title: str | None = None,
 ) -> Sheet:
-    """A frame with everything that is known about its columns."""
+    """A frame with the labels, headings and reasons of its columns."""
     schema = source.collect_schema()
     if not schema:
-        raise AnnotuneError("The table has no columns.", "Give at least one.")
+        raise AnnotuneError("The table has no columns.", "It needs at least one.")
     for name in (*(labels or {}), *(headings or {})):
         if name not in schema:
-            raise AnnotuneError(f"There is no column {name!r} to be labelled.", nearest(name, list(schema)))
-    columns = tuple(_column(name, schema, codebook, labels or {}, headings or {}) for name in schema)
+            raise AnnotuneError(f"There is no column {name!r} to label.", nearest(name, list(schema)))
+    columns = tuple(_described_column(name, schema, codebook, labels or {}, headings or {}) for name in schema)
     heading = title if title is not None else (codebook.name if codebook else "")
     rows = int(source.select(pl.len()).collect().item())
     head = source.head(1_000).collect()
     step = int(SLICE_BYTES / max(head.estimated_size() / max(len(head), 1), 1))
     step = min(max(step, FEWEST_ROWS), MOST_ROWS)
     sheet = Sheet(source, schema, rows, columns, step, heading, tuple(notes))
-    return dataclasses.replace(sheet, columns=tuple(_explained(sheet, column) for column in columns))
+    return dataclasses.replace(sheet, columns=tuple(_with_reasons(sheet, column) for column in columns))
 
 
-def _explained(sheet: Sheet, column: Column) -> Column:
-    """The column with the words of the one beside it that says why cells are missing, where it has one."""
+def _with_reasons(sheet: Sheet, column: Column) -> Column:
+    """The column with the reasons for missing cells, from the column named after it, where there is one."""
     status = f"{column.name}{SUFFIX}"
-    text = column.labels is None and sheet.schema[column.name] in WORDS  # which has no missing values of its own
+    text = column.labels is None and sheet.schema[column.name] in WORDS  # has no coded missing values
     if text or sheet.schema[column.name].is_nested() or sheet.schema.get(status) not in WORDS:
         return column
-    given = pl.col(status).cast(pl.String).filter(pl.col(column.name).is_null()).unique()
-    words = {word.replace("\0", "") for part in sheet.column(given) for word in part if word}  # as the cells will be
+    statuses = pl.col(status).cast(pl.String).filter(pl.col(column.name).is_null()).unique()
+    words = {word.replace("\0", "") for part in sheet.column(statuses) for word in part if word}  # as the cells will be
     reasons = letters(words)
     return dataclasses.replace(column, status=status, reasons=reasons) if reasons else column
 
 
-def _column(
+def _described_column(
     name: str,
     schema: pl.Schema,
     codebook: Codebook | None,
@@ -184,29 +184,29 @@ def _column(
     headings: Mapping[str, str],
 ) -> Column:
     dtype = schema[name]
-    variable = _variable(name, dtype, codebook)
+    variable = _codebook_variable(name, dtype, codebook)
     heading = headings.get(name) or (variable.instruction if variable else "")
-    coded = _labels(name, dtype, variable, labels)
+    coded = _labels_of_column(name, dtype, variable, labels)
     if coded is None:
         return Column(name, heading=heading)
     named = not dtype.is_integer()
     if named and len(set(coded.values())) < len(coded):
-        what = f"Column {name!r}: two codes have the same label, so its cells do not say which of them is meant."
-        raise AnnotuneError(what, "Give the column's codes instead of names, or labels that differ.")
-    known = schema.get(f"{name}_status") in WORDS
+        what = f"Column {name!r}: two codes have the same label, so its cells do not determine the code."
+        raise AnnotuneError(what, "Use the codes of the column instead of names, or labels that differ.")
+    has_status = schema.get(f"{name}_status") in WORDS
     return Column(
         name,
         coded,
         named=named,
         ordered=variable is not None and variable.kind == "ordinal",
         heading=heading,
-        status=f"{name}_status" if known else None,
-        reasons=REASONS if known else {},
+        status=f"{name}_status" if has_status else None,
+        reasons=REASONS if has_status else {},
     )
 
 
-def _variable(name: str, dtype: pl.DataType, codebook: Codebook | None) -> Variable | None:
-    """The codebook's variable of that name, or the one whose labels the column's categories are."""
+def _codebook_variable(name: str, dtype: pl.DataType, codebook: Codebook | None) -> Variable | None:
+    """The variable of the codebook with this name, or with these categories as labels."""
     single = [variable for variable in codebook.variables if variable.kind != "multilabel"] if codebook else []
     for variable in single:
         alike = isinstance(dtype, pl.Enum) and dtype.categories.to_list() == variable.names
@@ -215,7 +215,7 @@ def _variable(name: str, dtype: pl.DataType, codebook: Codebook | None) -> Varia
     return None
 
 
-def _labels(
+def _labels_of_column(
     name: str, dtype: pl.DataType, variable: Variable | None, labels: Mapping[str, Mapping[int, str]]
 ) -> dict[int, str] | None:
     if dtype not in WORDS and not dtype.is_integer():
@@ -227,117 +227,127 @@ def _labels(
     return dict(enumerate(dtype.categories.to_list(), start=1)) if isinstance(dtype, pl.Enum) else None
 
 
-def measure(sheet: Sheet) -> dict[str, Facts]:
+def column_facts(sheet: Sheet) -> dict[str, Facts]:
     """The facts about every column, in one pass over the rows."""
-    wanted = [
+    expressions = [
         expression.alias(f"{place}:{fact}")
         for place, column in enumerate(sheet.columns)
-        for fact, expression in _questions(column, sheet.schema[column.name]).items()
+        for fact, expression in _fact_expressions(column, sheet.schema[column.name]).items()
     ]
     facts: list[dict[str, Any]] = [{} for _ in sheet.columns]
-    for answers in sheet.batches(wanted):
+    for answers in sheet.batches(expressions):
         for key, answer in answers.row(0, named=True).items():
             place, fact = key.split(":")
-            known = facts[int(place)]
+            facts_of_column = facts[int(place)]
             if answer is not None:
-                known[fact] = MERGED.get(fact, operator.add)(known[fact], answer) if fact in known else answer
-    return {column.name: Facts(**known) for column, known in zip(sheet.columns, facts, strict=True)}
+                facts_of_column[fact] = (
+                    MERGED.get(fact, operator.add)(facts_of_column[fact], answer) if fact in facts_of_column else answer
+                )
+    return {column.name: Facts(**facts_of_column) for column, facts_of_column in zip(sheet.columns, facts, strict=True)}
 
 
-def _questions(column: Column, dtype: pl.DataType) -> dict[str, pl.Expr]:
+def _fact_expressions(column: Column, dtype: pl.DataType) -> dict[str, pl.Expr]:
     cells = pl.col(column.name)
-    asked = {"nulls": cells.null_count()}
+    expressions = {"nulls": cells.null_count()}
     if column.labels is not None:
-        known = cells.cast(pl.String).is_in(column.names) if column.named else cells.is_in(list(column.labels))
-        asked["unlabelled"] = (~known).sum()
+        labelled = cells.cast(pl.String).is_in(column.names) if column.named else cells.is_in(list(column.labels))
+        expressions["unlabelled"] = (~labelled).sum()
     if dtype.is_integer() or dtype == pl.Date:
         number = cells.to_physical()
-        asked |= {"low": number.min(), "high": number.max()}
+        expressions |= {"low": number.min(), "high": number.max()}
     elif dtype.is_float():
         finite = cells.filter(cells.is_finite())
-        asked |= {"nan": cells.is_nan().sum(), "infinite": cells.is_infinite().sum()}
-        asked |= {"low": finite.min(), "high": finite.max()}
+        expressions |= {"nan": cells.is_nan().sum(), "infinite": cells.is_infinite().sum()}
+        expressions |= {"low": finite.min(), "high": finite.max()}
     elif dtype == pl.String:
-        asked |= {"width": cells.str.len_bytes().max(), "nul": cells.str.contains("\0", literal=True).sum()}
+        expressions |= {"width": cells.str.len_bytes().max(), "nul": cells.str.contains("\0", literal=True).sum()}
     elif isinstance(dtype, pl.Datetime):
         days = cells.dt.timestamp("ms") // DAY_MS
-        asked |= {"finer": (cells.dt.nanosecond() % 1_000_000 != 0).sum(), "low": days.min(), "high": days.max()}
-    return asked
+        expressions |= {"finer": (cells.dt.nanosecond() % 1_000_000 != 0).sum(), "low": days.min(), "high": days.max()}
+    return expressions
 
 
 def require_known_labels(sheet: Sheet, facts: Mapping[str, Facts]) -> None:
-    """Stop where a cell holds a name that has no code."""
+    """Refuse cells with a name that has no code."""
     for column in sheet.columns:
         if column.named and facts[column.name].unlabelled:
             cells = pl.col(column.name).cast(pl.String)
             strange = sheet.frame().filter(~cells.is_in(column.names)).select(cells.unique().sort()).collect()
             names = strange.to_series().to_list()
             raise AnnotuneError(
-                f"Column {column.name!r}: {listing(names)} stand in {facts[column.name].unlabelled:,} cells "
-                "but are no labels of it.",
+                f"Column {column.name!r}: {listing(names)} are in {facts[column.name].unlabelled:,} cells "
+                "but are not among its labels.",
                 nearest(str(names[0]), column.names),
             )
 
 
-def tame(sheet: Sheet) -> tuple[Sheet, dict[str, Facts], list[Change]]:
-    """The sheet in the types that every format has: whole and real numbers, truth, text, days, times, codes."""
-    facts = measure(sheet)
+def with_common_types(sheet: Sheet) -> tuple[Sheet, dict[str, Facts], list[Change]]:
+    """The sheet in types that every format has: integers, reals, truth values, texts, days, times, codes."""
+    facts = column_facts(sheet)
     require_known_labels(sheet, facts)
     changes: list[Change] = []
     expressions = []
     for column in sheet.columns:
-        expression, detail, cells = _tamed(column, sheet.schema[column.name], facts[column.name])
+        expression, detail, cells = _common_type(column, sheet.schema[column.name], facts[column.name])
         if detail:
             changes.append(Change(column.name, "type", detail, cells))
             expressions.append(expression.alias(column.name))
     if not expressions:
         return sheet, facts, changes
     schema = sheet.source.with_columns(expressions).collect_schema()
-    tamed = dataclasses.replace(sheet, schema=schema, tamed=tuple(expressions))
-    return tamed, measure(tamed), changes
+    cast_sheet = dataclasses.replace(sheet, schema=schema, casts=tuple(expressions))
+    return cast_sheet, column_facts(cast_sheet), changes
 
 
-def _tamed(column: Column, dtype: pl.DataType, facts: Facts) -> tuple[pl.Expr, str, int | None]:
-    """A column in a type that every format has, and what that did to it (nothing: an empty sentence)."""
+def _common_type(column: Column, dtype: pl.DataType, facts: Facts) -> tuple[pl.Expr, str, int | None]:
+    """A column in a type that every format has, the change in words ("" for none), and the number of cells."""
     cells = pl.col(column.name)
     if column.labels is not None:
         return cells, "", None
-    if dtype in (pl.Date, pl.Datetime) and not FIRST_DAY <= (facts.low or 0) <= (facts.high or 0) <= LAST_DAY:
-        what = f"Column {column.name!r} has dates outside the years 1 to 9999."
-        raise AnnotuneError(what, "Mend them, or leave the column out.")
+    _require_storable(column, dtype, facts)
     if dtype.is_integer() and max(-(facts.low or 0), facts.high or 0) > EXACT_BELOW[pl.Float64]:
-        return cells.cast(pl.String), "whole numbers beyond 2^53 became text, to keep every digit", None
+        return cells.cast(pl.String), "integers beyond 2^53 became text, to keep every digit", None
     if dtype == pl.String:
         detail = "NUL characters were removed" if facts.nul else ""
         return cells.str.replace_all("\0", "", literal=True), detail, facts.nul or None
     if isinstance(dtype, pl.Datetime) and dtype.time_zone not in (None, "UTC"):
         return cells.dt.convert_time_zone("UTC"), f"times in {dtype.time_zone} became times in UTC", None
-    if isinstance(dtype, pl.Categorical):
-        return cells.cast(pl.String), "categories became text; give an Enum or labels for codes", None
-    if isinstance(dtype, pl.Decimal):
-        return cells.cast(pl.Float64), f"{dtype} became double precision", None
-    if isinstance(dtype, pl.Duration):
-        return cells.dt.total_microseconds() / 1e6, "durations became seconds", None
-    if dtype == pl.Time:
-        return cells.dt.to_string("%H:%M:%S%.f"), "times of day became text", None
-    if dtype == pl.Binary:
-        return cells.bin.encode("hex"), "bytes became text, in hexadecimal", None
-    if _holds_objects(dtype):
+    return *_cast(cells, dtype), None
+
+
+def _require_storable(column: Column, dtype: pl.DataType, facts: Facts) -> None:
+    """Refuse dates that no format has, bytes in lists, and Python objects."""
+    if dtype in (pl.Date, pl.Datetime) and not FIRST_DAY <= (facts.low or 0) <= (facts.high or 0) <= LAST_DAY:
+        what = f"Column {column.name!r} has dates outside the years 1 to 9999."
+        raise AnnotuneError(what, "Correct them, or leave the column out.")
+    if dtype != pl.Binary and _holds_objects(dtype):
         what = f"Column {column.name!r} holds bytes in lists, or Python objects."
         raise AnnotuneError(what, "Turn them into text or numbers first.")
-    if dtype.is_nested():
-        return _json(cells), f"{dtype} became text, in JSON", None
-    return cells, "", None
 
 
-def _json(cells: pl.Expr) -> pl.Expr:
-    """Each cell as JSON; polars writes that for a struct only, so it is put into one and taken out again."""
+def _cast(cells: pl.Expr, dtype: pl.DataType) -> tuple[pl.Expr, str]:
+    """Cells of a type that only some formats have as text or numbers, and the change in words."""
+    if isinstance(dtype, pl.Categorical):
+        return cells.cast(pl.String), "categories became text; use an Enum or labels for codes"
+    if isinstance(dtype, pl.Decimal):
+        return cells.cast(pl.Float64), f"{dtype} became double precision"
+    if isinstance(dtype, pl.Duration):
+        return cells.dt.total_microseconds() / 1e6, "durations became seconds"
+    if dtype == pl.Time:
+        return cells.dt.to_string("%H:%M:%S%.f"), "times of day became text"
+    if dtype == pl.Binary:
+        return cells.bin.encode("hex"), "bytes became text, in hexadecimal"
+    return (_as_json(cells), f"{dtype} became text, in JSON") if dtype.is_nested() else (cells, "")
+
+
+def _as_json(cells: pl.Expr) -> pl.Expr:
+    """Each cell as JSON, by way of a struct, the only type for which polars writes it."""
     text = pl.struct(cells.alias("v")).struct.json_encode()
     return pl.when(cells.is_not_null()).then(text.str.slice(len('{"v":')).str.head(-1))
 
 
 def _holds_objects(dtype: Any) -> bool:
-    """Whether there are bytes or Python objects anywhere inside a nested type."""
+    """Whether a type is, or contains, bytes or Python objects."""
     if isinstance(dtype, pl.Struct):
         return any(_holds_objects(part.dtype) for part in dtype.fields)
     if isinstance(dtype, (pl.List, pl.Array)):
@@ -350,7 +360,7 @@ def _mapped(source: pl.Expr, values: Mapping[Any, Any], dtype: Any) -> pl.Expr:
 
 
 def writable(sheet: Sheet) -> tuple[Sheet, list[Change]]:
-    """The sheet with labels, headings, notes and title that a file can hold: without NUL and halves of characters."""
+    """The sheet with labels, headings, notes and title without NUL and incomplete characters."""
     changes: list[Change] = []
 
     def fitted(text: str, column: str | None, what: str) -> str:

@@ -1,4 +1,4 @@
-"""One call, every format: the same table for Stata, R, SPSS, Python and spreadsheets, and what each had to change."""
+"""One call for every format: the same table for Stata, R, SPSS, Python and spreadsheets, with a report of changes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from annotune.export import confirm, dta, others, rds
 from annotune.export.estimate_files import SUFFIXES, write_estimates
 from annotune.export.estimates import Estimates, about, title_of
 from annotune.export.scripts import Regression, scripts
-from annotune.export.sheet import Change, Facts, Sheet, describe, tame, writable
+from annotune.export.sheet import Change, Facts, Sheet, describe, with_common_types, writable
 from annotune.records.files import replacing
 from annotune.tables import parquet, read_table
 from annotune.tables.labelled import as_whole
 
+Changes = list[tuple[str, Change]]  # the file of each
 Writer = Callable[[Sheet, dict[str, Facts], Path], list[Change]]
 WRITERS: dict[str, Writer] = {
-    ".dta": dta.write,
-    ".rds": rds.write,
+    ".dta": dta.write_dta,
+    ".rds": rds.write_rds,
     ".parquet": others.write_parquet,
     ".csv": others.write_csv,
     ".sav": others.write_sav,
@@ -47,47 +48,51 @@ def write(
     title: str | None = None,
     labelled: bool = False,
     regressions: Sequence[Regression | str] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> pl.DataFrame:
-    """Write a table for Stata, R, SPSS, Python or a spreadsheet, and say what had to be changed.
+    """Write a table for Stata, R, SPSS, Python or a spreadsheet, and report what had to be changed.
 
-    Every file appears whole or not at all, is compared with what was sent, and has the same bytes for the same
+    Every file appears whole or not at all, is compared with the table, and has the same bytes for the same
     input. A parquet file is written to .dta in batches, so that it may be larger than the memory.
 
     Parameters
     ----------
     data
-        A polars or pandas frame, a polars LazyFrame, or the path of a table; or a `Correction`, as `correct` gives it.
+        A polars or pandas frame, a polars LazyFrame, or the path of a table; or a `Correction`, the result of
+        `correct`.
     paths
-        Where to: one path or several; .dta, .rds, .parquet, .csv, .sav or .xlsx. A correction also goes to .tex, .docx
+        One path or several; .dta, .rds, .parquet, .csv, .sav or .xlsx. A correction can also go to .tex, .docx
         and .html as a table with three rows for each coefficient (these need the package maketables), to .do as
         matrices b and V that are posted in Stata, and to .rds as an R object with coefficients and vcov; elsewhere its
-        estimates are the rows. Of the options below it takes title and notes.
+        estimates are the rows. Of the options below only title and notes apply to it.
     codebook
         Columns named after its variables, and Enum columns of their labels, get the codes and labels: value labels
         in Stata and SPSS, factor levels in codebook order in R. Where a column `topic_status` stands beside
-        `topic`, Stata's missing values tell why: .a not coded, .b no label applies, .c answer not parsed,
+        `topic`, Stata's missing values give the reason: .a not coded, .b no label applies, .c answer not parsed,
         .d call failed.
     labels
         For other coded columns: column -> {code: name}. An Enum column without labels gets the codes 1, 2, ...
     headings
-        Variable labels; a codebook's variable has its instruction, a column of `dsl_columns` that it is for linear
-        models only.
+        Variable labels; by default the instruction of a codebook's variable, and for a column of `dsl_columns` a
+        warning that it is for linear models only.
     notes
-        Where the data come from, a sentence each: notes in Stata, the attribute `notes` in R.
+        Sentences about the origin of the data: notes in Stata, the attribute `notes` in R.
     title
-        The data's label; the codebook's name when left out.
+        The label of the data; by default the name of the codebook.
     labelled
-        Coded columns as haven_labelled in .rds, instead of factors. R's lm takes a factor's levels, but a
-        haven_labelled column as one number.
+        Coded columns as haven_labelled in .rds, instead of factors. R's lm treats a factor as categories, but a
+        haven_labelled column as a number.
     regressions
         Formulas such as `topic == 'Health' ~ party + year`, or `export.scripts.Regression`s, which also name a
-        corrected outcome. A do-file stands beside the .dta and an R script beside the .rds, ready to run them; with
+        corrected outcome. A do-file is written beside the .dta and an R script beside the .rds, which run them; with
         an empty list they load the data and show the labels.
+    say
+        A function that is called with a line for each change, such as `print`.
 
     Returns
     -------
     polars.DataFrame
-        file, column, change (renamed, truncated, type, label, missing), detail, cells; printed when not empty.
+        One row per change: file, column, change (renamed, truncated, type, label, missing), detail, cells.
 
     Raises
     ------
@@ -98,60 +103,92 @@ def write(
     --------
     >>> import annotune as at, polars as pl, tempfile, pathlib
     >>> data = pl.DataFrame({"unit_id": ["a", "b"], "left/right": [0.25, None]})
-    >>> report = at.write(data, pathlib.Path(tempfile.mkdtemp()) / "scores.dta")
+    >>> report = at.write(data, pathlib.Path(tempfile.mkdtemp()) / "scores.dta", say=print)
     scores.dta, 'left/right': renamed: is called left_right
     """
     targets = [
         Path(path) for path in (paths if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths])
     ]
     if not targets:
-        raise AnnotuneError("No file to write to was given.", "Give at least one path.")
+        raise AnnotuneError("There is no file to write to.", "Name at least one path.")
     if isinstance(data, Estimates):
         if any(option is not None for option in (codebook, labels, headings, regressions)) or labelled:
-            raise AnnotuneError("A correction takes no codebook, labels or regressions.", "Give title and notes only.")
-        return _write_correction(data, targets, notes or (), title or "")
-    for target in targets:
-        require_writer(target)
-    changes: list[tuple[str, Change]] = []
-    coded = {*(labels or {}), *(variable.name for variable in (codebook.variables if codebook else ()))}
-    with _source(data, targets[0].parent, coded) as (frame, known_labels, known_headings):
-        all_labels = {**known_labels, **(labels or {})}
-        all_headings = {**_warnings(frame.collect_schema().names()), **known_headings, **(headings or {})}
-        raw, mended = writable(describe(frame, codebook, all_labels, all_headings, notes or (), title))
-        tamed, facts, tamings = tame(raw)
-        in_r = any(labelled or rds.is_ambiguous(c, facts[c.name]) for c in tamed.columns if c.labels is not None)
-        ready = [] if regressions is None else list(scripts(tamed, targets, regressions, labelled=in_r))
-        for target in targets:
-            parquet = target.suffix.lower() == ".parquet"  # holds every type as it is
-            made = _write(raw if parquet else tamed, facts, target, labelled)
-            changes += [(target.name, change) for change in mended + ([] if parquet else tamings) + made]
-        for path, script in ready:
-            with replacing(path) as draft:
-                draft.write_text(script, encoding="utf-8")
-    return _report(changes)
+            raise AnnotuneError("A correction takes no codebook, labels or regressions.", "Pass title and notes only.")
+        changes = _write_correction(data, targets, notes or (), title or "")
+    else:
+        changes = _write_table(
+            data, targets, codebook, labels or {}, headings or {}, notes or (), title, labelled, regressions
+        )
+    report = _report(changes)
+    if say is not None:
+        for line in report_lines(report):
+            say(line)
+    return report
 
 
-def _write_correction(found: Estimates, targets: Sequence[Path], notes: Sequence[str], title: str) -> pl.DataFrame:
-    """What only a correction can be written to, and its estimates as a table for all else."""
+def _write_correction(correction: Estimates, targets: Sequence[Path], notes: Sequence[str], title: str) -> Changes:
+    """Write a correction in its own formats, and its estimates as a table in all others."""
     for target in targets:
         require_writer(target, correction=True)
     own = [target for target in targets if target.suffix.lower() in SUFFIXES]
-    tables: list[str | Path] = [target for target in targets if target not in own]
-    write_estimates(found, own, title, notes)
+    tables = [target for target in targets if target not in own]
+    write_estimates(correction, own, title, notes)
     if not tables:
-        return _report([])
-    return write(found.estimates, tables, title=title or title_of(found), notes=[*about(found), *notes])
+        return []
+    notes = [*about(correction), *notes]
+    return _write_table(correction.estimates, tables, notes=notes, title=title or title_of(correction))
+
+
+def _write_table(
+    data: Any,
+    targets: Sequence[Path],
+    codebook: Codebook | None = None,
+    labels: Mapping[str, Mapping[int, str]] | None = None,
+    headings: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+    title: str | None = None,
+    labelled: bool = False,
+    regressions: Sequence[Regression | str] | None = None,
+) -> Changes:
+    """Write a table to every target, with what its own file and the arguments say about its columns."""
+    for target in targets:
+        require_writer(target)
+    coded = {*(labels or {}), *(variable.name for variable in (codebook.variables if codebook else ()))}
+    with _source(data, targets[0].parent, coded) as (frame, file_labels, file_headings):
+        names = frame.collect_schema().names()
+        all_headings = {**_headings_of_corrected(names), **file_headings, **(headings or {})}
+        sheet = describe(frame, codebook, {**file_labels, **(labels or {})}, all_headings, notes, title)
+        return _write_sheet(sheet, targets, labelled, regressions)
+
+
+def _write_sheet(
+    sheet: Sheet, targets: Sequence[Path], labelled: bool, regressions: Sequence[Regression | str] | None
+) -> Changes:
+    """Write a sheet to every target, and its scripts once all files are written."""
+    full, replacements = writable(sheet)
+    common, facts, casts = with_common_types(full)
+    in_r = any(labelled or rds.is_ambiguous(c, facts[c.name]) for c in common.columns if c.labels is not None)
+    files = [] if regressions is None else list(scripts(common, targets, regressions, labelled=in_r))
+    changes: Changes = []
+    for target in targets:
+        parquet = target.suffix.lower() == ".parquet"  # has every type
+        of_format = _write_file(full if parquet else common, facts, target, labelled)
+        changes += [(target.name, change) for change in replacements + ([] if parquet else casts) + of_format]
+    for path, script in files:
+        with replacing(path) as draft:
+            draft.write_text(script, encoding="utf-8")
+    return changes
 
 
 def require_writer(target: Path, correction: bool = False, more: Collection[str] = ()) -> None:
-    """Stop where no format has the target's suffix; a correction, and what has `more`, has others than data have."""
-    known = list(dict.fromkeys([*WRITERS, *(SUFFIXES if correction else ()), *more]))
+    """Refuse a target without a writer for its suffix; a correction, or `more`, allows further suffixes."""
+    suffixes = list(dict.fromkeys([*WRITERS, *(SUFFIXES if correction else ()), *more]))
     suffix = target.suffix.lower()
-    if suffix not in known:
-        advice = " That is for what correct() gives." if suffix in SUFFIXES else ""
+    if suffix not in suffixes:
+        advice = " That suffix is for the result of correct()." if suffix in SUFFIXES else ""
         raise AnnotuneError(
             f"{target}: no writer for {target.suffix or 'a file without suffix'!r}.",
-            f"Use one of {', '.join(known)}.{advice}",
+            f"Use one of {', '.join(suffixes)}.{advice}",
         )
 
 
@@ -159,13 +196,13 @@ def require_writer(target: Path, correction: bool = False, more: Collection[str]
 def _source(
     data: Any, folder: Path, coded: Collection[str]
 ) -> Iterator[tuple[pl.LazyFrame, Mapping[str, Mapping[int, str]], Mapping[str, str]]]:
-    """The data as a lazy frame that gives the same rows every time it is asked, with what its file knows."""
+    """The data as a lazy frame that gives the same rows in every pass, with the labels and headings of its file."""
     if isinstance(data, (str, Path)) and Path(data).suffix.lower() == ".parquet" and Path(data).is_file():
         try:
-            known = parquet.about(Path(data))
+            descriptions = parquet.about(Path(data))
         except pl.exceptions.PolarsError:
-            raise AnnotuneError(f"{data} is damaged, or no .parquet file.", "Write it again.") from None
-        yield pl.scan_parquet(data), *known
+            raise AnnotuneError(f"{data} is damaged, or not a .parquet file.", "Write it again.") from None
+        yield pl.scan_parquet(data), *descriptions
     elif isinstance(data, (str, Path)):
         table = read_table(data, strings=("unit_id",))
         yield table.frame.lazy(), table.labels, table.headings
@@ -182,28 +219,32 @@ def _source(
         yield frame.with_columns(as_whole(frame[name]) for name in coded if name in frame.columns).lazy(), {}, {}
 
 
-def _warnings(names: Sequence[str]) -> dict[str, str]:
-    """Labels of the columns that `dsl_columns` made: a logit would take them without a word, and misread them."""
+def _headings_of_corrected(names: Sequence[str]) -> dict[str, str]:
+    """Labels of the columns of `dsl_columns`: a logit would accept them silently, and misinterpret them."""
     if not {"coded", "pi"} <= set(names):
         return {}
     of = {name: name.removeprefix("dsl_") for name in names if name.startswith("dsl_")}
     return {name: f"linear models only: {outcome}, corrected for the model's error" for name, outcome in of.items()}
 
 
-def _write(sheet: Sheet, facts: dict[str, Facts], target: Path, labelled: bool) -> list[Change]:
+def _write_file(sheet: Sheet, facts: dict[str, Facts], target: Path, labelled: bool) -> list[Change]:
     suffix = target.suffix.lower()
-    writer = functools.partial(rds.write, labelled=labelled) if suffix == ".rds" else WRITERS[suffix]
+    writer = functools.partial(rds.write_rds, labelled=labelled) if suffix == ".rds" else WRITERS[suffix]
     with replacing(target) as draft:
         changes = writer(sheet, facts, draft)
         confirm.confirm(sheet, draft, target)
     return changes
 
 
-def _report(changes: Sequence[tuple[str, Change]]) -> pl.DataFrame:
+def _report(changes: Changes) -> pl.DataFrame:
     rows = [(file, change.column, change.change, change.detail, change.cells) for file, change in changes]
-    for file, column, change, detail, cells in rows[:MOST_SHOWN]:
-        where = file if column is None else f"{file}, {column!r}"
-        print(f"{where}: {change}: {detail}" + (f" ({cells:,} cells)" if cells is not None else ""))
-    if len(rows) > MOST_SHOWN:
-        print(f"... and {len(rows) - MOST_SHOWN:,} more changes in the report.")
     return pl.DataFrame(rows, schema=REPORT, orient="row")
+
+
+def report_lines(report: pl.DataFrame) -> Iterator[str]:
+    """The report of `write` in words: one line per change, and the number of those beyond 20."""
+    for file, column, change, detail, cells in report.head(MOST_SHOWN).iter_rows():
+        where = file if column is None else f"{file}, {column!r}"
+        yield f"{where}: {change}: {detail}" + (f" ({cells:,} cells)" if cells is not None else "")
+    if len(report) > MOST_SHOWN:
+        yield f"... and {len(report) - MOST_SHOWN:,} more changes in the report."

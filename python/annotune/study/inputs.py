@@ -15,7 +15,7 @@ from annotune.data.corpus import Corpus, read_corpus
 from annotune.data.frames import require_columns as require_columns_of_corpus
 from annotune.data.wide import blank, require_room
 from annotune.errors import AnnotuneError, listing, nearest
-from annotune.export.scripts import Regression, require_columns
+from annotune.export.scripts import Regression, require_regression_columns
 from annotune.export.sheet import describe
 from annotune.records.fingerprints import file_sha256
 from annotune.study.corrected import require_codings, require_formulas, require_pi
@@ -160,4 +160,4 @@ def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
         require_codings(study.correct, inputs.gold, codebook, inputs.variables)
     if study.regressions:
         sheet = describe(table.lazy(), codebook, words_of_file(file, table.columns)[0])
-        require_columns(sheet, [Regression(formula) for formula in study.regressions])
+        require_regression_columns(sheet, [Regression(formula) for formula in study.regressions])

@@ -26,11 +26,11 @@ def write_outputs(
     """Write every file that the study names; which these are, and what their formats made necessary."""
     for target in map(file.beside, file.study.outputs):
         target.parent.mkdir(parents=True, exist_ok=True)
-    changes = _write_data(file, inputs, models, outcome)
+    changes = [_write_data(file, inputs, models, outcome)]
     for number, correction in enumerate(outcome.corrections, start=1):
         assert file.study.correct is not None
-        write(correction, [file.beside(name) for name in file.study.correct.targets(number)])
-    return tuple(map(file.beside, file.study.outputs)), changes
+        changes.append(write(correction, [file.beside(name) for name in file.study.correct.targets(number)]))
+    return tuple(map(file.beside, file.study.outputs)), pl.concat(changes)
 
 
 def write_study_record(file: StudyFile, record: Mapping[str, Any], files: Sequence[Path]) -> Path:
