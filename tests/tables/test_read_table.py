@@ -99,7 +99,7 @@ def test_empty_rows_and_columns_at_the_end_are_left_out(table):
 def test_headers_are_stripped_and_must_differ(table):
     assert table(" id , t\n1,x\n").frame.columns == ["id", "t"]
     assert table(",t\n1,x\n").frame.columns == ["column_1", "t"]  # as R's row names are
-    with pytest.raises(at.AnnotuneError, match="line 1: the column 't' is there twice"):
+    with pytest.raises(at.AnnotuneError, match="line 1: there are two columns 't'"):
         table("id,t,t\n1,2,3\n")
 
 
@@ -107,7 +107,7 @@ def test_files_without_content_are_refused(table, tmp_path):
     for content in ("", "\n\n", "\ufeff"):
         with pytest.raises(at.AnnotuneError, match=r"t\.csv is empty"):
             table(content)
-    with pytest.raises(at.AnnotuneError, match="is not there"):
+    with pytest.raises(at.AnnotuneError, match="does not exist"):
         read_table(tmp_path / "none.csv")
     with pytest.raises(at.AnnotuneError, match="no reader"):
         table("x", "t.doc")

@@ -22,11 +22,11 @@ def confirm(sheet: Sheet, draft: Path, target: Path) -> None:
     """Raise where the file at `draft` does not hold the sheet that goes to `target`."""
     suffix = target.suffix.lower()
     if suffix == ".rds" and sheet.rows * len(sheet.columns) <= MOST_CELLS:
-        _require_same_cells(sheet, sheet.frame().collect(), *rds.read(draft)[:2], target)
+        _require_same_cells(sheet, sheet.frame().collect(), *rds.read_rds(draft)[:2], target)
     elif suffix in (".dta", ".sav"):
         for first in sorted({0, max(0, sheet.rows - SAMPLE)}):
             sent = sheet.slice(first, SAMPLE)
-            _require_same_cells(sheet, sent, *labelled.read(draft, None, first, SAMPLE)[:2], target)
+            _require_same_cells(sheet, sent, *labelled.read_labelled(draft, None, first, SAMPLE)[:2], target)
     elif suffix in (".parquet", ".csv"):
         scan = pl.scan_parquet(draft) if suffix == ".parquet" else pl.scan_csv(draft, infer_schema=False)
         rows = scan.select(pl.len()).collect().item()

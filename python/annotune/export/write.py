@@ -199,7 +199,7 @@ def _source(
     """The data as a lazy frame that gives the same rows in every pass, with the labels and headings of its file."""
     if isinstance(data, (str, Path)) and Path(data).suffix.lower() == ".parquet" and Path(data).is_file():
         try:
-            descriptions = parquet.about(Path(data))
+            descriptions = parquet.labels_and_headings(Path(data))
         except pl.exceptions.PolarsError:
             raise AnnotuneError(f"{data} is damaged, or not a .parquet file.", "Write it again.") from None
         yield pl.scan_parquet(data), *descriptions

@@ -40,7 +40,7 @@ from annotune.records.files import require_writable
 from annotune.records.fingerprints import fingerprint
 from annotune.study.run import run
 from annotune.tables import Table
-from annotune.tables.reasons import beside
+from annotune.tables.reasons import with_reasons_beside
 
 SECONDS_BETWEEN = 0.1  # two reports of progress: R needs far longer for one than a step of work may take
 BROKEN_LIBRARY = re.compile(r"\.(so|dll|dylib)\b")
@@ -148,7 +148,7 @@ def _table(sent: Mapping[str, Any]) -> Table:
     labels = {name: codes(column) for name, column in columns.items() if "codes" in column}
     headings = {name: column["heading"] for name, column in columns.items() if column.get("heading")}
     why = {name: pl.Series(column["why"], dtype=pl.String) for name, column in columns.items() if "why" in column}
-    return Table(beside(frame, why, "The data frame")[0], labels, headings)
+    return Table(with_reasons_beside(frame, why, "The data frame")[0], labels, headings)
 
 
 def _remade(kind: str, sent: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Files in: any table that a researcher may have, as a polars frame with its value labels."""
+"""Reading tables of any common format as polars frames with their value labels."""
 
 from annotune.tables.delimited import ALL_COLUMNS
 from annotune.tables.read import FORMATS, Table, read_table

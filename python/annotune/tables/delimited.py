@@ -1,6 +1,6 @@
-"""csv and its relatives: the encoding and the delimiter are found out, types inferred last.
+"""csv and similar formats: encoding and delimiter are detected, types inferred last.
 
-Everything is read as words first, so that no identifier loses digits or leading zeros on the way.
+All cells are read as text first, so that no identifier loses digits or leading zeros.
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ import polars as pl
 from annotune.errors import AnnotuneError
 from annotune.tables.encodings import detect_encoding
 
-ALL_COLUMNS = ("*",)  # as `strings`: leave every column as the words it is
+ALL_COLUMNS = ("*",)  # as `strings`: keep every column as text
 DELIMITERS = ",;\t|"
-_START = 1_000_000  # characters that the delimiter is found out from
+_START = 1_000_000  # characters from which the delimiter is detected
 _AT_ONCE = 50_000  # rows held as Python objects when a file is read row by row
-csv.field_size_limit(2**31 - 1)  # Python's own limit is below the length of a speech
+csv.field_size_limit(2**31 - 1)  # the default limit of Python is below the length of a speech
 
 
-def read(path: Path, strings: tuple[str, ...], encoding: str | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The table, and notes on what had to be assumed or left out."""
+def read_delimited(path: Path, strings: tuple[str, ...], encoding: str | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The table, and notes on assumptions and omissions."""
     data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
     text, notes = decode(path, data, encoding)
     delimiter = detect_delimiter(text)
-    if text.startswith("sep="):  # Excel's own first line; its line stays, so that the others keep their numbers
+    if text.startswith("sep="):  # a first line of Excel; it stays empty, so that the others keep their numbers
         delimiter, text = text[4], "\n" + text.partition("\n")[2]
-    frame = _parse(path, text, delimiter).with_columns(pl.all().replace("", None))
+    frame = _parsed_frame(path, text, delimiter).with_columns(pl.all().replace("", None))
     typed = () if strings == ALL_COLUMNS else (column for column in frame if column.name not in strings)
     return frame.with_columns(infer(column) for column in typed), notes
 
 
 def decode(path: Path, data: bytes, encoding: str | None) -> tuple[str, tuple[str, ...]]:
-    """The file's text, with line ends as they are today."""
-    found = encoding or detect_encoding(data)
+    """The text of the file, with its line ends as newlines."""
+    name = encoding or detect_encoding(data)
     try:
-        text = data.decode(found, errors="strict" if encoding else "replace")
+        text = data.decode(name, errors="strict" if encoding else "replace")
     except (UnicodeDecodeError, LookupError) as error:
-        raise AnnotuneError(f"{path} is not {found}: {error}.", "Leave encoding out, or name the right one.") from None
+        raise AnnotuneError(f"{path} is not {name}: {error}.", "Leave encoding out, or name the right one.") from None
     notes = []
-    if encoding is None and not found.startswith("utf"):
-        notes.append(f"{path.name} is not UTF-8; it was read as {found}. If letters are wrong, name its encoding.")
+    if encoding is None and not name.startswith("utf"):
+        notes.append(f"{path.name} is not UTF-8; it was read as {name}. If letters are wrong, name its encoding.")
     if lost := text.count("\ufffd") if encoding is None else 0:
-        notes.append(f"{path.name}: what cannot be read as {found} became '\ufffd' ({lost:,} times).")
+        notes.append(f"{path.name}: bytes that cannot be read as {name} became '\ufffd' ({lost:,} times).")
     if empty := text.count("\0"):
-        notes.append(f"{path.name}: null characters, which no text may hold, were left out ({empty:,} in all).")
+        notes.append(f"{path.name}: null characters, which texts cannot hold, were left out ({empty:,} in all).")
     text = text.replace("\0", "").removeprefix("\ufeff")
     return (text if "\n" in text else text.replace("\r", "\n")), tuple(notes)
 
 
 def detect_delimiter(text: str) -> str:
-    """The candidate that splits the header into most columns, and the first rows into as many."""
+    """The candidate that splits the header into the most columns, and the first rows into as many."""
 
     def fit(mark: str) -> tuple[bool, int]:
         rows = csv.reader(io.StringIO(text[:_START], newline=""), delimiter=mark)
@@ -66,9 +66,9 @@ def detect_delimiter(text: str) -> str:
 
 
 def infer(column: pl.Series) -> pl.Series:
-    """Words as numbers or truth values where all of them are; NA then means missing.
+    """Texts as numbers or truth values where all of them can be; NA then means missing.
 
-    Whole numbers with a leading zero (post codes) or of more than 15 digits (identifiers) stay words.
+    Integers with a leading zero (post codes) or of more than 15 digits (identifiers) stay text.
     """
     words = column.str.strip_chars()
     words = words.set(words.is_in(["", "NA"]), None)
@@ -83,8 +83,8 @@ def infer(column: pl.Series) -> pl.Series:
     return column
 
 
-def _parse(path: Path, text: str, delimiter: str) -> pl.DataFrame:
-    """polars is fast, but pads short rows and names no line; what it doubts is read row by row."""
+def _parsed_frame(path: Path, text: str, delimiter: str) -> pl.DataFrame:
+    """The frame as read by polars, or row by row where rows may be short: polars pads these and names no line."""
     names = _header(path, text, delimiter)
     try:
         frame = pl.read_csv(io.BytesIO(text.encode()), separator=delimiter, infer_schema=False)
@@ -98,18 +98,18 @@ def _parse(path: Path, text: str, delimiter: str) -> pl.DataFrame:
 
 
 def _header(path: Path, text: str, delimiter: str) -> list[str]:
-    header = next(_rows(path, text[:_START], delimiter), [])
+    header = next(_rows_of_text(path, text[:_START], delimiter), [])
     if not header:
-        raise AnnotuneError(f"{path} is empty.", "Give a file with a header and rows.")
+        raise AnnotuneError(f"{path} is empty.", "It needs a header and rows.")
     names = [name.strip() or f"column_{i}" for i, name in enumerate(header, start=1)]
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
-        raise AnnotuneError(f"{path}, line 1: the column {double!r} is there twice.", "Rename or remove one.")
+        raise AnnotuneError(f"{path}, line 1: there are two columns {double!r}.", "Rename or remove one.")
     return names
 
 
 def _by_row(path: Path, text: str, delimiter: str, names: list[str]) -> pl.DataFrame:
-    rows = _rows(path, text, delimiter)
+    rows = _rows_of_text(path, text, delimiter)
     next(rows)
     parts = [pl.DataFrame(schema=dict.fromkeys(names, pl.String))]
     while chunk := list(islice(rows, _AT_ONCE)):
@@ -117,8 +117,8 @@ def _by_row(path: Path, text: str, delimiter: str, names: list[str]) -> pl.DataF
     return pl.concat(parts)
 
 
-def _rows(path: Path, text: str, delimiter: str) -> Iterator[list[str]]:
-    """Every row, the header first; the line is named where quotes or the number of fields are wrong."""
+def _rows_of_text(path: Path, text: str, delimiter: str) -> Iterator[list[str]]:
+    """Every row, the header first; errors in quotes or the number of fields name the line."""
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     width = 0
     while True:
@@ -126,7 +126,7 @@ def _rows(path: Path, text: str, delimiter: str) -> Iterator[list[str]]:
         try:
             row = next(rows, None)
         except csv.Error:
-            what = f"{where}: a quotation mark is not closed, or stands inside a quoted text."
+            what = f"{where}: a quotation mark is not closed, or is inside a quoted text."
             raise AnnotuneError(what, 'Double the marks inside a text: "so ""quoted"" here".') from None
         if row is None:
             return

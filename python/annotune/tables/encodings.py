@@ -1,7 +1,7 @@
-"""Which encoding a text file has: found out from the words that are not plain ASCII.
+"""The encoding of a text file, detected from the words that are not plain ASCII.
 
-Statistical detectors need pages of text; a coder's file has a few names. So every candidate reads
-those words, and the one that makes most of them into words of its languages is taken.
+Statistical detectors need pages of text; a coder's file has a few names. So every candidate decodes
+these words, and the one that turns most of them into words of its languages is chosen.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CENTRAL = "ąćęłńóśźżáčďéěíňřšťúůýžäöüßôľĺŕőűă
 _TURKISH = "çğıöşüâîû"
 _RUSSIAN = "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґў"
 _GREEK = "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ"
-# The likelier come first, because a tie goes to the first.
+# The more likely ones are first, because the first wins ties.
 _CANDIDATES = (
     ("cp1252", _WESTERN),
     ("mac_roman", _WESTERN),
@@ -42,7 +42,7 @@ _SIGNS = "“”„‘’‚–—…€£°§·«»¿¡\xa0•´ªº"
 
 
 def detect_encoding(data: bytes) -> str:
-    """UTF-8 or UTF-16 where the bytes say so, else the likeliest single-byte encoding, else a guess."""
+    """UTF-8 or UTF-16 where the bytes show it, else the most likely single-byte encoding, else a guess."""
     for mark, name in _BOMS:
         if data.startswith(mark):
             return name
@@ -61,7 +61,7 @@ def detect_encoding(data: bytes) -> str:
 
 
 def _mostly_utf8(data: bytes) -> bool:
-    """Whether most that is not ASCII is sound UTF-8, as where only one text was cut in mid-letter."""
+    """Whether most bytes beyond ASCII are valid UTF-8, as where only one text was cut within a character."""
     try:
         data.decode("utf-8")
         return True
@@ -72,7 +72,7 @@ def _mostly_utf8(data: bytes) -> bool:
 
 
 def _plausible(word: bytes, encoding: str, letters: str) -> bool:
-    """Whether the word, read so, has letters of one script only, and capitals only where words have them."""
+    """Whether the decoded word has letters of one script only, and capitals only where words have them."""
     read = word.decode(encoding, errors="replace").strip(_SIGNS).replace("’", "")
     if not all(letter.isascii() or letter.lower() in letters for letter in read):
         return False

@@ -1,4 +1,4 @@
-"""Stata and SPSS files: value labels, variable labels, dates and reasons for missing cells survive the reading."""
+"""Stata and SPSS files, read with value labels, variable labels, dates and reasons for missing cells."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pyreadstat
 from annotune.tables.reasons import reason
 
 Labels = dict[str, dict[int, str]]
-EXACT_BELOW = {pl.Float32: 2**24, pl.Float64: 2**53}  # beyond, floating-point numbers skip whole ones
+EXACT_BELOW = {pl.Float32: 2**24, pl.Float64: 2**53}  # beyond, floating-point numbers skip integers
 
 
-def read(
+def read_labelled(
     path: Path, encoding: str | None, first: int = 0, most: int = 0
 ) -> tuple[pl.DataFrame, Labels, dict[str, str], dict[str, pl.Series]]:
-    """The table, the value labels of its columns, the columns' variable labels, and why cells are missing.
+    """The table, the value labels of its columns, their variable labels, and the reasons for missing cells.
 
     `first` and `most` choose rows: how many to skip, and how many to read (0: all of them).
     """
@@ -32,7 +32,7 @@ def read(
         row_limit=most,
     )
     frame, meta = reader()
-    reasons = _reasons(reader, frame, meta.variable_value_labels)
+    reasons = _reasons_of_columns(reader, frame, meta.variable_value_labels)
     labels = {name: whole_codes(values) for name, values in meta.variable_value_labels.items()}
     labels = {name: values for name, values in labels.items() if values}
     headings = {name: text for name, text in meta.column_names_to_labels.items() if text}
@@ -42,29 +42,29 @@ def read(
     return frame, labels, headings, reasons
 
 
-def _reasons(
+def _reasons_of_columns(
     reader: Callable[..., Any], frame: pl.DataFrame, labels: Mapping[str, Mapping[Any, str]]
 ) -> dict[str, pl.Series]:
-    """For each column with extended or user-missing values, the reason where a cell is missing for one.
+    """For each column with extended or user-missing values, the reasons of its missing cells.
 
-    The columns with missing cells are read again with their missing codes; nothing else is taken from that.
+    The columns with missing cells are read again with their missing codes; only these are used.
     """
     gaps = [column.name for column in frame if column.has_nulls()]
     if not gaps:
         return {}
     coded, _ = reader(usecols=gaps, user_missing=True, disable_datetime_conversion=True)
-    found = {}
+    reasons = {}
     for name in gaps:
         dot = "" if frame.schema[name] == pl.String else "."  # words are SPSS's own, letters Stata's
-        known = labels.get(name, {})
+        labels_of_column = labels.get(name, {})
         words: list[str | None] = [None] * len(frame)
         for row in frame[name].is_null().arg_true().to_list():
             code = coded[name][row]
             if code is not None and code == code:
-                words[row] = reason(f"{dot}{code}" if isinstance(code, str) else code, known.get(code))
+                words[row] = reason(f"{dot}{code}" if isinstance(code, str) else code, labels_of_column.get(code))
         if any(words):
-            found[name] = pl.Series(name, words, dtype=pl.String)
-    return found
+            reasons[name] = pl.Series(name, words, dtype=pl.String)
+    return reasons
 
 
 def whole_codes(values: Mapping[Any, str]) -> dict[int, str]:
@@ -75,7 +75,7 @@ def whole_codes(values: Mapping[Any, str]) -> dict[int, str]:
 
 
 def as_whole(column: pl.Series) -> pl.Series:
-    """Statistical packages store whole numbers as floating-point; where they are exact they are whole again."""
+    """Integers that a statistical package stored as floating-point numbers, as integers where they are exact."""
     limit = next((below for dtype, below in EXACT_BELOW.items() if column.dtype == dtype), None)
     values = column.drop_nulls()
     if limit is None or values.is_empty() or not values.is_finite().all():
@@ -84,7 +84,7 @@ def as_whole(column: pl.Series) -> pl.Series:
 
 
 def name_values(column: pl.Series, labels: dict[int, str]) -> pl.Series:
-    """The labels in place of the codes, when every code has one and no two share one."""
+    """The labels in place of the codes, where every code has a label of its own."""
     names = list(labels.values())
     if not column.dtype.is_integer() or len(set(names)) < len(names):
         return column

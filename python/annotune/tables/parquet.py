@@ -10,15 +10,16 @@ import polars as pl
 METADATA = "annotune"  # the key; its value is JSON with labels, headings, notes and title
 
 
-def about(path: Path) -> tuple[dict[str, dict[int, str]], dict[str, str]]:
-    """The value labels and variable labels in a parquet file's metadata; none in a file from elsewhere."""
-    known = json.loads(pl.read_parquet_metadata(path).get(METADATA, "{}"))
+def labels_and_headings(path: Path) -> tuple[dict[str, dict[int, str]], dict[str, str]]:
+    """The value labels and variable labels in a parquet file's metadata; none in a file by other programs."""
+    metadata = json.loads(pl.read_parquet_metadata(path).get(METADATA, "{}"))
     labels = {
-        column: {int(code): text for code, text in coded.items()} for column, coded in known.get("labels", {}).items()
+        column: {int(code): text for code, text in coded.items()}
+        for column, coded in metadata.get("labels", {}).items()
     }
-    return labels, known.get("headings", {})
+    return labels, metadata.get("headings", {})
 
 
-def read(path: Path) -> tuple[pl.DataFrame, dict[str, dict[int, str]], dict[str, str]]:
-    """The frame, the value labels of its columns, and the columns' variable labels."""
-    return pl.read_parquet(path), *about(path)
+def read_parquet(path: Path) -> tuple[pl.DataFrame, dict[str, dict[int, str]], dict[str, str]]:
+    """The frame, the value labels of its columns, and their variable labels."""
+    return pl.read_parquet(path), *labels_and_headings(path)

@@ -1,7 +1,7 @@
-"""R's .rds files: a reader for data frames, with factors, labelled columns and dates intact.
+"""R's .rds files: a reader for data frames that keeps factors, labelled columns and dates.
 
 The format is R's serialization in XDR (big-endian), versions 2 and 3, as "R Internals", section 1.8
-describes it. Libraries for it lose labels or dates, or take half a minute a million rows.
+describes it. Existing libraries lose labels or dates, or take half a minute per million rows.
 """
 
 from __future__ import annotations
@@ -38,35 +38,35 @@ class RObject:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-def read(path: Path) -> tuple[pl.DataFrame, Labels, dict[str, str], dict[str, pl.Series]]:
-    """A data frame with its value labels (factor levels are 1, 2, ...), variable labels, and why cells are missing."""
+def read_rds(path: Path) -> tuple[pl.DataFrame, Labels, dict[str, str], dict[str, pl.Series]]:
+    """A data frame with its value labels (1, 2, ... for factors), variable labels, and reasons for missing cells."""
     root = _Stream(_decompress(path.read_bytes()), path).item()
-    columns = _names(root) if isinstance(root, RObject) else None
+    columns = _names_of(root) if isinstance(root, RObject) else None
     if columns is None or "data.frame" not in _classes(root):
         raise AnnotuneError(f"{path} holds no data frame.", "Save one with saveRDS(data, file).")
     labels: Labels = {}
     headings: dict[str, str] = {}
     series = []
     for name, column in zip(columns, root.value, strict=True):
-        series.append(_series(name, column, labels, path))
+        series.append(_series_of_column(name, column, labels, path))
         heading = _attribute(column, "label")
         if heading is not None and len(heading):
             headings[name] = str(heading[0])
-    why = {name: _reasons(column) for name, column in zip(columns, root.value, strict=True)}
+    why = {name: _reasons_of_column(column) for name, column in zip(columns, root.value, strict=True)}
     return pl.DataFrame(series), labels, headings, {name: words for name, words in why.items() if words.count()}
 
 
-def _reasons(column: RObject) -> pl.Series:
-    """Why cells are missing: haven's tagged missing values, and SPSS's user-missing ones as haven keeps them."""
+def _reasons_of_column(column: RObject) -> pl.Series:
+    """The reasons for missing cells: tagged missing values of haven, and user-missing ones of SPSS."""
     value, coded = column.value, column.attributes.get("labels")
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "if" or "factor" in _classes(column):
         return pl.Series(dtype=pl.String)
-    known = [] if coded is None else zip(_codes(coded.value), _names(coded) or [], strict=True)
-    labels = {code: text for code, text in known if code is not None}
+    pairs = [] if coded is None else zip(_label_codes(coded.value), _names_of(coded) or [], strict=True)
+    labels = {code: text for code, text in pairs if code is not None}
     numbers = pl.Series(value.astype(float)).fill_nan(None)
     user = numbers.is_not_null() & _without_user_missing(numbers, column).is_null()
     words: list[str | None] = [None] * len(value)
-    tags = _tags(value)
+    tags = _tag_letters(value)
     for row in np.flatnonzero(tags).tolist():
         words[row] = reason(f".{chr(tags[row])}", labels.get(chr(tags[row])))
     for row in user.arg_true().to_list():
@@ -74,8 +74,8 @@ def _reasons(column: RObject) -> pl.Series:
     return pl.Series(words, dtype=pl.String)
 
 
-def _tags(value: np.ndarray) -> np.ndarray:
-    """The letters in R's missing doubles, as numbers; 0 where there is none."""
+def _tag_letters(value: np.ndarray) -> np.ndarray:
+    """The letters in R's missing doubles, as numbers; 0 for none."""
     if value.dtype.kind != "f":
         return np.zeros(len(value), np.uint64)
     bits = value.view(np.uint64)
@@ -84,11 +84,11 @@ def _tags(value: np.ndarray) -> np.ndarray:
     return np.where(tagged, letters, 0)
 
 
-def _codes(value: Any) -> list[str | float | None]:
+def _label_codes(value: Any) -> list[str | float | None]:
     """The codes of value labels: numbers, or the letters of tagged missing values."""
     if not isinstance(value, np.ndarray):
         return [None] * len(value)
-    return [chr(tag) if tag else float(code) for code, tag in zip(value, _tags(value).tolist(), strict=True)]
+    return [chr(tag) if tag else float(code) for code, tag in zip(value, _tag_letters(value).tolist(), strict=True)]
 
 
 def _decompress(data: bytes) -> bytes:
@@ -98,13 +98,13 @@ def _decompress(data: bytes) -> bytes:
     return data
 
 
-def _series(name: str, column: RObject, labels: Labels, path: Path) -> pl.Series:
+def _series_of_column(name: str, column: RObject, labels: Labels, path: Path) -> pl.Series:
     classes = _classes(column)
     value = column.value
     if isinstance(value, list) and (not value or value[0] is None or isinstance(value[0], str)):
         return pl.Series(name, value, dtype=pl.String)
     if not isinstance(value, np.ndarray) or "dim" in column.attributes or value.dtype.kind == "c":
-        what = f"{path}, column {name!r}: lists, matrices and complex numbers are no columns."
+        what = f"{path}, column {name!r}: lists, matrices and complex numbers cannot be columns."
         raise AnnotuneError(what, "Leave it out, or flatten it.")
     if "factor" in classes:
         levels = column.attributes["levels"].value  # NA may be one of them
@@ -114,34 +114,34 @@ def _series(name: str, column: RObject, labels: Labels, path: Path) -> pl.Series
         labels[name] = named
         places = pl.Series(name, value.astype(np.int64) - 1)
         return pl.Series(name, levels, dtype=pl.Enum(list(named.values()))).gather(places.set(places < 0, None))
-    if "integer64" in classes:  # the bits of 64-bit whole numbers in the places of doubles
+    if "integer64" in classes:  # the bits of 64-bit integers, stored as doubles
         whole = value.view(np.int64)
         return pl.Series(name, whole).set(pl.Series(whole == np.iinfo(np.int64).min), None)
-    series = _without_user_missing(_plain(name, value), column)
+    series = _without_user_missing(_numbers_without_na(name, value), column)
     if "Date" in classes:
         return series.cast(pl.Float64).floor().cast(pl.Int32).cast(pl.Date)
     if "POSIXct" in classes:
         return (series.cast(pl.Float64) * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
     if "haven_labelled" in classes and _attribute(column, "labels") is not None:
         coded = column.attributes["labels"]
-        known = whole_codes(dict(zip(coded.value.tolist(), _names(coded) or [], strict=True)))
-        if known:  # else only missing values have labels
-            labels[name] = known
-            return name_values(as_whole(series), known)
+        codes_and_labels = whole_codes(dict(zip(coded.value.tolist(), _names_of(coded) or [], strict=True)))
+        if codes_and_labels:  # else only missing values have labels
+            labels[name] = codes_and_labels
+            return name_values(as_whole(series), codes_and_labels)
         return as_whole(series)
     return series
 
 
 def _without_user_missing(series: pl.Series, column: RObject) -> pl.Series:
-    """SPSS's user-missing values, as haven keeps them, count as missing, as they do in a .sav."""
+    """The series with user-missing values of SPSS, as haven keeps them, as missing."""
     values, limits = _attribute(column, "na_values"), _attribute(column, "na_range")
     if values is not None:
         series = series.set(series.cast(pl.Float64).is_in(values.astype(float).tolist()), None)
     return series if limits is None else series.set(series.is_between(*limits.tolist()), None)
 
 
-def _plain(name: str, value: np.ndarray) -> pl.Series:
-    """Numbers and truth values with R's several NAs as null."""
+def _numbers_without_na(name: str, value: np.ndarray) -> pl.Series:
+    """Numbers and truth values with R's missing values as null."""
     if value.dtype == np.int8:
         missing, value = value < 0, value.astype(bool)
     elif value.dtype.kind in "iu":
@@ -152,21 +152,21 @@ def _plain(name: str, value: np.ndarray) -> pl.Series:
 
 
 def _attribute(item: Any, name: str) -> Any:
-    found = item.attributes.get(name) if isinstance(item, RObject) else None
-    return found.value if isinstance(found, RObject) else None
+    attribute = item.attributes.get(name) if isinstance(item, RObject) else None
+    return attribute.value if isinstance(attribute, RObject) else None
 
 
 def _classes(item: RObject) -> list[str]:
     return list(_attribute(item, "class") or [])
 
 
-def _names(item: RObject) -> list[str] | None:
+def _names_of(item: RObject) -> list[str] | None:
     names = _attribute(item, "names")
     return None if names is None else [str(name) for name in names]
 
 
 class _Stream:
-    """The serialized items, one after the other; the letters of R's own names for their types."""
+    """A reader of the serialized items in order."""
 
     def __init__(self, data: bytes, path: Path) -> None:
         if data[:2] != b"X\n":
@@ -251,7 +251,7 @@ class _Stream:
             has_attributes, has_tag = bool(flags & 512), bool(flags & 1024)
 
     def _by_reference(self, kind: int, has_attributes: bool) -> RObject:
-        """Environments, external pointers and the like: nothing in them is data, but they are numbered."""
+        """Environments, external pointers and similar items: they hold no data, but are numbered as references."""
         thing = RObject(None)
         self._remember(thing)
         if kind == _NAMESPACE:
@@ -290,7 +290,7 @@ class _Stream:
         raise AnnotuneError(f"{self.path} holds R code (type {kind}) beside the data.", "Save the plain data frame.")
 
     def _altrep(self) -> RObject:
-        """R's compact forms: 1:n, wrapped vectors, numbers that become strings when looked at."""
+        """R's compact forms: 1:n, wrapped vectors, numbers converted to strings on demand."""
         name, state, attributes = next(iter(self.item().values())), self.item(), self.item() or {}
         if name in ("compact_intseq", "compact_realseq"):
             length, start, step = state.value
@@ -308,7 +308,7 @@ class _Stream:
 
 
 def _encoding(name: str) -> str:
-    """Python's name for R's name of an encoding."""
+    """The Python name of an encoding, from its R name."""
     try:
         return codecs.lookup(name).name
     except LookupError:

@@ -1,4 +1,4 @@
-"""One reader for every format; identifiers and labels keep the characters that stand in the file."""
+"""One reader for every format; identifiers and labels keep their characters in the file."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ import polars as pl
 from annotune.errors import AnnotuneError
 from annotune.tables import delimited, labelled, parquet, rds, reasons
 
-NAMELESS = ("column_", "__UNNAMED__")  # what columns without a name are called in csv and in Excel
+NAMELESS = ("column_", "__UNNAMED__")  # beginnings of the names given to columns without one, in csv and Excel
 logging.getLogger("fastexcel.types.dtype").setLevel(logging.ERROR)  # it reports every empty column
 
 
 @dataclass(frozen=True)
 class Table:
-    """A frame (one row a case) and what polars cannot hold: the labels of coded columns.
+    """A frame (one row per case) with what polars cannot hold: the labels of coded columns.
 
     Attributes
     ----------
     frame
         Labelled columns hold their labels (`pl.Enum`, ordered by code) when every value has one,
-        else the bare codes. Where cells of `income` are Stata's .a to .z or user-missing in SPSS,
-        `income_missing` says why: ".a refused", "99 refused".
+        else the codes. Where cells of `income` are Stata's .a to .z or user-missing in SPSS,
+        `income_missing` has the reasons: ".a refused", "99 refused".
     labels
         For each labelled column, its codes and their labels.
     headings
         For each column that has one, its variable label.
     notes
-        What had to be assumed, such as an encoding.
+        Assumptions, such as an encoding.
     first
-        The number that the first row has for the user: 2 where a line of names is above it.
+        The number of the first row in messages: 2 where a line of names is above it.
     """
 
     frame: pl.DataFrame
@@ -48,21 +48,21 @@ class Table:
 
 
 def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str | None = None) -> Table:
-    """Read a table, whatever its format.
+    """Read a table of any supported format.
 
     Parameters
     ----------
     path
-        csv, tsv, txt, jsonl, parquet, xlsx, dta, sav or rds; csv and its like also gzipped.
+        csv, tsv, txt, jsonl, parquet, xlsx, dta, sav or rds; text formats also gzipped.
     strings
-        Columns that are words even where they look like numbers: identifiers, texts, labels.
+        Columns that stay text even where they look like numbers: identifiers, texts, labels.
     encoding
-        Of a text file; found out when left out.
+        The encoding of a text file; detected by default.
 
     Raises
     ------
     AnnotuneError
-        When the file is missing, empty, of an unknown format, or broken; the row is named.
+        If the file is missing, empty, of an unknown format, or broken; the row is named.
     """
     path = Path(path)
     reader = FORMATS.get(_suffix(path))
@@ -71,9 +71,11 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
             f"{path}: no reader for {path.suffix or 'a file without suffix'!r}.", f"Use one of {', '.join(FORMATS)}."
         )
     if not path.is_file():
-        raise AnnotuneError(f"{path} is not there." if not path.exists() else f"{path} is a folder.", "Check the path.")
+        raise AnnotuneError(
+            f"{path} does not exist." if not path.exists() else f"{path} is a folder.", "Check the path."
+        )
     if path.stat().st_size == 0:
-        raise AnnotuneError(f"{path} is empty.", "Give a file with a header and rows.")
+        raise AnnotuneError(f"{path} is empty.", "It needs a header and rows.")
     try:
         return reader(path, strings, encoding)
     except PermissionError:
@@ -86,26 +88,26 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
     ) as error:  # each library has its own errors for a broken file; the user needs one sentence
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise AnnotuneError(
-            f"{path} cannot be read as {_suffix(path)[1:]}: {reason}.", "Check that the file is whole."
+            f"{path} cannot be read as {_suffix(path)[1:]}: {reason}.", "Check that the file is complete."
         ) from error
 
 
 def _suffix(path: Path) -> str:
-    """The format's suffix; `.gz` goes only with text, which the libraries for other formats do not unpack."""
+    """The suffix of the format; `.gz` is for text formats only, as the libraries for others do not unpack it."""
     suffix, inner = path.suffix.lower(), Path(path.stem).suffix.lower()
-    return inner if suffix == ".gz" and FORMATS.get(inner) in (_delimited, _jsonl) else suffix
+    return inner if suffix == ".gz" and FORMATS.get(inner) in (_delimited_table, _jsonl_table) else suffix
 
 
-def _delimited(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    frame, notes = delimited.read(path, strings, encoding)
-    return Table(_trimmed(frame), notes=notes, first=2)
+def _delimited_table(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
+    frame, notes = delimited.read_delimited(path, strings, encoding)
+    return Table(_without_empty_ends(frame), notes=notes, first=2)
 
 
-def _parquet(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    return Table(*parquet.read(path))
+def _parquet_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
+    return Table(*parquet.read_parquet(path))
 
 
-def _jsonl(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
+def _jsonl_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
     data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
@@ -114,7 +116,7 @@ def _jsonl(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
         for number, line in enumerate(data.splitlines(), start=1):
             if line.strip() and not _is_object(line):
                 what = f"{path}, line {number}: this is not a JSON object."
-                raise AnnotuneError(what, "Write one {...} a line, in UTF-8.") from None
+                raise AnnotuneError(what, "Write one {...} per line, in UTF-8.") from None
         raise
 
 
@@ -129,64 +131,64 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is Python's, not JSON's")
 
 
-def _excel(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
+def _excel_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
     book = fastexcel.read_excel(path)
     # Excel has doubles only: those beyond 2^53 must stay doubles, or lost digits would look like real ones
     frame = book.load_sheet(0, schema_sample_rows=None).to_polars()
-    frame = _trimmed(frame.with_columns(labelled.as_whole(column) for column in frame))
+    frame = _without_empty_ends(frame.with_columns(labelled.as_whole(column) for column in frame))
     if frame.width == 0:
         raise AnnotuneError(f"{path}: the sheet {book.sheet_names[0]!r} is empty.", "Put the table on the first sheet.")
-    others = len(set(book.sheet_names[1:]) - {"labels", "about"})  # which annotune itself writes beside the data
+    others = len(set(book.sheet_names[1:]) - {"labels", "about"})  # the two that annotune writes beside the data
     notes = (f"{path.name}: the sheet {book.sheet_names[0]!r} was read, {others} more were not.",) if others else ()
-    return Table(frame, notes=(*notes, *_rounded(path, frame)), first=2)
+    return Table(frame, notes=(*notes, *_notes_on_rounded_numbers(path, frame)), first=2)
 
 
-def _rounded(path: Path, frame: pl.DataFrame) -> Iterator[str]:
-    """Columns of long numbers that all end as Excel leaves a number that was typed in: 15 digits, and zeros."""
+def _notes_on_rounded_numbers(path: Path, frame: pl.DataFrame) -> Iterator[str]:
+    """Notes on columns whose long numbers all end in zeros, as Excel keeps 15 digits of a typed number."""
     for column in frame:
         if column.dtype.is_integer() or column.dtype == pl.String:
             long = column.cast(pl.String).drop_nulls()
             long = long.filter(long.str.contains(r"^\d{16,}$"))
             if len(long) > 1 and long.str.slice(15).str.contains(r"^0+$").all():
                 what = f"{path.name}: all long numbers in the column {column.name!r} end in 0, such as {long[0]}."
-                yield f"{what} Excel keeps 15 digits; identifiers that are longer have to be typed in as text."
+                yield f"{what} Excel keeps 15 digits; longer identifiers have to be entered as text."
 
 
-def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Without the empty rows at the end and the nameless empty columns that spreadsheets leave."""
+def _without_empty_ends(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame without empty rows at the end and empty columns without a name, as spreadsheets have them."""
     filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
     nameless = [column.name for column in frame if column.name.startswith(NAMELESS) and not column.count()]
     return frame.head(int(filled[-1]) + 1 if len(filled) else 0).drop(nameless)
 
 
-def _labelled(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    return _explained(path, *labelled.read(path, encoding))
+def _labelled_table(path: Path, _strings: tuple[str, ...], encoding: str | None) -> Table:
+    return _table_with_reasons(path, *labelled.read_labelled(path, encoding))
 
 
-def _rds(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    return _explained(path, *rds.read(path))
+def _rds_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
+    return _table_with_reasons(path, *rds.read_rds(path))
 
 
-def _explained(
+def _table_with_reasons(
     path: Path,
     frame: pl.DataFrame,
     labels: dict[str, dict[int, str]],
     headings: dict[str, str],
     why: dict[str, pl.Series],
 ) -> Table:
-    frame, notes = reasons.beside(frame, why, path.name)
+    frame, notes = reasons.with_reasons_beside(frame, why, path.name)
     return Table(frame, labels, headings, notes)
 
 
 FORMATS: dict[str, Callable[[Path, tuple[str, ...], str | None], Table]] = {
-    ".csv": _delimited,
-    ".tsv": _delimited,
-    ".txt": _delimited,
-    ".jsonl": _jsonl,
-    ".ndjson": _jsonl,
-    ".parquet": _parquet,
-    ".xlsx": _excel,
-    ".dta": _labelled,
-    ".sav": _labelled,
-    ".rds": _rds,
+    ".csv": _delimited_table,
+    ".tsv": _delimited_table,
+    ".txt": _delimited_table,
+    ".jsonl": _jsonl_table,
+    ".ndjson": _jsonl_table,
+    ".parquet": _parquet_table,
+    ".xlsx": _excel_table,
+    ".dta": _labelled_table,
+    ".sav": _labelled_table,
+    ".rds": _rds_table,
 }
