@@ -229,12 +229,12 @@ def test_without_a_codebook_the_labels_are_those_that_occur(validate, found):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"predicted": pl.DataFrame()}, "predicted= means nothing"),
+        ({"predicted": pl.DataFrame()}, "predicted= has no meaning"),
         ({"cluster": "author"}, "cluster= has no meaning.*group="),
-        ({"baselines": {}}, "baselines= means nothing"),
+        ({"baselines": {}}, "baselines= has no meaning"),
         ({"corpus": None}, "Give the corpus"),
         ({"folds": 3}, "folds= and cv= exclude each other"),
-        ({"test": 0.2}, "test= and cv= are both given"),
+        ({"test": 0.2}, "test= and cv= exclude each other"),
         ({"cv": 1}, "cannot be put into 1 folds"),
         ({"cv": 61}, "cannot be put into 61 folds"),
         ({"cv": "5"}, "cv= of evaluate.. cannot be '5'"),

@@ -215,7 +215,7 @@ def test_the_picture(drawn, tmp_path):
         ({"sizes": [40, 68]}, "are not all from"),
         ({"sizes": []}, "are not all from"),
         ({"seeds": 0}, "seeds=0 is not from 1 to 100"),
-        ({"budget": "soon"}, "budget='soon' is no duration"),
+        ({"budget": "soon"}, "budget='soon' is not a duration"),
         ({"measure": "f2"}, "no curve of 'f2'"),
         ({"measure": "exact_set"}, "no curve of 'exact_set'"),
         ({"test": 0}, "Nothing is held out"),

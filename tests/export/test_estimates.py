@@ -258,5 +258,5 @@ def test_bad_input_stops_with_a_sentence(tmp_path, paths, options, told):
 
 
 def test_data_do_not_go_where_only_a_correction_goes(tmp_path):
-    with pytest.raises(at.AnnotuneError, match=r"what correct\(\) gives"):
+    with pytest.raises(at.AnnotuneError, match=r"for the result of correct\(\)"):
         at.write(pl.DataFrame({"x": [1]}), tmp_path / "e.docx")

@@ -155,7 +155,7 @@ def test_the_first_label_of_the_codebook_is_the_base(tmp_path, data):
         ("topic == 'Healt' ~ year", "Did you mean 'Health'"),
         ("topc == 'Health' ~ year", "Did you mean 'topic'"),
         ("topic == 'Health' ~ yaer", "Did you mean 'year'"),
-        ("topic ~ year", "is no number"),
+        ("topic ~ year", "is not numeric"),
         ("country == 'NL' ~ year", "has no labels"),
         (Regression("topic == 'Health' ~ year", corrected="dsl"), "no column 'dsl'"),
         (Regression("topic == 'Health' ~ year", gold="country"), "has no labels"),

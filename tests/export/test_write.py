@@ -198,7 +198,7 @@ def test_faults_are_one_sentence_and_leave_nothing(tmp_path, suffix):
     for words, data in faults.items():
         with pytest.raises(at.AnnotuneError, match=words):
             at.write(data, tmp_path / f"t{suffix}")
-    with pytest.raises(at.AnnotuneError, match=r"'Lwa' stand in 1 cells.*Did you mean 'Law'"):
+    with pytest.raises(at.AnnotuneError, match=r"not among its labels: 'Lwa' .1 cell.*Did you mean 'Law'"):
         at.write(pl.DataFrame({"topic": ["Lwa"]}), tmp_path / f"t{suffix}", codebook=CODEBOOK)
     with pytest.raises(at.AnnotuneError, match="no column 'b'"):
         at.write(pl.DataFrame({"a": [1]}), tmp_path / f"t{suffix}", labels={"b": {1: "x"}})

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
-from annotune.errors import AnnotuneError, listing, nearest
+from annotune.errors import AnnotuneError, counted, listing, nearest
 from annotune.tables.labelled import EXACT_BELOW
 from annotune.tables.reasons import REASONS, SUFFIX, letters
 
@@ -275,8 +275,8 @@ def require_known_labels(sheet: Sheet, facts: Mapping[str, Facts]) -> None:
             strange = sheet.frame().filter(~cells.is_in(column.names)).select(cells.unique().sort()).collect()
             names = strange.to_series().to_list()
             raise AnnotuneError(
-                f"Column {column.name!r}: {listing(names)} are in {facts[column.name].unlabelled:,} cells "
-                "but are not among its labels.",
+                f"Column {column.name!r} has cells that are not among its labels: {listing(names)} "
+                f"({counted(facts[column.name].unlabelled, 'cell', 'cells')}).",
                 nearest(str(names[0]), column.names),
             )
 

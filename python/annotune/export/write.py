@@ -110,7 +110,7 @@ def write(
         Path(path) for path in (paths if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths])
     ]
     if not targets:
-        raise AnnotuneError("There is no file to write to.", "Name at least one path.")
+        raise AnnotuneError("No file to write to was given.", "Give at least one path.")
     if isinstance(data, Estimates):
         if any(option is not None for option in (codebook, labels, headings, regressions)) or labelled:
             raise AnnotuneError("A correction takes no codebook, labels or regressions.", "Pass title and notes only.")
