@@ -247,10 +247,10 @@ def test_every_kind_of_variable(topics, book, tiny_base, tmp_path, kind):
     ]
     assert "Error by subgroup: topic" in headings(page)
     told = Reader(page).text
-    assert "were held out and looked at once" in told
-    assert ("cut so that each level is as frequent" in told) == (kind == "ordinal")
+    assert "were held out and evaluated once" in told
+    assert ("cut points such that each level is as frequent" in told) == (kind == "ordinal")
     assert ("quadratic kappa" in told) == (kind == "ordinal")
-    words = "It learnt from the codebook's names and definitions" in told
+    words = "It was also trained on the codebook's names and definitions" in told
     assert words == model.card["choices"]["words"]
 
 
@@ -294,7 +294,7 @@ def test_two_models_for_one_variable_are_told_apart(model, topics, gold, book, t
 def test_a_model_without_held_out_texts_says_so(topics, gold, book, tiny_base, tmp_path):
     model = at.tune(topics, gold, book(), base=str(tiny_base), method="probe", test=0)
     text = Reader(at.report(tmp_path / "page.html", model=model)).text
-    assert f"How good {model.name} is. Nothing was held out" in text
+    assert f"Evaluation of {model.name}. No texts were held out" in text
 
 
 def test_labels_that_are_many_stay_readable(tmp_path):
@@ -377,11 +377,11 @@ def test_a_format_that_the_ending_does_not_say(comparison, tmp_path):
     [
         ({}, "nothing to report"),
         ({"model": "nowhere"}, "no model saved by annotune"),
-        ({"model": 3}, "Give a tuned model, the folder of one, or what evaluate returned"),
-        ({"record": "nowhere.json"}, "no record"),
+        ({"model": 3}, "Pass a tuned model, its folder, or the result of evaluate"),
+        ({"record": "nowhere.json"}, "not a record"),
         ({"n_boot": 5}, "too few"),
         ({"by": "sied"}, "Did you mean 'side'"),
-        ({"by": "side", "corpus": None}, "none is given"),
+        ({"by": "side", "corpus": None}, "there is no corpus"),
         ({"path": "page.pdf"}, "cannot be written as 'pdf'"),
         ({"path": "none/page.html"}, "no folder"),
         ({"compare": "first"}, "compare="),

@@ -1,1 +1,1 @@
-"""One page that shows what was done and how good it is, and its tables for a paper."""
+"""The report: one page with methods, evaluation and results, and its tables for a paper."""

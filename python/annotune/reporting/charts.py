@@ -1,4 +1,4 @@
-"""Figures that only the report draws: estimates with intervals one below the other, and confusions of many labels."""
+"""Figures of the report alone: forest plots of estimates with intervals, and confusion maps of many labels."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from annotune.reporting.page import count
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_SIGNS = 44  # of a name beside a row
-WIDTH = 7.4  # inches, which is as wide as a page of paper allows
+MOST_SIGNS = 44  # characters of a name beside a row
+WIDTH = 7.4  # inches, the width of a printed page
 SERIES = ((INK, "o"), (COLOURS[1], "s"), (COLOURS[2], "^"), (COLOURS[4], "D"))
 ASIDE = (COLOURS[3], "D")
 
 
 @dataclass(frozen=True)
 class Point:
-    """An estimate with its interval. `series` None stands aside, in grey; `group` is a heading above the rows."""
+    """An estimate with its interval. Without a `series` it is drawn in grey; `group` is a heading above the rows."""
 
     name: str
     estimate: float | None
@@ -33,14 +33,14 @@ class Point:
 
 
 def forest(points: Sequence[Point], label: str, bounds: tuple[float, float] | None = None, at: Any = None) -> Figure:
-    """A row for each name, from above, the series beside each other; `at` draws a line that the rows are held against.
+    """A forest plot: one row per name, from above, series beside each other; `at` draws a line of reference.
 
     Parameters
     ----------
     label
-        What the horizontal axis says.
+        The title of the horizontal axis.
     bounds
-        Of the axis; by default as far as the intervals reach.
+        The limits of the axis; by default those of the intervals.
     """
     series = list(dict.fromkeys(point.series for point in points if point.series is not None))
     styles = dict(zip(series, SERIES, strict=False))
@@ -48,7 +48,7 @@ def forest(points: Sequence[Point], label: str, bounds: tuple[float, float] | No
     ticks: list[tuple[float, str, bool]] = []
     y = 0.0
     for group, name in dict.fromkeys((point.group, point.name) for point in points):
-        if group is not None and group not in {known for known, _ in places}:
+        if group is not None and group not in {heading for heading, _ in places}:
             ticks.append((y, group, True))
             y += 1
         places[group, name] = y
@@ -64,15 +64,15 @@ def forest(points: Sequence[Point], label: str, bounds: tuple[float, float] | No
         if point.low is not None and point.high is not None:
             axes.plot([point.low, point.high], [place, place], color=colour, linewidth=1.8, solid_capstyle="butt")
         axes.plot(point.estimate, place, marker, color=colour, markersize=5.5, clip_on=False, zorder=3)
-    _rule(axes, ticks, y, label, bounds, at)
+    _draw_axes(axes, ticks, y, label, bounds, at)
     if len(series) > 1:
         handles = [axes.plot([], [], styles[name][1], color=styles[name][0], label=name)[0] for name in series]
         figure.legend(handles=handles, loc="outside upper left", ncols=len(series), frameon=False, fontsize=9)
     return figure
 
 
-def _rule(axes: Any, ticks: list[tuple[float, str, bool]], end: float, label: str, bounds: Any, at: Any) -> None:
-    """Names at the left, a grid behind, and the line."""
+def _draw_axes(axes: Any, ticks: list[tuple[float, str, bool]], end: float, label: str, bounds: Any, at: Any) -> None:
+    """Draw names at the left, a grid, and the line of reference."""
     axes.set_yticks([y for y, _, _ in ticks], [short(name) for _, name, _ in ticks])
     for text, (_, _, heading) in zip(axes.get_yticklabels(), ticks, strict=True):
         text.set_fontweight("bold" if heading else "normal")
@@ -89,7 +89,7 @@ def _rule(axes: Any, ticks: list[tuple[float, str, bool]], end: float, label: st
 
 
 def short(name: str, most: int = MOST_SIGNS) -> str:
-    """A name that has room beside a figure.
+    """A name cut to the space beside a figure.
 
     >>> short("a very long name indeed", 10)
     'a very lo…'
@@ -98,12 +98,12 @@ def short(name: str, most: int = MOST_SIGNS) -> str:
 
 
 def confusion_map(shares: np.ndarray, counts: np.ndarray) -> Figure:
-    """Many labels by their numbers: how dark a cell is says which share of a label's texts was coded as what.
+    """A confusion map of many labels by their numbers: the darker a cell, the larger its share of the true label.
 
     Parameters
     ----------
     shares, counts
-        Shape (labels, labels): a row for each true label.
+        Shape (labels, labels): one row per true label.
     """
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
@@ -113,7 +113,7 @@ def confusion_map(shares: np.ndarray, counts: np.ndarray) -> Figure:
     cells = np.argwhere(counts > 0)
     squares = [Rectangle((x + 0.5, y + 0.5), 1, 1) for y, x in cells]
     drawing = PatchCollection(squares, cmap="Blues", linewidth=0)
-    drawing.set_array(0.18 + 0.82 * np.sqrt([shares[y, x] for y, x in cells]))  # a single text can still be seen
+    drawing.set_array(0.18 + 0.82 * np.sqrt([shares[y, x] for y, x in cells]))  # a single text is still visible
     drawing.set_clim(0, 1)
     axes.add_collection(drawing)
     marks = [1, *range(5, k + 1, 5)]

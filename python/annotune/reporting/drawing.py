@@ -1,4 +1,4 @@
-"""Figures as SVG that stands in a page: text stays text, nothing is fetched, and the same figure has the same bytes."""
+"""Figures as SVG inside a page: text stays text, nothing is fetched, and the same figure has the same bytes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawn
 
 STYLE = {
-    "svg.fonttype": "none",  # text that can be read aloud, found and copied
+    "svg.fonttype": "none",  # text that can be read aloud, searched and copied
     "svg.hashsalt": "annotune",
-    "text.parse_math": False,  # a label may hold two dollar signs
+    "text.parse_math": False,  # a label may contain two dollar signs
     "font.size": 10.0,
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],  # the second is as wide as the first, where that is not
 }
@@ -25,17 +25,17 @@ UNDATED = {"Date": None, "Creator": None, "Format": None, "Type": None}
 URL = re.compile(r"url\(#([^)]+)\)")
 
 
-def drawn(key: str, draw: Callable[[], Drawn], alt: str, caption: str) -> Figure:
-    """A figure for a page.
+def svg_figure(key: str, draw: Callable[[], Drawn], alt: str, caption: str) -> Figure:
+    """Draw a figure for a page.
 
     Parameters
     ----------
     key
-        A name that no other figure of the page has: what is referred to within the SVG begins with it.
+        A name that is unique on the page, with which the identifiers within the SVG begin.
     draw
-        Makes the figure.
+        A function that makes the figure.
     alt
-        What it shows, for those who do not see it.
+        A description for readers who cannot see the figure.
     """
     from matplotlib import style
 
@@ -47,7 +47,7 @@ def drawn(key: str, draw: Callable[[], Drawn], alt: str, caption: str) -> Figure
 
 
 def inlined(svg: str, key: str, alt: str) -> str:
-    """An SVG file's content for the inside of a page: no names but its own, no addresses, and a description.
+    """The content of an SVG file for the inside of a page: with unique identifiers, no addresses, and a description.
 
     >>> print(inlined('<svg height="9"><path id="a"/><use href="#a"/></svg>', "one", 'a "b"'))
     <svg preserveAspectRatio="xMinYMin" role="img" aria-label="a &quot;b&quot;"><path id="one-a" /><use
@@ -56,12 +56,12 @@ def inlined(svg: str, key: str, alt: str) -> str:
     root = ElementTree.fromstring(UNPRINTABLE.sub("", svg))
     for above in list(root.iter()):
         for node in list(above):
-            if _bare(node.tag) in ("metadata", "style"):  # a style within a page would be the whole page's
+            if _local_name(node.tag) in ("metadata", "style"):  # a style within a page would be the whole page's
                 above.remove(node)
     named = {name for node in root.iter() for value in node.attrib.values() for name in _referred(value)}
     for node in root.iter():
-        node.tag = _bare(node.tag)
-        node.attrib = {_bare(name): _renamed(name, value, key) for name, value in node.attrib.items() if
+        node.tag = _local_name(node.tag)
+        node.attrib = {_local_name(name): _renamed(name, value, key) for name, value in node.attrib.items() if
                        name != "id" or value in named}  # fmt: skip
     for name in ("height", "version"):
         root.attrib.pop(name, None)
@@ -69,7 +69,7 @@ def inlined(svg: str, key: str, alt: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _bare(name: str) -> str:
+def _local_name(name: str) -> str:
     return name.rpartition("}")[2]
 
 
@@ -80,6 +80,6 @@ def _referred(value: str) -> list[str]:
 def _renamed(name: str, value: str, key: str) -> str:
     if name == "id":
         return f"{key}-{value}"
-    if _bare(name) == "href" and value.startswith("#"):
+    if _local_name(name) == "href" and value.startswith("#"):
         return f"#{key}-{value[1:]}"
     return URL.sub(rf"url(#{key}-\1)", value)

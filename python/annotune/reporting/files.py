@@ -14,14 +14,14 @@ from annotune.export.regression_table import undated
 from annotune.extras import require
 from annotune.reporting.page import Figure, Page, Table, plain
 
-MOST_ROWS = 45  # of a table that LaTeX need not break
+MOST_ROWS = 45  # of a table that LaTeX does not have to break
 BLUE = (31, 78, 121)
 NEEDED = "Tables for Word need"
 WIDE = 9  # columns from which tables are set smaller
 
 
 def as_html(page: Page) -> bytes:
-    """The page: nothing in it is run and nothing is fetched, and whatever was given is escaped."""
+    """The page as HTML: no scripts, nothing fetched, and all content escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -38,7 +38,7 @@ def as_html(page: Page) -> bytes:
 
 
 def shade(share: float) -> str:
-    """A cell's ground from white to dark blue, with letters that can be read on it."""
+    """The style of a cell: a background from white to dark blue, with legible letters."""
     if share <= 0:
         return ""
     ground = [round(255 - (255 - end) * share) for end in BLUE]
@@ -46,7 +46,7 @@ def shade(share: float) -> str:
 
 
 def as_tex(page: Page) -> bytes:
-    """The tables, each as it is pasted into a LaTeX document."""
+    """The tables, each ready to be pasted into a LaTeX document."""
     needed = "% \\usepackage{booktabs,longtable}; with other scripts than Latin: XeLaTeX or LuaLaTeX\n"
     return "\n".join([needed, *map(tex, page.tables)]).encode()
 
@@ -72,9 +72,9 @@ def tex(table: Table) -> str:
 
 
 def _tex_row(cells: tuple[str, ...]) -> str:
-    """A row; a bracket at its start would be an option of the row before."""
-    said = [escaped(plain(cell)).replace("−", "$-$").replace("–", "--") for cell in cells]
-    return " & ".join("{" + cell + "}" if cell.startswith(("[", "*")) else cell for cell in said) + r" \\"
+    """A row; a bracket at its start is protected, as LaTeX would read it as an option of the row before."""
+    texts = [escaped(plain(text)).replace("−", "$-$").replace("–", "--") for text in cells]
+    return " & ".join("{" + text + "}" if text.startswith(("[", "*")) else text for text in texts) + r" \\"
 
 
 def as_docx(page: Page) -> bytes:
@@ -89,8 +89,8 @@ def as_docx(page: Page) -> bytes:
         document.add_paragraph(plain(table.caption), style="Caption").paragraph_format.keep_with_next = True
         _docx_table(document, table)
         for note in table.notes:
-            said = document.add_paragraph().add_run(plain(note))
-            said.font.size = Pt(8)
+            run = document.add_paragraph().add_run(plain(note))
+            run.font.size = Pt(8)
         document.add_paragraph()
     document.save(out)
     return undated(out)
@@ -114,11 +114,11 @@ WRITERS = {"html": as_html, "docx": as_docx, "tex": as_tex}
 
 
 def writer_for(path: Path, format: str | None = None) -> Callable[[Page], bytes]:
-    """What turns a page into a file's bytes; refuses what has none, before anything is computed."""
-    wanted = format or path.suffix.lower().lstrip(".")
-    if wanted not in WRITERS:
-        what = f"{path}: a report cannot be written as {wanted!r}."
+    """The writer of a page for a format; refuses unknown formats before anything is computed."""
+    suffix = format or path.suffix.lower().lstrip(".")
+    if suffix not in WRITERS:
+        what = f"{path}: a report cannot be written as {suffix!r}."
         raise AnnotuneError(what, "Use .html for the page, .docx or .tex for its tables.")
-    if wanted == "docx":
+    if suffix == "docx":
         require("docx", NEEDED)
-    return WRITERS[wanted]
+    return WRITERS[suffix]

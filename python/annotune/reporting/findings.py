@@ -1,4 +1,4 @@
-"""What the report computes itself from what was given, and what it could not."""
+"""The results that the report computes from its inputs, and the sections that it lacks."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import polars as pl
 from annotune.agreement.reliability import reliability
 from annotune.data.codebook import Codebook
 from annotune.evidence.calibrated import Calibration, calibration
-from annotune.reporting.given import Given, Judged
+from annotune.reporting.inputs import Inputs, Judged
 from annotune.reporting.subgroups import by_group
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Agreement of the coders; calibrations and errors by subgroup, by the key of their model; and what is missing.
+    """Agreement of the coders; calibrations and errors by subgroup, by the key of their model; and missing sections.
 
-    `missing` has for each the name of the section and how to get it.
+    `missing` has for each the title of the section and the input that it needs.
     """
 
     reliability: pl.DataFrame | None
@@ -27,71 +27,74 @@ class Findings:
     missing: tuple[tuple[str, str], ...]
 
 
-def findings(given: Given) -> Findings:
-    """Everything that can be computed from what was given."""
-    agreement = _agreement(given)
-    calibrations = {one.key: _calibration(one, given) for one in given.judged if one.gold is not None}
-    groups = {one.key: found for one in given.judged if (found := _groups(one, given)) is not None}
-    missing = tuple(_missing(given, agreement, calibrations, groups))
+def findings(inputs: Inputs) -> Findings:
+    """Everything that can be computed from the inputs."""
+    agreement = _agreement_of_coders(inputs)
+    calibrations = {one.key: _calibration_of_model(one, inputs) for one in inputs.judged if one.gold is not None}
+    groups = {one.key: table for one in inputs.judged if (table := _errors_by_group(one, inputs)) is not None}
+    missing = tuple(_missing_sections(inputs, agreement, calibrations, groups))
     return Findings(agreement, calibrations, groups, missing)
 
 
-def _agreement(given: Given) -> pl.DataFrame | None:
-    if given.reliability is not None or given.codings is None or given.codings["coder"].n_unique() < 2:
-        return given.reliability
-    return reliability(given.codings, codebook=given.codebook, n_boot=given.n_boot, seed=given.seed)
+def _agreement_of_coders(inputs: Inputs) -> pl.DataFrame | None:
+    if inputs.reliability is not None or inputs.codings is None or inputs.codings["coder"].n_unique() < 2:
+        return inputs.reliability
+    return reliability(inputs.codings, codebook=inputs.codebook, n_boot=inputs.n_boot, seed=inputs.seed)
 
 
-def _calibration(judged: Judged, given: Given) -> Calibration:
-    options = {"n_boot": given.n_boot, "seed": given.seed}
+def _calibration_of_model(judged: Judged, inputs: Inputs) -> Calibration:
+    options = {"n_boot": inputs.n_boot, "seed": inputs.seed}
     return calibration(judged.model, judged.gold, variable=judged.name, codebook=_codebook(judged), **options)
 
 
-def _groups(judged: Judged, given: Given) -> pl.DataFrame | None:
-    """Agreement by group; nothing where no covariate has two groups of some size."""
-    if judged.held_out is None or judged.gold is None or given.corpus is None:
+def _errors_by_group(judged: Judged, inputs: Inputs) -> pl.DataFrame | None:
+    """Agreement by group; None where no covariate has two groups of sufficient size."""
+    if judged.held_out is None or judged.gold is None or inputs.corpus is None:
         return None
-    options = {"n_boot": given.n_boot, "seed": given.seed}
+    options = {"n_boot": inputs.n_boot, "seed": inputs.seed}
     entry = _codebook(judged)
-    found = by_group(judged.held_out, judged.gold, given.corpus, given.by, judged.name, entry, **options)
-    return None if found.is_empty() else found
+    table = by_group(judged.held_out, judged.gold, inputs.corpus, inputs.by, judged.name, entry, **options)
+    return None if table.is_empty() else table
 
 
 def _codebook(judged: Judged) -> Codebook | None:
     return None if judged.entry is None else Codebook(variables=(judged.entry,))
 
 
-def _missing(
-    given: Given, agreement: pl.DataFrame | None, calibrations: dict[str, Calibration], groups: dict[str, pl.DataFrame]
+def _missing_sections(
+    inputs: Inputs,
+    agreement: pl.DataFrame | None,
+    calibrations: dict[str, Calibration],
+    groups: dict[str, pl.DataFrame],
 ) -> Iterator[tuple[str, str]]:
-    """The sections that are not there, and what would bring them."""
+    """The missing sections, and the inputs that they need."""
     if agreement is None:
-        yield "Agreement of the coders", "Give codings: what two or more people said, text by text."
-    if not given.judged:
-        yield "The model against its baselines, labels, confusions", "Give model: a tuned model, or the folder of one."
-    for model in given.untested:
-        yield f"How good {model.name} is", "Nothing was held out when it was tuned: tune with test or folds."
-    for judged in given.judged:
-        yield from _missing_of(judged, given, calibrations, groups)
-    if given.curve is None:
-        yield "Learning curve", "Give curve: what learning_curve returned."
-    if given.compare is None:
-        yield "Comparison with other coders", "Give compare: what compare returned."
-    if not given.correct:
-        yield "Regressions, corrected for the model's error", "Give correct: what correct returned."
+        yield "Agreement of the coders", "Pass codings: the codings by two or more people."
+    if not inputs.judged:
+        yield "The model against its baselines, labels, confusions", "Pass model: a tuned model, or its folder."
+    for model in inputs.untested:
+        yield f"Evaluation of {model.name}", "No texts were held out when it was tuned: tune with test or folds."
+    for judged in inputs.judged:
+        yield from _missing_sections_of_model(judged, inputs, calibrations, groups)
+    if inputs.curve is None:
+        yield "Learning curve", "Pass curve: the result of learning_curve."
+    if inputs.compare is None:
+        yield "Comparison with other coders", "Pass compare: the result of compare."
+    if not inputs.correct:
+        yield "Regressions, corrected for the model's error", "Pass correct: the result of correct."
 
 
-def _missing_of(
-    judged: Judged, given: Given, calibrations: dict[str, Calibration], groups: dict[str, pl.DataFrame]
+def _missing_sections_of_model(
+    judged: Judged, inputs: Inputs, calibrations: dict[str, Calibration], groups: dict[str, pl.DataFrame]
 ) -> Iterator[tuple[str, str]]:
     of = f" ({judged.title})" if judged.title else ""
     if judged.key not in calibrations:
-        way = "Give gold: the hand codings of the held-out texts."
-        yield f"Calibration{of}", way if judged.model is not None else "Give model: the tuned model itself."
+        way = "Pass gold: the hand codings of the held-out texts."
+        yield f"Calibration{of}", way if judged.model is not None else "Pass model: the tuned model itself."
     if judged.key in groups:
         return
-    if given.corpus is None or judged.gold is None or judged.held_out is None:
-        what = "Give corpus: unit_id and the texts' covariates; by names those to show."
+    if inputs.corpus is None or judged.gold is None or judged.held_out is None:
+        what = "Pass corpus: unit_id and covariates of the texts; by names those to show."
     else:
         what = "No covariate divides the held-out texts into groups of 10 or more; name one in by."
     yield f"Error by subgroup{of}", what

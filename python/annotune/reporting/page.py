@@ -1,4 +1,4 @@
-"""What a report consists of, whatever it is written as: sections of sentences, tables and figures."""
+"""The content of a report in any format: sections of sentences, tables and figures."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any
 from annotune import numbers
 
 TALL = 480  # points
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # no sign of any script, refused by XML
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # control characters, refused by XML
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it is printed: every cell is text.
+    """A table as printed: every cell is text.
 
     Attributes
     ----------
     caption
-        What it shows, in a sentence.
+        Its content, in a sentence.
     header
-        A name for each column.
+        The names of the columns.
     rows
-        As many cells each.
+        The rows, with one cell per column.
     words
-        How many columns, from the left, hold words; the others hold numbers.
+        The number of columns, from the left, with words; the others hold numbers.
     notes
-        What a reader has to know, below it.
+        Notes below the table.
     shades
-        For each row a share from 0 to 1 for each of the number columns: how dark its cell is. Empty for none.
+        For each row a share from 0 to 1 for each of the number columns: the shade of its cell. Empty for none.
     """
 
     caption: str
@@ -41,13 +41,13 @@ class Table:
     shades: tuple[tuple[float, ...], ...] = ()
 
     def shade(self, row: int, column: int) -> float:
-        """How dark a cell is."""
+        """The shade of a cell, from 0 to 1."""
         return self.shades[row][column - self.words] if self.shades and column >= self.words else 0.0
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture as SVG for a page of HTML, what it shows for those who do not see it, and its caption."""
+    """A figure as SVG for a page of HTML, its description for readers who cannot see it, and its caption."""
 
     svg: str
     alt: str
@@ -55,14 +55,14 @@ class Figure:
 
     @property
     def tall(self) -> bool:
-        """Whether it takes most of a page of paper."""
+        """Whether it takes most of a printed page."""
         box = re.search(r'viewBox="[-\d.]+ [-\d.]+ [-\d.]+ ([\d.]+)"', self.svg)
         return box is not None and float(box[1]) > TALL
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it: sentences, tables, figures."""
+    """A section: its title, and its sentences, tables and figures."""
 
     title: str
     parts: tuple[str | Table | Figure, ...]
@@ -75,15 +75,15 @@ class Page:
     Attributes
     ----------
     title
-        What it is about.
+        The title of the page.
     sections
-        In their order.
+        The sections in their order.
     methods, references
-        Sentences to paste into a paper, and what they cite.
+        Sentences to paste into a paper, and the works they cite.
     record
-        What was run, on what, with what: pairs of name and value under a heading each.
+        The record of models and data: pairs of name and value under headings.
     missing
-        What is not there, and how it would be.
+        The missing sections, and the inputs they need.
     """
 
     title: str
@@ -100,7 +100,7 @@ class Page:
 
 
 def plain(text: Any) -> Any:
-    """The text without signs that no page can hold; anything else as it is.
+    """The text without control characters, which no page can hold; other values unchanged.
 
     >>> plain("tab" + chr(0) + "le")
     'table'
@@ -109,7 +109,7 @@ def plain(text: Any) -> Any:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A figure of a table; a dash where there is none.
+    """A number in a table; a dash for None.
 
     >>> number(0.12345), number(None)
     ('0.123', '–')
@@ -118,7 +118,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """An interval in words, on one line; nothing where there is none.
+    """An interval in words, without a line break; an empty text for None.
 
     >>> interval(0.1, 0.25, 2)
     '0.10\\xa0to\\xa00.25'

@@ -1,4 +1,4 @@
-"""The works that a report may cite, by the name that its sentences give them."""
+"""The works that a report may cite, by their names in its sentences."""
 
 from __future__ import annotations
 

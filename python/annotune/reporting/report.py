@@ -1,4 +1,4 @@
-"""report(): one page that shows what was done and how good it is."""
+"""report(): one page with methods, evaluation and results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from annotune.records.files import replacing
 from annotune.reporting import sections
 from annotune.reporting.files import writer_for
 from annotune.reporting.findings import Findings, findings
-from annotune.reporting.given import Given, gather
+from annotune.reporting.inputs import Inputs, gather_inputs
 from annotune.reporting.methods import methods
 from annotune.reporting.page import Page, Section
 from annotune.reporting.provenance import provenance
@@ -46,38 +46,38 @@ def report(
 ) -> Path:
     """Write a report: a page with figures, or its tables for a paper.
 
-    A section is there when what it needs was given; the page ends with what is not there, and how it would be. At
+    The page has the sections whose inputs are there, and ends with a list of missing sections and their inputs. At
     least one of `model`, `codings`, `reliability`, `compare`, `curve` and `correct` is needed. No text of the corpus
     is printed. The same input gives the same bytes.
 
     Parameters
     ----------
     path
-        Where to: `.html` for the page (self-contained: no scripts, nothing fetched), `.docx` or `.tex` for its tables.
+        The file: `.html` for the page (self-contained: no scripts, nothing fetched), `.docx` or `.tex` for its tables.
     model
-        A tuned model, its folder, what `evaluate` returned, or a list of such: baselines, labels, confusions,
+        A tuned model, its folder, the result of `evaluate`, or a list of these: baselines, labels, confusions,
         calibration, record.
     codings
-        Hand codings by several coders: their agreement, and whether they agree with the model as with each other.
+        Hand codings by several coders: their agreement, with each other and with the model.
     reliability
-        What `reliability` returned, in place of computing it from `codings`.
+        The result of `reliability`, instead of computing it from `codings`.
     codebook
-        The labels there are, for agreement.
+        The codebook with the labels, for agreement.
     gold
-        One answer a text, for calibration and subgroups; by default what the model kept of it.
+        One hand coding per text, for calibration and subgroups; by default those kept with the model.
     corpus, by
-        Texts' covariates (unit_id and columns), and which of them to show errors by: by default up to six columns with
-        2 to 12 values. Numbers with more are cut into quarters where they are named.
+        Covariates of the texts (unit_id and columns), and those by which errors are shown: by default up to six columns
+        with 2 to 12 values. Numbers with more values are cut into quarters where `by` names them.
     compare, curve, correct, errors
-        What `compare`, `learning_curve`, `correct` and `error_model` returned; of the last two a list, too.
+        The results of `compare`, `learning_curve`, `correct` and `error_model`; for the last two also a list.
     record
-        A record to print (a dictionary, or the path of a `.record.json`); times in it are left out.
+        A record to print (a dictionary, or the path of a `.record.json`), without its times.
     title
-        Of the page; by default the codebook's name.
+        The title of the page; by default the name of the codebook.
     format
-        `html`, `docx` or `tex`, where the path's ending does not say.
+        `html`, `docx` or `tex`; by default the suffix of the path.
     n_boot, seed
-        Bootstrap replicates of what is computed here, and their seed.
+        The number of bootstrap replicates for results computed here, and their seed.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def report(
     Raises
     ------
     AnnotuneError
-        When there is nothing to report, or the format needs a package that is not installed.
+        If there is nothing to report, or the format needs a package that is not installed.
 
     Examples
     --------
@@ -100,38 +100,53 @@ def report(
     """
     path = Path(path)
     write = writer_for(path, format)
-    given = gather(
-        model, codings, reliability, codebook, gold, corpus, by, compare, curve, correct, errors, record, n_boot, seed
+    inputs = gather_inputs(
+        model=model,
+        codings=codings,
+        reliability=reliability,
+        codebook=codebook,
+        gold=gold,
+        corpus=corpus,
+        by=by,
+        compare=compare,
+        curve=curve,
+        correct=correct,
+        errors=errors,
+        record=record,
+        n_boot=n_boot,
+        seed=seed,
     )
-    content = write(_page(given, title))
+    content = write(_page(inputs, title))
     with replacing(path) as draft:
         draft.write_bytes(content)
     return path
 
 
-def _page(given: Given, title: str | None) -> Page:
-    """Everything that the report says, whatever it is written as."""
-    found = findings(given)
-    told = methods(given, found.reliability, found.calibrations)
-    name = title or (given.codebook.name if given.codebook else "") or "Report"
-    return Page(name, tuple(_sections(given, found)), told, cited(told), provenance(given), found.missing)
+def _page(inputs: Inputs, title: str | None) -> Page:
+    """The content of the report, independent of its format."""
+    results = findings(inputs)
+    paragraph = methods(inputs, results.reliability, results.calibrations)
+    name = title or (inputs.codebook.name if inputs.codebook else "") or "Report"
+    return Page(
+        name, tuple(_sections(inputs, results)), paragraph, cited(paragraph), provenance(inputs), results.missing
+    )
 
 
-def _sections(given: Given, found: Findings) -> Iterator[Section]:
-    if found.reliability is not None:
-        yield sections.agreement(given, found.reliability)
-    for judged in given.judged:
-        yield sections.model(judged, given)
-        yield sections.confusions(judged)
-        if judged.key in found.calibrations:
-            yield sections.calibration(judged, found.calibrations[judged.key])
-        if judged.key in found.groups:
-            yield sections.subgroups(judged, found.groups[judged.key])
-    if given.errors:
-        yield sections.errors(given)
-    if given.curve is not None:
-        yield sections.curve(given.curve)
-    if given.compare is not None:
-        yield sections.comparison(given.compare)
-    if given.correct:
-        yield sections.regressions(given)
+def _sections(inputs: Inputs, results: Findings) -> Iterator[Section]:
+    if results.reliability is not None:
+        yield sections.agreement_section(inputs, results.reliability)
+    for judged in inputs.judged:
+        yield sections.model_section(judged, inputs)
+        yield sections.confusions_section(judged)
+        if judged.key in results.calibrations:
+            yield sections.calibration_section(judged, results.calibrations[judged.key])
+        if judged.key in results.groups:
+            yield sections.subgroups_section(judged, results.groups[judged.key])
+    if inputs.errors:
+        yield sections.errors_section(inputs)
+    if inputs.curve is not None:
+        yield sections.curve_section(inputs.curve)
+    if inputs.compare is not None:
+        yield sections.comparison_section(inputs.compare)
+    if inputs.correct:
+        yield sections.regressions_section(inputs)

@@ -1,4 +1,4 @@
-"""The sections of a report: what is given becomes sentences, tables and figures; what is not is left out."""
+"""The sections of a report: the inputs as sentences, tables and figures."""
 
 from __future__ import annotations
 
@@ -22,39 +22,41 @@ from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.measures.scores import in_full
 from annotune.reporting import tables
 from annotune.reporting.charts import Point, confusion_map, forest
-from annotune.reporting.drawing import drawn
-from annotune.reporting.given import Given, Judged
+from annotune.reporting.drawing import svg_figure
+from annotune.reporting.inputs import Inputs, Judged
 from annotune.reporting.page import Figure, Section, Table, count, interval, number
 
 Part = str | Table | Figure
 MOST_CELLS = 21  # labels whose confusions fit on a page of paper as numbers
-FEW_LABELS = 6  # whose confusions are seen at a glance
+FEW_LABELS = 6  # up to which the confusions need no list of the most frequent ones
 MOST_TERMS = 40
 BASELINES = (TF_IDF, NO_INFORMATION)
 
 
-def agreement(given: Given, found: pl.DataFrame) -> Section:
-    """Of the coders: every coefficient with its interval, and what the conventions say."""
-    parts: list[Part] = [*present.in_words(found), _agreement_table(found, "Agreement of the coders{}.")]
-    if 0 < found["estimate"].drop_nulls().len() <= MOST_ROWS:
-        alt = "Coefficients of agreement with their 95 % intervals, a row each; the table has the figures."
+def agreement_section(inputs: Inputs, table: pl.DataFrame) -> Section:
+    """Agreement of the coders: every coefficient with its interval, and its description by conventions."""
+    parts: list[Part] = [*present.in_words(table), _agreement_table(table, "Agreement of the coders{}.")]
+    if 0 < table["estimate"].drop_nulls().len() <= MOST_ROWS:
+        alt = "Coefficients of agreement with their 95 % intervals, one row each; the table has the figures."
         caption = "Agreement of the coders, with 95 % intervals."
-        parts.append(drawn("agreement", lambda: plot_reliability(found), alt, caption))
-    return Section("Agreement of the coders", (*parts, *_pairs(given)))
+        parts.append(svg_figure("agreement", lambda: plot_reliability(table), alt, caption))
+    return Section("Agreement of the coders", (*parts, *_pairs_of_coders(inputs)))
 
 
-def _agreement_table(found: pl.DataFrame, caption: str) -> Table:
-    """The table of agreement; what all its rows have in common is said in the caption, or goes without saying."""
-    cells, header = present.cells(found)
-    only = found["variable"].n_unique() == 1
+def _agreement_table(table: pl.DataFrame, caption: str) -> Table:
+    """The table of agreement; a value that all its rows share is in the caption, or left out."""
+    cells, header = present.cells(table)
+    only = table["variable"].n_unique() == 1
     left_out = {"variable"} if only else set()
-    left_out |= {"level"} if found["level"].unique().to_list() == ["nominal"] else set()
-    kept = [i for i, name in enumerate(header) if name not in left_out]
-    names = tuple({"coder_a": "between", "coder_b": "and"}.get(header[i], header[i]) for i in kept)
+    left_out |= {"level"} if table["level"].unique().to_list() == ["nominal"] else set()
+    places = [i for i, name in enumerate(header) if name not in left_out]
+    names = tuple({"coder_a": "between", "coder_b": "and"}.get(header[i], header[i]) for i in places)
     rows = tuple((*row[: -present.NUMBERS], *map(_in_one, row[-present.NUMBERS :])) for row in cells)
-    notes = tuple(note.removeprefix("Note: ") for note in present.notes(found))
-    told = caption.format(f" on {found['variable'][0]}" if only else "")
-    return Table(told, names, tuple(tuple(row[i] for i in kept) for row in rows), len(kept) - present.NUMBERS, notes)
+    notes = tuple(note.removeprefix("Note: ") for note in present.notes(table))
+    title = caption.format(f" on {table['variable'][0]}" if only else "")
+    return Table(
+        title, names, tuple(tuple(row[i] for i in places) for row in rows), len(places) - present.NUMBERS, notes
+    )
 
 
 def _in_one(figure: str) -> str:
@@ -62,23 +64,23 @@ def _in_one(figure: str) -> str:
     return figure.replace(" to ", "\u00a0to\u00a0").replace("-", "−")
 
 
-def _pairs(given: Given) -> Iterator[Part]:
-    """Who agrees with whom, where there are more than two."""
-    if given.codings is None or given.codings["coder"].n_unique() < 3:
+def _pairs_of_coders(inputs: Inputs) -> Iterator[Part]:
+    """Agreement of pairs of coders, where there are more than two."""
+    if inputs.codings is None or inputs.codings["coder"].n_unique() < 3:
         return
     from annotune.agreement.pairs import pairwise_reliability
 
-    for i, variable in enumerate(given.codings["variable"].unique(maintain_order=True), start=1):
-        rows = of_variable(given.codings, variable)
-        found = pairwise_reliability(rows, variable, given.codebook, metrics=["alpha"], ci="analytic")
-        if found["estimate"].drop_nulls().is_empty():
+    for i, variable in enumerate(inputs.codings["variable"].unique(maintain_order=True), start=1):
+        rows = of_variable(inputs.codings, variable)
+        table = pairwise_reliability(rows, variable, inputs.codebook, metrics=["alpha"], ci="analytic")
+        if table["estimate"].drop_nulls().is_empty():
             continue
-        alt = f"Krippendorff's alpha of each two coders of {variable}, as a grid of shaded cells."
-        yield drawn(f"pairs-{i}", partial(plot_coders, found), alt, f"Who agrees with whom on {variable}.")
+        alt = f"Krippendorff's alpha of each pair of coders of {variable}, as a grid of shaded cells."
+        yield svg_figure(f"pairs-{i}", partial(plot_coders, table), alt, f"Agreement of pairs of coders on {variable}.")
 
 
-def model(judged: Judged, given: Given) -> Section:
-    """Against its baselines, and against the people who coded."""
+def model_section(judged: Judged, inputs: Inputs) -> Section:
+    """The model against its baselines, and against the coders."""
     lead = "micro_f1" if judged.sets else "macro_f1"
     rows = [judged.row(lead, name) for name in judged.evaluation.models]
     points = [
@@ -90,11 +92,11 @@ def model(judged: Judged, given: Given) -> Section:
     ]
     name = in_full(lead)
     alt = f"{name} with 95 % intervals: " + "; ".join(f"{point.name} {number(point.estimate, 2)}" for point in points)
-    caption = f"{name} of the model and, in grey, of what it has to beat, with 95 % intervals."
-    picture = drawn(f"baselines-{judged.key}", lambda: forest(points, name, (0, 1)), alt, caption)
+    caption = f"{name} of the model and, in grey, of its baselines, with 95 % intervals."
+    picture = svg_figure(f"baselines-{judged.key}", lambda: forest(points, name, (0, 1)), alt, caption)
     return Section(
         _titled("The model against its baselines", judged),
-        (*judged.evaluation.in_words(), tables.against_baselines(judged), picture, *_beside_people(judged, given)),
+        (*judged.evaluation.in_words(), tables.against_baselines(judged), picture, *_beside_people(judged, inputs)),
     )
 
 
@@ -102,140 +104,142 @@ def _point(name: str, row: Mapping[str, Any], aside: bool) -> Point:
     return Point(name, row["estimate"], row["ci_low"], row["ci_high"], None if aside else "")
 
 
-def _beside_people(judged: Judged, given: Given) -> Iterator[Part]:
-    """Do people agree with the model as they agree with each other?"""
-    if given.codings is None or judged.held_out is None or judged.name not in set(given.codings["variable"]):
+def _beside_people(judged: Judged, inputs: Inputs) -> Iterator[Part]:
+    """Do people agree with the model as much as with each other?"""
+    if inputs.codings is None or judged.held_out is None or judged.name not in set(inputs.codings["variable"]):
         return
     from annotune.agreement.pairs import compare_reliability
 
-    people = of_variable(given.codings, judged.name)
+    people = of_variable(inputs.codings, judged.name)
     if people["coder"].n_unique() < 2 or judged.coder in set(people["coder"]):
         return
-    said = bind(people.select(judged.held_out.columns[:6]), judged.held_out.select(judged.held_out.columns[:6]))
-    found = compare_reliability(said, judged.coder, judged.name, given.codebook, n_boot=given.n_boot, seed=given.seed)
-    if found["estimate"].drop_nulls().is_empty():
+    codings = bind(people.select(judged.held_out.columns[:6]), judged.held_out.select(judged.held_out.columns[:6]))
+    table = compare_reliability(
+        codings, judged.coder, judged.name, inputs.codebook, n_boot=inputs.n_boot, seed=inputs.seed
+    )
+    if table["estimate"].drop_nulls().is_empty():
         return
-    caption = "Do people agree with the model as with each other{}? On texts that it was not tuned on."
-    yield _agreement_table(found, caption)
-    if n := _unsettled(people, _decided(judged, given)):
+    caption = "Agreement of people with each other and with the model{}, on texts that it was not tuned on."
+    yield _agreement_table(table, caption)
+    if n := _count_unsettled(people, _units_with_gold(judged, inputs)):
         yield (
             f"{count(n)} texts on which people differ were not settled and are not among these: "
-            "people agree with each other more here than on all texts they coded."
+            "the agreement of people is higher here than on all texts they coded."
         )
 
 
-def _decided(judged: Judged, given: Given) -> pl.DataFrame | None:
-    """The units with a gold answer, where all are known: cross-validation predicts every one, a test part only some."""
-    if given.gold is not None:
-        return of_variable(given.gold, judged.name)
+def _units_with_gold(judged: Judged, inputs: Inputs) -> pl.DataFrame | None:
+    """The units with a gold answer, where all are known: after cross-validation, but not with a test part."""
+    if inputs.gold is not None:
+        return of_variable(inputs.gold, judged.name)
     return judged.held_out if judged.held_out is not None and "fold" in judged.held_out.columns else None
 
 
-def _unsettled(people: pl.DataFrame, decided: pl.DataFrame | None) -> int:
-    """How many units people gave different labels to, and nobody decided, so that no model was held against them."""
+def _count_unsettled(people: pl.DataFrame, decided: pl.DataFrame | None) -> int:
+    """The number of units with different labels by people and no gold answer, on which no model was evaluated."""
     if decided is None:
         return 0
-    said = people.filter(pl.col("status") == "ok").group_by("unit_id", "coder").agg(pl.col("label").sort())
-    differ = said.group_by("unit_id").agg(pl.col("label").n_unique()).filter(pl.col("label") > 1)
+    answers = people.filter(pl.col("status") == "ok").group_by("unit_id", "coder").agg(pl.col("label").sort())
+    differ = answers.group_by("unit_id").agg(pl.col("label").n_unique()).filter(pl.col("label") > 1)
     return len(differ.join(decided, on="unit_id", how="anti"))
 
 
-def confusions(judged: Judged) -> Section:
-    """Each label, and which of them are taken for which."""
-    parts: list[Part] = [tables.labels(judged)]
+def confusions_section(judged: Judged) -> Section:
+    """Each label, and the confusions of labels."""
+    parts: list[Part] = [tables.label_table(judged)]
     if judged.evaluation.confusion.is_empty():
         return Section(_titled("Labels", judged), tuple(parts))
     names, counts = tables.confusion_counts(judged)
     if len(names) <= MOST_CELLS:
-        parts.append(tables.confusion(names, counts))
+        parts.append(tables.confusion_table(names, counts))
     else:
         square = counts[:, :-1]
         shares = square / counts.sum(1, keepdims=True).clip(1)
         alt = f"Confusions of {len(names)} labels as a grid; the most frequent ones are in the table below."
         caption = "Confusions, labels by their numbers in the table above; the darker, the larger the share of a row."
-        parts.append(drawn(f"confusion-{judged.key}", lambda: confusion_map(shares, square), alt, caption))
+        parts.append(svg_figure(f"confusion-{judged.key}", lambda: confusion_map(shares, square), alt, caption))
     most = tables.most_confused(names, counts) if len(names) > FEW_LABELS else None
     return Section(_titled("Labels and their confusions", judged), (*parts, *([most] if most else [])))
 
 
-def calibration(judged: Judged, found: Calibration) -> Section:
-    """Whether probabilities come true."""
+def calibration_section(judged: Judged, result: Calibration) -> Section:
+    """The calibration of the model's probabilities."""
     rows = tuple(
         (in_full(row["measure"]), row["version"], number(row["estimate"]),
          interval(row["ci_low"], row["ci_high"]), count(row["n_units"]))
-        for row in found.scores.to_dicts()
+        for row in result.scores.to_dicts()
     )  # fmt: skip
-    table = Table("What the probabilities are worth: lower is better.",
+    table = Table("Calibration of the probabilities: lower is better.",
                   ("score", "probabilities", "estimate", "95 % interval", "texts"), rows, words=2)  # fmt: skip
-    bins = found.bins.filter(pl.col("version") == GIVEN)
-    said = "; ".join(f"said {row['confidence']:.2f}, right {row['right']:.2f}" for row in bins.to_dicts())
-    caption = "Stated probability and share that is right, with 95 % intervals; below, how many answers are where."
-    picture = drawn(
-        f"calibration-{judged.key}", lambda: plot_calibration(found), f"Reliability diagram: {said}.", caption
+    bins = result.bins.filter(pl.col("version") == GIVEN)
+    points = "; ".join(f"stated {row['confidence']:.2f}, right {row['right']:.2f}" for row in bins.to_dicts())
+    caption = "Stated probability and share that is right, with 95 % intervals; below, the numbers of answers."
+    picture = svg_figure(
+        f"calibration-{judged.key}", lambda: plot_calibration(result), f"Reliability diagram: {points}.", caption
     )
-    return Section(_titled("Calibration", judged), (found.in_words(), table, picture))
+    return Section(_titled("Calibration", judged), (result.in_words(), table, picture))
 
 
-def subgroups(judged: Judged, found: pl.DataFrame) -> Section:
-    """Agreement with people by group."""
-    share = found["measure"][0]
+def subgroups_section(judged: Judged, table: pl.DataFrame) -> Section:
+    """Agreement of the model with people by group."""
+    share = table["measure"][0]
     whole = judged.row(share)
     points = [
         Point(row["group"], row["estimate"], row["ci_low"], row["ci_high"], "", row["covariate"])
-        for row in found.filter(pl.col("measure") == share).to_dicts()
+        for row in table.filter(pl.col("measure") == share).to_dicts()
     ]
-    said = [f"{point.group} {point.name} {number(point.estimate, 2)}" for point in points]
+    shares = [f"{point.group} {point.name} {number(point.estimate, 2)}" for point in points]
     caption = "Share of texts that the model codes as people do, with 95 % intervals; dashed: all texts."
     at = whole["estimate"] if whole else None
-    picture = drawn(f"groups-{judged.key}", lambda: forest(points, "share right", at=at), "; ".join(said), caption)
-    told = "An error that differs between groups can bias a regression on the codes in any direction."
-    return Section(_titled("Error by subgroup", judged), (told, picture, tables.by_group(found)))
-
-
-def curve(found: LearningCurve) -> Section:
-    """What more labels would add."""
-    try:
-        words = [found.in_words()]
-    except AnnotuneError:  # of too few sizes for a fit
-        words = []
-    name = in_full(found.measure)
-    alt = f"{name} over the number of hand-coded texts, a line for each model; the table has the figures."
-    caption = (
-        f"{name} over the number of hand-coded texts learnt from, with 95 % intervals; dashed: fitted and forecast."
+    picture = svg_figure(
+        f"groups-{judged.key}", lambda: forest(points, "share right", at=at), "; ".join(shares), caption
     )
-    picture = drawn("curve", lambda: plot_learning_curve(found), alt, caption)
-    return Section("Learning curve", (*words, picture, tables.curve(found)))
+    sentence = "An error that differs between groups can bias a regression on the codes in any direction."
+    return Section(_titled("Error by subgroup", judged), (sentence, picture, tables.group_table(table)))
 
 
-def comparison(found: Comparison) -> Section:
-    """Any number of coders against one gold."""
-    sets = "exact_set" in set(found.measures["measure"])
+def curve_section(result: LearningCurve) -> Section:
+    """The learning curve, and the expected gain from more labels."""
+    try:
+        words = [result.in_words()]
+    except AnnotuneError:  # too few sizes for a fit
+        words = []
+    name = in_full(result.measure)
+    alt = f"{name} over the number of hand-coded texts, one line per model; the table has the figures."
+    caption = f"{name} over the number of hand-coded training texts, with 95 % intervals; dashed: fitted and forecast."
+    picture = svg_figure("curve", lambda: plot_learning_curve(result), alt, caption)
+    return Section("Learning curve", (*words, picture, tables.curve_table(result)))
+
+
+def comparison_section(result: Comparison) -> Section:
+    """Coders compared with one gold standard."""
+    sets = "exact_set" in set(result.measures["measure"])
     measures = ("macro_f1", "exact_set" if sets else "accuracy")
-    best = {row["model"]: row for row in found.measures.filter(measure="macro_f1", units=ALL).to_dicts()}
+    best = {row["model"]: row for row in result.measures.filter(measure="macro_f1", units=ALL).to_dicts()}
     points = [
         Point(
             name, best[name]["estimate"], best[name]["ci_low"], best[name]["ci_high"], None if name in BASELINES else ""
         )
-        for name in found.models
+        for name in result.models
     ]
     alt = "macro-F1 with 95 % intervals: " + "; ".join(f"{point.name} {number(point.estimate, 2)}" for point in points)
-    picture = drawn(
+    picture = svg_figure(
         "comparison", lambda: forest(points, "macro-F1", (0, 1)), alt, "macro-F1 of each coder, with 95 % intervals."
     )
-    pairs = [table for measure in measures if (table := tables.pairs(found, measure))]
-    return Section("Comparison of coders", (tables.comparison(found), picture, *found.in_words(), *pairs))
+    pairs = [table for measure in measures if (table := tables.pairs_table(result, measure))]
+    return Section("Comparison of coders", (tables.comparison_table(result), picture, *result.in_words(), *pairs))
 
 
-def regressions(given: Given) -> Section:
-    """Every coefficient three times, and whether errors are related to covariates."""
+def regressions_section(inputs: Inputs) -> Section:
+    """Every coefficient by hand codings, naive, and corrected."""
     parts: list[Part] = []
-    for i, found in enumerate(given.correct, start=1):
-        parts += [tables.correction(found), *_coefficients(f"regression-{i}", found)]
+    for i, correction in enumerate(inputs.correct, start=1):
+        parts += [tables.correction_table(correction), *_figure_of_coefficients(f"regression-{i}", correction)]
     return Section("Regressions, corrected for the model's error", tuple(parts))
 
 
-def _coefficients(key: str, found: Correction) -> tuple[Figure, ...]:
-    rows = found.estimates.filter((pl.col("term") != "Intercept") & pl.col("estimate").is_not_null()).to_dicts()
+def _figure_of_coefficients(key: str, correction: Correction) -> tuple[Figure, ...]:
+    rows = correction.estimates.filter((pl.col("term") != "Intercept") & pl.col("estimate").is_not_null()).to_dicts()
     names = {(row["equation"], row["term"]) for row in rows}
     if not rows or len(names) > MOST_TERMS:
         return ()
@@ -246,13 +250,13 @@ def _coefficients(key: str, found: Correction) -> tuple[Figure, ...]:
         if row["method"] == method
     ]
     alt = "; ".join(f"{point.name}, {point.series}: {number(point.estimate)}" for point in points)
-    caption = f"{found.formula}: coefficients with {found.level * 100:g} % intervals."
-    return (drawn(key, lambda: forest(points, "coefficient", at=0), f"Coefficients: {alt}.", caption),)
+    caption = f"{correction.formula}: coefficients with {correction.level * 100:g} % intervals."
+    return (svg_figure(key, lambda: forest(points, "coefficient", at=0), f"Coefficients: {alt}.", caption),)
 
 
-def errors(given: Given) -> Section:
+def errors_section(inputs: Inputs) -> Section:
     """Whether the model's errors are related to covariates, in words."""
-    return Section("Are errors related to covariates?", tuple(found.verdict for found in given.errors))
+    return Section("Are errors related to covariates?", tuple(error_model.verdict for error_model in inputs.errors))
 
 
 def _titled(title: str, judged: Judged) -> str:

@@ -1,4 +1,4 @@
-"""Is the model as good for some texts as for others? Agreement with people within each group of a covariate."""
+"""Errors by subgroup: agreement of the model with people within each group of a covariate."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from annotune.data.frames import as_frame, identified
 from annotune.errors import AnnotuneError, nearest
 from annotune.measures.evaluation import tabulate
 
-FEWEST = 10  # texts of a group that something is said about
-MOST_GROUPS = 12  # that a covariate may have to be taken by itself
+FEWEST = 10  # texts of a group that is reported
+MOST_GROUPS = 12  # of a covariate that is chosen by default
 MOST_SHOWN = 40
 MOST_COVARIATES = 6
 QUARTERS = 4
@@ -43,7 +43,7 @@ def by_group(
     n_boot: int = 1000,
     seed: int = 1,
 ) -> pl.DataFrame:
-    """Agreement of predictions with the gold within each group of covariates.
+    """Agreement of predictions with the gold standard within each group of covariates.
 
     Parameters
     ----------
@@ -63,37 +63,44 @@ def by_group(
         right answers is the same in all groups (null where fewer than five right or wrong ones are expected in one).
         Groups of fewer than 10 texts are left out.
     """
-    truth, said = check(as_frame(gold)), check(predicted)
-    entry = entry_for(truth, said, variable, codebook)
+    truth, codings = check(as_frame(gold)), check(predicted)
+    entry = entry_for(truth, codings, variable, codebook)
     truth = with_truth(of_variable(truth, entry.name), entry)
-    said = of_variable(said, entry.name)
-    units = said["unit_id"].unique(maintain_order=True).to_frame().join(truth.select("unit_id").unique(), on="unit_id")
+    codings = of_variable(codings, entry.name)
+    units = (
+        codings["unit_id"].unique(maintain_order=True).to_frame().join(truth.select("unit_id").unique(), on="unit_id")
+    )
     units = units.sort("unit_id").join(identified(corpus), on="unit_id", how="inner", maintain_order="left")
     if units.is_empty():
         raise AnnotuneError("The corpus has none of the held-out texts.", SAME_IDS)
-    wanted, _ = encode(truth, units["unit_id"], entry)
-    answers, answered = encode(said, units["unit_id"], entry)
-    right = (answers == wanted).all(1) & answered if wanted.ndim == 2 else (answers == wanted) & answered
+    labels, _ = encode(truth, units["unit_id"], entry)
+    answers, answered = encode(codings, units["unit_id"], entry)
+    right = (answers == labels).all(1) & answered if labels.ndim == 2 else (answers == labels) & answered
     rows: list[dict[str, Any]] = []
     for name in _covariates(units, by):
-        place, names = _groups(units[name])
+        place, names = _groups_of_covariate(units[name])
         p = _chi_squared(right, place, len(names))
         for i, group in enumerate(names):
             mine = place == i
-            given = {"": (answers[mine], answered[mine])}
-            f1 = "micro_f1" if wanted.ndim == 2 else "macro_f1"
-            found = tabulate(wanted[mine], given, entry, None, n_boot, seed).measures.filter(pl.col("measure") == f1)
+            predictions = {"": (answers[mine], answered[mine])}
+            f1 = "micro_f1" if labels.ndim == 2 else "macro_f1"
+            rows_of_f1 = tabulate(labels[mine], predictions, entry, None, n_boot, seed).measures.filter(
+                pl.col("measure") == f1
+            )
             about = {"covariate": name, "group": group, "n_units": int(mine.sum()), "p": p}
-            share = "exact_set" if wanted.ndim == 2 else "accuracy"
-            rows += [{**about, "measure": share, **_share(right[mine])}, {**about, **_figures(found)}]
+            share = "exact_set" if labels.ndim == 2 else "accuracy"
+            rows += [
+                {**about, "measure": share, **_share_with_interval(right[mine])},
+                {**about, **_estimate_columns(rows_of_f1)},
+            ]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def _figures(found: pl.DataFrame) -> dict[str, Any]:
-    return found.select("measure", "estimate", "ci_low", "ci_high").row(0, named=True)
+def _estimate_columns(rows: pl.DataFrame) -> dict[str, Any]:
+    return rows.select("measure", "estimate", "ci_low", "ci_high").row(0, named=True)
 
 
-def _share(right: np.ndarray) -> dict[str, float]:
+def _share_with_interval(right: np.ndarray) -> dict[str, float]:
     from statsmodels.stats.proportion import proportion_confint
 
     low, high = proportion_confint(right.sum(), len(right), method="wilson")
@@ -101,44 +108,44 @@ def _share(right: np.ndarray) -> dict[str, float]:
 
 
 def _chi_squared(right: np.ndarray, place: np.ndarray, n_groups: int) -> float | None:
-    """That all groups have the same share of right answers; None where the test's approximation is poor."""
+    """The p-value of equal shares of right answers in all groups; None where the approximation is poor."""
     from scipy.stats import chi2_contingency
 
-    known = place >= 0
-    table = np.array([np.bincount(place[known & (right == side)], minlength=n_groups) for side in (False, True)])
+    grouped = place >= 0
+    table = np.array([np.bincount(place[grouped & (right == side)], minlength=n_groups) for side in (False, True)])
     if n_groups < 2 or not table.sum(1).all():
         return None
-    found = chi2_contingency(table, correction=False)
-    return float(found.pvalue) if found.expected_freq.min() >= 5 else None
+    test = chi2_contingency(table, correction=False)
+    return float(test.pvalue) if test.expected_freq.min() >= 5 else None
 
 
 def _covariates(frame: pl.DataFrame, by: Sequence[str] | None) -> list[str]:
-    there = [name for name in frame.columns if name not in ("unit_id", "text")]
+    columns = [name for name in frame.columns if name not in ("unit_id", "text")]
     for name in by or ():
-        if name not in there:
-            raise AnnotuneError(f"The corpus has no column {name!r} to show errors by.", nearest(name, there))
+        if name not in columns:
+            raise AnnotuneError(f"The corpus has no column {name!r} to show errors by.", nearest(name, columns))
     if by is not None:
         return list(dict.fromkeys(by))
-    few = [name for name in there if 2 <= frame[name].drop_nulls().n_unique() <= MOST_GROUPS]
-    return [name for name in few if len(_groups(frame[name])[1]) > 1][:MOST_COVARIATES]
+    few = [name for name in columns if 2 <= frame[name].drop_nulls().n_unique() <= MOST_GROUPS]
+    return [name for name in few if len(_groups_of_covariate(frame[name])[1]) > 1][:MOST_COVARIATES]
 
 
-def _groups(column: pl.Series) -> tuple[np.ndarray, list[str]]:
-    """Each unit's group (n,), -1 for none, and the groups' names, those with enough units."""
+def _groups_of_covariate(column: pl.Series) -> tuple[np.ndarray, list[str]]:
+    """The group of each unit (n,), -1 for none, and the names of groups with enough units."""
     if column.dtype.is_numeric() and column.drop_nulls().n_unique() > MOST_GROUPS:
         column = _quartered(column)
     words = column.cast(pl.String)
     sizes = pl.DataFrame({"group": words, "order": column}).drop_nulls().group_by("group").agg(
         pl.len(), pl.col("order").first()
     )  # fmt: skip
-    kept = sizes.filter(pl.col("len") >= FEWEST).sort("len", "group", descending=[True, False]).head(MOST_SHOWN)
-    names = kept.sort("order")["group"].to_list()
+    largest = sizes.filter(pl.col("len") >= FEWEST).sort("len", "group", descending=[True, False]).head(MOST_SHOWN)
+    names = largest.sort("order")["group"].to_list()
     place = words.replace_strict({name: i for i, name in enumerate(names)}, default=-1, return_dtype=pl.Int64)
     return place.to_numpy(), names
 
 
 def _quartered(column: pl.Series) -> pl.Series:
-    """Numbers as the quarter that they fall into, named by its smallest and largest."""
+    """Numbers as quarters, named by their smallest and largest value."""
     values = column.cast(pl.Float64).fill_nan(None)
     edges = np.unique(np.quantile(values.drop_nulls().to_numpy(), np.arange(1, QUARTERS) / QUARTERS))
     quarter = np.searchsorted(edges, values.fill_null(0.0).to_numpy(), side="left")

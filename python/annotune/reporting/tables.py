@@ -1,4 +1,4 @@
-"""Tables of a report, made from what the verbs return."""
+"""The tables of a report, from the results of annotune's functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from annotune.evidence.verdicts import ALL, ANSWERED
 from annotune.export.regression_table import EXPLAINED
 from annotune.measures.evaluation import leading
 from annotune.measures.scores import in_full
-from annotune.reporting.given import Judged
+from annotune.reporting.inputs import Judged
 from annotune.reporting.page import Table, count, interval, number, p_value, with_interval
 
 NONE = "(none)"
@@ -22,25 +22,27 @@ MOST_PAIRS = 10
 
 
 def against_baselines(judged: Judged) -> Table:
-    """The model and what it has to beat, a row each, on the same texts."""
+    """The model and its baselines, one row each, on the same texts."""
     measures = judged.evaluation.measures
     names = leading(measures)
     rows = []
     for model in judged.evaluation.models:
-        found = {row["measure"]: row for row in measures.filter(pl.col("model") == model).to_dicts()}
-        rows.append((model, *(with_interval(found[name]) for name in names), count(found[names[0]]["n_units"])))
-    caption = f"The model beside what it has to beat{_unseen(judged)}; 95 % bootstrap intervals."
+        by_measure = {row["measure"]: row for row in measures.filter(pl.col("model") == model).to_dicts()}
+        rows.append(
+            (model, *(with_interval(by_measure[name]) for name in names), count(by_measure[names[0]]["n_units"]))
+        )
+    caption = f"The model and its baselines{_unseen(judged)}; 95 % bootstrap intervals."
     return Table(caption, ("", *map(in_full, names), "texts"), tuple(rows))
 
 
 def _unseen(judged: Judged) -> str:
-    """What is known of the texts of an evaluation: those of a tuned model were held out."""
+    """The texts of an evaluation in words: those of a tuned model were held out."""
     return ", on texts that the model was not tuned on" if judged.model is not None else ""
 
 
-def labels(judged: Judged) -> Table:
-    """How well each label is given, numbered as in the confusions."""
-    found = judged.evaluation.labels.filter(pl.col("model") == judged.coder).to_dicts()
+def label_table(judged: Judged) -> Table:
+    """Precision, recall and F1 of each label, numbered as in the confusions."""
+    records = judged.evaluation.labels.filter(pl.col("model") == judged.coder).to_dicts()
     rows = [
         (
             str(i),
@@ -50,18 +52,18 @@ def labels(judged: Judged) -> Table:
             count(row["n_true"]),
             count(row["n_predicted"]),
         )
-        for i, row in enumerate(found, start=1)
+        for i, row in enumerate(records, start=1)
     ]
     note = (
-        "Precision: of the texts that the model gave the label, the share to which people gave it. Recall: of those to "
-        "which people gave it, the share to which the model did. F1: their harmonic mean."
+        "Precision: of the texts to which the model assigned the label, the share to which people did. Recall: of "
+        "those to which people assigned it, the share to which the model did. F1: their harmonic mean."
     )
     header = ("no.", "label", "precision", "recall", "F1", "95 % interval", "by people", "by the model")
     return Table(f"Each label{_unseen(judged)}.", header, tuple(rows), words=2, notes=(note,))
 
 
 def confusion_counts(judged: Judged) -> tuple[list[str], np.ndarray]:
-    """The labels, and how often a text of each was given which (labels, labels + 1); the last column is no answer."""
+    """The labels, and counts of true by predicted labels (labels, labels + 1); the last column is no answer."""
     names = judged.evaluation.labels.filter(pl.col("model") == judged.coder)["label"].to_list()
     place = {name: i for i, name in enumerate(names)}
     table = np.zeros((len(names), len(names) + 1), dtype=int)
@@ -70,8 +72,8 @@ def confusion_counts(judged: Judged) -> tuple[list[str], np.ndarray]:
     return names, table
 
 
-def confusion(names: Sequence[str], counts: np.ndarray) -> Table:
-    """What people said, row by row, and what the model said, column by column; shaded by the share of the row."""
+def confusion_table(names: Sequence[str], counts: np.ndarray) -> Table:
+    """The labels by people in rows and by the model in columns; shaded by the share of the row."""
     answered = counts if counts[:, -1].any() else counts[:, :-1]
     shares = answered / np.maximum(answered.sum(1, keepdims=True), 1)
     columns = [str(i) for i in range(1, len(names) + 1)] + (["no answer"] if answered.shape[1] > len(names) else [])
@@ -79,32 +81,32 @@ def confusion(names: Sequence[str], counts: np.ndarray) -> Table:
         (str(i), name, *map(count, row)) for i, (name, row) in enumerate(zip(names, answered, strict=True), start=1)
     ]
     shades = tuple(tuple(float(share) for share in row) for row in shares)
-    caption = "What people said (rows) and what the model said (columns, by the rows' numbers): numbers of texts."
+    caption = "Labels by people (rows) and by the model (columns, by the numbers of the rows): numbers of texts."
     return Table(caption, ("no.", "label", *columns), tuple(rows), words=2, shades=shades)
 
 
 def most_confused(names: Sequence[str], counts: np.ndarray, most: int = MOST_PAIRS) -> Table | None:
-    """The labels that are most often taken for others; nothing where there is no error."""
+    """The most frequent confusions; None where there is no error."""
     off = counts.copy()
     np.fill_diagonal(off, 0)
     order = np.argsort(-off, axis=None, kind="stable")[:most]
-    pairs = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, off.shape), strict=True) if off[i, j]]
+    places = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, off.shape), strict=True) if off[i, j]]
     rows = tuple(
         (names[i], names[j] if j < len(names) else NONE, count(off[i, j]), f"{off[i, j] / counts[i].sum():.0%}")
-        for i, j in pairs
+        for i, j in places
     )
-    header = ("people said", "the model said", "texts", "of those people gave the label")
+    header = ("label by people", "label by the model", "texts", "share of the label by people")
     return Table("The most frequent confusions.", header, rows, words=2) if rows else None
 
 
-def by_group(found: pl.DataFrame) -> Table:
+def group_table(table: pl.DataFrame) -> Table:
     """Agreement of the model within groups: the share that is right, and F1."""
     rows: list[tuple[str, ...]] = []
-    for (covariate, group), part in found.group_by("covariate", "group", maintain_order=True):
+    for (covariate, group), part in table.group_by("covariate", "group", maintain_order=True):
         figures = [with_interval(row, 2) for row in part.to_dicts()]
         p = part["p"][0] if not rows or rows[-1][0] != covariate else None
         rows.append((str(covariate), str(group), *figures, count(part["n_units"][0]), "" if p is None else p_value(p)))
-    share, f1 = found["measure"].unique(maintain_order=True).to_list()
+    share, f1 = table["measure"].unique(maintain_order=True).to_list()
     names = ("share of right sets" if share == "exact_set" else "share right", in_full(f1))
     header = ("covariate", "group", *(f"{name} (95 % interval)" for name in names), "texts", "p")
     notes = (
@@ -115,53 +117,53 @@ def by_group(found: pl.DataFrame) -> Table:
     return Table(caption, header, tuple(rows), words=2, notes=notes)
 
 
-def curve(found: LearningCurve) -> Table:
-    """The measure that the curve is about, a row for each number of labels."""
-    about = found.table.filter(pl.col("measure") == found.measure)
+def curve_table(result: LearningCurve) -> Table:
+    """The measure of the curve, one row per number of labels."""
+    about = result.table.filter(pl.col("measure") == result.measure)
     models = about["model"].unique(maintain_order=True).to_list()
     rows: list[tuple[str, ...]] = []
     for (n,), part in about.group_by("n", maintain_order=True):
         by_model = {row["model"]: row for row in part.to_dicts()}
         cells = [with_interval(by_model[model], 2) if model in by_model else "–" for model in models]
         rows.append((f"{n:,}", *cells, count(part["n_seeds"].max())))  # type: ignore[arg-type]
-    caption = f"{in_full(found.measure)} by the number of texts learnt from, on {about['n_units'][0]:,} other"
-    return Table(f"{caption} texts; means over so many drawings of texts, with 95 % intervals.",
-                 ("texts learnt from", *models, "drawings"), tuple(rows))  # fmt: skip
+    caption = f"{in_full(result.measure)} by the number of training texts, on {about['n_units'][0]:,} other"
+    return Table(f"{caption} texts; means over random draws of training texts, with 95 % intervals.",
+                 ("training texts", *models, "draws"), tuple(rows))  # fmt: skip
 
 
-def comparison(found: Comparison) -> Table:
-    """A row for each coder: the leading measures with their intervals, and what they cost."""
-    wide, numbers = found.table(), {}
-    for row in found.measures.filter(pl.col("units") == ALL).to_dicts():
+def comparison_table(result: Comparison) -> Table:
+    """One row per coder: the leading measures with their intervals, and the costs."""
+    wide, numbers = result.table(), {}
+    for row in result.measures.filter(pl.col("units") == ALL).to_dicts():
         numbers[row["model"], row["measure"]] = with_interval(row)
-    said = {row["model"]: row for row in _answered(found)}
-    names = [name for name in (*leading(found.measures), "coverage") if name in wide.columns]
+    on_answered = {row["model"]: row for row in _rows_on_answered(result)}
+    names = [name for name in (*leading(result.measures), "coverage") if name in wide.columns]
     more = [name for name in ("macro_f1_answered", "n_units", "cost", "seconds") if name in wide.columns]
     rows = []
     for row in wide.to_dicts():
         model = row["model"]
         cells = [number(row[name]) if name == "coverage" else numbers.get((model, name), "–") for name in names]
-        told = {**row, "macro_f1_answered": said[model]["estimate"] if model in said else None}
-        rows.append((model, *cells, *(_plain(name, told[name]) for name in more)))
+        cells_by_name = {**row, "macro_f1_answered": on_answered[model]["estimate"] if model in on_answered else None}
+        rows.append((model, *cells, *(_cell_of_column(name, cells_by_name[name]) for name in more)))
     titles = {"macro_f1_answered": "macro-F1 where it answered", "n_units": "texts"}
     titles |= {"cost": "cost per 1,000", "seconds": "seconds per 1,000"}
     header = ("", *map(in_full, names), *(titles[name] for name in more))
-    caption = "All coders against the same gold; a text that a coder left out is wrong. 95 % bootstrap intervals."
+    caption = "All coders against the same gold standard; omitted texts count as wrong. 95 % bootstrap intervals."
     return Table(caption, header, tuple(rows))
 
 
-def _answered(found: Comparison) -> list[dict[str, object]]:
-    return found.measures.filter((pl.col("units") == ANSWERED) & (pl.col("measure") == "macro_f1")).to_dicts()
+def _rows_on_answered(result: Comparison) -> list[dict[str, object]]:
+    return result.measures.filter((pl.col("units") == ANSWERED) & (pl.col("measure") == "macro_f1")).to_dicts()
 
 
-def _plain(name: str, value: float | None) -> str:
+def _cell_of_column(name: str, value: float | None) -> str:
     if value is None:
         return "–"
     return count(int(value)) if name == "n_units" else f"{value:,.3g}" if name != "macro_f1_answered" else number(value)
 
 
-def pairs(found: Comparison, measure: str) -> Table | None:
-    """Every two coders: how far apart they are in one measure, and how sure that is."""
+def pairs_table(result: Comparison, measure: str) -> Table | None:
+    """Every pair of coders: their difference in one measure, with interval and p-values."""
     rows = tuple(
         (
             row["a"],
@@ -173,9 +175,9 @@ def pairs(found: Comparison, measure: str) -> Table | None:
             "" if row["only_a"] is None else f"{row['only_a']:,} / {row['only_b']:,}",
             count(row["n_units"]),
         )
-        for row in found.pairs.filter(pl.col("measure") == measure).to_dicts()
+        for row in result.pairs.filter(pl.col("measure") == measure).to_dicts()
     )
-    tests = found.pairs.filter(pl.col("measure") == measure)["test"].unique(maintain_order=True).to_list()
+    tests = result.pairs.filter(pl.col("measure") == measure)["test"].unique(maintain_order=True).to_list()
     note = f"p: {', '.join(tests)}; then after Holm's correction for the number of pairs. Only one right: texts that "
     note += "only the first, and only the second, has entirely right."
     header = ("first", "second", "difference", "95 % interval", "p", "p, Holm", "only one right", "texts")
@@ -183,19 +185,19 @@ def pairs(found: Comparison, measure: str) -> Table | None:
     return Table(caption, header, rows, words=2, notes=(note,)) if rows else None
 
 
-def correction(found: Correction) -> Table:
+def correction_table(result: Correction) -> Table:
     """Each coefficient by hand codings alone, naive, and corrected."""
     rows: list[tuple[str, ...]] = []
-    said = None
-    for row in found.estimates.to_dicts():
+    previous = None
+    for row in result.estimates.to_dicts():
         name = ": ".join(part for part in (row["equation"], row["term"]) if part is not None)
         figures = [number(row["estimate"]), number(row["std_error"]), interval(row["conf_low"], row["conf_high"])]
-        first = "" if name == said else name
+        first = "" if name == previous else name
         rows.append((first, row["method"], *figures, p_value(row["p_value"]), count(row["n"])))
-        said = name
-    header = ("term", "estimated from", "estimate", "std. error", f"{found.level * 100:g} % interval", "p", "texts")
-    told = (
+        previous = name
+    header = ("term", "estimated from", "estimate", "std. error", f"{result.level * 100:g} % interval", "p", "texts")
+    notes = (
         EXPLAINED,
-        *found.notes,
+        *result.notes,
     )
-    return Table(found.formula, header, tuple(rows), words=2, notes=told)
+    return Table(result.formula, header, tuple(rows), words=2, notes=notes)

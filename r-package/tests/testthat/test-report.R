@@ -32,7 +32,7 @@ test_that("the same model gives the page that Python gives", {
   model <- at_save(quick_model(), folder)
   page <- page_of(model = model, codings = codings, corpus = corpus, by = "half", n_boot = 100)
   expect_match(page, "Error by subgroup: topic", fixed = TRUE)
-  expect_match(page, "Do people agree with the model as with each other on topic?", fixed = TRUE)
+  expect_match(page, "Agreement of people with each other and with the model on topic", fixed = TRUE)
   expect_false(grepl(data$question[1], page, fixed = TRUE))
   expect_identical(page_of(model = folder, codings = codings, corpus = corpus, by = "half", n_boot = 100), page)
   expect_identical(page_of(model = list(model), n_boot = 100), page_of(model = folder, n_boot = 100))
