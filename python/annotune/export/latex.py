@@ -12,9 +12,9 @@ SIGNS = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
 
 
 def escaped(text: str) -> str:
-    """The text with the special characters of LaTeX escaped.
+    r"""The text with the special characters of LaTeX escaped.
 
     >>> escaped("topic_1 & 5 %")
-    'topic\\\\_1 \\\\& 5 \\\\%'
+    'topic\\_1 \\& 5 \\%'
     """
     return "".join(SIGNS.get(sign, sign) for sign in text)

@@ -118,10 +118,10 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """An interval in words, without a line break; an empty text for None.
+    r"""An interval in words, without a line break; an empty text for None.
 
     >>> interval(0.1, 0.25, 2)
-    '0.10\\xa0to\\xa00.25'
+    '0.10\xa0to\xa00.25'
     """
     return "" if low is None or high is None else f"{number(low, digits)}\u00a0to\u00a0{number(high, digits)}"
 
