@@ -246,7 +246,7 @@ class _Sentences:
         return (
             f"Errors about {self.about} are related to {self.covariates} ({self._test(tests)}): "
             f"{_contrast_in_words(most)} they are {100 * abs(most['difference']):.1f} percentage points {more} "
-            f"frequent{span}. A regression on the predicted labels can be biased in any direction; correct it."
+            f"frequent{span}. A regression on the predicted labels can be wrong in any direction; correct it."
             f"{self._caution()}"
         )
 
