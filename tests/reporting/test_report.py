@@ -262,10 +262,10 @@ def test_a_saved_model_alone_has_all_but_covariates(model, tmp_path):
         "Calibration: topic",
         "Methods, ready to paste",
         "Record",
-        "What is not here",
+        "Missing sections",
     ]
     assert model.card["model_sha256"] in Reader(page).text
-    assert "Error by subgroup (topic). Give corpus" in Reader(page).text
+    assert "Error by subgroup (topic). Pass corpus" in Reader(page).text
 
 
 def test_texts_that_people_could_not_settle_are_counted(whole, coders, topics, gold, book, tiny_base, tmp_path):

@@ -8,12 +8,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from annotune.agreement.patterns import Floats, Ints
 from annotune.errors import AnnotuneError, nearest, warn
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import polars as pl
 
 from annotune.correction import coding_columns
 from annotune.correction.estimate import Sample
-from annotune.correction.families import Model
+from annotune.correction.families import Floats, Model
 from annotune.correction.formulas import Formula
-from annotune.correction.matrices import Floats, Matrices, column, design, expression, occurring_labels, with_gold
+from annotune.correction.matrices import Matrices, column, design, expression, occurring_labels, with_gold
 from annotune.correction.prepare import Job, probabilities
 from annotune.errors import AnnotuneError
 

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from annotune.correction import coding_columns
+from annotune.correction.families import Floats
 from annotune.correction.formulas import Reference
-from annotune.correction.matrices import Floats, column, occurring_labels
+from annotune.correction.matrices import column, occurring_labels
 from annotune.data.codebook import Codebook
 from annotune.data.frames import as_frame
 from annotune.errors import AnnotuneError, listing, nearest, warn

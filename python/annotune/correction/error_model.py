@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.correction.coding_columns import blanks_as_null
+from annotune.correction.coding_columns import FEW_CLUSTERS, blanks_as_null
 from annotune.correction.formulas import Reference, parse
 from annotune.correction.labelled import Labelled, labelled
 from annotune.correction.logit import COEFFICIENTS, EFFECTS, TESTS, Design, fit_logit
@@ -21,7 +21,6 @@ from annotune.numbers import p_equals
 SIGNIFICANT = 0.05
 EVIDENCE, NONE, TOO_FEW = "evidence", "none detected", "too few"
 FEWEST_EACH = 5  # right and wrong predictions per coefficient (Vittinghoff and McCulloch 2007)
-FEW_CLUSTERS = 30
 
 
 @dataclass(frozen=True)

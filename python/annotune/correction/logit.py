@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from scipy.special import expit
 from scipy.stats import chi2, norm
 
 from annotune.correction.coding_columns import blanks_as_null
 from annotune.correction.formulas import Formula, Reference, parse
-from annotune.correction.matrices import categorical
+from annotune.correction.matrices import categorical, require_full_rank
+from annotune.correction.moments import sums_by_group
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, counted, warn
 
@@ -87,8 +89,8 @@ class Design:
         design = cls(formula, complete, places, np.asarray(built, dtype=float), built.model_spec)
         if "Intercept" not in built.model_spec.column_names:
             raise AnnotuneError(f"The formula {covariates!r} has no constant.", "Leave out 0 and -1.")
-        if np.linalg.matrix_rank(design.matrix) < design.matrix.shape[1]:
-            raise AnnotuneError("The covariates determine each other.", "Leave one of them out.")
+        require_full_rank(design.matrix)
+
         return design
 
     @property
@@ -224,7 +226,7 @@ class Fit:
         """Average differences in the probability of yes, with standard errors by the delta method."""
         share, rows = self.weights / self.weights.sum(), []
         for covariate, level, reference, before, after in self.design.contrasts():
-            p0, p1 = (_expit(matrix @ self.params) for matrix in (before, after))
+            p0, p1 = (expit(matrix @ self.params) for matrix in (before, after))
             gradient = share @ ((p1 * (1 - p1))[:, None] * after - (p0 * (1 - p0))[:, None] * before)
             concerned = np.abs(after - before).max(0) > 0
             error = np.nan if self.endless[concerned].any() else np.sqrt(gradient @ self.covariance @ gradient)
@@ -260,13 +262,13 @@ class Fit:
         matrix = self.design.matrix
         rest = np.setdiff1d(np.arange(matrix.shape[1]), columns)
         params, covariance = _glm_estimates(self.outcome, matrix[:, rest], self.weights, self.groups)
-        p = _expit(matrix[:, rest] @ params)
+        p = expit(matrix[:, rest] @ params)
         if not np.isfinite(covariance).all() or _endless(matrix[:, rest], params, self.weights).any():
             return None
         scores = (self.weights * (self.outcome - p))[:, None] * matrix
         information = (matrix * (self.weights * p * (1 - p))[:, None]).T @ matrix
         projection = information[np.ix_(columns, rest)] @ np.linalg.pinv(information[np.ix_(rest, rest)])
-        adjusted = _sums_by_group(scores[:, columns] - scores[:, rest] @ projection.T, self.groups)
+        adjusted = sums_by_group(scores[:, columns] - scores[:, rest] @ projection.T, self.groups)
         total = adjusted.sum(0)
         return float(total @ np.linalg.pinv(adjusted.T @ adjusted) @ total)
 
@@ -297,7 +299,7 @@ def _endless(matrix: np.ndarray, params: np.ndarray, weights: np.ndarray) -> np.
     By the information and not by the size: a number with a long tail, such as a text's length, may well make an answer
     certain at its end.
     """
-    p = _expit(matrix @ params)
+    p = expit(matrix @ params)
     if np.abs(matrix @ params).max() <= LARGEST:
         return np.zeros(len(params), dtype=bool)
     reach = np.where(np.ptp(matrix, axis=0) > 0, np.ptp(matrix, axis=0), 1.0)
@@ -319,15 +321,3 @@ def _wald_columns(estimate: np.ndarray, error: np.ndarray, unknown: np.ndarray) 
     return {
         name: np.where(unknown, np.nan, column) for name, column in zip(list(COEFFICIENTS)[1:], figures, strict=True)
     }
-
-
-def _expit(odds: np.ndarray) -> np.ndarray:
-    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -500, 500))))
-
-
-def _sums_by_group(scores: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Sums of the rows of each group, shape (groups, columns)."""
-    _, place = np.unique(groups, return_inverse=True)
-    sums = np.zeros((place.max() + 1, scores.shape[1]))
-    np.add.at(sums, place, scores)
-    return sums

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from annotune.correction.families import Floats
 from annotune.correction.formulas import Formula, Reference
 from annotune.errors import AnnotuneError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = np.ndarray
 MOST_LEVELS = 1000  # a column with more categories is a mistake, or a group whose effects should be absorbed
 
 
@@ -53,6 +53,12 @@ def design(formula: Formula, frame: pl.DataFrame, coded: np.ndarray, gold: Mappi
     by_hand = with_gold(frame[coded], gold)
     _, matrix_gold, _ = _model_matrix(formula, spec, _formulaic_frame(references, by_hand, levels))
     return Matrices(spoken, matrix, matrix_gold)
+
+
+def require_full_rank(matrix: Floats) -> None:
+    """Refuse a design with collinear columns."""
+    if np.linalg.matrix_rank(matrix) < matrix.shape[1]:
+        raise AnnotuneError("The covariates determine each other.", "Leave one of them out.")
 
 
 def with_gold(frame: pl.DataFrame, gold: Mapping[str, str]) -> pl.DataFrame:

@@ -154,6 +154,14 @@ def solve(equations: Equations, start: Floats) -> tuple[Floats, Floats]:
     raise NoSolutionError("infinite", int(abs(step).argmax()))
 
 
+def sums_by_group(scores: Floats, groups: np.ndarray) -> Floats:
+    """Sums of the rows of each group, shape (groups, columns)."""
+    _, place = np.unique(groups, return_inverse=True)
+    sums = np.zeros((place.max() + 1, scores.shape[1]))
+    np.add.at(sums, place, scores)
+    return sums
+
+
 def _norm(total: Floats) -> float:
     return float(np.sqrt(total @ total))
 

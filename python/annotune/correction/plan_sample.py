@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.correction.coding_columns import complete_rows
+from annotune.correction.coding_columns import FEWEST, complete_rows
 from annotune.correction.formulas import parse
 from annotune.correction.labelled import Labelled, labelled
-from annotune.correction.matrices import design
+from annotune.correction.matrices import design, require_full_rank
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, nearest, warn
 
-FEWEST = 20  # hand codings, with fewer of which no correction is possible
 FEWEST_WRONG = 5  # wrong predictions in the pilot, with fewer of which their share is hardly known
 POINTS = 25  # of the curve
 METHODS = ("dsl", "ppi")
@@ -248,8 +247,7 @@ def _coefficient_quantities(codings: Labelled, formula: str, term: str | None) -
     x, weights = matrices.design, codings.weights[kept_rows]
     if not np.isfinite(x).all():
         raise AnnotuneError(f"{formula!r} gives no number for some texts.", "Such as log() of 0 or less.")
-    if np.linalg.matrix_rank(x) < x.shape[1]:
-        raise AnnotuneError("The covariates determine each other.", "Leave one of them out.")
+    require_full_rank(x)
     inverse = np.linalg.inv(x.T @ x / len(x))
     scale = len(x) * weights / weights.sum()
     corrected = outcome[1] + scale * np.where(coded, outcome[0] - outcome[1], 0.0)

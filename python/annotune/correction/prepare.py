@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from annotune.correction import coding_columns
-from annotune.correction.families import MODELS
+from annotune.correction.families import MODELS, Floats
 from annotune.correction.formulas import Formula, Reference
-from annotune.correction.matrices import Floats, column, occurring_labels
+from annotune.correction.matrices import column, occurring_labels
 from annotune.errors import AnnotuneError, nearest
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import norm
 
-from annotune.correction.coding_columns import blanks_as_null
+from annotune.correction.coding_columns import FEWEST, blanks_as_null
 from annotune.correction.estimate import Fit, Sample, dsl, hand_coded, naive, ppi
 from annotune.correction.families import LINEAR
 from annotune.correction.labelled import Labelled, labelled
@@ -21,7 +21,7 @@ from annotune.progress import bar
 
 METHODS = ("count", "hand", "adjusted", "em", "dsl", "ppi")
 DESIGNED = ("hand", "dsl", "ppi")  # these rest on how texts were drawn for hand coding
-FEWEST = 20
+
 COLUMNS = ("label", "method", "estimate", "std_error", "conf_low", "conf_high", "interval", "n", "n_coded", "note")
 FIGURES = dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high"), pl.Float64)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Floats = np.ndarray
+from annotune.correction.families import Floats
+from annotune.correction.moments import sums_by_group
+
 CLOSE, MOST_ROUNDS = 1e-9, 10_000
 NEAR = 1e-6  # is close enough for replicates, of which only the spread is used
 AT_ONCE = 10_000_000  # texts times replicates in memory
@@ -83,10 +85,7 @@ def adjusted_count(
     scores[place[: len(rows)]] = (indicators - q) / len(rows)
     scores[place[len(rows) :]] -= shares[errors.gold][:, None] * errors.scores
     if clusters is not None:
-        _, own = np.unique(clusters[concerned], return_inverse=True)
-        sums = np.zeros((own.max() + 1, k))
-        np.add.at(sums, own, scores)
-        scores = sums
+        scores = sums_by_group(scores, clusters[concerned])
     return shares, inverse @ (scores.T @ scores) @ inverse.T
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from annotune.correction import estimate
 from annotune.correction.arrays import finite, require_outcome, sample_of
+from annotune.correction.coding_columns import FEW_CLUSTERS
 from annotune.correction.estimate import Fit, Sample
 from annotune.correction.families import MODELS, Model
 from annotune.correction.formulas import parse
@@ -20,7 +21,6 @@ from annotune.correction.result import CORRECTED, HAND, NAIVE, Correction, rows_
 from annotune.data.frames import as_frame
 from annotune.errors import AnnotuneError, counted, warn
 
-FEW_CLUSTERS = 30
 NEAR_GROUPS = 20  # coded texts per group, with fewer of which predicted covariates and fixed effects conflict
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from scipy.stats import norm, t
 
 from annotune.errors import AnnotuneError, nearest
+from annotune.export.estimates import correction_in_words
 from annotune.numbers import decimals, p_value, with_interval
 from annotune.text_table import Column, TextTable, screen_width, wrapped
 
@@ -109,8 +110,7 @@ class Correction:
         )
 
     def _about(self) -> str:
-        corrections = {"dsl": "design-based supervised learning", "ppi": "prediction-powered inference"}
-        corrected = f"corrected by {corrections[self.method]}" if self.method in corrections else "not corrected"
+        corrected = correction_in_words(self.method)
         errors = "robust standard errors" if self.n_clusters is None else f"{self.n_clusters:,} clusters"
         name = self.model.replace("_", " ")
         return f"{name} regression, {corrected}; {self.n:,} units, {self.n_coded:,} of them coded by hand; {errors}"

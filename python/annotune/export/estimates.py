@@ -64,11 +64,18 @@ class Estimates(Protocol):
 
 def title_of(correction: Estimates) -> str:
     """One line that names formula, model and correction."""
-    corrections = {"dsl": "design-based supervised learning", "ppi": "prediction-powered inference"}
-    corrected = (
-        f"corrected by {corrections[correction.method]}" if correction.method in corrections else "not corrected"
-    )
-    return f"{correction.formula}: {correction.model.replace('_', ' ')} regression, {corrected}"
+    model = correction.model.replace("_", " ")
+    return f"{correction.formula}: {model} regression, {correction_in_words(correction.method)}"
+
+
+def correction_in_words(method: str) -> str:
+    """The method of a correction in words.
+
+    >>> correction_in_words("ppi"), correction_in_words("none")
+    ('corrected by prediction-powered inference', 'not corrected')
+    """
+    names = {"dsl": "design-based supervised learning", "ppi": "prediction-powered inference"}
+    return f"corrected by {names[method]}" if method in names else "not corrected"
 
 
 def about(correction: Estimates) -> list[str]:

@@ -83,13 +83,7 @@ def model_section(judged: Judged, inputs: Inputs) -> Section:
     """The model against its baselines, and against the coders."""
     lead = "micro_f1" if judged.sets else "macro_f1"
     rows = [judged.row(lead, name) for name in judged.evaluation.models]
-    points = [
-        Point(
-            row["model"], row["estimate"], row["ci_low"], row["ci_high"], "" if row["model"] == judged.coder else None
-        )
-        for row in rows
-        if row
-    ]
+    points = [_point(row["model"], row, row["model"] != judged.coder) for row in rows if row]
     name = in_full(lead)
     alt = f"{name} with 95 % intervals: " + "; ".join(f"{point.name} {number(point.estimate, 2)}" for point in points)
     caption = f"{name} of the model and, in grey, of its baselines, with 95 % intervals."
@@ -101,6 +95,7 @@ def model_section(judged: Judged, inputs: Inputs) -> Section:
 
 
 def _point(name: str, row: Mapping[str, Any], aside: bool) -> Point:
+    """A point of a forest plot, in grey where it is `aside`."""
     return Point(name, row["estimate"], row["ci_low"], row["ci_high"], None if aside else "")
 
 
@@ -216,12 +211,7 @@ def comparison_section(result: Comparison) -> Section:
     sets = "exact_set" in set(result.measures["measure"])
     measures = ("macro_f1", "exact_set" if sets else "accuracy")
     best = {row["model"]: row for row in result.measures.filter(measure="macro_f1", units=ALL).to_dicts()}
-    points = [
-        Point(
-            name, best[name]["estimate"], best[name]["ci_low"], best[name]["ci_high"], None if name in BASELINES else ""
-        )
-        for name in result.models
-    ]
+    points = [_point(name, best[name], name in BASELINES) for name in result.models]
     alt = "macro-F1 with 95 % intervals: " + "; ".join(f"{point.name} {number(point.estimate, 2)}" for point in points)
     picture = svg_figure(
         "comparison", lambda: forest(points, "macro-F1", (0, 1)), alt, "macro-F1 of each coder, with 95 % intervals."
