@@ -14,7 +14,7 @@ from annotune.network.encoder import build, outputs
 from annotune.progress import bar, listening
 from annotune.records.checkpoints import Checkpoints
 from annotune.tuning.choices import planned_epochs
-from annotune.tuning.held_out import FEW, PROBE, decided, hold_out_once
+from annotune.tuning.held_out import FEW, INNER_FOLDS, PROBE, hold_out_once
 from annotune.tuning.task import Task
 
 BACKWARD = 3.5  # how many times as long as reading a text learning from it once takes, before anything is known
@@ -69,7 +69,7 @@ def _run(task: Task, test: np.ndarray, places: np.ndarray, number: int) -> dict[
     mine = replace(task, settings=task.settings.model_copy(update={"seed": seed}), cases=replace(task.cases, seed=seed))
     with listening(lambda what, done, total: None):  # one bar for all runs
         _, held = hold_out_once(mine, test, places)
-    answers = {"tuned": decided(mine, held), "probe": held.answers[PROBE], "tf_idf": held.answers[TF_IDF]}
+    answers = {"tuned": held.model, "probe": held.answers[PROBE], "tf_idf": held.answers[TF_IDF]}
     lowest = no_information(task.examples.targets[places], len(test))
     return {**answers, "lowest": lowest, "seconds": np.array(time.perf_counter() - began)}
 
@@ -82,4 +82,4 @@ def _called(run: tuple[int, int], task: Task, checkpoints: Checkpoints) -> str:
 def _passes(n: int, task: Task) -> int:
     """How often a text is learnt from in a run: to choose, and where texts are few once more with all of them."""
     epochs = max(planned_epochs(n, task.settings), 1)
-    return int(n * epochs * (1 - task.validation + (n < FEW))) + 1
+    return int(n * epochs * (INNER_FOLDS if n < FEW else 1 - task.validation)) + 1

@@ -13,16 +13,17 @@ from annotune.data.codings import Codings, check, of_variable
 from annotune.data.encoded import encode, texts_of, with_truth
 from annotune.errors import AnnotuneError
 
-NO_INFORMATION, TF_IDF = "most frequent label", "TF-IDF + logistic regression"
-BASELINES = (TF_IDF, NO_INFORMATION)
+NO_INFORMATION, NO_LABEL, TF_IDF = "most frequent label", "no label", "TF-IDF + logistic regression"
+BASELINES = (TF_IDF, NO_INFORMATION, NO_LABEL)
 
 
-def no_information(seen: np.ndarray, n: int) -> np.ndarray:
-    """The most frequent label (for sets: the single most frequent label) of `seen`, `n` times over."""
+def no_information(seen: np.ndarray, n: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """The most frequent label (for sets: the single most frequent label) of `seen`, weighted, `n` times over."""
+    weights = np.ones(len(seen)) if weights is None else weights
     if seen.ndim == 1:
-        return np.full(n, np.bincount(seen).argmax())
+        return np.full(n, np.bincount(seen, weights=weights).argmax())
     answer = np.zeros((n, seen.shape[1]), dtype=bool)
-    answer[:, seen.sum(0).argmax()] = True
+    answer[:, (weights @ seen).argmax()] = True
     return answer
 
 
@@ -127,3 +128,5 @@ def add_baselines(
         given[TF_IDF] = (answers, everyone)
     if NO_INFORMATION not in given:
         given[NO_INFORMATION] = (no_information(truth if seen is None else seen, len(units)), everyone)
+    if truth.ndim == 2 and NO_LABEL not in given:
+        given[NO_LABEL] = (np.zeros(truth.shape, dtype=bool), everyone)

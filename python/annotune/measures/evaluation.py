@@ -11,9 +11,10 @@ import polars as pl
 
 from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError
-from annotune.measures.baselines import NO_INFORMATION, TF_IDF
+from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF
 from annotune.measures.scores import Sums, label_sums, measures, named, per_label, set_sums
 
+WITHOUT_LOOKING = {NO_INFORMATION: "Always giving the most frequent label", NO_LABEL: "Giving no label to any text"}
 COUNTING_HELPS = " Where a base model does not read the language of the texts well, tune another one (base=)."
 LEADING = {  # what a person reads first, by kind of variable; accuracy last: a frequent label flatters it
     "nominal": ("macro_f1", "kappa", "mcc", "accuracy"),
@@ -75,7 +76,7 @@ def _told(first: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> Iter
     yield f"{first['model']} reaches {reached} on {first['n_units']:,} texts."
     for row in others:
         if row["estimate"] > first["estimate"]:
-            said = "Always giving the most frequent label" if row["model"] == NO_INFORMATION else row["model"]
+            said = WITHOUT_LOOKING.get(row["model"], row["model"])
             yield f"{said} reaches more: {row['estimate']:.3f}.{COUNTING_HELPS if row['model'] == TF_IDF else ''}"
 
 
@@ -104,13 +105,18 @@ def tabulate(
     clusters: np.ndarray | None = None,
     n_boot: int = 1000,
     seed: int = 1,
+    weights: np.ndarray | None = None,
 ) -> Evaluation:
-    """Measures of encoded answers: `given` maps each model to its answers and whether it answered, both by unit."""
+    """Measures of encoded answers: `given` maps each model to its answers and whether it answered, both by unit.
+
+    With `weights`, one on the average, each unit counts by its own.
+    """
     n_labels, sets = len(entry.labels), entry.kind == "multilabel"
     tables, labels = [], []
     confusion = pl.DataFrame(schema={"truth": pl.String, "predicted": pl.String, "n": pl.Int64})
     for model, (answers, answered) in given.items():
-        sums = set_sums(truth, answers, answered, clusters) if sets else label_sums(truth, answers, n_labels, clusters)
+        how = {"clusters": clusters, "weights": weights}
+        sums = set_sums(truth, answers, answered, **how) if sets else label_sums(truth, answers, n_labels, **how)
         boot = sums.replicates(n_boot, np.random.default_rng(seed)) if n_boot else []
         tables.append(_measure_rows(model, sums, boot, entry, len(truth)))
         labels.append(_label_rows(model, sums, boot, entry))
@@ -170,15 +176,15 @@ def _label_rows(model: str, sums: Sums, boot: list[np.ndarray], entry: Variable)
             **{name: [_number(value) for value in point[name]] for name in ("precision", "recall", "f1")},
             "f1_low": [low for low, _ in bounds],
             "f1_high": [high for _, high in bounds],
-            "n_true": point["n_true"].astype(int),
-            "n_predicted": point["n_predicted"].astype(int),
+            "n_true": point["n_true"].round().astype(int),
+            "n_predicted": point["n_predicted"].round().astype(int),
         },
         schema_overrides=dict.fromkeys(("precision", "recall", "f1", "f1_low", "f1_high"), pl.Float64),
     )
 
 
 def _confusion_rows(sums: Sums, entry: Variable) -> pl.DataFrame:
-    table = sums.total.reshape(sums.n_labels, sums.n_labels + 1).astype(int)
+    table = sums.total.reshape(sums.n_labels, sums.n_labels + 1).round().astype(int)
     columns = [*entry.names, None]
     cells = [(entry.names[i], columns[j], int(table[i, j])) for i, j in np.argwhere(table > 0)]
     return pl.DataFrame(cells, schema={"truth": pl.String, "predicted": pl.String, "n": pl.Int64}, orient="row")

@@ -56,7 +56,9 @@ class Sums:
         return [rng.multinomial(draws, shares, size=min(size, n - start)) @ self.features for start in done]
 
 
-def label_sums(truth: Array, predicted: Array, n_labels: int, clusters: Array | None = None) -> Sums:
+def label_sums(
+    truth: Array, predicted: Array, n_labels: int, clusters: Array | None = None, weights: Array | None = None
+) -> Sums:
     """Sums for one label a unit: the cells of the confusion table.
 
     Parameters
@@ -67,19 +69,27 @@ def label_sums(truth: Array, predicted: Array, n_labels: int, clusters: Array | 
         Shape (n,): label numbers, -1 where the model gave none, which counts as wrong.
     clusters
         Shape (n,): resample these instead of units.
+    weights
+        Shape (n,): how much each unit counts, one on the average.
     """
     cell = truth * (n_labels + 1) + np.where(predicted < 0, n_labels, predicted)
     width = n_labels * (n_labels + 1)
+    weights = np.ones(len(truth)) if weights is None else weights
     if clusters is None:
-        counts = np.bincount(cell, minlength=width).astype(np.float64)
-        occurring = np.flatnonzero(counts)
-        features = np.zeros((len(occurring), width))
-        features[np.arange(len(occurring)), occurring] = 1
-        return Sums(features, counts[occurring], n_labels, sets=False)
+        (cells, values), counts = _distinct(cell, weights)
+        features = np.zeros((len(cells), width))
+        features[np.arange(len(cells)), cells] = values
+        return Sums(features, counts, n_labels, sets=False)
     _, cluster = np.unique(clusters, return_inverse=True)
     features = np.zeros((cluster.max() + 1, width))
-    np.add.at(features, (cluster, cell), 1)
+    np.add.at(features, (cluster, cell), weights)
     return Sums(features, np.ones(len(features)), n_labels, sets=False)
+
+
+def _distinct(cell: Array, weights: Array) -> tuple[tuple[Array, Array], Array]:
+    """Cells and weights that occur together, and how often."""
+    pairs, counts = np.unique(np.column_stack([cell, weights]), axis=0, return_counts=True)
+    return (pairs[:, 0].astype(np.int64), pairs[:, 1]), counts.astype(np.float64)
 
 
 def set_features(truth: Array, predicted: Array, answered: Array) -> Array:
@@ -101,9 +111,13 @@ def set_features(truth: Array, predicted: Array, answered: Array) -> Array:
     return np.column_stack([*cells, exact, any_right, jaccard, answered, np.ones(len(truth))]).astype(np.float64)
 
 
-def set_sums(truth: Array, predicted: Array, answered: Array, clusters: Array | None = None) -> Sums:
-    """Sums for sets of labels; parameters as of `set_features`, and `clusters` to resample in place of units."""
+def set_sums(
+    truth: Array, predicted: Array, answered: Array, clusters: Array | None = None, weights: Array | None = None
+) -> Sums:
+    """Sums for sets of labels; parameters as of `set_features`, with `clusters` and `weights` as of `label_sums`."""
     features = set_features(truth, predicted, answered)
+    if weights is not None:
+        features = features * weights[:, None]
     if clusters is None:
         rows, counts = np.unique(features, axis=0, return_counts=True)
         return Sums(rows, counts.astype(np.float64), truth.shape[1], sets=True)
@@ -150,12 +164,12 @@ def in_full(measure: str) -> str:
     return IN_FULL.get(measure) or named(measure)
 
 
-def macro_f1(truth: Array, predicted: Array, n_labels: int) -> float:
-    """Macro-F1 over the labels that occur, of label numbers (n,) or sets (n, labels)."""
+def macro_f1(truth: Array, predicted: Array, n_labels: int, weights: Array | None = None) -> float:
+    """Macro-F1 over the labels that occur, of label numbers (n,) or sets (n, labels), each unit by its weight."""
     if truth.ndim == 2:
-        sums = set_sums(truth, predicted, np.ones(len(truth), dtype=bool))
+        sums = set_sums(truth, predicted, np.ones(len(truth), dtype=bool), weights=weights)
     else:
-        sums = label_sums(truth, predicted, n_labels)
+        sums = label_sums(truth, predicted, n_labels, weights=weights)
     return float(measures(sums.total, n_labels, sums.sets)["macro_f1"])
 
 

@@ -14,6 +14,13 @@ def speaks(card: dict[str, Any]) -> bool:
     return bool(card["settings"].get("objective") == "label" and card["choices"]["epochs"])
 
 
+def scaling_of(choices: dict[str, Any]) -> tuple[float, tuple[float, ...]]:
+    """What logits are multiplied by, and what is added to them; earlier models have a temperature alone."""
+    if "temperature" in choices:
+        return 1 / float(choices["temperature"]), ()
+    return float(choices["scale"]), tuple(choices["offsets"])
+
+
 def model_sha256(model: Network) -> str:
     """The fingerprint of all weights, whatever file they are in."""
     digest = hashlib.sha256()

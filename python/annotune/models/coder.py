@@ -12,7 +12,7 @@ from annotune.data.codebook import Variable
 from annotune.data.codings import SCHEMA
 from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError, warn
-from annotune.network.logits import from_logits, levels, sigmoid
+from annotune.network.logits import decide, from_logits
 
 TEXTS_AT_ONCE = 20_000
 
@@ -98,18 +98,18 @@ class Coder:
 
     @property
     def _cutoffs(self) -> Any:
-        """For label sets the log-odds above which each label is given, for ordered labels where levels begin."""
+        """The numbers by which answers follow from logits (`annotune.network.logits.decide`)."""
         return self.card.get("choices", {}).get("cutoffs")
 
     def as_codings(
-        self, units: pl.Series, logits: np.ndarray, place: np.ndarray, cutoffs: np.ndarray | None = None
+        self, units: pl.Series, logits: np.ndarray, place: np.ndarray, answers: np.ndarray | None = None
     ) -> pl.DataFrame:
-        """A row per unit; `place` is its text's row in `logits`, -1 where it has no text.
+        """One row per unit; `place` is its text's row in `logits`, -1 where it has no text.
 
-        `cutoffs`, a row a unit, replace the model's own.
+        `answers`, one row per text as `annotune.network.logits.decide` gives them, replace the model's own.
         """
         sets = self.variable.kind == "multilabel"
-        given = self._cutoffs if cutoffs is None else cutoffs
+        answers = decide(logits, sets, self._cutoffs) if answers is None else answers
         probabilities = np.full((len(units), len(self.labels)), np.nan)
         has_text = place >= 0
         probabilities[has_text] = from_logits(logits, sets)[place[has_text]]
@@ -127,14 +127,18 @@ class Coder:
             pl.lit(self.name).alias("coder"),
         )
         if sets:
-            above = sigmoid(np.asarray(0.0 if given is None else given))
-            frame = self._sets(frame, probabilities, probabilities > above)
+            chosen = np.zeros((len(units), len(self.labels)), dtype=bool)
+            chosen[coded] = answers[place[coded]]
+            frame = self._sets(frame, probabilities, chosen)
         else:
-            frame = self._single(frame, np.where(coded[:, None], probabilities, 0), coded, given)
+            best = np.zeros(len(units), dtype=np.int64)
+            best[coded] = answers[place[coded]]
+            frame = self._single(frame, probabilities, coded, best)
         return frame.select(*SCHEMA, *(f"p_{label}" for label in self.labels))
 
-    def _single(self, frame: pl.DataFrame, probabilities: np.ndarray, coded: np.ndarray, cuts: Any) -> pl.DataFrame:
-        best = probabilities.argmax(1) if cuts is None else levels(probabilities, cuts)
+    def _single(
+        self, frame: pl.DataFrame, probabilities: np.ndarray, coded: np.ndarray, best: np.ndarray
+    ) -> pl.DataFrame:
         labels = pl.Series(
             "label", [self.labels[i] if ok else None for i, ok in zip(best, coded, strict=True)], dtype=pl.String
         )

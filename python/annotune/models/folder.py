@@ -11,7 +11,7 @@ import polars as pl
 
 from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError
-from annotune.models.card import held_as, model_sha256, speaks
+from annotune.models.card import held_as, model_sha256, scaling_of, speaks
 from annotune.models.coder import Coder
 from annotune.network.logits import softmax
 from annotune.records.fingerprints import versions
@@ -98,7 +98,7 @@ def read_coder(folder: Path, device: str = "auto") -> Coder:
     if speaks(card):
         asked = variable.model_copy(update={"labels": tuple(one for one in variable.labels if one.name in labels)})
         model = speaker_for(asked, tokenizer, backbone, card["settings"]["template"])
-        model.temperature = card["choices"]["temperature"]
+        model.scale_by(*scaling_of(card["choices"]))
     else:
         model = build(backbone, len(labels))
         _load_head(model, folder / HEAD)

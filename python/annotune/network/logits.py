@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -25,13 +24,8 @@ def from_logits(logits: np.ndarray, sets: bool) -> np.ndarray:
 
 
 def levels(shares: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """Label numbers (n,) of probabilities (n, labels): how many of the cuts, (labels - 1,) or a row each, lie below.
-
-    A row of cuts that are no numbers asks for the most likely label.
-    """
-    cuts = np.broadcast_to(np.asarray(cuts, dtype=float), (len(shares), shares.shape[1] - 1))
-    level = (expected_level(shares)[:, None] > cuts).sum(1)
-    return np.asarray(np.where(np.isnan(cuts).any(1), shares.argmax(1), level))
+    """Label numbers (n,) of probabilities (n, labels): how many of the cuts (labels - 1,) lie below."""
+    return np.asarray((expected_level(shares)[:, None] > np.asarray(cuts, dtype=float)).sum(1))
 
 
 def expected_level(shares: np.ndarray) -> np.ndarray:
@@ -40,7 +34,19 @@ def expected_level(shares: np.ndarray) -> np.ndarray:
 
 
 def decide(logits: np.ndarray, sets: bool, cutoffs: Any = None) -> np.ndarray:
-    """The most likely label (n,); for sets the labels (n, labels) above their cut-offs; of ordered labels the level."""
+    """Answers to logits (n, labels): label numbers (n,), or of sets truth values (n, labels).
+
+    Parameters
+    ----------
+    cutoffs
+        None: the most likely label, of sets what is more likely than not. One for each label: of sets the log-odds
+        above which the label is given; of single labels what is taken from its logit before the highest is given. One
+        fewer than labels, of ordered labels: the expected levels above which the next one is given.
+    """
     if sets:
         return np.asarray(logits > (0.0 if cutoffs is None else np.asarray(cutoffs)))
-    return logits.argmax(1) if cutoffs is None else levels(special.softmax(logits, axis=1), cutoffs)
+    if cutoffs is None:
+        return np.asarray(logits.argmax(1))
+    if len(cutoffs) == logits.shape[1]:
+        return np.asarray((logits - np.asarray(cutoffs)).argmax(1))
+    return levels(softmax(logits), np.asarray(cutoffs))

@@ -6,11 +6,13 @@ import ctypes
 import os
 import platform
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from annotune.errors import AnnotuneError, listing
+
+Decided = TypeVar("Decided")
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -39,7 +41,7 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def agreed(value: float) -> float:
+def agreed(value: Decided) -> Decided:
     """The first process's value: what is decided by it is decided alike everywhere."""
     if not torch.distributed.is_initialized():
         return value

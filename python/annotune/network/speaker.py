@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -47,7 +47,8 @@ class Speaker(nn.Module):
         self.backbone = backbone
         self.slots = slots
         self.sets = sets
-        self.temperature = 1.0
+        self.scale: float = 1.0
+        self.offsets: tuple[float, ...] = ()
         self._shared: Cache | None = None
         for name, array in (_scoring(slots) | _teaching(slots)).items():
             self.register_buffer(name, torch.from_numpy(array).to(backbone.device), persistent=False)
@@ -90,11 +91,16 @@ class Speaker(nn.Module):
         """
         if target is not None and not self.sets:
             return self._of_answers(ids, mask, target)
-        scores = self.scores(ids, mask) / self.temperature
-        return scores[:, ::2] - scores[:, 1::2] if self.sets else scores
+        scores = self.scores(ids, mask)
+        logits = (scores[:, ::2] - scores[:, 1::2] if self.sets else scores) * self.scale
+        return logits + torch.tensor(self.offsets, device=logits.device) if self.offsets else logits
+
+    def scale_by(self, scale: float, offsets: Sequence[float]) -> None:
+        """Multiply and shift logits from now on, so that probabilities mean what they say."""
+        self.scale, self.offsets = float(scale), tuple(offsets)
 
     def scores(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Mean log-probabilities (texts, answers), before any temperature."""
+        """Mean log-probabilities (texts, answers), before any scaling."""
         heard, place = torch.unique(self.heard, return_inverse=True)
         logits = self._read(ids, mask, self.tree_ids.expand(len(ids), -1), self.tree_depth, self.tree_sees, heard)
         found = logits[:, place, self.said] - logits.logsumexp(-1)[:, place]

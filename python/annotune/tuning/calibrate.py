@@ -1,22 +1,132 @@
-"""What held-out logits say: one temperature, a cut-off for each label of a set, and where ordered labels part."""
+"""What held-out logits say: a scale and offsets for probabilities, and rules that make answers of them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from annotune.network.logits import expected_level
+from annotune.measures.scores import macro_f1
+from annotune.network.logits import decide, expected_level, from_logits
 
 COLDEST, HOTTEST = 0.05, 20.0
-SPREAD = 0.5  # of the logarithm of the temperature, before anything is seen
-FEWEST = 10  # yeses and noes that a label needs before held-out texts say where to cut
-CUTOFFS = np.log(np.linspace(0.15, 0.85, 29) / (1 - np.linspace(0.15, 0.85, 29)))  # log-odds, .5 among them
+SPREAD = 0.5  # of the logarithm of the scale, before anything is seen
+OFFSETS = 0.3  # of each label's log-odds beside its share, before anything is seen
+FEWEST = 10  # yeses and noes that a label needs before its highest F1 says where to cut
+NO_SCALE = 0.1  # labels are no scale where the level is that much less often right than the most likely label
+SOFTNESS = 0.1  # of the count of answers, in standard deviations of the logits; it evens out single texts
+HANDICAPS = np.linspace(0, 1, 5)  # shares of a label's log share by which frequent labels are held back, for F1
+LOG_ODDS = np.log(np.linspace(0.05, 0.95, 37) / (1 - np.linspace(0.05, 0.95, 37)))
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What is done to a network's logits so that probabilities mean what they say: scale times logits, plus offsets.
+
+    Attributes
+    ----------
+    scale
+        Above 0; below 1 for a model that is too sure of itself.
+    offsets
+        One for each label.
+    """
+
+    scale: float
+    offsets: tuple[float, ...]
+
+    def of(self, logits: np.ndarray) -> np.ndarray:
+        """Logits (n, labels), scaled."""
+        return np.asarray(logits * self.scale + np.array(self.offsets))
+
+    def undone(self, logits: np.ndarray) -> np.ndarray:
+        """The network's own logits, from scaled ones (n, labels)."""
+        return np.asarray((logits - np.array(self.offsets)) / self.scale)
+
+
+def scaling(
+    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None, learnt: np.ndarray | None = None
+) -> Scaling:
+    """The scaling with the highest posterior density on texts that the models had not seen.
+
+    With labels' log shares s, those of the texts learnt from as well as those that the weights speak for, it is
+
+        scaled = scale * (logits - s_learnt) + s_corpus + offset,
+
+    bias-corrected temperature scaling (Alexandari, Kundaje and Shrikumar 2020) of what the texts say beyond the
+    shares: with a scale of 0 every text gets the labels' shares, so that a model which knows nothing says so, and where
+    texts were picked by their labels the corpus's shares take the place of the sample's (Saerens, Latinne and
+    Decaestecker 2002). The logarithm of the scale and the offsets have normal priors about 0, which a few dozen texts
+    outweigh: a handful that are all right would otherwise make any model certain.
+
+    Parameters
+    ----------
+    logits
+        Shape (n, labels).
+    targets
+        Shape (n,): label numbers; or (n, labels): truth values of label sets, each label a question of yes or no.
+    weights
+        Shape (n,): how many texts of the corpus each speaks for; equal ones without.
+    learnt
+        Shape (labels,): log shares (of sets, log-odds) that the models learnt; without, those of the targets.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> logits = rng.normal(0, 2, (20_000, 3))
+    >>> chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    >>> targets = (rng.random((20_000, 1)) > chances.cumsum(1)).sum(1)
+    >>> round(scaling(3 * logits, targets).scale, 2)
+    0.33
+    """
+    from scipy.optimize import minimize
+
+    weights = np.ones(len(targets)) if weights is None else weights / weights.mean()
+    shares = log_shares(targets, logits.shape[1], weights)
+    learnt = log_shares(targets, logits.shape[1]) if learnt is None else learnt
+    if not len(logits):
+        return Scaling(1.0, (0.0,) * logits.shape[1])
+    beyond = np.clip(logits.astype(np.float64) - learnt, -60, 60)  # labels that a fold never saw are all but ruled out
+    width = targets[0].size
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        scale, offsets = np.exp(parameters[0]), parameters[1:]
+        scaled = scale * beyond + shares + offsets
+        wrong = weights[:, None] * _residuals(scaled, targets)
+        slope = np.concatenate([[(wrong * beyond).sum() * scale], wrong.sum(0)])
+        prior = parameters / np.concatenate([[SPREAD**2], np.full(len(offsets), OFFSETS**2)])
+        total = float(weights @ surprises(scaled, targets)) * width
+        return total + float(parameters @ prior) / 2, slope + prior
+
+    ends = [(np.log(COLDEST), np.log(HOTTEST)), *[(-5.0, 5.0)] * logits.shape[1]]
+    best = minimize(loss, np.zeros(1 + logits.shape[1]), jac=True, method="L-BFGS-B", bounds=ends).x
+    scale = float(np.exp(best[0]))
+    return Scaling(scale, tuple((shares - scale * learnt + best[1:]).tolist()))
+
+
+def log_shares(targets: np.ndarray, n_labels: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Each label's log share (labels,) of the targets, of sets its log-odds; half a text more keeps them finite."""
+    weights = np.ones(len(targets)) if weights is None else weights
+    if targets.ndim == 2:
+        yes = weights @ targets + 0.5
+        return np.asarray(np.log(yes) - np.log(weights.sum() + 1 - yes))
+    counts = np.bincount(targets, weights=weights, minlength=n_labels) + 0.5
+    return np.asarray(np.log(counts / counts.sum()))
+
+
+def _residuals(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Probabilities (n, labels) less what is true: the slope of the log loss."""
+    shares = from_logits(logits, targets.ndim == 2)
+    if targets.ndim == 2:
+        return np.asarray(shares - targets)
+    shares[np.arange(len(targets)), targets] -= 1
+    return shares
 
 
 def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     """What to divide logits by so that probabilities mean what they say on these texts (Guo et al. 2017).
 
-    The one number with the lowest negative log-likelihood, held near 1 by a prior that a few dozen texts outweigh:
-    a handful that are all right would otherwise make any model certain. Labels do not change.
+    The one number with the lowest negative log-likelihood, held near 1 by a prior that a few dozen texts outweigh.
+    Labels do not change.
 
     Parameters
     ----------
@@ -47,8 +157,8 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     def loss(log_t: float) -> float:
         return float(surprises(logits / np.exp(log_t), targets).mean()) + log_t**2 / (2 * SPREAD**2 * targets.size)
 
-    found = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
-    return float(np.exp(found.x))
+    best = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
+    return float(np.exp(best.x))
 
 
 def surprises(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -61,26 +171,102 @@ def surprises(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.asarray(whole - wide[np.arange(len(wide)), targets])
 
 
-def cutoffs(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The log-odds (labels,) above which each label of a set is given: where its F1 is highest on these texts.
-
-    A label keeps 0, more likely than not, where there are fewer than ten texts with it or without it, and where a
-    cut-off chosen on one half of the texts gains nothing on the other.
+def cutoffs_for(
+    rule: str, logits: np.ndarray, targets: np.ndarray, ordered: bool = False, weights: np.ndarray | None = None
+) -> tuple[float, ...] | None:
+    """The numbers by which answers follow from scaled logits (see `annotune.network.logits.decide`).
 
     Parameters
     ----------
+    rule
+        `share`: every label as often as its probabilities add up to, which is as often as people gave it. `f1`: the
+        highest macro-F1. `likeliest`: the most likely label, of sets what is more likely than not; then None.
     logits
-        Shape (n, labels), of texts that the model was not fitted on.
+        Shape (n, labels): scaled, of texts that the models had not seen.
     targets
-        Shape (n, labels): truth values.
+        Shape (n,): label numbers; or (n, labels): truth values.
+    ordered
+        Whether the labels are levels of a scale.
+    weights
+        Shape (n,): how many texts of the corpus each speaks for.
     """
-    half = np.random.default_rng(0).permutation(len(logits)) % 2 == 0
-    return np.array(
-        [_cutoff(column, wanted.astype(bool), half) for column, wanted in zip(logits.T, targets.T, strict=True)]
-    )
+    weights = np.ones(len(targets)) if weights is None else weights / weights.mean()
+    if rule == "likeliest":
+        return None
+    if targets.ndim == 2:
+        shared = [share_cutoff(column, weights) for column in logits.T]
+        if rule == "share":
+            return tuple(shared)
+        half = np.random.default_rng(0).permutation(len(logits)) % 2 == 0
+        columns = zip(logits.T, targets.T, shared, strict=True)
+        return tuple(_f1_cutoff(column, wanted.astype(bool), half, cut) for column, wanted, cut in columns)
+    if rule == "f1":
+        return _f1_handicaps(logits, targets, weights)
+    if ordered:
+        shares = from_logits(logits, sets=False)
+        cuts = level_cuts(shares, targets, weights)
+        right = weights * (decide(logits, False, cuts) == targets), weights * (logits.argmax(1) == targets)
+        if right[1].mean() - right[0].mean() <= NO_SCALE:
+            return tuple(cuts.tolist())
+    return tuple(share_handicaps(logits, weights).tolist())
 
 
-def level_cuts(shares: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def share_cutoff(log_odds: np.ndarray, weights: np.ndarray) -> float:
+    """The log-odds above which a label is given as often as its probabilities add up to.
+
+    >>> log_odds = np.log(np.array([0.4, 0.3, 0.2, 0.1]) / (1 - np.array([0.4, 0.3, 0.2, 0.1])))
+    >>> np.flatnonzero(log_odds > share_cutoff(log_odds, np.ones(4))).tolist()
+    [0]
+    """
+    order = np.argsort(-log_odds, kind="stable")
+    falling, mass = log_odds[order].astype(np.float64), weights[order].cumsum()
+    wanted = float(weights @ from_logits(log_odds, sets=True))
+    given = int(np.abs(np.concatenate([[0.0], mass]) - wanted).argmin())  # so many of the surest texts
+    if given == 0:
+        return float(falling[0]) + 1e-6
+    if given == len(falling):
+        return float(falling[-1]) - 1e-6
+    return float(falling[given - 1] + falling[given]) / 2
+
+
+def share_handicaps(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """What is taken from each label's logit (labels,) so that it is given as often as its probabilities add up to.
+
+    The most likely label is too seldom a rare one: a text that is a rare label's with probability .3 counts for none.
+    The numbers are the prices of labels for which supply (probabilities) meets demand (answers), the dual of an
+    assignment of texts to labels; the count of answers is a little softened, so that no single text decides.
+
+    >>> rare = np.linspace(0.01, 0.39, 200)  # never the likeliest, and yet a fifth of the texts
+    >>> logits = np.log(np.column_stack([1 - rare, rare]))
+    >>> round(float((logits - share_handicaps(logits, np.ones(200))).argmax(1).mean()), 2)
+    0.2
+    """
+    from scipy.optimize import minimize
+
+    spread = float((logits - logits.mean(0)).std()) or 1.0
+    supply = weights @ from_logits(logits, sets=False)
+    soft = SOFTNESS * spread
+
+    def loss(prices: np.ndarray) -> tuple[float, np.ndarray]:
+        softened = (logits - prices) / soft
+        highest = softened.max(1, keepdims=True)
+        powers = np.exp(softened - highest)
+        value = float(weights @ (highest[:, 0] + np.log(powers.sum(1)))) * soft + float(supply @ prices)
+        demand = weights @ (powers / powers.sum(1, keepdims=True))
+        return value + 1e-3 * float(prices @ prices) / 2, supply - demand + 1e-3 * prices
+
+    prices = minimize(loss, np.zeros(logits.shape[1]), jac=True, method="L-BFGS-B").x
+    return np.asarray(prices - prices.mean())
+
+
+def _f1_handicaps(logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> tuple[float, ...]:
+    """A share of each label's log share, the one with the highest macro-F1; of equal ones the smallest."""
+    shares = log_shares(targets, logits.shape[1], weights)
+    scores = [macro_f1(targets, (logits - part * shares).argmax(1), logits.shape[1], weights) for part in HANDICAPS]
+    return tuple((HANDICAPS[int(np.argmax(scores))] * shares).tolist())
+
+
+def level_cuts(shares: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """The expected levels (labels - 1,) at which the next of the ordered labels begins.
 
     They give every label to as many of these texts as people did. Of all answers that follow the expected level, those
@@ -94,6 +280,8 @@ def level_cuts(shares: np.ndarray, targets: np.ndarray) -> np.ndarray:
         Shape (n, labels): probabilities of the labels, in their order, of texts that the model was not fitted on.
     targets
         Shape (n,): label numbers.
+    weights
+        Shape (n,): how many texts each speaks for.
 
     Examples
     --------
@@ -103,30 +291,34 @@ def level_cuts(shares: np.ndarray, targets: np.ndarray) -> np.ndarray:
     >>> levels(shares, level_cuts(shares, targets)).tolist()[:5]
     [0, 0, 1, 1, 2]
     """
-    expected = np.sort(expected_level(shares))
+    weights = np.ones(len(targets)) if weights is None else weights
     most = shares.shape[1] - 1
-    up_to = np.bincount(targets, minlength=most + 1).cumsum()[:-1]
+    order = np.argsort(expected_level(shares), kind="stable")
+    expected, mass = expected_level(shares)[order], np.concatenate([[0.0], weights[order].cumsum()])
+    up_to = np.bincount(targets, weights=weights, minlength=most + 1).cumsum()[:-1]
     between = np.concatenate([[0.0], (expected[1:] + expected[:-1]) / 2, [float(most)]])
-    return np.asarray(between[up_to])
+    return np.asarray(between[np.abs(mass[:, None] - up_to).argmin(0)])
 
 
-def _cutoff(logits: np.ndarray, wanted: np.ndarray, half: np.ndarray) -> float:
+def _f1_cutoff(logits: np.ndarray, wanted: np.ndarray, half: np.ndarray, otherwise: float) -> float:
+    """Where a label's F1 is highest; `otherwise` with few texts, or where half of them gain nothing from the others."""
     if min(wanted.sum(), (~wanted).sum()) < FEWEST:
-        return 0.0
+        return otherwise
     gain = sum(
-        _f1(logits[~part], wanted[~part], _highest(logits[part], wanted[part])) - _f1(logits[~part], wanted[~part], 0.0)
+        _f1(logits[~part], wanted[~part], _highest(logits[part], wanted[part], otherwise))
+        - _f1(logits[~part], wanted[~part], otherwise)
         for part in (half, ~half)
     )
-    return _highest(logits, wanted) if gain > 0 else 0.0
+    return _highest(logits, wanted, otherwise) if gain > 0 else otherwise
 
 
-def _highest(logits: np.ndarray, wanted: np.ndarray) -> float:
-    """The cut-off with the highest F1; of equal ones that nearest to 0."""
-    near = CUTOFFS[np.argsort(np.abs(CUTOFFS), kind="stable")]
+def _highest(logits: np.ndarray, wanted: np.ndarray, otherwise: float) -> float:
+    """The cut-off with the highest F1; of equal ones that nearest to the one that stands otherwise."""
+    near = LOG_ODDS[np.argsort(np.abs(LOG_ODDS - otherwise), kind="stable")]
     return float(near[np.argmax([_f1(logits, wanted, cut) for cut in near])])
 
 
 def _f1(logits: np.ndarray, wanted: np.ndarray, cut: float) -> float:
     given = logits > cut
-    found = int((given & wanted).sum() * 2)
-    return found / (given.sum() + wanted.sum()) if found else 0.0
+    hits = int((given & wanted).sum() * 2)
+    return hits / (given.sum() + wanted.sum()) if hits else 0.0

@@ -1,23 +1,20 @@
-"""What is decided on held-out texts: the probe, the epochs, the temperature and the cut-offs."""
+"""Where it is decided how a model is made: on what models made in the same way say of texts that they have not seen."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
-from annotune.measures.scores import macro_f1, quadratic_kappa
 from annotune.network.batches import Tokens
-from annotune.network.logits import decide, levels
-from annotune.tuning.calibrate import cutoffs, level_cuts, temperature
+from annotune.tuning.calibrate import Scaling, cutoffs_for, scaling, surprises
 from annotune.tuning.settings import Settings
 
-CLEAR = 0.02  # a held-out part on which macro-F1 has a larger error is no ground for fine distinctions
-NO_SCALE = 0.1  # labels are no scale where the level is that much less often right than the most likely label
 ProbeChoice = tuple[float, bool, bool]  # penalty, balanced, words
 TEXTS_TO_SEE = 40_000  # by default fine-tuning sees about so many texts, each between 3 and 6 times
+HARDLY_WORSE = 0.5  # standard errors of the difference in log loss for which the stronger penalty is taken
 
 
 @dataclass(frozen=True)
@@ -55,82 +52,151 @@ class Examples:
         parts = self.tokens.take(places), self.embeddings[places], self.targets[places]
         return Examples(*parts, self.n_labels, self.ordered, self.words)
 
-    def score(self, logits: np.ndarray) -> float:
-        """How good these logits (n, labels) are for these texts; see `score_of`."""
-        return score_of(logits, self.targets, self.ordered)
+
+@dataclass(frozen=True)
+class Unseen:
+    """What models made in one way say of n texts that they have not seen.
+
+    Attributes
+    ----------
+    targets
+        Label numbers (n,) or label sets (n, labels).
+    probes
+        Logits (n, labels) of probes, by how they were made.
+    tuned
+        Logits (n, labels) of tuned networks; None where none was tuned.
+    weights
+        Shape (n,): how many texts of the corpus each speaks for.
+    ordered
+        Whether the labels are levels of a scale.
+    balanced
+        Whether tuning weighed labels by the inverse of their frequency.
+    """
+
+    targets: np.ndarray
+    probes: Mapping[ProbeChoice, np.ndarray]
+    tuned: np.ndarray | None
+    weights: np.ndarray
+    ordered: bool = False
+    balanced: bool = False
+
+    def at(self, places: np.ndarray) -> Unseen:
+        """The same of the texts at these places."""
+        probes = {choice: logits[places] for choice, logits in self.probes.items()}
+        tuned = None if self.tuned is None else self.tuned[places]
+        return Unseen(self.targets[places], probes, tuned, self.weights[places], self.ordered, self.balanced)
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What was decided on the validation part.
+    """What was decided on texts that the models had not seen.
 
     Attributes
     ----------
     penalty, balanced, words
         Of the best probe; `words`: whether it learns from the codebook's words, too.
     epochs
-        After how many epochs the network was best; 0 where the probe is handed out.
-    planned
-        The epochs that the learning-rate schedule was laid out for.
-    scores
-        On the validation part, of the probe and after every epoch: macro-F1, or kappa with quadratic weights.
-    temperature
-        What the head was divided by, so that probabilities mean what they say.
+        Passes over the texts of the whole schedule that the network was tuned with; 0 where the probe is handed out.
+    losses
+        Log loss on those texts, scaled, of the probe and of the tuned network.
+    scale, offsets
+        What the head's logits are multiplied by, and what is added to each, so that probabilities mean what they say
+        (`annotune.tuning.calibrate.scaling`).
     cutoffs
-        For label sets: the log-odds, after division, above which each label is given. Of ordered labels: the expected
-        levels above which the next one is.
-    probe_cutoffs
+        The numbers by which answers follow from logits (`annotune.network.logits.decide`); None: the likeliest label.
+    rule
+        How the cut-offs were set: `share`, `f1` or `likeliest`.
+    probe_scaling, probe_cutoffs
         The probe's own.
     """
 
     penalty: float
     balanced: bool
+    words: bool
     epochs: int
-    planned: int
-    scores: dict[str, float]
-    temperature: float = 1.0
-    cutoffs: tuple[float, ...] | None = None
+    losses: dict[str, float]
+    scale: float
+    offsets: tuple[float, ...]
+    cutoffs: tuple[float, ...] | None
+    rule: str
+    probe_scaling: Scaling = field(default_factory=lambda: Scaling(1.0, ()))
     probe_cutoffs: tuple[float, ...] | None = None
-    words: bool = False
 
     @property
     def probe(self) -> ProbeChoice:
         """Of the best probe: penalty, balanced, words."""
         return self.penalty, self.balanced, self.words
 
-
-def calibrate(choices: Choices, logits: np.ndarray, targets: np.ndarray, ordered: bool = False) -> Choices:
-    """The choices with the temperature and cut-offs that are best for held-out logits (n, labels)."""
-    warmth = temperature(logits, targets)
-    return replace(choices, temperature=warmth, cutoffs=cutoffs_of(logits / warmth, targets, ordered))
-
-
-def cutoffs_of(logits: np.ndarray, targets: np.ndarray, ordered: bool) -> tuple[float, ...] | None:
-    """Where sets and levels begin by these logits (n, labels); None where the most likely label is given."""
-    if targets.ndim == 2:
-        return tuple(cutoffs(logits, targets).tolist())
-    if not ordered:
-        return None
-    shares = softmax(logits, axis=1)
-    cuts = level_cuts(shares, targets)
-    lost = np.mean(logits.argmax(1) == targets) - np.mean(levels(shares, cuts) == targets)
-    return None if lost > NO_SCALE else tuple(cuts.tolist())
+    @property
+    def scaling(self) -> Scaling:
+        """Of the network that is handed out."""
+        return Scaling(self.scale, self.offsets)
 
 
-def settle(folds: list[Choices], targets: np.ndarray, settings: Settings) -> Choices:
-    """The choices for all texts, of these `targets`, from those made on the validation parts of several folds.
+@dataclass(frozen=True)
+class _Scaled:
+    """Logits as they are handed out, and how surprising (n,) the truth is to them."""
 
-    The probe that most folds chose; and fine-tuning, for its whole schedule, where over the folds it ended no worse
-    than the probe, or by less than `doubt` of all texts, which the folds' validation parts together come near.
+    scaling: Scaling
+    logits: np.ndarray
+    surprises: np.ndarray
+
+
+def choose(unseen: Unseen, rule: str, epochs: int) -> Choices:
+    """The best way to make a model, by log loss, with the scaling and the cut-offs that go with it.
+
+    Parameters
+    ----------
+    unseen
+        Logits of texts that the models had not seen.
+    rule
+        How cut-offs are set; see `annotune.tuning.calibrate.cutoffs_for`.
+    epochs
+        Of the schedule by which networks were tuned.
     """
-    penalty, balanced, words = Counter(fold.probe for fold in folds).most_common(1)[0][0]
-    probe = float(np.mean([fold.scores["probe"] for fold in folds]))
-    planned = planned_epochs(len(targets), settings)
-    if not planned:
-        return Choices(penalty, balanced, 0, 0, {"probe": probe}, words=words)
-    tuned = float(np.mean([list(fold.scores.values())[-1] for fold in folds]))
-    epochs, scores = planned if tuned >= probe - doubt(targets) else 0, {"probe": probe, "tuned": tuned}
-    return Choices(penalty, balanced, epochs, planned, scores, words=words)
+    probes = {choice: _scaled(unseen, logits, choice[1]) for choice, logits in unseen.probes.items()}
+    choice = _best_probe(probes, unseen.weights)
+    probe = probes[choice]
+    losses, best = {"probe": _mean(probe, unseen.weights)}, probe
+    if unseen.tuned is not None:
+        tuned = _scaled(unseen, unseen.tuned, unseen.balanced)
+        losses["tuned"] = _mean(tuned, unseen.weights)
+        best = tuned if losses["tuned"] <= losses["probe"] else probe
+    about: tuple[Any, ...] = (unseen.targets, unseen.ordered, unseen.weights)
+    return Choices(
+        *choice,
+        epochs=0 if best is probe else epochs,
+        losses=losses,
+        scale=best.scaling.scale,
+        offsets=best.scaling.offsets,
+        cutoffs=cutoffs_for(rule, best.logits, *about),
+        rule=rule,
+        probe_scaling=probe.scaling,
+        probe_cutoffs=cutoffs_for(rule, probe.logits, *about),
+    )
+
+
+def _scaled(unseen: Unseen, logits: np.ndarray, balanced: bool) -> _Scaled:
+    learnt = np.zeros(logits.shape[1]) if balanced else None  # labels that counted alike have equal shares
+    line = scaling(logits, unseen.targets, unseen.weights, learnt)
+    return _Scaled(line, line.of(logits), surprises(line.of(logits), unseen.targets))
+
+
+def _mean(scaled: _Scaled, weights: np.ndarray) -> float:
+    return float(np.average(scaled.surprises, weights=weights))
+
+
+def _best_probe(probes: Mapping[ProbeChoice, _Scaled], weights: np.ndarray) -> ProbeChoice:
+    """The probe with the lowest log loss, or one with a stronger penalty that is hardly worse.
+
+    Where texts are few, penalties differ by less than chance, and the stronger one keeps probabilities modest.
+    """
+    best = min(probes, key=lambda choice: _mean(probes[choice], weights))
+    for choice in sorted(choice for choice in probes if choice[1:] == best[1:]):
+        more = (probes[choice].surprises - probes[best].surprises) * weights / weights.mean()
+        if more.mean() <= HARDLY_WORSE * more.std() / np.sqrt(len(more)):
+            return choice
+    return best
 
 
 def planned_epochs(n_texts: int, settings: Settings) -> int:
@@ -138,14 +204,6 @@ def planned_epochs(n_texts: int, settings: Settings) -> int:
     if settings.method == "probe":
         return 0
     return settings.epochs or int(np.clip(round(TEXTS_TO_SEE / n_texts), 3, 6))
-
-
-def score_of(logits: np.ndarray, targets: np.ndarray, ordered: bool = False) -> float:
-    """What every choice goes by: macro-F1, which a frequent label cannot flatter; of levels, quadratic kappa."""
-    sets, n_labels = targets.ndim == 2, logits.shape[1]
-    if ordered:
-        return quadratic_kappa(targets, decide(logits, sets, cutoffs_of(logits, targets, ordered)), n_labels)
-    return macro_f1(targets, decide(logits, sets), n_labels)
 
 
 def score_error(targets: np.ndarray, share: float = 1.0) -> float:
@@ -157,13 +215,3 @@ def score_error(targets: np.ndarray, share: float = 1.0) -> float:
     counts = targets.sum(0) if targets.ndim == 2 else np.bincount(targets)
     texts = counts[counts > 0] * share
     return float(np.sqrt((0.25 / texts).sum()) / len(texts))
-
-
-def doubt(targets: np.ndarray) -> float:
-    """By how much the probe has to be better on these texts before fine-tuning is given up.
-
-    Nothing where they say clearly which is better. Where they do not (rare labels, few texts), fine-tuning from the
-    probe is the better bet, and less than an error's difference speaks for neither.
-    """
-    error = score_error(targets)
-    return error if error > CLEAR else 0.0

@@ -1,42 +1,87 @@
-"""Predictions for texts that a model has not seen: of a test part, or of every text in folds."""
+"""From coded texts to a model: its making is tried on texts held out, decided on these, and done on all of them.
+
+Whatever is decided (probe or network, penalty, scale, cut-offs) is decided on predictions by models that were made just
+as the one handed out is made, on texts that these had not seen; only the number of texts learnt from differs, by one
+fold. With many texts the model that was tried is itself the one that is handed out.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from annotune.errors import AnnotuneError
-from annotune.measures.baselines import NO_INFORMATION, TF_IDF, no_information, tf_idf
-from annotune.network.encoder import outputs
+from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF, no_information, tf_idf
+from annotune.network.encoder import Network, outputs
 from annotune.network.logits import decide
+from annotune.network.machine import agreed
 from annotune.progress import within
 from annotune.records.checkpoints import Checkpoints
-from annotune.tuning.choices import Choices, calibrate, score_error, settle
-from annotune.tuning.fit import Fitted, fit, refit
+from annotune.tuning.calibrate import log_shares
+from annotune.tuning.choices import Choices, ProbeChoice, Unseen, choose, planned_epochs, score_error
+from annotune.tuning.fit import candidates, probe_of, rebuilt, scaled, start_of, tuned, with_head
+from annotune.tuning.probe import Probe
 from annotune.tuning.task import Task
 
-UNSURE, MOST_VALIDATION = 0.05, 1 / 3  # a standard error of macro-F1 that asks for more validation texts, up to a third
-FEW = 1000  # below, figures come from cross-validation, and the final model learns from all coded texts
+UNSURE = 0.05  # a standard error of macro-F1 on the validation texts with which they are no ground for choices
+FEW = 1000  # texts, below which choices are made in folds, and the final model learns from all coded texts
 FOLDS = 5
+INNER_FOLDS = 3  # where a test part is held out besides: a network for each takes its time
 PROBE = "probe (frozen base)"
+KEPT = "weights/"  # before the names of what training changed, in a fold's checkpoint
+
+
+@dataclass(frozen=True)
+class Made:
+    """A network ready for use, the probe on the same base that it is compared with, and how it was made."""
+
+    model: Network
+    probe: Probe
+    choices: Choices
+    texts_per_second: float | None
 
 
 @dataclass(frozen=True)
 class Held:
-    """Held-out texts: their places, logits, the answers of what is to be beaten, each text's fold and cut-offs."""
+    """Held-out texts: their places, scaled logits, the model's answers, those of what is to be beaten, and folds."""
 
     places: np.ndarray
     logits: np.ndarray
+    model: np.ndarray
     answers: dict[str, np.ndarray]
     folds: np.ndarray | None = None
-    cutoffs: np.ndarray | None = None
 
 
-FoldTeller = Callable[[int, Fitted, Held, np.ndarray], None]
+@dataclass(frozen=True)
+class Trial:
+    """Models of every kind made from the texts at `rest`, and what they say of those at `out`.
+
+    Attributes
+    ----------
+    probes, tuned
+        Logits (out, labels); no network is tuned where the probe is asked for.
+    answers
+        Of the baselines.
+    network, weights
+        The tuned network, or what training changed of it, where these are kept.
+    """
+
+    rest: np.ndarray
+    out: np.ndarray
+    probes: Mapping[ProbeChoice, np.ndarray]
+    tuned: np.ndarray | None
+    answers: dict[str, np.ndarray]
+    texts_per_second: float | None = None
+    network: Network | None = None
+    weights: Mapping[str, torch.Tensor] | None = None
+
+
+FoldTeller = Callable[[int, Made, Held, np.ndarray], None]
 
 
 def part_to_test(task: Task, test: float | Mapping[str, Any]) -> np.ndarray:
@@ -53,60 +98,183 @@ def require_share(name: str, share: float, lowest: float) -> None:
         raise AnnotuneError(f"{name}={share} cannot be held out.", f"Give a share from {lowest:g} to 0.9.")
 
 
-def hold_out_once(task: Task, test: np.ndarray, rest: np.ndarray | None = None) -> tuple[Fitted, Held]:
-    """Tune on what is no test text, or on `rest` of it; where that is little, once more with the validation texts."""
+def hold_out_once(task: Task, test: np.ndarray, rest: np.ndarray | None = None) -> tuple[Made, Held]:
+    """A model from what is no test text, or from `rest` of it, and what it says of the test texts."""
     rest = _without_copies(task, np.setdiff1d(task.everything, test) if rest is None else rest, test)
-    share = _validation_share(task, rest)
-    fitted = _fit(task, rest, share)
-    if len(rest) < FEW or share > task.validation:
-        fitted = refit(task.backbone, task.examples.take(rest), fitted.choices, task.settings)
-    return fitted, with_cutoffs(_look(task, fitted, rest, test), fitted.choices)
+    known = task.at(rest)
+    if _are_enough(known):
+        trial = _try(known, *_validation_part(known), keep="network")
+        made = _from_trial(known, trial, _chosen(known, [trial]))
+    else:
+        made = _from_all(known, known.everything, _chosen(known, _inner_trials(known)))
+    return made, _look(task, made, rest, test)
 
 
 def cross_validate(
     task: Task, k: int, checkpoints: Checkpoints | None, tell: FoldTeller | None = None
-) -> tuple[Fitted, Held]:
-    """Every text predicted by a model that has not seen it; then one model from all texts."""
-    looked, choices = [], []
+) -> tuple[Made, Held]:
+    """Every text predicted by a model that has not seen it; then one model from all texts.
+
+    What is decided about a fold's model is decided on the other folds, and about that of all texts on all folds.
+    """
+    trials = []
     for number, (rest, out) in enumerate(task.cases.folds(k), start=1):
         with within(f"Fold {number} of {k}"):
-            held, chosen = _fold(task, _without_copies(task, rest, out), out, checkpoints, number, tell)
-        looked.append(replace(with_cutoffs(held, chosen), folds=np.full(len(out), number)))
-        choices.append(chosen)
-    order = np.argsort(np.concatenate([held.places for held in looked]))
-    held = Held(
-        task.everything,
-        np.concatenate([held.logits for held in looked])[order],
-        {name: np.concatenate([held.answers[name] for held in looked])[order] for name in looked[0].answers},
-        np.concatenate([held.folds for held in looked if held.folds is not None])[order],
-        _cuts_of([held.cutoffs for held in looked], [len(held.places) for held in looked], order),
-    )
-    raw = np.concatenate([part.logits * chosen.temperature for part, chosen in zip(looked, choices, strict=True)])[
-        order
-    ]
-    settled = settle(choices, task.examples.targets, task.settings)
-    settled = calibrate(settled, raw, task.examples.targets, task.examples.ordered)
+            rest = _without_copies(task, rest, out)
+            trials.append(_kept_trial(task, rest, out, checkpoints, number, keep="weights" if tell else ""))
+    looks = []
+    for number, trial in enumerate(trials, start=1):
+        choices = _chosen(task, [other for other in trials if other is not trial])
+        looks.append(_read(task, trial, choices, number))
+        if tell is not None:
+            with within(f"Fold {number} of {k}"):
+                tell(number, _from_trial(task, trial, choices), looks[-1], trial.rest)
     with within("All coded texts"):
-        return refit(task.backbone, task.examples, settled, task.settings), held
+        return _from_all(task, task.everything, _chosen(task, trials)), _joined(looks)
 
 
-def _fold(
-    task: Task, rest: np.ndarray, out: np.ndarray, checkpoints: Checkpoints | None, number: int, tell: FoldTeller | None
-) -> tuple[Held, Choices]:
-    """A model from `rest` and its answers for `out`, or what an earlier run kept of them."""
-    name = f"fold-{number}"
-    kept = None if checkpoints is None else checkpoints.get(name)
+def _are_enough(task: Task) -> bool:
+    """Whether a validation part is ground enough for every choice."""
+    many = len(task.examples) >= FEW
+    return many and score_error(task.examples.targets, task.validation) <= UNSURE
+
+
+def _validation_part(task: Task) -> tuple[np.ndarray, np.ndarray]:
+    train, validate = task.cases.hold_out(task.everything, task.validation)
+    if not len(validate):
+        what = f"{len(task.examples):,} texts are too few to hold out {task.validation:g} of them for validation."
+        raise AnnotuneError(what, "Code more texts, or hold out a larger share.")
+    return train, validate
+
+
+def _inner_trials(task: Task) -> list[Trial]:
+    k = min(FOLDS if task.settings.method == "probe" else INNER_FOLDS, task.cases.n_groups)
+    trials = []
+    for number, (rest, out) in enumerate(task.cases.folds(k), start=1):
+        with within(f"Part {number} of {k}"):
+            trials.append(_try(task, _without_copies(task, rest, out), out))
+    return trials
+
+
+def _try(task: Task, rest: np.ndarray, out: np.ndarray, keep: str = "") -> Trial:
+    """Make models of every kind from `rest`; `keep` says whether the tuned `network` stays, or its `weights`."""
+    seen, unseen = task.examples.take(rest), task.examples.take(out)
+    ways, start = candidates(task.examples, task.settings.class_weights), _start(task)
+    fill = _Filler(task, seen.targets)
+    probes = {way: fill(probe_of(seen, *way).logits(unseen.embeddings)) for way in ways}
+    answers = _baselines(task, rest, out)
+    epochs = planned_epochs(len(rest), task.settings)
+    if not epochs:
+        return Trial(rest, out, probes, None, answers)
+    network = tuned(task.backbone, probe_of(seen, *start), seen, task.settings, epochs, keep_weights=keep == "weights")
+    logits = fill(outputs(network.model, unseen.tokens, what="Trying it on held-out texts"))
+    kept = network.model if keep == "network" else None
+    return Trial(rest, out, probes, logits, answers, network.texts_per_second, kept, network.weights)
+
+
+def _start(task: Task) -> ProbeChoice:
+    return start_of(task.examples, task.settings.class_weights)
+
+
+class _Filler:
+    """Gives labels that a fold's texts do not have what is known of them: their share, not that they never occur."""
+
+    def __init__(self, task: Task, seen: np.ndarray) -> None:
+        targets, n_labels = task.examples.targets, task.examples.n_labels
+        self.shares = log_shares(targets, n_labels)
+        self.sets = targets.ndim == 2
+        self.missing = seen.sum(0) == 0 if self.sets else np.bincount(seen, minlength=n_labels) == 0
+
+    def __call__(self, logits: np.ndarray) -> np.ndarray:
+        if not self.missing.any():
+            return logits
+        beyond = logits - self.shares
+        usual = 0.0 if self.sets else beyond[:, ~self.missing].mean(1, keepdims=True)
+        return np.asarray(np.where(self.missing, usual, beyond) + self.shares)
+
+
+def _baselines(task: Task, rest: np.ndarray, out: np.ndarray) -> dict[str, np.ndarray]:
+    """What a model has to beat, for the held-out texts."""
+    targets, texts = task.examples.targets[rest], np.array(task.coded.texts, dtype=object)
+    answers = {
+        TF_IDF: tf_idf(texts[rest], targets, texts[out]),
+        NO_INFORMATION: no_information(targets, len(out), task.weights[rest]),
+    }
+    if targets.ndim == 2:
+        answers[NO_LABEL] = np.zeros((len(out), targets.shape[1]), dtype=bool)
+    return answers
+
+
+def _chosen(task: Task, trials: Sequence[Trial]) -> Choices:
+    """The best way by these trials; of several processes all take what the first one has found."""
+    places = np.concatenate([trial.out for trial in trials])
+    ways = trials[0].probes
+    networks = [trial.tuned for trial in trials if trial.tuned is not None]
+    unseen = Unseen(
+        task.examples.targets[places],
+        {way: np.concatenate([trial.probes[way] for trial in trials]) for way in ways},
+        np.concatenate(networks) if networks else None,
+        task.weights[places],
+        task.examples.ordered,
+        task.settings.class_weights == "balanced",
+    )
+    epochs = planned_epochs(len(task.everything), task.settings)
+    choices: Choices = agreed(choose(unseen, task.settings.cutoffs, epochs))
+    return choices
+
+
+def _from_all(task: Task, places: np.ndarray, choices: Choices) -> Made:
+    """The model that is handed out, made from the texts at these places as its trials were."""
+    seen = task.examples.take(places)
+    probe = probe_of(seen, *choices.probe)
+    if not choices.epochs:
+        return Made(scaled(with_head(task.backbone, probe), choices.scaling), probe, choices, None)
+    epochs = planned_epochs(len(places), task.settings)
+    network = tuned(task.backbone, probe_of(seen, *_start(task)), seen, task.settings, epochs)
+    return Made(scaled(network.model, choices.scaling), probe, choices, network.texts_per_second)
+
+
+def _from_trial(task: Task, trial: Trial, choices: Choices) -> Made:
+    """The model of a trial as it is handed out."""
+    if not choices.epochs or (trial.network is None and trial.weights is None):
+        return _from_all(task, trial.rest, choices)
+    seen = task.examples.take(trial.rest)
+    network = trial.network
+    if network is None:
+        assert trial.weights is not None
+        network = rebuilt(task.backbone, probe_of(seen, *_start(task)), trial.weights, task.settings)
+    return Made(scaled(network, choices.scaling), probe_of(seen, *choices.probe), choices, trial.texts_per_second)
+
+
+def _kept_trial(
+    task: Task, rest: np.ndarray, out: np.ndarray, checkpoints: Checkpoints | None, number: int, keep: str
+) -> Trial:
+    """A trial, or what an earlier run kept of it."""
+    kept = None if checkpoints is None else checkpoints.get(f"fold-{number}")
     if kept is not None:
-        choices = Choices(**json.loads(str(kept.pop("choices"))))
-        return Held(kept.pop("places"), kept.pop("logits"), kept), choices
-    fitted = _fit(task, rest)
-    held = _look(task, fitted, rest, out)
-    if tell is not None:
-        tell(number, fitted, held, rest)  # before it is kept: what is kept is not done again
+        return _unpacked(kept, rest)
+    trial = _try(task, rest, out, keep)
     if checkpoints is not None:
-        told = np.array(json.dumps(asdict(fitted.choices)))
-        checkpoints.put(name, {"choices": told, "places": held.places, "logits": held.logits, **held.answers})
-    return held, fitted.choices
+        checkpoints.put(f"fold-{number}", _packed(trial))
+    return trial
+
+
+def _packed(trial: Trial) -> dict[str, np.ndarray]:
+    arrays = {"ways": np.array(json.dumps(list(trial.probes))), "places": trial.out, **trial.answers}
+    arrays["probes"] = np.stack(list(trial.probes.values()))
+    if trial.tuned is not None:
+        arrays |= {"tuned": trial.tuned, "speed": np.array(trial.texts_per_second)}
+    weights = trial.weights or {}
+    return arrays | {f"{KEPT}{name}": part.float().numpy() for name, part in weights.items()}
+
+
+def _unpacked(arrays: dict[str, np.ndarray], rest: np.ndarray) -> Trial:
+    ways = [(penalty, balanced, words) for penalty, balanced, words in json.loads(str(arrays.pop("ways")))]
+    probes = dict(zip(ways, arrays.pop("probes"), strict=True))
+    weights = {name[len(KEPT) :]: torch.from_numpy(part) for name, part in arrays.items() if name.startswith(KEPT)}
+    out, speed, network = arrays.pop("places"), arrays.pop("speed", None), arrays.pop("tuned", None)
+    answers = {name: answer for name, answer in arrays.items() if not name.startswith(KEPT)}
+    return Trial(rest, out, probes, network, answers, None if speed is None else float(speed), None, weights or None)
 
 
 def _without_copies(task: Task, rest: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -115,52 +283,37 @@ def _without_copies(task: Task, rest: np.ndarray, out: np.ndarray) -> np.ndarray
     return rest[~np.isin(texts[rest], texts[out])]
 
 
-def _validation_share(task: Task, places: np.ndarray) -> float:
-    """The share asked for; more, up to a third, where a rare label would leave too much to chance."""
-    error = score_error(task.examples.targets[places], task.validation)
-    return max(task.validation, min(MOST_VALIDATION, task.validation * (error / UNSURE) ** 2))
+def _read(task: Task, trial: Trial, choices: Choices, number: int) -> Held:
+    """What the model of a trial says of the texts that it has not seen."""
+    sets, probe = task.examples.targets.ndim == 2, choices.probe_scaling.of(trial.probes[choices.probe])
+    logits = probe
+    if choices.epochs:
+        assert trial.tuned is not None
+        logits = choices.scaling.of(trial.tuned)
+    answers = {PROBE: decide(probe, sets, choices.probe_cutoffs), **trial.answers}
+    folds = np.full(len(trial.out), number)
+    return Held(trial.out, logits, decide(logits, sets, choices.cutoffs), answers, folds)
 
 
-def _fit(task: Task, places: np.ndarray, share: float | None = None) -> Fitted:
-    train, validate = task.cases.hold_out(places, share or task.validation)
-    if not len(validate):
-        raise AnnotuneError(
-            f"{len(places):,} texts are too few to hold out {task.validation:g} of them for validation.",
-            "Code more texts, or hold out a larger share.",
-        )
-    return fit(task.backbone, task.examples.take(train), task.examples.take(validate), task.settings)
-
-
-def _look(task: Task, fitted: Fitted, rest: np.ndarray, test: np.ndarray) -> Held:
-    """The answers of the model and of what it has to beat, for the held-out texts."""
+def _look(task: Task, made: Made, rest: np.ndarray, test: np.ndarray) -> Held:
+    """The answers of the model and of what it has to beat, for the test texts."""
+    sets, n_labels = task.examples.targets.ndim == 2, task.examples.n_labels
     if not len(test):
-        return Held(test, np.zeros((0, task.examples.n_labels), dtype=np.float32), {})
-    seen, unseen, texts = task.examples.take(rest), task.examples.take(test), np.array(task.coded.texts, dtype=object)
-    answers = {
-        PROBE: decide(fitted.probe.logits(unseen.embeddings), seen.targets.ndim == 2, fitted.choices.probe_cutoffs),
-        TF_IDF: tf_idf(texts[rest], seen.targets, texts[test]),
-        NO_INFORMATION: no_information(seen.targets, len(test)),
-    }
-    logits = outputs(fitted.model, unseen.tokens, what="Testing")
-    return Held(test, logits, answers)
+        nothing = np.zeros((0, n_labels), dtype=np.float32)
+        return Held(test, nothing, decide(nothing, sets, made.choices.cutoffs), {})
+    unseen = task.examples.take(test)
+    logits = outputs(made.model, unseen.tokens, what="Testing")
+    probe = made.choices.probe_scaling.of(made.probe.logits(unseen.embeddings))
+    answers = {PROBE: decide(probe, sets, made.choices.probe_cutoffs), **_baselines(task, rest, test)}
+    return Held(test, logits, decide(logits, sets, made.choices.cutoffs), answers)
 
 
-def with_cutoffs(held: Held, choices: Choices) -> Held:
-    """With the cut-offs that these texts' model was given, a row a text."""
-    if choices.cutoffs is None:
-        return held
-    return replace(held, cutoffs=np.tile(choices.cutoffs, (len(held.places), 1)))
-
-
-def _cuts_of(folds: list[np.ndarray | None], sizes: list[int], order: np.ndarray) -> np.ndarray | None:
-    """The folds' cut-offs, a row a text; no numbers where a fold gives the most likely label and others do not."""
-    width = next((cuts.shape[1] for cuts in folds if cuts is not None), None)
-    if width is None:
-        return None
-    rows = [np.full((n, width), np.nan) if cuts is None else cuts for cuts, n in zip(folds, sizes, strict=True)]
-    return np.asarray(np.concatenate(rows)[order])
-
-
-def decided(task: Task, held: Held) -> np.ndarray:
-    """The model's answers for the held-out texts."""
-    return decide(held.logits, task.examples.targets.ndim == 2, held.cutoffs)
+def _joined(looks: Sequence[Held]) -> Held:
+    """What all folds say, in the order of the texts."""
+    order = np.argsort(np.concatenate([held.places for held in looks]))
+    answers = {name: np.concatenate([held.answers[name] for held in looks])[order] for name in looks[0].answers}
+    places, logits, model = (
+        np.concatenate([getattr(held, name) for held in looks])[order] for name in ("places", "logits", "model")
+    )
+    folds = np.concatenate([held.folds for held in looks if held.folds is not None])[order]
+    return Held(places, logits, model, answers, folds)

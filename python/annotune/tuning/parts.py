@@ -33,6 +33,15 @@ class Cases:
     large: bool = False
     seed: int = 1
 
+    @property
+    def n_groups(self) -> int:
+        """How many groups there are."""
+        return len(np.unique(self.groups))
+
+    def at(self, places: Indices) -> Cases:
+        """The cases at these places alone."""
+        return Cases(self.strata[places], self.groups[places], self.large, self.seed)
+
     def hold_out(self, places: Indices, share: float) -> tuple[Indices, Indices]:
         """`places` in two: the rest, and about `share` of them held out.
 

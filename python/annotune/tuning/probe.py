@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PENALTIES = (1.0, 10.0, 100.0)  # inverse strength of the ridge penalty; embeddings have length one
+PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # inverse strength of the ridge penalty; embeddings have length one
 WORDS_COUNT = 2.0  # of how many coded texts; found on training texts of two data sets with 2 to 32 texts a label
 CLEARLY = 2.33  # standard errors
 RULED_OUT = -10.0  # the bias of a label that does not occur, and the log-odds of one that never does

@@ -27,9 +27,6 @@ class Settings(pydantic.BaseModel):
         How a decoder's frozen weights are held: `auto` takes `float32`, `bfloat16` or `4bit` as memory allows.
     epochs
         Passes over the training texts; by default about 6, fewer where texts are many.
-    patience
-        Stop after so many epochs without a gain on the validation part. By default the whole schedule is run, because
-        most is gained at its end, when the learning rates fall to zero; the best epoch is kept in any case.
     learning_rate, head_learning_rate
         Of the base's trained weights and of the classification head; peaks of a one-cycle schedule.
     rank
@@ -39,8 +36,13 @@ class Settings(pydantic.BaseModel):
     max_tokens
         Longer texts are cut there; how many is reported.
     class_weights
-        `balanced` weighs labels by the inverse of their frequency, `none` does not, and `auto`
-        takes what the probe does better with on the validation part.
+        `balanced` weighs labels by the inverse of their frequency while tuning; `none`, and `auto`, do not: how often
+        rare labels are given is up to the cut-offs, which are found afterwards.
+    cutoffs
+        How answers follow from probabilities. `share`: each label as often as its probabilities add up to, which is as
+        often as people gave it; it is what shares and regressions want. `f1`: the highest macro-F1 on held-out texts,
+        which gives rare labels more often than they occur. `likeliest`: the most likely label, of sets what is more
+        likely than not, which is right most often and gives rare labels too seldom.
     seed
         Of every draw.
     device
@@ -55,7 +57,6 @@ class Settings(pydantic.BaseModel):
     template: Literal["chat", "plain"] = "chat"
     weights: Literal["auto", "float32", "bfloat16", "4bit"] = "auto"
     epochs: int | None = pydantic.Field(default=None, ge=1, le=1000)
-    patience: int | None = pydantic.Field(default=None, ge=1)
     learning_rate: float | None = pydantic.Field(default=None, gt=0)
     head_learning_rate: float = pydantic.Field(default=1e-3, gt=0)
     rank: int = pydantic.Field(default=16, ge=1)
@@ -63,5 +64,6 @@ class Settings(pydantic.BaseModel):
     batch_texts: int = pydantic.Field(default=32, ge=1)
     max_tokens: int = pydantic.Field(default=256, ge=8)
     class_weights: Literal["auto", "balanced", "none"] = "auto"
+    cutoffs: Literal["share", "f1", "likeliest"] = "share"
     seed: int = pydantic.Field(default=1, ge=0)
     device: str = "auto"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from annotune.tuning.coded_texts import Coded, join
 from annotune.tuning.parts import Cases
 from annotune.tuning.settings import Settings
 from annotune.tuning.vocabulary import check_language
+from annotune.tuning.weights import text_weights
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,18 @@ class Task:
     base: Base
     settings: Settings
     validation: float
+    weights: np.ndarray
 
     @property
     def everything(self) -> np.ndarray:
         """The places of all coded texts."""
         return np.arange(len(self.examples))
+
+    def at(self, places: np.ndarray) -> Task:
+        """The same with the coded texts at these places alone; what is decided on it has seen no others."""
+        coded = replace(self.coded, frame=self.coded.frame[places], targets=self.coded.targets[places])
+        cases, examples = self.cases.at(places), self.examples.take(places)
+        return replace(self, coded=coded, cases=cases, examples=examples, weights=self.weights[places])
 
 
 def prepare(
@@ -57,10 +65,12 @@ def prepare(
     group: str | None,
     validation: float,
     settings: Settings,
+    pi: str | None = None,
+    prevalence: Mapping[str, float] | None = None,
 ) -> Task:
     """Texts joined with their gold, split into cases, and embedded by the base."""
     coded = join(corpus, gold, codebook, variable)
-    cases = cases_of(coded, group, settings.seed)
+    cases, weights = cases_of(coded, group, settings.seed), text_weights(coded, pi, prevalence)
     device, base = choose_device(settings.device), find_base(settings.base)
     tokenizer, backbone, tokens = _read(coded, base, settings, device)
     if tokens.cut:
@@ -75,7 +85,7 @@ def prepare(
     words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
     called = outputs(plain, words, what="Reading the labels", embeddings=True, fast=True)
     examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called)
-    return Task(coded, cases, examples, backbone, tokenizer, base, settings, validation)
+    return Task(coded, cases, examples, backbone, tokenizer, base, settings, validation, weights)
 
 
 def cases_of(coded: Coded, group: str | None, seed: int) -> Cases:
@@ -119,7 +129,7 @@ def read_settings(settings: Mapping[str, Any]) -> Settings:
 
 def basis(task: Task, *more: Any) -> str:
     """The fingerprint of all that a fold or a point of a curve rests on."""
-    arrays = (task.cases.groups, task.cases.strata, task.coded.targets)
+    arrays = (task.cases.groups, task.cases.strata, task.coded.targets, task.weights)
     return fingerprint(
         [
             frame_sha256(task.coded.frame.select("unit_id", "text")),

@@ -25,7 +25,7 @@ def score(text):
         with torch.inference_mode():
             words = model(whole, logits_to_keep=end - first).logits[0].float().log_softmax(-1)
         scores.append(words[range(end - first), answer[first:end]].mean())
-    return torch.stack(scores) / prompt["temperature"]
+    return torch.stack(scores) * prompt["scale"] + torch.tensor(prompt["offsets"])
 
 
 texts = ["A text to code.", "Another one."]
@@ -46,7 +46,8 @@ def describe_prompt(model: Speaker) -> dict[str, Any]:
         "before": model.slots.before,
         "answers": answers,
         "deciding": [[span.start, span.stop] for span in spans],
-        "temperature": float(model.temperature),
+        "scale": model.scale,
+        "offsets": list(model.offsets) or [0.0] * model.n_outputs,
     }
 
 
@@ -58,8 +59,8 @@ def answer_logits(prompt: dict[str, Any], texts: Sequence[Ids], read: Read) -> n
         for answer, (first, end) in zip(prompt["answers"], prompt["deciding"], strict=True):
             words = read([*prompt["before"], *ids], answer[: end - 1], end - first).astype(np.float64)
             said = words[np.arange(end - first), answer[first:end]] - np.logaddexp.reduce(words, axis=1)
-            scores.append(said.mean() / prompt["temperature"])
-        rows.append(scores)
+            scores.append(said.mean() * prompt["scale"])
+        rows.append(np.array(scores) + prompt["offsets"])
     return np.array(rows)
 
 

@@ -11,10 +11,12 @@ import numpy as np
 from annotune.errors import AnnotuneError
 from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import describe_prompt, speaks
-from annotune.network.logits import levels
+from annotune.network.logits import decide
 
 LABELS = "labels.json"
 LIKELIEST = """print([about["labels"][row.argmax()] for row in logits])
+"""
+HANDICAPS = """print([about["labels"][row.argmax()] for row in logits - np.array(about["handicaps"])])
 """
 LEVELS = """shares = np.exp(logits - logits.max(1, keepdims=True))
 expected = (shares / shares.sum(1, keepdims=True)) @ np.arange(len(about["labels"]))
@@ -37,6 +39,7 @@ def describe(coder: Coder) -> dict[str, Any]:
         "codes": [codes[label] for label in coder.labels],
         "above": above(coder),
         "cuts": cuts(coder),
+        "handicaps": handicaps(coder),
         "max_tokens": limit(coder),
         **asked,
     }
@@ -54,16 +57,24 @@ def cuts(coder: Coder) -> list[float] | None:
     """For ordered labels, the mean label number by the probabilities above which the next label is given."""
     if coder.variable.kind == "multilabel":
         return None
-    found = coder.card.get("choices", {}).get("cutoffs")
-    return None if found is None else [float(cut) for cut in found]
+    cutoffs = coder.card.get("choices", {}).get("cutoffs")
+    return None if cutoffs is None or len(cutoffs) == len(coder.labels) else [float(cut) for cut in cutoffs]
+
+
+def handicaps(coder: Coder) -> list[float] | None:
+    """For single labels, what is taken from each one's logit before the highest is given."""
+    cutoffs = coder.card.get("choices", {}).get("cutoffs")
+    single = coder.variable.kind != "multilabel" and cutoffs is not None and len(cutoffs) == len(coder.labels)
+    return [float(cut) for cut in cutoffs] if single else None
 
 
 def answers(coder: Coder, shares: np.ndarray) -> np.ndarray:
     """What is given by probabilities (texts, labels): label numbers (texts, 1), or truth values (texts, labels)."""
     if coder.variable.kind == "multilabel":
         return np.asarray(shares > np.array(above(coder)))
-    between = cuts(coder)
-    return (shares.argmax(1) if between is None else levels(shares, np.array(between)))[:, None]
+    with np.errstate(divide="ignore"):
+        logits = np.log(shares)
+    return decide(logits, False, coder.card.get("choices", {}).get("cutoffs"))[:, None]
 
 
 def limit(coder: Coder) -> int:
@@ -75,7 +86,7 @@ def accompany(coder: Coder, folder: Path, recipe: str) -> None:
     """Write the labels and the recipe into an exported folder; a recipe ends with the `logits`."""
     (folder / LABELS).write_text(json.dumps(describe(coder), indent=2, ensure_ascii=False) + "\n", "utf-8")
     about = f"It codes {coder.variable.name!r}: {', '.join(coder.labels)}. Made with annotune."
-    ending = SETS if above(coder) else LEVELS if cuts(coder) else LIKELIEST
+    ending = SETS if above(coder) else LEVELS if cuts(coder) else HANDICAPS if handicaps(coder) else LIKELIEST
     text = f"# {coder.name}\n\n{about}\n\n```python\n{recipe.strip()}\n{ending}```\n"
     (folder / "README.md").write_text(text, encoding="utf-8")
 
