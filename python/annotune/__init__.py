@@ -23,6 +23,7 @@ _HOME = {
     "calibration": "evidence.calibrated",
     "plot_calibration": "evidence.calibrated",
     "abstain": "evidence.abstention",
+    "shares": "models.shares",
     "learning_curve": "evidence.curve",
     "plot_learning_curve": "evidence.curve_plot",
     "label_errors": "evidence.second_look",

@@ -14,6 +14,7 @@ from annotune.errors import AnnotuneError
 from annotune.evidence.probabilities import Sure, against_gold
 from annotune.measures.evaluation import interval
 from annotune.measures.scores import Sums
+from annotune.models.card import scaling_of
 from annotune.models.classifier import Classifier
 from annotune.pictures import COLOURS, INK, PALE, new_figure, saved
 from annotune.tuning.calibrate import surprises, temperature
@@ -100,8 +101,8 @@ def calibration(
     Returns
     -------
     Calibration
-        The version `as given`; of a tuned model also `before calibration`, its temperature taken out again (after
-        cross-validation that of the final model), and of other coders with a probability for each label also
+        The version `as given`; of a tuned model also `before calibration`, its scale and offsets taken out again
+        (after cross-validation those of the final model), and of other coders with a probability for each label also
         `one temperature, cross-fitted`: what calibrating them would give, each fifth of the texts with the
         temperature of the others. `ece` is the expected calibration error of the label given (Guo et al. 2017,
         equation 3), `brier` the squared error summed over labels (Brier 1950), for label sets the mean over
@@ -172,8 +173,9 @@ def _versions(sure: Sure, codings: Any) -> list[tuple[str, np.ndarray | None]]:
         return versions
     logits, sets = _logits(sure.shares, sure.truth.ndim == 2), sure.truth.ndim == 2
     if isinstance(codings, Classifier):
-        warmth = float(codings.card.get("choices", {}).get("temperature", 1.0))
-        return [*versions, (BEFORE, _shares(logits * warmth, sets))]
+        scale, offsets = scaling_of(codings.card["choices"])
+        before = (logits - np.array(offsets or 0.0)) / scale
+        return [*versions, (BEFORE, _shares(before, sets))]
     after = sure.shares.copy()
     fold = np.random.default_rng(0).permutation(len(after)) % FOLDS
     for i in np.unique(fold):

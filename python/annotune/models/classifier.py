@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from annotune.errors import warn
 from annotune.models.coder import Coder
 from annotune.models.folder import CHECK_TEXTS, read_coder, read_held_out, require_free, write, write_held_out
 from annotune.records.files import replacing
@@ -111,4 +112,9 @@ def load(path: str | Path, device: str = "auto") -> Classifier:
         When the folder is no saved model, is incomplete, or computes something else here.
     """
     coder = read_coder(Path(path), device)
+    if "temperature" in coder.card.get("choices", {}):
+        warn(
+            f"{path} was tuned by an earlier annotune, which took its temperature and cut-offs from another model: its "
+            "probabilities are too sure, and shares of labels may be off. Tune it again for both to be its own."
+        )
     return Classifier(**vars(coder), **read_held_out(Path(path)))

@@ -12,6 +12,7 @@ from annotune.data.codebook import Variable
 from annotune.data.codings import SCHEMA
 from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError, warn
+from annotune.models.shares import warn_of_shares
 from annotune.network.logits import decide, from_logits
 
 TEXTS_AT_ONCE = 20_000
@@ -59,7 +60,8 @@ class Coder:
             A table of codings with a row per text, in the corpus's order (for a multi-label
             variable a row per label given), and a column `p_<label>` with the probability of every
             label. An empty text has the status `missing`; one for which the model gives no
-            probabilities has `error`; a set without labels has `none`.
+            probabilities has `error`; a set without labels has `none`. Where labels are given more or less often
+            than to held-out texts by more than chance, a warning says so (see `annotune.shares`).
 
         Raises
         ------
@@ -72,8 +74,10 @@ class Coder:
         distinct = texts["text"].drop_nulls().unique(maintain_order=True)
         logits = self.logits(distinct.to_list(), fast=precision == "bfloat16", together=True)
         place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
-        found = texts.join(place, on="text", how="left", maintain_order="left")["_place"]
-        return self.as_codings(texts["unit_id"], logits, found.fill_null(-1).to_numpy())
+        places = texts.join(place, on="text", how="left", maintain_order="left")["_place"].fill_null(-1)
+        codings = self.as_codings(texts["unit_id"], logits, places.to_numpy())
+        warn_of_shares(self.card.get("shares"), self.labels, codings)
+        return codings
 
     def logits(self, texts: list[str], fast: bool = False, together: bool = False) -> np.ndarray:
         """Logits (texts, labels) as they come from the network; texts that are too long are cut, and counted."""

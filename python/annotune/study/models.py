@@ -59,8 +59,6 @@ def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifie
         if steps.again:
             shutil.rmtree(work / FOLDER, ignore_errors=True)
         coder = _fold_coder(file, inputs, name)
-        if coder is not None:
-            coder.reopen(work / FOLDER)
         tune(inputs.corpus, inputs.gold, inputs.codebook, name, each_fold=coder, **options).save(work / "model")
 
     steps.once(f"tune {name}", Checkpoints(work, _basis(file, inputs, name)), "model", make)

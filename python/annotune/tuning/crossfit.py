@@ -17,6 +17,7 @@ from annotune.errors import AnnotuneError, nearest
 from annotune.export.write import write
 from annotune.measures.evaluation import Evaluation
 from annotune.models.classifier import Classifier, load
+from annotune.models.shares import warn_of_shares
 from annotune.network.base import find_base
 from annotune.progress import within
 from annotune.records.checkpoints import Checkpoints
@@ -184,7 +185,7 @@ def _kept(
     coding: list[str],
 ) -> _Kept:
     coded = texts.filter(pl.col("unit_id").is_in(decided["unit_id"].unique().implode()))
-    seen = coded.select(name for name in ("unit_id", "text", options["group"]) if name in coded.columns)
+    seen = coded.select(name for name in ("unit_id", "text", "pi", options["group"]) if name in coded.columns)
     settings = read_settings({name: value for name, value in options.items() if name in Settings.model_fields})
     split = {name: value for name, value in options.items() if name not in (*Settings.model_fields, "n_boot")}
     how = [settings.model_dump(), split, find_base(options["base"]).revision, versions()]
@@ -225,8 +226,6 @@ def _model(
         coder.recall(kept.folds, device)
     if kept is not None and kept.model.has("model") and (coder is None or kept.codings.has(CODINGS) or coder.whole):
         return load(kept.model.folder / "model", device)
-    if folder is not None and coder is not None:
-        coder.reopen(folder)
 
     def each_fold(number: int, model: Classifier) -> None:
         if coder is not None:
@@ -234,7 +233,8 @@ def _model(
         if kept is not None and keep_models:
             _keep(kept.folds, fold_model(number), model)
 
-    model = tune(texts, gold, codebook, variable, keep=folder, each_fold=each_fold, **options)
+    drawn = "pi" if "pi" in texts.columns else None
+    model = tune(texts, gold, codebook, variable, keep=folder, each_fold=each_fold, pi=drawn, **options)
     if kept is not None:
         _keep(kept.model, "model", model)
     return model
@@ -251,6 +251,7 @@ def _codings(
     if checkpoints is not None and checkpoints.has(CODINGS):
         return pl.read_parquet(checkpoints.folder / CODINGS)
     codings = in_corpus_order(model, texts, precision, coder)
+    warn_of_shares(model.card.get("shares"), model.labels, codings)
     if "pi" in texts.columns:
         codings = codings.join(texts.select("unit_id", "pi"), on="unit_id", how="left", maintain_order="left")
     if checkpoints is not None:

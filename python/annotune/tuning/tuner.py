@@ -199,13 +199,14 @@ def _card(
     task: Task, made: Made, held: Held, k: int | None, seconds: float, learnt: np.ndarray | None = None
 ) -> dict[str, Any]:
     """What the model was made of; times are a part of their own, so that equal runs give equal cards."""
+    of_fold = learnt is not None  # whose few texts say little of shares
     learnt = task.everything if learnt is None else learnt
     frame, targets, speed = task.coded.frame[learnt], task.coded.targets[learnt], made.texts_per_second
     return {
         "base": {"name": task.base.name, "revision": task.base.revision},
         "settings": {**task.settings.model_dump(), **_here(task)},
         "choices": asdict(made.choices),
-        "shares": _shares(task, held),
+        "shares": None if of_fold else _shares(task, held),
         "parts": {"coded": len(frame), "held_out": len(held.places), "folds": k, "validation_share": task.validation},
         "cut_texts": task.examples.tokens.cut,
         "coded_sha256": frame_sha256(frame.select("unit_id", "text")),

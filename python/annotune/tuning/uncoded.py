@@ -77,7 +77,7 @@ def _shuffled(texts: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class FoldCoder:
-    """Codes each fold's share of the uncoded texts as soon as the fold's model is fitted (see `tune`'s `each_fold`).
+    """Codes each fold's share of the uncoded texts with the fold's model (see `tune`'s `each_fold`).
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class FoldCoder:
 
     def __call__(self, number: int, model: Classifier) -> None:
         """Code the share of the fold so numbered."""
-        if number not in self._numbers:
+        if number not in self._numbers or self._is_there(number):
             return
         share = self.texts.filter(pl.col("fold") == number).select("unit_id", "text")
         codings = model.classify(share, precision=self.precision).with_columns(fold=pl.lit(number, pl.Int64))
@@ -117,13 +117,6 @@ class FoldCoder:
             if not self._is_there(number) and models.has(fold_model(number)):
                 with within(f"Fold {number}"):
                     self(number, load(models.folder / fold_model(number), device))
-
-    def reopen(self, folds: Path) -> None:
-        """Have folds that `tune` kept in this folder fitted again where their share is not there."""
-        checkpoints = Checkpoints(folds, "")
-        for number in self._numbers:
-            if not self._is_there(number):
-                checkpoints.start(f"fold-{number}.npz")
 
     def codings(self) -> pl.DataFrame | None:
         """The codings of all shares, with the column `fold`; None where there is no text to code."""
