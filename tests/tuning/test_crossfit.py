@@ -53,9 +53,9 @@ def kept(crossfit, tmp_path_factory):
 
 @pytest.fixture
 def fits(monkeypatch):
-    """A list that grows with each network that is fitted to a fold."""
-    seen, real = [], held_out.fit
-    monkeypatch.setattr(held_out, "fit", lambda *parts: seen.append(parts) or real(*parts))
+    """A list that grows with each fold that is tried."""
+    seen, real = [], held_out._try
+    monkeypatch.setattr(held_out, "_try", lambda *parts, **more: seen.append(parts) or real(*parts, **more))
     return seen
 
 
@@ -140,9 +140,9 @@ def test_no_model_has_seen_an_equal_text_whatever_its_group(crossfit, texts, fit
     assert texts.group_by("text").agg(pl.col("doc").n_unique())["doc"].min() > 1
     done = crossfit(corpus=texts, group="doc")
     tokenize = done.model.tokenizer
-    for number, (_, seen, chosen_on, *_) in enumerate(fits, start=1):
+    for number, (task, rest, *_) in enumerate(fits, start=1):
         held = done.data.filter(pl.col("fold") == number).join(texts.select("unit_id", "text"), on="unit_id")
-        known = {tuple(ids) for part in (seen, chosen_on) for ids in part.tokens.ids}
+        known = {tuple(ids) for ids in task.examples.take(rest).tokens.ids}
         assert known
         assert not known & {tuple(ids) for ids in tokenize(held["text"].to_list())["input_ids"]}
 
@@ -162,16 +162,16 @@ def test_a_text_that_equals_a_coded_one_has_its_prediction(crossfit, texts):
 def test_what_was_stopped_goes_on_and_ends_the_same(crossfit, fits, tmp_path, monkeypatch):
     options = {"method": "lora", "epochs": 1}
     whole = crossfit(**options)
-    real, looked = held_out._look, []
+    real, looked = held_out.outputs, []
 
-    def stop_at_the_third(*parts):
+    def stop_at_the_third(*parts, **more):
         looked.append(1)
         if len(looked) == 3:
             raise KeyboardInterrupt
-        return real(*parts)
+        return real(*parts, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(held_out, "_look", stop_at_the_third)
+        patch.setattr(held_out, "outputs", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             crossfit(out=tmp_path, **options)
     assert len(fits) == 6
@@ -185,22 +185,23 @@ def test_what_was_stopped_goes_on_and_ends_the_same(crossfit, fits, tmp_path, mo
     assert_frame_equal(third.codings, whole.codings)
 
 
-def test_a_fold_that_was_stopped_while_it_coded_is_done_again_and_no_other(crossfit, fits, tmp_path, monkeypatch):
-    real = Classifier.classify
+def test_what_was_stopped_while_it_coded_is_not_tuned_again(crossfit, fits, tmp_path, monkeypatch):
+    real, coded = Classifier.classify, []
 
     def stop_at_the_second(model, share, **options):
-        if len(fits) == 2:
+        coded.append(1)
+        if len(coded) == 2:
             raise KeyboardInterrupt
         return real(model, share, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(Classifier, "classify", stop_at_the_second)
         with pytest.raises(KeyboardInterrupt):
-            crossfit(out=tmp_path)
-    assert len(fits) == 2
-    again = crossfit(out=tmp_path)
-    assert len(fits) == 4
-    assert_frame_equal(again.codings, crossfit().codings)
+            crossfit(out=tmp_path, method="lora", epochs=1)
+    assert len(fits) == 3
+    again = crossfit(out=tmp_path, method="lora", epochs=1)
+    assert len(fits) == 3
+    assert_frame_equal(again.codings, crossfit(method="lora", epochs=1).codings)
 
 
 def test_a_share_that_is_gone_is_coded_again(crossfit, kept, fits, tmp_path):
@@ -212,12 +213,12 @@ def test_a_share_that_is_gone_is_coded_again(crossfit, kept, fits, tmp_path):
     assert len(fits) == 0  # all that it is for is there
     codings.unlink()
     assert_frame_equal(crossfit(out=tmp_path).codings, whole)
-    assert len(fits) == 1
+    assert len(fits) == 0  # the fold's model is made again from what was kept of it
     codings.unlink()
     share.write_bytes(b"half")
     with pytest.warns(at.AnnotuneWarning, match="uncoded-2.parquet is damaged"):
         assert_frame_equal(crossfit(out=tmp_path).codings, whole)
-    assert len(fits) == 2
+    assert len(fits) == 0
 
 
 def test_folds_serve_both_ways_of_coding_the_rest(crossfit, kept, fits, tmp_path):
@@ -265,13 +266,13 @@ import annotune as at
 from annotune.progress import listening
 folder, base = sys.argv[1:]
 def listen(what, done, total):
-    if what.startswith("Fold 3 of 3"):
+    if what.startswith("Fold 3 of 3") and "Tuning" in what:
         os.kill(os.getpid(), signal.SIGKILL)
 with listening(listen):
     texts, gold = (pl.read_parquet(f"{folder}/{name}.parquet") for name in ("texts", "gold"))
     labels = [at.Label(code=i, name=name) for i, name in enumerate(["Health", "Law", "Farming"], start=1)]
     book = at.Codebook(variables=(at.Variable(name="topic", labels=tuple(labels)),))
-    at.crossfit(texts, gold, book, base=base, folds=3, method="probe", n_boot=10, out=f"{folder}/out")
+    at.crossfit(texts, gold, book, base=base, folds=3, epochs=1, n_boot=10, out=f"{folder}/out")
 """
 
 
@@ -280,9 +281,10 @@ def test_a_kill_costs_one_fold(crossfit, texts, gold, tiny_base, tmp_path, fits)
     gold[:60].write_parquet(tmp_path / "gold.parquet")
     ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(tiny_base)], capture_output=True)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
-    done = crossfit(out=tmp_path / "out")
+    options = {"method": "lora", "epochs": 1}
+    done = crossfit(out=tmp_path / "out", **options)
     assert len(fits) == 1
-    assert_frame_equal(done.codings, crossfit().codings)
+    assert_frame_equal(done.codings, crossfit(**options).codings)
 
 
 def test_progress_names_the_fold(crossfit):

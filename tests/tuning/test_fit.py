@@ -1,7 +1,6 @@
 """Fitting: the loop learns, the better of probe and network is kept, and weights count as they should."""
 
 from copy import deepcopy
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,18 +14,16 @@ from annotune.measures.scores import macro_f1
 from annotune.network.base import find_base, load_backbone, load_tokenizer
 from annotune.network.batches import tokenize
 from annotune.network.encoder import build, outputs
-from annotune.network.logits import decide
-from annotune.tuning import choices
-from annotune.tuning import fit as fitting
-from annotune.tuning.choices import Choices, Examples, doubt, planned_epochs, score_error, score_of, settle
-from annotune.tuning.fit import fit, refit
+from annotune.tuning.calibrate import Scaling
+from annotune.tuning.choices import Examples, Unseen, choose, planned_epochs, score_error
+from annotune.tuning.fit import candidates, probe_of, rebuilt, scaled, tuned, with_head
 from annotune.tuning.lora import add_lora, merge_lora
 from annotune.tuning.losses import loss_function
 from annotune.tuning.probe import Probe
 from annotune.tuning.settings import Settings
 
 CPU = torch.device("cpu")
-PLAN = Choices(penalty=10.0, balanced=True, epochs=1, planned=8, scores={"probe": 0.5})
+NOTHING = Probe(np.zeros((3, 32), np.float32), np.zeros(3, np.float32), 10.0, True)
 
 
 @pytest.fixture(scope="module")
@@ -46,56 +43,70 @@ def parts(work):
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_the_network_learns_and_the_backbone_stays_as_it_was(work, method, monkeypatch):
+def test_the_network_learns_and_the_backbone_stays_as_it_was(work, method):
     """Started from a head of noughts, so that it is the loop which learns."""
     backbone, examples = work
     before = {name: weights.clone() for name, weights in backbone.state_dict().items()}
-    monkeypatch.setattr(fitting, "fit_probe", lambda *_: Probe(np.zeros((3, 32), np.float32), np.zeros(3), 10.0, True))
     rates = {"learning_rate": 3e-3, "head_learning_rate": 0.1}
-    fitted = refit(backbone, examples, PLAN, Settings(method=method, batch_texts=8, **rates))
+    done = tuned(backbone, NOTHING, examples, Settings(method=method, batch_texts=8, **rates), epochs=8)
     assert all(torch.equal(before[name], weights) for name, weights in backbone.state_dict().items())
-    assert score_of(outputs(fitted.model, examples.tokens), examples.targets) > 0.9
-    assert set(fitted.model.state_dict()) == set(build(backbone, 3).state_dict())
-    assert fitted.choices == PLAN
-    assert fitted.texts_per_second > 0
+    assert macro_f1(examples.targets, outputs(done.model, examples.tokens).argmax(1), 3) > 0.9
+    assert set(done.model.state_dict()) == set(build(backbone, 3).state_dict())
+    assert done.texts_per_second > 0
+    assert done.weights is None
 
 
-def test_the_state_handed_out_is_the_best_one_or_the_clearly_better_probe(work, parts):
-    backbone, (seen, held) = work[0], parts
-    for rate in (1e-3, 10.0):  # the second destroys the network
-        fitted = fit(backbone, seen, held, Settings(method="full", epochs=3, learning_rate=rate))
-        score = score_of(outputs(fitted.model, held.tokens), held.targets)
-        probe, *epochs = fitted.choices.scores.values()
-        assert score == pytest.approx(max(epochs) if fitted.choices.epochs else probe)
-        assert score >= probe - doubt(held.targets)
-    assert fitted.choices.epochs == 0
-    unlike = outputs(fitted.model, held.tokens) * fitted.choices.temperature - fitted.probe.logits(held.embeddings)
-    assert np.abs(unlike).max() < 1e-3
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_network_is_built_again_from_what_training_changed(work, method):
+    backbone, examples = work
+    settings, start = Settings(method=method), probe_of(examples, 10.0, False, False)
+    done = tuned(backbone, start, examples, settings, epochs=1, keep_weights=True)
+    again = rebuilt(backbone, start, done.weights, settings)
+    states = done.model.state_dict(), again.state_dict()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_a_probe_that_is_a_little_better_on_few_texts_does_not_end_tuning(work, parts, monkeypatch):
-    few, many = np.arange(30) % 3, np.arange(3000) % 3
-    assert 0.08 < doubt(few) < 0.1
-    assert doubt(many) == 0
-    for lead, epochs in ((0.05, 2), (0.3, 0)):
-        scores = iter([0.9] * 4 + [0.89 - lead, 0.9 - lead])  # three probes to choose from come first
-        for module in (fitting, choices):
-            monkeypatch.setattr(module, "score_of", lambda logits, targets, ordered, scores=scores: next(scores))
-        assert fit(work[0], *parts, Settings(epochs=2, class_weights="none")).choices.epochs == epochs
+def test_a_scaling_is_in_the_head_of_the_probe_that_is_handed_out(work):
+    backbone, examples = work
+    probe, line = probe_of(examples, 3.0, False, False), Scaling(0.7, (0.1, -0.4, 0.2))
+    network = scaled(with_head(backbone, probe), line)
+    unlike = outputs(network, examples.tokens) - line.of(probe.logits(examples.embeddings))
+    assert np.abs(unlike).max() < 1e-4
+    assert np.abs(line.undone(line.of(np.eye(3))) - np.eye(3)).max() < 1e-12
 
 
-def test_training_stops_when_nothing_is_gained(work, parts, monkeypatch):
-    falling = iter([0.9] * 4 + [0.5, 0.4, 0.3])  # three probes to choose from come first
-    for module in (fitting, choices):
-        monkeypatch.setattr(module, "score_of", lambda logits, targets, ordered: next(falling))
-    fitted = fit(work[0], *parts, Settings(epochs=5, patience=2, class_weights="none"))
-    assert fitted.choices.epochs == 0
-    assert len(fitted.choices.scores) == 3  # probe and two epochs
+def unseen_of(good, bad, tuned_logits=None, n=300):
+    """What two probes and perhaps a network say: the first penalty's logits are `good`, the second's `bad`."""
+    rng = np.random.default_rng(2)
+    truth = np.arange(n) % 3
+    signal = np.eye(3)[truth]
+    noise = rng.normal(0, 1, (n, 3))
+    ways = {(1.0, False, False): good * signal + noise, (30.0, False, False): bad * signal + noise}
+    network = None if tuned_logits is None else tuned_logits * signal + rng.normal(0, 1, (n, 3))
+    return Unseen(truth, ways, network, np.ones(n))
+
+
+def test_the_better_of_probe_and_network_is_handed_out_with_its_own_scale():
+    for strength, epochs in ((4.0, 6), (0.5, 0)):
+        unseen = unseen_of(2.0, 1.0, strength)
+        made = choose(unseen, "share", 6)
+        assert made.epochs == epochs
+        best = unseen.tuned if epochs else unseen.probes[made.probe]
+        assert made.losses["tuned" if epochs else "probe"] == min(made.losses.values())
+        alone = choose(Unseen(unseen.targets, {made.probe: best}, None, unseen.weights), "share", 6)
+        assert (made.scale, made.offsets, made.cutoffs) == (alone.scale, alone.offsets, alone.cutoffs)
+    assert choose(unseen_of(2.0, 1.0), "share", 6).epochs == 0
+
+
+def test_the_probe_with_the_lower_loss_is_taken_and_of_equal_ones_the_stronger_penalty():
+    assert choose(unseen_of(2.0, 0.5), "share", 0).penalty == 1.0
+    assert choose(unseen_of(0.5, 2.0), "share", 0).penalty == 30.0
+    assert choose(unseen_of(2.0, 2.0), "share", 0).penalty == 1.0
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(work, parts):
-    plan = replace(PLAN, planned=2)
-    states = [refit(work[0], parts[0], plan, Settings(seed=seed)).model.state_dict() for seed in (1, 1, 2)]
+    start = probe_of(parts[0], 10.0, False, False)
+    states = [tuned(work[0], start, parts[0], Settings(seed=seed), 2).model.state_dict() for seed in (1, 1, 2)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
 
@@ -143,42 +154,15 @@ def test_unbalanced_and_multilabel_losses():
     assert loss_function(sets, 3, False, CPU).pos_weight.tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize(("asked", "wanted"), [("none", {False}), ("balanced", {True}), ("auto", {False, True})])
-def test_weighings_are_tried_as_asked(parts, asked, wanted):
-    assert {balanced for _, balanced, _ in fitting._candidates(parts[0], asked)} == wanted
-
-
-def test_weighing_is_no_choice_where_labels_are_equally_frequent(work):
-    even = work[1].take(np.flatnonzero(work[1].targets < 2)[:40])
-    counts = np.bincount(even.targets)
-    assert counts.max() / counts.min() < 1.7
-    few = work[1].take(np.concatenate([np.flatnonzero(work[1].targets == label)[:10] for label in range(3)]))
-    assert {balanced for _, balanced, _ in fitting._candidates(few, "auto")} == {False}
+@pytest.mark.parametrize(("asked", "wanted"), [("none", {False}), ("balanced", {True}), ("auto", {False})])
+def test_labels_are_weighed_as_asked(parts, asked, wanted):
+    assert {balanced for _, balanced, _ in candidates(parts[0], asked)} == wanted
 
 
 def test_epochs_by_default_are_fewer_where_texts_are_more():
     assert [planned_epochs(n, Settings()) for n in (100, 8_000, 100_000)] == [6, 5, 3]
     assert planned_epochs(100, Settings(epochs=2)) == 2
     assert planned_epochs(100, Settings(method="probe", epochs=2)) == 0
-
-
-def test_decisions():
-    logits = np.array([[0.1, 2.0, -1.0], [-3.0, -2.0, -0.5]])
-    assert decide(logits, sets=False).tolist() == [1, 2]
-    assert decide(logits, sets=True).tolist() == [[True, True, False], [False, False, False]]
-
-
-@pytest.mark.parametrize(("last", "epochs"), [((0.9, 0.7), 6), ((0.9, 0.42), 6), ((0.9, 0.38), 0)])
-def test_what_folds_agree_on(last, epochs):
-    folds = [
-        Choices(penalty, balanced, 2, 3, {"probe": 0.7, "epoch 1": 0.99, "epoch 2": score})
-        for (penalty, balanced), score in zip([(10.0, True), (1.0, False)], last, strict=True)
-    ]
-    targets = np.arange(100) % 2
-    agreed = settle([folds[0], *folds], targets, Settings())
-    assert (agreed.penalty, agreed.balanced, agreed.planned) == (10.0, True, 6)
-    assert settle(folds, targets, Settings()).epochs == epochs
-    assert settle(folds, targets, Settings(method="probe")).epochs == 0
 
 
 @pytest.mark.parametrize(("counts", "share"), [([500, 40], 0.15), ([200, 200, 200], 0.2), ([90, 9], 1.0)])
@@ -191,10 +175,3 @@ def test_the_error_of_macro_f1_is_bounded(counts, share):
         scores = [macro_f1(truth, np.where(rng.random(len(truth)) < chance, truth, -1), len(held)) for _ in range(400)]
         assert np.std(scores) < 1.2 * score_error(np.repeat(np.arange(len(counts)), counts), share)
     assert score_error(np.eye(2, dtype=bool)) == pytest.approx(score_error(np.array([0, 1])))
-
-
-def test_a_small_held_out_part_does_not_choose_the_probe(work, parts):
-    """Whatever the few held-out labels say, the choice is the same; with many of them it is theirs."""
-    seen, held = parts
-    upside_down = replace(held, targets=(held.targets + 1) % 3)
-    assert fitting._best_probe(seen, held, "auto") == fitting._best_probe(seen, upside_down, "auto")

@@ -16,8 +16,7 @@ from sklearn.metrics import cohen_kappa_score, log_loss
 import annotune as at
 from annotune.measures.scores import quadratic_kappa
 from annotune.network.logits import expected_level, levels
-from annotune.tuning.calibrate import level_cuts
-from annotune.tuning.choices import cutoffs_of
+from annotune.tuning.calibrate import cutoffs_for, level_cuts
 from annotune.tuning.losses import OrderedLoss, loss_function
 
 CPU = torch.device("cpu")
@@ -119,17 +118,18 @@ def tuned():
     models = {}
     for kind in ("ordinal", "nominal"):
         book = at.Codebook(variables=(at.Variable(name="tone", kind=kind, labels=labels),))
-        models[kind] = at.tune(corpus, gold, book, method="probe", test=0.5, n_boot=0)
+        rule = "share" if kind == "ordinal" else "likeliest"
+        models[kind] = at.tune(corpus, gold, book, method="probe", test=0.5, n_boot=0, cutoffs=rule)
     return corpus, truth, models
 
 
-def test_an_ordinal_variable_has_cuts_and_a_nominal_one_none(tuned):
+def test_an_ordinal_variable_has_cuts_between_levels_and_the_likeliest_label_none(tuned):
     _, _, models = tuned
     assert len(models["ordinal"].card["choices"]["cutoffs"]) == 2
     assert models["nominal"].card["choices"]["cutoffs"] is None
 
 
-def test_levels_beat_names_on_quadratic_kappa(tuned):
+def test_levels_beat_the_likeliest_label_on_quadratic_kappa(tuned):
     corpus, truth, models = tuned
     place = dict(zip(corpus["unit_id"], truth, strict=True))
     kappas = {}
@@ -179,7 +179,7 @@ def test_cross_validation_cuts_each_fold_by_its_own_model():
     assert known == pytest.approx(cohen_kappa_score(truth, said, weights="quadratic"))
 
 
-def test_labels_that_are_no_scale_are_given_as_they_are_likeliest():
+def test_labels_that_are_no_scale_are_given_as_names_are():
     """Of four topics in some order, a model that wavers between neighbours is no less right; one that leaps is."""
     rng = np.random.default_rng(6)
     truth = rng.integers(0, 4, 400)
@@ -189,10 +189,6 @@ def test_labels_that_are_no_scale_are_given_as_they_are_likeliest():
     for shares, wrong in ((leaping, other), (near, np.where(truth < 3, truth + 1, 2))):
         shares[np.arange(400), truth] = 1 - doubt
         shares[np.arange(400), wrong] = doubt
-    assert cutoffs_of(np.log(leaping), truth, ordered=True) is None
-    assert cutoffs_of(np.log(near), truth, ordered=True) is not None
-
-
-def test_a_fold_without_cuts_gives_the_likeliest_beside_one_that_has_some():
-    shares = np.array([[0.5, 0.0, 0.5], [0.45, 0.1, 0.45], [0.2, 0.6, 0.2]])
-    assert levels(shares, np.array([[np.nan, np.nan], [0.5, 1.5], [0.5, 0.9]])).tolist() == [0, 1, 2]
+    assert len(cutoffs_for("share", np.log(leaping), truth, ordered=True)) == 4  # one for each label, as of names
+    assert len(cutoffs_for("share", np.log(near), truth, ordered=True)) == 3  # one between each two levels
+    assert cutoffs_for("likeliest", np.log(near), truth, ordered=True) is None

@@ -11,7 +11,6 @@ from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.progress import listening
 from annotune.tuning import held_out
 from annotune.tuning.coded_texts import join
-from annotune.tuning.parts import Cases
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +43,23 @@ def test_the_figures_are_those_of_the_held_out_predictions(tune, gold, book, opt
 
 
 def test_no_held_out_text_is_ever_fitted_or_chosen_on(tune, monkeypatch, topics):
-    """What `fit` and `refit` are given never has a token of the test part."""
+    """What probes and networks are made from never has a token of the test part, nor what is decided on."""
     seen = []
-    for name in ("fit", "refit"):
-        real = getattr(held_out, name)
+    probe_of, tuned, try_out = held_out.probe_of, held_out.tuned, held_out._try
 
-        def spy(backbone, *parts, real=real):
-            seen.extend(tuple(ids) for part in parts[:-1] if hasattr(part, "tokens") for ids in part.tokens.ids)
-            return real(backbone, *parts)
+    def note(examples):
+        seen.extend(tuple(ids) for ids in examples.tokens.ids)
 
+    def spy_probe(examples, *way):
+        return note(examples) or probe_of(examples, *way)
+
+    def spy_tuned(backbone, start, examples, *how, **more):
+        return note(examples) or tuned(backbone, start, examples, *how, **more)
+
+    def spy_try(task, rest, out, *how, **more):
+        return note(task.examples.take(out)) or try_out(task, rest, out, *how, **more)
+
+    for name, spy in (("probe_of", spy_probe), ("tuned", spy_tuned), ("_try", spy_try)):
         monkeypatch.setattr(held_out, name, spy)
     unlike = topics.with_columns(text=pl.col("text") + pl.Series([" harvest" * (i % 9) for i in range(90)]))
     model = tune(corpus=unlike, test=0.2)
@@ -76,35 +83,38 @@ def test_one_value_and_numbers_name_a_part_too(tune, topics):
     assert model.held_out["unit_id"].to_list() == topics["unit_id"][78:].to_list()
 
 
+@pytest.fixture
+def trials(monkeypatch):
+    """Of each trial, the texts that were learnt from and those held out."""
+    seen, real = [], held_out._try
+
+    def spy(task, rest, out, *how, **more):
+        seen.append((task.coded.frame[rest], task.coded.frame[out]))
+        return real(task, rest, out, *how, **more)
+
+    monkeypatch.setattr(held_out, "_try", spy)
+    return seen
+
+
 @pytest.mark.parametrize("options", [{"test": 0.3}, {"folds": 3}])
-def test_groups_stay_together(tune, topics, monkeypatch, options):
-    parts = []
-    monkeypatch.setattr(Cases, "hold_out", _spied(Cases.hold_out, parts))
-    tune(group="doc", **options)
-    docs = topics["doc"].to_numpy()
-    assert parts
-    for rest, held in parts:
-        assert not set(docs[rest]) & set(docs[held])
+def test_groups_stay_together(tune, trials, options, topics):
+    model = tune(group="doc", **options)
+    assert len(trials) == 3
+    for rest, held in trials:
+        assert not set(rest["doc"]) & set(held["doc"])
+    if "test" in options:
+        tested = topics.filter(pl.col("unit_id").is_in(model.held_out["unit_id"].implode()))
+        assert not set(tested["doc"]) & {doc for rest, held in trials for doc in (*rest["doc"], *held["doc"])}
 
 
-def _spied(real, parts):
-    def hold_out(self, places, share):
-        parts.append(real(self, places, share))
-        return parts[-1]
-
-    return hold_out
-
-
-def test_equal_texts_are_never_in_two_parts(tune, topics, monkeypatch):
+def test_equal_texts_are_never_in_two_parts(tune, topics, trials):
     doubled = topics.with_columns(text=pl.Series((topics["text"][:30].to_list()) * 3), label="label")
-    parts = []
-    monkeypatch.setattr(Cases, "hold_out", _spied(Cases.hold_out, parts))
-    tune(corpus=doubled, test=0.2)
-    texts = doubled["text"].to_numpy()
-    assert len(parts) == 2
-    for rest, held in parts:
+    model = tune(corpus=doubled, test=0.2)
+    tested = doubled.filter(pl.col("unit_id").is_in(model.held_out["unit_id"].implode()))
+    for rest, held in trials:
         assert len(held) > 0
-        assert not set(texts[rest]) & set(texts[held])
+        assert not set(rest["text"]) & set(held["text"])
+        assert not set(tested["text"]) & {*rest["text"], *held["text"]}
 
 
 def test_without_a_test_part_there_are_no_figures(tune):
@@ -117,19 +127,14 @@ def test_without_a_test_part_there_are_no_figures(tune):
 def test_all_methods_give_a_working_model(tune, topics, method):
     model = tune(method=method, test=0.2)
     assert (model.classify(topics)["label"] == topics["label"]).mean() > 0.9
-    scores = model.card["choices"]["scores"]
-    assert len(scores) == (1 if method == "probe" else 3)
+    assert set(model.card["choices"]["losses"]) == ({"probe"} if method == "probe" else {"probe", "tuned"})
 
 
-def test_the_best_epoch_is_handed_out_unless_the_probe_is_clearly_better(tune):
-    for rate, tuned in ((1e-3, True), (5.0, False)):
+def test_a_network_that_went_astray_is_not_handed_out(tune):
+    for rate, epochs in ((1e-3, {0, 2}), (5.0, {0})):
         choices = tune(test=0, method="full", learning_rate=rate).card["choices"]
-        probe, *epochs = choices["scores"].values()
-        assert (choices["epochs"] > 0) == tuned
-        if tuned:
-            assert choices["scores"][f"epoch {choices['epochs']}"] == max(epochs) > probe - 0.2
-        else:
-            assert max(epochs) < probe - 0.2
+        assert choices["epochs"] in epochs
+        assert (choices["epochs"] > 0) == (choices["losses"]["tuned"] <= choices["losses"]["probe"])
 
 
 def test_an_ordinal_variable_keeps_its_order(tune, gold, book):
@@ -217,7 +222,7 @@ def test_progress_is_told_to_who_listens(tune):
     told = []
     with listening(lambda what, done, total: told.append((what, done, total))):
         tune(test=0.2)
-    assert {"Reading the texts", "Tuning", "Testing"} <= {what for what, _, _ in told}
+    assert {"Reading the texts", "Part 1 of 3: Tuning", "Testing"} <= {what for what, _, _ in told}
     assert all(0 < done <= total for _, done, total in told)
 
 
@@ -288,16 +293,32 @@ def test_the_rarest_label_of_a_set_is_its_stratum(topics, book):
     assert_frame_equal(coded.frame, topics)
 
 
-def test_rare_labels_get_a_larger_validation_part(tune, monkeypatch):
-    """Seventy texts of three labels: fifteen in a hundred would be three of each, so a third is taken."""
-    parts = []
-    real = held_out.fit
-
-    def fit(backbone, seen, held, *rest):
-        parts.append((len(seen), len(held)))
-        return real(backbone, seen, held, *rest)
-
-    monkeypatch.setattr(held_out, "fit", fit)
+def test_rare_labels_are_decided_on_in_folds(tune, monkeypatch, trials):
+    """Seventy texts of three labels: a validation part of fifteen in a hundred would have three of each."""
+    monkeypatch.setattr(held_out, "FEW", 50)
     tune(test=0.2)
-    [(seen, held)] = parts
-    assert held / (seen + held) == pytest.approx(1 / 3, abs=0.03)
+    assert [len(held) for _, held in trials] == [24, 24, 24]
+    trials.clear()
+    monkeypatch.setattr(held_out, "UNSURE", 1.0)
+    tune(test=0.2)
+    assert [len(held) for _, held in trials] == [11]
+
+
+def test_with_many_texts_the_model_that_was_tried_is_the_one_handed_out(tune, monkeypatch, topics):
+    monkeypatch.setattr(held_out, "FEW", 50)
+    monkeypatch.setattr(held_out, "UNSURE", 1.0)
+    networks, real = [], held_out.tuned
+    monkeypatch.setattr(held_out, "tuned", lambda *how, **more: networks.append(real(*how, **more)) or networks[-1])
+    model = tune(test=0.2, method="full")
+    assert len(networks) == 1
+    assert model.model is networks[0].model or model.card["choices"]["epochs"] == 0
+
+
+def test_folds_models_are_handed_on_as_they_were_measured(tune, topics):
+    """Each fold's model codes the texts that it has not seen just as the figures have it."""
+    models = {}
+    whole = tune(folds=3, each_fold=lambda number, model: models.update({number: model}))
+    for number, model in models.items():
+        rows = whole.held_out.filter(fold=number).drop("fold", "coder")
+        again = model.classify(topics.join(rows.select("unit_id"), on="unit_id", how="semi", maintain_order="left"))
+        assert_frame_equal(again.drop("coder"), rows, abs_tol=1e-4, check_row_order=False)

@@ -109,6 +109,6 @@ def in_words(row: dict[str, Any], n_labels: int) -> str:
     return (
         f"{row['label']!r} is given to {row['corpus']:.1%} of these {row['n_corpus']:,} texts{others}. Of coded texts "
         f"that it had not seen, the model gave it to {row['held_out']:.1%}, and people to {row['people']:.1%}: that is "
-        "more than chance. Where these texts are of another kind than the coded ones, what was measured does not hold for "
-        "them: code some of them by hand, or say how the coded ones were drawn (pi=, prevalence=)."
+        "more than chance. Where these texts are of another kind than the coded ones, what was measured does not hold "
+        "for them: code some of them by hand, or say how the coded ones were drawn (pi=, prevalence=)."
     )

@@ -10,7 +10,8 @@ from annotune.measures.scores import macro_f1
 from annotune.network.logits import decide, expected_level, from_logits
 
 COLDEST, HOTTEST = 0.05, 20.0
-SPREAD = 0.5  # of the logarithm of the scale, before anything is seen
+SPREAD = 0.5  # of the logarithm of a temperature, before anything is seen
+SCALES = 1.0  # the same of the scale: a probe on few texts can be several times too sure
 OFFSETS = 0.3  # of each label's log-odds beside its share, before anything is seen
 FEWEST = 10  # yeses and noes that a label needs before its highest F1 says where to cut
 NO_SCALE = 0.1  # labels are no scale where the level is that much less often right than the most likely label
@@ -93,7 +94,7 @@ def scaling(
         scaled = scale * beyond + shares + offsets
         wrong = weights[:, None] * _residuals(scaled, targets)
         slope = np.concatenate([[(wrong * beyond).sum() * scale], wrong.sum(0)])
-        prior = parameters / np.concatenate([[SPREAD**2], np.full(len(offsets), OFFSETS**2)])
+        prior = parameters / np.concatenate([[SCALES**2], np.full(len(offsets), OFFSETS**2)])
         total = float(weights @ surprises(scaled, targets)) * width
         return total + float(parameters @ prior) / 2, slope + prior
 

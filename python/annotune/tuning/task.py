@@ -80,10 +80,10 @@ def prepare(
         check_language(tokenizer, coded.texts, base.name)
     n_labels = len(coded.variable.labels)
     plain = build(backbone.reader if isinstance(backbone, Speaker) else backbone, n_labels)
-    embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True, fast=True)
+    embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True)
     ordered = coded.variable.kind == "ordinal" and n_labels > 2
     words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
-    called = outputs(plain, words, what="Reading the labels", embeddings=True, fast=True)
+    called = outputs(plain, words, what="Reading the labels", embeddings=True)
     examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called)
     return Task(coded, cases, examples, backbone, tokenizer, base, settings, validation, weights)
 
