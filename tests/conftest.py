@@ -71,12 +71,25 @@ def gold(topics):
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory):
     """A folder with a BERT of two layers, made from a configuration, with random weights and whole words as tokens."""
+    return tiny_bert(
+        tmp_path_factory.mktemp("base") / "tiny", [*COMMON, *(word for topic in WORDS.values() for word in topic)]
+    )
+
+
+@pytest.fixture(scope="session")
+def twenty_words(tmp_path_factory):
+    """The same with another vocabulary."""
+    words = "tax health school farm court road river ship steel coal trade milk wheat army prison police bank rent"
+    return str(tiny_bert(tmp_path_factory.mktemp("base") / "twenty", [*words.split(), "health", "nurse"]))
+
+
+def tiny_bert(folder, vocabulary):
+    """A BERT of two layers, from a configuration, with random weights and whole words as tokens."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
-    folder = tmp_path_factory.mktemp("base") / "tiny"
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *COMMON, *(word for topic in WORDS.values() for word in topic)]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *vocabulary]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -12,7 +12,7 @@ from annotune.data.codebook import Variable
 from annotune.data.codings import SCHEMA
 from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError, warn
-from annotune.models.shares import warn_of_shares
+from annotune.models.share_check import warn_of_shares
 from annotune.network.logits import decide, from_logits
 
 TEXTS_AT_ONCE = 20_000

@@ -17,7 +17,7 @@ from annotune.errors import AnnotuneError, nearest
 from annotune.export.write import write
 from annotune.measures.evaluation import Evaluation
 from annotune.models.classifier import Classifier, load
-from annotune.models.shares import warn_of_shares
+from annotune.models.share_check import warn_of_shares
 from annotune.network.base import find_base
 from annotune.progress import within
 from annotune.records.checkpoints import Checkpoints
