@@ -127,9 +127,11 @@ def test_a_corpus_of_another_kind_is_told_of(topics, gold, book, tiny_base):
     assert table["people"].to_list() == pytest.approx([1 / 2, 1 / 3, 1 / 6])
     health = pl.concat([topics.filter(label="Health")] * 4)
     health = health.with_columns(unit_id=pl.Series([f"h{i}" for i in range(len(health))]))
-    with pytest.warns(at.AnnotuneWarning, match=r"'Health' is given to (9\d\.\d|100\.0)%.*people to 50.0%: that is more than chance"):
+    with pytest.warns(
+        at.AnnotuneWarning, match=r"' is given to .*of these 180 texts \(and 2 other labels\).*more than chance"
+    ):
         codings = model.classify(health)
-    assert at.shares(model, codings).filter("apart")["label"].to_list()[0] == "Health"
+    assert at.shares(model, codings)["apart"].all()
 
 
 def test_shares_of_a_model_without_held_out_texts_are_one_sentence(topics, gold, book, tiny_base):
@@ -171,7 +173,12 @@ def test_texts_that_were_picked_by_label_speak_for_the_corpus_when_that_is_said(
     assert model.evaluation.get("accuracy") == pytest.approx(accuracy, abs=0.05)
     assert rows["model"]["p_rare"].mean() == pytest.approx((truth == 0).mean(), abs=0.03)
     assert (rows["plain"]["label"] == "rare").mean() > 1.5 * share
-    assert abs(plain.evaluation.get("accuracy") - (rows["plain"]["label"] == rows["plain"]["truth"]).mean()) > 0.05
+    reported, real = (
+        [one.evaluation.labels.filter(model=one.name, label="rare")["precision"][0] for one in (model, plain)],
+        [(rows[name].filter(label="rare")["truth"] == "rare").mean() for name in ("model", "plain")],
+    )
+    assert reported[0] == pytest.approx(real[0], abs=0.15)
+    assert reported[1] > real[1] + 0.3
 
 
 @pytest.mark.parametrize(
