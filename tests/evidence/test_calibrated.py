@@ -72,14 +72,14 @@ def test_honest_probabilities_are_calibrated_and_sharpened_ones_are_mended():
 
 
 def test_a_tuned_model_before_and_after(topics, gold, book, tiny_base):
-    """Its temperature is in the probabilities; taken out again, the labels are the same."""
+    """Its scale and offsets are in the probabilities; here they are taken out again."""
     model = at.tune(topics, gold, book(), base=str(tiny_base), method="probe", test=0.4, n_boot=0)
-    warmth = model.card["choices"]["temperature"]
-    assert warmth != 1.0
+    choices = model.card["choices"]
+    assert choices["scale"] != 1.0
     found = at.calibration(model, gold, codebook=book(), n_boot=0)
     assert found.scores["version"].unique(maintain_order=True).to_list() == [GIVEN, BEFORE]
-    stated = model.held_out.select("^p_.*$").to_numpy()
-    before = stated**warmth / (stated**warmth).sum(1, keepdims=True)
+    logits = (np.log(model.held_out.select("^p_.*$").to_numpy()) - choices["offsets"]) / choices["scale"]
+    before = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     truth = [model.labels.index(label) for label in model.held_out.join(gold, on="unit_id", how="left")["label_right"]]
     assert found.get("log_loss", BEFORE) == pytest.approx(log_loss(truth, before, labels=range(3)), rel=1e-4)
 

@@ -134,7 +134,7 @@ def test_a_network_that_went_astray_is_not_handed_out(tune):
     for rate, epochs in ((1e-3, {0, 2}), (5.0, {0})):
         choices = tune(test=0, method="full", learning_rate=rate).card["choices"]
         assert choices["epochs"] in epochs
-        assert (choices["epochs"] > 0) == (choices["losses"]["tuned"] <= choices["losses"]["probe"])
+        assert choices["epochs"] == 0 or choices["losses"]["tuned"] < choices["losses"]["probe"]
 
 
 def test_an_ordinal_variable_keeps_its_order(tune, gold, book):

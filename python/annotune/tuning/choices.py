@@ -14,7 +14,7 @@ from annotune.tuning.settings import Settings
 
 ProbeChoice = tuple[float, bool, bool]  # penalty, balanced, words
 TEXTS_TO_SEE = 40_000  # by default fine-tuning sees about so many texts, each between 3 and 6 times
-HARDLY_WORSE = 0.5  # standard errors of the difference in log loss for which the stronger penalty is taken
+HARDLY_WORSE = 0.5  # standard errors of a difference in log loss up to which the simpler way is taken
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,9 @@ class _Scaled:
 def choose(unseen: Unseen, rule: str, epochs: int) -> Choices:
     """The best way to make a model, by log loss, with the scaling and the cut-offs that go with it.
 
+    Of ways that differ by less than chance the simpler one is taken: the stronger penalty, and the probe before the
+    tuned network, which is slower to make and no better on some texts.
+
     Parameters
     ----------
     unseen
@@ -161,7 +164,7 @@ def choose(unseen: Unseen, rule: str, epochs: int) -> Choices:
     if unseen.tuned is not None:
         tuned = _scaled(unseen, unseen.tuned, unseen.balanced)
         losses["tuned"] = _mean(tuned, unseen.weights)
-        best = tuned if losses["tuned"] <= losses["probe"] else probe
+        best = probe if _hardly_more(probe, tuned, unseen.weights) else tuned
     about: tuple[Any, ...] = (unseen.targets, unseen.ordered, unseen.weights)
     return Choices(
         *choice,
@@ -192,11 +195,14 @@ def _best_probe(probes: Mapping[ProbeChoice, _Scaled], weights: np.ndarray) -> P
     Where texts are few, penalties differ by less than chance, and the stronger one keeps probabilities modest.
     """
     best = min(probes, key=lambda choice: _mean(probes[choice], weights))
-    for choice in sorted(choice for choice in probes if choice[1:] == best[1:]):
-        more = (probes[choice].surprises - probes[best].surprises) * weights / weights.mean()
-        if more.mean() <= HARDLY_WORSE * more.std() / np.sqrt(len(more)):
-            return choice
-    return best
+    alike = sorted(choice for choice in probes if choice[1:] == best[1:])
+    return next(choice for choice in alike if _hardly_more(probes[choice], probes[best], weights))
+
+
+def _hardly_more(simple: _Scaled, best: _Scaled, weights: np.ndarray) -> bool:
+    """Whether the simpler of two ways loses so little more on these texts that chance explains it."""
+    more = (simple.surprises - best.surprises) * weights / weights.mean()
+    return bool(more.mean() <= HARDLY_WORSE * more.std() / np.sqrt(len(more)))
 
 
 def planned_epochs(n_texts: int, settings: Settings) -> int:
