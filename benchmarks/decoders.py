@@ -35,8 +35,8 @@ from annotune.network.batches import Tokens, tokenize
 from annotune.network.encoder import build, outputs
 from annotune.network.machine import has_fast_bf16
 from annotune.study.simulated import demo
-from annotune.tuning.choices import Choices, Examples
-from annotune.tuning.fit import refit
+from annotune.tuning.choices import Examples
+from annotune.tuning.fit import probe_of, tuned
 from annotune.tuning.settings import Settings
 
 SHAPES = {  # hidden, layers, heads, key/value heads, inner, words
@@ -234,8 +234,8 @@ def tuning_with_head(network: Any, tokens: Tokens) -> Callable[[], float]:
     targets = np.arange(len(tokens)) % len(AREAS)
     embeddings = outputs(build(network.base_model, len(AREAS)), tokens, embeddings=True, fast=True)
     examples = Examples(tokens, embeddings, targets, len(AREAS))
-    plan = Choices(penalty=10.0, balanced=False, epochs=1, planned=1, scores={})
-    return lambda: refit(network.base_model, examples, plan, Settings()).texts_per_second or 0.0
+    start = probe_of(examples, 10.0, False, False)
+    return lambda: tuned(network.base_model, start, examples, Settings(), epochs=1).texts_per_second
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from annotune.network.base import find_base, load_backbone, load_tokenizer, quie
 from annotune.network.batches import Tokens, tokenize
 from annotune.network.encoder import build, outputs
 from annotune.network.machine import has_fast_bf16
-from annotune.tuning.choices import Choices, Examples
-from annotune.tuning.fit import refit
+from annotune.tuning.choices import Examples
+from annotune.tuning.fit import probe_of, tuned
 from annotune.tuning.settings import Settings
 
 QUESTIONS = Path(__file__).parents[2] / "shared" / "data" / "banking77" / "banking77.csv"
@@ -53,8 +53,8 @@ def ours(tokens: Tokens, targets: np.ndarray, n_labels: int) -> Callable[[], flo
     backbone = load_backbone(find_base("minilm"), CPU)
     embeddings = outputs(build(backbone, n_labels), tokens, embeddings=True, fast=True)
     examples = Examples(tokens, embeddings, targets, n_labels)
-    plan = Choices(penalty=10.0, balanced=False, epochs=1, planned=1, scores={})
-    return lambda: refit(backbone, examples, plan, Settings()).texts_per_second or 0.0
+    start = probe_of(examples, 10.0, False, False)
+    return lambda: tuned(backbone, start, examples, Settings(), epochs=1).texts_per_second
 
 
 def trainer(tokens: Tokens, targets: np.ndarray, n_labels: int, defaults: bool) -> Callable[[], float]:

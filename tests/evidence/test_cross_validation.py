@@ -50,10 +50,10 @@ def grouped(validate):
 
 @pytest.fixture
 def fits(monkeypatch):
-    """A list that grows with each network that is fitted."""
-    seen, fit, refit = [], held_out.fit, held_out.refit
-    monkeypatch.setattr(held_out, "fit", lambda *parts: seen.append("fold") or fit(*parts))
-    monkeypatch.setattr(held_out, "refit", lambda *parts: seen.append("all") or refit(*parts))
+    """A list that grows with each fold that is tried, and each model that is made from all texts."""
+    seen, try_out, from_all = [], held_out._try, held_out._from_all
+    monkeypatch.setattr(held_out, "_try", lambda *how, **more: seen.append("fold") or try_out(*how, **more))
+    monkeypatch.setattr(held_out, "_from_all", lambda *how: seen.append("all") or from_all(*how))
     return seen
 
 
@@ -98,14 +98,14 @@ def test_a_group_is_in_one_fold_and_in_one_part_of_each_resample(grouped, gold, 
 
 
 def test_no_fold_s_model_has_seen_the_group(validate, monkeypatch, texts):
-    seen, real = [], held_out._fold
+    seen, real = [], held_out._try
 
-    def watched(task, rest, out, *more):
+    def watched(task, rest, out, *how, **more):
         author = task.coded.frame["author"]
         seen.append((set(author.gather(rest)), set(author.gather(out))))
-        return real(task, rest, out, *more)
+        return real(task, rest, out, *how, **more)
 
-    monkeypatch.setattr(held_out, "_fold", watched)
+    monkeypatch.setattr(held_out, "_try", watched)
     validate(group="author")
     assert len(seen) == 3
     assert not any(rest & out for rest, out in seen)
@@ -163,7 +163,7 @@ def test_nothing_is_tuned_twice(validate, fits, tmp_path, texts, gold, book, tin
 
 
 def test_what_was_stopped_goes_on(validate, found, fits, tmp_path, monkeypatch):
-    real = held_out._look
+    real = held_out._baselines
 
     def stop_at_the_third(*parts):
         if len(fits) == 3:
@@ -171,7 +171,7 @@ def test_what_was_stopped_goes_on(validate, found, fits, tmp_path, monkeypatch):
         return real(*parts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(held_out, "_look", stop_at_the_third)
+        patch.setattr(held_out, "_baselines", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             validate(out=tmp_path)
     fits.clear()
