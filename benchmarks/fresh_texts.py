@@ -2,11 +2,12 @@
 
     python benchmarks/fresh_texts.py [--sets ...] [--sizes 100,500] [--draws 5] [--methods lora,probe] [--table]
 
-Coded texts are drawn at random, so many as the size says; `tune` cross-validates them as it does by default, and the model
-that it hands out codes up to 2,000 other texts of the same set. Of both, the held-out and the fresh texts: macro-F1, log
-loss beside that of the labels' shares, the expected calibration error of the label given (ten bins), stated confidence
-less accuracy, and the largest difference between a label's share and people's; and what `abstain` promised. What is
-finished stays in benchmarks/fresh_texts.jsonl, so a run that was stopped goes on. The data are looked for in ../shared/data.
+Coded texts are drawn at random, so many as the size says; `tune` cross-validates them as it does by default, and the
+model that it hands out codes up to 2,000 other texts of the same set. Of both, the held-out and the fresh texts:
+macro-F1, log loss beside that of the labels' shares, the expected calibration error of the label given (ten bins),
+stated confidence less accuracy, and the largest difference between a label's share and people's; and what `abstain`
+promised. What is finished stays in benchmarks/fresh_texts.jsonl, so a run that was stopped goes on. The data are looked
+for in ../shared/data.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import polars as pl
 
 import annotune as at
 from annotune.measures.scores import macro_f1
+from annotune.measures.shares import label_shares
 from annotune.tuning.calibrate import log_shares, surprises
 
 ROWS = Path(__file__).parent / "fresh_texts.jsonl"
@@ -103,9 +105,7 @@ def measured(
         logits, stated, right = np.log(p), p[np.arange(len(p)), answers], answers == truth
     bins = np.minimum((stated * 10).astype(int), 9)
     gaps = [abs(float((stated[bins == i] - right[bins == i]).sum())) for i in range(10)]
-    shares = [
-        one.mean(0) if one.ndim == 2 else np.bincount(one, minlength=len(names)) / len(one) for one in (answers, people)
-    ]
+    shares = [label_shares(one, len(names)) for one in (answers, people)]
     return {
         "macro_f1": round(macro_f1(truth, answers, len(names)), 4),
         "accuracy": round(float((answers == truth).mean()), 4),
@@ -139,13 +139,11 @@ def table() -> str:
     means = rows.group_by("set", "size", "method").agg(
         pl.len().alias("draws"), pl.col("seconds").mean(), pl.col("network").mean(), pl.col(names).mean()
     )
-    lines = [
-        "| set | coded | method | draws | network | seconds | " + " | ".join(names) + " |",
-        "|---" * (6 + len(names)) + "|",
-    ]
+    heads = ["set", "coded", "method", "draws", "network", "seconds", *names]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in means.sort("set", "size", "method").to_dicts():
-        first = f"| {row['set']} | {row['size']} | {row['method']} | {row['draws']} | {row['network']:.1f} | {row['seconds']:.0f} | "
-        lines.append(first + " | ".join(f"{row[name]:.3f}" for name in names) + " |")
+        about = [row["set"], row["size"], row["method"], row["draws"], f"{row['network']:.1f}", f"{row['seconds']:.0f}"]
+        lines.append("| " + " | ".join(map(str, [*about, *(f"{row[name]:.3f}" for name in names)])) + " |")
     return "\n".join(lines)
 
 
@@ -161,13 +159,9 @@ def main() -> None:
     there = set()
     if ROWS.exists():
         there = set(pl.read_ndjson(ROWS).select("set", "size", "draw", "method").iter_rows())
-    cells = product(
-        range(1, options.draws + 1),
-        map(int, options.sizes.split(",")),
-        options.sets.split(","),
-        options.methods.split(","),
-    )
-    for draw, size, name, method in () if options.table else cells:
+    sizes, sets, methods = map(int, options.sizes.split(",")), options.sets.split(","), options.methods.split(",")
+    cells = product(range(1, options.draws + 1), list(sizes), sets, methods)
+    for draw, size, name, method in [] if options.table else cells:
         if (name, size, draw, method) not in there and (row := compute(name, size, draw, method)):
             print(row, flush=True)
             with ROWS.open("a", encoding="utf-8") as file:
