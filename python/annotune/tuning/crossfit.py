@@ -185,7 +185,8 @@ def _kept(
     coding: list[str],
 ) -> _Kept:
     coded = texts.filter(pl.col("unit_id").is_in(decided["unit_id"].unique().implode()))
-    seen = coded.select(name for name in ("unit_id", "text", "pi", options["group"]) if name in coded.columns)
+    columns = ("unit_id", "text", options["group"], "pi" if _unequal(coded) else None)
+    seen = coded.select(name for name in columns if name in coded.columns)
     settings = read_settings({name: value for name, value in options.items() if name in Settings.model_fields})
     split = {name: value for name, value in options.items() if name not in (*Settings.model_fields, "n_boot")}
     how = [settings.model_dump(), split, find_base(options["base"]).revision, versions()]
@@ -193,6 +194,11 @@ def _kept(
     folds = Checkpoints(Path(out) / variable, basis)
     model = replace(folds, basis=fingerprint([basis, options.get("n_boot", N_BOOT)]))  # its evaluation has intervals
     return _Kept(folds, model, replace(folds, basis=fingerprint([model.basis, frame_sha256(texts), *coding])))
+
+
+def _unequal(coded: pl.DataFrame) -> bool:
+    """Whether coded texts were drawn with unequal chances, so that they do not count alike."""
+    return "pi" in coded.columns and coded["pi"].n_unique() > 1
 
 
 def require_columns_free(texts: pl.DataFrame, codebook: Codebook, variable: str) -> None:
@@ -233,8 +239,8 @@ def _model(
         if kept is not None and keep_models:
             _keep(kept.folds, fold_model(number), model)
 
-    drawn = "pi" if "pi" in texts.columns else None
-    model = tune(texts, gold, codebook, variable, keep=folder, each_fold=each_fold, pi=drawn, **options)
+    drawn = {"pi": "pi"} if "pi" in texts.columns and "prevalence" not in options else {}
+    model = tune(texts, gold, codebook, variable, keep=folder, each_fold=each_fold, **(drawn | options))
     if kept is not None:
         _keep(kept.model, "model", model)
     return model
