@@ -107,7 +107,7 @@ def test_files_without_content_are_refused(table, tmp_path):
     for content in ("", "\n\n", "\ufeff"):
         with pytest.raises(at.AnnotuneError, match=r"t\.csv is empty"):
             table(content)
-    with pytest.raises(at.AnnotuneError, match="does not exist"):
+    with pytest.raises(at.AnnotuneError, match="is not there"):
         read_table(tmp_path / "none.csv")
     with pytest.raises(at.AnnotuneError, match="no reader"):
         table("x", "t.doc")

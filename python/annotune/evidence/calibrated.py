@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say? Reliability diagrams, expected calibration error and Brier scores."""
+"""Calibration of probabilities: reliability diagrams, expected calibration error and Brier scores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 GIVEN, BEFORE, AFTER = "as given", "before calibration", "one temperature, cross-fitted"
 FOLDS, CHANCES = 5, 4000
-NEVER = 1e-12  # what a probability of 0 is taken for, where its logarithm is needed
+NEVER = 1e-12  # replaces a probability of 0 where its logarithm is needed
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Calibration:
     ----------
     bins
         Columns version, low, high (the bin's bounds), n, confidence (its mean), right (the share), ci_low, ci_high
-        (Wilson's 95 % interval). Empty bins are left out. For label sets, each label of each unit is a question, and
-        `confidence` and `right` are the probability and the share of yes.
+        (Wilson's 95 % interval). Empty bins are left out. For label sets, each label of each unit is a yes/no answer,
+        and `confidence` and `right` are the probability and the share of yes.
     scores
         Columns version, measure (ece, brier, log_loss), estimate, ci_low, ci_high, n_units.
     left_out
-        Units of the gold without an answer or a probability: nothing is said about them.
+        The number of gold units without an answer or a probability, which are left out.
     """
 
     bins: pl.DataFrame
@@ -49,13 +49,13 @@ class Calibration:
 
     def get(self, measure: str, version: str = GIVEN) -> float:
         """One score."""
-        found = self.scores.filter((pl.col("measure") == measure) & (pl.col("version") == version))
-        if found.is_empty():
+        rows = self.scores.filter((pl.col("measure") == measure) & (pl.col("version") == version))
+        if rows.is_empty():
             raise AnnotuneError(f"There is no {measure!r} of {version!r}.", "See .scores.")
-        return float(found["estimate"][0])
+        return float(rows["estimate"][0])
 
     def in_words(self) -> str:
-        """The gap between what is said and what is, in a sentence."""
+        """The gap between stated probabilities and shares of right answers, in a sentence."""
         ece, versions = self.get("ece"), self.scores["version"].unique(maintain_order=True).to_list()
         others = [f"{self.get('ece', name):.3f} {name}" for name in versions if name != GIVEN]
         beside = f" ({'; '.join(others)})" if others else ""
@@ -78,20 +78,20 @@ def calibration(
     n_boot: int = 1000,
     seed: int = 1,
 ) -> Calibration:
-    """Compare stated probabilities with how often they come true, on texts that people coded.
+    """Compare stated probabilities with shares of right answers, on texts that people coded.
 
     Parameters
     ----------
     codings
         Predictions by one coder for texts that it was not tuned on, with the column `prob` or columns `p_<label>`; or
-        a tuned `Classifier`, which stands for its held-out predictions. With `codebook` also coded texts with a column
-        a variable, as `attach` and `annotune classify` make them.
+        a tuned `Classifier`, which stands for its held-out predictions. With `codebook` also coded texts with one
+        column per variable, as made by `attach` and `annotune classify`.
     gold
-        A table of codings with one answer a unit.
+        A table of codings with one answer per unit.
     variable, codebook
-        Which variable, and the labels there are.
+        The variable, and its labels.
     bins
-        Of equal width.
+        The number of bins, which have equal width.
     n_boot, seed
         Replicates of the percentile bootstrap of units, and its seed. Absolute gaps are too large in a sample, and
         larger again in its resamples. The interval of `ece` therefore begins at 0 where probabilities that are exactly
@@ -112,27 +112,29 @@ def calibration(
     --------
     >>> import annotune as at, polars as pl
     >>> gold = pl.DataFrame({"unit_id": list("abcd"), "label": list("xxyy")})
-    >>> said = gold.with_columns(label=pl.Series(list("xxyx")), prob=pl.Series([0.9, 0.9, 0.6, 0.6]))
-    >>> found = at.calibration(said, gold, n_boot=0)
-    >>> round(found.get("ece"), 3), round(found.get("brier"), 3)
+    >>> codings = gold.with_columns(label=pl.Series(list("xxyx")), prob=pl.Series([0.9, 0.9, 0.6, 0.6]))
+    >>> result = at.calibration(codings, gold, n_boot=0)
+    >>> round(result.get("ece"), 3), round(result.get("brier"), 3)
     (0.1, 0.135)
     """
     if not 1 <= bins <= 100:
         raise AnnotuneError(f"{bins} bins cannot be read.", "Choose from 1 to 100; 10 are usual.")
     sure = against_gold(codings, gold, variable, codebook)
     versions = _versions(sure, codings)
-    tables = [_binned(*_questions(sure, shares), bins).with_columns(version=pl.lit(name)) for name, shares in versions]
-    scores = [_scores(name, sure, shares, bins, n_boot, seed) for name, shares in versions]
+    tables = [
+        _binned(*_yes_no_answers(sure, shares), bins).with_columns(version=pl.lit(name)) for name, shares in versions
+    ]
+    scores = [_score_table(name, sure, shares, bins, n_boot, seed) for name, shares in versions]
     return Calibration(pl.concat(tables).select("version", pl.exclude("version")), pl.concat(scores), sure.left_out)
 
 
 def plot_calibration(found: Calibration, path: str | Path | None = None) -> Figure:
-    """A reliability diagram: the share that is right over the stated probability, and how many texts are where.
+    """A reliability diagram: the share of right answers by stated probability, and the numbers of answers.
 
     Parameters
     ----------
     found
-        What `calibration` returned.
+        The result of `calibration`.
     path
         Where to save it, such as `.png`, `.pdf` or `.svg`.
 
@@ -140,8 +142,8 @@ def plot_calibration(found: Calibration, path: str | Path | None = None) -> Figu
     --------
     >>> import annotune as at, polars as pl
     >>> gold = pl.DataFrame({"unit_id": list("abcd"), "label": list("xxyy")})
-    >>> said = gold.with_columns(label=pl.Series(list("xxyx")), prob=pl.Series([0.9, 0.9, 0.6, 0.6]))
-    >>> at.plot_calibration(at.calibration(said, gold, n_boot=0)).axes[0].get_xlabel()
+    >>> codings = gold.with_columns(label=pl.Series(list("xxyx")), prob=pl.Series([0.9, 0.9, 0.6, 0.6]))
+    >>> at.plot_calibration(at.calibration(codings, gold, n_boot=0)).axes[0].get_xlabel()
     'stated probability'
     """
     figure, (above, below) = new_figure(5.2, 6.2, rows=2, heights=(4, 1))
@@ -167,7 +169,7 @@ def plot_calibration(found: Calibration, path: str | Path | None = None) -> Figu
 
 
 def _versions(sure: Sure, codings: Any) -> list[tuple[str, np.ndarray | None]]:
-    """Each version's probabilities (n, labels); None where only that of the label given is known."""
+    """The probabilities of each version (n, labels); None where only that of the assigned label is known."""
     versions: list[tuple[str, np.ndarray | None]] = [(GIVEN, sure.shares)]
     if sure.shares is None:
         return versions
@@ -185,8 +187,8 @@ def _versions(sure: Sure, codings: Any) -> list[tuple[str, np.ndarray | None]]:
 
 
 def _logits(shares: np.ndarray, sets: bool) -> np.ndarray:
-    kept = np.clip(shares, NEVER, 1 - NEVER if sets else 1)
-    return np.asarray(np.log(kept / (1 - kept)) if sets else np.log(kept))
+    clipped = np.clip(shares, NEVER, 1 - NEVER if sets else 1)
+    return np.asarray(np.log(clipped / (1 - clipped)) if sets else np.log(clipped))
 
 
 def _shares(logits: np.ndarray, sets: bool) -> np.ndarray:
@@ -196,23 +198,23 @@ def _shares(logits: np.ndarray, sets: bool) -> np.ndarray:
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
-def _questions(sure: Sure, shares: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Stated probabilities (q,) and whether each came true (q,): of the label given, of a set each label's yes."""
+def _yes_no_answers(sure: Sure, shares: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Stated probabilities (q,) and whether each is right (q,): of the assigned label, or of each label of a set."""
     if sure.truth.ndim == 2 and shares is not None:
         return shares.ravel(), sure.truth.ravel()
     if shares is None:
         return sure.confidence, sure.right
-    return np.asarray(shares[np.arange(len(sure.said)), sure.said]), sure.right
+    return np.asarray(shares[np.arange(len(sure.predicted)), sure.predicted]), sure.right
 
 
-def _place(stated: np.ndarray, bins: int) -> np.ndarray:
+def _bin_of(stated: np.ndarray, bins: int) -> np.ndarray:
     return np.asarray(np.clip(np.ceil(stated * bins).astype(int) - 1, 0, bins - 1))
 
 
 def _binned(stated: np.ndarray, right: np.ndarray, bins: int) -> pl.DataFrame:
     from statsmodels.stats.proportion import proportion_confint
 
-    place = _place(stated, bins)
+    place = _bin_of(stated, bins)
     n, sums, hits = (np.bincount(place, weights=w, minlength=bins) for w in (np.ones(len(place)), stated, right))
     some = n > 0
     low, high = proportion_confint(hits[some], n[some], method="wilson")
@@ -230,18 +232,20 @@ def _binned(stated: np.ndarray, right: np.ndarray, bins: int) -> pl.DataFrame:
     )
 
 
-def _scores(version: str, sure: Sure, shares: np.ndarray | None, bins: int, n_boot: int, seed: int) -> pl.DataFrame:
+def _score_table(
+    version: str, sure: Sure, shares: np.ndarray | None, bins: int, n_boot: int, seed: int
+) -> pl.DataFrame:
     """ECE, Brier and log loss, each with the interval of shared bootstrap replicates of units."""
-    n, (stated, right) = len(sure.truth), _questions(sure, shares)
+    n, (stated, right) = len(sure.truth), _yes_no_answers(sure, shares)
     per_unit = len(stated) // n
     gaps = np.zeros((n, bins))
-    np.add.at(gaps, (np.repeat(np.arange(n), per_unit), _place(stated, bins)), (stated - right) / per_unit)
-    errors, losses = _errors(sure, shares)
+    np.add.at(gaps, (np.repeat(np.arange(n), per_unit), _bin_of(stated, bins)), (stated - right) / per_unit)
+    errors, losses = _errors_of_units(sure, shares)
     sums = Sums(np.column_stack([gaps, errors, losses]), np.ones(n), n_labels=1, sets=False)
-    drawn = [_totals(chunk / n) for chunk in sums.replicates(n_boot, np.random.default_rng(seed))]
-    point = _totals(sums.total / n)
+    drawn = [_scores_of_means(chunk / n) for chunk in sums.replicates(n_boot, np.random.default_rng(seed))]
+    point = _scores_of_means(sums.total / n)
     ends = {name: interval([chunk[name] for chunk in drawn]) for name in point}
-    ends["ece"] = _ends_of_ece(float(point["ece"]), *ends["ece"], _by_chance(stated, bins, seed))
+    ends["ece"] = _ends_of_ece(float(point["ece"]), *ends["ece"], _ece_by_chance(stated, bins, seed))
     rows = [(version, name, float(value), *ends[name], n) for name, value in point.items()]
     types = dict.fromkeys(("estimate", "ci_low", "ci_high"), pl.Float64)
     schema = {"version": pl.String, "measure": pl.String, **types, "n_units": pl.Int64}
@@ -257,27 +261,27 @@ def _ends_of_ece(
     return 0.0 if estimate <= chance else max(0.0, 2 * estimate - high), max(estimate, high)
 
 
-def _by_chance(stated: np.ndarray, bins: int, seed: int) -> float:
+def _ece_by_chance(stated: np.ndarray, bins: int, seed: int) -> float:
     """The expected calibration error that one of 40 samples exceeds where probabilities are exactly right.
 
     Hits in a bin vary about the sum of its probabilities like the sum of as many independent draws, nearly normally.
     """
-    spread = np.sqrt(np.bincount(_place(stated, bins), stated * (1 - stated), minlength=bins))
+    spread = np.sqrt(np.bincount(_bin_of(stated, bins), stated * (1 - stated), minlength=bins))
     drawn = np.random.default_rng(seed).normal(size=(CHANCES, bins))
     return float(np.quantile(np.abs(drawn * spread).sum(1) / len(stated), 0.975))
 
 
-def _totals(means: np.ndarray) -> dict[str, np.ndarray]:
+def _scores_of_means(means: np.ndarray) -> dict[str, np.ndarray]:
     """Scores from means over units (..., bins + 2): each bin's gap, the squared error, the negative log-likelihood."""
     return {"ece": np.abs(means[..., :-2]).sum(-1), "brier": means[..., -2], "log_loss": means[..., -1]}
 
 
-def _errors(sure: Sure, shares: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _errors_of_units(sure: Sure, shares: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Each unit's squared error and negative log-likelihood, (n,) each."""
     if shares is None:
         stated, right = np.clip(sure.confidence, NEVER, 1 - NEVER), sure.right
         return np.asarray((sure.confidence - right) ** 2), -np.log(np.where(right, stated, 1 - stated))
     sets = sure.truth.ndim == 2
-    wanted = sure.truth if sets else np.eye(shares.shape[1])[sure.truth]
-    squared = (shares - wanted) ** 2
+    indicators = sure.truth if sets else np.eye(shares.shape[1])[sure.truth]
+    squared = (shares - indicators) ** 2
     return squared.mean(1) if sets else squared.sum(1), surprises(_logits(shares, sets), sure.truth)

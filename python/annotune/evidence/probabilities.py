@@ -29,7 +29,7 @@ class Sure:
         The variable.
     units
         Their identifiers.
-    truth, said
+    truth, predicted
         Label numbers (n,), or truth values (n, labels) of label sets.
     shares
         Probabilities (n, labels), where the codings have columns `p_<label>`.
@@ -42,7 +42,7 @@ class Sure:
     entry: Variable
     units: pl.Series
     truth: np.ndarray
-    said: np.ndarray
+    predicted: np.ndarray
     shares: np.ndarray | None
     confidence: np.ndarray
     left_out: int
@@ -50,7 +50,9 @@ class Sure:
     @property
     def right(self) -> np.ndarray:
         """Whether the answer (of a set: the whole set) is right, (n,)."""
-        return np.asarray((self.truth == self.said).all(1) if self.truth.ndim == 2 else self.truth == self.said)
+        return np.asarray(
+            (self.truth == self.predicted).all(1) if self.truth.ndim == 2 else self.truth == self.predicted
+        )
 
 
 def against_gold(codings: Any, gold: Any, variable: str | None, codebook: Codebook | None) -> Sure:

@@ -71,9 +71,7 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
             f"{path}: no reader for {path.suffix or 'a file without suffix'!r}.", f"Use one of {', '.join(FORMATS)}."
         )
     if not path.is_file():
-        raise AnnotuneError(
-            f"{path} does not exist." if not path.exists() else f"{path} is a folder.", "Check the path."
-        )
+        raise AnnotuneError(f"{path} is not there." if not path.exists() else f"{path} is a folder.", "Check the path.")
     if path.stat().st_size == 0:
         raise AnnotuneError(f"{path} is empty.", "It needs a header and rows.")
     try:
