@@ -52,7 +52,7 @@ def one_of_several(folder, objectives):
     corpus = pl.read_parquet(folder / "corpus.parquet")
     for objective in objectives:
         model, losses = tuned(folder, objective)
-        found = {"losses": losses, "scores": model.card["choices"]["scores"], "held": held_here(model.model)}
+        found = {"losses": losses, "chosen_by": model.card["choices"]["losses"], "held": held_here(model.model)}
         model.classify(corpus).write_parquet(folder / f"{objective}-{os.environ['RANK']}.parquet")
         (folder / f"{objective}-{os.environ['RANK']}.json").write_text(json.dumps(found))
         if machine.is_first():
@@ -91,7 +91,7 @@ def require_as_one(folder, objective, model, losses):
     together = [sum(pair) for pair in zip(*(one["losses"] for one in both), strict=True)]
     assert together == pytest.approx(losses, abs=1e-5)
     for one in both:
-        assert one["scores"] == pytest.approx(model.card["choices"]["scores"], abs=1e-6)
+        assert one["chosen_by"] == pytest.approx(model.card["choices"]["losses"], abs=1e-5)
     expected = model.classify(pl.read_parquet(folder / "corpus.parquet")).select("^p_.*$").to_numpy()
     for rank in range(2):
         found = pl.read_parquet(folder / f"{objective}-{rank}.parquet").select("^p_.*$").to_numpy()
