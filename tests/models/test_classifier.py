@@ -314,3 +314,25 @@ def test_devices_that_are_not_there_are_refused(saved):
     if not torch.backends.mps.is_available():
         with pytest.raises(at.AnnotuneError, match="no 'mps'"):
             at.load(saved, device="mps")
+
+
+def as_of_old(folder):
+    """A saved model with the card that earlier ones have: a temperature, and no scale or shares."""
+    path = folder / "annotune.json"
+    card = json.loads(path.read_text())
+    del card["shares"]
+    card["choices"] = {"penalty": 10.0, "balanced": True, "epochs": 2, "planned": 2, "scores": {"probe": 0.5}}
+    card["choices"] |= {"temperature": 1.3, "cutoffs": None, "probe_cutoffs": None, "words": False}
+    path.write_text(json.dumps(card))
+    return folder
+
+
+def test_an_earlier_model_is_loaded_and_said_once_to_be_calibrated_in_the_old_way(model, saved, topics):
+    with pytest.warns(at.AnnotuneWarning, match="tuned by an earlier annotune.*Tune it again") as caught:
+        old = at.load(as_of_old(saved))
+    coded = old.classify(topics)
+    assert len(caught) == 1
+    assert probabilities(coded) == pytest.approx(probabilities(model.classify(topics)))
+    assert coded["label"].to_list() == [model.labels[row.argmax()] for row in probabilities(coded)]
+    with pytest.raises(at.AnnotuneError, match="holds no shares"):
+        at.shares(old, coded)

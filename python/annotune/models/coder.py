@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Variable
-from annotune.data.codings import SCHEMA
+from annotune.data.codings import SCHEMA, sound_codings
 from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError, warn
 from annotune.models.share_check import warn_of_shares
@@ -138,7 +138,7 @@ class Coder:
             best = np.zeros(len(units), dtype=np.int64)
             best[coded] = answers[place[coded]]
             frame = self._single(frame, probabilities, coded, best)
-        return frame.select(*SCHEMA, *(f"p_{label}" for label in self.labels))
+        return sound_codings(frame.select(*SCHEMA, *(f"p_{label}" for label in self.labels)))
 
     def _single(
         self, frame: pl.DataFrame, probabilities: np.ndarray, coded: np.ndarray, best: np.ndarray

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from annotune.data.codings import ANSWERED
 from annotune.errors import counted, warn
 from annotune.measures.shares import apart
 
@@ -17,7 +18,7 @@ LEAST = 0.005  # added to shares that are compared as ratios
 
 def share_table(known: Mapping[str, Any], labels: Sequence[str], codings: pl.DataFrame) -> pl.DataFrame:
     """One row per label, as `annotune.shares` returns it; `known` are the shares on the model's card."""
-    rows = codings.filter(pl.col("status").is_in(["ok", "none"]))
+    rows = codings.filter(pl.col("status").is_in(ANSWERED))
     n = rows["unit_id"].n_unique()
     counts = dict(rows.group_by("label").len().iter_rows())
     corpus, held_out = np.array([counts.get(label, 0) for label in labels]) / max(n, 1), np.array(known["model"])

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook
-from annotune.data.codings import SCHEMA, check
+from annotune.data.codings import ANSWERED, SCHEMA, check
 from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError
 from annotune.measures.evaluation import Evaluation, tabulate
@@ -174,10 +174,10 @@ def _held_out(model: Classifier, held: Held, task: Task) -> pl.DataFrame:
     return codings.join(folds, on="unit_id", how="left", maintain_order="left")
 
 
-def _gold_of(said: pl.DataFrame, gold: Any, variable: str) -> pl.DataFrame:
-    """What people said about the texts of these predictions, in their order."""
-    rows = check(gold).filter((pl.col("variable") == variable) & pl.col("status").is_in(["ok", "none"])).select(*SCHEMA)
-    units = said.select("unit_id").unique(maintain_order=True)
+def _gold_of(codings: pl.DataFrame, gold: Any, variable: str) -> pl.DataFrame:
+    """What people gave the texts of these predictions, in their order."""
+    rows = check(gold).filter((pl.col("variable") == variable) & pl.col("status").is_in(ANSWERED)).select(*SCHEMA)
+    units = codings.select("unit_id").unique(maintain_order=True)
     return units.join(rows, on="unit_id", how="inner", maintain_order="left_right").select(*SCHEMA)
 
 
