@@ -14,7 +14,6 @@ from annotune.errors import AnnotuneError
 from annotune.evidence.probabilities import Sure, against_gold
 from annotune.measures.evaluation import interval
 from annotune.measures.scores import Sums
-from annotune.models.card import scaling_of
 from annotune.models.classifier import Classifier
 from annotune.pictures import COLOURS, INK, PALE, new_figure, saved
 from annotune.tuning.calibrate import surprises, temperature
@@ -175,8 +174,9 @@ def _versions(sure: Sure, codings: Any) -> list[tuple[str, np.ndarray | None]]:
         return versions
     logits, sets = _logits(sure.shares, sure.truth.ndim == 2), sure.truth.ndim == 2
     if isinstance(codings, Classifier):
-        scale, offsets = scaling_of(codings.card["choices"])
-        before = (logits - np.array(offsets or 0.0)) / scale
+        choices = codings.card["choices"]
+        offset = dict(zip(codings.labels, choices["offsets"], strict=True))  # the gold's labels may be in another order
+        before = (logits - np.array([offset.get(name, 0.0) for name in sure.entry.names])) / choices["scale"]
         return [*versions, (BEFORE, _shares(before, sets))]
     after = sure.shares.copy()
     fold = np.random.default_rng(0).permutation(len(after)) % FOLDS

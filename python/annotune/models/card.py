@@ -1,24 +1,163 @@
-"""What a model's card says of its network, and the network's fingerprint."""
+"""A model's card: what it was made of and with, entry by entry; and the network's fingerprint."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 if TYPE_CHECKING:
     from annotune.network.encoder import Network
 
 
-def speaks(card: dict[str, Any]) -> bool:
+class CardBase(TypedDict):
+    """The base model, without its folder."""
+
+    name: str
+    revision: str
+
+
+class CardSettings(TypedDict):
+    """Settings as they came out; see `annotune.tuning.settings.Settings`."""
+
+    base: str
+    method: str
+    objective: str
+    template: Literal["chat", "plain"]
+    weights: str
+    epochs: int | None
+    learning_rate: float | None
+    head_learning_rate: float
+    rank: int
+    batch_tokens: int
+    batch_texts: int
+    max_tokens: int
+    class_weights: str
+    cutoffs: str
+    seed: int
+    device: str
+
+
+class CardScaling(TypedDict):
+    """What logits are multiplied by, and what is added to each label's."""
+
+    scale: float
+    offsets: Sequence[float]
+
+
+class CardChoices(TypedDict):
+    """What was decided on texts that the models had not seen; see `annotune.tuning.choices.Choices`.
+
+    `rule` is None for a model of an earlier annotune, which took its temperature and cut-offs from another one.
+    """
+
+    penalty: float
+    balanced: bool
+    words: bool
+    epochs: int
+    losses: dict[str, float]
+    scale: float
+    offsets: Sequence[float]
+    cutoffs: Sequence[float] | None
+    rule: str | None
+    probe_scaling: CardScaling
+    probe_cutoffs: Sequence[float] | None
+
+
+class CardShares(TypedDict):
+    """How often people and the model gave each label to held-out texts, and to how many texts' worth of them."""
+
+    people: list[float]
+    model: list[float]
+    n: float
+
+
+class CardDrawn(TypedDict):
+    """How the coded texts were drawn, where that was said; see `pi` and `prevalence` of `annotune.tune`."""
+
+    pi: str | None
+    prevalence: dict[str, float] | None
+
+
+class CardParts(TypedDict):
+    """How many texts were coded and held out, in how many folds, and the share for validation."""
+
+    coded: int
+    held_out: int
+    folds: int | None
+    validation_share: float
+
+
+class CardTime(TypedDict):
+    """What differs from run to run."""
+
+    seconds: float
+    texts_per_second: float | None
+
+
+class Card(TypedDict):
+    """All that is known of a model beside its weights; it is saved as JSON, and goes into records as it is."""
+
+    base: CardBase
+    settings: CardSettings
+    choices: CardChoices
+    shares: CardShares | None
+    drawn: CardDrawn
+    parts: CardParts
+    cut_texts: int
+    coded_sha256: str
+    targets_sha256: str
+    model_sha256: str
+    weights: str
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    time: CardTime
+
+
+SETTINGS_SINCE = {"objective": "head", "template": "chat", "weights": "auto", "cutoffs": "likeliest"}
+PARTS_SINCE = {"coded": 0, "held_out": 0, "folds": None, "validation_share": 0.15}
+CHOICES_SINCE = {
+    "penalty": 1.0,
+    "balanced": False,
+    "words": False,
+    "epochs": 1,
+    "losses": {},
+    "cutoffs": None,
+    "rule": None,
+    "probe_cutoffs": None,
+}
+SINCE = {"cut_texts": 0, "coded_sha256": "", "targets_sha256": "", "weights": "float32", "hardware": {}}
+
+
+def up_to_date(card: Mapping[str, Any], n_labels: int) -> Card:
+    """The card of a saved model, with a place for all that an earlier annotune did not know of.
+
+    A temperature, by which logits were divided, becomes the scale by which they are multiplied.
+    """
+    choices = _filled(card.get("choices", {}), CHOICES_SINCE)
+    nothing: list[float] = [0.0] * n_labels
+    if "scale" not in choices:
+        choices |= {"scale": 1 / float(choices.pop("temperature", 1.0)), "offsets": nothing}
+    choices.setdefault("probe_scaling", {"scale": 1.0, "offsets": nothing})
+    told = {
+        "settings": _filled(card["settings"], SETTINGS_SINCE),
+        "choices": choices,
+        "shares": card.get("shares"),
+        "drawn": card.get("drawn", {"pi": None, "prevalence": None}),
+        "parts": _filled(card.get("parts", {}), PARTS_SINCE),
+        "time": card.get("time", {"seconds": 0.0, "texts_per_second": None}),
+    }
+    return cast(Card, {**_filled(card, SINCE), **told})
+
+
+def _filled(entries: Mapping[str, Any], since: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries in their order, and behind them those that are missing."""
+    return {**entries, **{name: value for name, value in since.items() if name not in entries}}
+
+
+def speaks(card: Card) -> bool:
     """Whether the model is a decoder that gives probabilities of the labels' words, and has no head."""
-    return bool(card["settings"].get("objective") == "label" and card["choices"]["epochs"])
-
-
-def scaling_of(choices: dict[str, Any]) -> tuple[float, tuple[float, ...]]:
-    """What logits are multiplied by, and what is added to them; earlier models have a temperature alone."""
-    if "temperature" in choices:
-        return 1 / float(choices["temperature"]), ()
-    return float(choices["scale"]), tuple(choices["offsets"])
+    return card["settings"]["objective"] == "label" and card["choices"]["epochs"] > 0
 
 
 def model_sha256(model: Network) -> str:

@@ -29,7 +29,8 @@ class Classifier(Coder):
     labels
         The labels it can give, in codebook order: those that occurred among the coded texts.
     card
-        What it was made of and with: settings, choices, sizes of the parts, fingerprints, seconds.
+        What it was made of and with: settings, choices, sizes of the parts, fingerprints, seconds (a dictionary; see
+        `annotune.models.card.Card`).
     evaluation
         Agreement with held-out gold beside the baselines; None when nothing was held out.
     held_out
@@ -112,7 +113,7 @@ def load(path: str | Path, device: str = "auto") -> Classifier:
         When the folder is no saved model, is incomplete, or computes something else here.
     """
     coder = read_coder(Path(path), device)
-    if "temperature" in coder.card.get("choices", {}):
+    if coder.card["choices"]["rule"] is None:
         warn(
             f"{path} was tuned by an earlier annotune, which took its temperature and cut-offs from another model: its "
             "probabilities are too sure, and shares of labels may be off. Tune it again for both to be its own."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from annotune.data.codebook import Variable
 from annotune.data.codings import SCHEMA, sound_codings
 from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError, warn
+from annotune.models.card import Card
 from annotune.models.share_check import warn_of_shares
 from annotune.network.logits import decide, from_logits
 
@@ -29,14 +31,15 @@ class Coder:
     labels
         The labels it can give, in codebook order: those that occurred among the coded texts.
     card
-        What it was made of and with: settings, choices, sizes of the parts, fingerprints, seconds.
+        What it was made of and with: settings, choices, sizes of the parts, fingerprints, seconds (a dictionary; see
+        `annotune.models.card.Card`).
     """
 
     model: Any  # an Encoder, or a Speaker where it was tuned to say the label
     tokenizer: Any
     variable: Variable
     labels: tuple[str, ...]
-    card: dict[str, Any]
+    card: Card
 
     @property
     def name(self) -> str:
@@ -76,7 +79,7 @@ class Coder:
         place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
         places = texts.join(place, on="text", how="left", maintain_order="left")["_place"].fill_null(-1)
         codings = self.as_codings(texts["unit_id"], logits, places.to_numpy())
-        warn_of_shares(self.card.get("shares"), self.labels, codings)
+        warn_of_shares(self.card["shares"], self.labels, codings)
         return codings
 
     def logits(self, texts: list[str], fast: bool = False, together: bool = False) -> np.ndarray:
@@ -98,12 +101,12 @@ class Coder:
     @property
     def _prompted(self) -> bool:
         """Whether texts are read as they stand in a prompt."""
-        return bool(self.card["settings"].get("objective") == "label")
+        return self.card["settings"]["objective"] == "label"
 
     @property
-    def _cutoffs(self) -> Any:
+    def _cutoffs(self) -> Sequence[float] | None:
         """The numbers by which answers follow from logits (`annotune.network.logits.decide`)."""
-        return self.card.get("choices", {}).get("cutoffs")
+        return self.card["choices"]["cutoffs"]
 
     def as_codings(
         self, units: pl.Series, logits: np.ndarray, place: np.ndarray, answers: np.ndarray | None = None

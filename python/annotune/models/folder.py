@@ -11,7 +11,7 @@ import polars as pl
 
 from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError
-from annotune.models.card import held_as, model_sha256, scaling_of, speaks
+from annotune.models.card import Card, held_as, model_sha256, speaks, up_to_date
 from annotune.models.coder import Coder
 from annotune.network.logits import softmax
 from annotune.records.fingerprints import versions
@@ -86,19 +86,20 @@ def read_coder(folder: Path, device: str = "auto") -> Coder:
     from annotune.network.machine import choose_device
     from annotune.network.speaker import speaker_for
 
-    card = _read_card(folder)
-    base = Base(folder / BACKBONE, card["base"]["name"], card["base"]["revision"])
+    saved = _read_card(folder)
     variable, labels, check = (
-        Variable.model_validate(card.pop("variable")),
-        tuple(card.pop("labels")),
-        card.pop("check"),
+        Variable.model_validate(saved.pop("variable")),
+        tuple(saved.pop("labels")),
+        saved.pop("check"),
     )
+    card: Card = up_to_date(saved, len(labels))
+    base = Base(folder / BACKBONE, card["base"]["name"], card["base"]["revision"])
     tokenizer, backbone = load_tokenizer(base), load_backbone(base, choose_device(device), speaks(card))
     model: Any
     if speaks(card):
         asked = variable.model_copy(update={"labels": tuple(one for one in variable.labels if one.name in labels)})
         model = speaker_for(asked, tokenizer, backbone, card["settings"]["template"])
-        model.scale_by(*scaling_of(card["choices"]))
+        model.scale_by(card["choices"]["scale"], card["choices"]["offsets"])
     else:
         model = build(backbone, len(labels))
         _load_head(model, folder / HEAD)
@@ -165,7 +166,7 @@ def _require_same(coder: Coder, check: dict[str, Any], folder: Path) -> None:
     stored = np.array(check["logits"], dtype=np.float32)
     now = coder.logits(check["texts"])
     difference = float(np.abs(softmax(now) - softmax(stored)).max())
-    exact = coder.card.get("weights", "float32") == held_as(coder.model) == "float32"
+    exact = coder.card["weights"] == held_as(coder.model) == "float32"
     if not difference <= (CHECK_TOLERANCE if exact else ROUGH_TOLERANCE):
         here, there = versions(), coder.card["versions"]
         changed = [f"{name} {there.get(name)}, not {here[name]}" for name in here if there.get(name) != here[name]]

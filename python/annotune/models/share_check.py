@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ import polars as pl
 from annotune.data.codings import ANSWERED
 from annotune.errors import counted, warn
 from annotune.measures.shares import apart
+from annotune.models.card import CardShares
 
 FEWEST = 30  # texts, below which a share says nothing
 LEAST = 0.005  # added to shares that are compared as ratios
 
 
-def share_table(known: Mapping[str, Any], labels: Sequence[str], codings: pl.DataFrame) -> pl.DataFrame:
+def share_table(known: CardShares, labels: Sequence[str], codings: pl.DataFrame) -> pl.DataFrame:
     """One row per label, as `annotune.shares` returns it; `known` are the shares on the model's card."""
     rows = codings.filter(pl.col("status").is_in(ANSWERED))
     n = rows["unit_id"].n_unique()
@@ -35,22 +36,24 @@ def share_table(known: Mapping[str, Any], labels: Sequence[str], codings: pl.Dat
     )
 
 
-def warn_of_shares(known: Mapping[str, Any] | None, labels: Sequence[str], codings: pl.DataFrame) -> None:
+def warn_of_shares(known: CardShares | None, labels: Sequence[str], codings: pl.DataFrame) -> None:
     """Say which label a model gives to these texts much more or less often than to held-out ones.
 
     `known` are the shares on the model's card; without, nothing can be said.
     """
-    if known is None:
-        return
-    far = share_table(known, labels, codings).filter("apart", pl.col("n_corpus") >= FEWEST)
+    sentence = None if known is None else in_words(share_table(known, labels, codings))
+    if sentence:
+        warn(sentence)
+
+
+def in_words(table: pl.DataFrame) -> str | None:
+    """What the most striking label of a table of shares says about a corpus, and what to do; None where none does."""
     times = (pl.col("corpus") + LEAST) / (pl.col("held_out") + LEAST)
-    far = far.sort(times.log().abs(), descending=True)  # the most striking first
-    if len(far):
-        warn(in_words(far.row(0, named=True), len(far)))
+    far = table.filter("apart", pl.col("n_corpus") >= FEWEST).sort(times.log().abs(), descending=True)
+    return _sentence(far.row(0, named=True), len(far)) if len(far) else None
 
 
-def in_words(row: dict[str, Any], n_labels: int) -> str:
-    """What a label that is given more or less often than chance explains says about a corpus, and what to do."""
+def _sentence(row: dict[str, Any], n_labels: int) -> str:
     others = f" (and {counted(n_labels - 1, 'other label', 'other labels')})" if n_labels > 1 else ""
     return (
         f"{row['label']!r} is given to {row['corpus']:.1%} of these {row['n_corpus']:,} texts{others}. Of coded texts "
@@ -58,3 +61,16 @@ def in_words(row: dict[str, Any], n_labels: int) -> str:
         "more than chance. Where these texts are of another kind than the coded ones, what was measured does not hold "
         "for them: code some of them by hand, or say how the coded ones were drawn (pi=, prevalence=)."
     )
+
+
+def as_note(variable: str, table: pl.DataFrame) -> str:
+    """A table of shares as a line that travels in a file.
+
+    >>> row = {"label": "Health", "people": 0.205, "held_out": 0.21, "corpus": 0.218, "n_corpus": 900, "apart": False}
+    >>> as_note("topic", pl.DataFrame([row]))
+    'topic, shares of texts (of held-out ones by the model, by people): Health 21.8% (21.0%, 20.5%).'
+    """
+    shares = [
+        f"{row['label']} {row['corpus']:.1%} ({row['held_out']:.1%}, {row['people']:.1%})" for row in table.to_dicts()
+    ]
+    return f"{variable}, shares of texts (of held-out ones by the model, by people): {'; '.join(shares)}."

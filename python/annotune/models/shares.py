@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 
+from annotune.data.codings import check, of_variable
 from annotune.data.frames import as_frame
+from annotune.data.wide import detach
 from annotune.errors import AnnotuneError
 from annotune.models.coder import Coder
-from annotune.models.share_check import share_table
+from annotune.models.share_check import as_note, share_table
 
 
 def shares(model: Coder, codings: Any) -> pl.DataFrame:
@@ -24,7 +27,8 @@ def shares(model: Coder, codings: Any) -> pl.DataFrame:
     model
         A tuned model that was measured on held-out texts.
     codings
-        What it says of the corpus: the table of codings that `classify` returns.
+        What it says of the corpus: the table of codings that `classify` returns, or coded texts with a column for the
+        variable, as `attach` and `annotune classify` make them.
 
     Returns
     -------
@@ -36,7 +40,8 @@ def shares(model: Coder, codings: Any) -> pl.DataFrame:
     Raises
     ------
     AnnotuneError
-        Where nothing was held out, or the model was tuned before annotune kept these shares.
+        Where nothing was held out, the model was tuned before annotune kept these shares, or nobody coded the
+        variable.
 
     Examples
     --------
@@ -47,9 +52,28 @@ def shares(model: Coder, codings: Any) -> pl.DataFrame:
     >>> at.shares(model, model.classify(data.corpus)).columns
     ['label', 'people', 'held_out', 'corpus', 'n_held_out', 'n_corpus', 'apart']
     """
-    known = model.card.get("shares")
+    known = model.card["shares"]
     if known is None:
         what = f"{model.name} holds no shares of held-out texts."
         raise AnnotuneError(what, "Tune a model with test= or folds=, so that something is held out.")
-    rows = as_frame(codings).filter(variable=model.variable.name)
-    return share_table(known, model.labels, rows)
+    frame = as_frame(codings)
+    rows = check(frame) if "label" in frame.columns else detach(frame, model.variable)
+    return share_table(known, model.labels, of_variable(rows, model.variable.name))
+
+
+def notes_of(model: Coder, codings: pl.DataFrame) -> list[str]:
+    """Notes for a file of coded texts: whose codes they are, and how often each label was given."""
+    of_labels = shares_of_all([model], codings)
+    return [f"Coded by {model.name}.", *([as_note(model.variable.name, of_labels)] if len(of_labels) else [])]
+
+
+def shares_of_all(models: Iterable[Coder], codings: Any) -> pl.DataFrame:
+    """What `shares` says of each of these models whose shares are known, with its variable in the first column."""
+    schema: dict[str, Any] = {"variable": pl.String, "label": pl.String, "people": pl.Float64, "held_out": pl.Float64}
+    schema |= {"corpus": pl.Float64, "n_held_out": pl.Int64, "n_corpus": pl.Int64, "apart": pl.Boolean}
+    tables = [
+        shares(model, codings).select(pl.lit(model.variable.name).alias("variable"), pl.all())
+        for model in models
+        if model.card["shares"] is not None
+    ]
+    return pl.concat([pl.DataFrame(schema=schema), *tables])

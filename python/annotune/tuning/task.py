@@ -15,6 +15,7 @@ from torch import nn
 
 from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError, counted, nearest, warn
+from annotune.models.card import CardDrawn
 from annotune.network.base import Base, find_base, is_decoder, load_pair
 from annotune.network.batches import Tokens, tokenize
 from annotune.network.encoder import build, outputs
@@ -44,6 +45,7 @@ class Task:
     settings: Settings
     validation: float
     weights: np.ndarray
+    drawn: CardDrawn
 
     @property
     def everything(self) -> np.ndarray:
@@ -85,7 +87,8 @@ def prepare(
     words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
     called = outputs(plain, words, what="Reading the labels", embeddings=True)
     examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called)
-    return Task(coded, cases, examples, backbone, tokenizer, base, settings, validation, weights)
+    drawn: CardDrawn = {"pi": pi, "prevalence": None if prevalence is None else dict(prevalence)}
+    return Task(coded, cases, examples, backbone, tokenizer, base, settings, validation, weights, drawn)
 
 
 def cases_of(coded: Coded, group: str | None, seed: int) -> Cases:

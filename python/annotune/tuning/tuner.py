@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,7 @@ from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError
 from annotune.measures.evaluation import Evaluation, tabulate
 from annotune.measures.shares import label_shares
-from annotune.models.card import held_as, model_sha256
+from annotune.models.card import Card, CardChoices, CardSettings, CardShares, held_as, model_sha256
 from annotune.models.classifier import Classifier
 from annotune.network.machine import hardware
 from annotune.records.checkpoints import Checkpoints
@@ -181,7 +181,7 @@ def _gold_of(codings: pl.DataFrame, gold: Any, variable: str) -> pl.DataFrame:
     return units.join(rows, on="unit_id", how="inner", maintain_order="left_right").select(*SCHEMA)
 
 
-def _shares(task: Task, held: Held) -> dict[str, Any] | None:
+def _shares(task: Task, held: Held) -> CardShares | None:
     """How often people and the model gave each label to the held-out texts, and to how many texts' worth of them."""
     if not len(held.places):
         return None
@@ -195,18 +195,17 @@ def _here(task: Task) -> dict[str, Any]:
     return {"base": task.base.name, "max_tokens": task.examples.tokens.limit}
 
 
-def _card(
-    task: Task, made: Made, held: Held, k: int | None, seconds: float, learnt: np.ndarray | None = None
-) -> dict[str, Any]:
+def _card(task: Task, made: Made, held: Held, k: int | None, seconds: float, learnt: np.ndarray | None = None) -> Card:
     """What the model was made of; times are a part of their own, so that equal runs give equal cards."""
     of_fold = learnt is not None  # whose few texts say little of shares
     learnt = task.everything if learnt is None else learnt
     frame, targets, speed = task.coded.frame[learnt], task.coded.targets[learnt], made.texts_per_second
     return {
         "base": {"name": task.base.name, "revision": task.base.revision},
-        "settings": {**task.settings.model_dump(), **_here(task)},
-        "choices": asdict(made.choices),
+        "settings": cast(CardSettings, {**task.settings.model_dump(), **_here(task)}),
+        "choices": cast(CardChoices, asdict(made.choices)),
         "shares": None if of_fold else _shares(task, held),
+        "drawn": task.drawn,
         "parts": {"coded": len(frame), "held_out": len(held.places), "folds": k, "validation_share": task.validation},
         "cut_texts": task.examples.tokens.cut,
         "coded_sha256": frame_sha256(frame.select("unit_id", "text")),

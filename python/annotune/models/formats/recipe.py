@@ -49,7 +49,7 @@ def above(coder: Coder) -> list[float] | None:
     """For label sets, the probability above which each label is given; otherwise the likeliest label is."""
     if coder.variable.kind != "multilabel":
         return None
-    log_odds = np.array(coder.card["choices"].get("cutoffs") or [0.0] * len(coder.labels))
+    log_odds = np.array(coder.card["choices"]["cutoffs"] or [0.0] * len(coder.labels))
     return [float(share) for share in 1 / (1 + np.exp(-log_odds))]
 
 
@@ -57,15 +57,16 @@ def cuts(coder: Coder) -> list[float] | None:
     """For ordered labels, the mean label number by the probabilities above which the next label is given."""
     if coder.variable.kind == "multilabel":
         return None
-    cutoffs = coder.card.get("choices", {}).get("cutoffs")
+    cutoffs = coder.card["choices"]["cutoffs"]
     return None if cutoffs is None or len(cutoffs) == len(coder.labels) else [float(cut) for cut in cutoffs]
 
 
 def handicaps(coder: Coder) -> list[float] | None:
     """For single labels, what is taken from each one's logit before the highest is given."""
-    cutoffs = coder.card.get("choices", {}).get("cutoffs")
-    single = coder.variable.kind != "multilabel" and cutoffs is not None and len(cutoffs) == len(coder.labels)
-    return [float(cut) for cut in cutoffs] if single else None
+    cutoffs = coder.card["choices"]["cutoffs"]
+    if coder.variable.kind == "multilabel" or cutoffs is None or len(cutoffs) != len(coder.labels):
+        return None
+    return [float(cut) for cut in cutoffs]
 
 
 def answers(coder: Coder, shares: np.ndarray) -> np.ndarray:
@@ -74,7 +75,7 @@ def answers(coder: Coder, shares: np.ndarray) -> np.ndarray:
         return np.asarray(shares > np.array(above(coder)))
     with np.errstate(divide="ignore"):
         logits = np.log(shares)
-    return decide(logits, False, coder.card.get("choices", {}).get("cutoffs"))[:, None]
+    return decide(logits, False, coder.card["choices"]["cutoffs"])[:, None]
 
 
 def limit(coder: Coder) -> int:
@@ -99,7 +100,7 @@ def read_labels(folder: Path) -> dict[str, Any]:
 
 def require_whole(coder: Coder) -> None:
     """Stop where the texts stand in a prompt, and yet a head reads them: no other program can be told so."""
-    if coder.card["settings"].get("objective") == "label" and not speaks(coder):
+    if coder.card["settings"]["objective"] == "label" and not speaks(coder):
         raise AnnotuneError(
             "Tuning with objective='label' was no better than the probe, which was kept.",
             "Tune with objective='head', and export that model.",
