@@ -113,6 +113,8 @@ def learning_curve(
     budget: str | None = None,
     out: str | Path | None = None,
     say: Callable[[str], None] | None = None,
+    pi: str | None = None,
+    prevalence: Mapping[str, float] | None = None,
     n_boot: int = 1000,
     seed: int = 1,
     **settings: Any,
@@ -150,6 +152,8 @@ def learning_curve(
         use the finished runs; runs on other texts, codings or settings are not used.
     say
         A function that is called with the expected duration, before the runs start.
+    pi, prevalence
+        How coded texts were drawn, as for `tune`: figures are then about the corpus.
     n_boot, seed
         Bootstrap replicates for the intervals, and the seed of every draw.
     **settings
@@ -181,9 +185,8 @@ def learning_curve(
         raise AnnotuneError(f"seeds={seeds} is not from 1 to 100.", "3 are usual.")
     require_share("validation", validation, lowest=0.01)
     require_replicates(n_boot)
-    task = prepare(
-        read_corpus(corpus), gold, codebook, variable, group, validation, read_settings({**settings, "seed": seed})
-    )
+    chosen = read_settings({**settings, "seed": seed})
+    task = prepare(read_corpus(corpus), gold, codebook, variable, group, validation, chosen, pi, prevalence)
     name = _checked_measure(measure, task.coded.variable)
     held = part_to_test(task, test)
     if not len(held):
@@ -221,10 +224,10 @@ def _curve_of_runs(
 ) -> LearningCurve:
     """Measures of all runs, their means over seeds with intervals, and the fitted power laws."""
     entry, truth = task.coded.variable, task.examples.targets[test]
-    everyone = np.ones(len(test), dtype=bool)
+    everyone, weights = np.ones(len(test), dtype=bool), task.weights[test] / task.weights[test].mean()
     keys = dict(zip(ROWS, ("tuned", "probe", "tf_idf", "lowest"), strict=True))
     rated = {
-        (*run, model): one_coder(truth, answers[key], everyone, entry)
+        (*run, model): one_coder(truth, answers[key], everyone, entry, weights)
         for run, answers in sorted(done.items())
         for model, key in keys.items()
     }

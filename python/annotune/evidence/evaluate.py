@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook
-from annotune.data.codings import Codings, check, of_variable
+from annotune.data.codings import Codings, check, of_variable, sound_codings
 from annotune.data.corpus import read_corpus, sound_corpus
 from annotune.data.encoded import SAME_IDS, clusters_of, encode, entry_for, with_truth
 from annotune.data.frames import as_frame, identified
@@ -105,7 +105,9 @@ def evaluate(
         With `cv`, a column of the corpus: texts with the same value (a document, an author) are in one fold, and are
         resampled together in the bootstrap.
     base, **settings
-        With `cv`, the base model (minilm by default) and other settings of `tune`: method, epochs, device ...
+        With `cv`, the base model (minilm by default) and other settings of `tune`: method, epochs, device, cutoffs,
+        prevalence ... As in `crossfit`, a column `pi` of the corpus says how likely each text was to be drawn, and
+        figures are then about the corpus.
     out
         With `cv`, a folder, for several variables a subfolder each, where every finished fold, its model and the model
         of all coded texts are kept: an interrupted run is resumed from there, and `crossfit` with the same folder,
@@ -195,13 +197,14 @@ def _cross_validated(
     labels = codebook or Codebook(variables=(entry_for(gold, gold, variable, None),))
     entry = labels.variable(variable)
     coded = pl.col("unit_id").is_in(of_variable(gold, entry.name)["unit_id"].implode())
-    texts = sound_corpus(read_corpus(corpus).filter(coded).drop("pi", strict=False))
+    texts = sound_corpus(read_corpus(corpus).filter(coded))
     require_columns_free(texts, labels, entry.name)
     _warn_of_rare_labels(gold, entry.name, cv)
     settings = {"folds": cv, "base": base or BASE, **options}
     done = in_folds(texts, gold, labels, entry.name, settings, out, keep_models=True)
-    pooled = done.evaluation
-    return CrossValidation(pooled.measures, pooled.labels, pooled.confusion, done.data, done.codings, done.model)
+    pooled, data = done.evaluation, done.data.drop("pi", strict=False)
+    codings = sound_codings(done.codings.drop("pi", strict=False))
+    return CrossValidation(pooled.measures, pooled.labels, pooled.confusion, data, codings, done.model)
 
 
 def _warn_of_rare_labels(gold: Codings, variable: str, cv: int) -> None:

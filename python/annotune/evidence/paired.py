@@ -47,12 +47,17 @@ class Answers:
         return Answers(features.tocsr(), self.answered & units, self.eligible & units, self.right)
 
 
-def one_coder(truth: Array, predicted: Array, answered: Array, entry: Variable) -> Answers:
-    """A coder with one answer per unit, evaluated on every unit: a missing answer is wrong."""
-    everyone = np.ones(len(truth), dtype=bool)
-    return Answers(
-        _features(truth, predicted, answered, entry), answered, everyone, _right_answers(truth, predicted, answered)
-    )
+def one_coder(
+    truth: Array, predicted: Array, answered: Array, entry: Variable, weights: Array | None = None
+) -> Answers:
+    """A coder with one answer per unit, evaluated on every unit: a missing answer is wrong.
+
+    With `weights` (n,), one on average, each unit counts by its own.
+    """
+    everyone, features = np.ones(len(truth), dtype=bool), _features(truth, predicted, answered, entry)
+    if weights is not None:
+        features = (sparse.diags_array(weights) @ features).tocsr()
+    return Answers(features, answered, everyone, _right_answers(truth, predicted, answered))
 
 
 def several_coders(truth: Array, unit: Array, predicted: Array, entry: Variable) -> Answers:

@@ -72,7 +72,7 @@ def _run(task: Task, test: np.ndarray, places: np.ndarray, number: int) -> dict[
     with listening(lambda *_: None):  # one bar for all runs
         _, held = hold_out_once(mine, test, places)
     answers = {"tuned": held.model, "probe": held.answers[PROBE], "tf_idf": held.answers[TF_IDF]}
-    lowest = no_information(task.examples.targets[places], len(test))
+    lowest = no_information(task.examples.targets[places], len(test), task.weights[places])
     return {**answers, "lowest": lowest, "seconds": np.array(time.perf_counter() - began)}
 
 

@@ -105,7 +105,8 @@ def crossfit(
     precision
         Of coding the texts that nobody coded; see `Classifier.classify`.
     **settings
-        Others of `tune`: method, epochs, device, validation ...
+        Others of `tune`: method, epochs, device, validation ...; `pi`, where the column has another name, or
+        `prevalence` in its place.
 
     Returns
     -------
@@ -185,10 +186,11 @@ def _kept(
     coding: list[str],
 ) -> _Kept:
     coded = texts.filter(pl.col("unit_id").is_in(decided["unit_id"].unique().implode()))
-    columns = ("unit_id", "text", options["group"], "pi" if _unequal(coded) else None)
+    columns = dict.fromkeys(("unit_id", "text", options["group"], options.get("pi"), "pi" if _unequal(coded) else None))
     seen = coded.select(name for name in columns if name in coded.columns)
     settings = read_settings({name: value for name, value in options.items() if name in Settings.model_fields})
-    split = {name: value for name, value in options.items() if name not in (*Settings.model_fields, "n_boot")}
+    split = {name: value for name, value in options.items() if name not in Settings.model_fields}
+    split = {name: value for name, value in split.items() if name != "n_boot" and value is not None}
     how = [settings.model_dump(), split, find_base(options["base"]).revision, versions()]
     basis = fingerprint([frame_sha256(seen), frame_sha256(decided), codebook.variable(variable), *how])
     folds = Checkpoints(Path(out) / variable, basis)
@@ -239,8 +241,9 @@ def _model(
         if kept is not None and keep_models:
             _keep(kept.folds, fold_model(number), model)
 
-    drawn = {"pi": "pi"} if "pi" in texts.columns and "prevalence" not in options else {}
-    model = tune(texts, gold, codebook, variable, keep=folder, each_fold=each_fold, **(drawn | options))
+    told = any(options.get(name) is not None for name in ("pi", "prevalence"))
+    drawn = {"pi": "pi"} if "pi" in texts.columns and not told else {}
+    model = tune(texts, gold, codebook, variable, keep=folder, each_fold=each_fold, **(options | drawn))
     if kept is not None:
         _keep(kept.model, "model", model)
     return model
@@ -257,7 +260,7 @@ def _codings(
     if checkpoints is not None and checkpoints.has(CODINGS):
         return pl.read_parquet(checkpoints.folder / CODINGS)
     codings = in_corpus_order(model, texts, precision, coder)
-    warn_of_shares(model.card.get("shares"), model.labels, codings)
+    warn_of_shares(model.card["shares"], model.labels, codings)
     if "pi" in texts.columns:
         codings = codings.join(texts.select("unit_id", "pi"), on="unit_id", how="left", maintain_order="left")
     if checkpoints is not None:
