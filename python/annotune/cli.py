@@ -31,6 +31,7 @@ VERBS = (
     evidence.curve,
     evidence.calibration,
     evidence.abstain,
+    evidence.shares,
     evidence.label_errors,
     models.zero_shot,
     models.export,

@@ -97,6 +97,15 @@ def codings(*variables: str) -> pl.DataFrame:
     return pl.concat(parts)
 
 
+def of_labels(variable: str, apart: bool = False) -> pl.DataFrame:
+    """Shares of labels in a corpus of those codings and one label more, beside those of held-out texts."""
+    labels = (FOREIGN, "Health", CIVIL, "Defence")
+    corpus = [6 / 11, 3 / 11, 2 / 11, 0.0]
+    shares = {"people": [0.5, 0.3, 0.15, 0.05], "held_out": [0.514, 0.29, 0.156, 0.04], "corpus": corpus}
+    counts = {"n_held_out": [600] * 4, "n_corpus": [11] * 4, "apart": [apart, False, False, False]}
+    return pl.DataFrame({"variable": [variable] * 4, "label": labels, **shares, **counts})
+
+
 def correction(*terms: str, equation: str | None = None) -> Correction:
     k, names = len(terms), [(equation, term) for term in terms]
     estimate = np.array([0.1388, -0.00001234, 27.4][:k])
@@ -203,6 +212,9 @@ TABLES: dict[str, Callable[[], Any]] = {
     "labels": lambda: display.labels(evaluation("macro_f1")),
     "counts": lambda: display.counts(codings(VARIABLE)),
     "counts_of_two": lambda: display.counts(codings(VARIABLE, "tone")),
+    "as_coded": lambda: display.as_coded(codings(VARIABLE), of_labels(VARIABLE)),
+    "as_coded_of_two": lambda: display.as_coded(codings(VARIABLE, "tone"), of_labels(VARIABLE, apart=True)),
+    "shares_of_corpus": lambda: display.shares_of_corpus(of_labels(VARIABLE, apart=True), VARIABLE),
     "correction": lambda: correction("Intercept", "party[opposition]"),
     "correction_of_long_names": lambda: correction("Intercept", PARTY, VARIABLE, equation=FOREIGN),
     "prevalence": lambda: display.shares(shares(), ["party", "year"]),

@@ -68,6 +68,97 @@ def test_calibration(annotune, files):
     assert (files / "diagram.svg").exists()
 
 
+def test_shares(annotune, files):
+    code, told = annotune("classify", files / "model", files / "texts.csv", files / "coded.parquet")
+    assert code == 0, told
+    assert "The corpus as coded variable: topic label texts corpus held out people" in told
+    code, told = annotune("shares", files / "model", files / "coded.parquet", "--write", files / "shares.csv")
+    assert code == 0, told
+    assert "held out people" in told
+    model = at.load(files / "model")
+    known = at.shares(model, model.classify(files / "texts.csv"))
+    written = pl.read_csv(files / "shares.csv")
+    assert written["corpus"].to_list() == pytest.approx(known["corpus"].to_list())
+    health = known.row(0, named=True)
+    assert f"Health {round(90 * health['corpus'])} {health['corpus']:.1%} {health['held_out']:.1%} 50.0%" in told
+    one_kind = pl.read_csv(files / "texts.csv").with_columns(text=pl.lit("court judge crime police"))
+    one_kind.write_csv(files / "law.csv")
+    code, told = annotune("classify", files / "model", files / "law.csv", files / "law.parquet")
+    assert code == 0, told
+    assert "Note: 'Health' is given to 0.0%" in told or "Note: 'Law' is given to 100.0%" in told
+    assert "Law 90 100.0% *" in told
+    code, told = annotune("shares", files / "model", files / "coded.parquet", files / "law.parquet")
+    assert code == 0, told
+    assert "than chance. Where these texts are of another kind" in told
+    code, told = annotune("shares", files / "model", files / "hosted.csv", "--write", files / "hosted.csv")
+    assert (code, "is read, and would be replaced" in told) == (2, True), told
+
+
+def test_curve_is_about_the_corpus_where_it_is_said_how_texts_were_drawn(annotune, files, tiny_base):
+    texts = pl.read_csv(files / "texts.csv")
+    texts.with_columns(pi=pl.int_range(90) % 9 / 9 + 0.1).write_csv(files / "drawn.csv")
+    code, told = annotune(
+        "curve", files / "drawn.csv", files / "gold.csv", "--codebook", files / "book.yaml", "--out", files / "drawn",
+        "--sizes", "40", "--seeds", 1, "--base", tiny_base, "--method", "probe", "--pi", "pi", "--cutoffs", "f1",
+        "--write", files / "drawn-curve.csv",
+    )  # fmt: skip
+    assert code == 0, told
+    plain = at.learning_curve(
+        texts.with_columns(pi=pl.lit(1.0)), pl.read_csv(files / "gold.csv"), at.read_codebook(files / "book.yaml"),
+        sizes=[40], seeds=1, base=str(tiny_base), method="probe", cutoffs="f1", n_boot=0, pi="pi",
+    )  # fmt: skip
+    wanted = (pl.col("model") == "most frequent label") & (pl.col("measure") == "accuracy")
+    weighted = pl.read_csv(files / "drawn-curve.csv").filter(wanted)["estimate"][0]
+    assert weighted != pytest.approx(plain.table.filter(wanted)["estimate"][0], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["Law"], "--prevalence 'Law' is not label=share. Such as immigration=0.07"),
+        (["Law=many"], "--prevalence 'Law=many' is not label=share"),
+        (["=0.2"], "--prevalence '=0.2' is not label=share"),
+        (["Law=0.1", "Law=0.2"], "--prevalence names 'Law' twice"),
+        (["Lav=0.1"], "--prevalence names 'Lav', which no coded text of 'topic' has. Did you mean 'Law'"),
+        (["Law=7"], "The prevalence of 'Law' is 7.0. Give a share between 0 and 1"),
+    ],
+)
+def test_a_prevalence_that_is_none_is_one_sentence(annotune, files, tiny_base, words, says):
+    given = [part for word in words for part in ("--prevalence", word)]
+    known = ["--codebook", files / "book.yaml", "--base", tiny_base, "--method", "probe"]
+    code, told = annotune("tune", files / "texts.csv", files / "gold.csv", *known, "--out", files / "none", *given)
+    assert (code, says in told) == (2, True), told
+    assert not (files / "none").exists()
+
+
+def test_tune_crossfit_and_evaluate_take_what_is_known_of_the_draw(annotune, files, tiny_base):
+    texts = pl.read_csv(files / "texts.csv").with_columns(chance=pl.int_range(90) % 9 / 9 + 0.1)
+    texts.write_csv(files / "chance.csv")
+    known = [files / "chance.csv", files / "gold.csv", "--codebook", files / "book.yaml", "--base", tiny_base]
+    known += ["--method", "probe"]
+    prevalence = ["--prevalence", "Law=0.2", "--prevalence", "Health=0.6", "--cutoffs", "likeliest"]
+    code, told = annotune("tune", *known, "--out", files / "weighted", *prevalence)
+    assert code == 0, told
+    card = at.load(files / "weighted").card
+    assert card["drawn"] == {"pi": None, "prevalence": {"Law": 0.2, "Health": 0.6}}
+    assert card["shares"]["people"] == pytest.approx([0.6, 0.2, 0.2], abs=0.03)
+    assert (card["choices"]["rule"], card["choices"]["cutoffs"]) == ("likeliest", None)
+    code, told = annotune("tune", *known, "--out", files / "both", "--pi", "chance", *prevalence)
+    assert (code, "Both --pi and --prevalence are given" in told) == (2, True), told
+    out = ["--out", files / "folds", "--folds", 2, "--write", files / "crossfit.csv"]
+    code, told = annotune("crossfit", *known, *out, "--pi", "chance")
+    assert code == 0, told
+    assert "The corpus as coded" in told
+    record = (files / "crossfit.csv.record.json").read_text()
+    assert '"pi": "chance"' in record
+    code, told = annotune(
+        "evaluate", files / "gold.csv", "--corpus", *known[0:1], *known[2:], "--cv", 2, "--pi", "chanse"
+    )
+    assert (code, "no column 'chanse'. Did you mean 'chance'" in told) == (2, True), told
+    code, told = annotune("evaluate", files / "gold.csv", files / "hosted.csv", "--cutoffs", "f1")
+    assert (code, "--cutoffs is for models tuned in folds" in told) == (2, True), told
+
+
 def test_abstain(annotune, files):
     code, told = annotune(
         "abstain", files / "model/held_out.parquet", files / "model", files / "gold.csv", "--out", files / "divided.csv"

@@ -118,6 +118,7 @@ def whole(model, coders, corpus, gold, book, comparison, curve, correction, tmp_
     path = tmp_path_factory.mktemp("report") / "page.html"
     return at.report(
         path, model=model, codings=coders, codebook=book(), gold=gold, corpus=corpus, by=["side", "year"],
+        coded=model.classify(corpus),
         compare=comparison, curve=curve, correct=correction, n_boot=100,
     )  # fmt: skip
 
@@ -129,6 +130,7 @@ def test_everything_is_on_the_page(whole):
         "Labels and their confusions: topic",
         "Calibration: topic",
         "Error by subgroup: topic",
+        "The corpus as coded: topic",
         "Learning curve",
         "Comparison of coders",
         "Regressions, corrected for the model's error",
@@ -145,6 +147,45 @@ def test_its_figures_are_those_of_the_verbs(whole, model, coders, book, comparis
     assert f"{alpha['ci_low']:.2f} to {alpha['ci_high']:.2f}" in text
     assert comparison.in_words()[0] in text
     assert at.calibration(model, gold, n_boot=0).in_words() in text
+
+
+def test_shares_of_the_corpus_stand_beside_held_out_ones(whole, model, corpus, topics, tmp_path):
+    told = Reader(whole).text
+    health = at.shares(model, model.classify(corpus)).row(0, named=True)
+    figures = " ".join(f"{health[name]:.1%}" for name in ("corpus", "held_out", "people"))
+    assert f"Health {figures}" in told
+    assert "The model gives no label to the corpus more or less often" in told
+    fewer = pl.concat([topics.filter(label="Farming")] * 6).with_columns(unit_id=pl.int_range(90).cast(pl.String))
+    with pytest.warns(at.AnnotuneWarning, match="more than chance") as said:
+        coded = model.classify(fewer)
+    book = at.Codebook(variables=(model.variable,))
+    wide = at.attach(fewer.drop("label"), coded, codebook=book)
+    pages = [at.report(tmp_path / f"{i}.html", model=model, coded=of, n_boot=100) for i, of in enumerate((coded, wide))]
+    for page in map(Reader, pages):
+        assert str(said[0].message) in page.text
+        assert "Farming 100.0%" in page.text
+    without = Reader(at.report(tmp_path / "none.html", model=model, n_boot=100)).text
+    assert "The corpus as coded (topic). Pass coded" in without
+
+
+def test_the_methods_say_how_labels_follow_and_whom_texts_stand_for(topics, gold, book, tiny_base, tmp_path):
+    rules = {
+        "share": "as often as their probabilities",
+        "f1": "cut-offs of the highest macro-F1",
+        "likeliest": "most likely label",
+    }
+    drawn = {"share": {"pi": "pi"}, "f1": {"prevalence": {"Farming": 0.1}}, "likeliest": {}}
+    counted = {"share": "inverse of its probability", "f1": "Farming 10.0%"}
+    corpus = topics.with_columns(pi=pl.when(pl.col("label") == "Farming").then(1.0).otherwise(0.5))
+    for rule, more in drawn.items():
+        options = {"base": str(tiny_base), "method": "probe", "folds": 3, "n_boot": 0, "cutoffs": rule}
+        told = Reader(
+            at.report(tmp_path / f"{rule}.html", model=at.tune(corpus, gold, book(), **options, **more), n_boot=100)
+        ).text
+        assert "Probabilities were scaled on coded texts outside the training data" in told
+        assert [name for name, words in rules.items() if words in told] == [rule]
+        assert [name for name, words in counted.items() if words in told] == ([rule] if more else [])
+        assert ("Horvitz, D. G." in told) == ("pi" in more)
 
 
 def test_nothing_is_run_and_nothing_is_fetched(whole):

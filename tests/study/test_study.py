@@ -173,6 +173,19 @@ def corrected(formula: str, option: str = "method: dsl") -> tuple[str, str]:
         ("study.yaml", "regressions:", "sample: {pi: chance}\ncorrect:", "no column 'chance'"),
         ("study.yaml", "regressions:", "sample: 0\ncorrect:", "0 or above 1 for 60 texts"),
         ("study.yaml", "regressions:", "sample: district\ncorrect:", "above 1 for 60 texts"),
+        ("study.yaml", "regressions:", "sample: {pi: chance}\nregressions:", "no column 'chance'"),
+        (
+            "study.yaml",
+            "seed: 1",
+            "seed: 1, pi: yeer",
+            "tune: pi: the corpus has no column 'yeer'. Did you mean 'year'",
+        ),
+        ("study.yaml", "seed: 1", "seed: 1, pi: year", "'year' of unit"),
+        ("study.yaml", "seed: 1", "seed: 1, prevalence: {Helth: 0.2}", "Did you mean 'Health'"),
+        ("study.yaml", "seed: 1", "seed: 1, prevalence: {Health: 20}", "Give a share between 0 and 1"),
+        ("study.yaml", "seed: 1", "seed: 1, cutoffs: shares", "'share', 'f1' or 'likeliest'"),
+        ("study.yaml", "seed: 1}", "seed: 1, pi: a}\nsample: {pi: b}", "are in 'a' by tune:, and in 'b' by sample:"),
+        ("study.yaml", "seed: 1}", "seed: 1, prevalence: {Health: 0.2}}\nsample: {pi: b}", "both say what"),
         ("study.yaml", *corrected("topic == 'Health' ~ parti"), "Did you mean 'party'"),
         ("study.yaml", *corrected("topic == 'Healht' ~ party"), "Did you mean 'Health'"),
         ("study.yaml", *corrected("year ~ party"), "nothing that was coded"),
@@ -226,6 +239,53 @@ def test_a_corpus_file_with_labels_may_be_read_in_part(tmp_path: Path) -> None:
     with pd.io.stata.StataReader(tmp_path / "results.dta") as reader:
         assert reader.value_labels()["party"] == names["party"]
         assert reader.variable_labels()["party"] == "Side of the house"
+
+
+def test_the_corpus_as_coded_stands_beside_held_out_texts(parliament: Path) -> None:
+    results = at.run(parliament)
+    model = at.load(parliament.parent / "annotune-work/topic/model")
+    assert results.shares.drop("variable").equals(at.shares(model, results.codings))
+    console = Console(width=80, file=io.StringIO())
+    with console.capture() as shown:
+        console.print(display.as_coded(results.codings, results.shares))
+    health = results.shares.filter(label="Health").row(0, named=True)
+    printed = " ".join(shown.get().replace("*", "").split())
+    figures = " ".join(f"{health[name]:.1%}" for name in ("corpus", "held_out", "people"))
+    assert f"Health {(results.data['topic'] == 'Health').sum()} {figures}" in printed
+    told = f"Health {health['corpus']:.1%} ({health['held_out']:.1%}, {health['people']:.1%})"
+    assert told.encode() in (parliament.parent / "results.dta").read_bytes()
+    page = (parliament.parent / "report.html").read_text("utf-8")
+    assert "The corpus as coded: topic" in page
+
+
+def test_texts_drawn_with_unequal_chances_speak_for_the_corpus(tmp_path: Path) -> None:
+    """Questions on health were four times as likely to be coded: by pi, and by their prevalence, a fourth counts."""
+    data = at.demo(tmp_path, n=400, n_coded=200)
+    assert data.study is not None
+    topic = dict(data.truth.iter_rows())
+    anna = data.coders["anna"]
+    rare = [unit for unit in anna["unit_id"] if topic[unit] == "Health"]
+    others = [unit for i, unit in enumerate(unit for unit in anna["unit_id"] if topic[unit] != "Health") if i % 4 == 0]
+    chance = {"Health": 0.5, None: 0.125}
+    for name, suffix in (("anna", "xlsx"), ("ben", "dta"), ("carla", "csv")):
+        picked = data.coders[name].filter(pl.col("unit_id").is_in(rare + others))
+        at.write(picked, tmp_path / f"coder_{name}.{suffix}", codebook=data.codebook)
+    pi = [chance["Health" if topic[unit] == "Health" else None] for unit in data.corpus["unit_id"]]
+    at.write(data.corpus.with_columns(chance=pl.Series(pi)), tmp_path / "questions.csv")
+    change(data.study, "seed: 1", f"seed: 1, {FAST}")
+    plain = data.study.read_text(encoding="utf-8").split("sample: simple")[0]
+    data.study.write_text(plain + "sample: {pi: chance}\n", encoding="utf-8")
+    by_pi = at.run(data.study)
+    card = at.load(tmp_path / "annotune-work/topic/model").card
+    assert card["drawn"] == {"pi": "chance", "prevalence": None}
+    (people,) = by_pi.shares.filter(label="Health")["people"]
+    assert people == pytest.approx(len(rare) / (len(rare) + 4 * len(others)), abs=0.05)
+    assert len(rare) / len(rare + others) > 2 * people
+    change(data.study, "sample: {pi: chance}\n", "")
+    change(data.study, "seed: 1", "seed: 1, cutoffs: likeliest, prevalence: {Health: 0.14}")
+    by_label = at.run(data.study)
+    assert by_label.done["tune topic"] == "done"
+    assert by_label.shares.filter(label="Health")["people"][0] == pytest.approx(0.14, abs=1e-6)
 
 
 def test_what_cannot_be_written_is_said_before_tuning(tmp_path: Path) -> None:

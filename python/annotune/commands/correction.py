@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from annotune.commands.options import Id, OfVariable, Text, listed, require_outputs
+from annotune.commands.options import (
+    CutOffs,
+    Drawn,
+    Id,
+    OfVariable,
+    Prevalence,
+    Text,
+    listed,
+    require_outputs,
+    shares_by_label,
+)
 from annotune.commands.screen import console, files, save
 
 if TYPE_CHECKING:
@@ -44,6 +54,9 @@ def crossfit(
     base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
     method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
     epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
+    cutoffs: CutOffs = None,
+    pi: Drawn = None,
+    prevalence: Prevalence = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
@@ -54,6 +67,7 @@ def crossfit(
     from annotune.data.corpus import read_corpus
     from annotune.data.wide import headings
     from annotune.export.write import write as write_table
+    from annotune.models.shares import shares_of_all
     from annotune.network.machine import hardware
     from annotune.records.files import require_folder
     from annotune.records.fingerprints import file_sha256
@@ -66,7 +80,8 @@ def crossfit(
     coded = read_codings(list(gold), book, unit_id=unit_id, variable=variable)
     options: dict[str, Any] = {"method": method, "epochs": epochs, "device": device, "group": group, "folds": folds}
     texts = read_corpus(corpus, unit_id, text)
-    options |= {"uncoded": uncoded, "base": base, "seed": seed}
+    options |= {"uncoded": uncoded, "base": base, "seed": seed, "cutoffs": cutoffs or "share"}
+    options |= {"pi": pi, "prevalence": shares_by_label(prevalence)}
     predictions = cross(texts, coded, book, variable=variable, out=out, **options)
     column_headings = {name: heading for name, heading in headings(book).items() if name in predictions.data.columns}
     which_texts = "texts" if uncoded == "folds" else "hand-coded texts"
@@ -83,6 +98,8 @@ def crossfit(
     )
     record_outputs(record, write)
     console.print(display.comparison(predictions.evaluation))
+    console.print("[bold]The corpus as coded[/bold]")
+    console.print(display.as_coded(predictions.codings, shares_of_all([predictions.model], predictions.codings)))
     files(write)
 
 

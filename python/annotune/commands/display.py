@@ -9,6 +9,7 @@ import polars as pl
 from rich.console import Group
 from rich.text import Text
 
+from annotune.data.codings import ANSWERED
 from annotune.measures.evaluation import Evaluation, leading
 from annotune.measures.scores import IN_FULL, NAMES, in_full, named
 from annotune.numbers import with_interval
@@ -37,6 +38,8 @@ HEADINGS = {
     **NAMES,
 }
 MEASURES = ".3f"  # they lie between 0 and 1
+HELD_OUT = "held out: coded texts that the model had not seen; people: the same texts."
+APART = "* more or less often than on held-out texts, by more than chance."
 BEGINNING = 60  # characters of a text that are shown
 
 
@@ -100,6 +103,52 @@ def counts(codings: pl.DataFrame) -> TextTable:
         Column("share", lambda row: f"{row['n'] / row['units']:.1%}"),
     )
     return TextTable(table.sort("place", "n", descending=[False, True], maintain_order=True), columns)
+
+
+def as_coded(codings: pl.DataFrame, shares: pl.DataFrame) -> Group | TextTable:
+    """How many texts got each label, as a share beside those of held-out texts; or why they got none.
+
+    `shares` are those of variables whose models were measured, as `annotune.models.shares.shares_of_all` gives them.
+    """
+    if shares.is_empty():
+        return counts(codings)
+    answer = pl.col("status").is_in(ANSWERED)
+    name = pl.coalesce("label", pl.format("({})", "status")).alias("label")
+    by_label = codings.group_by("variable", name, answer=answer, maintain_order=True).agg(n=pl.len())
+    held_out = shares.select("variable", "label", "held_out", "people", "apart")
+    rows = by_label.join(held_out, on=["variable", "label"], how="full", coalesce=True, maintain_order="left_right")
+    answers = pl.col("unit_id").filter(answer).n_unique().alias("n_corpus")
+    variables = codings.group_by("variable", maintain_order=True).agg(answers).with_row_index("place")
+    rows = rows.join(variables, on="variable", maintain_order="left")
+    rows = rows.with_columns(pl.col("n").fill_null(0), pl.col("answer").fill_null(True))  # of labels that no text got
+    share = pl.when(pl.col("answer") & (pl.col("n_corpus") > 0)).then(pl.col("n") / pl.col("n_corpus"))
+    table = rows.with_columns(corpus=share).sort("place", "n", descending=[False, True], maintain_order=True)
+    return _beside_held_out(table)
+
+
+def shares_of_corpus(shares: pl.DataFrame, variable: str) -> Group:
+    """The same for a table of one variable that `annotune.shares` gave."""
+    n = (pl.col("corpus") * pl.col("n_corpus")).round().cast(pl.Int64)
+    return _beside_held_out(shares.with_columns(variable=pl.lit(variable), n=n))
+
+
+def _beside_held_out(table: pl.DataFrame) -> Group:
+    """A row per label: variable, label, n, corpus, held_out, people, apart."""
+    columns = (
+        Column("variable", lambda row: str(row["variable"]), words=True, above=True, group=True),
+        Column("label", lambda row: str(row["label"]), words=True),
+        Column("texts", lambda row: f"{row['n']:,}"),
+        Column("corpus", lambda row: _percent(row["corpus"])),
+        Column("", lambda row: "*" if row["apart"] else ""),
+        Column("held out", lambda row: _percent(row["held_out"])),
+        Column("people", lambda row: _percent(row["people"])),
+    )
+    notes = [Text(HELD_OUT, "dim"), *([Text(APART, "dim")] if table["apart"].any() else [])]
+    return Group(TextTable(table, columns), *notes)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
 
 
 def shares(estimates: pl.DataFrame, keys: Sequence[str]) -> Group:

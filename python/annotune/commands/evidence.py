@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from annotune.commands.options import Id, OfVariable, Text, identified, require_outputs, share_or_values
+from annotune.commands.options import (
+    CutOffs,
+    Drawn,
+    Id,
+    OfVariable,
+    Prevalence,
+    Text,
+    coded_texts,
+    require_outputs,
+    share_or_values,
+    shares_by_label,
+)
 from annotune.commands.report import PAGES, pages
 from annotune.commands.screen import console, files, save, say
 from annotune.errors import AnnotuneError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Gold = Annotated[list[Path], typer.Argument(help="Files with one hand coding per text.")]
 Book = Annotated[Path | None, typer.Option(help="The labels there are.")]
@@ -37,6 +45,9 @@ def evaluate(
     base: Annotated[str | None, typer.Option(help="minilm, a folder, or a hub name (--cv).")] = None,
     method: Annotated[str | None, typer.Option(help="lora, full or probe (--cv).")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the texts (--cv).")] = None,
+    cutoffs: CutOffs = None,
+    pi: Drawn = None,
+    prevalence: Prevalence = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps (--cv).")] = None,
     out: Annotated[
         Path | None, typer.Option(help="A folder for folds and models; what is there is not done again (--cv).")
@@ -69,7 +80,8 @@ def evaluate(
     sides = [read_codings(path, book, unit_id=unit_id, variable=variable) for path in (truth, predicted) if path]
     texts = read_corpus(corpus, unit_id, text) if corpus else None
     options: dict[str, Any] = {"variable": variable, "codebook": book, "corpus": texts, "cluster": cluster}
-    tuning = {"group": group, "base": base, "method": method, "epochs": epochs, "device": device, "out": out}
+    tuning: dict[str, Any] = {"group": group, "base": base, "method": method, "epochs": epochs, "device": device}
+    tuning |= {"out": out, "cutoffs": cutoffs, "pi": pi, "prevalence": shares_by_label(prevalence)}
     options |= {name: value for name, value in tuning.items() if value is not None}
     evaluation = evaluate_codings(*sides, cv=cv, n_boot=n_boot, seed=seed, **options)
     console.print(display.comparison(evaluation, display.WRITTEN))
@@ -105,6 +117,9 @@ def curve(
     more: Annotated[int, typer.Option(min=1, help="How many more labels to ask about.")] = 500,
     base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
     method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
+    cutoffs: CutOffs = None,
+    pi: Drawn = None,
+    prevalence: Prevalence = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     write: Write = None,
@@ -140,6 +155,9 @@ def curve(
         base=base,
         method=method,
         device=device,
+        cutoffs=cutoffs or "share",
+        pi=pi,
+        prevalence=shares_by_label(prevalence),
         **options,
     )
     console.print(display.curve(learned))
@@ -243,7 +261,7 @@ def abstain(
 
     require_outputs(out, codings, held_out, gold, codebook)
     book, model, hand_codings = _both(held_out, gold, codebook, variable, unit_id)
-    texts = _codings(codings, unit_id)
+    texts = coded_texts(codings, unit_id)
     division = divide(
         texts,
         held_out=model,
@@ -258,6 +276,28 @@ def abstain(
     write_table(beside.join(divided, on="unit_id", how="left", maintain_order="left"), out, say=print)
     console.print(division.in_words(), markup=False)
     files([out])
+
+
+def shares(
+    model: Annotated[Path, typer.Argument(help="The folder of a tuned model.")],
+    coded: Annotated[list[Path], typer.Argument(help="Texts that it coded, as classify writes them, or codings.")],
+    unit_id: Key = "unit_id",
+    write: Write = None,
+) -> None:
+    """How often a model gives each label to a corpus, beside people and the model on held-out texts."""
+    from annotune.commands import display
+    from annotune.models.classifier import load
+    from annotune.models.share_check import in_words
+    from annotune.models.shares import shares as share_of_labels
+
+    require_outputs(write, model, coded)
+    coder = load(model)
+    table = share_of_labels(coder, coded_texts(coded, unit_id))
+    console.print(display.shares_of_corpus(table, coder.variable.name))
+    sentence = in_words(table)
+    if sentence:
+        console.print(sentence, markup=False)
+    save(table, write)
 
 
 def label_errors(
@@ -290,17 +330,11 @@ def _both(predicted: Path, gold: list[Path], codebook: Path | None, variable: st
     from annotune.data.codings import read_codings
     from annotune.models.classifier import load
 
-    model = load(predicted) if predicted.is_dir() else _codings(predicted, unit_id)
+    model = load(predicted) if predicted.is_dir() else coded_texts(predicted, unit_id)
     book = read_codebook(codebook) if codebook else None
     if book is None and predicted.is_dir():
         book = Codebook(variables=(model.variable,))  # type: ignore[union-attr]
     return book, model, read_codings(list(gold), book, unit_id=unit_id, variable=variable)
-
-
-def _codings(path: Path, unit_id: str) -> pl.DataFrame:
-    """A table of codings, or of coded texts, with all its columns: a reader of codings leaves probabilities out."""
-    frame = identified(path, unit_id)
-    return frame if unit_id == "unit_id" else frame.drop(unit_id)
 
 
 def _groups(people: list[str] | None) -> dict[str, list[str]]:

@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from annotune.commands.options import Id, OfVariable, Text, listed, require_outputs, share_or_values
+from annotune.commands.options import (
+    CutOffs,
+    Drawn,
+    Id,
+    OfVariable,
+    Prevalence,
+    Text,
+    listed,
+    require_outputs,
+    share_or_values,
+    shares_by_label,
+)
 from annotune.commands.screen import console, files
 
 
@@ -26,6 +37,9 @@ def tune(
     folds: Annotated[int | None, typer.Option(help="Cross-validate in so many folds instead.")] = None,
     group: Annotated[str | None, typer.Option(help="Texts with the same value here stay together.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
+    cutoffs: CutOffs = None,
+    pi: Drawn = None,
+    prevalence: Prevalence = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
@@ -44,7 +58,8 @@ def tune(
     book = read_codebook(codebook)
     coded = read_codings(list(gold), book, unit_id=unit_id, variable=variable)
     options: dict[str, Any] = {"base": base, "method": method, "objective": objective}
-    options |= {"epochs": epochs, "seed": seed, "device": device}
+    options |= {"epochs": epochs, "seed": seed, "device": device, "cutoffs": cutoffs or "share"}
+    options |= {"pi": pi, "prevalence": shares_by_label(prevalence)}
     texts = read_corpus(corpus, unit_id, text)
     model = tune_model(texts, coded, book, variable, test=share_or_values(test), folds=folds, group=group, **options)
     if not is_first():
@@ -73,6 +88,7 @@ def classify(
     from annotune.data.wide import attach, require_room
     from annotune.export.write import write as write_table
     from annotune.models.classifier import load
+    from annotune.models.shares import notes_of, shares_of_all
     from annotune.network.machine import hardware, is_first
     from annotune.records.fingerprints import file_sha256
     from annotune.records.record import make_record, record_outputs
@@ -85,9 +101,8 @@ def classify(
     if not is_first():
         return
     book = Codebook(variables=(coder.variable,))
-    write_table(
-        attach(texts, codings, codebook=book), paths, codebook=book, notes=[f"Coded by {coder.name}."], say=print
-    )
+    notes = notes_of(coder, codings)
+    write_table(attach(texts, codings, codebook=book), paths, codebook=book, notes=notes, say=print)
     record = make_record(
         "annotune classify",
         model=coder.card,
@@ -97,7 +112,8 @@ def classify(
         hardware=hardware(),
     )
     record_outputs(record, paths)
-    console.print(display.counts(codings))
+    console.print("[bold]The corpus as coded[/bold]")
+    console.print(display.as_coded(codings, shares_of_all([coder], codings)))
     files(paths)
 
 

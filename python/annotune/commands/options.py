@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
 Id = Annotated[str, typer.Option(help="The corpus column with the identifier.")]
 Text = Annotated[str, typer.Option(help="The corpus column with the text.")]
+CutOffs = Annotated[
+    str | None, typer.Option(help="How labels follow from probabilities: share (by default), f1 or likeliest.")
+]
+Drawn = Annotated[
+    str | None, typer.Option("--pi", help="A column of the corpus: the probability with which a text was drawn.")
+]
+Prevalence = Annotated[
+    list[str] | None,
+    typer.Option(help="Where texts were picked by label: how frequent one is, as label=share; may be repeated."),
+]
 OfVariable = Annotated[str | None, typer.Option(help="Which variable of the codebook; not needed where there is one.")]
 
 
@@ -54,6 +64,23 @@ def pairs(words: list[str] | None) -> dict[str, str] | None:
     return {name: column or name for name, _, column in (pair.partition("=") for pair in words or [])} or None
 
 
+def shares_by_label(prevalence: list[str] | None) -> dict[str, float] | None:
+    """The shares of `label=share`; nothing where there is nothing."""
+    shares: dict[str, float] = {}
+    for pair in prevalence or []:
+        label, equals, share = pair.rpartition("=")  # a label may have the sign in its name
+        if label in shares:
+            raise AnnotuneError(f"--prevalence names {label!r} twice.", "Give each label one share.")
+        try:
+            shares[label] = float(share)
+        except ValueError:
+            equals = ""
+        if not equals or not label:
+            what = f"--prevalence {pair!r} is not label=share."
+            raise AnnotuneError(what, "Such as immigration=0.07; it may be repeated.")
+    return shares or None
+
+
 def share_or_values(test: list[str] | None) -> float | dict[str, list[str]] | None:
     """A share, or the columns and values of `column=value`."""
     if not test:
@@ -70,6 +97,15 @@ def share_or_values(test: list[str] | None) -> float | dict[str, list[str]] | No
             raise AnnotuneError(f"--test {pair!r} is not column=value.", "Such as party=Greens; it may be repeated.")
         part.setdefault(column, []).append(value)
     return part
+
+
+def coded_texts(paths: Path | Sequence[Path], unit_id: str) -> pl.DataFrame:
+    """Tables of codings, or of coded texts, with all their columns: a reader of codings leaves probabilities out."""
+    import polars as pl
+
+    frames = [identified(path, unit_id) for path in _flat(paths)]
+    frame = pl.concat(frames, how="diagonal_relaxed")
+    return frame if unit_id == "unit_id" else frame.drop(unit_id)
 
 
 def identified(path: Path, unit_id: str) -> pl.DataFrame:

@@ -24,6 +24,7 @@ def report(
     gold: Annotated[
         list[Path] | None, typer.Option(help="One answer per text; by default what the model kept.")
     ] = None,
+    coded: Annotated[list[Path] | None, typer.Option(help="Texts as classify coded them; may be repeated.")] = None,
     corpus: Annotated[Path | None, typer.Option(help="The texts' covariates, for errors by subgroup.")] = None,
     by: Annotated[list[str] | None, typer.Option(help="A covariate to show errors by; may be repeated.")] = None,
     variable: OfVariable = None,
@@ -36,14 +37,15 @@ def report(
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
 ) -> None:
     """Write a report: agreement, the model against its baselines, confusions, calibration, subgroups, methods."""
-    from annotune.commands.options import identified
+    from annotune.commands.options import coded_texts, identified
     from annotune.data.codebook import read_codebook
     from annotune.data.codings import read_codings
     from annotune.records.files import require_writable
     from annotune.reporting.files import writer_for
     from annotune.reporting.report import report as write_report
 
-    inputs = [*(model or ()), *(codings or ()), *(gold or ()), *(path for path in (codebook, corpus, record) if path)]
+    tables = [path for several in (model, codings, gold, coded) for path in several or ()]
+    inputs = [*tables, *(path for path in (codebook, corpus, record) if path)]
     require_writable([out], inputs)
     writer_for(out, format)
     book = read_codebook(codebook) if codebook else None
@@ -54,6 +56,7 @@ def report(
         codings=read_codings(list(codings), book, **options) if codings else None,
         codebook=book,
         gold=read_codings(list(gold), book, **options) if gold else None,
+        coded=coded_texts(coded, unit_id) if coded else None,
         corpus=identified(corpus, unit_id) if corpus else None,
         by=by or None,
         record=record,

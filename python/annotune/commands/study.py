@@ -67,7 +67,7 @@ def _show_results(results: Results) -> None:
         console.print()
         console.print(display.labels(evaluation))
     console.print("\n[bold]The corpus as coded[/bold]")
-    console.print(display.counts(results.codings))
+    console.print(display.as_coded(results.codings, results.shares))
     for correction, errors in zip(results.corrections, results.errors, strict=True):
         console.print("\n[bold]Hand-coded only, naive, and corrected[/bold]")
         console.print(correction.summary(console.width), markup=False, soft_wrap=True)

@@ -34,6 +34,7 @@ from annotune.export.write import require_writer, write
 from annotune.faults import library, sentence, write_report
 from annotune.models.classifier import Classifier
 from annotune.models.coder import TEXTS_AT_ONCE
+from annotune.models.shares import notes_of
 from annotune.progress import Listener, listening
 from annotune.rcalls.packing import Packed, codes, pack, series, several
 from annotune.records.files import require_writable
@@ -224,7 +225,7 @@ def _code_files(
     codings = _classify(model, texts, precision)
     labels, headings = (table.labels, table.headings) if table else ({}, {})
     data = attach(texts, codings, codebook=book)
-    write(data, targets, codebook=book, labels=labels, headings=headings, notes=[f"Coded by {model.name}."])
+    write(data, targets, codebook=book, labels=labels, headings=headings, notes=notes_of(model, codings))
     return codings.group_by("label", "status", maintain_order=True).len("n")
 
 

@@ -10,20 +10,22 @@ import polars as pl
 from annotune.agreement.reliability import reliability
 from annotune.data.codebook import Codebook
 from annotune.evidence.calibrated import Calibration, calibration
+from annotune.models.shares import shares
 from annotune.reporting.inputs import Inputs, Judged
 from annotune.reporting.subgroups import by_group
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Agreement of the coders; calibrations and errors by subgroup, by the key of their model; and missing sections.
+    """Agreement of the coders; the results for each model, by its key; and missing sections.
 
-    `missing` has for each the title of the section and the input that it needs.
+    `shares` are those of labels in the corpus. `missing` has for each section its title and the input that it needs.
     """
 
     reliability: pl.DataFrame | None
     calibrations: dict[str, Calibration]
     groups: dict[str, pl.DataFrame]
+    shares: dict[str, pl.DataFrame]
     missing: tuple[tuple[str, str], ...]
 
 
@@ -33,7 +35,8 @@ def findings(inputs: Inputs) -> Findings:
     calibrations = {one.key: _calibration_of_model(one, inputs) for one in inputs.judged if one.gold is not None}
     groups = {one.key: table for one in inputs.judged if (table := _errors_by_group(one, inputs)) is not None}
     missing = tuple(_missing_sections(inputs, agreement, calibrations, groups))
-    return Findings(agreement, calibrations, groups, missing)
+    of_labels = {one.key: table for one in inputs.judged if (table := _shares_of_labels(one, inputs)) is not None}
+    return Findings(agreement, calibrations, groups, of_labels, missing)
 
 
 def _agreement_of_coders(inputs: Inputs) -> pl.DataFrame | None:
@@ -55,6 +58,15 @@ def _errors_by_group(judged: Judged, inputs: Inputs) -> pl.DataFrame | None:
     entry = _codebook(judged)
     table = by_group(judged.held_out, judged.gold, inputs.corpus, inputs.by, judged.name, entry, **options)
     return None if table.is_empty() else table
+
+
+def _shares_of_labels(judged: Judged, inputs: Inputs) -> pl.DataFrame | None:
+    """How often the model gave each label to the corpus; None without its codings, or without held-out texts."""
+    if inputs.coded is None or judged.model is None or judged.model.card["shares"] is None:
+        return None
+    if "label" in inputs.coded.columns and judged.name not in set(inputs.coded["variable"]):
+        return None
+    return shares(judged.model, inputs.coded)
 
 
 def _codebook(judged: Judged) -> Codebook | None:
@@ -88,6 +100,8 @@ def _missing_sections_of_model(
     judged: Judged, inputs: Inputs, calibrations: dict[str, Calibration], groups: dict[str, pl.DataFrame]
 ) -> Iterator[tuple[str, str]]:
     of = f" ({judged.title})" if judged.title else ""
+    if inputs.coded is None and judged.model is not None:
+        yield f"The corpus as coded{of}", "Pass coded: the model's codings of the corpus, as classify gives them."
     if judged.key not in calibrations:
         way = "Pass gold: the hand codings of the held-out texts."
         yield f"Calibration{of}", way if judged.model is not None else "Pass model: the tuned model itself."

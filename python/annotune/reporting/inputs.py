@@ -76,6 +76,7 @@ class Inputs:
     reliability: pl.DataFrame | None = None
     codebook: Codebook | None = None
     gold: Codings | None = None
+    coded: pl.DataFrame | None = None
     corpus: pl.DataFrame | None = None
     by: tuple[str, ...] | None = None
     compare: Comparison | None = None
@@ -99,6 +100,7 @@ def gather_inputs(
     reliability: pl.DataFrame | None,
     codebook: Codebook | None,
     gold: Any,
+    coded: Any,
     corpus: Any,
     by: str | Sequence[str] | None,
     compare: Comparison | None,
@@ -127,6 +129,7 @@ def gather_inputs(
         reliability=reliability,
         codebook=codebook,
         gold=truth,
+        coded=None if coded is None else _coded_texts(as_frame(coded)),
         corpus=None if corpus is None else identified(corpus),
         by=(by,) if isinstance(by, str) else None if by is None else tuple(by),
         compare=compare,
@@ -137,6 +140,11 @@ def gather_inputs(
         n_boot=n_boot,
         seed=seed,
     )
+
+
+def _coded_texts(coded: pl.DataFrame) -> pl.DataFrame:
+    """The models' codings of a corpus: checked, or as they are where the table has a column for each variable."""
+    return check(coded) if "label" in coded.columns else coded
 
 
 def _as_list(value: Any) -> list[Any]:

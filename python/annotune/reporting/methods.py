@@ -12,6 +12,7 @@ from annotune.data.codings import ANSWERED
 from annotune.evidence.calibrated import Calibration
 from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.measures.scores import in_full
+from annotune.models.classifier import Classifier
 from annotune.reporting import references as by
 from annotune.reporting.inputs import Inputs, Judged
 from annotune.reporting.page import count, listed, number
@@ -100,11 +101,11 @@ def _tuning_sentences(judged: Judged) -> Iterator[str]:
     if judged.model is None:
         return
     card = judged.model.card
-    settings, choices = card["settings"], card.get("choices", {})
+    settings = card["settings"]
     name = FULL_NAMES.get(card["base"]["name"], card["base"]["name"])
     source = f" ({by.MINILM}; {by.SBERT})" if "minilm" in name.lower() else ""
     what = f"{name}{source}"
-    tuned = settings.get("method") != "probe" and choices.get("epochs", 1)
+    tuned = settings["method"] != "probe" and card["choices"]["epochs"]
     if not tuned:
         yield (
             f"The classifier{_for_variable(judged.name)} is a logistic regression on the text embeddings of {what}, "
@@ -112,7 +113,7 @@ def _tuning_sentences(judged: Judged) -> Iterator[str]:
         )
         return
     how = {"lora": f"by low-rank adaptation ({by.LORA})", "full": "in all its weights"}[settings["method"]]
-    if settings.get("objective") == "label":
+    if settings["objective"] == "label":
         yield f"{what} was fine-tuned {how} to give the label of {judged.name} from the codebook and the text."
         return
     yield (
@@ -122,17 +123,45 @@ def _tuning_sentences(judged: Judged) -> Iterator[str]:
 
 
 def _learning_sentences(judged: Judged) -> Iterator[str]:
-    """What the model was trained on beside the texts, and how levels are assigned."""
+    """What the model was trained on beside the texts, how texts were weighted, and how labels were assigned."""
     if judged.model is None:
         return
-    choices = judged.model.card.get("choices", {})
-    if choices.get("words"):
+    card = judged.model.card
+    if card["choices"]["words"]:
         yield "It was also trained on the codebook's names and definitions of the labels."
-    if judged.model.variable.kind == "ordinal" and choices.get("cutoffs"):
+    if card["drawn"]["pi"]:
+        yield (
+            "In all choices and figures, each coded text was weighted by the inverse of its probability of being drawn "
+            f"({by.HORVITZ})."
+        )
+    if card["drawn"]["prevalence"]:
+        shares = listed(f"{label} {share:.1%}" for label, share in card["drawn"]["prevalence"].items())
+        yield f"In all choices and figures, coded texts were weighted to the shares of labels in the corpus ({shares})."
+    if card["choices"]["rule"] is not None:
+        yield f"Probabilities were scaled on coded texts outside the training data ({by.SCALING})."
+    yield from _labelling_sentences(judged.model)
+
+
+def _labelling_sentences(model: Classifier) -> Iterator[str]:
+    """How labels follow from probabilities."""
+    choices, sets = model.card["choices"], model.variable.kind == "multilabel"
+    cutoffs, rule = choices["cutoffs"], choices["rule"]
+    if not sets and cutoffs is not None and len(cutoffs) < len(model.labels):
         yield (
             "Levels were assigned by the mean level under the model's probabilities, with cut points such that each "
             "level is as frequent in texts outside the training data as in the hand codings."
         )
+    elif rule == "share":
+        yield (
+            "Labels were assigned as often as their probabilities on these texts add up to, which is about as often as "
+            "in the hand codings."
+        )
+    elif rule == "f1":
+        yield "Labels were assigned with the cut-offs of the highest macro-F1 on these texts."
+    elif rule == "likeliest" and sets:
+        yield "A label was assigned where its probability is above one half."
+    elif rule == "likeliest":
+        yield "Each text was assigned its most likely label."
 
 
 def _testing_sentences(judged: Judged) -> Iterator[str]:
@@ -140,7 +169,7 @@ def _testing_sentences(judged: Judged) -> Iterator[str]:
     if judged.model is None:
         return
     parts = judged.model.card["parts"]
-    if parts.get("folds"):
+    if parts["folds"]:
         yield (
             f"All figures on the model come from {parts['folds']}-fold cross-validation over the {parts['coded']:,} "
             "hand-coded texts: each was predicted by a model that was not trained on it."
@@ -148,8 +177,8 @@ def _testing_sentences(judged: Judged) -> Iterator[str]:
         return
     yield (
         f"All figures on the model come from {parts['held_out']:,} of the {parts['coded']:,} hand-coded texts, which "
-        f"were held out and evaluated once; {parts['validation_share']:.0%} of the others, or more where labels are "
-        "rare, were used for early stopping and all choices."
+        "were held out and evaluated once; all choices were made on other texts, which the models compared were not "
+        "trained on either."
     )
 
 

@@ -9,9 +9,15 @@ DAWID_SKENE = "Dawid and Skene 1979"
 MINILM, SBERT = "Wang et al. 2020", "Reimers and Gurevych 2019"
 LORA, FROM_PROBE, TEMPERATURE = "Hu et al. 2022", "Kumar et al. 2022", "Guo et al. 2017"
 DSL, PPI, PPI_PLUS = "Egami et al. 2023", "Angelopoulos et al. 2023", "Angelopoulos, Duchi and Zrnic 2023"
+SCALING, HORVITZ = "Alexandari et al. 2020", "Horvitz and Thompson 1952"
 MCNEMAR, HOLM, WILSON = "McNemar 1947", "Holm 1979", "Wilson 1927"
 
 WORKS = {
+    SCALING: (
+        "Alexandari, A. M., Kundaje, A., & Shrikumar, A. (2020). Maximum likelihood with bias-corrected calibration is "
+        "hard-to-beat at label shift adaptation. Proceedings of the 37th International Conference on Machine Learning. "
+        "arXiv:1901.06852"
+    ),
     PPI: (
         "Angelopoulos, A. N., Bates, S., Fannjiang, C., Jordan, M. I., & Zrnic, T. (2023). Prediction-powered "
         "inference. Science, 382(6671), 669–674. doi:10.1126/science.adi6000"
@@ -58,6 +64,11 @@ WORKS = {
     HOLM: (
         "Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of "
         "Statistics, 6(2), 65–70."
+    ),
+    HORVITZ: (
+        "Horvitz, D. G., & Thompson, D. J. (1952). A generalization of sampling without replacement from a finite "
+        "universe. Journal of the American Statistical Association, 47(260), 663–685. "
+        "doi:10.1080/01621459.1952.10483446"
     ),
     LORA: (
         "Hu, E. J., Shen, Y., Wallis, P., Allen-Zhu, Z., Li, Y., Wang, S., Wang, L., & Chen, W. (2022). LoRA: "

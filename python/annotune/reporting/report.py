@@ -32,6 +32,7 @@ def report(
     reliability: pl.DataFrame | None = None,
     codebook: Codebook | None = None,
     gold: Any = None,
+    coded: Any = None,
     corpus: Any = None,
     by: str | Sequence[str] | None = None,
     compare: Comparison | None = None,
@@ -65,6 +66,9 @@ def report(
         The codebook with the labels, for agreement.
     gold
         One hand coding per text, for calibration and subgroups; by default those kept with the model.
+    coded
+        The models' codings of the corpus, as `classify` or `annotune classify` gives them: how often each label was
+        given, beside how often people and the model gave it to held-out texts.
     corpus, by
         Covariates of the texts (unit_id and columns), and those by which errors are shown: by default up to six columns
         with 2 to 12 values. Numbers with more values are cut into quarters where `by` names them.
@@ -106,6 +110,7 @@ def report(
         reliability=reliability,
         codebook=codebook,
         gold=gold,
+        coded=coded,
         corpus=corpus,
         by=by,
         compare=compare,
@@ -142,6 +147,8 @@ def _sections(inputs: Inputs, results: Findings) -> Iterator[Section]:
             yield sections.calibration_section(judged, results.calibrations[judged.key])
         if judged.key in results.groups:
             yield sections.subgroups_section(judged, results.groups[judged.key])
+        if judged.key in results.shares:
+            yield sections.shares_section(judged, results.shares[judged.key])
     if inputs.errors:
         yield sections.errors_section(inputs)
     if inputs.curve is not None:

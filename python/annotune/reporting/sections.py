@@ -20,6 +20,7 @@ from annotune.evidence.curve_plot import plot_learning_curve
 from annotune.evidence.verdicts import ALL
 from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.measures.scores import in_full
+from annotune.models.share_check import in_words
 from annotune.reporting import tables
 from annotune.reporting.charts import Point, confusion_map, forest
 from annotune.reporting.drawing import svg_figure
@@ -191,6 +192,12 @@ def subgroups_section(judged: Judged, table: pl.DataFrame) -> Section:
     )
     sentence = "An error that differs between groups can bias a regression on the codes in any direction."
     return Section(_titled("Error by subgroup", judged), (sentence, picture, tables.group_table(table)))
+
+
+def shares_section(judged: Judged, table: pl.DataFrame) -> Section:
+    """How often the model gave each label to the corpus, beside held-out texts."""
+    alike = "The model gives no label to the corpus more or less often than to held-out texts by more than chance."
+    return Section(_titled("The corpus as coded", judged), (in_words(table) or alike, tables.shares_table(table)))
 
 
 def curve_section(result: LearningCurve) -> Section:

@@ -14,6 +14,7 @@ from annotune.evidence.verdicts import ALL, ANSWERED
 from annotune.export.regression_table import EXPLAINED
 from annotune.measures.evaluation import leading
 from annotune.measures.scores import in_full
+from annotune.measures.shares import CHANCE
 from annotune.reporting.inputs import Judged
 from annotune.reporting.page import Table, count, interval, number, p_value, with_interval
 
@@ -115,6 +116,25 @@ def group_table(table: pl.DataFrame) -> Table:
     )
     caption = "Agreement of the model with people, by group, on texts that the model was not tuned on."
     return Table(caption, header, tuple(rows), words=2, notes=notes)
+
+
+def shares_table(table: pl.DataFrame) -> Table:
+    """How often each label is given: to the corpus, and to held-out texts by the model and by people."""
+    rows = tuple(
+        (
+            row["label"],
+            *(f"{row[name]:.1%}" for name in ("corpus", "held_out", "people")),
+            "yes" if row["apart"] else "",
+        )
+        for row in table.to_dicts()
+    )
+    header = ("label", "corpus", "held out, by the model", "held out, by people", "apart")
+    texts = f"{table['n_corpus'][0]:,} texts of the corpus, and about {table['n_held_out'][0]:,} held-out ones"
+    notes = (
+        "Apart: the model's shares of the corpus and of held-out texts differ by more than chance (a z-test with "
+        f"Bonferroni's correction at {CHANCE}, which allows for the variation of models that are made anew).",
+    )
+    return Table(f"How often each label is given: shares of {texts}.", header, rows, notes=notes)
 
 
 def curve_table(result: LearningCurve) -> Table:

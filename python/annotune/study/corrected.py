@@ -21,9 +21,8 @@ from annotune.data.formula_sides import grouped, right_side
 from annotune.data.wide import label_columns
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.scripts import Regression
-from annotune.study.file import CorrectPart, SamplePart
+from annotune.study.file import SIMPLE, CorrectPart, SamplePart
 
-SIMPLE = "simple"
 LINEAR_AND_LOGIT = ("linear", "logit")
 
 
@@ -92,8 +91,9 @@ def require_codings(part: CorrectPart, gold: pl.DataFrame, codebook: Codebook, n
 
 def require_pi(sample: SamplePart, corpus: pl.DataFrame) -> None:
     """Stop where the probabilities are not there, or none."""
-    if isinstance(sample.pi, str) and sample.pi != SIMPLE and sample.pi not in corpus.columns:
-        raise AnnotuneError(f"sample: the corpus has no column {sample.pi!r}.", nearest(sample.pi, corpus.columns))
+    column = sample.column
+    if column is not None and column not in corpus.columns:
+        raise AnnotuneError(f"sample: the corpus has no column {column!r}.", nearest(column, corpus.columns))
     pi = probabilities(sample, corpus, np.ones(len(corpus), dtype=bool))
     bad = int((~((pi > 0) & (pi <= 1))).sum())
     if bad:

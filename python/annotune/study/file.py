@@ -19,6 +19,7 @@ from annotune.records.files import require_writable
 from annotune.reporting.files import writer_for
 from annotune.tuning.settings import Settings
 
+SIMPLE = "simple"  # of sample:, at random from the corpus
 WORK = "annotune-work"  # beside the study file: models, codings and what each step rested on
 
 
@@ -94,6 +95,8 @@ class TunePart(Settings):
     validation: float = pydantic.Field(default=0.15, gt=0, lt=1)
     folds: int | None = pydantic.Field(default=None, ge=2)
     group: str | None = None
+    pi: str | None = None
+    prevalence: dict[str, float] | None = None
 
 
 class ClassifyPart(_Part):
@@ -106,6 +109,11 @@ class SamplePart(_Part):
     """How the hand-coded texts were drawn: `simple` at random from the corpus, or each with the probability `pi`."""
 
     pi: float | str = pydantic.Field(union_mode="left_to_right")  # "0.1" in the file is a number
+
+    @property
+    def column(self) -> str | None:
+        """The column with the probabilities, where they are in one."""
+        return self.pi if isinstance(self.pi, str) and self.pi != SIMPLE else None
 
 
 class CorrectPart(_Part):
@@ -161,6 +169,12 @@ class Study(_Part):
     report: Annotated[ReportPart | None, _under("path")] = None
 
     @property
+    def drawn(self) -> str | None:
+        """The column with the probabilities with which texts were drawn, by which tuning weighs them."""
+        column = self.sample.column if self.sample is not None else None
+        return self.tune.pi or (None if self.tune.prevalence else column)
+
+    @property
     def scripts(self) -> list[str]:
         """The scripts that may stand beside the results."""
         if self.correct is None and self.regressions is None:
@@ -206,8 +220,9 @@ def read_study(path: Path) -> StudyFile:
         _ = Regression(formula).sides  # refuses what is no formula, before anything is computed
     if plan.correct is not None:
         _require_correctable(path, plan, plan.correct)
-    elif plan.sample is not None:
+    elif plan.sample is not None and plan.sample.column is None:  # nothing rests on equal probabilities
         raise AnnotuneError(f"{path}: sample: nothing is corrected.", "Add correct: and formulas, or leave it out.")
+    _require_one_draw(path, plan)
     report = [plan.report.path] if plan.report else []
     for name in report:
         writer_for(Path(name))
@@ -216,6 +231,17 @@ def read_study(path: Path) -> StudyFile:
         [path, *(path.parent / name for name in (plan.codebook, plan.corpus.path, *plan.codings.paths))],
     )
     return StudyFile(path, plan)
+
+
+def _require_one_draw(path: Path, plan: Study) -> None:
+    """Stop where two keys say differently how the coded texts were drawn."""
+    column = plan.sample.column if plan.sample is not None else None
+    if column and plan.tune.pi and plan.tune.pi != column:
+        what = f"{path}: the probabilities are in {plan.tune.pi!r} by tune:, and in {column!r} by sample:."
+        raise AnnotuneError(what, "Name one column; sample: is enough.")
+    if column and plan.tune.prevalence:
+        what = f"{path}: tune: prevalence: and sample: {column!r} both say what the coded texts stand for."
+        raise AnnotuneError(what, "Leave out prevalence: the probabilities say more.")
 
 
 def _require_correctable(path: Path, plan: Study, part: CorrectPart) -> None:

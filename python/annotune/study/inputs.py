@@ -19,7 +19,7 @@ from annotune.export.scripts import Regression, require_regression_columns
 from annotune.export.sheet import describe
 from annotune.records.fingerprints import file_sha256
 from annotune.study.corrected import require_codings, require_formulas, require_pi
-from annotune.study.file import StudyFile
+from annotune.study.file import Study, StudyFile
 from annotune.tables import read_table
 
 
@@ -146,6 +146,18 @@ def _variables(file: StudyFile, codings: Codings, codebook: Codebook) -> tuple[s
     return names
 
 
+def _require_draw(study: Study, inputs: Inputs) -> None:
+    """Stop where what is said of the draw does not fit the corpus and the variables."""
+    if study.sample:
+        require_pi(study.sample, inputs.corpus)
+    if study.tune.pi and study.tune.pi not in inputs.corpus.columns:
+        what = f"tune: pi: the corpus has no column {study.tune.pi!r}."
+        raise AnnotuneError(what, nearest(study.tune.pi, inputs.corpus.columns))
+    if study.tune.prevalence and len(inputs.variables) > 1:
+        what = f"tune: prevalence: is about the labels of one variable, and {len(inputs.variables)} are tuned."
+        raise AnnotuneError(what, "Name one in variable:, or give the corpus a column pi.")
+
+
 def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
     """Stop where a column has no room, or a formula names what the written table will not have."""
     study, codebook = file.study, inputs.codebook
@@ -154,9 +166,9 @@ def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
     if study.report:
         require_columns_of_corpus(inputs.corpus, study.report.by or (), "The corpus")
     table = blank(inputs.corpus, variables)
+    _require_draw(study, inputs)
     if study.correct and study.sample:
         require_formulas(study.correct, table, codebook, inputs.variables)
-        require_pi(study.sample, inputs.corpus)
         require_codings(study.correct, inputs.gold, codebook, inputs.variables)
     if study.regressions:
         sheet = describe(table.lazy(), codebook, words_of_file(file, table.columns)[0])

@@ -14,6 +14,7 @@ from annotune.data.codings import Codings, check
 from annotune.errors import AnnotuneError
 from annotune.export.write import write
 from annotune.models.classifier import Classifier, load
+from annotune.models.share_check import warn_of_shares
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import fingerprint, versions
 from annotune.study.corrected import coded_variables
@@ -51,7 +52,7 @@ def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifie
     from annotune.tuning.tuner import tune
 
     part, work = file.study.tune, file.work / name
-    options = part.model_dump(exclude={"variable"}) | {"base": _base(file)}
+    options = part.model_dump(exclude={"variable"}) | {"base": _base(file), "pi": file.study.drawn}
     if _is_corrected(file.study, name, inputs.codebook):
         options |= {"folds": _n_folds(part), "keep": work / FOLDER}
 
@@ -74,7 +75,7 @@ def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:
     by_folds = study.classify if _coded_by_folds(study, name, inputs.codebook) else None
     revision = find_base(_base(file)).revision
     how_read = (study.corpus, study.codings, study.gold)
-    return fingerprint([dict(inputs.files), name, part, folds, by_folds, revision, *how_read, versions()])
+    return fingerprint([dict(inputs.files), name, part, study.drawn, folds, by_folds, revision, *how_read, versions()])
 
 
 def _fold_coder(file: StudyFile, inputs: Inputs, name: str) -> FoldCoder | None:
@@ -118,7 +119,10 @@ def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, st
         write(in_corpus_order(model, inputs.corpus, part.precision, coder), target)
 
     steps.once(f"classify {name}", Checkpoints(target.parent, basis), target.name, make)
-    return check(pl.read_parquet(target))
+    codings = check(pl.read_parquet(target))
+    if folds or steps.done[f"classify {name}"] == "up to date":  # otherwise the model has said it while coding
+        warn_of_shares(model.card["shares"], model.labels, codings)
+    return codings
 
 
 def _is_corrected(study: Study, name: str, codebook: Codebook) -> bool:

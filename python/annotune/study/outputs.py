@@ -13,6 +13,7 @@ from annotune.data.wide import headings
 from annotune.export.scripts import Regression
 from annotune.export.write import write
 from annotune.models.classifier import Classifier
+from annotune.models.share_check import as_note
 from annotune.records.fingerprints import versions
 from annotune.records.record import make_record, record_outputs, without_folders
 from annotune.study.corrected import Corrected
@@ -21,12 +22,12 @@ from annotune.study.inputs import Inputs, words_of_file
 
 
 def write_outputs(
-    file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected
+    file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected, shares: pl.DataFrame
 ) -> tuple[tuple[Path, ...], pl.DataFrame]:
     """Write every file that the study names; which these are, and what their formats made necessary."""
     for target in map(file.beside, file.study.outputs):
         target.parent.mkdir(parents=True, exist_ok=True)
-    changes = [_write_data(file, inputs, models, outcome)]
+    changes = [_write_data(file, inputs, outcome, _notes(models, inputs.reliability, shares))]
     for number, correction in enumerate(outcome.corrections, start=1):
         assert file.study.correct is not None
         changes.append(write(correction, [file.beside(name) for name in file.study.correct.targets(number)]))
@@ -39,7 +40,7 @@ def write_study_record(file: StudyFile, record: Mapping[str, Any], files: Sequen
     return record_outputs(record, [*files, *scripts], file.path.with_suffix(".record.json"))
 
 
-def _write_data(file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> pl.DataFrame:
+def _write_data(file: StudyFile, inputs: Inputs, outcome: Corrected, notes: list[str]) -> pl.DataFrame:
     data, codebook = outcome.data, inputs.codebook
     labels, of_file = words_of_file(file, data.columns)
     of_codebook = {name: heading for name, heading in headings(codebook).items() if name in data.columns}
@@ -49,7 +50,7 @@ def _write_data(file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier
         codebook=codebook,
         labels=labels,
         headings={**of_codebook, **outcome.headings, **of_file},
-        notes=[*_notes(models, inputs.reliability), *outcome.notes],
+        notes=[*notes, *outcome.notes],
         title=codebook.name or None,
         regressions=_regressions(file.study, outcome),
     )
@@ -82,7 +83,7 @@ def _regressions(study: Study, outcome: Corrected) -> list[Regression] | None:
     return None if study.regressions is None and not corrected else [*outcome.regressions, *others]
 
 
-def _notes(models: Mapping[str, Classifier], reliability: pl.DataFrame) -> list[str]:
+def _notes(models: Mapping[str, Classifier], reliability: pl.DataFrame, shares: pl.DataFrame) -> list[str]:
     """Where the data come from, in a few sentences that travel inside the file."""
     notes = [f"Coded with annotune {versions()['annotune']}."]
     for name, model in models.items():
@@ -95,6 +96,9 @@ def _notes(models: Mapping[str, Classifier], reliability: pl.DataFrame) -> list[
             notes.append(
                 f"{name}: {leading.replace('_f', '-F')} {row['estimate']:.3f} on {row['n_units']} held-out texts."
             )
+        of_labels = shares.filter(variable=name)
+        if len(of_labels):
+            notes.append(as_note(name, of_labels))
         alpha = reliability.filter((pl.col("variable") == name) & (pl.col("metric") == "alpha"))
         if len(alpha) and alpha["estimate"][0] is not None:
             notes.append(f"{name}: Krippendorff's alpha of the coders {alpha['estimate'][0]:.3f}.")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from annotune.data.codings import Codings
 from annotune.models.classifier import Classifier
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import fingerprint, versions
@@ -21,6 +22,7 @@ def reported(
     inputs: Inputs,
     models: Mapping[str, Classifier],
     outcome: Corrected,
+    coded: Codings,
     record: Mapping[str, Any],
     steps: Steps,
 ) -> tuple[Path, ...]:
@@ -40,6 +42,7 @@ def reported(
             reliability=inputs.reliability,
             codebook=inputs.codebook,
             gold=inputs.gold,
+            coded=coded,
             corpus=inputs.corpus,
             by=part.by,
             correct=outcome.corrections,
@@ -48,12 +51,14 @@ def reported(
             title=part.title,
         )
 
-    pieces = Checkpoints(target.parent, _basis(file, inputs, models, outcome), notes=file.work)
+    pieces = Checkpoints(target.parent, _basis(file, inputs, models, outcome, coded), notes=file.work)
     steps.once("report", pieces, target.name, make)
     return (target,)
 
 
-def _basis(file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected) -> str:
+def _basis(
+    file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected, coded: Codings
+) -> str:
     """The fingerprint of all that the report stands on."""
     return fingerprint(
         [
@@ -62,6 +67,7 @@ def _basis(file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], ou
             [model.card["model_sha256"] for model in models.values()],
             [model.evaluation.measures.to_dicts() for model in models.values() if model.evaluation is not None],
             [correction.estimates.to_dicts() for correction in outcome.corrections],
+            coded.group_by("variable", "label", "status", maintain_order=True).len().rows(),
             versions(),
         ]
     )

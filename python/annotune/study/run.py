@@ -14,6 +14,7 @@ from annotune.data.codings import Codings, bind
 from annotune.data.wide import attach
 from annotune.measures.evaluation import Evaluation
 from annotune.models.classifier import Classifier
+from annotune.models.shares import shares_of_all
 from annotune.study.corrected import Corrected, corrected
 from annotune.study.file import Study, read_study
 from annotune.study.inputs import Inputs, read_inputs
@@ -32,6 +33,9 @@ class Results:
         Agreement of the coders.
     gold, codings
         One answer a coded unit; the models' answers for every unit, a table of codings each.
+    shares
+        How often each label was given, beside how often people and the models gave it to held-out texts; see
+        `annotune.shares`. A column says which variable it is of.
     evaluations
         Each variable's model beside its baselines.
     data
@@ -52,6 +56,7 @@ class Results:
     reliability: pl.DataFrame
     gold: pl.DataFrame
     codings: pl.DataFrame
+    shares: pl.DataFrame
     evaluations: dict[str, Evaluation]
     data: pl.DataFrame
     files: tuple[Path, ...]
@@ -104,13 +109,15 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     data = attach(inputs.corpus, together, codebook=inputs.codebook, gold=inputs.gold)
     outcome = _corrected(file.study, inputs, data, codings, models, steps.say)
     steps.say("Writing")
-    files, changes = write_outputs(file, inputs, models, outcome)
+    shares = shares_of_all(models.values(), together)
+    files, changes = write_outputs(file, inputs, models, outcome, shares)
     record = study_record(file, inputs, models, outcome)
-    files += reported(file, inputs, models, outcome, record, steps)
+    files += reported(file, inputs, models, outcome, together, record, steps)
     return Results(
         reliability=inputs.reliability,
         gold=inputs.gold,
         codings=together,
+        shares=shares,
         evaluations={name: model.evaluation for name, model in models.items() if model.evaluation is not None},
         data=outcome.data,
         files=files,
