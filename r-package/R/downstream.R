@@ -10,6 +10,7 @@
 #'   coded and uncoded texts are coded by the same models, as a correction assumes. `"model"`: the one tuned on all
 #'   coded texts.
 #' @param base,seed The base model, and the seed of every draw.
+#' @param pi Where the column `pi` has another name: by it coded texts are weighed in every choice and figure.
 #' @param path A folder where every finished fold is kept: what was interrupted goes on from there.
 #' @inheritParams at_tune
 #' @inheritParams predict.at_model
@@ -28,13 +29,14 @@
 #' @export
 at_crossfit <- function(corpus, gold, codebook, variable = NULL, folds = 5, group = NULL,
                         uncoded = c("folds", "model"), base = "minilm", seed = 1, path = NULL,
-                        precision = c("float32", "bfloat16"), unit_id = "unit_id", text = "text", ...) {
-  corpus <- whole_corpus(corpus, unit_id, text, group)
+                        precision = c("float32", "bfloat16"), pi = NULL, prevalence = NULL, unit_id = "unit_id",
+                        text = "text", ...) {
+  corpus <- whole_corpus(corpus, unit_id, text, c(group, pi))
   done <- at_call(
     "crossfit",
-    corpus = whole_to_python(corpus, group), gold = codings_to_python(gold),
+    corpus = whole_to_python(corpus, c(group, pi)), gold = codings_to_python(gold),
     codebook = codebook, variable = variable, folds = folds, group = group, uncoded = match.arg(uncoded), base = base,
-    seed = seed, out = as_path(path), precision = match.arg(precision), ...
+    seed = seed, out = as_path(path), precision = match.arg(precision), pi = pi, prevalence = prevalence, ...
   )
   done$data <- order_ordinal(with_own_columns(done$data, corpus), codebook)
   done

@@ -21,8 +21,9 @@
 #' @param base With `cv`, the base model; `"minilm"` by default.
 #' @param path With `cv`, a folder where every finished fold and its model are kept: what was interrupted goes on from
 #'   there, and [at_crossfit()] with the same folder, folds and settings has no model left to tune.
+#' @param pi,prevalence With `cv`, how coded texts were drawn, as for [at_crossfit()]: figures are then about the corpus.
 #' @param unit_id,text The columns of the corpus with the identifier and the text.
-#' @param ... With `cv`, other settings of [at_tune()]: `method`, `epochs`, `device` ...
+#' @param ... With `cv`, other settings of [at_tune()]: `method`, `epochs`, `cutoffs`, `device` ...
 #' @return An object of class `at_evaluation`: a list of the tibbles `measures`, `labels` and `confusion`. `plot()`
 #'   shows the confusion, `summary()` the figures of each label. With `cv` also `data`, the coded texts as
 #'   [at_crossfit()] gives them (without `pi`: a correction needs the other texts too, which [at_crossfit()] codes with
@@ -39,18 +40,19 @@
 #' @export
 at_evaluate <- function(truth, predicted = NULL, variable = NULL, codebook = NULL, corpus = NULL, train = NULL,
                         baselines = NULL, name = NULL, cluster = NULL, n_boot = 1000, seed = 1, cv = NULL,
-                        group = NULL, base = NULL, path = NULL, unit_id = "unit_id", text = "text", ...) {
+                        group = NULL, base = NULL, path = NULL, pi = NULL, prevalence = NULL, unit_id = "unit_id",
+                        text = "text", ...) {
   if (!is.data.frame(truth) && !is.data.frame(predicted)) codebook <- codebook %||% codebook_of_both(truth, predicted)
-  if (!is.null(corpus) && !is.null(cv)) corpus <- whole_corpus(corpus, unit_id, text, group)
+  if (!is.null(corpus) && !is.null(cv)) corpus <- whole_corpus(corpus, unit_id, text, c(group, pi))
   found <- at_call(
     "evaluate",
     truth = answers_to_python(truth), predicted = if (!is.null(predicted)) answers_to_python(predicted),
     variable = variable, codebook = codebook,
-    corpus = if (!is.null(corpus)) evaluated_corpus(corpus, unit_id, text, cluster, group, cv),
+    corpus = if (!is.null(corpus)) evaluated_corpus(corpus, unit_id, text, cluster, c(group, pi), cv),
     train = if (!is.null(train)) codings_to_python(train),
     baselines = if (!is.null(baselines)) lapply(baselines, codings_to_python),
     name = name, cluster = cluster, n_boot = n_boot, seed = seed, cv = cv, group = group, base = base,
-    out = if (!is.null(path)) as_path(path), ...
+    out = if (!is.null(path)) as_path(path), pi = pi, prevalence = prevalence, ...
   )
   if (is.null(cv)) {
     return(found)

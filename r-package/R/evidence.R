@@ -26,13 +26,14 @@
 #' @export
 at_learning_curve <- function(corpus, gold, codebook, variable = NULL, sizes = NULL, seeds = 3, test = 0.25,
                               validation = 0.15, group = NULL, measure = NULL, budget = NULL, path = NULL,
-                              n_boot = 1000, seed = 1, unit_id = "unit_id", text = "text", ...) {
+                              pi = NULL, prevalence = NULL, n_boot = 1000, seed = 1, unit_id = "unit_id",
+                              text = "text", ...) {
   curve <- at_call(
     "learning_curve",
-    corpus = corpus_to_python(corpus, unit_id, text, c(group, if (is.list(test)) names(test))),
+    corpus = corpus_to_python(corpus, unit_id, text, c(group, pi, if (is.list(test)) names(test))),
     gold = codings_to_python(gold), codebook = codebook, variable = variable, sizes = several(sizes), seeds = seeds,
     test = test, validation = validation, group = group, measure = measure, budget = budget, out = as_path(path),
-    n_boot = n_boot, seed = seed, ...
+    pi = pi, prevalence = prevalence, n_boot = n_boot, seed = seed, ...
   )
   curve$forecast <- forecast_to_draw(curve)
   curve
@@ -164,6 +165,28 @@ at_abstain <- function(codings, held_out, gold, risk = 0.05, confidence = 0.95, 
     codings = predictions_to_python(codings), held_out = coder_to_python(held_out), gold = codings_to_python(gold),
     risk = risk, confidence = confidence, variable = variable, codebook = codebook
   )
+}
+
+#' How often does a model give each label?
+#'
+#' To a corpus, beside how often people and the model gave it to held-out texts. Where the texts of the corpus are like
+#' the coded ones, the model's two shares agree but for chance. Where they do not, the corpus is of another kind, or the
+#' coded texts were not drawn from it at random (see `pi` and `prevalence` of [at_tune()]): what was measured on held-out
+#' texts does then not hold for it.
+#'
+#' @param model A model from [at_tune()] or [at_load()] that was measured on held-out texts.
+#' @param codings What it says of the corpus, as [at_classify()] gives it, or coded texts with a column for the variable.
+#' @return A tibble with a row per label: label, people, held_out and corpus (shares of the texts with an answer),
+#'   n_held_out, n_corpus, and apart: whether held_out and corpus differ by more than chance.
+#' @examplesIf at_available(tuning = TRUE)
+#' data <- at_demo(n = 150, n_coded = 80)
+#' gold <- at_resolve(at_codings(data$coders["anna"], data$codebook))
+#' model <- at_tune(data$corpus, gold, data$codebook, method = "probe", folds = 2, n_boot = 0)
+#' at_shares(model, at_classify(model, data$corpus))
+#' @export
+at_shares <- function(model, codings) {
+  require_model(model)
+  at_call("shares", model = model, codings = predictions_to_python(codings))
 }
 
 #' Hand codings that deserve a second look

@@ -11,6 +11,8 @@
 #' @param reliability What [at_reliability()] gave, in place of computing it from `codings`.
 #' @param codebook An [at_codebook()]: the labels there are.
 #' @param gold One answer per text; by default what the model kept of it.
+#' @param coded What the models said of the corpus, as [at_classify()] gives it: how often they gave each label, beside
+#'   held-out texts.
 #' @param corpus A data frame (or a file) with `unit_id` and covariates.
 #' @param by Names of the covariates to show errors by; by default up to six with 2 to 12 values.
 #' @param compare,curve What [at_compare()] and [at_learning_curve()] gave.
@@ -27,14 +29,16 @@
 #' at_report(file.path(tempdir(), "report.html"), compare = found)
 #' @export
 at_report <- function(path, model = NULL, codings = NULL, reliability = NULL, codebook = NULL, gold = NULL,
-                      corpus = NULL, by = NULL, compare = NULL, curve = NULL, correct = NULL, errors = NULL,
-                      record = NULL, title = NULL, format = NULL, n_boot = 1000, seed = 1) {
+                      coded = NULL, corpus = NULL, by = NULL, compare = NULL, curve = NULL, correct = NULL,
+                      errors = NULL, record = NULL, title = NULL, format = NULL, n_boot = 1000, seed = 1) {
   written <- at_call(
     "report",
     path = as_path(path), model = models_to_python(model),
     codings = if (!is.null(codings)) codings_to_python(codings),
     reliability = if (!is.null(reliability)) frame_to_python(reliability), codebook = codebook,
-    gold = if (!is.null(gold)) codings_to_python(gold), corpus = if (!is.null(corpus)) covariates_to_python(corpus, by),
+    gold = if (!is.null(gold)) codings_to_python(gold),
+    coded = if (!is.null(coded)) predictions_to_python(coded),
+    corpus = if (!is.null(corpus)) covariates_to_python(corpus, by),
     by = several(by), compare = compare, curve = curve, correct = listed(correct), errors = listed(errors),
     record = as_path(record), title = title, format = format, n_boot = n_boot, seed = seed
   )

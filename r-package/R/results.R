@@ -176,9 +176,9 @@ save_rds <- function(data, target) {
 #' @param again Do every step again.
 #' @param data Whether the coded corpus is brought into R; `FALSE` for one that is too large, which is then in the files
 #'   alone.
-#' @return An object of class `at_results`: a list with `reliability`, `gold`, `codings`, `evaluations` (an
-#'   evaluation per variable), `data`, `files`, `record` (the file that says what these were made of), `changes` and
-#'   `done`.
+#' @return An object of class `at_results`: a list with `reliability`, `gold`, `codings`, `shares` (of labels,
+#'   beside held-out texts; see [at_shares()]), `evaluations` (an evaluation per variable), `data`, `files`, `record`
+#'   (the file that says what these were made of), `changes` and `done`.
 #' @examplesIf at_available(tuning = TRUE)
 #' \donttest{
 #' data <- at_demo(file.path(tempdir(), "demo"), n = 200, n_coded = 60)
@@ -200,6 +200,10 @@ print.at_results <- function(x, ...) {
   for (name in names(x$evaluations)) {
     cli::cli_h3("The model for {name}, on texts it was not tuned on")
     print(x$evaluations[[name]])
+  }
+  if (NROW(x$shares) > 0) {
+    cli::cli_h3("The corpus as coded")
+    print_table(x$shares)
   }
   cli::cli_h3("Files")
   cli::cli_bullets(stats::setNames(unlist(x$files), rep("*", length(x$files))))

@@ -15,16 +15,24 @@
 #' @param test A share of the texts to hold out; or columns and their values, such as `list(party = "Greens")`, for the
 #'   texts to hold out; 0 for none. By default a fifth where there are 1,000 coded texts or more, else
 #'   cross-validation.
-#' @param validation The share of the other texts that is used for stopping and every choice.
+#' @param validation The share of the other texts that every choice is made on, where they are 1,000 or more and no
+#'   label is too rare; with fewer, choices are made in folds.
 #' @param folds Cross-validate in so many folds.
 #' @param group A column: texts with the same value stay in one part.
+#' @param pi A column: the probability with which each text was drawn for coding. Choices, cut-offs and figures are then
+#'   about the corpus, and not about the coded texts.
+#' @param prevalence The same where texts were picked by their label: how frequent labels are in the corpus, as
+#'   `c(immigration = 0.07)`.
 #' @param n_boot Bootstrap replicates for the intervals.
 #' @param unit_id,text The columns with the identifier and the text. With a formula, `unit_id` may be left out: rows are
 #'   then numbered.
 #' @param ... Settings: `base` (`"minilm"`, which reads English, a folder, or a hub name),
 #'   `method` (`"lora"`, `"full"`, `"probe"`),
-#'   `epochs`, `patience`, `learning_rate`, `head_learning_rate`, `rank`, `batch_tokens`, `batch_texts`,
-#'   `max_tokens`, `class_weights`, `seed`, `device`.
+#'   `cutoffs`, how labels follow from probabilities (`"share"`: each as often as its probabilities add up to, which is
+#'   as often as people gave it; `"f1"`: the highest macro-F1; `"likeliest"`), `class_weights` (`"balanced"` weighs
+#'   labels by the inverse of their frequency; `"none"` and `"auto"` do not),
+#'   `epochs`, `learning_rate`, `head_learning_rate`, `rank`, `batch_tokens`, `batch_texts`, `max_tokens`, `seed`,
+#'   `device`.
 #' @return An object of class `at_model`, for [predict()][predict.at_model], [at_classify()], [at_save()], `plot()`,
 #'   `summary()`, `tidy()`, `glance()` and `augment()`. It lives as long as the R session: [at_save()] keeps it.
 #' @examplesIf at_available(tuning = TRUE)
@@ -41,23 +49,25 @@ at_tune <- function(corpus, ...) UseMethod("at_tune")
 #' @rdname at_tune
 #' @export
 at_tune.default <- function(corpus, gold, codebook, variable = NULL, test = NULL, validation = 0.15, folds = NULL,
-                            group = NULL, n_boot = 1000, unit_id = "unit_id", text = "text", ...) {
+                            group = NULL, pi = NULL, prevalence = NULL, n_boot = 1000, unit_id = "unit_id",
+                            text = "text", ...) {
   require_columns(gold, c("unit_id", "label"), "The gold")
   unlabelled <- is.na(gold$label) & !(gold[["status"]] %||% "missing") %in% "none"
   warn_unlabelled(unlabelled, gold$unit_id)
   tune(
-    corpus_to_python(corpus, unit_id, text, c(group, if (is.list(test)) names(test))),
+    corpus_to_python(corpus, unit_id, text, c(group, pi, if (is.list(test)) names(test))),
     gold[!unlabelled, ], codebook,
     inputs = list(unit_id = unit_id, text = text),
-    variable = variable, test = test, validation = validation, folds = folds, group = group, n_boot = n_boot, ...
+    variable = variable, test = test, validation = validation, folds = folds, group = group, pi = pi,
+    prevalence = prevalence, n_boot = n_boot, ...
   )
 }
 
 #' @rdname at_tune
 #' @export
 at_tune.formula <- function(corpus, data, codebook = NULL, unit_id = NULL, test = NULL, validation = 0.15, folds = NULL,
-                            group = NULL, n_boot = 1000, ...) {
-  require_columns(data, c(unit_id, group, if (is.list(test)) names(test)), "The data")
+                            group = NULL, pi = NULL, prevalence = NULL, n_boot = 1000, ...) {
+  require_columns(data, c(unit_id, group, pi, if (is.list(test)) names(test)), "The data")
   sides <- formula_sides(corpus)
   name <- deparse1(sides$outcome)
   said <- in_data(sides$outcome, data)
@@ -65,12 +75,13 @@ at_tune.formula <- function(corpus, data, codebook = NULL, unit_id = NULL, test 
   ids <- if (is.null(unit_id)) as.character(seq_len(nrow(data))) else as_id(data[[unit_id]], unit_id)
   gold <- gold_of_outcome(said, name, ids, codebook)
   texts <- tibble::tibble(unit_id = ids, text = texts_of(sides, data))
-  others <- unique(c(group, if (is.list(test)) names(test)))
+  others <- unique(c(group, pi, if (is.list(test)) names(test)))
   texts[others] <- data[others]
   tune(
     frame_to_python(texts), gold, codebook,
     inputs = list(unit_id = unit_id, formula = corpus),
-    variable = name, test = test, validation = validation, folds = folds, group = group, n_boot = n_boot, ...
+    variable = name, test = test, validation = validation, folds = folds, group = group, pi = pi,
+    prevalence = prevalence, n_boot = n_boot, ...
   )
 }
 

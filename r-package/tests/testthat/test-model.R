@@ -86,6 +86,43 @@ test_that("models tidy, glance, augment, print and draw", {
   expect_identical(plot(model, type = "labels")$label, c("Health", "Economy"))
 })
 
+test_that("shares of a corpus stand beside those held out, and what texts were drawn with is said", {
+  skip_if_no_python(tuning = TRUE)
+  data <- coded_texts()
+  model <- quick_model()
+  table <- at_shares(model, suppressWarnings(at_classify(model, data, unit_id = "id", text = "question")))
+  expect_identical(table$label, c("Health", "Economy"))
+  expect_equal(table$people, c(0.5, 0.5))
+  expect_equal(sum(table$corpus), 1)
+  expect_identical(table$n_corpus, c(40L, 40L))
+  expect_error(at_shares(data, data), "no model", class = "annotune_error")
+  data$chance <- ifelse(data$topic == "Health", 0.9, 0.3)
+  weighted <- at_tune(
+    topic ~ question, data,
+    unit_id = "id", method = "probe", folds = 2, n_boot = 0, pi = "chance", cutoffs = "likeliest"
+  )
+  expect_identical(weighted$card$drawn$pi, "chance")
+  expect_identical(weighted$card$choices$rule, "likeliest")
+  expect_equal(unlist(weighted$card$shares$people), c(0.25, 0.75))
+  book <- at_codebook(data$topic, "topic")
+  gold <- tibble::tibble(unit_id = data$id, variable = "topic", label = as.character(data$topic))
+  picked <- at_tune(
+    data, gold, book,
+    unit_id = "id", text = "question", method = "probe", folds = 2, n_boot = 0, prevalence = c(Health = 0.1)
+  )
+  expect_equal(unlist(picked$card$shares$people), c(0.1, 0.9))
+  expect_error(
+    at_tune(data, gold, book, unit_id = "id", text = "question", prevalence = c(Helth = 0.1)), "Did you mean 'Health'",
+    class = "annotune_error"
+  )
+  crossed <- at_crossfit(
+    data[c("id", "question", "chance")], gold, book,
+    unit_id = "id", text = "question", method = "probe", folds = 2, pi = "chance"
+  )
+  expect_equal(crossed$data$chance, data$chance)
+  expect_equal(unlist(crossed$model$card$shares$people), c(0.25, 0.75))
+})
+
 test_that("sets of labels are lists of labels", {
   skip_if_no_python(tuning = TRUE)
   data <- coded_texts()

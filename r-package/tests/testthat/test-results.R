@@ -64,7 +64,7 @@ test_that("what is not there yet is predicted in folds", {
   expect_equal(glance(found)$accuracy, mean(found$data$topic == found$data$topic_gold))
   expect_identical(predict(found$model, "A nurse.")$unit_id, "1")
   expect_error(at_evaluate(gold), "nothing to compare the truth with", class = "annotune_error")
-  expect_error(at_evaluate(gold, gold, cv = 3), "`predicted` means nothing", class = "annotune_error")
+  expect_error(at_evaluate(gold, gold, cv = 3), "`predicted` has no meaning", class = "annotune_error")
 })
 
 test_that("an .rds is R's own, and other files are Python's, with labels and reasons", {
@@ -123,6 +123,8 @@ test_that("a study runs, and what is up to date is not done again", {
   results <- suppressMessages(suppressWarnings(at_run(study)))
   expect_identical(nrow(results$data), 60L)
   expect_identical(names(results$evaluations), "topic")
+  expect_identical(results$shares$n_corpus, rep(60L, nrow(results$shares)))
+  expect_output(suppressMessages(print(results)), "held_out")
   again <- suppressMessages(suppressWarnings(at_run(study, data = FALSE)))
   expect_identical(again$done[["tune topic"]] %||% unlist(again$done)[[1]], "up to date")
   expect_null(again$data)
