@@ -42,7 +42,7 @@ def test_the_verb_writes_what_the_function_writes(annotune, files, topics, tmp_p
     code, told = annotune(
         "report", tmp_path / "page.html", "--model", files / "model", "--codings", files / "anna.csv", "--codings",
         files / "ben.csv", "--codebook", files / "book.yaml", "--gold", files / "gold.csv", "--corpus",
-        files / "texts.csv", "--by", "side", "--n-boot", 100,
+        files / "texts.csv", "--by", "side", "--n-boot", 100, "--coded", files / "model/held_out.parquet",
     )  # fmt: skip
     assert code == 0, told
     book = at.read_codebook(files / "book.yaml")
@@ -54,8 +54,10 @@ def test_the_verb_writes_what_the_function_writes(annotune, files, topics, tmp_p
         gold=at.read_codings(files / "gold.csv", book),
         corpus=at.read_corpus(files / "texts.csv"),
         by="side",
+        coded=pl.read_parquet(files / "model/held_out.parquet"),
         n_boot=100,
     )
+    assert "The corpus as coded" in ours.read_text("utf-8")
     assert ours.read_bytes() == (tmp_path / "page.html").read_bytes()
 
 

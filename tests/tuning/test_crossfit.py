@@ -361,3 +361,17 @@ def test_folds_are_kept_only_where_there_are_folds(texts, gold, book, tiny_base,
     for options in ({"keep": tmp_path}, {"each_fold": lambda number, model: None}):
         with pytest.raises(at.AnnotuneError, match="nothing is cross-validated"):
             at.tune(texts, gold, book(), test=0.2, base=str(tiny_base), **options)
+
+
+def test_prevalence_takes_the_place_of_the_column_pi_and_pi_may_have_another_name(texts, gold, book, tiny_base):
+    unequal = texts.with_columns(pi=pl.Series([0.2, 0.8] * 45))
+    options = {"base": str(tiny_base), "method": "probe", "folds": 3, "uncoded": "model", "n_boot": 0}
+    by_column = at.crossfit(unequal, gold[:60], book(), **options)
+    by_label = at.crossfit(unequal, gold[:60], book(), **options, prevalence={"Law": 0.1})
+    named = at.crossfit(unequal.rename({"pi": "chance"}), gold[:60], book(), **options, pi="chance")
+    drawn = [done.model.card["drawn"] for done in (by_column, by_label, named)]
+    assert [told["pi"] for told in drawn] == ["pi", None, "chance"]
+    assert drawn[1]["prevalence"] == {"Law": 0.1}
+    assert by_label.model.card["shares"]["people"][1] == pytest.approx(0.1)
+    assert named.model.card["shares"] == by_column.model.card["shares"]
+    assert "pi" in by_label.data.columns
