@@ -23,7 +23,7 @@ from annotune.network.machine import agreed
 from annotune.progress import within
 from annotune.records.checkpoints import Checkpoints
 from annotune.tuning.calibrate import log_shares
-from annotune.tuning.choices import Choices, ProbeChoice, Unseen, choose, planned_epochs, score_error
+from annotune.tuning.choices import Choices, Examples, ProbeChoice, Unseen, choose, planned_epochs, score_error
 from annotune.tuning.fit import candidates, probe_of, rebuilt, scaled, start_of, tuned, with_head
 from annotune.tuning.probe import Probe
 from annotune.tuning.task import Task
@@ -161,12 +161,14 @@ def _try(task: Task, rest: np.ndarray, out: np.ndarray, keep: str = "") -> Trial
     seen, unseen = task.examples.take(rest), task.examples.take(out)
     ways, start = candidates(task.examples, task.settings.class_weights), _start(task)
     fill = _Filler(task, seen.targets)
-    probes = {way: fill(probe_of(seen, *way).logits(unseen.embeddings)) for way in ways}
+    probes = {way: fill(_probe(task, seen, way).logits(unseen.embeddings)) for way in ways}
     answers = _baselines(task, rest, out)
     epochs = planned_epochs(len(rest), task.settings)
     if not epochs:
         return Trial(rest, out, probes, None, answers)
-    network = tuned(task.backbone, probe_of(seen, *start), seen, task.settings, epochs, keep_weights=keep == "weights")
+    network = tuned(
+        task.backbone, _probe(task, seen, start), seen, task.settings, epochs, keep_weights=keep == "weights"
+    )
     logits = fill(outputs(network.model, unseen.tokens, what="Trying it on held-out texts"))
     kept = network.model if keep == "network" else None
     return Trial(rest, out, probes, logits, answers, network.texts_per_second, kept, network.weights)
@@ -174,6 +176,16 @@ def _try(task: Task, rest: np.ndarray, out: np.ndarray, keep: str = "") -> Trial
 
 def _start(task: Task) -> ProbeChoice:
     return start_of(task.examples, task.settings.class_weights)
+
+
+def _probe(task: Task, seen: Examples, way: ProbeChoice) -> Probe:
+    """A probe with the same penalty for each text, whether it learns from all of them or from the rest of a fold.
+
+    Otherwise more texts would be a weaker penalty, and the model of all texts surer of itself than those of the folds,
+    by which its probabilities are scaled.
+    """
+    penalty, balanced, words = way
+    return probe_of(seen, penalty * len(task.examples) / len(seen), balanced, words)
 
 
 class _Filler:
@@ -226,11 +238,11 @@ def _chosen(task: Task, trials: Sequence[Trial]) -> Choices:
 def _from_all(task: Task, places: np.ndarray, choices: Choices) -> Made:
     """The model that is handed out, made from the texts at these places as its trials were."""
     seen = task.examples.take(places)
-    probe = probe_of(seen, *choices.probe)
+    probe = _probe(task, seen, choices.probe)
     if not choices.epochs:
         return Made(scaled(with_head(task.backbone, probe), choices.scaling), probe, choices, None)
     epochs = planned_epochs(len(places), task.settings)
-    network = tuned(task.backbone, probe_of(seen, *_start(task)), seen, task.settings, epochs)
+    network = tuned(task.backbone, _probe(task, seen, _start(task)), seen, task.settings, epochs)
     return Made(scaled(network.model, choices.scaling), probe, choices, network.texts_per_second)
 
 
@@ -242,8 +254,8 @@ def _from_trial(task: Task, trial: Trial, choices: Choices) -> Made:
     network = trial.network
     if network is None:
         assert trial.weights is not None
-        network = rebuilt(task.backbone, probe_of(seen, *_start(task)), trial.weights, task.settings)
-    return Made(scaled(network, choices.scaling), probe_of(seen, *choices.probe), choices, trial.texts_per_second)
+        network = rebuilt(task.backbone, _probe(task, seen, _start(task)), trial.weights, task.settings)
+    return Made(scaled(network, choices.scaling), _probe(task, seen, choices.probe), choices, trial.texts_per_second)
 
 
 def _kept_trial(
