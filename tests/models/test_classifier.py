@@ -336,3 +336,26 @@ def test_an_earlier_model_is_loaded_and_said_once_to_be_calibrated_in_the_old_wa
     assert coded["label"].to_list() == [model.labels[row.argmax()] for row in probabilities(coded)]
     with pytest.raises(at.AnnotuneError, match="holds no shares"):
         at.shares(old, coded)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda card: card["choices"].update(cutoffs=[1.0]),
+        lambda card: card["choices"].update(offsets=[0.0, 1.0]),
+        lambda card: card["choices"].update(scale=0),
+        lambda card: card["choices"].update(scale="warm"),
+        lambda card: card["choices"].update(offsets=[0.0, float("nan"), 1.0]),
+        lambda card: card["shares"].pop("model"),
+        lambda card: card["shares"].update(people=[0.5, 0.5]),
+        lambda card: card.update(choices=None),
+        lambda card: [card["choices"].pop("scale"), card["choices"].update(temperature=0)],
+    ],
+)
+def test_a_card_that_cannot_make_codes_is_refused_when_the_model_is_loaded(saved, damage):
+    path = saved / "annotune.json"
+    card = json.loads(path.read_text())
+    damage(card)
+    path.write_text(json.dumps(card))
+    with pytest.raises(at.AnnotuneError, match=r"annotune\.json is missing or damaged\. Copy the model again"):
+        at.load(saved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
@@ -148,6 +149,18 @@ def up_to_date(card: Mapping[str, Any], n_labels: int) -> Card:
         "time": card.get("time", {"seconds": 0.0, "texts_per_second": None}),
     }
     return cast(Card, {**_filled(card, SINCE), **told})
+
+
+def is_sound(card: Card, n_labels: int, ordered: bool) -> bool:
+    """Whether the scale and all that goes by label are numbers, as many as there are labels, so that codes follow."""
+    choices, shares = card["choices"], card["shares"]
+    rows = [choices["offsets"], *([shares["people"], shares["model"]] if shares else [])]
+    cutoffs = choices["cutoffs"]
+    long_enough = all(len(row) == n_labels for row in rows) and (
+        cutoffs is None or len(cutoffs) in ({n_labels, n_labels - 1} if ordered else {n_labels})
+    )
+    numbers = [choices["scale"], *(number for row in [*rows, cutoffs or []] for number in row)]
+    return long_enough and choices["scale"] > 0 and all(math.isfinite(number) for number in numbers)
 
 
 def _filled(entries: Mapping[str, Any], since: Mapping[str, Any]) -> dict[str, Any]:

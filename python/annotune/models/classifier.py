@@ -116,6 +116,6 @@ def load(path: str | Path, device: str = "auto") -> Classifier:
     if coder.card["choices"]["rule"] is None:
         warn(
             f"{path} was tuned by an earlier annotune, which took its temperature and cut-offs from another model: its "
-            "probabilities are too sure, and shares of labels may be off. Tune it again for both to be its own."
+            "probabilities can be too sure, and shares of labels off. Tune it again for both to be its own."
         )
     return Classifier(**vars(coder), **read_held_out(Path(path)))

@@ -11,7 +11,7 @@ import polars as pl
 
 from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError
-from annotune.models.card import Card, held_as, model_sha256, speaks, up_to_date
+from annotune.models.card import Card, held_as, is_sound, model_sha256, speaks, up_to_date
 from annotune.models.coder import Coder
 from annotune.network.logits import softmax
 from annotune.records.fingerprints import versions
@@ -92,7 +92,7 @@ def read_coder(folder: Path, device: str = "auto") -> Coder:
         tuple(saved.pop("labels")),
         saved.pop("check"),
     )
-    card: Card = up_to_date(saved, len(labels))
+    card = _sound_card(saved, len(labels), variable.kind == "ordinal", folder)
     base = Base(folder / BACKBONE, card["base"]["name"], card["base"]["revision"])
     tokenizer, backbone = load_tokenizer(base), load_backbone(base, choose_device(device), speaks(card))
     model: Any
@@ -106,6 +106,18 @@ def read_coder(folder: Path, device: str = "auto") -> Coder:
     coder = Coder(model, tokenizer, variable, labels, card)
     _require_same(coder, check, folder)
     return coder
+
+
+def _sound_card(saved: dict[str, Any], n_labels: int, ordered: bool, folder: Path) -> Card:
+    """The card in today's form; weights have a fingerprint, and what makes codes of logits is looked at here."""
+    try:
+        card = up_to_date(saved, n_labels)
+        sound = is_sound(card, n_labels, ordered)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise _damaged(folder / CARD)
+    return card
 
 
 def read_held_out(folder: Path) -> dict[str, Any]:
