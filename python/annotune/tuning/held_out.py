@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from annotune.network.logits import decide
 from annotune.network.machine import agreed
 from annotune.progress import within
 from annotune.records.checkpoints import Checkpoints
-from annotune.tuning.calibrate import log_shares
+from annotune.tuning.calibrate import Scaling, log_shares
 from annotune.tuning.choices import Choices, Examples, ProbeChoice, Unseen, choose, planned_epochs, score_error
 from annotune.tuning.fit import candidates, probe_of, rebuilt, scaled, start_of, tuned, with_head
 from annotune.tuning.probe import Probe
@@ -47,6 +47,27 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What was chosen, for logits at these levels: each label's mean over the texts learnt from, (labels,) each."""
+
+    choices: Choices
+    level: np.ndarray
+    probe_level: np.ndarray
+
+    def at(self, level: np.ndarray, probe_level: np.ndarray) -> Choices:
+        """The choices for a network, and for its probe, whose logits are at other levels."""
+        mine = _levelled(self.choices.scaling, self.level, level)
+        probe = _levelled(self.choices.probe_scaling, self.probe_level, probe_level)
+        return replace(self.choices, offsets=mine.offsets, probe_scaling=probe)
+
+
+def _levelled(scaling: Scaling, found_at: np.ndarray, level: np.ndarray) -> Scaling:
+    """The scaling for logits at another level than those that it was found on."""
+    moved = np.array(scaling.offsets) + scaling.scale * (found_at - level)
+    return Scaling(scaling.scale, tuple(moved.tolist()))
+
+
+@dataclass(frozen=True)
 class Held:
     """Held-out texts: their places, scaled logits, the model's answers, those of what is to be beaten, and folds."""
 
@@ -65,6 +86,8 @@ class Trial:
     ----------
     probes, tuned
         Logits (out, labels); no network is tuned where the probe is asked for.
+    levels, tuned_level
+        Of each, the mean logit of every label (labels,) over the texts that it learnt from.
     answers
         Of the baselines.
     network, weights
@@ -74,7 +97,9 @@ class Trial:
     rest: np.ndarray
     out: np.ndarray
     probes: Mapping[ProbeChoice, np.ndarray]
+    levels: Mapping[ProbeChoice, np.ndarray]
     tuned: np.ndarray | None
+    tuned_level: np.ndarray | None
     answers: dict[str, np.ndarray]
     texts_per_second: float | None = None
     network: Network | None = None
@@ -124,11 +149,11 @@ def cross_validate(
             trials.append(_kept_trial(task, rest, out, checkpoints, number, keep="weights" if tell else ""))
     looks = []
     for number, trial in enumerate(trials, start=1):
-        choices = _chosen(task, [other for other in trials if other is not trial])
-        looks.append(_read(task, trial, choices, number))
+        decision = _chosen(task, [other for other in trials if other is not trial])
+        looks.append(_read(task, trial, decision, number))
         if tell is not None:
             with within(f"Fold {number} of {k}"):
-                tell(number, _from_trial(task, trial, choices), looks[-1], trial.rest)
+                tell(number, _from_trial(task, trial, decision), looks[-1], trial.rest)
     with within("All coded texts"):
         return _from_all(task, task.everything, _chosen(task, trials)), _joined(looks)
 
@@ -161,17 +186,21 @@ def _try(task: Task, rest: np.ndarray, out: np.ndarray, keep: str = "") -> Trial
     seen, unseen = task.examples.take(rest), task.examples.take(out)
     ways, start = candidates(task.examples, task.settings.class_weights), _start(task)
     fill = _Filler(task, seen.targets)
-    probes = {way: fill(_probe(task, seen, way).logits(unseen.embeddings)) for way in ways}
+    made = {way: _probe(task, seen, way) for way in ways}
+    probes = {way: fill(probe.logits(unseen.embeddings)) for way, probe in made.items()}
+    levels = {way: fill(probe.logits(seen.embeddings)).mean(0) for way, probe in made.items()}
     answers = _baselines(task, rest, out)
     epochs = planned_epochs(len(rest), task.settings)
     if not epochs:
-        return Trial(rest, out, probes, None, answers)
+        return Trial(rest, out, probes, levels, None, None, answers)
     network = tuned(
         task.backbone, _probe(task, seen, start), seen, task.settings, epochs, keep_weights=keep == "weights"
     )
     logits = fill(outputs(network.model, unseen.tokens, what="Trying it on held-out texts"))
+    level = fill(_level_of(network.model, seen)[None])[0]
     kept = network.model if keep == "network" else None
-    return Trial(rest, out, probes, logits, answers, network.texts_per_second, kept, network.weights)
+    speed = network.texts_per_second
+    return Trial(rest, out, probes, levels, logits, level, answers, speed, kept, network.weights)
 
 
 def _start(task: Task) -> ProbeChoice:
@@ -217,45 +246,68 @@ def _baselines(task: Task, rest: np.ndarray, out: np.ndarray) -> dict[str, np.nd
     return answers
 
 
-def _chosen(task: Task, trials: Sequence[Trial]) -> Choices:
-    """The best way by these trials; of several processes all take what the first one has found."""
+def _chosen(task: Task, trials: Sequence[Trial]) -> Decision:
+    """The best way by these trials; of several processes all take what the first one has found.
+
+    Models made from other texts of the same corpus differ by chance in how high all their logits are. Where texts
+    say little, that would move a cut-off past many of them. So logits are brought to the trials' mean level, and those
+    of the model that is handed out are as well.
+    """
     places = np.concatenate([trial.out for trial in trials])
-    ways = trials[0].probes
-    networks = [trial.tuned for trial in trials if trial.tuned is not None]
+    levels = {way: np.mean([trial.levels[way] for trial in trials], axis=0) for way in trials[0].levels}
+    probes = {
+        way: np.concatenate([trial.probes[way] - trial.levels[way] + level for trial in trials])
+        for way, level in levels.items()
+    }
+    networks = [(trial.tuned, trial.tuned_level) for trial in trials]
+    of_networks = [(logits, level) for logits, level in networks if logits is not None and level is not None]
+    mean = np.mean([level for _, level in of_networks], axis=0) if of_networks else None
     unseen = Unseen(
         task.examples.targets[places],
-        {way: np.concatenate([trial.probes[way] for trial in trials]) for way in ways},
-        np.concatenate(networks) if networks else None,
+        probes,
+        None if mean is None else np.concatenate([logits - level + mean for logits, level in of_networks]),
         task.weights[places],
         task.examples.ordered,
         task.settings.class_weights == "balanced",
     )
-    epochs = planned_epochs(len(task.everything), task.settings)
-    choices: Choices = agreed(choose(unseen, task.settings.cutoffs, epochs))
-    return choices
+    choices = choose(unseen, task.settings.cutoffs, planned_epochs(len(task.everything), task.settings))
+    probe_level = levels[choices.probe]
+    decision = Decision(choices, probe_level if mean is None or not choices.epochs else mean, probe_level)
+    decided: Decision = agreed(decision)
+    return decided
 
 
-def _from_all(task: Task, places: np.ndarray, choices: Choices) -> Made:
+def _from_all(task: Task, places: np.ndarray, decision: Decision) -> Made:
     """The model that is handed out, made from the texts at these places as its trials were."""
-    seen = task.examples.take(places)
-    probe = _probe(task, seen, choices.probe)
-    if not choices.epochs:
+    seen, way = task.examples.take(places), decision.choices.probe
+    probe = _probe(task, seen, way)
+    level = probe.logits(seen.embeddings).mean(0)
+    if not decision.choices.epochs:
+        choices = decision.at(level, level)
         return Made(scaled(with_head(task.backbone, probe), choices.scaling), probe, choices, None)
     epochs = planned_epochs(len(places), task.settings)
     network = tuned(task.backbone, _probe(task, seen, _start(task)), seen, task.settings, epochs)
+    choices = decision.at(_level_of(network.model, seen), level)
     return Made(scaled(network.model, choices.scaling), probe, choices, network.texts_per_second)
 
 
-def _from_trial(task: Task, trial: Trial, choices: Choices) -> Made:
+def _from_trial(task: Task, trial: Trial, decision: Decision) -> Made:
     """The model of a trial as it is handed out."""
-    if not choices.epochs or (trial.network is None and trial.weights is None):
-        return _from_all(task, trial.rest, choices)
-    seen = task.examples.take(trial.rest)
+    if not decision.choices.epochs or (trial.network is None and trial.weights is None):
+        return _from_all(task, trial.rest, decision)
+    seen, way = task.examples.take(trial.rest), decision.choices.probe
     network = trial.network
     if network is None:
         assert trial.weights is not None
         network = rebuilt(task.backbone, _probe(task, seen, _start(task)), trial.weights, task.settings)
-    return Made(scaled(network, choices.scaling), _probe(task, seen, choices.probe), choices, trial.texts_per_second)
+    assert trial.tuned_level is not None
+    choices = decision.at(trial.tuned_level, trial.levels[way])
+    return Made(scaled(network, choices.scaling), _probe(task, seen, way), choices, trial.texts_per_second)
+
+
+def _level_of(network: Network, seen: Examples) -> np.ndarray:
+    """The mean logit of every label (labels,) over the texts that a network learnt from."""
+    return np.asarray(outputs(network, seen.tokens, what="Reading what it learnt from").mean(0))
 
 
 def _kept_trial(
@@ -273,20 +325,23 @@ def _kept_trial(
 
 def _packed(trial: Trial) -> dict[str, np.ndarray]:
     arrays = {"ways": np.array(json.dumps(list(trial.probes))), "places": trial.out, **trial.answers}
-    arrays["probes"] = np.stack(list(trial.probes.values()))
-    if trial.tuned is not None:
-        arrays |= {"tuned": trial.tuned, "speed": np.array(trial.texts_per_second)}
+    arrays |= {"probes": np.stack(list(trial.probes.values())), "levels": np.stack(list(trial.levels.values()))}
+    if trial.tuned is not None and trial.tuned_level is not None:
+        speed = np.array(trial.texts_per_second)
+        arrays |= {"tuned": trial.tuned, "tuned_level": trial.tuned_level, "speed": speed}
     weights = trial.weights or {}
     return arrays | {f"{KEPT}{name}": part.float().numpy() for name, part in weights.items()}
 
 
 def _unpacked(arrays: dict[str, np.ndarray], rest: np.ndarray) -> Trial:
     ways = [(penalty, balanced, words) for penalty, balanced, words in json.loads(str(arrays.pop("ways")))]
-    probes = dict(zip(ways, arrays.pop("probes"), strict=True))
+    probes, levels = (dict(zip(ways, arrays.pop(name), strict=True)) for name in ("probes", "levels"))
     weights = {name[len(KEPT) :]: torch.from_numpy(part) for name, part in arrays.items() if name.startswith(KEPT)}
-    out, speed, network = arrays.pop("places"), arrays.pop("speed", None), arrays.pop("tuned", None)
+    out, speed = arrays.pop("places"), arrays.pop("speed", None)
+    network, level = arrays.pop("tuned", None), arrays.pop("tuned_level", None)
     answers = {name: answer for name, answer in arrays.items() if not name.startswith(KEPT)}
-    return Trial(rest, out, probes, network, answers, None if speed is None else float(speed), None, weights or None)
+    rate = None if speed is None else float(speed)
+    return Trial(rest, out, probes, levels, network, level, answers, rate, None, weights or None)
 
 
 def _without_copies(task: Task, rest: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -295,13 +350,13 @@ def _without_copies(task: Task, rest: np.ndarray, out: np.ndarray) -> np.ndarray
     return rest[~np.isin(texts[rest], texts[out])]
 
 
-def _read(task: Task, trial: Trial, choices: Choices, number: int) -> Held:
+def _read(task: Task, trial: Trial, decision: Decision, number: int) -> Held:
     """What the model of a trial says of the texts that it has not seen."""
-    sets, probe = task.examples.targets.ndim == 2, choices.probe_scaling.of(trial.probes[choices.probe])
-    logits = probe
-    if choices.epochs:
-        assert trial.tuned is not None
-        logits = choices.scaling.of(trial.tuned)
+    sets, way = task.examples.targets.ndim == 2, decision.choices.probe
+    network = trial.tuned_level is not None and decision.choices.epochs > 0
+    choices = decision.at(trial.tuned_level if network else trial.levels[way], trial.levels[way])  # type: ignore[arg-type]
+    probe = choices.probe_scaling.of(trial.probes[way])
+    logits = choices.scaling.of(trial.tuned) if network and trial.tuned is not None else probe
     answers = {PROBE: decide(probe, sets, choices.probe_cutoffs), **trial.answers}
     folds = np.full(len(trial.out), number)
     return Held(trial.out, logits, decide(logits, sets, choices.cutoffs), answers, folds)
