@@ -226,9 +226,9 @@ def test_many_rows_are_read_quickly(tmp_path):
     rows = (f'{LONG_ID + i},"{texts[i % 1_000]}, yes",{2000 + i % 20},{"" if i % 2 else "x"}\n' for i in range(200_000))
     path = tmp_path / "big.csv"
     path.write_text("id,text,year,last\n" + "".join(rows))
-    start = time.perf_counter()
+    start = time.process_time()
     frame = read_table(path, strings=("id", "text")).frame
-    assert time.perf_counter() - start < 5  # about 0.8 s on two cores, although the last column has holes
+    assert time.process_time() - start < 5  # about a second of two cores, although the last column has holes
     assert frame.shape == (200_000, 4)
     assert frame["id"][-1] == str(LONG_ID + 199_999)
 
