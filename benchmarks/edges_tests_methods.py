@@ -1,0 +1,71 @@
+"""Rows of `edges.py`: tests of related errors, and few clusters."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import polars as pl
+from edge_methods import Edge
+from scipy.special import expit
+
+import annotune as at
+
+GROUPS = (0.5, 0.3, 0.15, 0.05)
+
+
+def unrelated_errors(n: int, share: float, seed: int) -> bool | None:
+    """Whether errors are found to be related to four groups of which they are independent."""
+    rng = np.random.default_rng(seed)
+    frame = pl.DataFrame(
+        {"party": rng.choice(list("abcd"), n, p=GROUPS), "y_hat": (rng.random(n) < share) * 1, "y_gold": [0] * n}
+    )
+    return _found(frame, None)
+
+
+def unrelated_errors_of_clusters(clusters: int, groups: int, seed: int, n: int = 600) -> bool | None:
+    """The same where errors come in clusters of unequal size, each of which is in one group."""
+    rng = np.random.default_rng(seed)
+    cluster = rng.choice(clusters, n, p=_unequal(clusters, rng))
+    party = np.array(list("abcd"))[np.arange(clusters) % groups]
+    chance = expit(-1.5 + 0.8 * rng.normal(size=clusters))
+    wrong = rng.random(n) < chance[cluster]
+    frame = pl.DataFrame({"party": party[cluster], "cluster": cluster, "y_hat": wrong * 1, "y_gold": [0] * n})
+    return _found(frame, "cluster")
+
+
+def _unequal(clusters: int, rng: np.random.Generator) -> np.ndarray:
+    size = np.exp(0.8 * rng.normal(size=clusters))
+    return size / size.sum()
+
+
+def _found(frame: pl.DataFrame, cluster: str | None) -> bool | None:
+    outcome = at.error_model(frame, "party", cluster=cluster).outcome
+    return None if outcome == "too few" else outcome == "evidence"
+
+
+EDGES = (
+    *(
+        Edge(
+            f"error_model, four groups, {n} coded, {share:.0%} errors",
+            partial(unrelated_errors, n, share),
+            before,
+            3,
+            7,
+            "size",
+            2000,
+        )
+        for n, share, before in ((200, 0.05, None), (200, 0.10, None), (400, 0.05, None), (400, 0.10, None))
+    ),
+    *(
+        Edge(
+            f"error_model, {clusters} unequal clusters, {groups} groups",
+            partial(unrelated_errors_of_clusters, clusters, groups),
+            before,
+            0,
+            7,
+            "size",
+        )
+        for clusters, groups, before in ((12, 2, None), (30, 2, None), (12, 4, None), (30, 4, None))
+    ),
+)
