@@ -95,6 +95,8 @@ formula_text <- function(formula) {
 #' @param gold,predicted Where names do not tell: the column with the outcome's hand codings, and for predicted
 #'   variables `list(variable = c("hand codings", "predictions"))`.
 #' @param coded,fold The columns that say which texts were coded, and by which fold predicted.
+#' @param reference The category that the others are compared with, by column: `c(party = "Labour")`. By default the
+#'   first level of a factor.
 #' @param level Of the confidence intervals.
 #' @param small_sample Stata's small-sample corrections, and t in place of normal intervals of linear models.
 #' @param power The lambda of `"ppi"`, from 0 to 1; by default the best one.
@@ -114,13 +116,13 @@ formula_text <- function(formula) {
 at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "multinomial", "fixed_effects"),
                        method = c("dsl", "ppi", "none"), cluster = NULL, weights = NULL,
                        prediction = c("prob", "label"), pi = NULL, gold = NULL, predicted = NULL, coded = NULL,
-                       fold = NULL, level = 0.95, small_sample = FALSE, power = NULL) {
+                       fold = NULL, reference = NULL, level = 0.95, small_sample = FALSE, power = NULL) {
   at_call(
     "correct",
     formula = formula_text(formula), data = usable_columns(data), model = match.arg(model),
     method = match.arg(method), cluster = cluster, weights = weights, prediction = match.arg(prediction), pi = pi,
     gold = gold, predicted = if (!is.null(predicted)) lapply(as.list(predicted), several), coded = coded, fold = fold,
-    level = level, small_sample = small_sample, power = power
+    reference = if (!is.null(reference)) as.list(reference), level = level, small_sample = small_sample, power = power
   )
 }
 

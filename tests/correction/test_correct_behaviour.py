@@ -160,7 +160,7 @@ FORMULA = "topic == 'Public health' ~ x.y"
         (lambda d: d.head(1), {}, "too few|Nobody|missing"),
         (lambda d: d.with_columns(pl.lit(None, pl.Float64).alias("x.y")), {}, "Every text lacks 'x.y'"),
         (lambda d: d.with_columns(pl.lit([1, 2]).alias("x.y")), {}, "holds lists"),
-        (lambda d: d.with_columns(pl.date(2020, 1, 1).alias("x.y")), {}, "dates"),
+        (lambda d: d.with_columns(pl.time(12).alias("x.y")), {}, "times of day"),
         (lambda d: d.with_columns(pl.lit(3.0).alias("x.y")), {}, "'x.y' does not vary"),
         (lambda d: d.with_columns(coded=pl.lit("yes")), {}, "does not say which texts were coded"),
         (lambda d: d.with_columns(w=-1.0), {"weights": "w"}, "negative"),

@@ -171,3 +171,22 @@ def test_a_label_may_hold_the_sign_of_a_formula():
     regression = Regression("topic == 'war ~ peace' ~ year + party")
     assert regression.sides == ("topic == 'war ~ peace'", "year + party")
     assert regression.columns == ["year", "party"]
+
+
+def test_both_scripts_compare_with_the_category_that_was_chosen(tmp_path, data):
+    formula = "topic == 'Health' ~ relevel(party, ref = 'left') + country + factor(year)"
+    regression = Regression(formula, "dsl y", references={"country": "UK", "year": "2003"})
+    labels = {"party": {0: "right", 1: "left", 2: "far"}}
+    at.write(data, [tmp_path / "r.dta", tmp_path / "r.rds"], codebook=CODEBOOK, labels=labels, regressions=[regression])
+    lines = (tmp_path / "r.do").read_text().splitlines()
+    assert 'quietly summarize country_factor if country == "UK", meanonly' in lines
+    assert "local base_country = r(min)" in lines
+    assert "regress dsl_y ib1.party ib`base_country'.country_factor ib2003.year, vce(robust)" in lines
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed.")
+    run = subprocess.run(["Rscript", "r.R"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    table = run.stdout.rpartition("estimate")[2]
+    assert 'ref = "left")right' in table
+    assert 'ref = "UK")NL' in table
+    assert 'ref = "2003")2000' in table

@@ -273,3 +273,29 @@ def test_a_label_that_looks_like_a_formula_is_no_part_of_one(coded_texts) -> Non
     assert found.errors[0] is not None
     assert found.errors[0].n_coded == found.corrections[0].n_coded
     assert found.regressions == ()
+
+
+def test_a_study_chooses_the_reference_category_for_its_tables_and_scripts(ran, copied) -> None:
+    told = copied.read_text(encoding="utf-8")
+    assert "  write: [regression" in told
+    copied.write_text(told.replace("  write: [regression", "  reference: {party: opposition}\n  write: [regression"))
+    (found,) = at.run(copied).corrections
+    assert found.references == {"party": "opposition"}
+    opposite = ran[1].corrections[0].coefficients()["party[opposition]"]
+    assert found.coefficients()["party[government]"] == pytest.approx(-opposite, rel=1e-9)
+    assert 'ref = "opposition")' in (copied.parent / "results.R").read_text()
+    for wrong, sentence in (
+        ("party: oposition", "Did you mean 'opposition'"),
+        ("land: UK", "no formula has the column"),
+    ):
+        copied.write_text(told.replace("  write: [regression", f"  reference: {{{wrong}}}\n  write: [regression"))
+        with pytest.raises(at.AnnotuneError, match=sentence):
+            at.run(copied)
+
+
+def test_a_reversed_formula_is_refused_before_anything_is_tuned(copied) -> None:
+    told = copied.read_text(encoding="utf-8")
+    assert "topic == 'Health' ~ party" in told
+    copied.write_text(told.replace("topic == 'Health' ~ party", "party ~ topic == 'Health'"), encoding="utf-8")
+    with pytest.raises(at.AnnotuneError, match="wrong way round"):
+        at.run(copied)

@@ -14,6 +14,7 @@ from annotune.commands.options import (
     OfVariable,
     Prevalence,
     Text,
+    category_by_column,
     listed,
     require_outputs,
     shares_by_label,
@@ -204,6 +205,9 @@ def correct(
     gold: Annotated[str | None, typer.Option(help="The column with the outcome's hand codings.")] = None,
     coded: Annotated[str | None, typer.Option(help="The column that says which texts were drawn and coded.")] = None,
     fold: Annotated[str | None, typer.Option(help="The column filled where a prediction is out of fold.")] = None,
+    reference: Annotated[
+        list[str] | None, typer.Option(help="The category that others are compared with: party=Labour; repeatable.")
+    ] = None,
     level: Annotated[float, typer.Option(help="Of the confidence intervals.")] = 0.95,
     small_sample: Annotated[bool, typer.Option("--small-sample", help="Variances and intervals as Stata's.")] = False,
     write: Annotated[
@@ -216,11 +220,9 @@ def correct(
 
     options: dict[str, Any] = {"model": model, "method": method, "prediction": prediction}
     columns: dict[str, Any] = {"cluster": cluster, "weights": weights, "gold": gold, "coded": coded, "fold": fold}
-    chance = _number_or_column(pi)
+    options |= {"reference": category_by_column(reference), "level": level, "small_sample": small_sample}
     require_outputs(write, data, correction=True)
-    correction = corrected(
-        formula, _table(data), pi=chance, level=level, small_sample=small_sample, **options, **columns
-    )
+    correction = corrected(formula, _table(data), pi=_number_or_column(pi), **options, **columns)
     console.print(correction.summary(console.width), markup=False, soft_wrap=True)
     if write:
         write_table(correction, write, say=print)

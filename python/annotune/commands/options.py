@@ -81,6 +81,20 @@ def shares_by_label(prevalence: list[str] | None) -> dict[str, float] | None:
     return shares or None
 
 
+def category_by_column(reference: list[str] | None) -> dict[str, str] | None:
+    """The reference categories of `column=category`; nothing where there is nothing."""
+    bases: dict[str, str] = {}
+    for pair in reference or []:
+        column, equals, category = pair.partition("=")
+        if not (column and equals and category):
+            what = f"--reference {pair!r} is not column=category."
+            raise AnnotuneError(what, "Such as party=Labour; it may be repeated.")
+        if column in bases:
+            raise AnnotuneError(f"--reference names {column!r} twice.", "Give each column one reference category.")
+        bases[column] = category
+    return bases or None
+
+
 def share_or_values(test: list[str] | None) -> float | dict[str, list[str]] | None:
     """A share, or the columns and values of `column=value`."""
     if not test:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,8 +12,8 @@ import polars as pl
 from annotune.correction import coding_columns
 from annotune.correction.estimate import Sample
 from annotune.correction.families import Floats, Model
-from annotune.correction.formulas import Formula
-from annotune.correction.matrices import Matrices, column, design, expression, occurring_labels, with_gold
+from annotune.correction.formulas import Formula, Reference
+from annotune.correction.matrices import Matrices, column, design, expression, in_order, occurring_labels, with_gold
 from annotune.correction.prepare import Job, probabilities
 from annotune.errors import AnnotuneError
 
@@ -21,6 +22,8 @@ def sample_of(job: Job) -> tuple[Matrices, Sample, list[str | None]]:
     """The design matrices, the sample, and the names of the equations."""
     frame, options, at = job.frame, job.options, np.flatnonzero(job.coded)
     matrices = design(job.formula, frame, at, job.gold)
+    if options.model == "multinomial":
+        matrices = _with_base_of_outcome(job, matrices)
     if job.formula.groups:
         matrices = _without_constant(job.formula, matrices)
     labels, predicted, by_hand, equations = _outcomes(job)
@@ -44,7 +47,24 @@ def _without_constant(formula: Formula, matrices: Matrices) -> Matrices:
     if not slopes:
         raise AnnotuneError(f"{formula.text!r} has no covariate beside its groups.", "Name one before the bar.")
     names = tuple(matrices.names[j] for j in slopes)
-    return Matrices(names, matrices.design[:, slopes], matrices.design_gold[:, slopes])
+    return replace(
+        matrices, names=names, design=matrices.design[:, slopes], design_gold=matrices.design_gold[:, slopes]
+    )
+
+
+def _with_base_of_outcome(job: Job, matrices: Matrices) -> Matrices:
+    """The matrices, and among the reference categories that of the outcome."""
+    outcome, labels = _labels_of_outcome(job)
+    return replace(matrices, bases={outcome.column: labels[0], **matrices.bases})
+
+
+def _labels_of_outcome(job: Job) -> tuple[Reference, list[str]]:
+    """The outcome of a multinomial model, and its labels, the reference category first."""
+    outcome = job.formula.explained
+    if outcome is None or outcome.label is not None:
+        raise AnnotuneError("A multinomial outcome is a coded variable itself.", "Write it as: topic ~ party.")
+    by_hand = [job.frame[job.gold[outcome.column]]] if outcome.column in job.gold else []
+    return outcome, in_order(occurring_labels([job.frame[outcome.column], *by_hand]), outcome)
 
 
 def _outcomes(job: Job) -> tuple[Floats, Floats, Floats, list[str | None]]:
@@ -81,14 +101,7 @@ def _outcomes_by_label(
     job: Job, by_hand: pl.DataFrame, probability_columns: Mapping[str, str]
 ) -> tuple[Floats, Floats, Floats, list[str | None]]:
     """One column for each label after the first."""
-    reference = job.formula.explained
-    if reference is None or reference.label is not None:
-        raise AnnotuneError("A multinomial outcome is a coded variable itself.", "Write it as: topic ~ party.")
-    cells = [
-        job.frame[reference.column],
-        *([job.frame[job.gold[reference.column]]] if reference.column in job.gold else []),
-    ]
-    names = occurring_labels(cells)
+    reference, names = _labels_of_outcome(job)
     if len(names) < 2:
         raise AnnotuneError(f"All texts have the {reference.column} {names[0]!r}.", "There is nothing to explain.")
     labels, gold = (_dummies(frame[reference.column], names) for frame in (job.frame, by_hand))

@@ -7,7 +7,8 @@ the formula; it evaluates functions, so only those listed here are allowed: a fo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from annotune.data.formula_sides import BARE, HELP, NAME, NUMBER, TEXT, grouped, plain, sides_of
 from annotune.errors import AnnotuneError, nearest
@@ -16,9 +17,17 @@ FUNCTIONS = {"C", "I", "log", "log10", "log2", "exp", "sqrt", "abs", "scale", "c
 FUNCTIONS |= {f"contr.{name}" for name in ("treatment", "sum", "helmert", "poly", "diff")}
 R_NAMES = {"factor": "C", "as.factor": "C", "ns": "cr"}
 CONSTANTS = {"TRUE": "True", "FALSE": "False", "NULL": "None", "True": "True", "False": "False", "None": "None"}
+SPELLING = {  # of functions that are read as a whole, or not at all
+    "relevel": "Write it as: relevel(party, ref = 'Conservative').",
+    "c": "Write it as: factor(party, levels = c('Conservative', 'Labour')).",
+}
+VALUE = rf"(?:{TEXT}|-?{NUMBER})"
+FACTOR = r"(?:C|factor|as\.factor)\(\s*"
 ATOM = re.compile(
-    rf"""(?P<compared>{NAME})\s*(?P<sign>==|!=)\s*(?P<value>{TEXT}|-?{NUMBER})
-    |(?:C|factor|as\.factor)\(\s*(?P<category>{NAME})(?=\s*[,)])
+    rf"""(?P<compared>{NAME})\s*(?P<sign>==|!=)\s*(?P<value>{VALUE})
+    |relevel\(\s*(?P<wrapped>{FACTOR})?(?P<releveled>{NAME})\s*(?(wrapped)\)\s*),\s*(?:ref\s*=\s*)?(?P<base>{VALUE})\s*\)
+    |{FACTOR}(?P<ordered>{NAME})\s*,\s*levels\s*=\s*c\((?P<levels>\s*{VALUE}(?:\s*,\s*{VALUE})*\s*)\)\s*\)
+    |{FACTOR}(?P<category>{NAME})(?=\s*[,)])
     |(?P<function>{BARE})\s*\(
     |(?P<keyword>{BARE})\s*=(?!=)
     |(?P<column>{NAME})
@@ -32,12 +41,25 @@ ALIAS = re.compile(r"_[vkc]\d+_")
 
 @dataclass(frozen=True)
 class Reference:
-    """A column that a formula names; with `label`, whether it is (or, `negated`, is not) that label."""
+    """A column that a formula names; with `label`, whether it is (or, `negated`, is not) that label.
+
+    Attributes
+    ----------
+    category
+        Whether numbers in it are categories.
+    order
+        Its first categories, in the order that the formula asks for; the very first is the reference category. Empty
+        where they keep the order of the data.
+    closed
+        Whether `order` names all of them.
+    """
 
     column: str
     label: str | None = None
     negated: bool = False
-    category: bool = False  # whether numbers in it are categories
+    category: bool = False
+    order: tuple[str, ...] = ()
+    closed: bool = False
 
     def __str__(self) -> str:
         """The reference as in a formula."""
@@ -76,6 +98,27 @@ class Formula:
         """The outcome, where it is a column or one of its labels and not a function of columns."""
         return self.references.get(self.outcome)
 
+    def with_bases(self, bases: Mapping[str, str | float]) -> Formula:
+        """The formula with these reference categories, by column.
+
+        Raises
+        ------
+        AnnotuneError
+            For a column that is not in the formula as a category, or whose categories the formula itself orders.
+        """
+        references = dict(self.references)
+        for name, base in bases.items():
+            aliases = [alias for alias, entry in references.items() if entry.column == name and entry.label is None]
+            if not aliases:
+                names = [entry.column for entry in references.values() if entry.label is None]
+                what = f"{self.text!r} has no categories of {name!r}, of which one could be the reference."
+                raise AnnotuneError(what, nearest(name, names))
+            if any(references[alias].order for alias in aliases):
+                what = f"The reference category of {name!r} is in {self.text!r}, and in reference= as well."
+                raise AnnotuneError(what, "Say it once.")
+            references |= {alias: replace(references[alias], order=(as_word(base),)) for alias in aliases}
+        return replace(self, references=references)
+
     def within(self, side: str) -> dict[str, Reference]:
         """The references of one side."""
         return {name: self.references[name] for name in dict.fromkeys(ALIAS.findall(side))}
@@ -101,6 +144,8 @@ def parse(text: str) -> Formula:
     Reference(column='topic', label='Public Health', negated=False, category=False)
     >>> formula.terms, formula.groups, formula.columns
     ('_v1_ + _k2_', ('district',), ['topic', 'party', 'year', 'district'])
+    >>> parse("y ~ relevel(party, ref = 'Labour')").references["_k1_"].order
+    ('Labour',)
     """
     if not isinstance(text, str):
         raise AnnotuneError(f"A formula is a text, not a {type(text).__name__}.", HELP)
@@ -139,8 +184,12 @@ class _Reader:
         kind, text = match.lastgroup, match.group()
         if kind == "value":
             value = match["value"]
-            label = value if value[0] not in "'\"" else _unescaped(value[1:-1])
-            return self._alias(Reference(plain(match["compared"]), label, match["sign"] == "!="))
+            return self._alias(Reference(plain(match["compared"]), _value(value), match["sign"] == "!="))
+        if kind == "base":
+            return self._alias(Reference(plain(match["releveled"]), category=True, order=(_value(match["base"]),)))
+        if kind == "levels":
+            order = tuple(_value(value.strip()) for value in re.findall(VALUE, match["levels"]))
+            return self._alias(Reference(plain(match["ordered"]), category=True, order=order, closed=True))
         if kind == "category":
             return "C(" + self._alias(Reference(plain(match["category"]), category=True))
         if kind == "function":
@@ -151,6 +200,8 @@ class _Reader:
 
     def _function(self, name: str) -> str:
         function = R_NAMES.get(name, name)
+        if name in SPELLING:
+            raise AnnotuneError(f"{self.formula!r}: {name}() cannot be read here.", SPELLING[name])
         if function not in FUNCTIONS:
             what = f"{self.formula!r}: the function {name!r} is not known."
             raise AnnotuneError(what, nearest(name, sorted(FUNCTIONS | set(R_NAMES))))
@@ -164,6 +215,20 @@ class _Reader:
         name = f"_{letter}{len(self.references)}_"
         self.references[name] = reference
         return name
+
+
+def as_word(value: object) -> str:
+    """A value of a column as the name of a category; whole numbers without a decimal point.
+
+    >>> as_word(1990.0), as_word("Labour")
+    ('1990', 'Labour')
+    """
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _value(text: str) -> str:
+    """A label or a number of a formula, as it stands in a column."""
+    return _unescaped(text[1:-1]) if text[0] in "'\"" else text
 
 
 def _unescaped(label: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,9 @@ import polars as pl
 from scipy.special import expit
 from scipy.stats import chi2, norm
 
-from annotune.correction.coding_columns import blanks_as_null
+from annotune.correction.coding_columns import as_words, blanks_as_null
 from annotune.correction.formulas import Formula, Reference, parse
-from annotune.correction.matrices import categorical, require_full_rank
+from annotune.correction.matrices import categorical, days, in_order, is_date, require_full_rank
 from annotune.correction.moments import sums_by_group
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, counted, warn
@@ -72,7 +72,7 @@ class Design:
         if not columns:
             raise AnnotuneError(f"{covariates!r} names no covariate.", "Name one, such as: party + year.")
         require_columns(rows, columns, "The table")
-        complete, places = _complete_rows(rows, columns)
+        complete, places = _complete_rows(_with_days(rows, references.values()), references.values())
         try:
             context = {"sqrt": np.sqrt, "abs": np.abs}
             with np.errstate(all="ignore"):  # cells that are not numbers are reported below
@@ -168,8 +168,16 @@ def _ordered_levels(column: pl.Series) -> list[Any]:
     return sorted(values, key=str if column.dtype.is_numeric() else None)
 
 
-def _complete_rows(rows: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, np.ndarray]:
+def _with_days(rows: pl.DataFrame, references: Collection[Reference]) -> pl.DataFrame:
+    """The rows with dates as numbers of days, where the formula does not take them for categories."""
+    dates = {entry.column for entry in references if not entry.category and is_date(rows.schema[entry.column])}
+    return rows.with_columns(days(rows[name]).alias(name) for name in sorted(dates))
+
+
+def _complete_rows(rows: pl.DataFrame, references: Collection[Reference]) -> tuple[pl.DataFrame, np.ndarray]:
     """The rows with all covariates, categories reduced to those that occur, and the positions of the rows."""
+    names = list(dict.fromkeys(entry.column for entry in references))
+    orders = {entry.column: entry for entry in references if entry.order}
     for name in names:
         if rows[name].dtype.is_nested():
             raise AnnotuneError(f"The covariate {name!r} holds lists.", "Give one number or category per text.")
@@ -182,11 +190,13 @@ def _complete_rows(rows: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, 
         if column.n_unique() < 2:
             what = f"The covariate {name!r} is the same for all {len(whole):,} hand-coded texts."
             raise AnnotuneError(what, "Leave it out.")
-        if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-            words = column.cast(pl.String)
+        if name in orders or not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+            words = as_words(column)
             levels = column.dtype.categories if isinstance(column.dtype, pl.Enum) else words.unique().sort()
             occurring = set(words)
-            whole = whole.with_columns(words.cast(pl.Enum([level for level in levels if level in occurring])))
+            present = [level for level in levels if level in occurring]
+            present = in_order(present, orders[name]) if name in orders else present
+            whole = whole.with_columns(words.cast(pl.Enum(present)))
     return whole.drop("_place"), whole["_place"].to_numpy()
 
 

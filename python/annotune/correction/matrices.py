@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from annotune.correction.families import Floats
-from annotune.correction.formulas import Formula, Reference
-from annotune.errors import AnnotuneError
+from annotune.correction.formulas import Formula, Reference, as_word
+from annotune.errors import AnnotuneError, listing, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,11 +31,14 @@ class Matrices:
     design, design_gold
         The covariates of all N units by their predictions, shape (N, k), and of the n coded ones by hand codings,
         shape (n, k); the same rows where no covariate was predicted.
+    bases
+        For each column with categories the one that the others are compared with, its reference category.
     """
 
     names: tuple[str, ...]
     design: Floats
     design_gold: Floats
+    bases: dict[str, str] = field(default_factory=dict)
 
 
 def design(formula: Formula, frame: pl.DataFrame, coded: np.ndarray, gold: Mapping[str, str]) -> Matrices:
@@ -48,11 +52,27 @@ def design(formula: Formula, frame: pl.DataFrame, coded: np.ndarray, gold: Mappi
     if not names:
         raise AnnotuneError(f"{formula.text!r} has no terms.", "Such as: ~ party + year, or ~ 1 for a mean.")
     spoken = tuple(formula.spoken(name) for name in names)
+    bases = {references[alias].column: base for alias, base in _bases(names, levels)}
     if not any(entry.column in gold for entry in references.values()):
-        return Matrices(spoken, matrix, matrix[coded])
+        return Matrices(spoken, matrix, matrix[coded], bases)
     by_hand = with_gold(frame[coded], gold)
     _, matrix_gold, _ = _model_matrix(formula, spec, _formulaic_frame(references, by_hand, levels))
-    return Matrices(spoken, matrix, matrix_gold)
+    return Matrices(spoken, matrix, matrix_gold, bases)
+
+
+def _bases(names: Sequence[str], levels: Mapping[str, list[str] | None]) -> Iterator[tuple[str, str]]:
+    """The alias and the reference category of each column with categories: the only one without a term of its own."""
+    for alias, categories in levels.items():
+        written = re.compile(rf"{alias}(?:,[^\[\]]*)?\)?\[T\.(.*)\]", re.DOTALL)
+        parts = [match[1] for name in names for match in [written.search(name)] if match]
+        absent = [level for level in categories or () if not any(_begins(part, level) for part in parts)]
+        if parts and len(absent) == 1:
+            yield alias, absent[0]
+
+
+def _begins(part: str, level: str) -> bool:
+    """Whether a term's name goes on with this category: it ends there, or another part of the term follows."""
+    return part == level or part.startswith(f"{level}]:")
 
 
 def require_full_rank(matrix: Floats) -> None:
@@ -71,10 +91,23 @@ def column(reference: Reference, frame: pl.DataFrame) -> Floats:
     cells = frame[reference.column]
     if reference.label is not None:
         return _matches(cells, reference).cast(pl.Float64).to_numpy()
+    if is_date(cells.dtype):
+        return days(cells).to_numpy()
     if not (cells.dtype.is_numeric() or cells.dtype == pl.Boolean):
         what = f"The column {reference.column!r} holds {_kind_of_cells(cells)}, not numbers."
         raise AnnotuneError(what, f"Name one of its labels: {reference.column} == 'Health'.")
     return cells.cast(pl.Float64).to_numpy()
+
+
+def is_date(dtype: pl.DataType) -> bool:
+    """Whether a column holds dates, with or without a time of day."""
+    return dtype in (pl.Date, pl.Datetime)
+
+
+def days(cells: pl.Series) -> pl.Series:
+    """Dates as days since 1970-01-01, as R counts them; a time of day is a part of a day."""
+    microseconds = cells.cast(pl.Datetime("us")).to_physical().cast(pl.Float64)
+    return microseconds / 86_400_000_000
 
 
 def expression(formula: Formula, side: str, frame: pl.DataFrame) -> Floats:
@@ -93,11 +126,7 @@ def occurring_labels(columns: Sequence[pl.Series]) -> list[str]:
     ordered = sorted(values, key=lambda value: (isinstance(value, str), value))
     first = next((cells.dtype.categories.to_list() for cells in columns if isinstance(cells.dtype, pl.Enum)), [])
     place = {name: i for i, name in enumerate(first)}
-    return [_value_as_word(value) for value in sorted(ordered, key=lambda value: place.get(value, len(place)))]
-
-
-def _value_as_word(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return [as_word(value) for value in sorted(ordered, key=lambda value: place.get(value, len(place)))]
 
 
 def _matches(cells: pl.Series, reference: Reference) -> pl.Series:
@@ -115,7 +144,10 @@ def _matches(cells: pl.Series, reference: Reference) -> pl.Series:
 def _category_levels(reference: Reference, frame: pl.DataFrame, gold: Mapping[str, str]) -> list[str] | None:
     """The categories of a column that occur by prediction or by hand; none for numbers and comparisons."""
     cells = frame[reference.column]
-    numbers = cells.dtype.is_numeric() or cells.dtype == pl.Boolean
+    numbers = cells.dtype.is_numeric() or cells.dtype == pl.Boolean or is_date(cells.dtype)
+    if numbers and reference.order and not reference.category:
+        what = f"The column {cells.name!r} holds numbers or dates, which have no reference category."
+        raise AnnotuneError(what, f"To take them for categories, write factor({cells.name}).")
     if reference.label is not None or (numbers and not reference.category):
         return None
     if not (numbers or cells.dtype in (pl.String, pl.Categorical) or isinstance(cells.dtype, pl.Enum)):
@@ -126,13 +158,27 @@ def _category_levels(reference: Reference, frame: pl.DataFrame, gold: Mapping[st
     if len(labels) > MOST_LEVELS:
         advice = f"Absorb them as fixed effects, ~ ... | {cells.name}, or group them."
         raise AnnotuneError(f"The column {cells.name!r} has {len(labels):,} categories.", advice)
-    return labels
+    return in_order(labels, reference)
+
+
+def in_order(labels: Sequence[str], reference: Reference) -> list[str]:
+    """The categories of a column in the order that the formula asks for."""
+    for name in reference.order:
+        if name not in labels and not reference.closed:
+            raise AnnotuneError(f"No text has the {reference.column} {name!r}.", nearest(name, labels))
+    rest = [name for name in labels if name not in reference.order]
+    if rest and reference.closed:
+        what = f"The levels of {reference.column!r} lack {listing(rest)}."
+        raise AnnotuneError(what, "Name every category, or leave these texts out of the table.")
+    return [*(name for name in reference.order if name in labels), *rest]
 
 
 def _kind_of_cells(cells: pl.Series) -> str:
     if cells.dtype.is_nested():
         return "lists"
-    return "dates or times" if cells.dtype.is_temporal() else "words"
+    if cells.dtype.is_temporal():
+        return "times of day" if cells.dtype == pl.Time else "lengths of time"
+    return "words"
 
 
 def _formulaic_frame(
@@ -167,7 +213,7 @@ def categorical(words: pl.Series, names: Sequence[str]) -> pd.Categorical[str]:
 
 def _cells_as_words(cells: pl.Series) -> pl.Series:
     unique = cells.drop_nulls().unique()
-    names = [_value_as_word(value) for value in unique.to_list()]
+    names = [as_word(value) for value in unique.to_list()]
     return cells.replace_strict(unique, pl.Series(names, dtype=pl.String), default=None, return_dtype=pl.String)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,7 @@ class Options:
     predicted: Mapping[str, tuple[str, str]]
     coded: str | None
     fold: str | None
+    reference: Mapping[str, str | float]
     level: float
     small_sample: bool
     power: float | None
@@ -126,9 +127,21 @@ def _with_predicted_columns(
         what = f"{formula.text!r}: no column has hand codings beside it."
         advice = f"Such as {sides[0] if sides else 'topic'}_gold; or name it with gold=."
         raise AnnotuneError(what, advice)
+    require_not_reversed(formula, gold, frame.schema)
     require_apart(formula, gold, (options.cluster, options.weights, *formula.groups))
     truths = [name for name in (*formula.columns, *gold.values()) if frame.schema[name] == pl.Boolean]
     return frame.with_columns(pl.col(truths).cast(pl.Int8)), gold
+
+
+def require_not_reversed(formula: Formula, gold: Collection[str], schema: Mapping[str, pl.DataType]) -> None:
+    """Refuse a formula that explains a covariate by what was coded, where it can only be meant the other way round."""
+    outcome = formula.explained
+    coded = [entry for entry in formula.within(formula.terms).values() if entry.column in gold]
+    if outcome is None or outcome.label is not None or outcome.column in gold or not coded:
+        return
+    if coding_columns.categories(schema[outcome.column]):
+        what = f"{formula.text!r} is the wrong way round: {outcome.column!r} holds categories."
+        raise AnnotuneError(what, f"What was coded comes first: {coded[0]} ~ {outcome.column}.")
 
 
 def require_apart(formula: Formula, gold: Mapping[str, str], others: Sequence[str | None]) -> None:

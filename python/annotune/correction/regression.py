@@ -15,6 +15,7 @@ from annotune.correction.coding_columns import FEW_CLUSTERS
 from annotune.correction.estimate import Fit, Sample
 from annotune.correction.families import MODELS, Model
 from annotune.correction.formulas import parse
+from annotune.correction.matrices import is_date
 from annotune.correction.moments import NoSolutionError
 from annotune.correction.prepare import Job, Options, prepared, require_coded, require_sound
 from annotune.correction.result import CORRECTED, HAND, NAIVE, Correction, rows_of, three_rows
@@ -38,6 +39,7 @@ def correct(
     predicted: Mapping[str, tuple[str, str]] | None = None,
     coded: str | None = None,
     fold: str | None = None,
+    reference: Mapping[str, str | float] | None = None,
     level: float = 0.95,
     small_sample: bool = False,
     power: float | None = None,
@@ -51,9 +53,10 @@ def correct(
     Parameters
     ----------
     formula
-        As in R: `"topic == 'Health' ~ party + year"`, with `:`, `*`, `factor()`, `I()`, `log()`, `poly()`; names with
-        blanks in backticks; groups whose fixed effects are absorbed after a bar: `"... ~ year | district"`. The
-        outcome, covariates, or both may be predicted.
+        As in R: `"topic == 'Health' ~ party + year"`, with `:`, `*`, `factor()`, `relevel(party, ref = 'Labour')`,
+        `factor(party, levels = c('Labour', 'Conservative'))`, `I()`, `log()`, `poly()`; names with blanks in backticks;
+        groups whose fixed effects are absorbed after a bar: `"... ~ year | district"`. The outcome, covariates, or both
+        may be predicted. Dates are numbers of days.
     data
         N rows, one per text, as in `crossfit(...).data` or from `attach` or `dsl_columns`. `topic` was predicted where
         there is a column `topic_gold` (null where nobody coded the text), `y` where there are `y_gold` and `y_hat`.
@@ -80,6 +83,9 @@ def correct(
         The column that says which texts were drawn and coded (by default `coded`, or where there are hand codings).
     fold
         The column that is filled where a prediction is by a model that has not seen the text (by default `fold`).
+    reference
+        The category that the others are compared with, by column: `{"party": "Labour"}`; for "multinomial" the
+        outcome's, too. By default the first one, in the order of the column's type, by size or alphabet.
     level
         Of the confidence intervals.
     small_sample
@@ -122,12 +128,13 @@ def correct(
         predicted=predicted or {},
         coded=coded,
         fold=fold,
+        reference=reference or {},
         level=level,
         small_sample=small_sample,
         power=power,
     )
     require_sound(options)
-    job = prepared(parse(formula), as_frame(data), options)
+    job = prepared(parse(formula).with_bases(options.reference), as_frame(data), options)
     return _estimated(job)
 
 
@@ -164,6 +171,7 @@ def _estimated(job: Job) -> Correction:
         n_coded=len(sample.at),
         n_clusters=None if sample.clusters is None else len(np.unique(sample.clusters)),
         level=options.level,
+        references=matrices.bases,
         notes=(*job.notes, *_caution_notes(job, sample), *_note_of_lambda(fits)),
     )
 
@@ -220,7 +228,10 @@ def _caution_notes(job: Job, sample: Sample) -> list[str]:
         clusters = len(np.unique(sample.clusters))
         if clusters < FEW_CLUSTERS:
             sentences.append(f"With {clusters} clusters, intervals are too narrow; small_sample=True widens them.")
-    predicted = any(entry.column in job.gold for entry in job.formula.within(job.formula.terms).values())
+    covariates = job.formula.within(job.formula.terms).values()
+    dates = [entry.column for entry in covariates if not entry.category and is_date(job.frame.schema[entry.column])]
+    sentences += [f"{name} is counted in days." for name in dict.fromkeys(dates)]
+    predicted = any(entry.column in job.gold for entry in covariates)
     if predicted and sample.groups:
         each = min(float(np.median(np.bincount(group[sample.at]))) for group in sample.groups)
         if each < NEAR_GROUPS:

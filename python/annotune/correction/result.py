@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import polars as pl
 from scipy.stats import norm, t
 
 from annotune.errors import AnnotuneError, nearest
-from annotune.export.estimates import correction_in_words
+from annotune.export.estimates import correction_in_words, references_in_words
 from annotune.numbers import decimals, p_value, with_interval
 from annotune.text_table import Column, TextTable, screen_width, wrapped
 
@@ -46,6 +46,9 @@ class Correction:
         Units, units coded by hand, and clusters (None without them).
     level
         Of the confidence intervals.
+    references
+        For each column with categories the one that the others are compared with; of a multinomial model also that of
+        the outcome.
     notes
         Sentences about omitted texts, assumptions, and methods without an estimate.
 
@@ -67,6 +70,7 @@ class Correction:
     n_coded: int
     n_clusters: int | None = None
     level: float = 0.95
+    references: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def tidy(self) -> pl.DataFrame:
@@ -88,7 +92,8 @@ class Correction:
         Lines are at most `width` columns long; by default the width of the terminal, or 80 without one.
         """
         width = width or screen_width()
-        above, table = [self.formula, self._about()], TextTable(self.estimates, self._columns(), ELSEWHERE)
+        above = [self.formula, self._about(), *references_in_words(self.references)]
+        table = TextTable(self.estimates, self._columns(), ELSEWHERE)
         notes = [part for note in self.notes for part in ("", *wrapped(note, width))]
         return "\n".join([*(part for line in above for part in wrapped(line, width)), "", table.text(width), *notes])
 

@@ -58,6 +58,10 @@ class Estimates(Protocol):
         """The level of the confidence intervals."""
 
     @property
+    def references(self) -> Mapping[str, str]:
+        """For each column with categories the one that the others are compared with."""
+
+    @property
     def notes(self) -> Sequence[str]:
         """Sentences about omitted texts and assumptions."""
 
@@ -79,9 +83,22 @@ def correction_in_words(method: str) -> str:
 
 
 def about(correction: Estimates) -> list[str]:
-    """The numbers of texts, coded texts and clusters, and the notes of the correction."""
+    """The numbers of texts, coded texts and clusters, reference categories, and the notes of the correction."""
     clusters = "" if correction.n_clusters is None else f", {correction.n_clusters:,} clusters"
-    return [f"{correction.n:,} texts, {correction.n_coded:,} of them coded by hand{clusters}.", *correction.notes]
+    sizes = f"{correction.n:,} texts, {correction.n_coded:,} of them coded by hand{clusters}."
+    return [sizes, *references_in_words(correction.references), *correction.notes]
+
+
+def references_in_words(references: Mapping[str, str]) -> list[str]:
+    """One sentence on the reference categories; none where there are no categories.
+
+    >>> references_in_words({"party": "Labour", "year": "1990"})
+    ['Reference categories: Labour (party), 1990 (year).']
+    """
+    if not references:
+        return []
+    names = ", ".join(f"{base} ({column})" for column, base in references.items())
+    return [f"Reference {'category' if len(references) == 1 else 'categories'}: {names}."]
 
 
 def methods(correction: Estimates) -> list[str]:

@@ -7,22 +7,28 @@ by n / (n - k), its logit by n / (n - 1), its gmm by 1.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from annotune.data.formula_sides import sides_of
+from annotune.data.formula_sides import NAME, NUMBER, TEXT, sides_of
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.ereturn import comment
 from annotune.export.names import stata_names
 from annotune.export.sheet import Column, Sheet
 
-FACTOR = re.compile(r"^(?:C|factor|as\.factor)\(\s*(?P<column>.+?)\s*\)$")
+FACTOR = re.compile(
+    rf"""^(?:(?:C|factor|as\.factor)\(\s*(?P<column>{NAME})\s*(?:,\s*levels\s*=\s*c\(\s*(?P<first>{TEXT}|{NUMBER}).*\)\s*)?\)
+    |relevel\(\s*(?:(?:C|factor|as\.factor)\()?\s*(?P<releveled>{NAME})\s*\)?\s*,\s*(?:ref\s*=\s*)?(?P<base>{TEXT}|{NUMBER})\s*\))$""",
+    re.VERBOSE,
+)
+PIECE = re.compile(rf"(?:{TEXT}|`[^`]*`|[^:*+])+|[:*+]")  # of a right-hand side: signs, and what is between them
 LABEL = re.compile(r"""^\s*(?P<column>.+?)\s*==\s*(?P<quote>['"])(?P<label>.*)(?P=quote)\s*$""")
 
 
@@ -44,6 +50,9 @@ class Regression:
         moments are solved by gmm in Stata, and by a few lines of R.
     cluster
         A column: texts with the same value depend on each other.
+    references
+        The category of a column with which the others are compared; also what `relevel(party, ref = 'Labour')` in the
+        formula says. By default the first one.
     """
 
     formula: str
@@ -52,6 +61,7 @@ class Regression:
     probability: str | None = None
     model: Literal["linear", "logit"] = "linear"
     cluster: str | None = None
+    references: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -61,8 +71,10 @@ class Regression:
     @property
     def terms(self) -> list[tuple[str, ...]]:
         """The explanatory terms, each with its columns and the signs between them: `a`, or `a`, `:`, `b`."""
-        parts = [re.split(r"\s*([:*])\s*", term.strip()) for term in self.sides[1].split("+")]
-        return [tuple(_column_of_part(part) for part in term) for term in parts if term != ["1"]]
+        pieces = [piece.strip() for piece in PIECE.findall(self.sides[1])]
+        ends = [-1, *(place for place, piece in enumerate(pieces) if piece == "+"), len(pieces)]
+        terms = [pieces[before + 1 : end] for before, end in itertools.pairwise(ends)]
+        return [tuple(_column_of_part(part) for part in term) for term in terms if term != ["1"]]
 
     @property
     def columns(self) -> list[str]:
@@ -72,17 +84,24 @@ class Regression:
     @property
     def factors(self) -> set[str]:
         """The columns that the formula names as categories."""
-        return {match["column"].strip("`") for match in map(FACTOR.match, self._parts) if match}
+        return {_column_of_part(match[0]) for match in self._factors}
 
     @property
-    def _parts(self) -> list[str]:
-        return re.split(r"\s*[:*+]\s*", self.sides[1])
+    def bases(self) -> dict[str, str]:
+        """The reference categories that were chosen, by column."""
+        written = {_column_of_part(match[0]): match["first"] or match["base"] for match in self._factors}
+        return {name: base.strip("'\"") for name, base in written.items() if base} | dict(self.references)
+
+    @property
+    def _factors(self) -> list[re.Match[str]]:
+        parts = [piece.strip() for piece in PIECE.findall(self.sides[1])]
+        return [match for match in map(FACTOR.match, parts) if match]
 
 
 def _column_of_part(part: str) -> str:
     """The column of a part of a term."""
     match = FACTOR.match(part)
-    return (match["column"] if match else part).strip("`")
+    return ((match["column"] or match["releveled"]) if match else part).strip("`")
 
 
 def scripts(
@@ -175,10 +194,12 @@ def do_file(sheet: Sheet, data: str, regressions: Sequence[Regression]) -> list[
         for column in sheet.columns
         if column.labels is not None
     ]
-    factors = {name: _stata_factor(sheet, name, names[name]) for name in _explanatory(regressions)}
-    lines += [ready for _, ready in factors.values() if ready]
+    grouped = [name for name in _explanatory(regressions) if _is_grouped(sheet, name)]
+    lines += [f"egen {names[name][:25]}_factor = group({names[name]}), label" for name in grouped]
     for number, regression in enumerate(regressions, start=1):
         lines += ["", f"* {comment(regression.formula)}"]
+        factors = {name: _stata_factor(sheet, name, names[name], regression) for name in regression.columns}
+        lines += [ready for _, ready in factors.values() if ready]
         right = _stata_right(regression, factors)
         models = _models_of(regression, number)
         for model in models:
@@ -192,13 +213,8 @@ def do_file(sheet: Sheet, data: str, regressions: Sequence[Regression]) -> list[
 def _stata_right(regression: Regression, factors: Mapping[str, tuple[str, str]]) -> str:
     """The terms as Stata writes them."""
     signs = {":": "#", "*": "##"}
-
-    def part(name: str) -> str:
-        spoken = factors[name][0]
-        return f"i.{spoken.removeprefix('c.')}" if name in regression.factors and spoken.startswith("c.") else spoken
-
     terms = [
-        "".join(signs[text] if place % 2 else part(text) for place, text in enumerate(term))
+        "".join(signs[text] if place % 2 else factors[text][0] for place, text in enumerate(term))
         for term in regression.terms
     ]
     return " ".join(terms)
@@ -209,16 +225,31 @@ def _stata_names(sheet: Sheet) -> dict[str, str]:
     return dict(zip(originals, stata_names(originals)[0], strict=True))
 
 
-def _stata_factor(sheet: Sheet, name: str, stata: str) -> tuple[str, str]:
-    """The term of an explanatory column, and the command that prepares it: Stata's factors are integers from 0."""
+def _is_grouped(sheet: Sheet, name: str) -> bool:
+    """Whether a column has to be numbered before it can be a factor of Stata: these are integers from 0."""
     labels = _columns_by_name(sheet)[name].labels
-    if labels is None and sheet.schema[name] != pl.String:
-        return f"c.{stata}", ""
-    if labels is None or min(labels, default=0) < 0:
+    return sheet.schema[name] == pl.String if labels is None else min(labels, default=0) < 0
+
+
+def _stata_factor(sheet: Sheet, name: str, stata: str, regression: Regression) -> tuple[str, str]:
+    """The term of an explanatory column, and the commands that find the number of its reference category."""
+    labels, base = _columns_by_name(sheet)[name].labels, regression.bases.get(name)
+    if _is_grouped(sheet, name):
         ready = f"{stata[:25]}_factor"
-        return f"i.{ready}", f"egen {ready} = group({stata}), label"
-    base = next(iter(labels), 0)
-    return f"ib{base}.{stata}", ""  # the codebook's first label is the base, as it is in R
+        if base is None:
+            return f"i.{ready}", ""
+        value = f'"{base}"' if labels is None else _code_of(labels, base)
+        find = f"quietly summarize {ready} if {stata} == {value}, meanonly"
+        return f"ib`base_{stata[:20]}'.{ready}", f"{find}\nlocal base_{stata[:20]} = r(min)"
+    if labels is None:
+        return (f"c.{stata}" if name not in regression.factors else f"{f'ib{base}' if base else 'i'}.{stata}"), ""
+    code = next(iter(labels), 0) if base is None else _code_of(labels, base)
+    return f"ib{code}.{stata}", ""  # by default the codebook's first label, as it is in R
+
+
+def _code_of(labels: Mapping[int, str], name: str) -> int | str:
+    """The code of a label; a name that is none is a code itself."""
+    return next((code for code, label in labels.items() if label == name), name)
 
 
 def _stata_model(
@@ -313,7 +344,9 @@ def _r_right(regression: Regression, names: Mapping[str, str]) -> str:
     """The terms as R writes them."""
 
     def part(name: str) -> str:
-        quoted = _r_name(names[name])
+        quoted, base = _r_name(names[name]), regression.bases.get(name)
+        if base is not None:
+            return f"relevel(factor({quoted}, ordered = FALSE), ref = {_r_text(base)})"
         return f"factor({quoted})" if name in regression.factors else quoted
 
     terms = [

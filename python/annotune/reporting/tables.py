@@ -11,6 +11,7 @@ from annotune.correction.result import Correction
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.evidence.verdicts import ALL, ANSWERED
+from annotune.export.estimates import references_in_words
 from annotune.export.regression_table import EXPLAINED
 from annotune.measures.evaluation import leading
 from annotune.measures.scores import in_full
@@ -218,6 +219,7 @@ def correction_table(result: Correction) -> Table:
     header = ("term", "estimated from", "estimate", "std. error", f"{result.level * 100:g} % interval", "p", "texts")
     notes = (
         EXPLAINED,
+        *references_in_words(result.references),
         *result.notes,
     )
     return Table(result.formula, header, tuple(rows), words=2, notes=notes)

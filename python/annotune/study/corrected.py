@@ -13,7 +13,8 @@ from annotune.correction.coding_columns import require_enough
 from annotune.correction.dsl import dsl_columns
 from annotune.correction.error_model import ErrorModel, error_model
 from annotune.correction.formulas import Formula, Reference
-from annotune.correction.prepare import require_apart
+from annotune.correction.matrices import in_order, occurring_labels
+from annotune.correction.prepare import require_apart, require_not_reversed
 from annotune.correction.regression import correct
 from annotune.correction.result import Correction
 from annotune.data.codebook import Codebook, Variable
@@ -41,6 +42,11 @@ def require_formulas(part: CorrectPart, table: pl.DataFrame, codebook: Codebook,
 
     `table` has the columns of the results, and need not have rows.
     """
+    unused = [name for name in part.reference if not any(name in formula.columns for formula in part.parsed())]
+    if unused:
+        names_of_formulas = [name for formula in part.parsed() for name in formula.columns]
+        what = f"correct: reference: no formula has the column {unused[0]!r}."
+        raise AnnotuneError(what, nearest(unused[0], names_of_formulas))
     if part.cluster is not None and part.cluster not in table.columns:
         raise AnnotuneError(f"correct: there is no column {part.cluster!r}.", nearest(part.cluster, table.columns))
     for formula in part.parsed():
@@ -58,11 +64,20 @@ def require_formulas(part: CorrectPart, table: pl.DataFrame, codebook: Codebook,
         if len(entries) != 1:
             what = f"{formula.text!r} is about {'several variables' if entries else 'nothing'} that was coded."
             raise AnnotuneError(what, f"Name one of {', '.join(map(repr, names))} in it.")
-        _require_sense(part, formula, next(iter(entries.values())))
+        _require_sense(part, formula, next(iter(entries.values())), table.schema)
 
 
-def _require_sense(part: CorrectPart, formula: Formula, entry: Variable) -> None:
-    """What is coded explains something else, and as one of its labels where the model wants numbers."""
+def require_references(part: CorrectPart, corpus: pl.DataFrame) -> None:
+    """Stop, before anything is tuned, where a reference category is none of a covariate's values."""
+    for formula in part.parsed():
+        for entry in formula.references.values():
+            if entry.order and entry.column in corpus.columns:
+                in_order(occurring_labels([corpus[entry.column]]), entry)
+
+
+def _require_sense(part: CorrectPart, formula: Formula, entry: Variable, schema: Mapping[str, pl.DataType]) -> None:
+    """What is coded is explained by something else, and as one of its labels where the model wants numbers."""
+    require_not_reversed(formula, _columns(entry), schema)
     require_apart(
         formula, dict(zip(_columns(entry), _gold_columns(entry), strict=True)), (part.cluster, *formula.groups)
     )
@@ -196,7 +211,9 @@ def _gold_columns(entry: Variable) -> list[str]:
 
 
 def _correct(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> Correction:
-    return correct(formula.text, data, model=part.model, method=part.method, cluster=part.cluster, **_roles(entry))
+    reference = {name: base for name, base in part.reference.items() if name in formula.columns}
+    options: dict[str, Any] = {"model": part.model, "method": part.method, "cluster": part.cluster}
+    return correct(formula.text, data, reference=reference, **options, **_roles(entry))
 
 
 def _roles(entry: Variable) -> dict[str, Any]:
@@ -271,5 +288,6 @@ def _regression(part: CorrectPart, formula: Formula, entry: Variable, data: pl.D
         f"{entry.name}_pi",
         "logit" if part.model == "logit" else "linear",
         part.cluster,
+        {reference.column: reference.order[0] for reference in formula.references.values() if reference.order},
     )
     return [regression] if all(name in data.columns for name in regression.columns) else []

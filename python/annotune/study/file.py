@@ -124,11 +124,16 @@ class CorrectPart(_Part):
     method: Literal["dsl", "ppi"] = "dsl"
     uncoded: Literal["folds", "model"] = "folds"
     cluster: str | None = None
+    reference: dict[str, str | int] = pydantic.Field(default_factory=dict)
     write: Words = ("regressions.csv",)
 
     def parsed(self) -> list[Formula]:
-        """The formulas, taken apart."""
-        return [parse(formula) for formula in self.formulas]
+        """The formulas, taken apart, each with the reference categories of its columns."""
+        plain = [parse(formula) for formula in self.formulas]
+        return [
+            formula.with_bases({name: base for name, base in self.reference.items() if name in formula.columns})
+            for formula in plain
+        ]
 
     def targets(self, number: int) -> list[str]:
         """Where the regression so numbered is written; with several, each has its number in the name."""

@@ -18,7 +18,7 @@ from annotune.errors import AnnotuneError, listing, nearest
 from annotune.export.scripts import Regression, require_regression_columns
 from annotune.export.sheet import describe
 from annotune.records.fingerprints import file_sha256
-from annotune.study.corrected import require_codings, require_formulas, require_pi
+from annotune.study.corrected import require_codings, require_formulas, require_pi, require_references
 from annotune.study.file import Study, StudyFile
 from annotune.tables import read_table
 
@@ -169,6 +169,7 @@ def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
     _require_draw(study, inputs)
     if study.correct and study.sample:
         require_formulas(study.correct, table, codebook, inputs.variables)
+        require_references(study.correct, inputs.corpus)
         require_codings(study.correct, inputs.gold, codebook, inputs.variables)
     if study.regressions:
         sheet = describe(table.lazy(), codebook, words_of_file(file, table.columns)[0])
