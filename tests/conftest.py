@@ -1,5 +1,9 @@
 """What several tests share: small coded texts, base models that are tuned in a blink, encoders and decoders."""
 
+import os
+
+os.environ.pop("COLUMNS", None)  # what is printed is compared line by line, wherever the tests run
+
 import numpy as np
 import polars as pl
 import pytest

@@ -121,6 +121,7 @@ def test_an_encoder_leaves_as_adapter_and_merged_folder(encoder, tiny_base, held
         assert follow(done.path, monkeypatch, **replaced) == own_labels(encoder)
 
 
+@pytest.mark.filterwarnings("ignore:'Health' is given to")  # beginnings of few texts are no sample of the corpus
 def test_onnx_runs_texts_of_any_length_in_batches_of_any_size(encoder, held_out, tmp_path, monkeypatch):
     long = [" ".join(held_out["text"][:i]) for i in range(1, 40)]
     with pytest.warns(at.AnnotuneWarning, match="longer than 64 tokens"):
@@ -412,7 +413,8 @@ def test_the_tolerance_decides(encoder, held_out, tmp_path, monkeypatch):
 
     def a_little_off(place, texts, options):
         shares, name = run(place, texts, options)
-        return shares + 0.003 * np.array([1, -1, 0]), name
+        first, last = shares == shares.max(1, keepdims=True), shares == shares.min(1, keepdims=True)
+        return shares + 0.003 * (first.astype(float) - last), name
 
     monkeypatch.setattr(merged, "run", a_little_off)
     with pytest.raises(at.AnnotuneError, match=r"differs by 0\.003 \(accepted: 0\.001\)"):

@@ -10,7 +10,7 @@ import pytest
 from annotune import cli
 
 READ = {"corpus", "gold", "codebook", "codings", "data", "truth", "predicted", "held_out", "model", "costs", "texts"}
-READ |= {"record"}
+READ |= {"record", "coded"}
 WRITTEN = {"write", "out", "paths", "plot", "predictions"}
 FOLDERS = {
     ("tune", "out"),

@@ -61,7 +61,7 @@ def test_noise_says_no_more_than_the_labels_shares(labels, n, seed):
     logits, targets = rng.normal(0, 5, (n, labels)), rng.integers(0, labels, n)
     told = surprises(scaling(logits, targets).of(logits), targets).mean()
     shares = surprises(np.tile(log_shares(targets, labels), (n, 1)), targets).mean()
-    assert told < shares + 0.08
+    assert told < shares + 0.1  # the scale goes no lower than .05, where noise of 5 still says something
 
 
 def test_a_handful_of_texts_that_are_all_right_make_no_model_certain():
