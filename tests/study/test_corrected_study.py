@@ -12,12 +12,15 @@ import pandas as pd
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
 import annotune as at
 import annotune.study.corrected
 import annotune.study.run
+from annotune.cli import app
 from annotune.models.classifier import Classifier
 from annotune.records.fingerprints import file_sha256
+from annotune.tables import read_table
 
 N, CODED = 700, 280
 FORMULAS = "[\"topic == 'Health' ~ party\", \"topic == 'Health' ~ log(year)\"]"
@@ -299,3 +302,25 @@ def test_a_reversed_formula_is_refused_before_anything_is_tuned(copied) -> None:
     copied.write_text(told.replace("topic == 'Health' ~ party", "party ~ topic == 'Health'"), encoding="utf-8")
     with pytest.raises(at.AnnotuneError, match="wrong way round"):
         at.run(copied)
+
+
+@pytest.mark.parametrize("file", ["results.dta", "results.parquet"])
+def test_the_verbs_know_what_a_study_wrote_about_its_draw(ran, file, recwarn) -> None:
+    study, results = ran
+    written = str(study.parent / file)
+    done = CliRunner().invoke(app, ["correct", written, "topic == 'Health' ~ party"])
+    assert done.exit_code == 0, done.output
+    assert "No column" not in done.output
+    table = read_table(study.parent / file).frame
+    again = at.correct("topic == 'Health' ~ party", table)
+    assert again.notes == results.corrections[0].notes
+    for name in ("estimate", "std_error"):
+        np.testing.assert_allclose(again.estimates[name], results.corrections[0].estimates[name], rtol=1e-6)
+    shares = at.prevalence(table, "topic", methods=["dsl"])
+    columns = {role: f"topic_{role}" for role in ("pi", "coded", "fold")}
+    plain = table.rename({name: role for role, name in columns.items()})
+    assert_frame_equal(shares, at.prevalence(plain, "topic", methods=["dsl"]))
+    dsl = at.dsl_columns(table.drop("topic_dsl_Health"), "topic", label="Health")["dsl_y"]
+    np.testing.assert_allclose(dsl, results.data["topic_dsl_Health"], rtol=1e-6)
+    without = at.correct("topic == 'Health' ~ party", table.drop("topic_fold"))
+    assert "No column 'fold'" in without.notes[0]

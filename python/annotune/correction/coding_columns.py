@@ -31,6 +31,18 @@ def prediction_column(name: str, columns: Sequence[str]) -> str:
     return name if name in columns or f"{name}_hat" not in columns else f"{name}_hat"
 
 
+def own_column(role: str, gold: str | None, columns: Sequence[str]) -> str | None:
+    """A variable's own column for `pi`, `coded` or `fold`, as a study writes it; None where there is none.
+
+    Examples
+    --------
+    >>> own_column("fold", "topic_gold", ["topic", "topic_gold", "topic_fold"])
+    'topic_fold'
+    """
+    name = f"{(gold or '').rpartition('_gold')[0]}_{role}"
+    return name if name in columns else None
+
+
 def probability_columns(
     name: str, labels: Sequence[str], columns: Sequence[str], codebook: Codebook | None = None
 ) -> dict[str, str] | None:

@@ -51,8 +51,8 @@ def dsl_columns(
         The columns with hand codings (null where nobody coded the text) and predictions; by default `<variable>_gold`
         and `<variable>` (or `<variable>_hat`).
     pi, coded, fold
-        The column with the probability of being drawn for hand coding (by default `pi`), or one number; and the
-        columns that say which texts were coded, and in which fold they were predicted. See `correct`.
+        The column with the probability of being drawn for hand coding (by default `<variable>_pi` or `pi`), or one
+        number; and the columns that say which texts were coded, and in which fold they were predicted. See `correct`.
     prediction
         "prob" uses the label's probability as y_hat where it exists (`<variable>_p_<label>`), which gives smaller
         standard errors; "label" uses whether it is the predicted label.
@@ -86,6 +86,8 @@ def dsl_columns(
     name = variable or coding_columns.only_variable(frame.columns, gold)
     gold = gold or coding_columns.gold_column(name, frame.columns) or f"{name}_gold"
     predicted = predicted or coding_columns.prediction_column(name, frame.columns)
+    own = {role: coding_columns.own_column(role, gold, frame.columns) for role in ("pi", "coded", "fold")}
+    pi, coded, fold = own["pi"] if pi is None else pi, coded or own["coded"], fold or own["fold"]
     beside = [named for named in (coded, fold) if named is not None]
     coding_columns.require_named(frame, [gold, predicted, *beside], "The data")
     frame = coding_columns.blanks_as_null(frame, [gold, predicted])

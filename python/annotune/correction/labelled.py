@@ -93,7 +93,7 @@ def labelled(
         `<variable>_hat`.
     pi
         The column with the probability of being drawn for hand coding, or the probability where it is the same for
-        all; by default the column `pi`, where there is one.
+        all; by default the column `<variable>_pi` or `pi`, where there is one.
 
     Raises
     ------
@@ -114,17 +114,18 @@ def labelled(
     require_columns(frame, [gold, predicted], "The table")
     coding_columns.warn_of_repeated_units(frame)
     frame = _with_prediction(frame, predicted, name)
-    drawn = coding_columns.coded_rows(frame, [gold], None)
+    own = {role: coding_columns.own_column(role, gold, frame.columns) for role in ("pi", "coded", "fold")}
+    drawn = coding_columns.coded_rows(frame, [gold], own["coded"])
     if not drawn.any():
         raise AnnotuneError(f"No text has a hand-coded label in {gold!r}.", "Errors cannot be estimated without any.")
-    coding_columns.require_out_of_fold(frame, drawn, None)
+    coding_columns.require_out_of_fold(frame, drawn, own["fold"])
     cells = _labels_as_words(frame[predicted]), _labels_as_words(frame[gold]).set(~pl.Series(drawn), None)
     return Labelled(
         name,
         frame,
         *cells,
         _occurring_labels(frame, cells, (predicted, gold)),
-        _inverse_probabilities(frame, drawn, pi),
+        _inverse_probabilities(frame, drawn, own["pi"] if pi is None else pi),
     )
 
 

@@ -67,6 +67,7 @@ def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
         raise AnnotuneError("The data have no rows.", "Pass one row per text.")
     _require_groups(formula, options.model)
     frame, gold = _with_predicted_columns(formula, frame, options)
+    options = _with_own_columns(options, gold, frame.columns)
     others = [name for name in (options.cluster, options.weights, options.coded, options.fold) if name is not None]
     coding_columns.require_named(frame, [*formula.columns, *others], formula.text)
     beside = [name for name in (options.cluster, options.weights) if name is not None]
@@ -87,6 +88,13 @@ def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
     if options.method == "ppi" and np.ptp(job.ratio) > 1e-9 * job.ratio.max():
         raise AnnotuneError("Texts were drawn with different pi, which PPI does not allow.", "Use method='dsl'.")
     return job
+
+
+def _with_own_columns(options: Options, gold: Mapping[str, str], columns: Sequence[str]) -> Options:
+    """The options with the columns that a study wrote for what was coded, where others are not named."""
+    by_hand = next(iter(gold.values()))
+    own = {role: coding_columns.own_column(role, by_hand, columns) for role in ("pi", "coded", "fold")}
+    return replace(options, **{role: name for role, name in own.items() if name and getattr(options, role) is None})
 
 
 def _without_zero_weights(frame: pl.DataFrame, weights: str | None) -> pl.DataFrame:

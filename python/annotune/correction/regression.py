@@ -75,14 +75,17 @@ def correct(
         The prediction of an outcome that is a label: "prob", its probability, where there are such columns (smaller
         standard errors), or "label", whether it is the predicted label. Predicted covariates are always labels.
     pi
-        The probability with which a text was drawn for hand coding: a column (by default `pi`), or a number.
+        The probability with which a text was drawn for hand coding: a column (by default `<variable>_pi` as a study
+        writes it, or `pi`), or a number.
     gold, predicted
         Where columns have other names: the one with the outcome's hand codings, or `{variable: column}`; and
         `{variable: (hand codings, predictions)}`.
     coded
-        The column that says which texts were drawn and coded (by default `coded`, or where there are hand codings).
+        The column that says which texts were drawn and coded (by default `<variable>_coded` or `coded`, or where there
+        are hand codings).
     fold
-        The column that is filled where a prediction is by a model that has not seen the text (by default `fold`).
+        The column that is filled where a prediction is by a model that has not seen the text (by default
+        `<variable>_fold` or `fold`).
     reference
         The category that the others are compared with, by column: `{"party": "Labour"}`; for "multinomial" the
         outcome's, too. By default the first one, in the order of the column's type, by size or alphabet.

@@ -230,7 +230,7 @@ def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataF
     place = own.index(outcome.column)
     right = grouped(right_side(formula.text))[0]
     return error_model(
-        data.with_columns(coded=f"{entry.name}_coded", fold=f"{entry.name}_fold"),
+        data,
         right,
         outcome.column,
         label=outcome.label,
