@@ -12,6 +12,7 @@ from annotune.data.checked import Door
 from annotune.data.frames import IDENTIFIED, as_frame, identifiers, require_columns, unique_names
 from annotune.errors import AnnotuneError, listing, warn
 from annotune.tables import Table, read_table
+from annotune.tables.column_types import are_missing
 
 Corpus = NewType("Corpus", pl.DataFrame)  # what `read_corpus` gave: sound identifiers, each there once, and texts
 CORPORA = Door()
@@ -94,7 +95,7 @@ def _texts(column: pl.Series, source: str) -> pl.Series:
             f"{source}: the column {column.name!r} holds {column.dtype}, not texts.", "Name another with text=."
         )
     texts = column.cast(pl.String)
-    return texts.set(texts.str.strip_chars().is_in(["", "NA"]), None)  # NA is how R writes a missing text
+    return texts.set(are_missing(texts) | (texts.str.strip_chars() == ""), None)
 
 
 def _require_unique(units: pl.Series, source: str, column: str, first: int) -> None:
@@ -116,9 +117,11 @@ def _tell_losses(corpus: pl.DataFrame, source: str, displaced: list[str]) -> Non
         warn(
             f"{source}: {empty:,} of {len(corpus):,} texts are empty; they keep their rows, with the status 'missing'."
         )
-    words = [column.name for column in corpus[:, 2:] if column.dtype == pl.String and (column == "NA").any()]
-    if words:
-        what = f"{source}: the word NA is a value like any other in {listing(words)}."
-        warn(f"{what} If it is how R wrote a missing one, make these cells empty.")
+    words = {column.name: are_missing(column) for column in corpus[:, 2:] if column.dtype == pl.String}
+    names = [name for name, missing in words.items() if missing.any()]
+    if names:
+        example = corpus[names[0]].filter(words[names[0]])[0].strip()
+        what = f"{source}: the word {example} is a value like any other in {listing(names)}."
+        warn(f"{what} If it means that a value is missing, make these cells empty.")
     for column in displaced:
         warn(f"{source}: the column {column!r} was left out, because another one was named as {column}.")

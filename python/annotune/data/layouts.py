@@ -15,11 +15,11 @@ from annotune.data.corpus import load
 from annotune.data.frames import identifiers, require_columns
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 from annotune.tables import ALL_COLUMNS
+from annotune.tables.column_types import MISSING_WORDS, PLACEHOLDERS
 from annotune.tables.labelled import as_whole
 from annotune.tables.reasons import explains
 
 NONE_WORDS = ("none", "[]")  # how a coder writes that no label of a multi-label variable applies
-MISSING_WORDS = ("na", "nan", ".")  # how R, Python and Stata write that there is no answer
 _FORMER = {"_row", "_column"}  # where a row of the result comes from
 
 
@@ -287,6 +287,7 @@ def _with_names_of_labels(part: pl.DataFrame, entry: Variable | None, name: str,
     words = _lower(part["label"])
     if entry is None:
         missing = words.is_null() | words.is_in(MISSING_WORDS)
+        _tell_placeholders(part.filter(~missing), name)
         return part.with_columns(part["label"].set(missing, None).alias("label"), pl.lit(False).alias("_none"))
     name_of_spelling = spellings(entry)
     _require_names_or_codes(words, entry, name)
@@ -297,6 +298,15 @@ def _with_names_of_labels(part: pl.DataFrame, entry: Variable | None, name: str,
     if strange.any():
         _refuse_labels(part.filter(strange), entry, name, unknown)
     return part.with_columns(names.alias("label"), none.fill_null(False).alias("_none")).filter(~strange)
+
+
+def _tell_placeholders(part: pl.DataFrame, name: str) -> None:
+    """Say which labels look as if they stood for no answer, as no codebook says whether they are labels."""
+    doubtful = part.filter(part["label"].str.to_lowercase().is_in(PLACEHOLDERS))
+    for (label,), rows in doubtful.group_by("label", maintain_order=True):
+        where = f"{name}, row {rows['_row'][0]}, column {rows['_column'][0]!r}"
+        what = f"{where}: {label!r} is read as a label ({counted(len(rows), 'such cell', 'such cells')})."
+        warn(f"{what} If it means that there is no answer, empty these cells; if it is a label, give the codebook.")
 
 
 def _require_names_or_codes(words: pl.Series, entry: Variable, name: str) -> None:

@@ -1,6 +1,6 @@
 """Reading tables of any common format as polars frames with their value labels."""
 
-from annotune.tables.delimited import ALL_COLUMNS
+from annotune.tables.column_types import ALL_COLUMNS
 from annotune.tables.read import FORMATS, Table, read_table
 
 __all__ = ["ALL_COLUMNS", "FORMATS", "Table", "read_table"]

@@ -15,9 +15,9 @@ from pathlib import Path
 import polars as pl
 
 from annotune.errors import AnnotuneError
+from annotune.tables.column_types import inferred
 from annotune.tables.encodings import detect_encoding
 
-ALL_COLUMNS = ("*",)  # as `strings`: keep every column as text
 DELIMITERS = ",;\t|"
 _START = 1_000_000  # characters from which the delimiter is detected
 _AT_ONCE = 50_000  # rows held as Python objects when a file is read row by row
@@ -32,8 +32,8 @@ def read_delimited(path: Path, strings: tuple[str, ...], encoding: str | None) -
     if text.startswith("sep="):  # a first line of Excel; it stays empty, so that the others keep their numbers
         delimiter, text = text[4], "\n" + text.partition("\n")[2]
     frame = _parsed_frame(path, text, delimiter).with_columns(pl.all().replace("", None))
-    typed = () if strings == ALL_COLUMNS else (column for column in frame if column.name not in strings)
-    return frame.with_columns(infer(column) for column in typed), notes
+    frame, doubts = inferred(frame, strings, path.name, 2)
+    return frame, (*notes, *doubts)
 
 
 def decode(path: Path, data: bytes, encoding: str | None) -> tuple[str, tuple[str, ...]]:
@@ -63,24 +63,6 @@ def detect_delimiter(text: str) -> str:
         return len(set(widths)) == 1 < widths[0], widths[0]
 
     return max(DELIMITERS, key=fit)
-
-
-def infer(column: pl.Series) -> pl.Series:
-    """Texts as numbers or truth values where all of them can be; NA then means missing.
-
-    Integers with a leading zero (post codes) or of more than 15 digits (identifiers) stay text.
-    """
-    words = column.str.strip_chars()
-    words = words.set(words.is_in(["", "NA"]), None)
-    present = words.drop_nulls()
-    if present.is_empty() or present.str.contains(r"^[+-]?(0\d+|\d{16,})$").any():
-        return column
-    for pattern, dtype in ((r"^[+-]?\d+$", pl.Int64), (r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$", pl.Float64)):
-        if present.str.contains(pattern).all():
-            return words.cast(dtype)
-    if present.str.to_lowercase().is_in(["true", "false"]).all():
-        return words.str.to_lowercase() == "true"
-    return column
 
 
 def _parsed_frame(path: Path, text: str, delimiter: str) -> pl.DataFrame:

@@ -14,7 +14,7 @@ import fastexcel
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.tables import delimited, labelled, parquet, rds, reasons
+from annotune.tables import column_types, delimited, excel_words, labelled, parquet, rds, reasons
 
 NAMELESS = ("column_", "__UNNAMED__")  # beginnings of the names given to columns without one, in csv and Excel
 logging.getLogger("fastexcel.types.dtype").setLevel(logging.ERROR)  # it reports every empty column
@@ -129,16 +129,18 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is Python's, not JSON's")
 
 
-def _excel_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
+def _excel_table(path: Path, strings: tuple[str, ...], _encoding: str | None) -> Table:
     book = fastexcel.read_excel(path)
     # Excel has doubles only: those beyond 2^53 must stay doubles, or lost digits would look like real ones
     frame = book.load_sheet(0, schema_sample_rows=None).to_polars()
+    frame, lost = excel_words.with_words(frame.with_columns(pl.selectors.float().fill_nan(None)), book, path.name)
     frame = _without_empty_ends(frame.with_columns(labelled.as_whole(column) for column in frame))
+    frame, doubts = column_types.with_numbers_beside_words(frame, strings, path.name, 2)
     if frame.width == 0:
         raise AnnotuneError(f"{path}: the sheet {book.sheet_names[0]!r} is empty.", "Put the table on the first sheet.")
     others = len(set(book.sheet_names[1:]) - {"labels", "about"})  # the two that annotune writes beside the data
     notes = (f"{path.name}: the sheet {book.sheet_names[0]!r} was read, {others} more were not.",) if others else ()
-    return Table(frame, notes=(*notes, *_notes_on_rounded_numbers(path, frame)), first=2)
+    return Table(frame, notes=(*notes, *lost, *doubts, *_notes_on_rounded_numbers(path, frame)), first=2)
 
 
 def _notes_on_rounded_numbers(path: Path, frame: pl.DataFrame) -> Iterator[str]:

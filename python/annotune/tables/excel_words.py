@@ -1,0 +1,29 @@
+"""Words in a sheet's columns of numbers and days: fastexcel leaves out NA, None, null and others like them."""
+
+from __future__ import annotations
+
+import fastexcel
+import polars as pl
+
+from annotune.errors import counted
+
+
+def with_words(frame: pl.DataFrame, book: fastexcel.ExcelReader, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The first sheet with the words that its columns of numbers have; those among days are noted as missing.
+
+    None may be a label, a coder's word that no label applies, or no answer: that is not for a reader to decide.
+    """
+    gaps = [column.name for column in frame if column.has_nulls() and column.dtype not in (pl.String, pl.Null)]
+    if not gaps:
+        return frame, ()
+    written = book.load_sheet(0, dtypes="string").to_polars().head(len(frame))
+    lost = {name: written[name].filter(frame[name].is_null()).drop_nulls() for name in gaps}
+    lost = {name: words.filter(words.str.strip_chars() != "") for name, words in lost.items()}
+    days = [name for name, words in lost.items() if len(words) and frame.schema[name].is_temporal()]
+    numbers = [name for name, words in lost.items() if len(words) and name not in days]
+    notes = (
+        f"{source}, column {name!r}: {lost[name][0]!r} among days is read as missing "
+        f"({counted(len(lost[name]), 'cell', 'cells')})."
+        for name in days
+    )
+    return frame.with_columns(written[name] for name in numbers), tuple(notes)

@@ -1,0 +1,119 @@
+"""Words among numbers, decimal commas, and labels that look as if they stood for no answer."""
+
+import warnings
+
+import polars as pl
+import pytest
+import xlsxwriter
+
+import annotune as at
+from annotune.tables import ALL_COLUMNS, read_table
+
+
+def written(path, rows):
+    """A csv file or a workbook with these rows; texts are cells of text in the workbook."""
+    if path.suffix == ".csv":
+        path.write_text("\n".join(";".join(str(cell) for cell in row) for row in rows) + "\n")
+        return path
+    book = xlsxwriter.Workbook(str(path))
+    sheet = book.add_worksheet()
+    for number, row in enumerate(rows):
+        for place, cell in enumerate(row):
+            (sheet.write_string if isinstance(cell, str) else sheet.write_number)(number, place, cell)
+    book.close()
+    return path
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.xlsx"])
+@pytest.mark.parametrize("word", [".", "N/A", "n/a", "NA", "NaN", "#N/A"])
+def test_words_that_mean_missing_are_missing_among_numbers_in_csv_and_excel_alike(tmp_path, name, word):
+    path = written(tmp_path / name, [["id", "age"], ["a", 31], ["b", word], ["c", 54]])
+    table = read_table(path)
+    assert table.frame["age"].to_list() == [31, None, 54]
+    assert table.frame["age"].dtype == pl.Int64
+    told = [f"{name}, column 'age': {word!r} among numbers is read as missing (1 cell)."]
+    assert list(table.notes) == ([] if word in ("NA", "NaN") else told)
+    assert read_table(path, strings=ALL_COLUMNS).frame["id"].to_list() == ["a", "b", "c"]
+
+
+def test_an_identifier_and_a_text_in_excel_stay_as_they_are(tmp_path):
+    path = written(tmp_path / "t.xlsx", [["zip", "code"], ["01234", "12"], ["NA", "13"]])
+    frame = read_table(path).frame
+    assert frame["zip"].to_list() == ["01234", "NA"]
+    assert frame["code"].to_list() == ["12", "13"]
+
+
+def test_none_among_codes_in_excel_is_a_word_and_among_days_it_is_told(tmp_path):
+    path = written(tmp_path / "coder_anna.xlsx", [["unit_id", "issues"], ["a", 1], ["b", "None"], ["c", 2]])
+    labels = (at.Label(code=1, name="tax"), at.Label(code=2, name="war"))
+    codebook = at.Codebook(variables=(at.Variable(name="issues", kind="multilabel", labels=labels),))
+    assert at.read_codings(path, codebook)["status"].to_list() == ["ok", "none", "ok"]
+
+    book = xlsxwriter.Workbook(str(path))
+    sheet, day = book.add_worksheet(), book.add_format({"num_format": "yyyy-mm-dd"})
+    sheet.write_column(0, 0, ["day", 43_831], day)
+    sheet.write_string(2, 0, "None")
+    book.close()
+    table = read_table(path)
+    assert table.frame["day"].cast(pl.String).to_list()[0].startswith("2020-01-01")
+    assert table.notes == ("coder_anna.xlsx, column 'day': 'None' among days is read as missing (1 cell).",)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.xlsx"])
+def test_decimal_commas_are_told_and_kept_as_words(tmp_path, name):
+    table = read_table(written(tmp_path / name, [["id", "rent"], ["a", "1.200,5"], ["b", "3"], ["c", "-4,25"]]))
+    assert table.frame["rent"].to_list() == ["1.200,5", "3", "-4,25"]
+    assert list(table.notes) == [
+        f"{name}, column 'rent' looks like numbers with decimal commas, such as '1.200,5', and is read as words. "
+        "If they are numbers, write decimal points."
+    ]
+
+
+def test_commas_between_thousands_are_not_taken_for_decimals(tmp_path):
+    table = read_table(written(tmp_path / "t.csv", [["id", "income"], ["a", "1,200"], ["b", "12,000"]]))
+    assert table.frame["income"].to_list() == ["1,200", "12,000"]
+    assert "looks like numbers with commas, such as '1,200'" in table.notes[0]
+    assert "remove the commas" in table.notes[0]
+
+
+def test_a_few_words_among_numbers_are_told_with_the_first_row(tmp_path):
+    rows = [["id", "age"], *([f"u{i}", 20 + i] for i in range(9)), ["u9", "unk"]]
+    table = read_table(written(tmp_path / "t.csv", rows))
+    assert table.frame["age"].dtype == pl.String
+    assert "looks like numbers, but 1 cell is not, such as 'unk' in row 11, and is read as words" in table.notes[0]
+
+
+def test_words_identifiers_and_columns_named_as_texts_are_not_told(tmp_path):
+    rows = [["id", "word", "zip", "v"], ["1,5", "yes", "01234", "A"], ["2,5", "no, never", "NA", "1"]]
+    assert read_table(written(tmp_path / "t.csv", rows), strings=("id",)).notes == ()
+
+
+def test_a_text_that_is_a_word_for_missing_has_no_text_and_a_covariate_is_told(tmp_path):
+    path = written(tmp_path / "t.csv", [["unit_id", "text", "land"], ["a", "N/A", "DE"], ["b", "Why?", "N/A"]])
+    with pytest.warns(at.AnnotuneWarning) as notes:
+        corpus = at.read_corpus(path)
+    assert corpus["text"].to_list() == [None, "Why?"]
+    assert any("the word N/A is a value like any other in 'land'" in str(note.message) for note in notes)
+
+
+@pytest.mark.parametrize("word", ["None", "null", "<NA>", "-", "missing", "k.A."])
+def test_a_label_that_looks_like_a_placeholder_is_told_without_a_codebook(tmp_path, word):
+    path = written(tmp_path / "coder_anna.csv", [["unit_id", "topic"], ["a", "Health"], ["b", word], ["c", word]])
+    with pytest.warns(at.AnnotuneWarning, match=r"row 3, column 'topic': .* is read as a label \(2 such cells\)"):
+        codings = at.read_codings(path, variable="topic", columns={"topic": "topic"})
+    assert codings["label"].to_list() == ["Health", word, word]
+
+
+def test_agreement_is_not_lowered_by_a_placeholder_without_a_word():
+    answers = {"unit_id": list("abcd"), "anna": ["x", "y", "None", "x"], "ben": ["x", "y", "x", "None"]}
+    with pytest.warns(at.AnnotuneWarning, match="'None' is read as a label"):
+        at.read_codings(pl.DataFrame(answers), variable="topic", coders=["anna", "ben"])
+
+
+def test_a_placeholder_that_the_codebook_has_is_a_label_without_a_word(tmp_path):
+    labels = (at.Label(code=0, name="None"), at.Label(code=1, name="Health"))
+    codebook = at.Codebook(variables=(at.Variable(name="topic", labels=labels),))
+    path = written(tmp_path / "coder_anna.csv", [["unit_id", "topic"], ["a", "Health"], ["b", "None"]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", at.AnnotuneWarning)
+        assert at.read_codings(path, codebook)["label"].to_list() == ["Health", "None"]
