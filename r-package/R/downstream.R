@@ -224,6 +224,8 @@ at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, pre
 #' @param cluster A column whose values depend on each other.
 #' @param level Of the intervals.
 #' @param n_boot,seed Replicates of the bootstrap of `"em"`, and its seed.
+#' @param of Whose shares: `"corpus"`, those of these very texts, of which the hand-coded ones are known; or `"population"`,
+#'   those of a larger one of which all texts are a random sample (wider intervals).
 #' @return A tibble of class `at_prevalence`: by and time, label, method, estimate, std_error, conf_low, conf_high,
 #'   interval, n, n_coded, note.
 #' @examplesIf at_available()
@@ -234,12 +236,13 @@ at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, pre
 #' @export
 at_prevalence <- function(data, variable = NULL, by = NULL, time = NULL, every = NULL,
                           methods = c("count", "hand", "adjusted", "em", "dsl", "ppi"), gold = NULL, predicted = NULL,
-                          pi = NULL, cluster = NULL, level = 0.95, n_boot = 200, seed = 1) {
+                          pi = NULL, cluster = NULL, level = 0.95, n_boot = 200, seed = 1,
+                          of = c("corpus", "population")) {
   found <- at_call(
     "prevalence",
     data = usable_columns(data), variable = variable, by = several(by), time = time, every = every,
     methods = several(methods), gold = gold, predicted = predicted, pi = pi, cluster = cluster, level = level,
-    n_boot = n_boot, seed = seed
+    n_boot = n_boot, seed = seed, of = match.arg(of)
   )
   class(found) <- c("at_prevalence", class(found))
   found
@@ -300,6 +303,7 @@ glance.at_error_model <- function(x, ...) {
 #' @param method `"dsl"` or `"ppi"`.
 #' @param total Texts in the corpus, where they are not the pilot's.
 #' @param n_boot,seed Bootstrap replicates of the pilot for the interval, and their seed.
+#' @param of Whose shares, as in [at_prevalence()]; coefficients are those of a population.
 #' @inheritParams at_prevalence
 #' @return An object of class `at_sample_plan`: a list with `n`, `n_low`, `n_high`, `estimates`, `curve`, `verdict`.
 #' @examplesIf at_available()
@@ -310,12 +314,13 @@ glance.at_error_model <- function(x, ...) {
 #' @export
 at_plan_sample <- function(pilot, variable = NULL, target = NULL, n = NULL, label = NULL, formula = NULL, term = NULL,
                            method = c("dsl", "ppi"), total = NULL, gold = NULL, predicted = NULL, pi = NULL,
-                           n_boot = 1000, seed = 1) {
+                           n_boot = 1000, seed = 1, of = c("corpus", "population")) {
   at_call(
     "plan_sample",
     pilot = usable_columns(pilot), variable = variable, target = target, n = n, label = label,
     formula = if (!is.null(formula)) formula_text(formula), term = term, method = match.arg(method), total = total,
-    gold = gold, predicted = predicted, pi = pi, n_boot = n_boot, seed = seed
+    gold = gold, predicted = predicted, pi = pi, n_boot = n_boot, seed = seed,
+    of = match.arg(of)
   )
 }
 

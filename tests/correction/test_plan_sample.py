@@ -32,15 +32,19 @@ def fully(frame):
     return frame.with_columns(topic_gold="true", pi=pl.lit(1.0)).drop("true")
 
 
+@pytest.mark.parametrize("of", ["corpus", "population"])
 @pytest.mark.parametrize("method", ["dsl", "ppi"])
-def test_the_promised_standard_error_is_that_of_repeated_draws_of_a_share(method):
-    """300 corpora of which 250 texts are coded: the spread of the corrected share is what the plan says."""
-    plan = at.plan_sample(fully(corpus(20_000)), n=250, label="War", total=1000, method=method)
+def test_the_promised_standard_error_is_that_of_repeated_draws_of_a_share(method, of):
+    """300 corpora of which 250 texts are coded: the spread of the corrected share is what the plan says.
+
+    Of the corpus, that around the corpus's own share.
+    """
+    plan = at.plan_sample(fully(corpus(20_000)), n=250, label="War", total=1000, method=method, of=of)
     shares, said = [], []
     for seed in range(300):
-        found = at.prevalence(drawn(corpus(1000, seed + 10), 250, seed), methods=method)
-        row = found.filter(label="War").row(0, named=True)
-        shares.append(row["estimate"])
+        texts = corpus(1000, seed + 10)
+        row = at.prevalence(drawn(texts, 250, seed), methods=method, of=of).filter(label="War").row(0, named=True)
+        shares.append(row["estimate"] - (texts["true"] == "War").mean() * (of == "corpus"))
         said.append(row["std_error"])
     assert np.std(shares) == pytest.approx(plan.estimates["std_error"][0], rel=0.12)
     assert np.mean(said) == pytest.approx(plan.estimates["std_error"][0], rel=0.05)
@@ -120,7 +124,8 @@ def test_the_inverse_of_the_curve_is_the_curve(floor, noise, total, target):
 
 
 def test_the_curve_falls_to_what_coding_everything_gives():
-    plan = at.plan_sample(drawn(corpus(), 300, 5), n=300, label="War")
+    plan = at.plan_sample(drawn(corpus(), 300, 5), n=300, label="War", of="population")
+    assert at.plan_sample(drawn(corpus(), 300, 5), n=300, label="War").curve["std_error"][-1] == 0
     errors = plan.curve["std_error"].to_numpy()
     assert (np.diff(errors) < 0).all()
     assert plan.curve["n"][0] == 20
@@ -155,7 +160,9 @@ def test_probabilities_count_as_they_do_in_the_correction():
     said = at.prevalence(frame, methods="dsl").filter(label="War")["std_error"][0]
     assert at.plan_sample(frame, n=400, label="War").estimates["std_error"][0] == pytest.approx(said, rel=0.03)
     by_formula = at.plan_sample(frame, n=400, formula="topic == 'War' ~ 1", term="Intercept")
-    assert by_formula.estimates["std_error"][0] == pytest.approx(said, rel=0.03)
+    larger = at.prevalence(frame, methods="dsl", of="population").filter(label="War")["std_error"][0]
+    assert by_formula.estimates["std_error"][0] == pytest.approx(larger, rel=0.03)
+    assert larger > said
     without = at.plan_sample(frame.drop("topic_p_War"), n=400, label="War").estimates["std_error"][0]
     assert abs(without - said) > 1e-4
 
@@ -176,7 +183,10 @@ def test_unequal_chances_of_the_pilot_are_weighed():
         ({}, "Give either target= or n="),
         ({"target": 0.1, "n": 100}, "Give either target= or n="),
         ({"target": 0.0}, "standard error 0.0 cannot be reached"),
-        ({"target": 0.001}, "With all 4,000 texts coded by hand, the standard error of 'War' would be 0.00"),
+        (
+            {"target": 0.001, "of": "population"},
+            "With all 4,000 texts coded by hand, the standard error of 'War' would be 0.00",
+        ),
         ({"n": 100.5}, "n= of plan_sample.. cannot be 100.5"),
         ({"n": 100, "n_boot": 0}, "cannot be 0 replicates"),
         ({"n": "many"}, "n= of plan_sample.. cannot be 'many'"),

@@ -111,7 +111,7 @@ def test_without_errors_the_adjusted_count_is_the_count():
 def test_dsl_is_least_squares_on_dsl_y():
     frame = simulated(500)
     table = at.dsl_columns(frame, prediction="prob")
-    found = at.prevalence(frame, methods=["dsl", "count", "hand"])
+    found = at.prevalence(frame, methods=["dsl", "count", "hand"], of="population")
     for label in "abc":
         fit = OLS(table[f"dsl_{label}"].to_numpy(), np.ones(500)).fit(cov_type="HC0")
         row = estimate(found, "dsl", label)
@@ -126,14 +126,14 @@ def test_dsl_is_least_squares_on_dsl_y():
 
 def test_clusters_and_unequal_probabilities_are_least_squares_too():
     rng = np.random.default_rng(2)
-    frame = simulated(600, 0.2)
+    frame = simulated(2400, 0.2)
     pi = np.where(frame["party"] == "left", 0.1, 0.4)
-    gold = pl.when(pl.Series(rng.random(600) < pi)).then("true").alias("topic_gold")
+    gold = pl.when(pl.Series(rng.random(2400) < pi)).then("true").alias("topic_gold")
     frame = frame.with_columns(gold, pi=pl.Series(pi))
-    found = at.prevalence(frame, methods=["dsl", "ppi", "hand"], cluster="document")
+    found = at.prevalence(frame, methods=["dsl", "ppi", "hand"], cluster="document", of="population")
     outcome = at.dsl_columns(frame)["dsl_a"].to_numpy()
     options = {"groups": frame["document"].to_numpy(), "use_correction": False}
-    fit = OLS(outcome, np.ones(600)).fit(cov_type="cluster", cov_kwds=options)
+    fit = OLS(outcome, np.ones(2400)).fit(cov_type="cluster", cov_kwds=options)
     row = estimate(found, "dsl")
     assert (row["estimate"], row["std_error"]) == pytest.approx((fit.params[0], fit.bse[0]), rel=1e-10)
     assert estimate(found, "ppi")["note"] == "hand-coded texts were drawn with unequal probabilities"
@@ -160,7 +160,7 @@ def test_intervals_cover_where_they_should(differential):
     inside = {method: [] for method in methods}
     for seed in range(150):
         frame = simulated(1500, 0.2, seed, differential=differential)
-        found = at.prevalence(frame, by="party", methods=methods).filter(party="right", label="a")
+        found = at.prevalence(frame, by="party", methods=methods, of="population").filter(party="right", label="a")
         for row in found.to_dicts():
             inside[row["method"]].append(row["conf_low"] <= 0.4 <= row["conf_high"])
     coverage = {method: np.mean(hits) for method, hits in inside.items()}
@@ -213,7 +213,7 @@ def test_a_group_without_hand_codings_has_what_can_be_had():
 
 def test_groups_of_one_text_and_no_bootstrap():
     frame = simulated(200, 0.5).with_columns(unit=pl.int_range(200))
-    found = at.prevalence(frame, by="unit", n_boot=0)
+    found = at.prevalence(frame, by="unit", n_boot=0, of="population")
     assert found.filter(method="count")["note"].unique().to_list() == ["one text has no interval"]
     sums = (
         found.filter(pl.col("method").is_in(["count", "em"])).group_by("unit", "method").agg(pl.col("estimate").sum())
@@ -291,6 +291,7 @@ def test_texts_without_a_prediction_or_a_group_are_counted_and_left_out():
     [
         ({}, {"methods": "dsll"}, "method 'dsll' is unknown.*Did you mean 'dsl'"),
         ({}, {"methods": []}, "No method was named"),
+        ({}, {"of": "sample"}, "of= of prevalence.. cannot be 'sample'|no shares of 'sample'"),
         ({}, {"by": "partei"}, "no column 'partei'.*Did you mean 'party'"),
         ({}, {"every": "1y"}, "every= divides a column of dates"),
         ({}, {"level": "high"}, "level= of prevalence.. cannot be 'high'"),
@@ -369,3 +370,142 @@ def test_every_interval_holds_its_estimate():
     found = at.prevalence(frame, pi=0.25, n_boot=5).drop_nulls("conf_low")
     assert found.filter(method="dsl", label="1")["estimate"][0] < 0
     assert ((found["conf_low"] <= found["estimate"]) & (found["estimate"] <= found["conf_high"])).all()
+
+
+def rare(n=2000, n_coded=100, share=0.03, right=(0.7, 0.99), seed=1):
+    """n texts with a label of this share, `n_coded` of them coded; how many with it, and without, are predicted right.
+
+    `true` has the labels of all texts.
+    """
+    rng = np.random.default_rng(seed)
+    true = rng.random(n) < share
+    said = np.where(true, rng.random(n) < right[0], rng.random(n) >= right[1])
+    coded = np.isin(np.arange(n), rng.permutation(n)[:n_coded])
+    frame = pl.DataFrame({"y_hat": said.astype(int), "true": true.astype(int)})
+    return frame.with_columns(y_gold=pl.when(pl.Series(coded)).then("true"), pi=pl.lit(n_coded / n))
+
+
+def coverage(frames, method, **options):
+    """The share of intervals of a yes that hold the share of the corpus."""
+    inside = []
+    for frame in frames:
+        row = estimate(at.prevalence(frame.drop("true"), methods=method, **options), method, "1")
+        inside.append(row["conf_low"] <= frame["true"].mean() <= row["conf_high"])
+    return np.mean(inside)
+
+
+@pytest.mark.parametrize(
+    ("method", "share", "right"),
+    [
+        ("hand", 0.03, (0.5, 0.995)), ("dsl", 0.03, (0.5, 0.995)), ("ppi", 0.03, (0.5, 0.995)),
+        ("dsl", 0.3, (0.99, 0.99)), ("ppi", 0.3, (0.99, 0.99)),
+    ],
+)  # fmt: skip
+def test_few_errors_do_not_make_intervals_too_sure(method, share, right):
+    """A model that is right 99 times in 100, and a label of 3 %, 100 texts coded: normal intervals hold 64 to 88 %."""
+    frames = (rare(share=share, right=right, seed=seed) for seed in range(100))
+    assert coverage(frames, method) >= 0.93
+
+
+@pytest.mark.parametrize("method", ["hand", "dsl"])
+def test_weights_that_differ_a_hundredfold_do_not_make_intervals_too_sure(method):
+    """Texts with the label drawn with .5, others with .005: most that the model overlooks are never seen."""
+    frames = []
+    for seed in range(60):
+        frame, rng = rare(20_000, share=0.03, right=(0.7, 0.99), seed=seed), np.random.default_rng(1000 + seed)
+        pi = np.where(frame["y_hat"] == 1, 0.5, 0.005)
+        gold = pl.when(pl.Series(rng.random(20_000) < pi)).then("true")
+        frames.append(frame.with_columns(y_gold=gold, pi=pl.Series(pi)))
+    assert coverage(frames, method) >= 0.93
+    note = estimate(at.prevalence(frames[0].drop("true"), methods=method), method, "1")["note"]
+    coded = frames[0]["y_gold"].count()
+    weights = 1 / frames[0].drop_nulls("y_gold")["pi"].to_numpy()
+    size = weights.sum() ** 2 / (weights**2).sum()
+    assert f"unequal pi: {coded} hand-coded texts count as {size:.0f}" in note
+
+
+@pytest.mark.parametrize("method", ["hand", "dsl", "ppi"])
+def test_shares_of_the_corpus_have_the_intervals_of_a_finite_population(method):
+    """Half of 800 texts coded: an interval for a larger population holds the corpus's share almost always."""
+    frames = [rare(800, 400, 0.3, (0.85, 0.85), seed) for seed in range(200)]
+    assert 0.90 <= coverage(frames, method) <= 0.98
+    assert coverage(frames, method, of="population") > 0.98
+
+
+def test_the_finite_population_variance_of_simple_random_sampling():
+    """Cochran (1977, 2.20): (1 - n / N) s^2 / n, with s^2 over n here; and nothing is left of it when all are coded."""
+    frame = rare(400, 100, 0.4, (0.8, 0.8)).drop("true")
+    found = at.prevalence(frame, methods=["hand", "dsl", "ppi"])
+    coded = frame.drop_nulls("y_gold")
+    error = (coded["y_gold"] - coded["y_hat"]).to_numpy()
+    assert estimate(found, "dsl", "1")["std_error"] == pytest.approx(np.sqrt(0.75 * (error**2).mean() / 100))
+    assert estimate(found, "hand", "1")["std_error"] == pytest.approx(
+        np.sqrt(0.75 * coded["y_gold"].to_numpy().var() / 100)
+    )
+    whole = at.prevalence(rare(400, 400).drop("true"), methods=["hand", "dsl", "ppi"])
+    assert whole["std_error"].to_list() == [0.0] * 6
+    assert (whole["conf_low"] == whole["conf_high"]).all()
+
+
+def test_clusters_of_the_corpus_that_were_drawn_whole():
+    """With texts of a document all coded or none, and alike, the variance is that of documents."""
+    rng, variances, shares, truths = np.random.default_rng(3), [], [], []
+    for _ in range(200):
+        true, drawn = np.repeat(rng.random(200) < 0.3, 5), np.repeat(rng.permutation(200) < 80, 5)
+        frame = pl.DataFrame({"y_hat": np.zeros(1000, int), "y_gold": true.astype(int)}).with_columns(
+            y_gold=pl.when(pl.Series(drawn)).then("y_gold"), document=pl.Series(np.arange(1000) // 5)
+        )
+        row = estimate(at.prevalence(frame, pi=0.4, methods="hand", cluster="document"), "hand", "1")
+        variances.append(row["std_error"] ** 2)
+        shares.append(row["estimate"])
+        truths.append(true.mean())
+    assert np.mean(variances) == pytest.approx(np.var(np.subtract(shares, truths)), rel=0.25)
+
+
+def test_a_label_that_nobody_coded_has_an_interval_and_a_note():
+    """None of 80 is not none of all: Wilson's interval, as in Agresti and Coull (1998)."""
+    frame = pl.DataFrame({"y_hat": [1] * 4 + [0] * 7996, "y_gold": [0] * 80 + [None] * 7920})
+    row = estimate(at.prevalence(frame, pi=0.01, methods="hand", of="population"), "hand", "1")
+    assert (row["estimate"], row["conf_low"], row["interval"]) == (0.0, 0.0, "Wilson")
+    assert row["conf_high"] == pytest.approx(0.0458, abs=1e-4)
+    assert row["std_error"] > 0
+    assert row["note"] == "no hand-coded text has this label: the interval is a bound"
+
+
+def test_a_model_without_an_error_among_the_coded_has_a_bound():
+    """Bonett and Price (2012): as if one error of each kind had been seen among 100."""
+    frame = rare(100_000, 100, 0.3, (1.0, 1.0)).drop("true")
+    row = estimate(at.prevalence(frame, methods="dsl"), "dsl", "1")
+    assert row["std_error"] == pytest.approx(np.sqrt(2) / 100, rel=1e-3)
+    assert row["note"] == "few errors: the interval is a bound, as if two more had been seen"
+    many = at.prevalence(rare(2000, 400, 0.3, (0.85, 0.85)).drop("true"), methods=["hand", "dsl", "ppi"])
+    assert many["note"].null_count() == 6
+
+
+def test_of_the_corpus_every_text_is_counted():
+    found = at.prevalence(rare().drop("true"), methods="count").filter(label="1").row(0, named=True)
+    assert (found["std_error"], found["interval"]) == (0.0, "none")
+    assert found["conf_low"] == found["estimate"] == found["conf_high"]
+    assert "the model's errors are in no interval" in found["note"]
+
+
+def test_the_probability_of_a_yes_is_read_in_one_way_by_all():
+    """`h_p_1` beside a variable of 0 and 1."""
+    rng = np.random.default_rng(4)
+    true = rng.random(3000) < 0.3
+    likely = np.clip(np.where(true, 0.65, 0.25) + rng.normal(0, 0.15, 3000), 0.01, 0.99)
+    coded = np.arange(3000) < 300
+    frame = pl.DataFrame({"h": (likely > 0.5).astype(int), "h_p_1": likely, "pi": 0.1}).with_columns(
+        h_gold=pl.when(pl.Series(coded)).then(pl.Series(true.astype(int)))
+    )
+    share = estimate(at.prevalence(frame, methods="dsl", of="population"), "dsl", "1")
+    fits = [at.correct(formula, frame).tidy().filter(method="corrected") for formula in ("h ~ 1", "h == 1 ~ 1")]
+    assert [fit["std_error"][0] for fit in fits] == pytest.approx([share["std_error"]] * 2)
+    ready = at.dsl_columns(frame, "h")
+    assert ready["y_hat"].equals(frame["h_p_1"].alias("y_hat"))
+    plan = at.plan_sample(frame, n=300, label="1", of="population").estimates
+    assert plan["std_error"][0] == pytest.approx(share["std_error"], rel=0.02)
+    plain = at.plan_sample(frame.drop("h_p_1"), n=300, label="1", of="population").estimates
+    assert plain["std_error"][0] != pytest.approx(plan["std_error"][0], rel=0.1)
+    numbers = frame.with_columns(pl.col("h", "h_gold") * 2)
+    assert at.dsl_columns(numbers, "h")["y_hat"].to_list() == numbers["h"].to_list()

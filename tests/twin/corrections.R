@@ -9,7 +9,7 @@ keep(at_correct(topic == "Health" ~ party + year, data)$estimates, "dsl")
 keep(at_correct(topic == "Health" ~ party + year, data, cluster = "district")$estimates, "clustered")
 keep(at_correct(topic == "Health" ~ party, data, model = "logit")$estimates, "logit")
 keep(at_correct(topic == "Health" ~ party, data, method = "ppi")$estimates, "ppi")
-keep(at_prevalence(data, by = "party", n_boot = 50), "prevalence")
+keep(at_prevalence(data, by = "party", n_boot = 50, of = "population"), "prevalence")
 keep(at_error_model(data, c("party", "year"), label = "Health")$effects, "errors")
 
 columns <- at_dsl_columns(data, "topic", label = "Health")

@@ -61,7 +61,7 @@ def in_python():
         "clustered": at.correct(FORMULA, data, cluster="district").estimates,
         "logit": at.correct(short, data, model="logit").estimates,
         "ppi": at.correct(short, data, method="ppi").estimates,
-        "prevalence": at.prevalence(data, by="party", n_boot=50),
+        "prevalence": at.prevalence(data, by="party", n_boot=50, of="population"),
         "errors": at.error_model(data, ["party", "year"], label="Health").effects,
         "columns": at.dsl_columns(data, "topic", label="Health").select(
             "unit_id", "coded", "pi", "y_gold", "y_hat", "dsl_y"
@@ -88,7 +88,7 @@ def test_r_gives_what_python_gives(in_python, in_r, assert_same, table):
         ("clustered", ["correct", "coded.parquet", FORMULA, "--cluster", "district"]),
         ("logit", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--model", "logit"]),
         ("ppi", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--method", "ppi"]),
-        ("prevalence", ["prevalence", "coded.parquet", "--by", "party", "--n-boot", "50"]),
+        ("prevalence", ["prevalence", "coded.parquet", "--by", "party", "--n-boot", "50", "--of", "population"]),
         ("errors", ["error-model", "coded.parquet", "--on", "party,year", "--label", "Health"]),
     ],
 )

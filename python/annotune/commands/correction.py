@@ -34,6 +34,8 @@ Pi = Annotated[str | None, typer.Option(help="The column, or number, with the pr
 Write = Annotated[list[Path] | None, typer.Option(help="Also to a .csv, .dta, .parquet, .xlsx ...; repeatable.")]
 Cluster = Annotated[str | None, typer.Option(help="A column whose values (documents, authors) depend on each other.")]
 
+Of = Annotated[str, typer.Option(help="Whose shares: corpus (these texts), or population (what they are a sample of).")]
+
 
 def crossfit(
     corpus: Annotated[Path, typer.Argument(help="The texts, with covariates, and pi where it is known.")],
@@ -115,6 +117,7 @@ def prevalence(
     predicted: Predicted = None,
     pi: Pi = None,
     cluster: Cluster = None,
+    of: Of = "corpus",
     n_boot: Annotated[int, typer.Option(help="Bootstrap replicates, for em.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
     write: Write = None,
@@ -127,6 +130,7 @@ def prevalence(
     from annotune.correction.prevalence import prevalence as shares
 
     options: dict[str, Any] = {"by": listed(by), "time": time, "every": every, "cluster": cluster, "seed": seed}
+    options["of"] = of
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
     chosen_methods = listed(methods) or METHODS
     require_outputs(write, data, plot=plot)
@@ -177,6 +181,7 @@ def plan_sample(
     gold: Gold = None,
     predicted: Predicted = None,
     pi: Pi = None,
+    of: Of = "corpus",
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
     write: Annotated[list[Path] | None, typer.Option(help="Also the curve to a .csv, .dta ...; repeatable.")] = None,
 ) -> None:
@@ -185,7 +190,7 @@ def plan_sample(
     from annotune.correction.plan_sample import plan_sample as plan
 
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
-    options: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term}
+    options: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term, "of": of}
     require_outputs(write, data)
     needed = plan(_table(data), variable, method=method, total=total, seed=seed, **options, **columns)
     console.print(display.plan(needed.estimates))

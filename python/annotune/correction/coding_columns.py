@@ -70,6 +70,29 @@ def set_probability_column(name: str, columns: Sequence[str]) -> str | None:
     return next((column for column in _inserted(name, "p") if column in columns), None)
 
 
+def yes_probability_column(name: str, columns: Sequence[str], cells: Sequence[pl.Series]) -> str | None:
+    """The column with the probability of a yes, where the columns `cells` hold nothing but 0 and 1.
+
+    It is that of a label of a set, or named as a label's own: `health_p_1` for `health`.
+
+    Examples
+    --------
+    >>> yes_probability_column("health", ["health", "health_p_1"], [pl.Series([0, 1, None])])
+    'health_p_1'
+    >>> yes_probability_column("health", ["health", "health_p_1"], [pl.Series([0, 1, 2])])
+    """
+    if alone := set_probability_column(name, columns):
+        return alone
+    column = f"{name}_p_1"
+    return column if column in columns and all(_yes_or_no(series) for series in cells) else None
+
+
+def _yes_or_no(cells: pl.Series) -> bool:
+    if not (cells.dtype.is_numeric() or cells.dtype == pl.Boolean):
+        return False
+    return bool(_blank_as_null(cells).drop_nulls().cast(pl.Float64).is_in([0.0, 1.0]).all())
+
+
 def only_variable(columns: Sequence[str], gold: str | None) -> str:
     """The variable with the hand codings `gold`, or, where none are named, the only one with a column `<name>_gold`."""
     if gold is not None:

@@ -115,7 +115,8 @@ def _outcome_columns(
     """For each new column the predictions and the hand codings as numbers, shape (N,), NaN where missing."""
     cells, by_hand = frame[predicted], frame[gold]
     if label is None and not coding_columns.categories(cells.dtype):
-        alone = coding_columns.set_probability_column(name, frame.columns) if prediction == "prob" else None
+        likely = prediction == "prob"
+        alone = coding_columns.yes_probability_column(name, frame.columns, [cells, by_hand]) if likely else None
         return {"dsl_y": (_column_as_numbers(frame, alone or predicted), _column_as_numbers(frame, gold))}
     in_codebook = codebook is not None and name in [entry.name for entry in codebook.variables]
     labels = list(codebook.variable(name).names) if in_codebook and codebook else occurring_labels([cells, by_hand])

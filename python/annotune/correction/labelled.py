@@ -136,7 +136,8 @@ def _probability_columns(codings: Labelled) -> list[str] | None:
         return list(by_label.values())
     if all(f"p_{label}" in columns for label in codings.labels):
         return [f"p_{label}" for label in codings.labels]
-    alone = coding_columns.set_probability_column(codings.name, columns) if codings.labels == ("0", "1") else None
+    yes_or_no = codings.labels == ("0", "1")
+    alone = coding_columns.yes_probability_column(codings.name, columns, []) if yes_or_no else None
     return None if alone is None else [alone]
 
 

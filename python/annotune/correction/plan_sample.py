@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from annotune.errors import AnnotuneError, nearest, warn
 FEWEST_WRONG = 5  # wrong predictions in the pilot, with fewer of which their share is hardly known
 POINTS = 25  # of the curve
 METHODS = ("dsl", "ppi")
+WHOSE = ("corpus", "population")
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,14 @@ def plan_sample(
     pi: str | float | None = None,
     n_boot: int = 1000,
     seed: int = 1,
+    of: Literal["corpus", "population"] = "corpus",
 ) -> SamplePlan:
     """Find how many hand codings give a target standard error, or which standard error a number of them gives.
 
     With n of N texts coded by hand at random, the squared standard error of a corrected mean or coefficient is
-    A / N + (1/n - 1/N) B: A is the variance when all texts are coded by hand, B the variance that predictions leave
-    unexplained (Egami et al. 2023; Angelopoulos, Duchi and Zrnic 2023). Both are estimated from the pilot. A model
-    tuned on more texts errs less, so the number tends to be too large.
+    A / N + (1/n - 1/N) B: A is the variance when all texts are coded by hand (0 for shares of the corpus itself), B the
+    variance that predictions leave unexplained (Egami et al. 2023; Angelopoulos, Duchi and Zrnic 2023). Both are
+    estimated from the pilot. A model tuned on more texts errs less, so the number tends to be too large.
 
     Parameters
     ----------
@@ -96,6 +98,9 @@ def plan_sample(
         The number of texts in the corpus, where it is not that of the pilot.
     n_boot, seed
         Bootstrap replicates of the pilot for the interval, and their seed.
+    of
+        Whose shares: "corpus", those of the texts that are there, where A is 0; or "population", as in `prevalence`.
+        Coefficients are those of a population.
 
     Raises
     ------
@@ -112,7 +117,7 @@ def plan_sample(
     >>> frame = pl.DataFrame({"y_hat": y_hat, "y_gold": [y if i < 200 else None for i, y in enumerate(truth)]})
     >>> plan = at.plan_sample(frame, target=0.02, label="1")
     >>> plan.n, plan.estimates["n_needed_hand"][0]
-    (281, 469)
+    (223, 380)
     """
     if (target is None) == (n is None):
         raise AnnotuneError("Give either target= or n=.", "A standard error to reach, or the number of hand codings.")
@@ -122,11 +127,15 @@ def plan_sample(
         raise AnnotuneError(f"term={term!r} has no regression to be a coefficient of.", "Give its formula= as well.")
     if formula is not None and label is not None:
         raise AnnotuneError("label= plans for a share, formula= for a regression.", "Give one of them.")
+    if of not in WHOSE:
+        raise AnnotuneError(f"There are no shares of {of!r}.", nearest(of, WHOSE))
     codings = labelled(pilot, variable, gold=gold, predicted=predicted, pi=pi)
     size = len(codings.frame) if total is None else total
     _require_sound(codings, size, target, n, n_boot)
     quantities = (
-        _share_quantities(codings, label) if formula is None else _coefficient_quantities(codings, formula, term)
+        _share_quantities(codings, label, finite=of == "corpus")
+        if formula is None
+        else _coefficient_quantities(codings, formula, term)
     )
     floor, noise = quantities.moments(1.0 if method == "dsl" else None)
     by_hand = quantities.moments(0.0)[1]
@@ -191,22 +200,24 @@ class _Quantities:
     weights: np.ndarray
     all_by_hand: np.ndarray
     all_by_prediction: np.ndarray
+    finite: bool = False  # shares of the corpus, which all texts coded by hand would tell without an error
 
     def moments(self, share: float | None, counts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """A and B (p,), with predictions weighted by `share`; without one, by PPI's lambda."""
         weights = self.weights if counts is None else self.weights * counts
         weights = weights / weights.sum()
         u, v = self.by_hand, self.by_prediction
+        floor = weights @ u**2 * (not self.finite)
         if share is not None:
-            return weights @ u**2, weights @ (u - share * v) ** 2
+            return floor, weights @ (u - share * v) ** 2
         every_u, every_v = (side - weights @ side for side in (self.all_by_hand, self.all_by_prediction))
         worth, cost = (weights @ (every_v * side) for side in (every_u, every_v))
         best = np.clip(worth.sum() / cost.sum(), 0, 1) if cost.sum() > 0 else 0.0
         rest = u - best * v
-        return weights @ u**2, weights @ (rest - weights @ rest) ** 2
+        return floor, weights @ (rest - weights @ rest) ** 2
 
 
-def _share_quantities(codings: Labelled, label: str | None) -> _Quantities:
+def _share_quantities(codings: Labelled, label: str | None, finite: bool) -> _Quantities:
     """The shares of labels: indicators minus their means."""
     if label is not None and label not in codings.labels:
         raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, codings.labels))
@@ -215,7 +226,7 @@ def _share_quantities(codings: Labelled, label: str | None) -> _Quantities:
     coded, weights = codings.coded, codings.weights[codings.coded]
     y, g = (_indicators(codings, column)[coded][:, numbers] for column in (codings.gold, codings.predicted))
     mean = weights @ y / weights.sum()
-    return _Quantities(names, y - mean, g - mean, weights, y, g)
+    return _Quantities(names, y - mean, g - mean, weights, y, g, finite)
 
 
 def _indicators(codings: Labelled, column: pl.Series) -> np.ndarray:

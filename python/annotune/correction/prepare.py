@@ -208,5 +208,5 @@ def probabilities(formula: Formula, frame: pl.DataFrame, gold: Mapping[str, str]
     if options.model == "multinomial":
         labels = occurring_labels([frame[name], frame[gold[name]]])
         return coding_columns.probability_columns(name, labels, frame.columns) or {}
-    alone = coding_columns.set_probability_column(name, frame.columns)
+    alone = coding_columns.yes_probability_column(name, frame.columns, [frame[name], frame[gold[name]]])
     return {"": alone} if alone else {}

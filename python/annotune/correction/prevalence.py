@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from scipy.stats import norm
 
 from annotune.correction.coding_columns import FEWEST, blanks_as_null
+from annotune.correction.drawn_shares import Drawn, wilson
 from annotune.correction.estimate import Fit, Sample, dsl, hand_coded, naive, ppi
 from annotune.correction.families import LINEAR
 from annotune.correction.labelled import Labelled, labelled
@@ -20,6 +21,7 @@ from annotune.errors import AnnotuneError, nearest, warn
 from annotune.progress import bar
 
 METHODS = ("count", "hand", "adjusted", "em", "dsl", "ppi")
+WHOSE = ("corpus", "population")
 DESIGNED = ("hand", "dsl", "ppi")  # these rest on how texts were drawn for hand coding
 
 COLUMNS = ("label", "method", "estimate", "std_error", "conf_low", "conf_high", "interval", "n", "n_coded", "note")
@@ -41,6 +43,7 @@ def prevalence(
     level: float = 0.95,
     n_boot: int = 200,
     seed: int = 1,
+    of: Literal["corpus", "population"] = "corpus",
 ) -> pl.DataFrame:
     """Estimate the share of every label, in all texts or by group and time.
 
@@ -74,10 +77,17 @@ def prevalence(
     cluster
         A column whose values (documents, authors) depend on each other.
     level
-        Of the intervals: normal ones, robust to heteroscedasticity or clusters, within 0 and 1 where the estimate is
-        (that of `hand`, `dsl` and `ppi` may lie outside); for `em` percentiles of a bootstrap.
+        Of the intervals: of `hand` Wilson's, with the effective number of texts where they weigh differently; else
+        normal ones, robust to heteroscedasticity or clusters, within 0 and 1 where the estimate is (that of `dsl` and
+        `ppi` may lie outside); for `em` percentiles of a bootstrap. Where `dsl` and `ppi` rest on few errors, fewer
+        than 8 texts' worth, their standard errors and intervals are those with two more (Bonett and Price 2012): bounds
+        that hold at least as often as they say.
     n_boot, seed
         Replicates of that bootstrap, which resamples texts or clusters, and its seed.
+    of
+        Whose shares: "corpus", those of these very texts, of which the hand-coded ones are known (a finite-population
+        interval); or "population", those of a larger population of which all texts are a random sample, which have
+        wider intervals. Those of `adjusted` and `em` are of the population in either case.
 
     Returns
     -------
@@ -103,6 +113,8 @@ def prevalence(
     {'count': 0.2, 'dsl': 0.3}
     """
     chosen = _checked_methods(methods)
+    if of not in WHOSE:
+        raise AnnotuneError(f"There are no shares of {of!r}.", nearest(of, WHOSE))
     if not 0 < level < 1:
         raise AnnotuneError(f"An interval cannot have the level {level!r}.", "Give a share such as 0.95.")
     if n_boot < 0:
@@ -112,7 +124,7 @@ def prevalence(
         what = "It is not known with which probability texts were drawn for hand coding."
         advice = "Add it as a column pi, or give it with pi=; only count, adjusted and em do without it."
         raise AnnotuneError(what, advice)
-    texts = _Texts.of(codings, cluster)
+    texts = _Texts.of(codings, cluster, finite=of == "corpus")
     groups = _rows_by_group(codings.frame, keys)
     tables = {
         method: _estimates_by_group(method, texts, [rows for _, rows in groups], n_boot, seed, level)
@@ -135,11 +147,13 @@ class _Estimate:
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     interval: str | None = None
-    note: str | None = None
+    note: str | tuple[str | None, ...] | None = None  # one for each label, or for all of them
 
     @classmethod
-    def normal(cls, shares: np.ndarray, covariance: np.ndarray, level: float, note: str | None = None) -> _Estimate:
-        error = np.sqrt(np.maximum(np.diag(covariance), 0))
+    def normal(
+        cls, shares: np.ndarray, variance: np.ndarray, level: float, note: str | tuple[str | None, ...] | None = None
+    ) -> _Estimate:
+        error = np.sqrt(np.maximum(variance, 0))
         margin = norm.ppf((1 + level) / 2) * error
         low, high = (np.clip(side, 0, 1) for side in (shares - margin, shares + margin))
         low, high = np.minimum(low, shares), np.maximum(high, shares)  # an estimate may lie beyond 0 or 1
@@ -158,9 +172,10 @@ class _Texts:
     gold: np.ndarray
     probabilities: np.ndarray | None
     clusters: np.ndarray | None
+    finite: bool
 
     @classmethod
-    def of(cls, codings: Labelled, cluster: str | None) -> _Texts:
+    def of(cls, codings: Labelled, cluster: str | None, finite: bool) -> _Texts:
         clusters = None
         if cluster is not None:
             require_columns(codings.frame, [cluster], "The table")
@@ -169,7 +184,7 @@ class _Texts:
                 raise AnnotuneError(f"The column {cluster!r} has empty cells.", "Every text must be in a cluster.")
             clusters = named.rank("dense").to_numpy().astype(np.int64) - 1
         predicted, gold = (codings.places(column) for column in (codings.predicted, codings.gold))
-        return cls(codings, predicted, gold, codings.probabilities, clusters)
+        return cls(codings, predicted, gold, codings.probabilities, clusters, finite)
 
     @property
     def k(self) -> int:
@@ -185,6 +200,11 @@ class _Texts:
     def n(self, rows: np.ndarray) -> tuple[int, int]:
         """Texts, and hand-coded ones among them."""
         return len(rows), int((self.gold[rows] >= 0).sum())
+
+    def drawn(self, sample: Sample, residuals: np.ndarray, wrong: np.ndarray, reach: np.ndarray) -> Drawn:
+        """The hand-coded texts of a sample, by what each adds to the shares."""
+        clusters = None if sample.clusters is None else sample.clusters[sample.at]
+        return Drawn(residuals, wrong, reach, 1 / sample.ratio, self.finite, clusters)
 
     def sample(self, rows: np.ndarray, ratio: float | None = None) -> Sample:
         """The rows as a regression on a constant, one equation per label; `ratio` in place of 1 / pi."""
@@ -270,25 +290,69 @@ def _with_intervals(
 def _by_equations(method: str, texts: _Texts, rows: np.ndarray, level: float) -> _Estimate:
     """The mean of each label's indicator, by a regression on a constant."""
     n, n_coded = texts.n(rows)
-    if method == "count" and n < 2:
-        return _Estimate(np.eye(texts.k)[texts.predicted[rows]].mean(0), note="one text has no interval")
     if method == "count":
-        return _normal_interval(naive(LINEAR, texts.sample(rows)), level)
+        return _counted(texts, rows, level)
     if n_coded < 2:
         return _Estimate(None, note=f"{n_coded} hand-coded texts")
-    few = f"{n_coded} hand-coded texts: the interval may be too short" if n_coded < FEWEST else None
     if method == "hand":
-        return _normal_interval(hand_coded(LINEAR, texts.sample(rows)), level, few)
+        return _by_hand(texts, rows, level)
     if method == "dsl":
-        return _normal_interval(dsl(LINEAR, texts.sample(rows)), level, few)
+        sample = texts.sample(rows)
+        return _corrected(texts, sample, dsl(LINEAR, sample), 1.0, level)
     weights = texts.codings.weights[rows]
     if np.ptp(weights[weights > 0]) > 1e-9 * weights.max():
         return _Estimate(None, note="hand-coded texts were drawn with unequal probabilities")
-    return _normal_interval(ppi(LINEAR, texts.sample(rows, n / n_coded)), level, few)
+    sample = texts.sample(rows, n / n_coded)
+    fit = ppi(LINEAR, sample)
+    return _corrected(texts, sample, fit, (fit.power or 0) * n / (n - n_coded) if n > n_coded else 0.0, level)
 
 
-def _normal_interval(fit: Fit, level: float, note: str | None = None) -> _Estimate:
-    return _Estimate.normal(fit.beta, fit.covariance, level, note)
+def _counted(texts: _Texts, rows: np.ndarray, level: float) -> _Estimate:
+    """Of the corpus every text is counted: nothing but the coder's errors, which are not in it, makes it uncertain."""
+    if texts.finite:
+        shares = np.bincount(texts.predicted[rows], minlength=texts.k) / len(rows)
+        note = "every text is counted, and the model's errors are in no interval"
+        return _Estimate(shares, np.zeros(texts.k), shares, shares, "none", note)
+    if len(rows) < 2:
+        return _Estimate(np.eye(texts.k)[texts.predicted[rows]].mean(0), note="one text has no interval")
+    fit = naive(LINEAR, texts.sample(rows))
+    return _Estimate.normal(fit.beta, np.diag(fit.covariance), level)
+
+
+def _by_hand(texts: _Texts, rows: np.ndarray, level: float) -> _Estimate:
+    """The hand-coded texts alone, with Wilson's interval."""
+    sample = texts.sample(rows)
+    shares = hand_coded(LINEAR, sample).beta
+    drawn = texts.drawn(sample, sample.gold - shares, np.ones_like(sample.gold), sample.ratio / sample.ratio.sum())
+    variance = drawn.variance()
+    low, high = wilson(shares, drawn.size(shares, variance), level)
+    with_label = (sample.gold > 0).sum(axis=0)
+    notes = drawn.notes([_of_few(int(count), len(sample.at)) for count in with_label])
+    error = np.sqrt(drawn.with_more_errors(variance, level))
+    return _Estimate(shares, error, low, high, "Wilson", _few_texts(len(sample.at), notes))
+
+
+def _of_few(with_label: int, n_coded: int) -> str:
+    if with_label == 0:
+        return "no hand-coded text has this label: the interval is a bound"
+    return f"few hand-coded texts have {'this' if with_label * 2 < n_coded else 'another'} label"
+
+
+def _corrected(texts: _Texts, sample: Sample, fit: Fit, share: float, level: float) -> _Estimate:
+    """Predictions, with `share` of their weight, plus the hand-coded texts' errors."""
+    predicted = share * sample.predicted[sample.at]
+    residuals, wrong = sample.gold - predicted, np.maximum(predicted, 1 - predicted)
+    if fit.power is not None:
+        residuals = residuals - residuals.mean(axis=0)
+    drawn = texts.drawn(sample, residuals, wrong, sample.ratio / sample.n)
+    variance = drawn.with_more_errors(drawn.variance() if texts.finite else np.diag(fit.covariance), level)
+    notes = drawn.notes(["few errors: the interval is a bound, as if two more had been seen"] * texts.k)
+    return _Estimate.normal(fit.beta, variance, level, _few_texts(len(sample.at), notes))
+
+
+def _few_texts(n_coded: int, notes: tuple[str | None, ...]) -> str | tuple[str | None, ...]:
+    few = f"{n_coded} hand-coded texts: the interval may be too short"
+    return few if n_coded < FEWEST else notes
 
 
 def _adjusted_estimate(texts: _Texts, errors: Errors, rows: np.ndarray, level: float) -> _Estimate:
@@ -301,7 +365,7 @@ def _adjusted_estimate(texts: _Texts, errors: Errors, rows: np.ndarray, level: f
     shares, covariance = adjusted_count(errors, texts.predicted, rows, texts.clusters)
     inside = bool((shares >= -1e-9).all())
     note = None if inside else "a share below 0 was moved to 0"
-    return _Estimate.normal(onto_simplex(shares), covariance, level, note)
+    return _Estimate.normal(onto_simplex(shares), np.diag(covariance), level, note)
 
 
 def _em_estimates(texts: _Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float) -> list[_Estimate]:
@@ -349,8 +413,9 @@ def _estimate_rows(
     figures = (estimate.shares, estimate.error, estimate.low, estimate.high)
     unknown = np.full(len(labels), np.nan)
     columns = {name: unknown if column is None else column for name, column in zip(FIGURES, figures, strict=True)}
-    schema = {"label": pl.String, **FIGURES}
-    table = pl.DataFrame({"label": list(labels), **columns}, schema=schema, nan_to_null=True)
+    notes = list(estimate.note) if isinstance(estimate.note, tuple) else [estimate.note] * len(labels)
+    schema = {"label": pl.String, **FIGURES, "note": pl.String}
+    table = pl.DataFrame({"label": list(labels), **columns, "note": notes}, schema=schema, nan_to_null=True)
     return table.select(
         *(pl.lit(value).alias(key) for key, value in zip(keys, values, strict=True)),
         "label",
@@ -359,7 +424,7 @@ def _estimate_rows(
         pl.lit(estimate.interval, pl.String).alias("interval"),
         pl.lit(n[0], pl.Int64).alias("n"),
         pl.lit(n[1], pl.Int64).alias("n_coded"),
-        pl.lit(estimate.note, pl.String).alias("note"),
+        "note",
     )
 
 

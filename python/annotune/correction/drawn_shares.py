@@ -1,0 +1,126 @@
+"""Shares of labels from texts that were drawn for hand coding, of the corpus itself or of what it is a sample of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from annotune.correction.families import Floats
+from annotune.correction.few_errors import (
+    FEWEST_ERRORS,
+    TOP_HEAVY,
+    UNEQUAL,
+    kish,
+    more_errors,
+    number_of_errors,
+    share_of_largest,
+)
+from annotune.correction.moments import sums_by_group
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The n hand-coded texts behind the shares of k labels.
+
+    Attributes
+    ----------
+    residuals
+        What is unknown of a text until it is coded, shape (n, k): the error of its prediction, or without predictions
+        its label's distance from the share.
+    wrong
+        How large an error a text's prediction can have, shape (n, k): 1 where it is a label.
+    reach
+        What a residual of 1 adds to a share, shape (n,): 1 / pi, over the number of texts.
+    pi
+        The probability of being drawn, shape (n,).
+    finite
+        Whether shares are those of the corpus, of which the coded texts are a known part.
+    clusters
+        Clusters of the coded texts, shape (n,).
+    """
+
+    residuals: Floats
+    wrong: Floats
+    reach: Floats
+    pi: Floats
+    finite: bool
+    clusters: np.ndarray | None = None
+
+    @property
+    def rest(self) -> Floats:
+        """The part of each text's variance that there is, shape (n,): of the corpus 1 - pi."""
+        return 1 - self.pi if self.finite else np.ones(len(self.pi))
+
+    @property
+    def squares(self) -> Floats:
+        """What each residual contributes to the variance of each share, shape (n, k)."""
+        return np.asarray((self.rest * self.reach**2)[:, None] * self.residuals**2)
+
+    @property
+    def typical(self) -> Floats:
+        """What a wrong prediction adds to the variances (k,), on average over all texts: each stands for 1 / pi."""
+        return np.asarray((self.rest * self.reach**2 / self.pi) @ self.wrong**2 / (1 / self.pi).sum())
+
+    def variance(self) -> Floats:
+        """The variances of the shares when texts (or clusters) are drawn anew, shape (k,)."""
+        if self.clusters is None:
+            return np.asarray(self.squares.sum(axis=0))
+        scores = (np.sqrt(self.rest) * self.reach)[:, None] * self.residuals
+        return np.asarray((sums_by_group(scores, self.clusters) ** 2).sum(axis=0))
+
+    def few(self) -> np.ndarray:
+        """Whether there are few errors behind each share, shape (k,)."""
+        return np.asarray(number_of_errors(self.squares.sum(axis=0), self.typical) < FEWEST_ERRORS)
+
+    def with_more_errors(self, variance: Floats, level: float) -> Floats:
+        """These variances, and where errors are few those with some more than were seen."""
+        return variance + np.where(self.few(), more_errors(level) * self.typical, 0.0)
+
+    def size(self, shares: Floats, variance: Floats) -> Floats:
+        """How many texts drawn with equal probabilities give these variances of shares, shape (k,).
+
+        Where few texts have the label (or lack it), by the weights alone (Kish 1965; Dean and Pagano 2015): a variance
+        that is estimated from one or two texts is hardly known.
+        """
+        weight = self.rest * self.reach**2
+        total = weight.sum()
+        by_weights = self.reach.sum() ** 2 / total if total > 0 else np.inf
+        spread = shares * (1 - shares)
+        by_variance = np.divide(spread, variance, out=np.full(len(shares), np.inf), where=variance > 0)
+        if self.clusters is None:
+            return np.where(self.few(), by_weights, by_variance)
+        apart = len(np.unique(self.clusters)) / (total / (self.reach**2).sum() if total > 0 else 1.0)
+        fewer = np.minimum(by_weights, np.where(variance > 0, by_variance, apart))
+        return np.where(self.few(), fewer, by_variance)
+
+    def notes(self, if_few: Sequence[str]) -> tuple[str | None, ...]:
+        """For each label what makes its interval wide, or doubtful; `if_few` where it rests on few errors."""
+        n, number = len(self.pi), kish(1 / self.pi)
+        unequal = [f"unequal pi: {n:,} hand-coded texts count as {number:,.0f}"] if number < UNEQUAL * n else []
+        heavy = share_of_largest(self.squares) > TOP_HEAVY
+        own = [
+            [sentence] if few else ["five texts have most of the variance"] if top else []
+            for sentence, few, top in zip(if_few, self.few(), heavy, strict=True)
+        ]
+        return tuple("; ".join([*unequal, *part]) or None for part in own)
+
+
+def wilson(shares: Floats, size: Floats, level: float) -> tuple[Floats, Floats]:
+    """Wilson's (1927) interval of shares (k,) of `size` texts (k,), which is that of a share of 0 or 1 as well.
+
+    Examples
+    --------
+    None of 80, as in Agresti and Coull (1998), is not none of all:
+
+    >>> low, high = wilson(np.array([0.0, 0.5]), np.array([80.0, np.inf]), 0.95)
+    >>> low.round(4).tolist(), high.round(4).tolist()
+    ([0.0, 0.5], [0.0458, 0.5])
+    """
+    z2 = norm.ppf((1 + level) / 2) ** 2 / size
+    centre = (shares + z2 / 2) / (1 + z2)
+    margin = np.sqrt(z2 * (shares * (1 - shares) + z2 / 4)) / (1 + z2)
+    low, high = np.clip(centre - margin, 0, 1), np.clip(centre + margin, 0, 1)
+    return np.minimum(low, shares), np.maximum(high, shares)

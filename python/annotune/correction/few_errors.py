@@ -1,0 +1,71 @@
+"""Few errors among the hand-coded texts: how many an estimate rests on, and what more there may be.
+
+A corrected estimate moves by what the hand-coded texts' errors add to it, and its variance is estimated from the same
+errors. From three errors, or none, that estimate is far too sure. So errors are counted, by what they do to the
+estimate, and where they are few the variance is that with some more errors than were seen, at texts like those of the
+corpus: of paired shares, Bonett and Price's (2012) two more discordant pairs; of one share, Agresti and Coull's (1998).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import norm
+
+from annotune.correction.families import Floats
+
+FEWEST_ERRORS = 8  # with fewer, intervals of the usual kind hold the truth too rarely
+MORE = 2.0  # errors that there may be beside those that were seen
+LARGEST = 5  # residuals, whose share of the variance is told
+TOP_HEAVY = 0.5  # the share of the variance from so few residuals that is worth a sentence
+UNEQUAL = 0.5  # Kish's effective number as a share of the hand-coded texts, below which it is worth a sentence
+
+
+def number_of_errors(variance: Floats, typical: Floats) -> Floats:
+    """How many errors at typical texts give this variance, shape (p,).
+
+    With equal weights and predictions of 0 or 1 it is the number of errors. An error at a text that was unlikely to be
+    drawn counts more than one, and those at texts that were likely to be drawn less.
+
+    Parameters
+    ----------
+    variance
+        What residuals contribute to the variances of p estimates.
+    typical
+        What one error would, on average over the texts of the corpus.
+
+    Examples
+    --------
+    >>> number_of_errors(np.array([3e-4, 0.0]), np.array([1e-4, 0.0]))
+    array([ 3., inf])
+    """
+    least = np.full(np.shape(variance), np.inf)
+    return np.asarray(np.divide(variance, typical, out=least, where=np.asarray(typical) > 0))
+
+
+def more_errors(level: float) -> float:
+    """How many errors to allow for beside those that were seen: 2, and more for levels above 95 %.
+
+    >>> more_errors(0.95), round(more_errors(0.99), 2)
+    (2.0, 3.32)
+    """
+    return float(max(MORE, norm.ppf((1 + level) / 2) ** 2 / 2))
+
+
+def share_of_largest(squares: Floats) -> Floats:
+    """The share of the sum of squares (n, p) that is from the five largest, shape (p,).
+
+    >>> share_of_largest(np.ones((50, 1))), share_of_largest(np.zeros((50, 1)))
+    (array([0.1]), array([0.]))
+    """
+    total = squares.sum(axis=0)
+    largest = np.sort(squares, axis=0)[-LARGEST:].sum(axis=0)
+    return np.asarray(np.divide(largest, total, out=np.zeros_like(total), where=total > 0))
+
+
+def kish(weights: Floats) -> float:
+    """The number of equally weighted texts that weigh as much as these (Kish 1965).
+
+    >>> kish(np.ones(7)), round(kish(np.array([1.0, 1.0, 8.0])), 2)
+    (7.0, 1.52)
+    """
+    return float(weights.sum() ** 2 / (weights**2).sum())
