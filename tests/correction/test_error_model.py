@@ -10,7 +10,8 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.special import expit
+from scipy.stats import chi2_contingency, norm, t
 
 import annotune as at
 from annotune.correction.logit import Design, fit_logit
@@ -44,6 +45,15 @@ if (commandArgs(TRUE)[2] == "no") d$weight <- 1
 fit <- glm(wrong ~ party + year, quasibinomial, d, weights = weight, control = list(epsilon = 1e-14))
 V <- if (commandArgs(TRUE)[3] == "no") vcovHC(fit, type = "HC1") else vcovCL(fit, ~ document, type = "HC1")
 W <- coef(fit)[-1] %*% solve(V[-1, -1]) %*% coef(fit)[-1]
+if (commandArgs(TRUE)[3] == "yes") {  # Rao's test, with one correlation of the residuals of a document
+  p <- fitted(glm(wrong ~ 1, quasibinomial, d, weights = weight, control = list(epsilon = 1e-14)))
+  D <- model.matrix(fit)[, -1]; u <- d$weight
+  Z <- u * (D - rep(1, nrow(D)) %o% (colSums(u * D) / sum(u)))
+  S <- Z * sqrt(p * (1 - p)); r <- (d$wrong - p) / sqrt(p * (1 - p)); m <- table(d$document)
+  rho <- max(0, sum(rowsum(r, d$document)^2) - sum(r^2)) / sum(m * (m - 1))
+  U <- colSums(Z * (d$wrong - p)); B <- crossprod(S) + rho * (crossprod(rowsum(S, d$document)) - crossprod(S))
+  W <- U %*% solve(B, U) / 3
+}
 cat(coef(fit), sqrt(diag(V)), W, "\\n")
 w <- d$weight / sum(d$weight); at <- function(p) predict(fit, transform(d, party = p), type = "response")
 X <- function(p) model.matrix(~ party + year, transform(d, party = factor(p, c("left", "middle", "right"))))
@@ -56,7 +66,7 @@ cat(sum(w * (at("right") - at("left"))), sqrt(g %*% V %*% g), "\\n")
 def test_it_is_glm_with_sandwich_in_r(tmp_path, weighted, clustered):
     if shutil.which("Rscript") is None:
         pytest.skip("Rscript is not installed")
-    frame = simulated(slope=0.8)
+    frame = simulated(slope=0.8).with_columns(document=pl.int_range(400) // 5)
     frame.write_csv(tmp_path / "data.csv")
     (tmp_path / "fit.R").write_text(R)
     done = subprocess.run(
@@ -115,14 +125,87 @@ def _without_errors():
     return simulated(100).with_columns(topic="topic_gold")
 
 
-def test_few_clusters_are_told():
-    frame = simulated(slope=1.0).with_columns(country=pl.col("document") % 12)
-    assert "With 12 clusters the p-value is too small" in at.error_model(frame, "party", cluster="country").verdict
-    few = frame.with_columns(country=pl.col("document") % 3)
-    assert (
-        "3 clusters cannot carry the standard errors of 2 coefficients"
-        in at.error_model(few, "party", cluster="country").verdict
+def test_too_few_clusters_for_the_coefficients_are_told():
+    few = simulated(slope=1.0).with_columns(country=pl.col("document") % 3)
+    verdict = at.error_model(few, "party", cluster="country").verdict
+    assert "3 clusters cannot carry the standard errors of 2 coefficients" in verdict
+
+
+def test_a_category_without_errors_is_no_evidence_by_itself():
+    """18 of 180 against 0 of 20: the chi-squared test of the table, by scipy."""
+    table = np.array([[162, 18], [20, 0]])
+    frame = pl.DataFrame(
+        {"y_hat": [0] * 162 + [1] * 18 + [0] * 20, "y_gold": [0] * 200, "side": ["a"] * 180 + ["b"] * 20}
     )
+    found = at.error_model(frame, "side")
+    assert found.outcome == "none detected"
+    peer = chi2_contingency(table, correction=False)
+    assert found.tests.row(0)[1:5] == (pytest.approx(peer.statistic), 1, pytest.approx(peer.pvalue), "score")
+
+
+def test_the_score_test_of_counts_by_group_is_rs(tmp_path):
+    if shutil.which("Rscript") is None:
+        pytest.skip("Rscript is not installed")
+    rng = np.random.default_rng(2)
+    party, year = rng.choice(list("abcd"), 300, p=[0.5, 0.3, 0.15, 0.05]), rng.integers(0, 9, 300)
+    frame = pl.DataFrame({"party": party, "year": year, "y_hat": (rng.random(300) < 0.12) * 1, "y_gold": [0] * 300})
+    frame.write_csv(tmp_path / "data.csv")
+    script = """d <- read.csv("data.csv"); fit <- function(f) glm(f, binomial, d, control = list(epsilon = 1e-14))
+    rao <- function(a, b) cat(anova(fit(a), fit(b), test = "Rao")$Rao[2], "")
+    options(digits = 15); rao(y_hat ~ 1, y_hat ~ party + year); rao(y_hat ~ year, y_hat ~ party + year)"""
+    done = subprocess.run(["Rscript", "-e", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    tests = at.error_model(frame, "party + year").tests
+    assert tests["test"].to_list() == ["score", "score", "wald"]
+    np.testing.assert_allclose(tests["statistic"][:2], np.array(done.stdout.split(), dtype=float), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("clusters", "most"), [(None, 0.1), (12, 0.1), (30, 0.1)])
+def test_unrelated_errors_in_four_groups_are_found_related_in_few_samples(clusters, most):
+    """In 16 to 54 of 100, where the variance of the errors was taken from the few that each group has."""
+    found = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        cluster = rng.integers(0, clusters or 400, 400)
+        chance = expit(-2.2 + (0.8 * rng.normal(size=clusters)[cluster] if clusters else np.zeros(400)))
+        party = rng.choice(list("abcd"), 400, p=[0.5, 0.3, 0.15, 0.05])
+        party = np.array(list("abcd"))[cluster % 4] if clusters else party
+        wrong = (rng.random(400) < chance) * 1
+        frame = pl.DataFrame({"party": party, "cluster": cluster, "y_hat": wrong, "y_gold": [0] * 400})
+        found.append(at.error_model(frame, "party", cluster="cluster" if clusters else None).outcome == "evidence")
+    assert np.mean(found) <= most
+
+
+def test_strong_relations_are_found_with_few_clusters():
+    frame = simulated(600, slope=2.0).with_columns(country=pl.col("document") % 12)
+    found = at.error_model(frame, "party", cluster="country")
+    assert found.outcome == "evidence"
+    assert (found.tests["test"][0], found.tests["df_residual"][0]) == ("score", 11)
+    assert "With 12 clusters only strong relations are detected." in found.verdict
+
+
+def test_few_clusters_have_cr2_and_its_degrees_of_freedom():
+    """Pustejovsky and Tipton (2018), eq. 5 to 11, with matrices of all texts in place of sums by cluster."""
+    frame = simulated(200, slope=1.0).with_columns(country=(pl.col("document") ** 2) % 11)
+    country = frame["country"].to_numpy()
+    design, wrong = Design.of("party", frame), (frame["topic"] != frame["topic_gold"]).to_numpy()
+    fit = fit_logit(wrong, design, np.ones(200), country)
+    p = expit(design.matrix @ fit.params)
+    x, rest = design.matrix * np.sqrt(p * (1 - p))[:, None], (wrong - p) / np.sqrt(p * (1 - p))
+    inverse = np.linalg.inv(x.T @ x)
+    left = np.eye(200) - x @ inverse @ x.T
+    effects, along = np.zeros((3, 3)), []
+    for place in np.unique(country):
+        own = np.flatnonzero(country == place)
+        values, vectors = np.linalg.eigh(left[np.ix_(own, own)])
+        adjusted = x[own].T @ vectors / np.sqrt(values) @ vectors.T
+        effects += np.outer(inverse @ adjusted @ rest[own], inverse @ adjusted @ rest[own])
+        along.append((inverse @ adjusted)[1] @ left[own])
+    products = np.array(along) @ np.array(along).T
+    np.testing.assert_allclose(fit.covariance, effects, rtol=1e-8)
+    degrees = np.trace(products) ** 2 / (products**2).sum()
+    row = fit.coefficients().row(1, named=True)
+    assert fit.few.df(np.eye(3))[1] == pytest.approx(degrees, rel=1e-6)
+    assert row["conf_high"] == pytest.approx(row["estimate"] + t.ppf(0.975, degrees) * row["std_error"])
 
 
 def test_the_test_rejects_a_true_null_about_as_often_as_it_says():

@@ -15,7 +15,7 @@ from annotune.data.wide import label_columns
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 
 FEWEST = 20  # hand-coded texts in a category: with fewer, neither its error nor the error's variance can be estimated
-FEW_CLUSTERS = 30  # with fewer, standard errors that are robust to clusters are too small
+FEW_CLUSTERS = 50  # with fewer, standard errors that are robust to clusters are too small without CR2
 ROUNDED = 1e-4
 FAR = 5.0  # standard deviations between the number of coded texts and its expectation under pi are not chance
 

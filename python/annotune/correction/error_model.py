@@ -12,7 +12,7 @@ import polars as pl
 from annotune.correction.coding_columns import FEW_CLUSTERS, blanks_as_null
 from annotune.correction.formulas import Reference, parse
 from annotune.correction.labelled import Labelled, labelled
-from annotune.correction.logit import COEFFICIENTS, EFFECTS, TESTS, Design, fit_logit
+from annotune.correction.logit import COEFFICIENTS, EFFECTS, FEWEST_EACH, TESTS, Design, fit_logit
 from annotune.data.formula_sides import right_side
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, nearest
@@ -20,7 +20,6 @@ from annotune.numbers import p_equals
 
 SIGNIFICANT = 0.05
 EVIDENCE, NONE, TOO_FEW = "evidence", "none detected", "too few"
-FEWEST_EACH = 5  # right and wrong predictions per coefficient (Vittinghoff and McCulloch 2007)
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,9 @@ class ErrorModel:
         standard deviation more), difference, std_error, conf_low, conf_high, and `detectable`, the difference that
         would have been detected with a probability of 80 %.
     tests
-        For all covariates together (null) and for each term: statistic (chi-squared), df, p_value, and the test:
-        Wald's; Rao's score test where a category has no errors, or errors only.
+        For all covariates together (null) and for each term: statistic, df, p_value, and the test: Wald's, or Rao's
+        score test with clusters, and where a category has fewer than 5 errors, or others. The statistic is chi-squared,
+        or with clusters F with `df_residual`, the number of clusters less 1.
     outcome
         "evidence", "none detected" or "too few".
     verdict, note
@@ -71,9 +71,10 @@ def error_model(
 ) -> ErrorModel:
     """Regress whether a prediction is wrong on covariates, among the hand-coded texts.
 
-    A logit with standard errors robust to heteroscedasticity (HC1) or to clusters, weighted by 1 / pi where the
-    probability of being hand coded is known. An error that is unrelated to the covariates still biases a regression
-    (towards zero, or by the share of errors); one that is related can bias it in any direction.
+    A logit with standard errors robust to heteroscedasticity (HC1) or to clusters (with fewer than 50: CR2 and
+    Satterthwaite's degrees of freedom), weighted by 1 / pi where the probability of being hand coded is known. An error
+    that is unrelated to the covariates still biases a regression (towards zero, or by the share of errors); one that is
+    related can bias it in any direction.
 
     Parameters
     ----------
@@ -269,7 +270,7 @@ class _Sentences:
     def _caution(self) -> str:
         if self.n_clusters is None or self.n_clusters >= FEW_CLUSTERS:
             return ""
-        return f" With {self.n_clusters} clusters the p-value is too small rather than too large."
+        return f" With {self.n_clusters} clusters only strong relations are detected."
 
 
 def _contrast_in_words(effect: dict[str, Any]) -> str:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 from scipy.special import expit
-from scipy.stats import chi2, norm
+from scipy.stats import chi2, f, t
 
-from annotune.correction.coding_columns import as_words, blanks_as_null
+from annotune.correction.coding_columns import FEW_CLUSTERS, as_words, blanks_as_null
+from annotune.correction.few_clusters import Reduced, reduced
 from annotune.correction.formulas import Formula, Reference, parse
 from annotune.correction.matrices import categorical, days, in_order, is_date, require_full_rank
 from annotune.correction.moments import sums_by_group
@@ -22,9 +23,10 @@ from annotune.errors import AnnotuneError, counted, warn
 if TYPE_CHECKING:
     import pandas as pd
 
+FEWEST_EACH = 5  # right and wrong predictions per coefficient (Vittinghoff and McCulloch 2007)
 LARGEST = 15.0  # log odds beyond this belong to a category where the answer is always, or never, yes
 OTHERS = "all others"  # the reference of a label that the formula names
-DETECTABLE = float(norm.ppf(0.975) + norm.ppf(0.8))  # standard errors of a difference detected with a power of 80 %
+POWER = 0.8  # with which `detectable` is detected
 COEFFICIENTS = {
     "term": pl.String,
     **dict.fromkeys(("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"), pl.Float64),
@@ -33,7 +35,14 @@ EFFECTS = {
     **dict.fromkeys(("covariate", "level", "reference"), pl.String),
     **dict.fromkeys(("difference", "std_error", "conf_low", "conf_high", "detectable"), pl.Float64),
 }
-TESTS = {"covariate": pl.String, "statistic": pl.Float64, "df": pl.Int64, "p_value": pl.Float64, "test": pl.String}
+TESTS = {
+    "covariate": pl.String,
+    "statistic": pl.Float64,
+    "df": pl.Int64,
+    "p_value": pl.Float64,
+    "test": pl.String,
+    "df_residual": pl.Int64,
+}
 
 
 @dataclass(frozen=True)
@@ -207,9 +216,11 @@ class Fit:
     Attributes
     ----------
     design, outcome, weights, groups
-        The data of the fit: k columns, and n outcomes, weights and clusters.
+        The data of the fit: k columns, and n outcomes, weights and clusters, numbered from 0.
     params, covariance
-        Shapes (k,) and (k, k), robust to clusters (Stata's correction: G / (G - 1) times (n - 1) / (n - k)).
+        Shapes (k,) and (k, k), robust to clusters, with Stata's correction: G / (G - 1) times (n - 1) / (n - k).
+    few
+        Where there are few clusters: CR2, which is then the covariance, and its degrees of freedom.
     """
 
     design: Design
@@ -218,6 +229,7 @@ class Fit:
     groups: np.ndarray
     params: np.ndarray
     covariance: np.ndarray
+    few: Reduced | None
 
     @property
     def endless(self) -> np.ndarray:
@@ -225,11 +237,16 @@ class Fit:
         unbounded = _endless(self.design.matrix, self.params, self.weights)
         return np.asarray(unbounded | ~np.isfinite(np.diag(self.covariance)))
 
+    @property
+    def clustered(self) -> bool:
+        """Whether some texts depend on each other."""
+        return len(np.unique(self.groups)) < len(self.groups)
+
     def coefficients(self) -> pl.DataFrame:
         """One row per column of the design; null where the estimate is not finite."""
         with np.errstate(invalid="ignore"):  # figures that are not finite become null below
             error = np.sqrt(np.diag(self.covariance))
-        figures = _wald_columns(self.params, error, self.endless)
+        figures = _wald_columns(self.params, error, self._df(np.eye(len(error))), self.endless)
         return pl.DataFrame({"term": self.design.names, **figures}, schema=COEFFICIENTS, nan_to_null=True)
 
     def effects(self) -> pl.DataFrame:
@@ -239,68 +256,101 @@ class Fit:
             p0, p1 = (expit(matrix @ self.params) for matrix in (before, after))
             gradient = share @ ((p1 * (1 - p1))[:, None] * after - (p0 * (1 - p0))[:, None] * before)
             concerned = np.abs(after - before).max(0) > 0
-            error = np.nan if self.endless[concerned].any() else np.sqrt(gradient @ self.covariance @ gradient)
-            rows.append((covariate, level, reference, float(share @ (p1 - p0)), float(error)))
-        schema = dict(list(EFFECTS.items())[:5])
-        table = pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("std_error").fill_nan(None))
-        margin = pl.col("std_error") * float(norm.ppf(0.975))
-        return table.with_columns(
-            conf_low=pl.col("difference") - margin,
-            conf_high=pl.col("difference") + margin,
-            detectable=pl.col("std_error") * DETECTABLE,
-        )
+            difference = float(share @ (p1 - p0))
+            error = np.nan if self.endless[concerned].any() else float(np.sqrt(gradient @ self.covariance @ gradient))
+            law = t(self._df(gradient)[0])
+            margin, detectable = float(law.ppf(0.975)), float(law.ppf(0.975) + law.ppf(POWER))
+            around = (error, difference - margin * error, difference + margin * error, detectable * error)
+            rows.append((covariate, level, reference, difference, *around))
+        return pl.DataFrame(rows, schema=EFFECTS, orient="row").with_columns(pl.col(pl.Float64).fill_nan(None))
 
     def tests(self) -> pl.DataFrame:
-        """The joint test of all slopes, then of each term: Wald's, or the score test where that is not defined."""
+        """The joint test of all slopes, then of each term: Wald's, or the score test with few errors or clusters."""
         terms = self.design.terms
         slopes = np.concatenate(list(terms.values()))
         rows = [(None, *self._test(slopes)), *((name, *self._test(columns)) for name, columns in terms.items())]
         return pl.DataFrame(rows, schema=TESTS, orient="row")
 
-    def _test(self, columns: np.ndarray) -> tuple[float | None, int, float | None, str]:
-        if self.endless[columns].any():
-            statistic, name = self._score(columns), "score"
-        else:
+    def _df(self, contrasts: np.ndarray) -> np.ndarray:
+        """The degrees of freedom of each contrast, (m,); without end where errors count as normal."""
+        contrasts = np.atleast_2d(contrasts)
+        return np.full(len(contrasts), np.inf) if self.few is None else self.few.df(contrasts)
+
+    def _test(self, columns: np.ndarray) -> tuple[float | None, int, float | None, str, int | None]:
+        if not (self.clustered or self.endless[columns].any() or self._few_errors(columns)):
             beta = self.params[columns]
-            statistic, name = float(beta @ np.linalg.pinv(self.covariance[np.ix_(columns, columns)]) @ beta), "wald"
+            wald = float(beta @ np.linalg.pinv(self.covariance[np.ix_(columns, columns)]) @ beta)
+            return wald, len(columns), float(chi2.sf(wald, len(columns))), "wald", None
+        statistic = self._score(columns)
         if statistic is None:
-            return None, len(columns), None, name
-        return statistic, len(columns), float(chi2.sf(statistic, len(columns))), name
+            return None, len(columns), None, "score", None
+        if not self.clustered:
+            return statistic, len(columns), float(chi2.sf(statistic, len(columns))), "score", None
+        free, each = int(self.groups.max()), statistic / len(columns)
+        return each, len(columns), float(f.sf(each, len(columns), free)), "score", free
+
+    def _few_errors(self, columns: np.ndarray) -> bool:
+        """Whether fewer than 5 texts are yes, or no, in a category of these columns, or in that which has none."""
+        categories = self.design.matrix[:, [j for j in columns if set(self.design.matrix[:, j]) <= {0.0, 1.0}]] == 1
+        parts = [*categories.T, ~categories.any(axis=1)]
+        yes = [(self.outcome[part].sum(), (~self.outcome.astype(bool))[part].sum()) for part in parts if part.any()]
+        return bool(min(min(pair) for pair in yes) < FEWEST_EACH)
 
     def _score(self, columns: np.ndarray) -> float | None:
-        """Rao's test, robust to clusters (Boos 1992, eq. 9), of the model without `columns`."""
+        """Rao's score test of the model without `columns`, chi-squared.
+
+        The variance of the scores is that of the model, as the observed one is far too small where few texts are yes.
+        Clusters add the covariance of their texts with one correlation of Pearson residuals, estimated under the model
+        (Liang and Zeger 1986, example 3; Rotnitzky and Jewell 1990).
+        """
         matrix = self.design.matrix
         rest = np.setdiff1d(np.arange(matrix.shape[1]), columns)
-        params, covariance = _glm_estimates(self.outcome, matrix[:, rest], self.weights, self.groups)
-        p = expit(matrix[:, rest] @ params)
-        if not np.isfinite(covariance).all() or _endless(matrix[:, rest], params, self.weights).any():
-            return None
-        scores = (self.weights * (self.outcome - p))[:, None] * matrix
-        information = (matrix * (self.weights * p * (1 - p))[:, None]).T @ matrix
+        p = expit(matrix[:, rest] @ _glm_params(self.outcome, matrix[:, rest], self.weights))
+        variance = p * (1 - p)
+        information = (matrix * (self.weights * variance)[:, None]).T @ matrix
         projection = information[np.ix_(columns, rest)] @ np.linalg.pinv(information[np.ix_(rest, rest)])
-        adjusted = sums_by_group(scores[:, columns] - scores[:, rest] @ projection.T, self.groups)
-        total = adjusted.sum(0)
-        return float(total @ np.linalg.pinv(adjusted.T @ adjusted) @ total)
+        left = (matrix[:, columns] - matrix[:, rest] @ projection.T) * self.weights[:, None]
+        total, spread = left.T @ (self.outcome - p), left * np.sqrt(variance)[:, None]
+        alone, together = spread.T @ spread, sums_by_group(spread, self.groups)
+        varies = variance > 1e-9
+        correlation = _correlation((self.outcome - p)[varies] / np.sqrt(variance[varies]), self.groups[varies])
+        covariance = alone + correlation * (together.T @ together - alone)
+        if np.linalg.matrix_rank(covariance, hermitian=True) < len(columns):
+            return None
+        return float(total @ np.linalg.solve(covariance, total))
+
+
+def _correlation(residuals: np.ndarray, groups: np.ndarray) -> float:
+    """The mean product of two residuals of one cluster, at least 0."""
+    sums, sizes = sums_by_group(residuals[:, None], groups)[:, 0], np.unique(groups, return_counts=True)[1]
+    pairs = float((sizes * (sizes - 1)).sum())
+    return float(np.clip((sums @ sums - residuals @ residuals) / pairs, 0, 1)) if pairs else 0.0
 
 
 def fit_logit(outcome: np.ndarray, design: Design, weights: np.ndarray, groups: np.ndarray) -> Fit:
     """Fit `outcome` (n,) on the design by weighted logit; `groups` (n,) are the clusters, all different without any."""
-    weights = weights / weights.mean()
-    return Fit(design, outcome, weights, groups, *_glm_estimates(outcome, design.matrix, weights, groups))
+    weights, groups, matrix = weights / weights.mean(), np.unique(groups, return_inverse=True)[1], design.matrix
+    params = _glm_params(outcome, matrix, weights)
+    p = expit(matrix @ params)
+    scores = sums_by_group((weights * (outcome - p))[:, None] * matrix, groups)
+    (n, k), g = matrix.shape, len(scores)
+    if g < FEW_CLUSTERS and g < n:
+        each = [(matrix[groups == group], (weights * p * (1 - p))[groups == group]) for group in range(g)]
+        few = reduced(scores, np.stack([rows.T @ (rows * weight[:, None]) for rows, weight in each]))
+        return Fit(design, outcome, weights, groups, params, few.covariance, few)
+    inverse = np.linalg.pinv((matrix * (weights * p * (1 - p))[:, None]).T @ matrix)
+    covariance = inverse @ scores.T @ scores @ inverse * (g / (g - 1) * (n - 1) / (n - k))
+    return Fit(design, outcome, weights, groups, params, covariance, None)
 
 
-def _glm_estimates(
-    outcome: np.ndarray, matrix: np.ndarray, weights: np.ndarray, groups: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _glm_params(outcome: np.ndarray, matrix: np.ndarray, weights: np.ndarray) -> np.ndarray:
     from statsmodels.genmod.families import Binomial
     from statsmodels.genmod.generalized_linear_model import GLM
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # separation is read from the estimates; robust errors are valid with weights
-        fit = GLM(outcome.astype(float), matrix, family=Binomial(), var_weights=weights).fit(
-            cov_type="cluster", cov_kwds={"groups": groups}, tol=1e-10
-        )
-    return np.asarray(fit.params), np.asarray(fit.cov_params())
+        warnings.simplefilter("ignore")  # separation is read from the estimates
+        fit = GLM(outcome.astype(float), matrix, family=Binomial(), var_weights=weights).fit(tol=1e-10)
+    return np.asarray(fit.params)
 
 
 def _endless(matrix: np.ndarray, params: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -323,11 +373,13 @@ def _endless(matrix: np.ndarray, params: np.ndarray, weights: np.ndarray) -> np.
     return np.asarray(~(error <= 10 * LARGEST))
 
 
-def _wald_columns(estimate: np.ndarray, error: np.ndarray, unknown: np.ndarray) -> dict[str, np.ndarray]:
+def _wald_columns(
+    estimate: np.ndarray, error: np.ndarray, df: np.ndarray, unknown: np.ndarray
+) -> dict[str, np.ndarray]:
     with np.errstate(invalid="ignore", divide="ignore"):
         statistic = estimate / error
-    margin = norm.ppf(0.975) * error
-    figures = (estimate, error, statistic, 2 * norm.sf(abs(statistic)), estimate - margin, estimate + margin)
+    margin = t.ppf(0.975, df) * error
+    figures = (estimate, error, statistic, 2 * t.sf(abs(statistic), df), estimate - margin, estimate + margin)
     return {
         name: np.where(unknown, np.nan, column) for name, column in zip(list(COEFFICIENTS)[1:], figures, strict=True)
     }
