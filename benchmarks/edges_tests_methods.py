@@ -55,7 +55,7 @@ EDGES = (
             "size",
             2000,
         )
-        for n, share, before in ((200, 0.05, None), (200, 0.10, None), (400, 0.05, None), (400, 0.10, None))
+        for n, share, before in ((200, 0.05, 24.7), (200, 0.10, 22.0), (400, 0.05, 37.0), (400, 0.10, 16.7))
     ),
     *(
         Edge(
@@ -66,6 +66,6 @@ EDGES = (
             7,
             "size",
         )
-        for clusters, groups, before in ((12, 2, None), (30, 2, None), (12, 4, None), (30, 4, None))
+        for clusters, groups, before in ((12, 2, 15.7), (30, 2, 9.8), (12, 4, 52.8), (30, 4, 23.3))
     ),
 )
