@@ -41,6 +41,12 @@ def test_the_page_on_installation_has_the_table():
     assert rows == [(name, extra.purpose, ", ".join(extra.packages.values())) for name, extra in EXTRAS.items()]
 
 
+def test_r_installs_the_same_extras():
+    source = (ROOT / "r-package" / "R" / "extras.R").read_text("utf-8")
+    names = re.findall(r'"(\w+)"', re.search(r"^EXTRAS <- c\((.*)\)$", source, re.MULTILINE)[1])
+    assert names == [name for name in EXTRAS if name != "r"]  # rpy2 must not be loaded in R
+
+
 def test_whatever_is_imported_is_installed_by_default_or_brought_by_an_extra():
     of_module, default = metadata.packages_distributions(), listed("dependencies")
     for path in SOURCES:

@@ -25,7 +25,8 @@ in_r_words <- function(text) {
   }
   text <- gsub("\\bread_(codebook|corpus|codings)\\b", "at_\\1", text)
   text <- gsub("\\bClassifier\\.(save|classify)\\b", "at_\\1()", text)
-  text <- gsub("pip install '(annotune\\[\\w+\\])'", "at_install(source = \"\\1\")", text, perl = TRUE)
+  text <- gsub("pip install '(?:annotune|\\.)\\[(\\w+)\\]'", "at_install(extras = \"\\1\")", text, perl = TRUE)
+  text <- gsub("pip install [A-Za-z][\\w.=-]*\\w", "at_install()", text, perl = TRUE)
   verbs <- "resolve|tune|evaluate|attach|write|reliability|classify|load|run|demo"
   text <- gsub(sprintf("(?<![\\w.])(%s)\\(\\)", verbs), "at_\\1()", text, perl = TRUE)
   gsub("\\b([a-z_]+)=(?=[ ,.:;)]|$)", "`\\1`", text, perl = TRUE)

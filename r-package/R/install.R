@@ -89,8 +89,8 @@ look <- function() {
 
 status_rows <- function(look) {
   rows <- list(
-    python_row(look), version_row(look), annotune_row(look), torch_row(look), processor_row(look), memory_row(look),
-    session_row(look)
+    python_row(look), version_row(look), annotune_row(look), torch_row(look), extras_row(look), processor_row(look),
+    memory_row(look), session_row(look)
   )
   vctrs::vec_rbind(!!!drop_nulls(rows))
 }
@@ -195,13 +195,16 @@ session_row <- function(look) {
 #' Set annotune's Python up
 #'
 #' Makes the virtual environment `r-annotune` and installs annotune with all that it needs into it. R finds it by
-#' itself; RStudio or R need no setting. Run again, it brings the environment up to date.
+#' itself; RStudio or R need no setting. Run again, it brings the environment up to date, or adds an extra.
 #'
 #' @param gpu `"auto"`: with support for a graphics processor where the machine has one; `"yes"`, `"no"`. On Linux and
 #'   Windows the build for the processor alone is a tenth of the size.
 #' @param source What to install: by default the version of annotune that belongs to this package, from the package
-#'   index; or a folder (the cloned repository) or wheel. With an extra in brackets, such as `"annotune[tables]"` or
-#'   `".[tables]"`, what few need comes too.
+#'   index; or a folder (the cloned repository), a wheel or an address.
+#' @param extras What is installed beside it. By default `"tables"`, which [at_write()] and [at_report()] need for tables
+#'   in .docx, .tex and .html. For [at_export()]: `"onnx"`, `"gguf"`, `"llama"` (gguf files run and compared; it is
+#'   compiled). For base models in 4 bits on a graphics processor: `"4bit"`. `"pandas"`: pandas data frames in Python.
+#'   Several as a vector; `"none"` for none. What is there already stays.
 #' @param python The Python to make the environment with, 3.10 or newer; found by default.
 #' @param method `"virtualenv"`, or `"require"`: name what is needed to reticulate, which (from version 1.41) makes an
 #'   environment for this session when Python starts.
@@ -211,16 +214,16 @@ session_row <- function(look) {
 #' @examples
 #' if (interactive()) {
 #'   at_install()
+#'   at_install(extras = c("tables", "onnx"))
 #' }
 #' @export
-at_install <- function(gpu = c("auto", "yes", "no"), source = NULL, python = NULL,
+at_install <- function(gpu = c("auto", "yes", "no"), source = NULL, extras = "tables", python = NULL,
                        method = c("virtualenv", "require"), new = FALSE) {
   gpu <- match.arg(gpu)
   method <- match.arg(method)
-  if (is.null(source)) source <- paste0("annotune~=", utils::packageVersion("annotune"))
-  else if (file.exists(source)) source <- normalizePath(source)
+  wanted <- requirement(source, require_extras(extras))
   if (method == "require") {
-    return(invisible(require_for_session(source)))
+    return(invisible(require_for_session(wanted)))
   }
   if (reticulate::py_available(initialize = FALSE)) {
     warn("This session runs Python already: what is installed now counts in the next one.")
@@ -232,7 +235,7 @@ at_install <- function(gpu = c("auto", "yes", "no"), source = NULL, python = NUL
     torch <- small_torch(made)
   }
   cli::cli_progress_step("Installing annotune and what it needs")
-  run_pip(made, c("--upgrade", "--upgrade-strategy", "only-if-needed", torch, source))
+  run_pip(made, c("--upgrade", "--upgrade-strategy", "only-if-needed", torch, wanted))
   cli::cli_progress_done()
   the$look <- NULL
   cli::cli_alert_success("annotune's Python is ready: {.file {made}}")

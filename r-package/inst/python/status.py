@@ -25,6 +25,13 @@ try:
 except Exception as error:
     tell("annotune_error", "{}: {}".format(type(error).__name__, error))
 try:
+    from importlib.util import find_spec
+    from annotune.extras import EXTRAS
+    # a package that is there in part counts as missing
+    tell("extras", " ".join(name for name, extra in EXTRAS.items() if all(map(find_spec, extra.packages))) or "none")
+except Exception:
+    pass  # an annotune without this table is told above
+try:
     torch = importlib.import_module("torch")
     tell("torch", torch.__version__)
     if torch.cuda.is_available():

@@ -16,7 +16,8 @@ test_that("Python's words for verbs and arguments become R's", {
   expect_identical(in_r_words("Make them one with resolve()."), "Make them one with at_resolve().")
   expect_identical(in_r_words("Give a path, or use read_codings."), "Give a path, or use at_codings.")
   expect_identical(in_r_words("Name it with unit_id=."), "Name it with `unit_id`.")
-  expect_identical(in_r_words("Run: pip install 'annotune[4bit]'."), "Run: at_install(source = \"annotune[4bit]\").")
+  expect_identical(in_r_words("Run: pip install 'annotune[4bit]'."), "Run: at_install(extras = \"4bit\").")
+  expect_identical(in_r_words("Run: pip install gt-model==0.1.0."), "Run: at_install().")
   expect_null(in_r_words(NULL))
 })
 

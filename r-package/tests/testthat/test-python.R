@@ -49,8 +49,32 @@ test_that("status names each fault and how to mend it", {
   expect_false(other$ok[other$item == "annotune"])
   broken <- status_rows(c(fine[names(fine) != "torch"], torch_error = "OSError: libcudart"))
   expect_match(broken$value[broken$item == "torch"], "libcudart")
+  bare <- status_rows(c(fine, extras = "none"))
+  expect_match(bare$advice[bare$item == "Extras"], 'at_install(extras = "tables")', fixed = TRUE)
+  usual <- status_rows(c(fine, extras = "onnx tables"))
+  expect_match(usual$value[usual$item == "Extras"], "^tables, onnx; to be had .*: pandas, gguf, llama, 4bit$")
   unused <- status_rows(c(fine, gpu_unused = "H200"))
   expect_match(unused$advice[unused$item == "Graphics processor"], "gpu = ")
+})
+
+test_that("extras are named to pip whatever annotune comes from", {
+  ours <- utils::packageVersion("annotune")
+  expect_identical(requirement(NULL, "tables"), sprintf("annotune[tables]~=%s", ours))
+  expect_identical(requirement(NULL, character()), sprintf("annotune~=%s", ours))
+  folder <- normalizePath(withr::local_tempdir())
+  expect_identical(requirement(folder, c("tables", "onnx")), paste0(folder, "[tables,onnx]"))
+  expect_identical(requirement(paste0(folder, "[gguf]"), "tables"), paste0(folder, "[tables,gguf]"))
+  expect_identical(requirement("annotune==0.1.2", "tables"), "annotune[tables]==0.1.2")
+  expect_identical(requirement("git+https://h.org/a.git", "tables"), "annotune[tables] @ git+https://h.org/a.git")
+  expect_identical(require_extras("none"), character())
+  expect_error(require_extras("table"), "no extra 'table'", class = "annotune_error")
+  expect_error(at_install(extras = "r"), "no extra 'r'", class = "annotune_error")
+})
+
+test_that("the extras are those that Python has, but for its bridge to R", {
+  skip_if_no_python()
+  python_half()
+  expect_setequal(EXTRAS, setdiff(names(reticulate::import("annotune.extras")$EXTRAS), "r"))
 })
 
 test_that("a Python annotune of another series is refused", {
