@@ -100,8 +100,10 @@ formula_text <- function(formula) {
 #' @param level Of the confidence intervals.
 #' @param small_sample Stata's small-sample corrections, and t in place of normal intervals of linear models.
 #' @param power The lambda of `"ppi"`, from 0 to 1; by default the best one.
-#' @return An object of class `at_correction`: `tidy()` gives a row per coefficient and method, `coef()` and `vcov()`
-#'   the corrected ones, and [at_write()] hands it to Stata, R and papers.
+#' @return An object of class `at_correction`, its terms named as [lm()] names them. `tidy()` gives a row per coefficient
+#'   and method (of one, with `method = "corrected"`), [coef()][coef.at_correction] and `vcov()` the corrected ones,
+#'   `plot()` draws them, [split()][split.at_correction] makes a regression of each method for tables of several columns,
+#'   and [at_write()] hands it to Stata, R and papers.
 #' @references Egami, N., Hinck, M., Stewart, B. M. and Wei, H. (2023). Using imperfect surrogates for downstream
 #'   inference. *Advances in Neural Information Processing Systems* 36.
 #' @examplesIf at_available()
@@ -117,69 +119,15 @@ at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "m
                        method = c("dsl", "ppi", "none"), cluster = NULL, weights = NULL,
                        prediction = c("prob", "label"), pi = NULL, gold = NULL, predicted = NULL, coded = NULL,
                        fold = NULL, reference = NULL, level = 0.95, small_sample = FALSE, power = NULL) {
-  at_call(
+  fit <- at_call(
     "correct",
     formula = formula_text(formula), data = usable_columns(data), model = match.arg(model),
     method = match.arg(method), cluster = cluster, weights = weights, prediction = match.arg(prediction), pi = pi,
     gold = gold, predicted = if (!is.null(predicted)) lapply(as.list(predicted), several), coded = coded, fold = fold,
     reference = if (!is.null(reference)) as.list(reference), level = level, small_sample = small_sample, power = power
   )
+  named_as_r(fit, formula, data)
 }
-
-#' @rdname tidiers
-#' @export
-tidy.at_correction <- function(x, ...) as_broom(x$estimates)
-
-# The column names that broom's tables have, and that packages which draw or print regressions look for.
-as_broom <- function(estimates) {
-  names <- c(std_error = "std.error", p_value = "p.value", conf_low = "conf.low", conf_high = "conf.high")
-  found <- names(estimates) %in% names(names)
-  names(estimates)[found] <- names[names(estimates)[found]]
-  estimates
-}
-
-#' @rdname tidiers
-#' @export
-glance.at_correction <- function(x, ...) {
-  tibble::tibble(
-    model = x$model, method = x$method, n = x$n, n_coded = x$n_coded, n_clusters = x$n_clusters %||% NA_integer_
-  )
-}
-
-correction_rows <- function(object, method) {
-  methods <- unique(object$estimates$method)
-  if (!method %in% methods) {
-    listed <- paste(sprintf("'%s'", methods), collapse = ", ")
-    abort(sprintf("There are no estimates by '%s'.", method), paste0("There are: ", listed, "."))
-  }
-  object$estimates[object$estimates$method == method, ]
-}
-
-correction_names <- function(rows) ifelse(is.na(rows$equation), rows$term, paste0(rows$equation, ": ", rows$term))
-
-#' Coefficients of a corrected regression
-#'
-#' @param object What [at_correct()] gave.
-#' @param method `"corrected"`, `"naive"` or `"hand-coded only"`.
-#' @param ... Not used.
-#' @return A named vector; a matrix.
-#' @importFrom stats coef vcov nobs
-#' @export
-coef.at_correction <- function(object, method = "corrected", ...) {
-  rows <- correction_rows(object, method)
-  stats::setNames(rows$estimate, correction_names(rows))
-}
-
-#' @rdname coef.at_correction
-#' @export
-vcov.at_correction <- function(object, method = "corrected", ...) {
-  names <- correction_names(correction_rows(object, method))
-  matrix(object$covariance[[method]], length(names), dimnames = list(names, names))
-}
-
-#' @rdname coef.at_correction
-#' @export
-nobs.at_correction <- function(object, ...) object$n
 
 #' The outcome, corrected, as a column
 #'
@@ -244,8 +192,7 @@ at_prevalence <- function(data, variable = NULL, by = NULL, time = NULL, every =
     methods = several(methods), gold = gold, predicted = predicted, pi = pi, cluster = cluster, level = level,
     n_boot = n_boot, seed = seed, of = match.arg(of)
   )
-  class(found) <- c("at_prevalence", class(found))
-  found
+  structure(found, class = c("at_prevalence", class(found)), time = time)
 }
 
 #' @rdname tidiers

@@ -223,22 +223,10 @@ tidy.at_abstention <- function(x, ...) x$curve
 # Results of one kind print alike: their tables, then what they say in words.
 #' @export
 print.at_result <- function(x, ...) {
-  if (inherits(x, "at_correction")) {
-    cli::cat_line(correction_words(x))
-    return(invisible(x))
-  }
   hidden <- c("object", "words", "points", "fits", "curve", "forecast", "codings", "verdict", "note", "model")
   for (name in setdiff(names(x), hidden)) print_part(x[[name]], name)
   for (words in c(x$words, x$verdict)) cli::cli_text("{words}")
   invisible(x)
-}
-
-# The table in R's width; one that outlived its session as it was said then.
-correction_words <- function(x) {
-  if (is.null(x$object) || reticulate::py_is_null_xptr(x$object)) {
-    return(x$words)
-  }
-  at_call("summary", correction = x, width = getOption("width"))
 }
 
 print_part <- function(part, name) {

@@ -1,11 +1,17 @@
 #' Pictures of agreement, confusion and models
 #'
 #' @param x A table from [at_reliability()] and its like or [at_prevalence()], an evaluation from [at_evaluate()], a
-#'   model from [at_tune()], what [at_compare()], [at_calibration()] or [at_learning_curve()] gave.
+#'   model from [at_tune()], what [at_correct()], [at_compare()], [at_calibration()] or [at_learning_curve()] gave.
 #' @param type Of an evaluation: `"confusion"` (shares of each true label), `"labels"` (each label's F1) or `"models"`
 #'   (the model beside its baselines).
 #' @param metrics Which metrics of a table of agreement; all by default.
 #' @param measure Which measure the models are compared by.
+#' @param methods Which methods are beside each other: of shares by default the predictions as they are and corrected;
+#'   of a corrected regression the hand-coded texts only, naive, and corrected.
+#' @param labels Which labels' shares, each in a panel of its own; all by default.
+#' @param time The column along the horizontal axis, where lines with their intervals as bands are drawn; by default that
+#'   of [at_prevalence()]. Without one, or with `NULL`, groups are below each other.
+#' @param intercept Whether the intercept of a regression is drawn too.
 #' @param xlab,main The horizontal axis's label, and the heading.
 #' @param ... Further graphical parameters.
 #' @return What was drawn, invisibly: a tibble or matrix.
@@ -177,17 +183,4 @@ draw_forecast <- function(ahead, largest, colour) {
     col = grDevices::adjustcolor(colour, 0.15), border = NA
   )
   graphics::lines(ahead$n, ahead$estimate, lty = 2, col = colour)
-}
-
-#' @rdname plots
-#' @export
-plot.at_prevalence <- function(x, main = NULL, ...) {
-  shown <- x[!is.na(x$estimate), ]
-  groups <- setdiff(names(x)[seq_len(match("label", names(x)))], character())
-  names <- do.call(paste, c(lapply(shown[c(groups, "method")], as.character), sep = ", "))
-  draw_intervals(
-    names, shown$estimate, shown$conf_low, shown$conf_high,
-    xlab = "Share (confidence interval)", main = main, ...
-  )
-  invisible(shown)
 }

@@ -100,7 +100,9 @@ at_write <- function(data, path, codebook = NULL, labels = NULL, headings = NULL
       data = if (is.data.frame(data)) frame_to_python(data, whole = TRUE) else as_path(data),
       paths = several(as_path(path[!own])), codebook = codebook,
       labels = if (!is.null(labels)) lapply(labels, label_pairs), headings = if (length(headings)) as.list(headings),
-      notes = several(notes), title = title, labelled = labelled, regressions = several(regressions)
+      notes = several(notes), title = title, labelled = labelled, regressions = several(regressions),
+      terms = if (inherits(data, "at_correction")) several(data$estimates$term),
+      methods = if (inherits(data, "at_correction")) several(unique(data$estimates$method))
     )
   }
   for (target in path[own]) save_rds(with_codebook(data, codebook, labelled, title), target)

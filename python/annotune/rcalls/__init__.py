@@ -17,9 +17,9 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -42,6 +42,9 @@ from annotune.records.fingerprints import fingerprint
 from annotune.study.run import run
 from annotune.tables import Table
 from annotune.tables.reasons import with_reasons_beside
+
+if TYPE_CHECKING:
+    from annotune.correction.result import Correction
 
 SECONDS_BETWEEN = 0.1  # two reports of progress: R needs far longer for one than a step of work may take
 BROKEN_LIBRARY = re.compile(r"\.(so|dll|dylib)\b")
@@ -163,13 +166,32 @@ def _remade(kind: str, sent: Mapping[str, Any]) -> Any:
     return type_of(**{name: unpack(part) for name, part in sent.items() if name in names})
 
 
-def _write(data: Any, paths: Any, **options: Any) -> pl.DataFrame:
-    """`write` for a data frame that knows its own labels; a path or a correction is handed on."""
+def _write(data: Any, paths: Any, terms: Any = None, methods: Any = None, **options: Any) -> pl.DataFrame:
+    """`write` for a data frame that knows its own labels; a path is handed on, and a correction, in .rds by R's names."""
+    if terms is not None:
+        of_r = [path for path in several(paths) if Path(path).suffix.lower() == ".rds"]
+        others = [path for path in several(paths) if path not in of_r]
+        parts = [(_as_in_r(data, terms, methods), of_r), (_as_in_r(data, None, methods), others)]
+        return pl.concat([write(part, files, **options) for part, files in parts if files])
     if not isinstance(data, Table):
         return write(data, paths, **options)
     options["labels"] = {**data.labels, **options.get("labels", {})}
     options["headings"] = {**data.headings, **options.get("headings", {})}
     return write(data.frame, paths, **options)
+
+
+def _as_in_r(correction: Correction, terms: Any, methods: Any) -> Correction:
+    """A correction by these methods alone, its terms named as R names them, one for each row that is left."""
+    methods = several(methods)
+    rows = correction.estimates.filter(pl.col("method").is_in(methods))
+    if terms is not None:
+        rows = rows.with_columns(pl.Series("term", several(terms), dtype=pl.String))
+    covariance = {name: matrix for name, matrix in correction.covariance.items() if name in methods}
+    return replace(correction, estimates=rows, covariance=covariance)
+
+
+def _summary(correction: Correction, width: int, terms: Any, methods: Any) -> str:
+    return _as_in_r(correction, terms, methods).summary(width)
 
 
 _UNFINISHED: dict[str, list[np.ndarray]] = {}
@@ -253,5 +275,5 @@ _HERE: dict[str, Callable[..., Any]] = {
     "code_files": _code_files,
     "save": lambda model, folder: model.save(folder),
     "forecast": lambda curve, n: curve.forecast(n),
-    "summary": lambda correction, width: correction.summary(width),
+    "summary": _summary,
 }

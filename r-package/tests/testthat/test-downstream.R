@@ -21,9 +21,88 @@ test_that("a correction undoes errors that depend on a covariate", {
   columns <- at_dsl_columns(data, "y", pi = 0.3)
   expect_equal(columns$dsl_y, pseudo)
   expect_identical(columns$odd, data$odd)
-  path <- withr::local_tempfile(fileext = ".rds")
-  at_write(fit, path)
-  expect_equal(unname(coef(readRDS(path))), unname(coef(fit)))
+})
+
+# Land and year, coded with errors that depend on the land; a fifth of the texts by hand.
+texts_of_lands <- function(n = 2000) {
+  set.seed(1)
+  land <- factor(sample(c("DE", "UK", "FR"), n, TRUE), levels = c("DE", "FR", "UK"))
+  y <- stats::rbinom(n, 1, 0.3 + 0.1 * (land == "UK"))
+  y_hat <- ifelse(stats::runif(n) < ifelse(land == "UK", 0.25, 0.1), 1 - y, y)
+  data.frame(
+    land, year = sample(2015:2017, n, TRUE), x = stats::rnorm(n) > 0, z = stats::rnorm(n),
+    `party family` = sample(c("a:b", "East [old]", "West"), n, TRUE), y_hat,
+    y_gold = ifelse(stats::runif(n) < 0.2, y, NA), check.names = FALSE
+  )
+}
+
+test_that("terms are named as lm() names them, also in an .rds", {
+  skip_if_no_python()
+  data <- texts_of_lands()
+  for (formula in list(
+    y ~ land * x + factor(year), y ~ `party family`:z + x + I(z^2) + log(abs(z) + 1), y ~ 0 + land + z,
+    y ~ poly(z, 2) + (land == "UK"), y ~ factor(year):z + land, y ~ 1
+  )) {
+    fit <- at_correct(formula, data, pi = 0.2)
+    expect_setequal(names(coef(fit)), colnames(stats::model.matrix(formula[-2], data)))
+  }
+  fit <- at_correct("y ~ land + x | year", data, pi = 0.2)
+  expect_identical(names(coef(fit)), c("landFR", "landUK", "xTRUE"))
+  expect_identical(rownames(vcov(fit)), names(coef(fit)))
+  expect_output(print(fit), "landUK")
+  files <- file.path(withr::local_tempdir(), c("fit.rds", "fit.csv"))
+  at_write(fit, files)
+  expect_equal(coef(readRDS(files[1])), coef(fit))
+  expect_identical(unique(utils::read.csv(files[2])$term), c("land[FR]", "land[UK]", "x"))
+})
+
+test_that("each method can be had alone, by packages that print regressions beside each other", {
+  skip_if_no_python()
+  data <- texts_of_lands()
+  fit <- at_correct(y ~ land, data, pi = 0.2)
+  hand <- tidy(fit, method = "hand-coded only")
+  expect_identical(unique(hand$method), "hand-coded only")
+  expect_identical(hand$term, c("(Intercept)", "landFR", "landUK"))
+  expect_error(tidy(fit, method = "hand"), "no estimates by 'hand'", class = "annotune_error")
+  expect_error(tidy(fit, conf.level = 0.9), "level = 0.9", class = "annotune_error")
+  expect_false(any(c("conf.low", "conf.high") %in% names(tidy(fit, conf.int = FALSE))))
+  parts <- split(fit)
+  expect_named(parts, c("hand-coded only", "naive", "corrected"))
+  expect_identical(class(parts), "list") # a list that is an object itself would be taken for one regression
+  for (name in names(parts)) {
+    found <- tidy(parts[[name]], conf.int = TRUE, conf.level = 0.95)
+    expect_identical(anyDuplicated(found$term), 0L)
+    expect_identical(found, tidy(fit, method = name))
+    expect_identical(coef(parts[[name]]), coef(fit, method = name))
+    expect_identical(glance(parts[[name]])$nobs, max(found$n))
+  }
+  expect_identical(nrow(glance(fit)), 1L)
+  expect_identical(glance(fit)$nobs, nrow(data))
+  expect_output(print(parts$naive), "naive")
+  expect_no_match(utils::capture.output(print(parts$naive)), "^ *corrected ")
+})
+
+test_that("coefficients and shares are drawn by method", {
+  skip_if_no_python()
+  data <- texts_of_lands()
+  fit <- at_correct(y ~ land, data, pi = 0.2)
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  before <- graphics::par("mar")
+  expect_identical(unique(plot(fit)$term), c("landFR", "landUK"))
+  expect_identical(unique(plot(fit, intercept = TRUE, methods = "naive")$method), "naive")
+  data$topic <- ifelse(data$y_hat == 1, "war", "trade")
+  data$topic_gold <- ifelse(data$y_gold == 1, "war", "trade")
+  shares <- at_prevalence(data, "topic", pi = 0.2, time = "year", methods = c("count", "hand", "dsl"))
+  drawn <- plot(shares, labels = "war")
+  expect_identical(unique(drawn$method), c("count", "dsl")) # as Python draws them
+  expect_identical(sort(unique(drawn$year)), 2015:2017)
+  expect_identical(unique(plot(shares, methods = "hand", time = NULL)$method), "hand")
+  expect_error(plot(shares, labels = "peace"), "no label 'peace'", class = "annotune_error")
+  expect_identical(graphics::par("mar"), before)
+  twelve <- transform(shares[rep(seq_len(nrow(shares)), each = 12), ], part = letters[1:12])
+  twelve <- structure(twelve[c("part", names(shares))], class = class(shares), time = "year")
+  expect_error(plot(twelve), "24 panels do not fit", class = "annotune_error")
 })
 
 test_that("shares, errors and plans are answered", {
