@@ -167,7 +167,7 @@ def _remade(kind: str, sent: Mapping[str, Any]) -> Any:
 
 
 def _write(data: Any, paths: Any, terms: Any = None, methods: Any = None, **options: Any) -> pl.DataFrame:
-    """`write` for a data frame that knows its own labels; a path is handed on, and a correction, in .rds by R's names."""
+    """`write` for a data frame that knows its own labels, for a path, and for a correction, in .rds by R's names."""
     if terms is not None:
         of_r = [path for path in several(paths) if Path(path).suffix.lower() == ".rds"]
         others = [path for path in several(paths) if path not in of_r]

@@ -126,10 +126,12 @@ test_that("shares, errors and plans are answered", {
   truth <- rep(c(1, 0, 0, 0), 500)
   pilot <- data.frame(y_hat = ifelse(seq_along(truth) %% 10 == 4, 1 - truth, truth))
   pilot$y_gold <- ifelse(seq_along(truth) <= 200, truth, NA)
-  plan <- at_plan_sample(pilot, target = 0.02, label = "1")
+  plan <- at_plan_sample(pilot, target = 0.02, label = "1", of = "population")
   expect_identical(plan$n, 281L)
   expect_identical(glance(plan)$n, 281L)
   expect_identical(tidy(plan)$n_needed, 281L)
+  # of the corpus itself, only the error of the tenth that is wrong counts: 0.1 (1 / n - 1 / 2000) = 0.02^2
+  expect_identical(at_plan_sample(pilot, target = 0.02, label = "1")$n, 223L)
 })
 
 test_that("evidence on models comes with words and pictures", {
