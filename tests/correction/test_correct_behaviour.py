@@ -215,15 +215,24 @@ def test_texts_drawn_without_a_code_are_counted(data, lost, said):
     assert found.n_coded == data["coded"].sum()
 
 
-def test_few_codings_in_a_category_are_refused(data):
-    """Ten texts with the label; a label that is not in the regression may be rare."""
+def test_few_codings_in_a_category_are_told_loudly_and_none_is_refused(data):
+    """Ten texts with the label: all three rows, and a note before all others. Nobody coded it: nothing to go by."""
     keep = (pl.col("topic_gold") != "Public health") | (pl.int_range(pl.len()).over("topic_gold") < 10)
     few = data.with_columns(topic_gold=pl.when(keep).then("topic_gold"), coded=pl.lit(True)).drop("coded")
-    with pytest.raises(at.AnnotuneError, match="10 texts are coded by hand as topic == 'Public health'"):
-        at.correct(FORMULA, few, pi=0.3)
-    with pytest.raises(at.AnnotuneError, match="10 texts are coded by hand as topic Public health"):
-        at.correct("vote ~ topic", few, pi=0.3)
-    assert at.correct('topic == "Don\'t know" ~ x.y', few, pi=0.3).n == 1500
+    fit = at.correct(FORMULA, few, pi=0.3)
+    assert fit.tidy()["std_error"].null_count() == 0
+    assert fit.notes[0].startswith(
+        "FEW CODINGS: fewer than 20 texts are coded by hand as topic == 'Public health' (10)."
+    )
+    coded = few.drop_nulls("topic_gold")
+    peer = np.cov(coded["topic_gold"] == "Public health", coded["x.y"])
+    assert fit.coefficients("hand-coded only")["x.y"] == pytest.approx(peer[0, 1] / peer[1, 1])
+    assert "as topic Public health (10)" in at.correct("vote ~ topic", few, pi=0.3).notes[0]
+    other = at.correct('topic == "Don\'t know" ~ x.y', few, pi=0.3)
+    assert not any("FEW CODINGS" in note for note in other.notes)
+    none = few.with_columns(topic_gold=pl.when(pl.col("topic_gold") != "Public health").then("topic_gold"))
+    with pytest.raises(at.AnnotuneError, match="No text is coded by hand as topic == 'Public health'"):
+        at.correct(FORMULA, none, pi=0.3)
 
 
 def test_separation_is_refused_and_told_of_the_hand_coded_alone(data):

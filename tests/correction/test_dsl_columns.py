@@ -175,19 +175,23 @@ def test_missing_texts_as_stata_has_them_are_no_label(data):
     assert at.dsl_columns(unseen, label="Health", prediction="label")["dsl_y"].null_count() == 10
 
 
-def test_rare_labels_are_refused_alone_and_told_of_among_others(data):
+def test_rare_labels_are_told_of_alone_and_among_others(data):
     rare = data.with_columns(
         pl.when(pl.int_range(pl.len()).over("topic_gold") < 12).then("topic_gold").otherwise(pl.lit("Health"))
     ).with_columns(pl.when("coded").then("topic_gold").cast(pl.Enum(LABELS)).alias("topic_gold"))
-    with pytest.raises(at.AnnotuneError, match="12 texts are coded by hand as Farming"):
-        at.dsl_columns(rare, label="Farming")
+    with pytest.warns(at.AnnotuneWarning, match=r"fewer than 20 texts are coded by hand as Farming \(12\)"):
+        alone = at.dsl_columns(rare, label="Farming")
     with pytest.warns(at.AnnotuneWarning, match="'Farming', 'Law and order'"):
-        at.dsl_columns(rare)
+        assert at.dsl_columns(rare)["dsl_Farming"].equals(alone["dsl_y"].alias("dsl_Farming"))
 
 
 def test_yes_and_no_need_as_many_codings_as_labels_do():
     frame = pl.DataFrame({"y_hat": [0.2] * 400, "y_gold": [1.0] * 5 + [0.0] * 195 + [None] * 200})
-    with pytest.raises(at.AnnotuneError, match="5 texts are coded by hand as y 1"):
+    with pytest.warns(at.AnnotuneWarning, match=r"fewer than 20 texts are coded by hand as y 1 \(5\)"):
         at.dsl_columns(frame, "y", pi=0.5)
+    with pytest.raises(at.AnnotuneError, match="No text is coded by hand as y 1"):
+        at.dsl_columns(frame.with_columns(pl.col("y_gold") * 0), "y", pi=0.5)
+    with pytest.raises(at.AnnotuneError, match="19 texts are coded by hand for this variable; that is too few"):
+        at.dsl_columns(frame.with_columns(y_gold=pl.when(pl.int_range(400) < 19).then("y_gold")), "y", pi=0.05)
     enough = frame.with_columns(y_gold=pl.Series([1.0] * 50 + [0.0] * 150 + [None] * 200))
     assert at.dsl_columns(enough.with_columns(y_hat=pl.lit(0)), "y", label="1", pi=0.5)["dsl_y"][0] == 2

@@ -169,7 +169,6 @@ def corrected(formula: str, option: str = "method: dsl") -> tuple[str, str]:
         ("study.yaml", "topic == 'Health' ~ party", "topic == 'Healht' ~ party", "Did you mean 'Health'"),
         ("study.yaml", "regressions:", "correct:", "how the hand-coded texts were drawn"),
         ("study.yaml", "regressions:", "sample: simple\nregressions:", "nothing is corrected"),
-        ("study.yaml", "regressions:", "sample: simple\ncorrect:", "too few for a correction"),
         ("study.yaml", "regressions:", "sample: {pi: chance}\ncorrect:", "no column 'chance'"),
         ("study.yaml", "regressions:", "sample: 0\ncorrect:", "0 or above 1 for 60 texts"),
         ("study.yaml", "regressions:", "sample: district\ncorrect:", "above 1 for 60 texts"),
@@ -223,6 +222,15 @@ def test_one_clear_sentence_exit_2_and_no_file(tmp_path: Path, file: str, old: s
     assert not (tmp_path / "annotune-work" / "topic" / "model").exists()  # nothing was tuned for nothing
     assert not list(tmp_path.glob("results*"))
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_too_few_codings_for_a_correction_are_one_sentence_before_anything_is_tuned(tmp_path: Path) -> None:
+    at.demo(tmp_path, n=60, n_coded=15)
+    change(tmp_path / "study.yaml", "regressions:", "sample: simple\ncorrect:")
+    done = command("run", tmp_path / "study.yaml")
+    assert done.returncode == 2, done.stderr
+    assert "15 texts are coded by hand for topic; that is too few for a correction" in done.stderr
+    assert not (tmp_path / "annotune-work" / "topic" / "model").exists()
 
 
 def test_a_corpus_file_with_labels_may_be_read_in_part(tmp_path: Path) -> None:

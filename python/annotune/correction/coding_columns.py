@@ -229,19 +229,29 @@ def _warn_of_implausible_pi(chance: np.ndarray, coded: np.ndarray) -> None:
         warn(f"{int(coded.sum()):,} texts are coded by hand, and pi implies about {expected:,.0f}: check pi.")
 
 
-def require_enough(cells: pl.Series, labels: Sequence[str] | None, what: str) -> None:
-    """Refuse fewer than 20 coded texts in one of the categories `labels`, or in all (None)."""
-    if labels is None:
-        counts = {"": len(cells)}
-    else:
-        frequencies = dict(cells.cast(pl.String).value_counts().iter_rows())
-        counts = {label: frequencies.get(label, 0) for label in labels}
-    few = {label: count for label, count in counts.items() if count < FEWEST}
-    if few:
-        label, count = min(few.items(), key=lambda pair: pair[1])
-        which = f" for {what}" if labels is None else f" as {f'{what} {label}'.strip()}"
-        advice = f"Code at least {FEWEST}, or join categories."
-        raise AnnotuneError(f"{count:,} texts are coded by hand{which}; that is too few for a correction.", advice)
+def require_enough(cells: pl.Series, what: str) -> None:
+    """Refuse fewer than 20 coded texts in all."""
+    if len(cells) < FEWEST:
+        sentence = (
+            f"{counted(len(cells), 'text is', 'texts are')} coded by hand for {what}; that is too few for a correction."
+        )
+        raise AnnotuneError(sentence, f"Code at least {FEWEST}.")
+
+
+def note_of_few(cells: pl.Series, labels: Sequence[str], what: str) -> list[str]:
+    """A sentence where fewer than 20 texts are coded as one of the categories `labels`; a refusal where none is."""
+    frequencies = dict(cells.cast(pl.String).value_counts().iter_rows())
+    counts = {f"{what} {label}".strip(): frequencies.get(label, 0) for label in labels}
+    if missing := [label for label, count in counts.items() if count == 0]:
+        sentence = f"No text is coded by hand as {missing[0]}; there is nothing to estimate its errors from."
+        raise AnnotuneError(sentence, "Code some, or join categories.")
+    few = [f"{label} ({count})" for label, count in counts.items() if count < FEWEST]
+    if not few:
+        return []
+    return [
+        f"FEW CODINGS: fewer than {FEWEST} texts are coded by hand as {', '.join(few)}. Estimates about them are "
+        "rough; compare the hand-coded row, and code more."
+    ]
 
 
 def warn_of_repeated_units(frame: pl.DataFrame) -> None:

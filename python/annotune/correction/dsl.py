@@ -158,10 +158,11 @@ def _pi_column(frame: pl.DataFrame, pi: str | float | None) -> pl.Series:
 
 
 def _require_enough(by_hand: pl.Series, label: str | None) -> None:
-    """Refuse a single label with too few hand codings; of all labels, only warn which ones have too few."""
+    """Refuse too few hand codings in all; a warning of labels with few."""
+    coding_columns.require_enough(by_hand, "this variable")
     if label is not None:
         words = coding_columns.as_words(by_hand).eq(label).replace_strict({True: label, False: f"not {label}"})
-        coding_columns.require_enough(words, [label, f"not {label}"], "")
+        _warn_of_each(coding_columns.note_of_few(words, [label, f"not {label}"], ""))
     elif coding_columns.categories(by_hand.dtype):
         counts = by_hand.cast(pl.String).value_counts().filter(pl.col("count") < coding_columns.FEWEST)
         if len(counts):
@@ -169,9 +170,13 @@ def _require_enough(by_hand: pl.Series, label: str | None) -> None:
             fewest = coding_columns.FEWEST
             warn(f"Fewer than {fewest} texts are coded by hand as {listing(few)}: their columns are unreliable.")
     elif by_hand.cast(pl.Float64).is_in([0.0, 1.0]).all():
-        coding_columns.require_enough(coding_columns.as_words(by_hand), ["0", "1"], by_hand.name.removesuffix("_gold"))
-    else:
-        coding_columns.require_enough(by_hand, None, "this variable")
+        words = coding_columns.as_words(by_hand)
+        _warn_of_each(coding_columns.note_of_few(words, ["0", "1"], by_hand.name.removesuffix("_gold")))
+
+
+def _warn_of_each(sentences: list[str]) -> None:
+    for sentence in sentences:
+        warn(sentence)
 
 
 def _with_columns(

@@ -165,9 +165,10 @@ def require_apart(formula: Formula, gold: Mapping[str, str], others: Sequence[st
 
 
 def require_coded(job: Job) -> None:
-    """Refuse too few coded texts: in all, in a category of the outcome, or of a predicted covariate."""
+    """Refuse too few coded texts in all; a note on a category of the outcome, or of a predicted covariate, with few."""
     by_hand = job.frame.filter(pl.Series(job.coded))
-    coding_columns.require_enough(by_hand[next(iter(job.gold.values()))], None, "this regression")
+    coding_columns.require_enough(by_hand[next(iter(job.gold.values()))], "this regression")
+    sentences: list[str] = []
     for alias, reference in job.formula.references.items():
         if reference.column not in job.gold:
             continue
@@ -178,13 +179,14 @@ def require_coded(job: Job) -> None:
             counted = column(replace(reference, column=mine.name), by_hand)
             words = pl.Series(counted).cast(pl.Int8).cast(pl.String)
             named = {"1": str(replace(reference, negated=False)), "0": str(replace(reference, negated=True))}
-            coding_columns.require_enough(words.replace_strict(named), list(named.values()), "")
+            sentences += coding_columns.note_of_few(words.replace_strict(named), list(named.values()), "")
             continue
         whole = job.options.model == "multinomial" and alias == job.formula.outcome
         binary = cells.dtype.is_numeric() and mine.cast(pl.Float64).is_in([0.0, 1.0]).all()
         if whole or binary or reference.category or coding_columns.categories(cells.dtype):
             labels = ["0", "1"] if binary and not whole else occurring_labels([cells, mine])
-            coding_columns.require_enough(coding_columns.as_words(mine), labels, reference.column)
+            sentences += coding_columns.note_of_few(coding_columns.as_words(mine), labels, reference.column)
+    job.notes[:] = [*(note for note in sentences if note not in job.notes), *job.notes]
 
 
 def _require_label(job: Job, reference: Reference) -> None:

@@ -105,7 +105,7 @@ def correct(
     ------
     AnnotuneError
         Where pi is not known, 0 or above 1; predictions are by a model that was tuned on the coded texts; fewer than 20
-        texts are coded by hand in a category of the outcome or a predicted covariate; a column is not there;
+        texts are coded by hand, or none in a category of the outcome or a predicted covariate; a column is not there;
         covariates determine each other; the outcome does not fit the model; or a covariate separates the outcomes.
 
     Examples

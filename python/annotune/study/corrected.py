@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.correction.coding_columns import require_enough
+from annotune.correction.coding_columns import note_of_few, require_enough
 from annotune.correction.dsl import dsl_columns
 from annotune.correction.error_model import ErrorModel, error_model
 from annotune.correction.formulas import Formula, Reference
@@ -89,19 +89,21 @@ def _require_sense(part: CorrectPart, formula: Formula, entry: Variable, schema:
 
 
 def require_codings(part: CorrectPart, gold: pl.DataFrame, codebook: Codebook, names: Sequence[str]) -> None:
-    """Stop, before anything is tuned, where too few texts were coded with a label that a formula compares with."""
+    """Stop, before anything is tuned, where too few texts were coded, or none with a label that a formula is about."""
     for formula in part.parsed():
         for entry in coded_variables(formula, codebook, names):
             labels = gold.filter((pl.col("variable") == entry.name) & pl.col("label").is_not_null())["label"]
+            if entry.kind != "multilabel":
+                require_enough(labels, entry.name)
             for reference in formula.references.values():
                 if reference.column == entry.name and reference.label is not None:
                     yes, no = str(replace(reference, negated=False)), str(replace(reference, negated=True))
                     words = pl.select(
                         pl.when(labels.cast(pl.String) == reference.label).then(pl.lit(yes)).otherwise(pl.lit(no))
                     )
-                    require_enough(words.to_series(), [yes, no], "")
+                    note_of_few(words.to_series(), [yes, no], "")
                 elif reference.column == entry.name and entry.kind != "multilabel":
-                    require_enough(labels, labels.cast(pl.String).unique(maintain_order=True).to_list(), entry.name)
+                    note_of_few(labels, labels.cast(pl.String).unique(maintain_order=True).to_list(), entry.name)
 
 
 def require_pi(sample: SamplePart, corpus: pl.DataFrame) -> None:
