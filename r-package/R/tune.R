@@ -27,7 +27,8 @@
 #' @param unit_id,text The columns with the identifier and the text. With a formula, `unit_id` may be left out: rows are
 #'   then numbered.
 #' @param ... Settings: `base` (`"minilm"`, which reads English, a folder, or a hub name),
-#'   `method` (`"lora"`, `"full"`, `"probe"`),
+#'   `method` (`"lora"`, `"full"`, `"probe"`; `"auto"` is `"probe"` with fewer than 300 coded texts and `"lora"` from
+#'   there on),
 #'   `cutoffs`, how labels follow from probabilities (`"share"`: each as often as its probabilities add up to, which is
 #'   as often as people gave it; `"f1"`: the highest macro-F1; `"likeliest"`), `class_weights` (`"balanced"` weighs
 #'   labels by the inverse of their frequency; `"none"` and `"auto"` do not),

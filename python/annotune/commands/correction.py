@@ -55,7 +55,7 @@ def crossfit(
         typer.Option(help="Who codes the texts that nobody coded: a fold's model each (folds), or the model of all."),
     ] = "folds",
     base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
-    method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
+    method: Annotated[str, typer.Option(help="auto, lora, full or probe.")] = "auto",
     epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
     cutoffs: CutOffs = None,
     pi: Drawn = None,

@@ -21,6 +21,11 @@ from annotune.commands.options import (
 )
 from annotune.commands.screen import console, files
 
+UNTUNED = (
+    "With fewer than 300 coded texts, fine-tuning gained nothing in trials: the model is a logistic regression on the "
+    "base's embeddings. --method lora tries both."
+)
+
 
 def tune(
     corpus: Annotated[Path, typer.Argument(help="The texts.")],
@@ -31,7 +36,7 @@ def tune(
     unit_id: Id = "unit_id",
     text: Text = "text",
     base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
-    method: Annotated[str, typer.Option(help="lora, full or probe.")] = "lora",
+    method: Annotated[str, typer.Option(help="auto, lora, full or probe.")] = "auto",
     objective: Annotated[str, typer.Option(help="Of decoders: head, or label to show them the codebook too.")] = "head",
     test: Annotated[list[str] | None, typer.Option(help="A share, or column=value for the texts to hold out.")] = None,
     folds: Annotated[int | None, typer.Option(help="Cross-validate in so many folds instead.")] = None,
@@ -68,6 +73,8 @@ def tune(
     if model.evaluation is not None:
         console.print(display.comparison(model.evaluation))
         console.print(display.labels(model.evaluation))
+    if method == "auto" and model.card["settings"]["method"] == "probe":
+        console.print(UNTUNED, markup=False)
     console.print(f"The model {model.name} is in {out}.", markup=False)
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 import pydantic
 
+OF_TUNING = ("objective", "epochs", "learning_rate", "head_learning_rate", "rank")
+
 
 class Settings(pydantic.BaseModel):
     """How a model is tuned.
@@ -16,7 +18,9 @@ class Settings(pydantic.BaseModel):
         `minilm`, a folder, or a hub name such as `answerdotai/ModernBERT-base` (or `name@revision`).
     method
         `lora` adds small trainable matrices to every linear layer (Hu et al. 2021), `full` trains
-        all weights, `probe` leaves the base alone and fits a logistic regression on its embeddings.
+        all weights, `probe` leaves the base alone and fits a logistic regression on its embeddings. `auto` is `probe`
+        with fewer than 300 coded texts, where no gain from tuning could be shown (docs/accuracy.md), and `lora` from
+        there on, for decoders, and where `epochs`, a rate or `rank` is asked for.
     objective
         Of decoders: `head` fits a classification head on the text alone; `label` shows the codebook too and learns the
         tokens of the answer (of label sets, a yes or no for each label), which is slower, and meant for few labels and
@@ -52,7 +56,7 @@ class Settings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     base: str = pydantic.Field(default="minilm", min_length=1)
-    method: Literal["lora", "full", "probe"] = "lora"
+    method: Literal["auto", "lora", "full", "probe"] = "auto"
     objective: Literal["head", "label"] = "head"
     template: Literal["chat", "plain"] = "chat"
     weights: Literal["auto", "float32", "bfloat16", "4bit"] = "auto"
@@ -67,3 +71,9 @@ class Settings(pydantic.BaseModel):
     cutoffs: Literal["share", "f1", "likeliest"] = "share"
     seed: int = pydantic.Field(default=1, ge=0)
     device: str = "auto"
+
+    @property
+    def asks_for_tuning(self) -> bool:
+        """Whether anything is set that tuning alone reads."""
+        fields = type(self).model_fields
+        return any(getattr(self, name) != fields[name].default for name in OF_TUNING)

@@ -31,6 +31,8 @@ from annotune.tuning.settings import Settings
 from annotune.tuning.vocabulary import check_language
 from annotune.tuning.weights import text_weights
 
+FEWEST_TO_TUNE = 300  # with fewer coded texts, a search found no gain over the probe: docs/accuracy.md
+
 
 @dataclass(frozen=True)
 class Task:
@@ -78,7 +80,8 @@ def prepare(
     if tokens.cut:
         told = counted(tokens.cut, "coded text is", "coded texts are")
         warn(f"{told} longer than {tokens.limit} tokens; only the start is read.")
-    if not isinstance(backbone, Speaker) and not is_decoder(backbone.config):
+    decoder = isinstance(backbone, Speaker) or is_decoder(backbone.config)
+    if not decoder:
         check_language(tokenizer, coded.texts, base.name)
     n_labels = len(coded.variable.labels)
     plain = build(backbone.reader if isinstance(backbone, Speaker) else backbone, n_labels)
@@ -87,8 +90,15 @@ def prepare(
     words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
     called = outputs(plain, words, what="Reading the labels", embeddings=True)
     examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called)
+    if settings.method == "auto":
+        settings = settings.model_copy(update={"method": _usual(settings, len(coded.frame), decoder)})
     drawn: CardDrawn = {"pi": pi, "prevalence": None if prevalence is None else dict(prevalence)}
     return Task(coded, cases, examples, backbone, tokenizer, base, settings, validation, weights, drawn)
+
+
+def _usual(settings: Settings, n_texts: int, decoder: bool) -> str:
+    """The method where none is asked for: tuning has to be worth its time."""
+    return "probe" if n_texts < FEWEST_TO_TUNE and not decoder and not settings.asks_for_tuning else "lora"
 
 
 def cases_of(coded: Coded, group: str | None, seed: int) -> Cases:
