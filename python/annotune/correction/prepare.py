@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -94,7 +95,8 @@ def _with_own_columns(options: Options, gold: Mapping[str, str], columns: Sequen
     """The options with the columns that a study wrote for what was coded, where others are not named."""
     by_hand = next(iter(gold.values()))
     own = {role: coding_columns.own_column(role, by_hand, columns) for role in ("pi", "coded", "fold")}
-    return replace(options, **{role: name for role, name in own.items() if name and getattr(options, role) is None})
+    unnamed: dict[str, Any] = {role: name for role, name in own.items() if name and getattr(options, role) is None}
+    return replace(options, **unnamed)
 
 
 def _without_zero_weights(frame: pl.DataFrame, weights: str | None) -> pl.DataFrame:
