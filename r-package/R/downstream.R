@@ -88,7 +88,8 @@ formula_text <- function(formula) {
 #'   predicted where there is a column `topic_gold`, `y` where there are `y_gold` and `y_hat`.
 #' @param model `"linear"`, `"logit"`, `"poisson"`, `"multinomial"` or `"fixed_effects"`.
 #' @param method `"dsl"`: design-based supervised learning (Egami, Hinck, Stewart and Wei 2023). `"ppi"`:
-#'   prediction-powered inference (Angelopoulos, Duchi and Zrnic 2023), for equal probabilities. `"none"`.
+#'   prediction-powered inference (Angelopoulos, Duchi and Zrnic 2023). `"auto"`: DSL's and the hand-coded estimate,
+#'   weighted for each coefficient by what the predictions are worth for it. `"none"`.
 #' @param cluster,weights Columns: standard errors allow for dependence within the one's values; survey weights.
 #' @param prediction What stands for an outcome that is a label: `"prob"`, its probability, or `"label"`.
 #' @param pi The probability with which a text was drawn for hand coding: a column (by default `pi`), or a number.
@@ -116,7 +117,7 @@ formula_text <- function(formula) {
 #' at_correct(y ~ x, data, pi = 0.2)
 #' @export
 at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "multinomial", "fixed_effects"),
-                       method = c("dsl", "ppi", "none"), cluster = NULL, weights = NULL,
+                       method = c("dsl", "ppi", "auto", "none"), cluster = NULL, weights = NULL,
                        prediction = c("prob", "label"), pi = NULL, gold = NULL, predicted = NULL, coded = NULL,
                        fold = NULL, reference = NULL, level = 0.95, small_sample = FALSE, power = NULL) {
   fit <- at_call(

@@ -173,7 +173,6 @@ FORMULA = "topic == 'Public health' ~ x.y"
         (lambda d: d, {"level": 95}, "not between 0 and 1"),
         (lambda d: d, {"power": 0.5}, "lambda of PPI"),
         (lambda d: d, {"model": "fixed_effects"}, "names no groups"),
-        (lambda d: d.with_columns(pi=0.25 + 0.2 * (pl.col("x.y") > 0)), {"method": "ppi"}, "different pi"),
         (lambda d: d.with_columns(topic_p_Public_health=pl.lit("high")), {}, "has words instead of probabilities"),
         (lambda d: d.with_columns(topic_p_Public_health=50.0), {}, "holds 50, not a probability"),
     ],

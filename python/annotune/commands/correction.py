@@ -202,7 +202,7 @@ def correct(
     data: Table,
     formula: Annotated[str, typer.Argument(help="As in R: \"topic == 'Health' ~ party + year | district\".")],
     model: Annotated[str, typer.Option(help="linear, logit, poisson, multinomial or fixed_effects.")] = "linear",
-    method: Annotated[str, typer.Option(help="dsl, ppi or none.")] = "dsl",
+    method: Annotated[str, typer.Option(help="dsl, ppi, auto or none.")] = "dsl",
     cluster: Cluster = None,
     weights: Annotated[str | None, typer.Option(help="The column with survey weights.")] = None,
     prediction: Annotated[str, typer.Option(help="prob or label.")] = "prob",

@@ -184,7 +184,7 @@ def ratios(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None) -> np
     AnnotuneError
         Where pi is not known, 0 or above 1.
     """
-    chance = _chances(frame, pi)
+    chance = chances(frame, pi)
     mine = chance[coded]
     if np.isnan(mine).any():
         what = f"pi is missing for {int(np.isnan(mine).sum()):,} of {int(coded.sum()):,} hand-coded texts."
@@ -200,7 +200,8 @@ def ratios(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None) -> np
     return np.asarray(1 / mine)
 
 
-def _chances(frame: pl.DataFrame, pi: str | float | None) -> np.ndarray:
+def chances(frame: pl.DataFrame, pi: str | float | None) -> np.ndarray:
+    """Each row's probability of being drawn for hand coding, shape (N,), NaN where it is missing."""
     if is_number(pi):
         return np.full(len(frame), float(pi))
     name = pi if isinstance(pi, str) else "pi"

@@ -8,8 +8,11 @@ import numpy as np
 
 from annotune.correction.absorb import absorb
 from annotune.correction.families import Floats, Model
+from annotune.correction.influence import Influence, of_correction, of_hand_coded
 from annotune.correction.moments import Equations, NoSolutionError, Part, determined, sandwich, solve
 from annotune.correction.ppi import power
+
+SAME = 1e-9  # the share by which probabilities of being drawn may differ and still count as equal
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,22 @@ class Sample:
 
 @dataclass(frozen=True)
 class Fit:
-    """Estimates (p,), their covariance (p, p), units, degrees of freedom of t (None: normal), and PPI's lambda."""
+    """Estimates (p,), their covariance (p, p), units, and degrees of freedom of t (None: normal).
+
+    Attributes
+    ----------
+    power
+        The weight of the predictions: PPI's lambda, or one for each coefficient.
+    influence
+        Of the hand-coded texts on corrected estimates.
+    """
 
     beta: Floats
     covariance: Floats
     n: int
     df: float | None = None
-    power: float | None = None
+    power: float | Floats | None = None
+    influence: Influence | None = None
 
 
 def standardised(sample: Sample) -> tuple[Sample, Floats]:
@@ -93,11 +105,16 @@ def _constant(design: Floats) -> int | None:
 
 def hand_coded(model: Model, sample: Sample, small: bool = False) -> Fit:
     """The coded units alone, weighted by 1 / pi."""
-    at = sample.at
-    clusters = None if sample.clusters is None else _numbered(sample.clusters[at])
-    groups = tuple(_numbered(group[at]) for group in sample.groups)
-    part = Part(sample.design_gold, sample.gold, sample.weight[at] * sample.ratio)
-    return _fit_equations(Equations(model, (part,), len(at)), clusters, groups, small)
+    clusters = None if sample.clusters is None else _numbered(sample.clusters[sample.at])
+    equations, groups = hand_coded_equations(model, sample)
+    return _fit_equations(equations, clusters, groups, small)
+
+
+def hand_coded_equations(model: Model, sample: Sample) -> tuple[Equations, tuple[np.ndarray, ...]]:
+    """The equations of the coded units alone, and their groups, numbered from 0."""
+    part = Part(sample.design_gold, sample.gold, sample.weight[sample.at] * sample.ratio)
+    groups = tuple(_numbered(group[sample.at]) for group in sample.groups)
+    return Equations(model, (part,), len(sample.at)), groups
 
 
 def naive(model: Model, sample: Sample, small: bool = False) -> Fit:
@@ -108,24 +125,56 @@ def naive(model: Model, sample: Sample, small: bool = False) -> Fit:
 
 def dsl(model: Model, sample: Sample, small: bool = False) -> Fit:
     """Design-based supervised learning."""
-    return _fit_equations(_corrected_equations(model, sample, 1.0), sample.clusters, sample.groups, small)
+    fit = _fit_equations(corrected_equations(model, sample, 1.0), sample.clusters, sample.groups, small)
+    return replace(fit, influence=_influence(model, sample, fit.beta, 1.0))
+
+
+def auto(model: Model, sample: Sample, small: bool = False) -> Fit:
+    """Hand-coded estimates and DSL's, with the weights that make each coefficient's variance smallest.
+
+    Both are consistent, and so is every combination (1 - l) b_hand + l b_dsl. The best l of a coefficient, minus the
+    covariance of b_hand and b_dsl - b_hand over the variance of the latter, is estimated by their influence functions.
+    With many coded texts no coefficient's variance is above that of either (Chen and Chen 2000; Miao et al. 2023).
+    """
+    by_hand, corrected = hand_coded(model, sample), dsl(model, sample)
+    assert corrected.influence is not None
+    equations, groups = hand_coded_equations(model, sample)
+    alone = of_hand_coded(absorbed(equations, groups), by_hand.beta, sample.at, sample.clusters)
+    difference = corrected.influence.plus(alone, -1.0)
+    shared, spread = (alone.sums * difference.sums).sum(axis=0), np.diag(difference.covariance())
+    weight = np.divide(-shared, spread, out=np.zeros_like(spread), where=spread > 0)
+    influence = alone.plus(difference, weight)
+    beta = by_hand.beta + weight * (corrected.beta - by_hand.beta)
+    fit = Fit(beta, influence.covariance(), sample.n, None, weight, influence)
+    return _corrected_for_size(fit, equations, _taken(equations.k, groups), sample.clusters) if small else fit
+
+
+def _influence(model: Model, sample: Sample, beta: Floats, share: float) -> Influence:
+    equations = absorbed(corrected_equations(model, sample, share), sample.groups)
+    return of_correction(equations, beta, sample.ratio, share * sample.weight, sample.clusters)
 
 
 def ppi(model: Model, sample: Sample, small: bool = False, weight: float | None = None) -> Fit:
-    """Prediction-powered inference with the lambda `weight`, or the best one; for equal probabilities of coding."""
+    """Prediction-powered inference with the lambda `weight`, or the best one.
+
+    With equal probabilities of coding the lambda of 1 compares coded with uncoded texts. With different ones, the
+    predictions of coded texts weighted by 1 / pi are compared with those of all texts, and a lambda of 1 is DSL.
+    """
     rest = sample.n - len(sample.at)
-    if weight is None and sample.groups and rest:
+    equal = bool(np.ptp(sample.ratio) <= SAME * sample.ratio.max())
+    if weight is None and rest and (sample.groups or not equal):
         weight = _least_variance(model, sample)
     if weight is None:
-        equations = _corrected_equations(model, sample, 1.0)
-        equations = _absorbed(equations, sample.groups)
+        equations = corrected_equations(model, sample, 1.0)
+        equations = absorbed(equations, sample.groups)
         beta, jacobian = solve(equations, _starting_values(equations))
         weight = power(equations, beta, jacobian, sample.weight)
-    equations = _corrected_equations(model, sample, weight * sample.n / rest if rest else 0.0)
+    share = (weight * sample.n / rest if rest else 0.0) if equal else weight
     coded = np.zeros(sample.n, dtype=np.int64)
     coded[sample.at] = 1
-    fit = _fit_equations(equations, sample.clusters, sample.groups, small, coded)
-    return replace(fit, power=weight)
+    equations = corrected_equations(model, sample, share)
+    fit = _fit_equations(equations, sample.clusters, sample.groups, small, coded if equal else None)
+    return replace(fit, power=weight, influence=_influence(model, sample, fit.beta, share))
 
 
 def _least_variance(model: Model, sample: Sample) -> float:
@@ -138,7 +187,7 @@ def _least_variance(model: Model, sample: Sample) -> float:
     return float(minimize_scalar(variance, bounds=(0, 1), method="bounded", options={"xatol": 0.01}).x)
 
 
-def _corrected_equations(model: Model, sample: Sample, share: float) -> Equations:
+def corrected_equations(model: Model, sample: Sample, share: float) -> Equations:
     """DSL's equations, with `share` of the weight that they give to predictions."""
     weight = sample.weight.copy()
     weight[sample.at] *= 1 - sample.ratio
@@ -147,7 +196,8 @@ def _corrected_equations(model: Model, sample: Sample, share: float) -> Equation
     return Equations(model, (predicted, by_hand), sample.n)
 
 
-def _absorbed(equations: Equations, groups: tuple[np.ndarray, ...]) -> Equations:
+def absorbed(equations: Equations, groups: tuple[np.ndarray, ...]) -> Equations:
+    """The equations without the groups' effects."""
     return replace(equations, parts=absorb(equations.parts, groups, equations.n)) if groups else equations
 
 
@@ -161,7 +211,7 @@ def _fit_equations(
     if equations.n <= equations.k:
         raise NoSolutionError("few", equations.k - 1)
     before = np.einsum("ij,ij->j", equations.parts[0].design, equations.parts[0].design)
-    equations = _absorbed(equations, groups)
+    equations = absorbed(equations, groups)
     first = equations.parts[0].design
     dependent = determined(first.T @ first, before)
     if dependent is not None:
@@ -170,8 +220,12 @@ def _fit_equations(
     covariance = sandwich(equations, beta, jacobian, clusters, centred)
     if not small:
         return Fit(beta, covariance, equations.n)
-    taken = equations.k + sum(len(np.unique(group)) for group in groups) - max(len(groups) - 1, 0)
-    return _corrected_for_size(Fit(beta, covariance, equations.n), equations, taken, clusters)
+    return _corrected_for_size(Fit(beta, covariance, equations.n), equations, _taken(equations.k, groups), clusters)
+
+
+def _taken(k: int, groups: tuple[np.ndarray, ...]) -> int:
+    """The degrees of freedom that covariates and groups take."""
+    return k + sum(len(np.unique(group)) for group in groups) - max(len(groups) - 1, 0)
 
 
 def _corrected_for_size(fit: Fit, equations: Equations, taken: int, clusters: np.ndarray | None) -> Fit:

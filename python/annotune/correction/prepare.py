@@ -51,7 +51,7 @@ class Job:
 
 def require_sound(options: Options) -> None:
     """Refuse unknown choices, and numbers outside their range."""
-    allowed = {"model": tuple(MODELS), "method": ("dsl", "ppi", "none"), "prediction": ("prob", "label")}
+    allowed = {"model": tuple(MODELS), "method": ("dsl", "ppi", "auto", "none"), "prediction": ("prob", "label")}
     for name, choices in allowed.items():
         value = getattr(options, name)
         if value not in choices:
@@ -86,8 +86,6 @@ def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
         notes += [note] if note else []
     if options.method != "none" or options.pi is not None or "pi" in frame.columns:
         job = replace(job, ratio=coding_columns.ratios(frame, coded, options.pi))
-    if options.method == "ppi" and np.ptp(job.ratio) > 1e-9 * job.ratio.max():
-        raise AnnotuneError("Texts were drawn with different pi, which PPI does not allow.", "Use method='dsl'.")
     return job
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+import polars as pl
 
 from annotune.correction import estimate
 from annotune.correction.arrays import finite, require_outcome, sample_of
+from annotune.correction.balance import Balance
 from annotune.correction.coding_columns import FEW_CLUSTERS
+from annotune.correction.design_checks import balance_of, note_of_width, sensitivity_of
 from annotune.correction.estimate import Fit, Sample
-from annotune.correction.families import MODELS, Model
+from annotune.correction.families import MODELS, Floats, Model
 from annotune.correction.formulas import parse
 from annotune.correction.matrices import is_date
 from annotune.correction.moments import NoSolutionError
@@ -24,13 +27,15 @@ from annotune.errors import AnnotuneError, counted, warn
 
 NEAR_GROUPS = 20  # coded texts per group, with fewer of which predicted covariates and fixed effects conflict
 
+MOST_WEIGHTS = 8  # coefficients whose weights are listed
+
 
 def correct(
     formula: str,
     data: Any,
     *,
     model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear",
-    method: Literal["dsl", "ppi", "none"] = "dsl",
+    method: Literal["dsl", "ppi", "auto", "none"] = "dsl",
     cluster: str | None = None,
     weights: str | None = None,
     prediction: Literal["prob", "label"] = "prob",
@@ -66,7 +71,8 @@ def correct(
     method
         "dsl" is design-based supervised learning (Egami, Hinck, Stewart and Wei 2023), for any pi. "ppi" is
         prediction-powered inference (PPI++; Angelopoulos, Duchi and Zrnic 2023), which uses predictions as far as
-        they help and needs the same pi for all. "none" leaves out the corrected rows.
+        they help overall. "auto" weighs DSL's estimate and the hand-coded one for each coefficient by what the
+        predictions are worth for it. "none" leaves out the corrected rows.
     cluster
         A column; standard errors allow for dependence within its values.
     weights
@@ -157,16 +163,18 @@ def _estimated(job: Job) -> Correction:
     model = MODELS[options.model]
     require_outcome(job, model, sample)
     names = [(equation, term) for equation in equations for term in matrices.names]
+    balance = None if options.method == "none" else balance_of(job, matrices, sample, equations)
     sample, back = estimate.standardised(sample)
     back = np.kron(np.eye(len(equations)), back)
     fits = _fits(job, model, sample, [term for _, term in names])
+    covariances = {method: back @ fit.covariance @ back.T for method, fit in fits.items()}
     tables = [
-        rows_of(method, names, back @ fit.beta, back @ fit.covariance @ back.T, fit.n, options.level, fit.df)
+        rows_of(method, names, back @ fit.beta, covariances[method], fit.n, options.level, fit.df)
         for method, fit in fits.items()
     ]
     return Correction(
         estimates=three_rows(tables),
-        covariance={method: back @ fit.covariance @ back.T for method, fit in fits.items()},
+        covariance=covariances,
         formula=job.formula.text,
         model="fixed_effects" if job.formula.groups else options.model,
         method=options.method,
@@ -175,8 +183,35 @@ def _estimated(job: Job) -> Correction:
         n_clusters=None if sample.clusters is None else len(np.unique(sample.clusters)),
         level=options.level,
         references=matrices.bases,
-        notes=(*job.notes, *_caution_notes(job, sample), *_note_of_lambda(fits)),
+        notes=(*job.notes, *_caution_notes(job, sample), *_notes_of_correction(job, names, fits, covariances, balance)),
+        balance=balance,
+        sensitivity=_sensitivity(names, fits, back, options.level),
     )
+
+
+def _sensitivity(
+    names: Sequence[tuple[str | None, str]], fits: Mapping[str, Fit], back: Floats, level: float
+) -> pl.DataFrame | None:
+    influence = fits[CORRECTED].influence if CORRECTED in fits else None
+    return sensitivity_of(names, influence.of(back), back @ fits[CORRECTED].beta, level) if influence else None
+
+
+def _notes_of_correction(
+    job: Job,
+    names: Sequence[tuple[str | None, str]],
+    fits: Mapping[str, Fit],
+    covariances: Mapping[str, Floats],
+    balance: Balance | None,
+) -> list[str]:
+    """What the predictions are worth, and whether texts were drawn as pi says."""
+    if CORRECTED not in fits:
+        return []
+    terms = [": ".join(part for part in name if part is not None) for name in names]
+    return [
+        *([balance.verdict] if balance is not None and balance.drawn_otherwise else []),
+        *note_of_width(terms, covariances[HAND], covariances[CORRECTED], job.options.method),
+        *_note_of_weights(fits[CORRECTED].power, terms),
+    ]
 
 
 def _fits(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str, Fit]:
@@ -188,6 +223,8 @@ def _fits(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str,
     }
     if job.options.method == "dsl":
         methods[CORRECTED] = partial(estimate.dsl, model, sample, small)
+    elif job.options.method == "auto":
+        methods[CORRECTED] = partial(estimate.auto, model, sample, small)
     elif job.options.method == "ppi":
         methods[CORRECTED] = partial(estimate.ppi, model, sample, small, job.options.power)
     return {name: _fit_or_note(job, name, work, terms, name == list(methods)[-1]) for name, work in methods.items()}
@@ -245,6 +282,11 @@ def _caution_notes(job: Job, sample: Sample) -> list[str]:
     return sentences
 
 
-def _note_of_lambda(fits: Mapping[str, Fit]) -> list[str]:
-    powers = [fit.power for fit in fits.values() if fit.power is not None]
-    return [f"PPI's lambda is {powers[0]:.3f} (0: predictions have no weight)." for _ in powers]
+def _note_of_weights(power: float | Floats | None, terms: Sequence[str]) -> list[str]:
+    if power is None:
+        return []
+    if isinstance(power, (int, float)):
+        return [f"PPI's lambda is {power:.3f} (0: predictions have no weight)."]
+    weights = ", ".join(f"{term} {weight:.2f}" for term, weight in zip(terms[:MOST_WEIGHTS], power, strict=False))
+    more = ", ..." if len(terms) > MOST_WEIGHTS else ""
+    return [f"Weights of DSL's estimates (0: the hand-coded one alone): {weights}{more}."]

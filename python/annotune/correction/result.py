@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import norm, t
 
+from annotune.correction.balance import Balance
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.estimates import correction_in_words, references_in_words
 from annotune.numbers import decimals, p_value, with_interval
@@ -18,6 +19,8 @@ from annotune.text_table import Column, TextTable, screen_width, wrapped
 HAND, NAIVE, CORRECTED = "hand-coded only", "naive", "corrected"
 METHODS = (HAND, NAIVE, CORRECTED)
 ELSEWHERE = "A wider window shows more, tidy() all."
+MOST_FACTORS = 8  # coefficients whose factors are in the summary
+MANY_TIMES = 10  # factors from here on have no decimals
 SCHEMA = {
     "method": pl.String,
     "equation": pl.String,
@@ -41,7 +44,14 @@ class Correction:
         For each method the covariance matrix of its estimates, shape (k, k), in the order of its rows; NaN where
         it has none.
     formula, model, method
-        The specification; `method` is the correction: "dsl", "ppi" or "none".
+        The specification; `method` is the correction: "dsl", "ppi", "auto" or "none".
+    balance
+        Whether hand-coded texts are like the others, as texts that were drawn as pi says are (`balance.verdict`); None
+        where there was no correction, or no text that was not coded.
+    sensitivity
+        For each corrected coefficient: equation, term, `sign` and `interval`, the factors by which the probabilities
+        of being drawn would have to depend on the error, beyond pi, for the sign to go, and for the interval to reach
+        0 (1: it holds 0); null where no factor below 1,000 would do. None where there was no correction.
     n, n_coded, n_clusters
         Units, units coded by hand, and clusters (None without them).
     level
@@ -72,6 +82,8 @@ class Correction:
     level: float = 0.95
     references: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    balance: Balance | None = None
+    sensitivity: pl.DataFrame | None = None
 
     def tidy(self) -> pl.DataFrame:
         """The estimates: one row per coefficient and method, the three rows of a coefficient one below the other."""
@@ -94,8 +106,22 @@ class Correction:
         width = width or screen_width()
         above = [self.formula, self._about(), *references_in_words(self.references)]
         table = TextTable(self.estimates, self._columns(), ELSEWHERE)
-        notes = [part for note in self.notes for part in ("", *wrapped(note, width))]
+        sentences = (*self.notes, *([last] if (last := self.sensitivity_in_words()) else []))
+        notes = [part for note in sentences for part in ("", *wrapped(note, width))]
         return "\n".join([*(part for line in above for part in wrapped(line, width)), "", table.text(width), *notes])
+
+    def sensitivity_in_words(self) -> str:
+        """By how much pi would have to depend on the error for signs to go; empty without a correction."""
+        rows = [] if self.sensitivity is None else self.sensitivity.filter(pl.col("term") != "Intercept").to_dicts()
+        factors = [f"{_coefficient_name(row)} {_factor(row['sign'])} ({_factor(row['interval'])})" for row in rows]
+        if not factors:
+            return ""
+        more = ", ..." if len(factors) > MOST_FACTORS else ""
+        return (
+            "A sign would go if texts whose errors push the coefficient away from 0 had been drawn G times as often as "
+            "pi says, and the others with errors 1 / G times. G (in brackets: where the interval reaches 0): "
+            f"{', '.join(factors[:MOST_FACTORS])}{more}."
+        )
 
     def _columns(self) -> tuple[Column, ...]:
         forms = {
@@ -123,6 +149,10 @@ class Correction:
     def __str__(self) -> str:
         """The summary."""
         return self.summary()
+
+
+def _factor(factor: float | None) -> str:
+    return "above 1,000" if factor is None else f"{factor:.2f}" if factor < MANY_TIMES else f"{factor:.0f}"
 
 
 def _coefficient_name(row: Mapping[str, Any]) -> str:

@@ -39,7 +39,7 @@ class Estimates(Protocol):
 
     @property
     def method(self) -> str:
-        """The correction: "dsl", "ppi" or "none"."""
+        """The correction: "dsl", "ppi", "auto" or "none"."""
 
     @property
     def n(self) -> int:
@@ -79,6 +79,7 @@ def correction_in_words(method: str) -> str:
     ('corrected by prediction-powered inference', 'not corrected')
     """
     names = {"dsl": "design-based supervised learning", "ppi": "prediction-powered inference"}
+    names["auto"] = "design-based supervised learning, weighted by coefficient"
     return f"corrected by {names[method]}" if method in names else "not corrected"
 
 

@@ -233,6 +233,10 @@ def _correction_sentences(correction: Correction) -> Iterator[str]:
     how = {
         "dsl": f"corrected for the classifier's error by design-based supervised learning ({by.DSL})",
         "ppi": f"corrected for the classifier's error by prediction-powered inference ({by.PPI}; {by.PPI_PLUS})",
+        "auto": (
+            f"corrected for the classifier's error by design-based supervised learning ({by.DSL}), weighed against the "
+            f"hand-coded estimate for each coefficient ({by.CHEN}; {by.MIAO})"
+        ),
     }
     clustered = "robust" if correction.n_clusters is None else f"clustered ({correction.n_clusters:,} clusters)"
     yield (

@@ -9,6 +9,7 @@ DAWID_SKENE = "Dawid and Skene 1979"
 MINILM, SBERT = "Wang et al. 2020", "Reimers and Gurevych 2019"
 LORA, FROM_PROBE, TEMPERATURE = "Hu et al. 2022", "Kumar et al. 2022", "Guo et al. 2017"
 DSL, PPI, PPI_PLUS = "Egami et al. 2023", "Angelopoulos et al. 2023", "Angelopoulos, Duchi and Zrnic 2023"
+CHEN, MIAO = "Chen and Chen 2000", "Miao et al. 2023"
 SCALING, HORVITZ = "Alexandari et al. 2020", "Horvitz and Thompson 1952"
 MCNEMAR, HOLM, WILSON = "McNemar 1947", "Holm 1979", "Wilson 1927"
 
@@ -25,6 +26,14 @@ WORKS = {
     PPI_PLUS: (
         "Angelopoulos, A. N., Duchi, J. C., & Zrnic, T. (2023). PPI++: Efficient prediction-powered inference. "
         "arXiv:2311.01453"
+    ),
+    CHEN: (
+        "Chen, Y.-H., & Chen, H. (2000). A unified approach to regression analysis under double-sampling designs. "
+        "Journal of the Royal Statistical Society, Series B, 62(3), 449-460."
+    ),
+    MIAO: (
+        "Miao, J., Miao, X., Wu, Y., Zhao, J., & Lu, Q. (2023). Assumption-lean and data-adaptive post-prediction "
+        "inference. arXiv:2311.14220"
     ),
     CARAMMIA: (
         "Carammia, M., Iacus, S. M., & Porro, G. (2024). Rethinking scale: The efficacy of fine-tuned open-source"

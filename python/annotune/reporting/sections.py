@@ -232,7 +232,15 @@ def regressions_section(inputs: Inputs) -> Section:
     parts: list[Part] = []
     for i, correction in enumerate(inputs.correct, start=1):
         parts += [tables.correction_table(correction), *_figure_of_coefficients(f"regression-{i}", correction)]
+        parts += _on_the_design(correction)
     return Section("Regressions, corrected for the model's error", tuple(parts))
+
+
+def _on_the_design(correction: Correction) -> list[Part]:
+    """Whether texts were drawn as pi says, and what would follow if not."""
+    sensitivity = correction.sensitivity_in_words()
+    table = [tables.balance_table(correction.balance)] if correction.balance is not None else []
+    return [*table, *([sensitivity] if sensitivity else [])]
 
 
 def _figure_of_coefficients(key: str, correction: Correction) -> tuple[Figure, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from annotune.correction.balance import Balance
 from annotune.correction.result import Correction
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
@@ -204,6 +205,16 @@ def pairs_table(result: Comparison, measure: str) -> Table | None:
     header = ("first", "second", "difference", "95 % interval", "p", "p, Holm", "only one right", "texts")
     caption = f"Differences in {in_full(measure)}, first minus second, on the same texts."
     return Table(caption, header, rows, words=2, notes=(note,)) if rows else None
+
+
+def balance_table(result: Balance) -> Table:
+    """Hand-coded texts beside all texts."""
+    rows = [
+        (row["term"], number(row["coded"]), number(row["all"]), number(row["difference"], 2), p_value(row["p_value"]))
+        for row in result.rows.to_dicts()
+    ]
+    header = ("mean of", "hand-coded texts, by 1 / pi", "all texts", "difference in sd", "p")
+    return Table("Were the hand-coded texts drawn as pi says?", header, tuple(rows), words=1, notes=(result.verdict,))
 
 
 def correction_table(result: Correction) -> Table:

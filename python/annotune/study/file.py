@@ -121,7 +121,7 @@ class CorrectPart(_Part):
 
     formulas: Words = pydantic.Field(min_length=1)
     model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear"
-    method: Literal["dsl", "ppi"] = "dsl"
+    method: Literal["dsl", "ppi", "auto"] = "dsl"
     uncoded: Literal["folds", "model"] = "folds"
     cluster: str | None = None
     reference: dict[str, str | int] = pydantic.Field(default_factory=dict)
