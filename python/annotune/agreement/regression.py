@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from annotune.data.codings import ANSWERED, of_variable
 from annotune.data.frames import as_frame, require_columns
 from annotune.errors import AnnotuneError, warn
 from annotune.numbers import p_equals
+from annotune.readable import Part, Readable, brief_table
 
 SIGNIFICANT = 0.05
 MOST_LEVELS = 200
@@ -25,8 +26,8 @@ FEW_CLUSTERS = 30
 FEW_CODINGS = 10  # a category with fewer can agree never or always by accident
 
 
-@dataclass(frozen=True)
-class AgreementRegression:
+@dataclass(frozen=True, repr=False)
+class AgreementRegression(Readable):
     """A fitted reliability regression.
 
     `table`: one row per term: covariate, term, reference, n_codings, estimate (log odds), se, ci_low, ci_high,
@@ -41,6 +42,12 @@ class AgreementRegression:
     n_codings: int
     n_units: int
     n_clusters: int
+
+    def _parts(self) -> Iterator[Part]:
+        """The terms, on how many codings they rest, and the verdict."""
+        yield brief_table(self.table, ("covariate", "term", "reference", "estimate", "ci_low", "ci_high", "p_value"))
+        yield f"{self.n_codings:,} codings of {self.n_units:,} texts in {self.n_clusters:,} clusters."
+        yield self.verdict
 
 
 def reliability_regression(

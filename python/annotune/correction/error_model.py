@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,14 @@ from annotune.data.formula_sides import right_side
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, nearest
 from annotune.numbers import p_equals
+from annotune.readable import Part, Readable, brief_table
 
 SIGNIFICANT = 0.05
 EVIDENCE, NONE, TOO_FEW = "evidence", "none detected", "too few"
 
 
-@dataclass(frozen=True)
-class ErrorModel:
+@dataclass(frozen=True, repr=False)
+class ErrorModel(Readable):
     """Whether a coder errs more often for some values of the covariates than for others.
 
     Attributes
@@ -56,6 +57,13 @@ class ErrorModel:
     n_coded: int
     n_wrong: int
     n_clusters: int | None = None
+
+    def _parts(self) -> Iterator[Part]:
+        """The verdict, and what covariates do to errors."""
+        yield self.verdict
+        if len(self.effects):
+            names = ("covariate", "level", "reference", "difference", "conf_low", "conf_high")
+            yield brief_table(self.effects, names)
 
 
 def error_model(

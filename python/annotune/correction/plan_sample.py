@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from annotune.correction.labelled import Labelled, labelled
 from annotune.correction.matrices import design, require_full_rank
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, nearest, warn
+from annotune.readable import Part, Readable, brief_table
 
 FEWEST_WRONG = 5  # wrong predictions in the pilot, with fewer of which their share is hardly known
 POINTS = 25  # of the curve
@@ -21,8 +23,8 @@ METHODS = ("dsl", "ppi")
 WHOSE = ("corpus", "population")
 
 
-@dataclass(frozen=True)
-class SamplePlan:
+@dataclass(frozen=True, repr=False)
+class SamplePlan(Readable):
     """The precision that a number of hand codings gives.
 
     Attributes
@@ -51,6 +53,11 @@ class SamplePlan:
     total: int
     n_pilot: int
     verdict: str
+
+    def _parts(self) -> Iterator[Part]:
+        """The plan in words, and what it gives for each estimate."""
+        yield self.verdict
+        yield brief_table(self.estimates)
 
 
 def plan_sample(

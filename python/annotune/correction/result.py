@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from annotune.correction.balance import Balance
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.estimates import correction_in_words, references_in_words
 from annotune.numbers import decimals, p_value, with_interval
+from annotune.readable import Part, Readable
 from annotune.text_table import Column, TextTable, screen_width, wrapped
 
 HAND, NAIVE, CORRECTED = "hand-coded only", "naive", "corrected"
@@ -30,8 +31,8 @@ SCHEMA = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
+@dataclass(frozen=True, slots=True, repr=False)
+class Correction(Readable):
     """A regression with machine labels, corrected for their error.
 
     Attributes
@@ -146,9 +147,15 @@ class Correction:
         name = self.model.replace("_", " ")
         return f"{name} regression, {corrected}; {self.n:,} units, {self.n_coded:,} of them coded by hand; {errors}"
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """The summary."""
         return self.summary()
+
+    def _parts(self) -> Iterator[Part]:
+        """The estimates as a table for reading, with the notes."""
+        yield from (self.formula, self._about(), *references_in_words(self.references))
+        yield TextTable(self.estimates, self._columns(), ELSEWHERE)
+        yield from self.notes
 
 
 def _factor(factor: float | None) -> str:

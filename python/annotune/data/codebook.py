@@ -12,6 +12,7 @@ import pydantic
 import yaml
 
 from annotune.errors import AnnotuneError, listing, nearest, warn
+from annotune.readable import Part, Readable, shortened
 
 Kind = Literal["nominal", "ordinal", "multilabel"]
 Location = tuple[str | int, ...]
@@ -84,7 +85,7 @@ class Variable(_Part):
         return {label.name: label.code for label in self.labels}
 
 
-class Codebook(_Part):
+class Codebook(Readable, _Part):
     """Everything that coders, people or models, may say about a text.
 
     Examples
@@ -115,6 +116,17 @@ class Codebook(_Part):
         if name not in names:
             raise AnnotuneError(f"The codebook has no variable {name!r}.", nearest(name, names))
         return self.variables[names.index(name)]
+
+    def __str__(self) -> str:
+        """The same as in a console."""
+        return repr(self)
+
+    def _parts(self) -> Iterator[Part]:
+        """Its variables, each with its labels and their codes."""
+        yield f"Codebook {self.name}".strip()
+        for entry in self.variables:
+            yield f"{entry.name} ({entry.kind})" + (f": {entry.instruction}" if entry.instruction else "")
+            yield "  " + shortened([f"{label.code} {label.name}" for label in entry.labels], most=40)
 
     @property
     def sha256(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,11 @@ from annotune.data.codings import of_variable
 from annotune.data.encoded import encode
 from annotune.errors import AnnotuneError, warn
 from annotune.evidence.probabilities import against_gold, coded_by_one, how_sure
+from annotune.readable import Part, Readable
 
 
-@dataclass(frozen=True)
-class Abstention:
+@dataclass(frozen=True, repr=False)
+class Abstention(Readable):
     """Which texts to code by hand, so that few of the others are wrong.
 
     Attributes
@@ -45,6 +47,10 @@ class Abstention:
     def n_by_hand(self) -> int:
         """Units to be coded by hand."""
         return self.codings.filter("by_hand")["unit_id"].n_unique()
+
+    def _parts(self) -> Iterator[Part]:
+        """The result in a sentence."""
+        yield self.in_words()
 
     def in_words(self) -> str:
         """The result in a sentence."""

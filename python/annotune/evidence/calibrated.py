@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from annotune.measures.evaluation import interval
 from annotune.measures.scores import Sums
 from annotune.models.classifier import Classifier
 from annotune.pictures import COLOURS, INK, PALE, new_figure, saved
+from annotune.readable import Part, Readable, brief_table
 from annotune.tuning.calibrate import surprises, temperature
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ FOLDS, CHANCES = 5, 4000
 NEVER = 1e-12  # replaces a probability of 0 where its logarithm is needed
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, repr=False)
+class Calibration(Readable):
     """How well probabilities agree with how often answers are right.
 
     Attributes
@@ -52,6 +54,11 @@ class Calibration:
         if rows.is_empty():
             raise AnnotuneError(f"There is no {measure!r} of {version!r}.", "See .scores.")
         return float(rows["estimate"][0])
+
+    def _parts(self) -> Iterator[Part]:
+        """The gap in a sentence, and the scores."""
+        yield self.in_words()
+        yield brief_table(self.scores, ("version", "measure", "estimate", "ci_low", "ci_high", "n_units"))
 
     def in_words(self) -> str:
         """The gap between stated probabilities and shares of right answers, in a sentence."""

@@ -30,12 +30,14 @@ from annotune.evidence.paired import (
 from annotune.evidence.verdicts import ALL, ANSWERED, best_in_words, ceiling_in_words, gaps_in_words
 from annotune.measures.baselines import BASELINES, add_baselines
 from annotune.measures.evaluation import LEADING, interval, leading, measure_rows, require_own_name, require_replicates
+from annotune.measures.scores import IN_FULL, in_full
+from annotune.readable import Part, Readable, brief_table
 
 FEWEST_APART = 6  # units that only one coder got right; with fewer the exact test cannot reach .05
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Readable):
     """Coders compared on the same units.
 
     Attributes
@@ -95,6 +97,12 @@ class Comparison:
         """The tables in sentences: who is best, by how much, who left texts out, how far people agree."""
         leader = best_in_words(self.measures, self.pairs, measure)
         return [*leader, *gaps_in_words(self.measures, self.models, measure), *ceiling_in_words(self.agreement)]
+
+    def _parts(self) -> Iterator[Part]:
+        """The coders beside each other, and who is best."""
+        table = self.table()
+        yield brief_table(table.rename({name: in_full(name) for name in table.columns[1:] if name in IN_FULL}))
+        yield from self.in_words()
 
 
 def compare(

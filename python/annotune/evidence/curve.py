@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from annotune.evidence.sets import nested, sizes_of
 from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.measures.evaluation import LEADING, require_replicates
 from annotune.measures.scores import in_full, measures
+from annotune.readable import Part, Readable, brief_table
 from annotune.records.checkpoints import Checkpoints
 from annotune.tuning.held_out import PROBE, part_to_test, require_share
 from annotune.tuning.task import Task, basis, prepare, read_settings
@@ -32,8 +34,8 @@ ROWS = (TUNED, PROBE, TF_IDF, NO_INFORMATION)
 FEWEST_TO_FIT = 3
 
 
-@dataclass(frozen=True)
-class LearningCurve:
+@dataclass(frozen=True, repr=False)
+class LearningCurve(Readable):
     """The performance of models by the number of labels they were tuned on, measured on the same texts.
 
     Attributes
@@ -69,6 +71,14 @@ class LearningCurve:
             raise AnnotuneError(f"There is nothing to forecast for {sizes} labels.", "Give numbers of 1 or more.")
         columns = self._fit(model).at(np.array(sizes)).T
         return pl.DataFrame([{"n": size, **bounds(values)} for size, values in zip(sizes, columns, strict=True)])
+
+    def _parts(self) -> Iterator[Part]:
+        """The measure by the number of labels, and what more labels would give."""
+        rows = self.table.filter(pl.col("measure") == self.measure)
+        yield f"{in_full(self.measure)} by the number of labels, on {rows['n_units'][0]:,} other texts"
+        yield brief_table(rows, ("n", "model", "estimate", "ci_low", "ci_high"))
+        with contextlib.suppress(AnnotuneError):  # too few sizes for a forecast
+            yield self.in_words()
 
     def in_words(self, more: int = 500, model: str = TUNED) -> str:
         """The expected gain from `more` labels, in a sentence or two."""

@@ -26,7 +26,7 @@ BASE = "minilm"
 SPLITS = ("test", "folds", "keep", "each_fold")  # of `tune`, where cv= says how texts are held out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CrossValidation(Evaluation):
     """An evaluation by cross-validation, with its predictions.
 

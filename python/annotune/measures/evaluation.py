@@ -13,6 +13,7 @@ from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError
 from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF
 from annotune.measures.scores import Sums, label_sums, measures, named, per_label, set_sums
+from annotune.readable import Part, Readable, brief_table
 
 WITHOUT_LOOKING = {NO_INFORMATION: "Always giving the most frequent label", NO_LABEL: "Giving no label to any text"}
 COUNTING_HELPS = " Where a base model does not read the language of the texts well, tune another one (base=)."
@@ -23,8 +24,8 @@ LEADING = {  # what a person reads first, by kind of variable; accuracy last: a 
 }
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Readable):
     """How well predictions agree with the truth.
 
     Attributes
@@ -68,6 +69,14 @@ class Evaluation:
         rows = self.measures.filter(pl.col("measure") == leading(self.measures)[0], pl.col("estimate").is_not_null())
         first, *others = rows.to_dicts() or [{}]
         return [*_told(first, others)] if first.get("model") == self.models[0] else []
+
+    def _parts(self) -> Iterator[Part]:
+        """The model beside its baselines, and what does better."""
+        first, *others = self.in_words() or [f"{self.models[0]} beside its baselines:"]
+        table = self.table()
+        yield first
+        yield brief_table(table.rename({name: named(name) for name in table.columns[1:]}))
+        yield from others
 
 
 def _told(first: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> Iterator[str]:

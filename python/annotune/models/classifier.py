@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import polars as pl
 from annotune.errors import warn
 from annotune.models.coder import Coder
 from annotune.models.folder import CHECK_TEXTS, read_coder, read_held_out, require_free, write, write_held_out
+from annotune.readable import Part, Readable, shortened
 from annotune.records.files import replacing
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from annotune.models.formats.export import Exported
 
 
-@dataclass(frozen=True)
-class Classifier(Coder):
+@dataclass(frozen=True, repr=False)
+class Classifier(Readable, Coder):
     """A model tuned to code one variable.
 
     Attributes
@@ -42,6 +44,16 @@ class Classifier(Coder):
     evaluation: Evaluation | None = field(default=None, repr=False)
     held_out: pl.DataFrame | None = field(default=None, repr=False)
     gold: pl.DataFrame | None = field(default=None, repr=False)
+
+    def _parts(self) -> Iterator[Part]:
+        """What it codes, what it was tuned on, and how good it is."""
+        yield f"A model for {self.variable.name} ({self.variable.kind}): {self.name}"
+        yield f"Labels: {shortened(self.labels)}"
+        yield f"Base: {self.card['base']['name']}; tuned on {self.card['parts']['coded']:,} coded texts."
+        if self.evaluation is None:
+            yield "Nothing was held out to measure it on."
+        else:
+            yield from self.evaluation._parts()
 
     def save(self, folder: str | Path) -> Path:
         """Save to a folder (safetensors and JSON) that `load` reads; it is written whole or not at all."""

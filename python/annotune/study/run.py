@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from annotune.data.wide import attach
 from annotune.measures.evaluation import Evaluation
 from annotune.models.classifier import Classifier
 from annotune.models.shares import shares_of_all
+from annotune.readable import Part, Readable
 from annotune.study.corrected import Corrected, corrected
 from annotune.study.file import Study, read_study
 from annotune.study.inputs import Inputs, read_inputs
@@ -23,8 +24,8 @@ from annotune.study.outputs import study_record, write_outputs, write_study_reco
 from annotune.study.reported import reported
 
 
-@dataclass(frozen=True)
-class Results:
+@dataclass(frozen=True, repr=False)
+class Results(Readable):
     """What a study gave.
 
     Attributes
@@ -65,6 +66,17 @@ class Results:
     done: dict[str, str]
     corrections: tuple[Correction, ...] = ()
     errors: tuple[ErrorModel | None, ...] = ()
+
+    def _parts(self) -> Iterator[Part]:
+        """What was coded, how good the models are, the corrected regressions, and the files."""
+        yield f"A study: {len(self.data):,} texts, {self.gold['unit_id'].n_unique():,} of them coded by hand."
+        for name, evaluation in self.evaluations.items():
+            yield from (f"The model for {name}, on texts it was not tuned on:", *evaluation._parts())
+        for correction in self.corrections:
+            yield from ("", *correction._parts())
+        yield f"Files: {', '.join(map(str, self.files))}"
+        current = [step for step, state in self.done.items() if state == "up to date"]
+        yield from [f"Up to date and not done again: {', '.join(current)}."] if current else []
 
 
 def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | None = None) -> Results:

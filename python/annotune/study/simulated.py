@@ -8,7 +8,7 @@ sees the text alone errs on one side more than on the other, and a regression on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import yaml
 from annotune.data.codebook import Codebook, Label, Variable
 from annotune.errors import AnnotuneError
 from annotune.export.write import write
+from annotune.readable import Part, Readable
 from annotune.records.files import write_whole
 
 N_TEXTS, N_CODED = 6000, 600
@@ -112,8 +113,8 @@ BILLS = ("the bill for {}", "what {} cost the taxpayer", "the budget line for {}
 RARITY = 1.05  # a matter's frequency falls with this power of its rank
 
 
-@dataclass(frozen=True)
-class Demo:
+@dataclass(frozen=True, repr=False)
+class Demo(Readable):
     """Simulated data and what is true of them.
 
     Attributes
@@ -146,6 +147,13 @@ class Demo:
     truth: pl.DataFrame
     effect: float
     study: Path | None = None
+
+    def _parts(self) -> Iterator[Part]:
+        """How much was simulated, and where it is."""
+        yield f"Simulated: {len(self.corpus):,} questions, {len(self.coders['anna']):,} of them coded by anna and ben."
+        yield f"In truth the opposition's share of questions on health is {self.effect:g} above the government's."
+        yield "Parts: codebook, corpus, coders, truth, effect" + (", study" if self.study is not None else "")
+        yield from [f"The files are in {self.study.parent}."] if self.study is not None else []
 
 
 def demo(out: str | Path | None = None, n: int = N_TEXTS, n_coded: int = N_CODED, seed: int = 7) -> Demo:

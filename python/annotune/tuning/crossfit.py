@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,7 @@ from annotune.models.classifier import Classifier, load
 from annotune.models.share_check import warn_of_shares
 from annotune.network.base import find_base
 from annotune.progress import within
+from annotune.readable import Part, Readable
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import fingerprint, frame_sha256, versions
 from annotune.tuning.settings import Settings
@@ -33,8 +35,8 @@ N_BOOT = 1000  # of `tune`, where nothing else is asked for
 Uncoded = Literal["folds", "model"]
 
 
-@dataclass(frozen=True)
-class Crossfit:
+@dataclass(frozen=True, repr=False)
+class Crossfit(Readable):
     """Predictions that a correction may rest on.
 
     Attributes
@@ -55,7 +57,14 @@ class Crossfit:
     codings: pl.DataFrame
     data: pl.DataFrame
     model: Classifier
-    evaluation: Evaluation = field(repr=False)
+    evaluation: Evaluation
+
+    def _parts(self) -> Iterator[Part]:
+        """How many texts were coded by whom, and how good the models are."""
+        n, coded = len(self.data), int(self.data["coded"].sum())
+        folds = self.codings["fold"].n_unique()
+        yield f"{n:,} texts, {coded:,} of them coded by hand: {folds} folds, each predicted by a model of the others."
+        yield from self.model._parts()
 
 
 def crossfit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from annotune.models.coder import Coder
 from annotune.models.formats.format import Format, Options
 from annotune.models.formats.parity import Parity, compare, gate_texts, probabilities, require_same
 from annotune.models.formats.recipe import answers, require_whole
+from annotune.readable import Part, Readable
 from annotune.records.files import replacing
 from annotune.records.record import make_record, write_record
 
@@ -22,13 +23,24 @@ ROUGH = 0.05  # the difference that is accepted where numbers have 8 significant
 RECORD = "annotune"  # in a folder; a file's record stands beside it
 
 
-@dataclass(frozen=True)
-class Exported:
+@dataclass(frozen=True, repr=False)
+class Exported(Readable):
     """An export that was kept: where it is, its format, and what the gate found (None where it was not run)."""
 
     path: Path
     format: str
     parity: Parity | None
+
+    def _parts(self) -> Iterator[Part]:
+        """Where it is, and how far it agrees with the model."""
+        yield f"Exported as {self.format} to {self.path}"
+        if self.parity is None:
+            yield "It was not run, nor compared with the model."
+        else:
+            yield (
+                f"Run by {self.parity.runtime} on {self.parity.texts:,} texts: {self.parity.changed:,} have another "
+                f"label, and probabilities differ by {self.parity.largest:.2g} at most."
+            )
 
 
 def export_model(
