@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import pydantic
 import yaml
 
+from annotune.data import qda_codebook
 from annotune.errors import AnnotuneError, listing, nearest, warn
 from annotune.readable import Part, Readable, shortened
 
@@ -142,9 +143,11 @@ def read_codebook(path: str | Path, variable: str | None = None) -> Codebook:
     path
         `.yaml`/`.yml`; `.xlsx`, `.csv` or `.tsv` with the columns variable, code, name (and kind,
         definition, instruction, parent where wanted); `.dta`, `.sav` or `.rds`, whose value
-        labels or factor levels become the labels of `variable`.
+        labels or factor levels become the labels of `variable`; or the codebook of a program for qualitative work:
+        `.qdc` (REFI-QDA), or a sheet by Taguette, NVivo or MAXQDA. Its codes are one multilabel variable.
     variable
-        The labelled column of a data file; all labelled columns when left out.
+        The labelled column of a data file, all of them when left out; or how the codes of a program for qualitative
+        work are called together, the file's name when left out.
 
     Raises
     ------
@@ -162,6 +165,10 @@ def read_codebook(path: str | Path, variable: str | None = None) -> Codebook:
     path = Path(path)
     if path.suffix.lower() in (".yaml", ".yml"):
         return _from_yaml(path)
+    if path.suffix.lower() == ".qdc":
+        if not path.is_file():
+            raise AnnotuneError(f"{path} is not there.", "Check the path.")
+        return _from_codes(path, qda_codebook.codes_of_qdc(path), variable)
     from annotune.tables import ALL_COLUMNS, read_table
 
     table = read_table(path, strings=ALL_COLUMNS)
@@ -169,6 +176,8 @@ def read_codebook(path: str | Path, variable: str | None = None) -> Codebook:
         warn(note)
     if set(table.frame.columns) >= _SHEET:
         return _from_rows(path, table.frame.to_dicts(), table.first)
+    if columns := qda_codebook.sheet_columns(table.frame.columns):
+        return _from_codes(path, qda_codebook.codes_of_sheet(table.frame.to_dicts(), columns), variable)
     if table.labels:
         return _from_value_labels(path, table.labels, variable)
     raise AnnotuneError(
@@ -318,6 +327,17 @@ def _from_value_labels(path: Path, labels: dict[str, dict[int, str]], variable: 
     codebook = validate(Codebook, {"name": path.stem, "variables": variables}, path, {})
     for _, fault in _faults(codebook):
         raise AnnotuneError(f"{path}: {fault}", "Mend the value labels, or name another column with variable=.")
+    return codebook
+
+
+def _from_codes(path: Path, codes: Sequence[qda_codebook.Code], variable: str | None) -> Codebook:
+    content = [qda_codebook.variable_of_codes(codes, variable or path.stem)]
+    codebook = validate(Codebook, {"name": path.stem, "variables": content}, path, {})
+    for _, fault in _faults(codebook):
+        raise AnnotuneError(f"{path}: {fault}", "Rename or remove one of the codes.")
+    warn(
+        f"{path}: its {len(codes):,} codes were read as the labels of one multilabel variable, {content[0]['name']!r}."
+    )
     return codebook
 
 

@@ -30,7 +30,8 @@ def read_corpus(
     Parameters
     ----------
     path
-        A csv, tsv, jsonl, parquet, xlsx, dta, sav or rds file, or a polars or pandas frame.
+        A csv, tsv, tab, json, jsonl, parquet, xlsx, xls, ods, dta, sav, zsav, por or rds file, or a polars or pandas
+        frame.
     unit_id, text
         The columns with the identifier and the text.
     covariates
@@ -76,17 +77,21 @@ def sound_corpus(frame: pl.DataFrame) -> Corpus:
 
 
 def load(
-    source: Any, name_of_frame: str, strings: tuple[str, ...], encoding: str | None
+    source: Any, name_of_frame: str, strings: tuple[str, ...], encoding: str | None, codings: bool = False
 ) -> tuple[pl.DataFrame, str, int]:
-    """The rows of a file or frame, its name in messages (`called`, for a frame), and its first row's number."""
+    """The rows of a file or frame, its name in messages (`called`, for a frame), and its first row's number.
+
+    Of an annotation tool's file, which has both, these are the texts or, on request, the codings.
+    """
     is_file = isinstance(source, (str, Path))
     table = read_table(source, strings=strings, encoding=encoding) if is_file else Table(as_frame(source))
     name = str(source) if is_file else name_of_frame
     for note in table.notes:
         warn(note)
-    if table.frame.is_empty():
-        raise AnnotuneError(f"{name} has no rows.", f"Its columns are {listing(table.frame.columns)}.")
-    return table.frame, name, table.first
+    frame = table.codings if codings and table.codings is not None else table.frame
+    if frame.is_empty():
+        raise AnnotuneError(f"{name} has no rows.", f"Its columns are {listing(frame.columns)}.")
+    return frame, name, table.first
 
 
 def _texts(column: pl.Series, source: str) -> pl.Series:

@@ -78,7 +78,7 @@ class Layout:
 def read_source(data: Any, unit_id: str, encoding: str | None, number: str = "") -> Source:
     """A coder's file, or a frame that is called `coder` and its number."""
     # labels and identifiers are words in every column, so nothing is inferred for a text file
-    frame, name, first = load(data, "The table of codings", ALL_COLUMNS, encoding)
+    frame, name, first = load(data, "The table of codings", ALL_COLUMNS, encoding, codings=True)
     require_columns(frame, [unit_id], name)
     frame = frame.with_columns(identifiers(frame[unit_id], name, first).alias(unit_id))
     return Source(frame, name, _stem(Path(data)) if isinstance(data, (str, Path)) else f"coder{number}", first)
@@ -286,13 +286,14 @@ def _with_names_of_labels(part: pl.DataFrame, entry: Variable | None, name: str,
     """The codebook's own spelling of each label; `_none` marks a coder's word that none applies."""
     words = _lower(part["label"])
     if entry is None:
-        missing = words.is_null() | words.is_in(MISSING_WORDS)
+        missing = words.is_null() | words.is_in((*MISSING_WORDS, "[]"))
         _tell_placeholders(part.filter(~missing), name)
         return part.with_columns(part["label"].set(missing, None).alias("label"), pl.lit(False).alias("_none"))
     name_of_spelling = spellings(entry)
     _require_names_or_codes(words, entry, name)
     none = words.is_in(NONE_WORDS) & ~words.is_in(list(name_of_spelling)) & (entry.kind == "multilabel")
-    words = words.set((words.is_in(MISSING_WORDS) & ~words.is_in(list(name_of_spelling))) | none, None)
+    missing_words = MISSING_WORDS if entry.kind == "multilabel" else (*MISSING_WORDS, "[]")  # an empty list of labels
+    words = words.set((words.is_in(missing_words) & ~words.is_in(list(name_of_spelling))) | none, None)
     names = words.replace_strict(name_of_spelling, default=None, return_dtype=pl.String)
     strange = names.is_null() & words.is_not_null()
     if strange.any():

@@ -68,7 +68,7 @@ def read_inputs(file: StudyFile, say: Callable[[str], None]) -> Inputs:
 
 def words_of_file(file: StudyFile, columns: Sequence[str]) -> tuple[dict[str, dict[int, str]], dict[str, str]]:
     """The value labels and variable labels that the corpus's file has for these columns."""
-    if Path(file.study.corpus.path).suffix.lower() not in (".dta", ".sav", ".rds"):
+    if Path(file.study.corpus.path).suffix.lower() not in (".dta", ".sav", ".zsav", ".por", ".rds"):
         return {}, {}
     table = read_table(file.beside(file.study.corpus.path))
     labels, headings = table.labels, table.headings

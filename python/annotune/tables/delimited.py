@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -24,11 +24,17 @@ _AT_ONCE = 50_000  # rows held as Python objects when a file is read row by row
 csv.field_size_limit(2**31 - 1)  # the default limit of Python is below the length of a speech
 
 
-def read_delimited(path: Path, strings: tuple[str, ...], encoding: str | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The table, and notes on assumptions and omissions."""
+def read_delimited(
+    path: Path, strings: tuple[str, ...], encoding: str | None, delimiter: str = "", plain: Callable[[str], str] = str
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The table, and notes on assumptions and omissions.
+
+    The delimiter is found out where none is given; `plain` makes csv of a form that differs in its marks.
+    """
     data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
     text, notes = decode(path, data, encoding)
-    delimiter = detect_delimiter(text)
+    text = plain(text)
+    delimiter = delimiter or detect_delimiter(text)
     if text.startswith("sep="):  # a first line of Excel; it stays empty, so that the others keep their numbers
         delimiter, text = text[4], "\n" + text.partition("\n")[2]
     frame = _parsed_frame(path, text, delimiter).with_columns(pl.all().replace("", None))

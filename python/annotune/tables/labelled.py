@@ -13,6 +13,12 @@ import pyreadstat
 from annotune.tables.reasons import reason
 
 Labels = dict[str, dict[int, str]]
+READERS: dict[str, Callable[..., Any]] = {
+    ".dta": pyreadstat.read_dta,
+    ".sav": pyreadstat.read_sav,
+    ".zsav": pyreadstat.read_sav,
+    ".por": pyreadstat.read_por,
+}
 EXACT_BELOW = {pl.Float32: 2**24, pl.Float64: 2**53}  # beyond, floating-point numbers skip integers
 
 
@@ -23,11 +29,11 @@ def read_labelled(
 
     `first` and `most` choose rows: how many to skip, and how many to read (0: all of them).
     """
-    reader: Callable[..., Any] = functools.partial(
-        pyreadstat.read_dta if path.suffix.lower() == ".dta" else pyreadstat.read_sav,
+    reader: functools.partial[Any] = functools.partial(
+        READERS[path.suffix.lower()],
         str(path),
         output_format="polars",
-        encoding=encoding,
+        **({} if path.suffix.lower() == ".por" else {"encoding": encoding}),  # it has one for all
         row_offset=first,
         row_limit=most,
     )
@@ -43,14 +49,14 @@ def read_labelled(
 
 
 def _reasons_of_columns(
-    reader: Callable[..., Any], frame: pl.DataFrame, labels: Mapping[str, Mapping[Any, str]]
+    reader: functools.partial[Any], frame: pl.DataFrame, labels: Mapping[str, Mapping[Any, str]]
 ) -> dict[str, pl.Series]:
     """For each column with extended or user-missing values, the reasons of its missing cells.
 
     The columns with missing cells are read again with their missing codes; only these are used.
     """
     gaps = [column.name for column in frame if column.has_nulls()]
-    if not gaps:
+    if not gaps or reader.func is pyreadstat.read_por:  # which knows missing codes, and does not give them
         return {}
     coded, _ = reader(usecols=gaps, user_missing=True, disable_datetime_conversion=True)
     reasons = {}

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
 import json
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import fastexcel
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.tables import column_types, delimited, excel_words, labelled, parquet, rds, reasons
+from annotune.tables import (
+    annotation_tools,
+    column_types,
+    dataverse,
+    delimited,
+    excel_words,
+    labelled,
+    parquet,
+    rds,
+    reasons,
+)
+from annotune.tables.json_records import records_of, unpacked
 
 NAMELESS = ("column_", "__UNNAMED__")  # beginnings of the names given to columns without one, in csv and Excel
 logging.getLogger("fastexcel.types.dtype").setLevel(logging.ERROR)  # it reports every empty column
@@ -38,6 +47,9 @@ class Table:
         Assumptions, such as an encoding.
     first
         The number of the first row in messages: 2 where a line of names is above it.
+    codings
+        What people said about the texts, where the file is an annotation tool's: a row per annotation. `frame` then
+        has each text once.
     """
 
     frame: pl.DataFrame
@@ -45,6 +57,7 @@ class Table:
     headings: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     first: int = 1
+    codings: pl.DataFrame | None = None
 
 
 def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str | None = None) -> Table:
@@ -53,7 +66,8 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
     Parameters
     ----------
     path
-        csv, tsv, txt, jsonl, parquet, xlsx, dta, sav or rds; text formats also gzipped.
+        csv, tsv, txt, tab (of a Dataverse), json, jsonl, parquet, xlsx, xls, ods, dta, sav, zsav, por or rds; text
+        formats also gzipped.
     strings
         Columns that stay text even where they look like numbers: identifiers, texts, labels.
     encoding
@@ -75,7 +89,7 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
     if path.stat().st_size == 0:
         raise AnnotuneError(f"{path} is empty.", "It needs a header and rows.")
     try:
-        return reader(path, strings, encoding)
+        return _with_codings(path, reader(path, strings, encoding))
     except PermissionError:
         raise AnnotuneError(f"{path} may not be read.", "Change its permissions.") from None
     except AnnotuneError:
@@ -90,10 +104,20 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
         ) from error
 
 
+def _with_codings(path: Path, table: Table) -> Table:
+    """The table with the codings in it, where an annotation tool exported it."""
+    export = annotation_tools.from_frame(table.frame, path) if table.codings is None else None
+    if export is None:
+        return table
+    return replace(table, frame=export.texts, codings=export.codings, notes=(*table.notes, *export.notes))
+
+
 def _suffix(path: Path) -> str:
     """The suffix of the format; `.gz` is for text formats only, as the libraries for others do not unpack it."""
     suffix, inner = path.suffix.lower(), Path(path.stem).suffix.lower()
-    return inner if suffix == ".gz" and FORMATS.get(inner) in (_delimited_table, _jsonl_table) else suffix
+    return (
+        inner if suffix == ".gz" and inner in (".csv", ".tsv", ".txt", ".tab", ".json", ".jsonl", ".ndjson") else suffix
+    )
 
 
 def _delimited_table(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
@@ -101,13 +125,27 @@ def _delimited_table(path: Path, strings: tuple[str, ...], encoding: str | None)
     return Table(_without_empty_ends(frame), notes=notes, first=2)
 
 
+def _tab_table(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
+    frame, notes = delimited.read_delimited(path, strings, encoding, "\t", dataverse.plain)
+    return Table(_without_empty_ends(frame), notes=notes, first=2)
+
+
+def _json_table(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
+    records = records_of(path)
+    if records is None:
+        return _jsonl_table(path, strings, encoding)
+    export = annotation_tools.from_records(records, path)
+    if export is not None:
+        return Table(export.texts, notes=export.notes, codings=export.codings)
+    return Table(pl.DataFrame(records, infer_schema_length=None))
+
+
 def _parquet_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
     return Table(*parquet.read_parquet(path))
 
 
 def _jsonl_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
-    data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-    data = data.removeprefix(codecs.BOM_UTF8)
+    data = unpacked(path)
     try:
         return Table(pl.read_ndjson(data, infer_schema_length=None))
     except pl.exceptions.PolarsError:
@@ -184,11 +222,17 @@ FORMATS: dict[str, Callable[[Path, tuple[str, ...], str | None], Table]] = {
     ".csv": _delimited_table,
     ".tsv": _delimited_table,
     ".txt": _delimited_table,
+    ".tab": _tab_table,
+    ".json": _json_table,
     ".jsonl": _jsonl_table,
     ".ndjson": _jsonl_table,
     ".parquet": _parquet_table,
     ".xlsx": _excel_table,
+    ".xls": _excel_table,
+    ".ods": _excel_table,
     ".dta": _labelled_table,
     ".sav": _labelled_table,
+    ".zsav": _labelled_table,
+    ".por": _labelled_table,
     ".rds": _rds_table,
 }
