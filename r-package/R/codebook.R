@@ -5,7 +5,8 @@
 #'
 #' @param x One of
 #'   * the path of a file: `.yaml`; a sheet (`.xlsx`, `.csv`) with the columns variable, code and name; or a `.dta`,
-#'     `.sav` or `.rds` whose value labels or factor levels are the labels;
+#'     `.sav` or `.rds` whose value labels or factor levels are the labels; or the codebook of a program for qualitative
+#'     work, `.qdc` or a sheet;
 #'   * a factor or [haven::labelled()] vector: its levels or value labels, in their order; an ordered factor makes an
 #'     ordinal variable;
 #'   * a data frame with such columns, or with the columns variable, code and name, a row per label;

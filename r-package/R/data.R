@@ -6,8 +6,8 @@
 #' Verbs that take a corpus also take the path of one: [at_classify()] then codes a corpus of any size without it ever
 #' passing through R.
 #'
-#' @param x The path of a csv, tsv, jsonl, parquet, xlsx, dta, sav or rds file; a data frame; or a character vector of
-#'   texts. One string is always a path.
+#' @param x The path of a file (csv, tsv, tab, json, jsonl, parquet, xlsx, xls, ods, dta, sav, zsav, por, rds); a
+#'   data frame; or a character vector of texts. One string is always a path.
 #' @param unit_id,text The columns with the identifier and with the text.
 #' @param covariates The other columns to keep; all of them, by default.
 #' @param encoding Of a csv file; found out by default.
