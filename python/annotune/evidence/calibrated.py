@@ -16,6 +16,7 @@ from annotune.evidence.probabilities import Sure, against_gold
 from annotune.measures.evaluation import interval
 from annotune.measures.scores import Sums
 from annotune.models.classifier import Classifier
+from annotune.network.logits import from_logits
 from annotune.pictures import COLOURS, INK, PALE, new_figure, saved
 from annotune.readable import Part, Readable, brief_table
 from annotune.tuning.calibrate import surprises, temperature
@@ -184,25 +185,18 @@ def _versions(sure: Sure, codings: Any) -> list[tuple[str, np.ndarray | None]]:
         choices = codings.card["choices"]
         offset = dict(zip(codings.labels, choices["offsets"], strict=True))  # the gold's labels may be in another order
         before = (logits - np.array([offset.get(name, 0.0) for name in sure.entry.names])) / choices["scale"]
-        return [*versions, (BEFORE, _shares(before, sets))]
+        return [*versions, (BEFORE, from_logits(before, sets))]
     after = sure.shares.copy()
     fold = np.random.default_rng(0).permutation(len(after)) % FOLDS
     for i in np.unique(fold):
         out = fold == i
-        after[out] = _shares(logits[out] / temperature(logits[~out], sure.truth[~out]), sets)
+        after[out] = from_logits(logits[out] / temperature(logits[~out], sure.truth[~out]), sets)
     return [*versions, (AFTER, after)]
 
 
 def _logits(shares: np.ndarray, sets: bool) -> np.ndarray:
     clipped = np.clip(shares, NEVER, 1 - NEVER if sets else 1)
     return np.asarray(np.log(clipped / (1 - clipped)) if sets else np.log(clipped))
-
-
-def _shares(logits: np.ndarray, sets: bool) -> np.ndarray:
-    if sets:
-        return np.asarray(1 / (1 + np.exp(-logits)))
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
 def _yes_no_answers(sure: Sure, shares: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
