@@ -91,7 +91,8 @@ formula_text <- function(formula) {
 #'   prediction-powered inference (Angelopoulos, Duchi and Zrnic 2023). `"auto"`: DSL's and the hand-coded estimate,
 #'   weighted for each coefficient by what the predictions are worth for it. `"none"`.
 #' @param cluster,weights Columns: standard errors allow for dependence within the one's values; survey weights.
-#' @param prediction What stands for an outcome that is a label: `"prob"`, its probability, or `"label"`.
+#' @param prediction What stands for an outcome that is a label: `"prob"`, its probability; `"label"`; or
+#'   `"recalibrated"`, what label and covariates say about it by the coded texts of other folds.
 #' @param pi The probability with which a text was drawn for hand coding: a column (by default `pi`), or a number.
 #' @param gold,predicted Where names do not tell: the column with the outcome's hand codings, and for predicted
 #'   variables `list(variable = c("hand codings", "predictions"))`.
@@ -118,7 +119,7 @@ formula_text <- function(formula) {
 #' @export
 at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "multinomial", "fixed_effects"),
                        method = c("dsl", "ppi", "auto", "none"), cluster = NULL, weights = NULL,
-                       prediction = c("prob", "label"), pi = NULL, gold = NULL, predicted = NULL, coded = NULL,
+                       prediction = c("prob", "label", "recalibrated"), pi = NULL, gold = NULL, predicted = NULL, coded = NULL,
                        fold = NULL, reference = NULL, level = 0.95, small_sample = FALSE, power = NULL) {
   fit <- at_call(
     "correct",
@@ -140,6 +141,7 @@ at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "m
 #' @param label Correct for this label alone; without it a coded variable gets a column for each label.
 #' @param gold,predicted The columns with hand codings and predictions.
 #' @param codebook Gives the labels, and the names of their columns.
+#' @param prediction What stands for an outcome that is a label: `"prob"`, its probability, or `"label"`.
 #' @inheritParams at_correct
 #' @return The data with `coded`, `pi`, and `y_gold`, `y_hat`, `dsl_y`, or `dsl_<label>` for each label.
 #' @examplesIf at_available()

@@ -205,7 +205,7 @@ def correct(
     method: Annotated[str, typer.Option(help="dsl, ppi, auto or none.")] = "dsl",
     cluster: Cluster = None,
     weights: Annotated[str | None, typer.Option(help="The column with survey weights.")] = None,
-    prediction: Annotated[str, typer.Option(help="prob or label.")] = "prob",
+    prediction: Annotated[str, typer.Option(help="prob, label or recalibrated.")] = "prob",
     pi: Pi = None,
     gold: Annotated[str | None, typer.Option(help="The column with the outcome's hand codings.")] = None,
     coded: Annotated[str | None, typer.Option(help="The column that says which texts were drawn and coded.")] = None,

@@ -17,6 +17,8 @@ from annotune.correction.matrices import Matrices, column, design, expression, i
 from annotune.correction.prepare import Job, probabilities
 from annotune.errors import AnnotuneError
 
+RECALIBRATE = "prediction='recalibrated' learns probabilities from the coded texts."
+
 
 def sample_of(job: Job) -> tuple[Matrices, Sample, list[str | None]]:
     """The design matrices, the sample, and the names of the equations."""
@@ -85,7 +87,8 @@ def _outcomes(job: Job) -> tuple[Floats, Floats, Floats, list[str | None]]:
         predicted = frame[next(iter(probability_columns.values()))].cast(pl.Float64).to_numpy()[:, None]
         predicted = 1 - predicted if explained.negated else predicted
     elif explained.label is not None and explained.column in job.gold and job.options.prediction == "prob":
-        job.notes.append(f"There is no column with the probability of {explained.label!r}: predicted labels are used.")
+        what = f"There is no column with the probability of {explained.label!r}: predicted labels are used."
+        job.notes.append(f"{what} {RECALIBRATE}")
     return labels, predicted, column(explained, by_hand)[:, None], [None]
 
 
@@ -111,7 +114,8 @@ def _outcomes_by_label(
             pl.col(probability_columns[name]).cast(pl.Float64) for name in names[1:]
         ).to_numpy()
     elif job.options.prediction == "prob" and reference.column in job.gold:
-        job.notes.append(f"There are no columns with the probabilities of {reference.column}: labels are used.")
+        what = f"There are no columns with the probabilities of {reference.column}: labels are used."
+        job.notes.append(f"{what} {RECALIBRATE}")
     return labels, predicted, gold, list(names[1:])
 
 

@@ -15,6 +15,8 @@ from annotune.correction.formulas import Formula, Reference
 from annotune.correction.matrices import column, occurring_labels
 from annotune.errors import AnnotuneError, nearest
 
+PREDICTIONS = ("prob", "label", "recalibrated")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -51,7 +53,7 @@ class Job:
 
 def require_sound(options: Options) -> None:
     """Refuse unknown choices, and numbers outside their range."""
-    allowed = {"model": tuple(MODELS), "method": ("dsl", "ppi", "auto", "none"), "prediction": ("prob", "label")}
+    allowed = {"model": tuple(MODELS), "method": ("dsl", "ppi", "auto", "none"), "prediction": PREDICTIONS}
     for name, choices in allowed.items():
         value = getattr(options, name)
         if value not in choices:

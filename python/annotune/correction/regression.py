@@ -21,6 +21,7 @@ from annotune.correction.formulas import parse
 from annotune.correction.matrices import is_date
 from annotune.correction.moments import NoSolutionError
 from annotune.correction.prepare import Job, Options, prepared, require_coded, require_sound
+from annotune.correction.recalibration import FOLDS, features_of, given_labels, recalibrated
 from annotune.correction.result import CORRECTED, HAND, NAIVE, Correction, rows_of, three_rows
 from annotune.data.frames import as_frame
 from annotune.errors import AnnotuneError, counted, warn
@@ -38,7 +39,7 @@ def correct(
     method: Literal["dsl", "ppi", "auto", "none"] = "dsl",
     cluster: str | None = None,
     weights: str | None = None,
-    prediction: Literal["prob", "label"] = "prob",
+    prediction: Literal["prob", "label", "recalibrated"] = "prob",
     pi: str | float | None = None,
     gold: str | Mapping[str, str] | None = None,
     predicted: Mapping[str, tuple[str, str]] | None = None,
@@ -79,7 +80,9 @@ def correct(
         A column with survey weights.
     prediction
         The prediction of an outcome that is a label: "prob", its probability, where there are such columns (smaller
-        standard errors), or "label", whether it is the predicted label. Predicted covariates are always labels.
+        standard errors); "label", whether it is the predicted label; or "recalibrated", what the label (or probability)
+        and the covariates say about it by the coded texts of other folds: for bare labels, as hosted models give them,
+        and probabilities that are off. Predicted covariates are always labels.
     pi
         The probability with which a text was drawn for hand coding: a column (by default `<variable>_pi` as a study
         writes it, or `pi`), or a number.
@@ -164,6 +167,8 @@ def _estimated(job: Job) -> Correction:
     require_outcome(job, model, sample)
     names = [(equation, term) for equation in equations for term in matrices.names]
     balance = None if options.method == "none" else balance_of(job, matrices, sample, equations)
+    if options.prediction == "recalibrated":
+        sample = _recalibrated(job, model, sample)
     sample, back = estimate.standardised(sample)
     back = np.kron(np.eye(len(equations)), back)
     fits = _fits(job, model, sample, [term for _, term in names])
@@ -187,6 +192,24 @@ def _estimated(job: Job) -> Correction:
         balance=balance,
         sensitivity=_sensitivity(names, fits, back, options.level),
     )
+
+
+def _recalibrated(job: Job, model: Model, sample: Sample) -> Sample:
+    """The sample with predictions of the outcome that were learned from the coded texts of other folds."""
+    explained = job.formula.explained
+    if explained is None or explained.column not in job.gold:
+        what = f"{job.formula.text!r}: what it explains is not a predicted column or one of its labels."
+        raise AnnotuneError(what, "Leave out prediction='recalibrated'.")
+    features = features_of(sample.predicted, sample.design, given_labels(job.frame, explained))
+    weight = sample.ratio * sample.weight[sample.at]
+    guesses = recalibrated(features, sample.gold, sample.at, weight, model, sample.clusters)
+    if guesses is None:
+        job.notes.append("Predictions were not recalibrated: too few texts are coded by hand with either value.")
+        return sample
+    job.notes.append(
+        f"Predictions were recalibrated on the coded texts of other folds ({FOLDS}), with the labels and covariates."
+    )
+    return replace(sample, predicted=guesses)
 
 
 def _sensitivity(

@@ -215,6 +215,7 @@ def _gold_columns(entry: Variable) -> list[str]:
 def _correct(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> Correction:
     reference = {name: base for name, base in part.reference.items() if name in formula.columns}
     options: dict[str, Any] = {"model": part.model, "method": part.method, "cluster": part.cluster}
+    options |= {"prediction": part.prediction}
     return correct(formula.text, data, reference=reference, **options, **_roles(entry))
 
 
@@ -248,7 +249,8 @@ def _outcome(part: CorrectPart, formula: Formula, entry: Variable) -> Reference 
     outcome = formula.explained
     not_negated = outcome is not None and not outcome.negated and outcome.column in _columns(entry)
     in_one_column = not_negated and outcome is not None and (outcome.label is not None) == (entry.kind != "multilabel")
-    return outcome if in_one_column and part.method == "dsl" and part.model in LINEAR_AND_LOGIT else None
+    as_column = part.method == "dsl" and part.prediction == "prob" and part.model in LINEAR_AND_LOGIT
+    return outcome if in_one_column and as_column else None
 
 
 def _dsl_name(outcome: Reference, entry: Variable) -> str:

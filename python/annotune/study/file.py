@@ -122,6 +122,7 @@ class CorrectPart(_Part):
     formulas: Words = pydantic.Field(min_length=1)
     model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear"
     method: Literal["dsl", "ppi", "auto"] = "dsl"
+    prediction: Literal["prob", "label", "recalibrated"] = "prob"
     uncoded: Literal["folds", "model"] = "folds"
     cluster: str | None = None
     reference: dict[str, str | int] = pydantic.Field(default_factory=dict)
