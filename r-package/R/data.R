@@ -65,7 +65,8 @@ require_columns <- function(x, columns, called) {
 #'
 #' Reads codings in whatever layout the coders have them, and makes one long table. Three layouts are understood:
 #' *long* (a row per text, coder and label), *by variable* (a row per text and coder, a column per variable) and *wide*
-#' (a row per text, a column per coder).
+#' (a row per text, a column per coder). The sets of a multi-label variable may also stand in 0/1 or TRUE/FALSE columns,
+#' one a label, named `marks_elite` or `elite`.
 #'
 #' @param x A file's path, a data frame, or several of them in a character vector or list. Labels may be names, codes,
 #'   factors or labelled vectors.
@@ -114,11 +115,13 @@ source_to_python <- function(source, unit_id) {
 #' One answer per text from several coders
 #'
 #' @param codings A table of codings, from [at_codings()].
-#' @param rule `"majority"`: the label that most coders gave. `"unanimous"`: only where all agree. `"coder"`: what
+#' @param rule `"majority"`: the label that most coders gave. `"unanimous"`: only where all agree. `"any"`: a label that
+#'   any coder gave; `list(at_least = 2)`: one that two coders gave, on texts that two or more coded. `"coder"`: what
 #'   `coder` said. `"adjudicated"`: a later coder (or `coder`) overrules. `"dawid_skene"`: the most likely label given
 #'   each coder's estimated errors (Dawid and Skene 1979).
 #' @param codebook Says which variables are multi-label, and the order of labels.
-#' @param ties For the majority: `"drop"`, `"first"` (in codebook order), or the label that wins.
+#' @param ties For `"majority"`, `"any"` and `at_least`, where several labels qualify: `"drop"`, `"first"` (in codebook
+#'   order), or the label that wins.
 #' @param coder For the rules `"coder"` and `"adjudicated"`.
 #' @return A table of codings by the coder `gold`, with `prob` (the share of codings that give the label) and
 #'   `n_coders`.
@@ -127,9 +130,9 @@ source_to_python <- function(source, unit_id) {
 #' codings <- at_codings(wide, variable = "vote", coders = c("anna", "ben"))
 #' at_resolve(codings, ties = "no")
 #' @export
-at_resolve <- function(codings, rule = c("majority", "unanimous", "coder", "adjudicated", "dawid_skene"),
+at_resolve <- function(codings, rule = c("majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene"),
                        codebook = NULL, ties = "drop", coder = NULL) {
-  rule <- match.arg(rule)
+  rule <- if (is.list(rule)) lapply(rule, as.integer) else match.arg(rule)
   at_call("resolve", codings = codings_to_python(codings), rule = rule, codebook = codebook, ties = ties, coder = coder)
 }
 

@@ -403,6 +403,43 @@ def test_a_named_coder():
             at.resolve(codings, **how)
 
 
+@pytest.mark.parametrize(
+    ("said", "anybody", "two", "three"),
+    [
+        (["tax;war", "tax", "tax;art"], ["tax", "art", "war"], ["tax"], ["tax"]),
+        (["tax", "none", None], ["tax"], [None], None),
+        (["none", "none", "none"], [None], [None], [None]),
+        (["art", None, None], ["art"], None, None),
+    ],
+)
+def test_labels_that_any_coder_or_so_many_gave(said, anybody, two, three):
+    wide = as_wide([said])
+    codings = at.read_codings(wide, SETS, coders=wide.columns[1:])
+    for rule, expected in (
+        ("any", anybody),
+        ({"at_least": 1}, anybody),
+        ({"at_least": 2}, two),
+        ({"at_least": 3}, three),
+    ):
+        found = at.resolve(codings, rule, codebook=SETS)
+        status = "missing" if expected is None else "none" if expected == [None] else "ok"
+        assert set(found["status"]) == {status}
+        assert sorted(map(str, found["label"])) == sorted(map(str, expected or [None]))
+
+
+def test_any_and_at_least_of_a_single_label():
+    rows = [["Health", "Health", "Law"], ["Health", "Law", "Law"], ["Law", None, None], ["NA", "Law", "Health"]]
+    assert gold(rows, rule={"at_least": 2})["label"].to_list() == ["Health", "Law", None, None]
+    assert gold(rows, rule="any", ties="Health")["label"].to_list() == ["Health", "Health", "Law", "Health"]
+    assert gold(rows, rule="any")["label"].to_list() == [None, None, "Law", None]
+
+
+@pytest.mark.parametrize("rule", [{"at_most": 2}, {"at_least": 0}, {"at_least": True}, {}])
+def test_a_rule_that_names_no_number_of_coders_is_refused(rule):
+    with pytest.raises(at.AnnotuneError, match="at_least"):
+        at.resolve(at.read_codings(LAYOUTS["long"], BOOK), rule)
+
+
 def test_unknown_rules_and_ties_are_refused():
     codings = at.read_codings(LAYOUTS["long"], BOOK)
     with pytest.raises(at.AnnotuneError, match=r"no rule 'mayority'. Did you mean 'majority'"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import polars as pl
@@ -12,14 +12,15 @@ from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import ANSWERED, SCHEMA, Codings, require_labels, sound_codings
 from annotune.errors import AnnotuneError, nearest
 
-Rule = Literal["majority", "unanimous", "coder", "adjudicated", "dawid_skene"]
-RULES = ("majority", "unanimous", "coder", "adjudicated", "dawid_skene")
+Rule = Literal["majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene"]
+RULES = ("majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene")
+AT_LEAST = "at_least"
 SAME = 1e-9  # posteriors that differ by less are as likely as each other
 
 
 def resolve(
     codings: Any,
-    rule: Rule = "majority",
+    rule: Rule | Mapping[str, int] = "majority",
     *,
     codebook: Codebook | None = None,
     ties: str = "drop",
@@ -32,18 +33,20 @@ def resolve(
     codings
         A table of codings.
     rule
-        `majority`: the label that most coders gave. `unanimous`: only where all agree.
+        `majority`: the label that most coders gave. `unanimous`: only where all agree. `any`: a label that any
+        coder gave; `{"at_least": 2}`: one that two coders gave, on units that two or more coded.
         `coder`: the answers of the coder named by `coder`. `adjudicated`: a later coder overrules; the
         unit's last answer in the table, or, with `coder`, that coder's answer, and elsewhere the
         majority. `dawid_skene`: the most likely label, given each coder's estimated errors (Dawid and
         Skene 1979). For a multi-label variable, majority keeps every label that more than half of
-        the unit's coders gave, and dawid_skene every label more likely than not.
+        the unit's coders gave, any and at_least every label that as many gave, and dawid_skene every label more
+        likely than not.
     codebook
         Says which variables are multi-label; without one, none is.
     ties
-        For majority over a single label: `drop` (the label is null, the status `missing`), `first`
-        (in codebook order, or alphabetical without a codebook), or the name of the label that wins
-        ties it is part of.
+        For majority, any and at_least over a single label, where several labels qualify: `drop` (the label is
+        null, the status `missing`), `first` (in codebook order, or alphabetical without a codebook), or the name
+        of the label that wins ties it is part of: with `any` and `ties="yes"` a text is a yes if anyone says so.
     coder
         For the rule `coder`: whose codings are taken; texts that they did not code are left out.
         For `adjudicated`: who has the last word.
@@ -66,20 +69,36 @@ def resolve(
     >>> wide = pl.DataFrame({"unit_id": ["a", "b"], "x": ["yes", "yes"], "y": ["yes", "no"]})
     >>> at.resolve(at.read_codings(wide, variable="agree"), ties="no")["label"].to_list()
     ['yes', 'no']
+    >>> at.resolve(at.read_codings(wide, variable="agree"), {"at_least": 2})["label"].to_list()
+    ['yes', None]
     """
-    rows = _codings_for(rule, coder, require_codings(codings))
+    least = _fewest_coders(rule)
+    name: str = AT_LEAST if isinstance(rule, Mapping) else rule
+    rows = _codings_for(name, coder, require_codings(codings))
     _require_tie_rule(ties, rows, codebook)
     parts = []
     for (variable,), part in rows.group_by("variable", maintain_order=True):
-        resolved = _resolve_variable(part, rule, ties, coder, _entry(codebook, str(variable)))
+        resolved = _resolve_variable(part, name, least, ties, coder, _entry(codebook, str(variable)))
         parts.append(_as_gold(part, resolved, str(variable)))
     return sound_codings(pl.concat(parts))
 
 
-def _codings_for(rule: Rule, coder: str | None, rows: pl.DataFrame) -> pl.DataFrame:
+def _fewest_coders(rule: str | Mapping[str, int]) -> int | None:
+    """How many coders have to give a label, where the rule says so."""
+    if not isinstance(rule, Mapping):
+        return 1 if rule == "any" else None
+    if set(rule) != {AT_LEAST}:
+        raise AnnotuneError(f"There is no rule {dict(rule)}.", "Write at_least and a number of coders, such as 2.")
+    least = rule[AT_LEAST]
+    if isinstance(least, bool) or not isinstance(least, int) or least < 1:
+        raise AnnotuneError(f"at_least is {least!r}, which is no number of coders.", "Write 2, for example.")
+    return least
+
+
+def _codings_for(rule: str, coder: str | None, rows: pl.DataFrame) -> pl.DataFrame:
     """The codings that the rule takes into account, once rule and coder are known to go together."""
-    if rule not in RULES:
-        raise AnnotuneError(f"There is no rule {rule!r}.", nearest(rule, RULES))
+    if rule not in (*RULES, AT_LEAST):
+        raise AnnotuneError(f"There is no rule {rule!r}.", nearest(rule, [*RULES, AT_LEAST]))
     if (rule == "coder" and coder is None) or (rule not in ("coder", "adjudicated") and coder is not None):
         raise AnnotuneError("The rule 'coder' and coder= go together.", "Give both, or neither.")
     coders = rows["coder"].unique().sort().to_list()
@@ -89,7 +108,7 @@ def _codings_for(rule: Rule, coder: str | None, rows: pl.DataFrame) -> pl.DataFr
 
 
 def _resolve_variable(
-    part: pl.DataFrame, rule: Rule, ties: str, coder: str | None, entry: Variable | None
+    part: pl.DataFrame, rule: str, least: int | None, ties: str, coder: str | None, entry: Variable | None
 ) -> pl.DataFrame:
     """The labels that the rule gives the units of one variable; units without a decision are absent."""
     if entry is not None:
@@ -101,8 +120,8 @@ def _resolve_variable(
     if rule == "dawid_skene":
         return _most_likely(answers, entry)
     if sets and entry:
-        return _resolve_sets(answers, rule, entry)
-    return _resolve_single(answers, rule, ties, entry)
+        return _resolve_sets(answers, rule, least, entry)
+    return _resolve_single(answers, rule, least, ties, entry)
 
 
 def _entry(codebook: Codebook | None, variable: str) -> Variable | None:
@@ -117,13 +136,18 @@ def _require_tie_rule(ties: str, rows: pl.DataFrame, codebook: Codebook | None) 
         )
 
 
-def _resolve_single(answers: pl.DataFrame, rule: Rule, ties: str, entry: Variable | None) -> pl.DataFrame:
-    """The label that most codings of a unit give; every coding counts, also a coder's second one."""
+def _resolve_single(
+    answers: pl.DataFrame, rule: str, least: int | None, ties: str, entry: Variable | None
+) -> pl.DataFrame:
+    """The label that most codings of a unit give, every coding counted; with `least` one that as many coders gave."""
+    if least is not None:
+        answers = answers.filter(pl.col("label").is_not_null()).unique(["unit_id", "coder", "label"])
     shares = answers.filter(pl.col("label").is_not_null()).group_by("unit_id", "label").len("n")
     shares = shares.with_columns((pl.col("n") / pl.col("n").sum().over("unit_id")).alias("prob"))
     if rule == "unanimous":
         return shares.filter(pl.col("prob") == 1)
-    top = shares.filter(pl.col("n") == pl.col("n").max().over("unit_id"))
+    enough = pl.col("n") == pl.col("n").max().over("unit_id") if least is None else pl.col("n") >= least
+    top = shares.filter(enough)
     if ties == "drop":
         return top.filter(pl.len().over("unit_id") == 1)
     if ties != "first":
@@ -177,14 +201,16 @@ def _rank(names: Sequence[str]) -> pl.Expr:
     )
 
 
-def _resolve_sets(answers: pl.DataFrame, rule: Rule, entry: Variable) -> pl.DataFrame:
-    """The labels that more than half (all, where unanimous) of a unit's coders gave; null for no label."""
+def _resolve_sets(answers: pl.DataFrame, rule: str, least: int | None, entry: Variable) -> pl.DataFrame:
+    """The labels that more than half (all, where unanimous; `least`) of a unit's coders gave; null for no label."""
     coders = answers.group_by("unit_id").agg(pl.col("coder").n_unique().alias("coders"))
+    coders = coders.filter(pl.col("coders") >= (least or 1))
     n_by_label = answers.group_by("unit_id", "label").agg(pl.col("coder").n_unique().alias("n"))
     shares = n_by_label.join(coders, on="unit_id").with_columns((pl.col("n") / pl.col("coders")).alias("prob"))
     if rule == "unanimous":
         return shares.filter(pl.col("prob").min().over("unit_id") == 1).sort("unit_id", _rank(entry.names))
-    gold = shares.filter((pl.col("prob") > 0.5) & pl.col("label").is_not_null()).sort("unit_id", _rank(entry.names))
+    enough = pl.col("prob") > 0.5 if least is None else pl.col("n") >= least
+    gold = shares.filter(enough & pl.col("label").is_not_null()).sort("unit_id", _rank(entry.names))
     rest = _without_label(shares.join(gold, on="unit_id", how="anti"))
     return pl.concat([gold.select(rest.columns), rest])
 

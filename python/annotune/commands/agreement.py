@@ -9,6 +9,7 @@ import typer
 
 from annotune.commands.options import OfVariable, identified, listed, pairs, require_outputs
 from annotune.commands.screen import console
+from annotune.errors import AnnotuneError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -95,7 +96,12 @@ def resolve(
     codings: Annotated[list[Path], typer.Argument(help="Files with codings.")],
     out: Annotated[Path, typer.Option(help="Where the gold goes: .csv, .parquet, .dta ...")],
     codebook: Annotated[Path | None, typer.Option(help="The labels there are.")] = None,
-    rule: Annotated[str, typer.Option(help="majority, unanimous, coder, adjudicated or dawid_skene.")] = "majority",
+    rule: Annotated[
+        str | None, typer.Option(help="majority (the default), unanimous, any, coder, adjudicated or dawid_skene.")
+    ] = None,
+    at_least: Annotated[
+        int | None, typer.Option(help="In place of a rule: the labels that as many coders gave.")
+    ] = None,
     ties: Annotated[str, typer.Option(help="drop, first, or the label that wins ties.")] = "drop",
     decisive_coder: Annotated[str | None, typer.Option("--coder", help="For the rules coder and adjudicated.")] = None,
     unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
@@ -108,10 +114,13 @@ def resolve(
     from annotune.data.codings import ANSWERED, read_codings
     from annotune.export.write import write as write_table
 
+    if rule is not None and at_least is not None:
+        raise AnnotuneError("--rule and --at-least exclude each other.", "Leave out one of the two.")
     require_outputs(out, codings, codebook)
     book = read_codebook(codebook) if codebook else None
     table = read_codings(list(codings), book, unit_id=unit_id, coder=coder_column, variable=variable)
-    gold = resolve_codings(table, rule, codebook=book, ties=ties, coder=decisive_coder)  # type: ignore[arg-type]
+    chosen: Any = (rule or "majority") if at_least is None else {"at_least": at_least}
+    gold = resolve_codings(table, chosen, codebook=book, ties=ties, coder=decisive_coder)
     write_table(gold, out, say=print)
     n_answered = gold.filter(gold["status"].is_in(ANSWERED))["unit_id"].n_unique()
     console.print(

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook
+from annotune.data.columns_of_sets import label_columns
 from annotune.data.encoded import variable_of
-from annotune.data.wide import label_columns
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 
 FEWEST = 20  # hand-coded texts in a category: with fewer, neither its error nor the error's variance can be estimated

@@ -45,7 +45,8 @@ def read_codings(
 
     Three layouts are understood: *long* (a row per unit, coder and label, with a column `label`),
     *by variable* (a row per unit and coder, a column per variable), and *wide* (a row per unit, a
-    column per coder, named `anna` or `topic_anna`). Labels may be given as names or as codes.
+    column per coder, named `anna` or `topic_anna`). Labels may be given as names or as codes. The sets of a
+    multi-label variable may also stand in 0/1 columns, one a label, named `marks_elite` or `elite`.
 
     Parameters
     ----------

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
+from annotune.data.columns_of_sets import with_sets_joined
 from annotune.data.corpus import load
 from annotune.data.frames import identifiers, require_columns
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
@@ -91,6 +92,9 @@ def _stem(path: Path) -> str:
 
 def lengthen(source: Source, layout: Layout) -> pl.DataFrame:
     """Whatever the layout, one row per unit, variable and coder; the labels are still as written."""
+    if layout.codebook and not (layout.is_long(source) or layout.coders or layout.columns):
+        joined = with_sets_joined(source.frame, layout.codebook, source.name, source.first, layout.keep)
+        source = replace(source, frame=joined)
     frame, coder = source.frame, layout.coder_column(source)
     further = [*(name for name in ("prob", "status") if layout.is_long(source) and name in frame.columns), *layout.keep]
     parts = [
@@ -184,10 +188,8 @@ def _cells_of_coders(source: Source, layout: Layout, free: Sequence[str]) -> lis
         if _looks_coded(source, column, layout.codebook.variable(name) if layout.codebook else None)
     ]
     if not cells:
-        raise AnnotuneError(
-            f"{source.name}: no column holds labels of {listing(layout.variables)} (columns: {listing(free)}).",
-            "Name the coders' columns with coders=, or the variables' with columns=.",
-        )
+        what = f"{source.name}: no column holds labels of {listing(layout.variables)} (columns: {listing(free)})."
+        raise AnnotuneError(what, "Name the coders' columns with coders=, or the variables' with columns=.")
     coder_columns = [column_cells.column for column_cells in cells]
     if others := [column for column in free if column not in coder_columns]:
         read_as = f"{source.name}: the columns {listing(coder_columns)} were read as coders'"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import ANSWERED, Codings, check, require_labels
+from annotune.data.columns_of_sets import label_columns
 from annotune.data.frames import as_frame, identified, require_columns
 from annotune.errors import AnnotuneError, listing, warn
 
@@ -202,11 +202,3 @@ def _columns_of_sets(rows: pl.DataFrame, entry: Variable, stem: str) -> pl.DataF
         for label, column in label_columns(entry, stem).items()
     ]
     return rows.group_by("unit_id", maintain_order=True).agg(labels)
-
-
-def label_columns(entry: Variable, stem: str) -> dict[str, str]:
-    """A column name for each label, in letters, digits and underscores; its code where names would collide."""
-    names = {label: f"{stem}_" + re.sub(r"\W+", "_", label).strip("_") for label in entry.names}
-    if len({name.casefold() for name in names.values()}) < len(names):
-        return {label: f"{stem}_{code}" for label, code in entry.codes.items()}
-    return names

@@ -18,8 +18,8 @@ from annotune.correction.prepare import require_apart, require_not_reversed
 from annotune.correction.regression import correct
 from annotune.correction.result import Correction
 from annotune.data.codebook import Codebook, Variable
+from annotune.data.columns_of_sets import label_columns
 from annotune.data.formula_sides import grouped, right_side
-from annotune.data.wide import label_columns
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.scripts import Regression
 from annotune.study.file import SIMPLE, CorrectPart, SamplePart

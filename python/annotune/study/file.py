@@ -82,7 +82,7 @@ class ReliabilityPart(_Part):
 class GoldPart(_Part):
     """How several coders' answers become one (see `resolve`)."""
 
-    rule: str = "majority"
+    rule: str | dict[str, int] = "majority"
     ties: str = "drop"
     coder: str | None = None
 
