@@ -61,4 +61,5 @@ def test_ordered_labels_show_quadratic_kappa_and_fit_80_columns():
     assert max(map(len, lines)) <= 80
     (model,) = (line for line in lines if line.startswith("anna"))
     assert re.fullmatch(r"anna +0\.\d{3} \(0\.\d{3} to [01]\.\d{3}\)( +-?\d\.\d{3}){3}", model)
-    assert lines[-2].startswith("Left out for lack of width: accuracy; the intervals of quadratic kappa, kappa,")
+    left_out = "Left out for lack of width: accuracy; the intervals of quadratic kappa, kappa,"
+    assert any(line.startswith(left_out) for line in lines)

@@ -373,7 +373,7 @@ def test_the_methods_say_what_was_done(whole, model):
     assert "Krippendorff's alpha is 0." in said
     assert "a logistic regression on the text embeddings of" in said
     assert "3-fold cross-validation over the 90 hand-coded texts" in said
-    assert f"macro-F1 is {model.evaluation.get('macro_f1'):.2f} (95 % bootstrap interval" in said
+    assert f"macro-F1 is {model.evaluation.get('macro_f1'):.2f} (95 % interval" in said
     assert "was corrected for the classifier's error by design-based supervised learning (Egami et al. 2023)" in said
 
 

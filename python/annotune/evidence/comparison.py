@@ -30,6 +30,7 @@ from annotune.evidence.paired import (
 from annotune.evidence.verdicts import ALL, ANSWERED, best_in_words, ceiling_in_words, gaps_in_words
 from annotune.measures.baselines import BASELINES, add_baselines
 from annotune.measures.evaluation import LEADING, interval, leading, measure_rows, require_own_name, require_replicates
+from annotune.measures.limits import Score, difference
 from annotune.measures.scores import IN_FULL, in_full
 from annotune.readable import Part, Readable, brief_table
 
@@ -154,10 +155,11 @@ def compare(
     Returns
     -------
     Comparison
-        Differences have paired percentile intervals. p is by McNemar's exact test for shares of units that are
-        right (accuracy, exact set; not with `cluster`, where units depend on each other, and not for people one at
-        a time) and by the bootstrap's standard error elsewhere; p_holm is corrected for the number of pairs, by
-        measure (Holm 1979).
+        Differences of shares and of F1 have the intervals of a paired t test of each unit's part in them, with one
+        unit more on which the two differ (as in Agresti and Min 2005); those of kappa and MCC are paired percentiles.
+        p is by McNemar's exact test for shares of units that are right (accuracy, exact set; not with `cluster`,
+        where units depend on each other, and not for people one at a time), and elsewhere by this t test or the
+        bootstrap's standard error; p_holm is corrected for the number of pairs, by measure (Holm 1979).
 
     Raises
     ------
@@ -192,33 +194,41 @@ def compare(
     if reference is not None and reference not in rows:
         raise AnnotuneError(f"There is no coder {reference!r} to compare with.", nearest(reference, rows))
     drawing = resampling(list(rows.values()), clusters, n_boot, seed)
-    drawn = {name: drawing.drawn(answers, entry) for name, answers in rows.items()}
+    judged = {name: _judged(answers, drawing, entry) for name, answers in rows.items()}
     return Comparison(
-        pl.concat(
-            table for name in rows for table in _measures_of_coder(name, rows[name], drawn[name], drawing, entry)
-        ),
-        _compare_pairs(rows, drawn, drawing, entry, reference, tested=cluster is None),
+        pl.concat(table for name in rows for table in _measures_of_coder(name, judged[name], drawing, entry)),
+        _compare_pairs(judged, drawing, entry, reference, tested=cluster is None),
         _agreement_of_people(answers_by_coder, entry, people or {}),
         _costs_table(costs, list(rows)),
     )
 
 
-def _measures_of_coder(
-    name: str, answers: Answers, drawn: Mapping[str, np.ndarray], drawing: Resampling, entry: Variable
-) -> Iterator[pl.DataFrame]:
+@dataclass(frozen=True)
+class _Judged:
+    """A coder's answers, the scores that are means of shares, and every measure on the shared resamples."""
+
+    answers: Answers
+    scores: Mapping[str, Score]
+    drawn: Mapping[str, np.ndarray]
+
+
+def _judged(answers: Answers, drawing: Resampling, entry: Variable) -> _Judged:
+    return _Judged(answers, drawing.scores(answers, entry), drawing.drawn(answers, entry))
+
+
+def _measures_of_coder(name: str, coder: _Judged, drawing: Resampling, entry: Variable) -> Iterator[pl.DataFrame]:
     """The measures over all units; and where some were left out, also over the others."""
-    counts = {ALL: (answers, drawn)}
+    counts, answers = {ALL: coder}, coder.answers
     if answers.answered.any() and (answers.eligible & ~answers.answered).any():
-        only = answers.only(answers.answered)
-        counts[ANSWERED] = (only, drawing.drawn(only, entry))
-    for which, (some, replicates) in counts.items():
-        rows = measure_rows(name, some.total, entry, [replicates] if replicates else [], int(some.eligible.sum()))
+        counts[ANSWERED] = _judged(answers.only(answers.answered), drawing, entry)
+    for which, some in counts.items():
+        drawn, n_units = [some.drawn] if some.drawn else [], int(some.answers.eligible.sum())
+        rows = measure_rows(name, some.answers.total, entry, drawn, n_units, some.scores)
         yield rows.select("model", pl.lit(which).alias("units"), pl.exclude("model"))
 
 
 def _compare_pairs(
-    rows: Mapping[str, Answers],
-    drawn: Mapping[str, Mapping[str, np.ndarray]],
+    coders: Mapping[str, _Judged],
     drawing: Resampling,
     entry: Variable,
     reference: str | None,
@@ -226,11 +236,11 @@ def _compare_pairs(
 ) -> pl.DataFrame:
     """Every pair of coders, on the units that both were to code; without pairs of baselines."""
     records: list[dict[str, Any]] = []
-    for a, b in combinations(rows, 2):
+    for a, b in combinations(coders, 2):
         if {a, b} <= set(BASELINES) or reference not in (None, a, b):
             continue
         first, second = (b, a) if b == reference else (a, b)
-        records += _compare_pair(first, second, rows, drawn, drawing, entry, tested)
+        records += _compare_pair(first, second, coders, drawing, entry, tested)
     types = dict.fromkeys(("a", "b", "measure", "test"), pl.String) | {"only_a": pl.Int64, "only_b": pl.Int64}
     numbers = dict.fromkeys(("difference", "ci_low", "ci_high", "p"), pl.Float64)
     order = ["a", "b", "measure", "difference", "ci_low", "ci_high", "test", "p", "p_holm", "only_a", "only_b"]
@@ -243,38 +253,35 @@ def _compare_pairs(
 
 
 def _compare_pair(
-    a: str,
-    b: str,
-    rows: Mapping[str, Answers],
-    drawn: Mapping[str, Mapping[str, np.ndarray]],
-    drawing: Resampling,
-    entry: Variable,
-    tested: bool,
+    a: str, b: str, coders: Mapping[str, _Judged], drawing: Resampling, entry: Variable, tested: bool
 ) -> Iterator[dict[str, Any]]:
-    both = rows[a].eligible & rows[b].eligible
+    both = coders[a].answers.eligible & coders[b].answers.eligible
     if not both.any():
         return
-    first, second, replicates = rows[a], rows[b], (drawn[a], drawn[b])
+    first, second = coders[a], coders[b]
     if not both.all():
-        first, second = first.only(both), second.only(both)
-        replicates = (drawing.drawn(first, entry), drawing.drawn(second, entry))
+        first, second = (_judged(one.answers.only(both), drawing, entry) for one in (first, second))
     share = "exact_set" if entry.kind == "multilabel" else "accuracy"
-    by_measure = differences(first, second, *replicates, entry)
-    only = _only_one_right(first, second, both)
+    by_measure = differences(first.answers, second.answers, first.drawn, second.drawn, entry)
+    only = _only_one_right(first.answers, second.answers, both)
     enough = only is None or sum(only) == 0 or sum(only) >= FEWEST_APART
+    same = (abs(first.answers.features - second.answers.features)).sum() == 0
     for name in LEADING[entry.kind]:
-        difference, values = by_measure[name]
-        low, high = interval([values])
+        apart, values = by_measure[name]
+        (low, high), p, test = interval([values]), wald(apart, values), "paired bootstrap"
+        if not same and name in first.scores and name in second.scores:
+            paired = difference(first.scores[name], second.scores[name])
+            (low, high), p, test = paired.limits, paired.p, "paired t"
         exact = tested and name == share and only is not None
         yield {
             "a": a,
             "b": b,
             "measure": name,
-            "difference": difference if np.isfinite(difference) else None,
+            "difference": apart if np.isfinite(apart) else None,
             "ci_low": low,
             "ci_high": high,
-            "test": "McNemar, exact" if exact else "paired bootstrap",
-            "p": mcnemar(*only) if exact and only is not None else wald(difference, values) if enough else None,
+            "test": "McNemar, exact" if exact else test,
+            "p": mcnemar(*only) if exact and only is not None else p if enough else None,
             "only_a": None if only is None else only[0],
             "only_b": None if only is None else only[1],
             "n_units": int(both.sum()),

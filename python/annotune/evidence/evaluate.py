@@ -98,7 +98,7 @@ def evaluate(
     name
         The name of the model; by default its coder.
     cluster
-        A column of the corpus whose values are resampled in the bootstrap instead of units.
+        A column of the corpus whose values count as units in the intervals.
     cv
         The number of folds; 5 and 10 are usual. Equal texts are in the same fold.
     group
@@ -113,15 +113,17 @@ def evaluate(
         of all coded texts are kept: an interrupted run is resumed from there, and `crossfit` with the same folder,
         folds and settings uses these models. Each model is as large as its base.
     n_boot, seed
-        Replicates of the percentile bootstrap (0 for none), and its seed; with `cv`, of every draw.
+        Replicates of the percentile bootstrap for kappa, MCC and alpha (0 for no intervals at all), and its seed;
+        with `cv`, of every draw.
 
     Returns
     -------
     Evaluation
         Macro means cover the labels that occur in truth or predictions; `macro_f1_all_labels`
         covers the whole codebook, with 0 where a label never occurs. MCC is Gorodkin's (2004),
-        alpha Krippendorff's nominal one, kappa Cohen's. With `cv` a `CrossValidation`, which also has the out-of-fold
-        predictions: its figures are over all coded texts at once (pooled), not means over folds.
+        alpha Krippendorff's nominal one, kappa Cohen's. Shares have Wilson's limits, F1 those of the share that it is
+        made of, and means over labels combine these (Zou and Donner 2008). With `cv` a `CrossValidation`, which also
+        has the out-of-fold predictions: its figures are over all coded texts at once (pooled), not means over folds.
 
     Raises
     ------

@@ -10,7 +10,9 @@ import numpy as np
 from scipy import sparse, stats
 
 from annotune.data.codebook import Variable
+from annotune.measures.limits import Score
 from annotune.measures.scores import CHUNK, measures, set_features
+from annotune.measures.shares_of_sums import scores
 
 Array = np.ndarray
 
@@ -93,22 +95,32 @@ class Resampling:
         Shape (r,): the number of units in a row; 1 for a cluster.
     n_boot, seed
         The number of draws, and their seed.
+    clustered
+        Whether rows are clusters.
     """
 
     rows: Any
     counts: Array
     n_boot: int
     seed: int
+    clustered: bool = False
+
+    def scores(self, answers: Answers, entry: Variable) -> dict[str, Score]:
+        """Every measure that is a share or a mean of shares, with each row's part in its error; none without draws."""
+        if not self.n_boot:
+            return {}
+        features = (self.rows @ answers.features).tocsr()
+        return scores(features, self.counts, len(entry.labels), entry.kind == "multilabel", self.clustered)
 
     def drawn(self, answers: Answers, entry: Variable) -> dict[str, Array]:
         """Every measure in every replicate, each of shape (n_boot,)."""
         features = (self.rows @ answers.features).tocsr()
         rng, draws = np.random.default_rng(self.seed), int(self.counts.sum())
         size, shares = max(1, CHUNK // max(features.shape)), self.counts / self.counts.sum()
-        chunks = []
+        chunks, total = [], self.counts @ features
         for start in range(0, self.n_boot, size):
             times = rng.multinomial(draws, shares, size=min(size, self.n_boot - start)).astype(np.float64)
-            chunks.append(_measures_of_sums((features.T @ times.T).T, entry))
+            chunks.append(_measures_of_sums((features.T @ times.T).T, entry, total))
         return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]} if chunks else {}
 
 
@@ -118,7 +130,7 @@ def resampling(answers: Sequence[Answers], clusters: Array | None, n_boot: int, 
     if clusters is not None:
         _, cluster = np.unique(clusters, return_inverse=True)
         rows = sparse.csr_array((np.ones(n), (cluster, np.arange(n))), shape=(cluster.max() + 1, n))
-        return Resampling(rows, np.ones(rows.shape[0]), n_boot, seed)
+        return Resampling(rows, np.ones(rows.shape[0]), n_boot, seed, clustered=True)
     mixed = [
         coder.features @ np.random.default_rng(i).random(coder.features.shape[1]) for i, coder in enumerate(answers)
     ]
@@ -127,9 +139,9 @@ def resampling(answers: Sequence[Answers], clusters: Array | None, n_boot: int, 
     return Resampling(rows, counts.astype(np.float64), n_boot, seed)
 
 
-def _measures_of_sums(sums: Array, entry: Variable) -> dict[str, Array]:
+def _measures_of_sums(sums: Array, entry: Variable, of: Array | None = None) -> dict[str, Array]:
     with np.errstate(invalid="ignore", divide="ignore"):  # a replicate may hold no unit that people coded
-        return measures(sums, len(entry.labels), entry.kind == "multilabel", entry.kind == "ordinal")
+        return measures(sums, len(entry.labels), entry.kind == "multilabel", entry.kind == "ordinal", of)
 
 
 def differences(

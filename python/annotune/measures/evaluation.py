@@ -12,10 +12,18 @@ import polars as pl
 from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError
 from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF
+from annotune.measures.limits import Score, limits, limits_of_each
 from annotune.measures.scores import Sums, label_sums, measures, named, per_label, set_sums
+from annotune.measures.shares_of_sums import MEANS, columns
+from annotune.measures.shares_of_sums import by_label as label_shares
+from annotune.measures.shares_of_sums import scores as scores_of
 from annotune.readable import Part, Readable, brief_table
 
+Limits = tuple[float | None, float | None]
+
 WITHOUT_LOOKING = {NO_INFORMATION: "Always giving the most frequent label", NO_LABEL: "Giving no label to any text"}
+FEW, MOST_NAMED = 5, 3  # texts of a label below which a mean over labels has a note; labels that the note names
+RESTS_ON = "rests on"
 COUNTING_HELPS = " Where a base model does not read the language of the texts well, tune another one (base=)."
 LEADING = {  # what a person reads first, by kind of variable; accuracy last: a frequent label flatters it
     "nominal": ("macro_f1", "kappa", "mcc", "accuracy"),
@@ -32,7 +40,9 @@ class Evaluation(Readable):
     ----------
     measures
         Columns model, measure, estimate, ci_low, ci_high (95 %), n_units, n_labels (that the
-        measure covers), note; the baselines are models of their own on the same units.
+        measure covers), note; the baselines are models of their own on the same units. The limits of shares are
+        Wilson's, those of F1 and of means over labels are made of them, and kappa, MCC and alpha have percentiles of
+        the bootstrap. A mean over labels has a note where it rests on fewer than five texts of one.
     labels
         Columns model, label, precision, recall, f1, f1_low, f1_high, n_true, n_predicted.
     confusion
@@ -68,7 +78,14 @@ class Evaluation(Readable):
         """How good the model is by the first leading measure, and what does better, a sentence each."""
         rows = self.measures.filter(pl.col("measure") == leading(self.measures)[0], pl.col("estimate").is_not_null())
         first, *others = rows.to_dicts() or [{}]
-        return [*_told(first, others)] if first.get("model") == self.models[0] else []
+        return [*_told(first, others), *self._few()] if first.get("model") == self.models[0] else []
+
+    def _few(self) -> Iterator[str]:
+        """Whether the model's macro-F1 rests on labels with very few texts, in a sentence."""
+        of = self.measures.filter((pl.col("model") == self.models[0]) & (pl.col("measure") == "macro_f1"))
+        for note in of["note"].drop_nulls() if "note" in of.columns else ():
+            if note.startswith(RESTS_ON):
+                yield f"Its macro-F1 {note}."
 
     def _parts(self) -> Iterator[Part]:
         """The model beside its baselines, and what does better."""
@@ -118,7 +135,8 @@ def tabulate(
 ) -> Evaluation:
     """Measures of encoded answers: `given` maps each model to its answers and whether it answered, both by unit.
 
-    With `weights`, one on the average, each unit counts by its own.
+    With `weights`, one on the average, each unit counts by its own. Without replicates (`n_boot=0`) there are no
+    intervals at all.
     """
     n_labels, sets = len(entry.labels), entry.kind == "multilabel"
     tables, labels = [], []
@@ -126,41 +144,67 @@ def tabulate(
     for model, (answers, answered) in given.items():
         how = {"clusters": clusters, "weights": weights}
         sums = set_sums(truth, answers, answered, **how) if sets else label_sums(truth, answers, n_labels, **how)
-        boot = sums.replicates(n_boot, np.random.default_rng(seed)) if n_boot else []
-        tables.append(_measure_rows(model, sums, boot, entry, len(truth)))
-        labels.append(_label_rows(model, sums, boot, entry))
+        tables.append(_measure_rows(model, sums, entry, len(truth), n_boot, seed))
+        labels.append(_label_rows(model, sums, entry, intervals=n_boot > 0))
         if not sets and confusion.is_empty():
             confusion = _confusion_rows(sums, entry)
     return Evaluation(pl.concat(tables), pl.concat(labels), confusion)
 
 
-def _measure_rows(model: str, sums: Sums, boot: list[np.ndarray], entry: Variable, n_units: int) -> pl.DataFrame:
+def _measure_rows(model: str, sums: Sums, entry: Variable, n_units: int, n_boot: int, seed: int) -> pl.DataFrame:
     arguments = (sums.n_labels, sums.sets, entry.kind == "ordinal")
-    drawn = [measures(chunk, *arguments) for chunk in boot]
-    return measure_rows(model, sums.total, entry, drawn, n_units)
+    boot = sums.replicates(n_boot, np.random.default_rng(seed)) if n_boot else []
+    drawn = [measures(chunk, *arguments, sums.total) for chunk in boot]
+    scores = scores_of(sums.features, sums.counts, sums.n_labels, sums.sets, sums.clustered) if n_boot else {}
+    return measure_rows(model, sums.total, entry, drawn, n_units, scores)
 
 
 def measure_rows(
-    model: str, total: np.ndarray, entry: Variable, drawn: Sequence[Mapping[str, np.ndarray]], n_units: int
+    model: str,
+    total: np.ndarray,
+    entry: Variable,
+    drawn: Sequence[Mapping[str, np.ndarray]],
+    n_units: int,
+    scores: Mapping[str, Score],
 ) -> pl.DataFrame:
-    """A row per measure of the sums `total`, with the intervals of the replicates `drawn`."""
+    """A row per measure of the sums `total`, with the limits of `scores`, or else those of the replicates `drawn`."""
     n_labels, sets = len(entry.labels), entry.kind == "multilabel"
-    occurring = int((~np.isnan(per_label(total, n_labels, sets)["f1"])).sum())
+    by_label = per_label(total, n_labels, sets)
+    occurring = int((~np.isnan(by_label["f1"])).sum())
+    few = few_texts(dict(zip(entry.names, by_label["n_true"], strict=True)))
     rows = []
     for name, value in measures(total, n_labels, sets, entry.kind == "ordinal").items():
-        low, high = interval([chunk[name] for chunk in drawn])
+        low, high = limits(scores[name]) if name in scores else interval([chunk[name] for chunk in drawn])
+        notes = [*_notes(name, value, few)]
+        if name not in scores and low is not None and low == high:
+            low, high = None, None
+            notes.append("no interval: every resample of these texts gives the same")
         covers = n_labels if name == "macro_f1_all_labels" else occurring
-        rows.append((model, name, _number(value), low, high, n_units, covers, _note(name, value)))
+        rows.append((model, name, _number(value), low, high, n_units, covers, "; ".join(notes) or None))
     columns = ("model", "measure", "estimate", "ci_low", "ci_high", "n_units", "n_labels", "note")
     types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.Float64, pl.Int64, pl.Int64, pl.String)
     return pl.DataFrame(rows, schema=dict(zip(columns, types, strict=True)), orient="row")
 
 
-def _note(name: str, value: Any) -> str | None:
-    return f"{name} is not defined here: only one label occurs" if np.isnan(value) else None
+def few_texts(n_true: Mapping[str, float]) -> str | None:
+    """Which labels have fewer than five true texts, in words; None where none has.
+
+    >>> few_texts({"a": 60, "b": 3, "c": 0})
+    'rests on fewer than 5 texts of b (3)'
+    """
+    few = [f"{label} ({n:.0f})" for label, n in n_true.items() if 0 < n < FEW]
+    more = f" and {len(few) - MOST_NAMED} further labels" if len(few) > MOST_NAMED else ""
+    return f"{RESTS_ON} fewer than {FEW} texts of {', '.join(few[:MOST_NAMED])}{more}" if few else None
 
 
-def interval(draws: Sequence[np.ndarray]) -> tuple[float | None, float | None]:
+def _notes(name: str, value: Any, few: str | None) -> Iterator[str]:
+    if np.isnan(value):
+        yield f"{name} is not defined here: only one label occurs"
+    elif few and name in MEANS:
+        yield few
+
+
+def interval(draws: Sequence[np.ndarray]) -> Limits:
     """The 2.5 and 97.5 percentiles; none where a replicate is not defined."""
     values = np.concatenate(draws) if draws else np.array([])
     values = values[~np.isnan(values)]
@@ -174,10 +218,12 @@ def _number(value: Any) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _label_rows(model: str, sums: Sums, boot: list[np.ndarray], entry: Variable) -> pl.DataFrame:
+def _label_rows(model: str, sums: Sums, entry: Variable, intervals: bool) -> pl.DataFrame:
     point = per_label(sums.total, sums.n_labels, sums.sets)
-    drawn = [per_label(chunk, sums.n_labels, sums.sets)["f1"] for chunk in boot]
-    bounds = [interval([chunk[:, i] for chunk in drawn]) for i in range(sums.n_labels)]
+    bounds: list[Limits] = [(None, None)] * sums.n_labels
+    if intervals:
+        by_label = label_shares(columns(sums.features, sums.n_labels, sums.sets), sums.counts, sums.clustered)
+        bounds = limits_of_each(by_label["f1"], f1=True)
     return pl.DataFrame(
         {
             "model": [model] * sums.n_labels,

@@ -41,6 +41,7 @@ class Sums:
     counts: Array
     n_labels: int
     sets: bool
+    clustered: bool = False
 
     @property
     def total(self) -> Array:
@@ -83,7 +84,7 @@ def label_sums(
     _, cluster = np.unique(clusters, return_inverse=True)
     features = np.zeros((cluster.max() + 1, width))
     np.add.at(features, (cluster, cell), weights)
-    return Sums(features, np.ones(len(features)), n_labels, sets=False)
+    return Sums(features, np.ones(len(features)), n_labels, sets=False, clustered=True)
 
 
 def _distinct(cell: Array, weights: Array) -> tuple[tuple[Array, Array], Array]:
@@ -124,14 +125,21 @@ def set_sums(
     _, cluster = np.unique(clusters, return_inverse=True)
     summed = np.zeros((cluster.max() + 1, features.shape[1]))
     np.add.at(summed, cluster, features)
-    return Sums(summed, np.ones(len(summed)), truth.shape[1], sets=True)
+    return Sums(summed, np.ones(len(summed)), truth.shape[1], sets=True, clustered=True)
 
 
-def measures(sums: Array, n_labels: int, sets: bool, ordinal: bool = False) -> dict[str, Array]:
-    """Every measure of `sums` (..., d), each of shape (...); NaN where it is not defined."""
+def measures(
+    sums: Array, n_labels: int, sets: bool, ordinal: bool = False, of: Array | None = None
+) -> dict[str, Array]:
+    """Every measure of `sums` (..., d), each of shape (...); NaN where it is not defined.
+
+    Where `sums` are resamples of the sums `of` (d,), macro means cover the same labels in each: one that a resample
+    lacks has its value in `of` there, because the resample says nothing about it.
+    """
+    whole = None if of is None else per_label(of, n_labels, sets)
     if sets:
-        return _of_sets(sums, n_labels)
-    return _of_labels(sums.reshape(*sums.shape[:-1], n_labels, n_labels + 1), ordinal)
+        return _of_sets(sums, n_labels, whole)
+    return _of_labels(sums.reshape(*sums.shape[:-1], n_labels, n_labels + 1), ordinal, whole)
 
 
 def per_label(sums: Array, n_labels: int, sets: bool) -> dict[str, Array]:
@@ -199,24 +207,31 @@ def _mean(values: Array) -> Array:
     return _ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1).astype(np.float64))
 
 
-def _f_scores(right: Array, given: Array, support: Array) -> dict[str, Array]:
-    f1 = _ratio(2 * right, given + support)
+def _f_scores(right: Array, given: Array, support: Array, whole: dict[str, Array] | None) -> dict[str, Array]:
+    by_label = {
+        "f1": _ratio(2 * right, given + support),
+        "precision": _ratio(right, given),
+        "recall": _ratio(right, support),
+    }
+    if whole is not None:
+        by_label = {name: np.where(np.isnan(values), whole[name], values) for name, values in by_label.items()}
+    f1 = by_label["f1"]
     return {
         "macro_f1": _mean(f1),
         "macro_f1_all_labels": np.nan_to_num(f1).mean(-1),
         "micro_f1": _ratio(2 * right.sum(-1), given.sum(-1) + support.sum(-1)),
         "weighted_f1": _ratio((support * np.nan_to_num(f1)).sum(-1), support.sum(-1)),
-        "macro_precision": _mean(_ratio(right, given)),
-        "macro_recall": _mean(_ratio(right, support)),
+        "macro_precision": _mean(by_label["precision"]),
+        "macro_recall": _mean(by_label["recall"]),
     }
 
 
-def _of_labels(table: Array, ordinal: bool) -> dict[str, Array]:
+def _of_labels(table: Array, ordinal: bool, whole: dict[str, Array] | None) -> dict[str, Array]:
     n_labels = table.shape[-2]
     n = table.sum((-1, -2))
     right = np.diagonal(table[..., :n_labels], axis1=-2, axis2=-1)
     said, true = table.sum(-2), table.sum(-1)  # said has one place more: no answer
-    scores = _f_scores(right, said[..., :n_labels], true)
+    scores = _f_scores(right, said[..., :n_labels], true, whole)
     hits = right.sum(-1)
     chance = (said[..., :n_labels] * true).sum(-1)
     scores["balanced_accuracy"] = scores.pop("macro_recall")
@@ -245,10 +260,10 @@ def _quadratic_kappa(table: Array, said: Array, true: Array, n: Array) -> Array:
     return 1 - _ratio((table * cost).sum((-1, -2)), expected)
 
 
-def _of_sets(sums: Array, n_labels: int) -> dict[str, Array]:
+def _of_sets(sums: Array, n_labels: int, whole: dict[str, Array] | None) -> dict[str, Array]:
     right, given, support = _by_label(sums, n_labels, sets=True)
     exact, any_right, jaccard, answered, n = (sums[..., 3 * n_labels + i] for i in range(5))
-    scores = _f_scores(right, given, support)
+    scores = _f_scores(right, given, support, whole)
     errors = (given + support - 2 * right).sum(-1)
     return {
         **scores,

@@ -22,6 +22,7 @@ SOURCES = {"alpha": by.KRIPPENDORFF, "cohen_kappa": by.COHEN, "fleiss_kappa": by
 RULES = {
     "majority": "by majority",
     "unanimous": "where all coders agreed",
+    "any": "by taking every label that any coder gave",
     "coder": "by one coder's answer",
     "adjudicated": "by adjudication",
     "dawid_skene": f"by the most likely answer under a model of the coders' errors ({by.DAWID_SKENE})",
@@ -92,8 +93,11 @@ def _gold_sentences(inputs: Inputs) -> Iterator[str]:
     """How differences between coders were settled, where the record has it."""
     study = (inputs.record or {}).get("study")
     gold = study.get("gold") if isinstance(study, Mapping) else None
-    if isinstance(gold, Mapping) and gold.get("rule") in RULES:
-        yield f"Differences between coders were settled {RULES[gold['rule']]}."
+    rule = gold.get("rule") if isinstance(gold, Mapping) else None
+    if isinstance(rule, str) and rule in RULES:
+        yield f"Differences between coders were settled {RULES[rule]}."
+    elif isinstance(rule, Mapping) and "at_least" in rule:
+        yield f"A text has the labels that at least {rule['at_least']} of its coders gave."
 
 
 def _tuning_sentences(judged: Judged) -> Iterator[str]:
@@ -197,7 +201,8 @@ def _results_sentences(judged: Judged) -> Iterator[str]:
     ]
     details = ""
     if row["ci_low"] is not None:
-        details = f" (95 % bootstrap interval {row['ci_low']:.2f} to {row['ci_high']:.2f}; {by.BOOTSTRAP})"
+        made_of = f"{by.WILSON}; {by.MEAN_OF_LIMITS}"
+        details = f" (95 % interval {row['ci_low']:.2f} to {row['ci_high']:.2f}; {made_of})"
     against = f", against {listed(beside)}" if beside else ""
     ordered = judged.row("kappa_quadratic")
     rest = f"; {in_full(share)} is {number(right['estimate'], 2)}"
@@ -216,13 +221,15 @@ def _comparison_sentences(inputs: Inputs) -> Iterator[str]:
         return
     comparison = inputs.compare
     lead = comparison.measures.filter(pl.col("measure") == "macro_f1")
-    exact = "McNemar, exact" in set(comparison.pairs["test"])
+    exact, drawn = (name in set(comparison.pairs["test"]) for name in ("McNemar, exact", "paired bootstrap"))
     mcnemar = f"differences in shares of right answers were tested by McNemar's exact test ({by.MCNEMAR}), others"
     tests = mcnemar if exact else "differences were tested"
+    tests += " by paired t tests of each text's part in them"
+    tests += f", those in kappa and MCC by the paired bootstrap ({by.BOOTSTRAP})" if drawn else ""
     best = comparison.in_words()[:1]
     yield (
         f"{lead['model'].n_unique():,} sets of codes, baselines included, were compared on the same "
-        f"{max(lead['n_units'].to_list()):,} texts; {tests} by the paired bootstrap ({by.BOOTSTRAP}), and p-values "
+        f"{max(lead['n_units'].to_list()):,} texts; {tests}, and p-values "
         f"corrected for the number of pairs ({by.HOLM})."
     )
     yield from best

@@ -11,7 +11,7 @@ LORA, FROM_PROBE, TEMPERATURE = "Hu et al. 2022", "Kumar et al. 2022", "Guo et a
 DSL, PPI, PPI_PLUS = "Egami et al. 2023", "Angelopoulos et al. 2023", "Angelopoulos, Duchi and Zrnic 2023"
 CHEN, MIAO = "Chen and Chen 2000", "Miao et al. 2023"
 SCALING, HORVITZ = "Alexandari et al. 2020", "Horvitz and Thompson 1952"
-MCNEMAR, HOLM, WILSON = "McNemar 1947", "Holm 1979", "Wilson 1927"
+MCNEMAR, HOLM, WILSON, MEAN_OF_LIMITS = "McNemar 1947", "Holm 1979", "Wilson 1927", "Zou and Donner 2008"
 
 WORKS = {
     SCALING: (
@@ -106,6 +106,10 @@ WORKS = {
     WILSON: (
         "Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. Journal of "
         "the American Statistical Association, 22(158), 209–212. doi:10.1080/01621459.1927.10502953"
+    ),
+    MEAN_OF_LIMITS: (
+        "Zou, G. Y., & Donner, A. (2008). Construction of confidence limits about effect measures: A general approach. "
+        "Statistics in Medicine, 27(10), 1693–1702. doi:10.1002/sim.3095"
     ),
 }
 
