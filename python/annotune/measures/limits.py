@@ -57,7 +57,7 @@ class Shares:
     @property
     def smoothed(self) -> Array:
         """The shares with a right and a wrong case more, shape (k,)."""
-        return (self.share * self.n + PSEUDO) / (self.n + 2 * PSEUDO)
+        return np.asarray((self.share * self.n + PSEUDO) / (self.n + 2 * PSEUDO))
 
 
 @dataclass(frozen=True)
