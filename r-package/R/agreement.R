@@ -95,8 +95,10 @@ print.at_reliability <- function(x, ...) {
     return(NextMethod())
   }
   table <- tidy(x)
+  figures <- c("estimate", "ci_low", "ci_high")
+  table[figures] <- lapply(table[figures], round, digits = 3)
   print_table(table[setdiff(names(table), c("se", "n_units", "method", "note"))])
-  for (note in agreement_notes(table)) cli::cli_text("{note}")
+  say(agreement_notes(table))
   invisible(x)
 }
 
@@ -152,10 +154,10 @@ at_reliability_regression <- function(codings, on, variable = NULL, codebook = N
 
 #' @export
 print.at_agreement_regression <- function(x, ...) {
-  print_table(x$table[setdiff(names(x$table), c("n_codings", "se"))])
-  counts <- "{x$n_codings} codings of {x$n_units} texts in {x$n_clusters} clusters."
-  cli::cli_text(counts)
-  cli::cli_text("{x$verdict}")
+  print_brief(x$table, c("covariate", "term", "reference", "estimate", "ci_low", "ci_high", "p_value"))
+  counts <- format(c(x$n_codings, x$n_units, x$n_clusters), big.mark = ",", trim = TRUE)
+  say(sprintf("%s codings of %s texts in %s clusters.", counts[1], counts[2], counts[3]))
+  say(x$verdict)
   invisible(x)
 }
 

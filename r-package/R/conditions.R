@@ -27,8 +27,11 @@ in_r_words <- function(text) {
   text <- gsub("\\bClassifier\\.(save|classify)\\b", "at_\\1()", text)
   text <- gsub("pip install '(?:annotune|\\.)\\[(\\w+)\\]'", "at_install(extras = \"\\1\")", text, perl = TRUE)
   text <- gsub("pip install [A-Za-z][\\w.=-]*\\w", "at_install()", text, perl = TRUE)
-  verbs <- "resolve|tune|evaluate|attach|write|reliability|classify|load|run|demo"
+  verbs <- paste(sub("^at_", "", grep("^at_", getNamespaceExports("annotune"), value = TRUE)), collapse = "|")
   text <- gsub(sprintf("(?<![\\w.])(%s)\\(\\)", verbs), "at_\\1()", text, perl = TRUE)
+  text <- gsub("\\b([a-z_]+)=True\\b", "\\1 = TRUE", gsub("\\b([a-z_]+)=False\\b", "\\1 = FALSE", text))
+  text <- gsub("\\b([a-z_]+)=\\{'(\\w+)': ('[^']*')\\}", "\\1 = c(\\2 = \\3)", text, perl = TRUE)
+  text <- gsub("\\b([a-z_]+)=(?=['\"0-9])", "\\1 = ", text, perl = TRUE)
   gsub("\\b([a-z_]+)=(?=[ ,.:;)]|$)", "`\\1`", text, perl = TRUE)
 }
 

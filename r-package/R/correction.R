@@ -109,11 +109,9 @@ correction_words <- function(x) {
   if (is.null(x$object) || reticulate::py_is_null_xptr(x$object)) {
     return(x$words)
   }
-  at_call(
-    "summary",
-    correction = x, width = getOption("width"), terms = several(x$estimates$term),
-    methods = several(unique(x$estimates$method))
-  )
+  terms <- several(x$estimates$term)
+  methods <- several(unique(x$estimates$method))
+  in_r_words(at_call("summary", correction = x, width = getOption("width"), terms = terms, methods = methods))
 }
 
 # Names of terms -------------------------------------------------------------------------------------------------------

@@ -20,8 +20,9 @@ at_demo <- function(path = NULL, n = 6000, n_coded = 600, seed = 7) {
 
 #' @export
 print.at_demo <- function(x, ...) {
-  cli::cli_text("Simulated: {nrow(x$corpus)} question{?s}, {nrow(x$coders$anna)} of them coded by anna and ben.")
-  if (!is.null(x$study)) cli::cli_text("The files are in {.file {dirname(x$study)}}.")
-  cli::cli_text("Parts: {.field {names(x)}}")
+  counts <- format(c(nrow(x$corpus), nrow(x$coders$anna)), big.mark = ",", trim = TRUE)
+  say(sprintf("Simulated: %s questions, %s of them coded by anna and ben.", counts[1], counts[2]))
+  if (!is.null(x$study)) say(sprintf("The files are in %s.", dirname(x$study)))
+  say(paste("Parts:", toString(names(x))))
   invisible(x)
 }

@@ -220,11 +220,14 @@ tidy.at_prevalence <- function(x, ...) tibble::as_tibble(as.list(x))
 at_error_model <- function(data, covariates, variable = NULL, label = NULL, gold = NULL, predicted = NULL, pi = NULL,
                            cluster = NULL) {
   right <- if (inherits(covariates, "formula")) sub("^~ *", "", formula_text(covariates)) else several(covariates)
-  at_call(
+  found <- at_call(
     "error_model",
     data = usable_columns(data), covariates = right, variable = variable, label = label, gold = gold,
     predicted = predicted, pi = pi, cluster = cluster
   )
+  right <- paste("~", paste(unlist(right), collapse = " + "))
+  found$coefficients$term <- r_terms(found$coefficients$term, right, data)
+  found
 }
 
 #' @rdname tidiers

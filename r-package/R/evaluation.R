@@ -141,7 +141,7 @@ fits_width <- function(cells) {
 #' @export
 print.at_evaluation <- function(x, ...) {
   cli::cat_line(format(x))
-  for (words in x$words) cli::cli_text("{words}")
+  say(x$words)
   invisible(x)
 }
 

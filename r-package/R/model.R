@@ -214,10 +214,10 @@ model_pointer <- function(model) {
 #' @export
 print.at_model <- function(x, ...) {
   entry <- x$codebook$variables[[1]]
-  cli::cli_text("A model for {.field {entry$name}} ({entry$kind}): {x$name}")
-  cli::cli_text("Labels: {x$labels}")
-  if (!is.null(x$path)) cli::cli_text("Saved in {.file {x$path}}")
-  if (is.null(x$evaluation)) cli::cli_text("Nothing was held out to measure it on.")
+  say(sprintf("A model for %s (%s): %s", entry$name, entry$kind, x$name))
+  say(paste("Labels:", toString(x$labels)))
+  if (!is.null(x$path)) say(paste("Saved in", x$path))
+  if (is.null(x$evaluation)) say("Nothing was held out to measure it on.")
   else print(x$evaluation)
   invisible(x)
 }
@@ -227,7 +227,8 @@ summary.at_model <- function(object, ...) {
   print(object)
   if (!is.null(object$evaluation)) print(summary(object$evaluation))
   card <- object$card
-  cli::cli_text("Base: {card$base$name}; tuned on {card$parts$coded} coded texts in {card$time$seconds} seconds.")
+  tuned <- "Base: %s; tuned on %s coded texts in %s seconds."
+  say(sprintf(tuned, card$base$name, format(card$parts$coded, big.mark = ","), card$time$seconds))
   invisible(object)
 }
 

@@ -47,8 +47,14 @@ shares_to_draw <- function(x, methods, labels) {
   shown
 }
 
+# The columns' values in one word; of a logical, what is true or not.
 joined <- function(columns, otherwise) {
-  if (length(columns)) do.call(paste, c(unname(lapply(columns, as.character)), sep = ", ")) else otherwise
+  words <- mapply(
+    function(column, name) if (is.logical(column)) paste(name, column) else as.character(column),
+    as.list(columns), names(columns),
+    SIMPLIFY = FALSE
+  )
+  if (length(words)) do.call(paste, c(unname(words), sep = ", ")) else otherwise
 }
 
 # Labels below each other where there are no groups, else a panel per label.

@@ -197,19 +197,20 @@ at_run <- function(study, again = FALSE, data = TRUE) {
 
 #' @export
 print.at_results <- function(x, ...) {
-  cli::cli_h3("Agreement of the coders")
+  head <- function(words) cli::cat_line(c("", cli::style_bold(words)))
+  head("Agreement of the coders")
   print(x$reliability)
   for (name in names(x$evaluations)) {
-    cli::cli_h3("The model for {name}, on texts it was not tuned on")
+    head(sprintf("The model for %s, on texts it was not tuned on", name))
     print(x$evaluations[[name]])
   }
   if (NROW(x$shares) > 0) {
-    cli::cli_h3("The corpus as coded")
-    print_table(x$shares)
+    head("The corpus as coded")
+    print_brief(x$shares)
   }
-  cli::cli_h3("Files")
-  cli::cli_bullets(stats::setNames(unlist(x$files), rep("*", length(x$files))))
+  head("Files")
+  cli::cat_line(unlist(x$files))
   current <- names(x$done)[unlist(x$done) == "up to date"]
-  if (length(current)) cli::cli_text("Up to date and not done again: {current}.")
+  if (length(current)) say(sprintf("Up to date and not done again: %s.", toString(current)))
   invisible(x)
 }

@@ -18,6 +18,10 @@ test_that("Python's words for verbs and arguments become R's", {
   expect_identical(in_r_words("Name it with unit_id=."), "Name it with `unit_id`.")
   expect_identical(in_r_words("Run: pip install 'annotune[4bit]'."), "Run: at_install(extras = \"4bit\").")
   expect_identical(in_r_words("Run: pip install gt-model==0.1.0."), "Run: at_install().")
+  expect_identical(in_r_words("small_sample=True widens them"), "small_sample = TRUE widens them")
+  expect_identical(in_r_words("use method='auto', or crossfit()."), "use method = 'auto', or at_crossfit().")
+  expect_identical(in_r_words("Give reference={'party': 'Labour'}."), "Give reference = c(party = 'Labour').")
+  expect_identical(in_r_words("tidy() has all"), "tidy() has all")
   expect_null(in_r_words(NULL))
 })
 

@@ -150,9 +150,38 @@ test_that("evidence on models comes with words and pictures", {
   expect_equal(glance(found)$ece, 0.1)
   compared <- at_compare(list(a = gold, b = said), gold, n_boot = 0)
   expect_true(all(c("a", "b") %in% compared$measures$model))
-  expect_output(print(compared), "pairs")
-  expect_output(print(summary(compared)), "pairs")
+  expect_output(print(compared), "has the highest macro-F1")
+  expect_output(print(summary(compared)), "has the highest macro-F1")
   expect_true(all(c("a", "b") %in% plot(compared)$model))
+})
+
+test_that("results print in a few lines that fit, and say it in R's words", {
+  skip_if_no_python()
+  withr::local_options(width = 80)
+  printed <- function(x) utils::capture.output(print(x))
+  data <- texts_of_lands()
+  data$topic <- ifelse(data$y_hat == 1, "war", "trade")
+  data$topic_gold <- ifelse(is.na(data$y_gold), NA, ifelse(data$y_gold == 1, "war", "trade"))
+  shares <- at_prevalence(data, "topic", pi = 0.2, methods = c("count", "hand", "dsl"))
+  lines <- printed(shares)
+  expect_match(lines[1], "^label +count +hand +dsl$")
+  expect_match(lines[2:3], "\\([0-9.]+ to [0-9.]+\\)$")
+  expect_match(lines[4], "2,000 texts, [0-9]+ of them coded by hand")
+  data$half <- rep(1:2, length.out = nrow(data))
+  by <- c("land", "half")
+  many <- printed(at_prevalence(data, "topic", pi = 0.2, by = by, time = "year", methods = c("count", "dsl")))
+  expect_match(many, "more rows", all = FALSE)
+  expect_lt(length(many), 30)
+  expect_output(print(shares[c("label", "estimate")]), "tibble") # of chosen columns those, as they are
+  expect_match(printed(at_error_model(data, ~land, "topic"))[1], "^Errors about ")
+  expect_match(printed(at_plan_sample(data, "topic", target = 0.02))[1], "texts coded by hand")
+  gold <- data.frame(unit_id = letters[1:4], label = c("x", "x", "y", "y"))
+  said <- transform(gold, label = c("x", "x", "y", "x"), prob = c(0.9, 0.9, 0.6, 0.6))
+  expect_match(printed(at_calibration(said, gold, n_boot = 0))[1], "stated probability")
+  for (lines in list(many, printed(at_compare(list(a = gold, b = said), gold, n_boot = 0)))) {
+    expect_true(all(nchar(lines) <= 80))
+  }
+  expect_identical(tidy(at_error_model(data, ~land, "topic"))$term, c("(Intercept)", "landFR", "landUK"))
 })
 
 test_that("crossfit and learning curves run from R", {
@@ -174,12 +203,14 @@ test_that("crossfit and learning curves run from R", {
   )
   expect_identical(is.na(left$data$fold), !left$data$coded)
   expect_identical(predict(done$model, "A nurse.")$unit_id, "1")
+  expect_output(print(done), "40 texts, 30 of them coded by hand: 2 folds")
   curve <- at_learning_curve(
     data, data.frame(unit_id = data$id, variable = "topic", label = as.character(data$topic)),
     at_codebook(data$topic, "topic"),
     sizes = c(22, 26, 30), seeds = 1, method = "probe", n_boot = 0, unit_id = "id", text = "question"
   )
   expect_identical(sort(unique(curve$table$n)), c(22L, 26L, 30L))
+  expect_output(print(curve), "macro_f1 by the number of labels")
   expect_identical(predict(curve, n = c(100, 200))$n, c(100L, 200L))
   grDevices::pdf(NULL)
   withr::defer(grDevices::dev.off())

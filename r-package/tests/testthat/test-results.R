@@ -166,7 +166,7 @@ test_that("a corrected regression is printed in R's width", {
     withr::local_options(width = width)
     lines <- capture.output(print(fit))
     expect_true(all(nchar(lines, "width") <= width))
-    expect_true(any(startsWith(lines, "t.party[Labour]")))
+    expect_true(any(startsWith(lines, "t.partyLabour")))
   }
   fit$object <- NULL
   expect_identical(capture.output(print(fit)), strsplit(fit$words, "\n", fixed = TRUE)[[1]])
