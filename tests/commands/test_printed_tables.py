@@ -217,6 +217,8 @@ TABLES: dict[str, Callable[[], Any]] = {
     "shares_of_corpus": lambda: display.shares_of_corpus(of_labels(VARIABLE, apart=True), VARIABLE),
     "correction": lambda: correction("Intercept", "party[opposition]"),
     "correction_of_long_names": lambda: correction("Intercept", PARTY, VARIABLE, equation=FOREIGN),
+    "correction_for_a_journal": lambda: correction("Intercept", "party[opposition]"),
+    "correction_for_a_journal_of_long_names": lambda: correction("Intercept", PARTY, VARIABLE, equation=FOREIGN),
     "prevalence": lambda: display.shares(shares(), ["party", "year"]),
     "error_model": lambda: display.effects(effects()),
     "plan_sample": lambda: display.plan(plan()),
@@ -230,7 +232,7 @@ TABLES: dict[str, Callable[[], Any]] = {
 def printed(name: str, width: int) -> str:
     shown = TABLES[name]()
     if isinstance(shown, Correction):
-        return shown.summary(width) + "\n"
+        return shown.summary(width, "journal" if "journal" in name else "stacked") + "\n"
     console = Console(file=io.StringIO(), width=width, highlight=False)
     console.print(shown)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]

@@ -74,7 +74,7 @@ def test_three_rows_a_coefficient_together_and_a_readable_summary(data):
     assert fit.tidy()["method"].to_list() == ["hand-coded only", "naive", "corrected"] * 6
     assert fit.tidy()["equation"].unique(maintain_order=True).to_list() == LABELS[1:]
     assert fit.covariance["corrected"].shape == (6, 6)
-    text = str(fit)
+    text = fit.summary(80, "stacked")
     assert f"1,500 units, {data['coded'].sum()} of them coded by hand; 40 clusters" in " ".join(text.split())
     assert text.count("hand-coded only") == 6
 

@@ -34,11 +34,15 @@ def table(tmp_path_factory):
 def test_correct_prints_and_writes_what_python_gives(table):
     out = table.with_name("table.csv")
     options = ["--model", "logit", "--cluster", "g", "--pi", "0.4", "--level", "0.9", "--write", str(out)]
+    options += ["--layout", "stacked"]
     done = CliRunner().invoke(app, ["correct", str(table), "topic == 'Health' ~ x", *options])
     assert done.exit_code == 0, done.output
     fit = at.correct("topic == 'Health' ~ x", pl.read_parquet(table), model="logit", cluster="g", pi=0.4, level=0.9)
     assert "90 % interval" in done.output
     assert "50 clusters" in done.output
+    journal = CliRunner().invoke(app, ["correct", str(table), "topic == 'Health' ~ x", "--cluster", "g"])
+    assert "Clusters (g)" in journal.output
+    assert "Hand-coded only" in journal.output
     written = pl.read_csv(out)
     np.testing.assert_allclose(written["estimate"], fit.tidy()["estimate"], rtol=1e-12)
     np.testing.assert_allclose(written["std_error"], fit.tidy()["std_error"], rtol=1e-12)

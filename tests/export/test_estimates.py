@@ -19,6 +19,7 @@ import pytest
 import annotune as at
 from annotune.correction.result import METHODS, Correction, rows_of, three_rows
 from annotune.export import ereturn
+from annotune.export.journal import journal
 
 TERMS = [(None, "Intercept"), (None, "party[T.left & <right>]"), (None, "C(year)[T.2016]:party[T.%_x]")]
 
@@ -190,7 +191,7 @@ def of_tex(path):
 def test_tables_have_three_rows_a_coefficient(tmp_path, suffix, read):
     pytest.importorskip("maketables")
     found = made()
-    at.write(found, tmp_path / f"table{suffix}", title="Health & <care>")
+    at.write(found, tmp_path / f"table{suffix}", title="Health & <care>", layout="stacked")
     rows = read(tmp_path / f"table{suffix}")
     figures = [row for row in rows if row[0] in METHODS]
     assert [row[0] for row in figures] == list(METHODS) * 3
@@ -201,8 +202,45 @@ def test_tables_have_three_rows_a_coefficient(tmp_path, suffix, read):
         assert row[5] == f"{wanted['n']:,}"
     assert [name for _, name in TERMS] == [row[0] for row in rows if row[0] in {name for _, name in TERMS}]
     text = (tmp_path / f"table{suffix}").read_bytes()
-    at.write(found, tmp_path / f"table{suffix}", title="Health & <care>")
+    at.write(found, tmp_path / f"table{suffix}", title="Health & <care>", layout="stacked")
     assert (tmp_path / f"table{suffix}").read_bytes() == text  # the same table has the same bytes
+
+
+@pytest.mark.parametrize(("suffix", "read"), [(".html", of_html), (".docx", of_docx), (".tex", of_tex)])
+def test_a_journal_has_a_column_for_each_method_and_errors_in_brackets(tmp_path, suffix, read):
+    pytest.importorskip("maketables")
+    found = made(n_clusters=40, cluster="district", n_clusters_coded=31, references={"party": "none"})
+    at.write(found, tmp_path / f"table{suffix}")
+    rows = [[cell.replace("$-$", "−").strip() for cell in row] for row in read(tmp_path / f"table{suffix}")]
+    assert ["", "Hand-coded only", "Naive", "Corrected"] in rows
+    table = found.estimates.to_dicts()
+    for place, (_, term) in enumerate(TERMS):
+        at_row = next(i for i, row in enumerate(rows) if row[0] == term)
+        for column, wanted in enumerate(table[3 * place : 3 * place + 3], start=1):
+            estimate, error = rows[at_row][column], rows[at_row + 1][column]
+            assert "-" not in estimate
+            assert float(estimate.replace("−", "-")) == pytest.approx(wanted["estimate"], abs=5e-4)
+            assert float(error.strip("()")) == pytest.approx(wanted["std_error"], rel=0.06)
+            assert error.startswith("(")
+    sizes = {row[0]: row[1:] for row in rows if row[0] in ("Texts", "of them coded by hand", "Clusters (district)")}
+    assert sizes["Texts"] == ["600", "6,000", "6,000"]
+    assert sizes["of them coded by hand"] == ["600", "0", "600"]
+    assert sizes["Clusters (district)"] == ["31", "40", "40"]
+
+
+def test_the_caption_and_the_notes_are_in_words(tmp_path):
+    found = made(n_clusters=40, cluster="district", references={"party": "none"})
+    cells = journal(found)
+    assert cells.caption == (
+        "Linear regression of topic = Health on party and year × party: by hand codings alone, naive, and corrected by "
+        "design-based supervised learning."
+    )
+    assert cells.notes == ("Standard errors in brackets, robust to clusters by district.",)
+    summary = found.summary(80)
+    assert max(map(len, summary.splitlines())) <= 80
+    assert "Standard errors in brackets, robust to clusters by district." in summary
+    with pytest.raises(at.AnnotuneError, match="Did you mean 'journal'"):
+        found.summary(80, "jurnal")
 
 
 def test_nothing_of_the_table_is_markup(tmp_path):

@@ -215,22 +215,27 @@ def correct(
     ] = None,
     level: Annotated[float, typer.Option(help="Of the confidence intervals.")] = 0.95,
     small_sample: Annotated[bool, typer.Option("--small-sample", help="Variances and intervals as Stata's.")] = False,
+    layout: Annotated[
+        str, typer.Option(help="journal: errors in brackets below; stacked: a row per method with interval and p.")
+    ] = "journal",
     write: Annotated[
         list[Path] | None, typer.Option(help="Also to a .csv, .dta, .rds, .tex, .docx, .html ...; repeatable.")
     ] = None,
 ) -> None:
     """Regress with machine labels, corrected by the hand-coded texts."""
     from annotune.correction.regression import correct as corrected
+    from annotune.export.journal import require_layout
     from annotune.export.write import write as write_table
 
+    require_layout(layout)
     options: dict[str, Any] = {"model": model, "method": method, "prediction": prediction}
     columns: dict[str, Any] = {"cluster": cluster, "weights": weights, "gold": gold, "coded": coded, "fold": fold}
     options |= {"reference": category_by_column(reference), "level": level, "small_sample": small_sample}
     require_outputs(write, data, correction=True)
     correction = corrected(formula, _table(data), pi=_number_or_column(pi), **options, **columns)
-    console.print(correction.summary(console.width), markup=False, soft_wrap=True)
+    console.print(correction.summary(console.width, layout), markup=False, soft_wrap=True)  # type: ignore[arg-type]
     if write:
-        write_table(correction, write, say=print)
+        write_table(correction, write, layout=layout, say=print)  # type: ignore[arg-type]
 
 
 def dsl_columns(

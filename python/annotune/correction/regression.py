@@ -188,6 +188,8 @@ def _estimated(job: Job) -> Correction:
         n_clusters=None if sample.clusters is None else len(np.unique(sample.clusters)),
         level=options.level,
         references=matrices.bases,
+        cluster=options.cluster,
+        n_clusters_coded=None if sample.clusters is None else len(np.unique(sample.clusters[sample.at])),
         notes=(*job.notes, *_caution_notes(job, sample), *_notes_of_correction(job, names, fits, covariances, balance)),
         balance=balance,
         sensitivity=_sensitivity(names, fits, back, options.level),

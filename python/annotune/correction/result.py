@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.stats import norm, t
 from annotune.correction.balance import Balance
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.estimates import correction_in_words, references_in_words
+from annotune.export.journal import SPACE, Layout, journal, require_layout
 from annotune.numbers import decimals, p_value, with_interval
 from annotune.readable import Part, Readable
 from annotune.text_table import Column, TextTable, screen_width, wrapped
@@ -53,8 +55,9 @@ class Correction(Readable):
         For each corrected coefficient: equation, term, `sign` and `interval`, the factors by which the probabilities
         of being drawn would have to depend on the error, beyond pi, for the sign to go, and for the interval to reach
         0 (1: it holds 0); null where no factor below 1,000 would do. None where there was no correction.
-    n, n_coded, n_clusters
-        Units, units coded by hand, and clusters (None without them).
+    n, n_coded, n_clusters, n_clusters_coded, cluster
+        Units, units coded by hand, clusters, those of them with hand-coded units, and the column that they are the
+        values of (None without clusters).
     level
         Of the confidence intervals.
     references
@@ -85,6 +88,8 @@ class Correction(Readable):
     notes: tuple[str, ...] = ()
     balance: Balance | None = None
     sensitivity: pl.DataFrame | None = None
+    cluster: str | None = None
+    n_clusters_coded: int | None = None
 
     def tidy(self) -> pl.DataFrame:
         """The estimates: one row per coefficient and method, the three rows of a coefficient one below the other."""
@@ -99,15 +104,23 @@ class Correction(Readable):
         names = pl.concat_str("equation", "term", separator=": ", ignore_nulls=True)
         return dict(rows.select(names, "estimate").iter_rows())
 
-    def summary(self, width: int | None = None) -> str:
+    def summary(self, width: int | None = None, layout: Layout = "journal") -> str:
         """The estimates as a table for reading, with the notes.
 
-        Lines are at most `width` columns long; by default the width of the terminal, or 80 without one.
+        Parameters
+        ----------
+        width
+            Of the lines, at most; by default that of the terminal, or 80 without one.
+        layout
+            "journal": a column per method, standard errors in brackets below the estimates. "stacked": a row per
+            method, with interval and p-value.
         """
+        require_layout(layout)
         width = width or screen_width()
         above = [self.formula, self._about(), *references_in_words(self.references)]
-        table = TextTable(self.estimates, self._columns(), ELSEWHERE)
-        sentences = (*self.notes, *([last] if (last := self.sensitivity_in_words()) else []))
+        table = TextTable(self.estimates, self._columns(), ELSEWHERE) if layout == "stacked" else self._journal()
+        brackets = journal(self).notes if layout == "journal" else ()
+        sentences = (*brackets, *self.notes, *([last] if (last := self.sensitivity_in_words()) else []))
         notes = [part for note in sentences for part in ("", *wrapped(note, width))]
         return "\n".join([*(part for line in above for part in wrapped(line, width)), "", table.text(width), *notes])
 
@@ -154,8 +167,19 @@ class Correction(Readable):
     def _parts(self) -> Iterator[Part]:
         """The estimates as a table for reading, with the notes."""
         yield from (self.formula, self._about(), *references_in_words(self.references))
-        yield TextTable(self.estimates, self._columns(), ELSEWHERE)
+        yield replace(self._journal(), frame=self._journal().frame.with_columns(pl.all().str.strip_chars(SPACE)))
         yield from self.notes
+
+    def _journal(self) -> TextTable:
+        """A column per method, standard errors in brackets below the estimates."""
+        cells = journal(self)
+        names = [f"column_{place}" for place in range(len(cells.header))]
+        frame = pl.DataFrame([*cells.coefficients, *cells.sizes], schema=names, orient="row")
+        columns = [
+            Column(heading, itemgetter(name), words=not place)
+            for place, (name, heading) in enumerate(zip(names, cells.header, strict=True))
+        ]
+        return TextTable(frame, tuple(columns), ELSEWHERE)
 
 
 def _factor(factor: float | None) -> str:

@@ -54,6 +54,14 @@ class Estimates(Protocol):
         """The number of clusters; None without them."""
 
     @property
+    def cluster(self) -> str | None:
+        """The column whose values are the clusters; None without them."""
+
+    @property
+    def n_clusters_coded(self) -> int | None:
+        """The number of clusters with hand-coded texts; None without clusters."""
+
+    @property
     def level(self) -> float:
         """The level of the confidence intervals."""
 

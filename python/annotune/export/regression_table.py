@@ -1,4 +1,4 @@
-"""Regression tables for a paper, by the library maketables: LaTeX, Word and HTML, three rows per coefficient."""
+"""Regression tables for a paper, by the library maketables: LaTeX, Word and HTML, in one of two layouts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from annotune.export.estimates import Estimates, methods, row_name
+from annotune.export.estimates import Estimates, methods, row_name, title_of
+from annotune.export.journal import MINUS, NONE, SPACE, Layout, journal
 from annotune.export.latex import escaped
 from annotune.extras import require
 from annotune.numbers import decimals, p_value
@@ -25,10 +26,12 @@ EXPLAINED = (
 )
 
 
-def write_regression_table(correction: Estimates, path: Path, title: str, notes: Sequence[str]) -> None:
+def write_regression_table(
+    correction: Estimates, path: Path, title: str, notes: Sequence[str], layout: Layout = "journal"
+) -> None:
     """Write the table to `path`: .tex, .docx or .html."""
     suffix = path.suffix.lower()
-    table = _maketables_table(correction, title, notes, suffix == ".tex")
+    table = _TABLES[layout](correction, title, notes, suffix == ".tex")
     if suffix == ".docx":
         document = io.BytesIO()
         table.make(type="docx").save(document)
@@ -42,7 +45,26 @@ def require_library() -> Any:
     return require("maketables", "Tables in .tex, .docx and .html need")
 
 
-def _maketables_table(correction: Estimates, title: str, notes: Sequence[str], tex: bool) -> Any:
+def _journal_table(correction: Estimates, title: str, notes: Sequence[str], tex: bool) -> Any:
+    """The table of the library: a column for each method, the sizes below the coefficients."""
+    import pandas as pd
+
+    cells = journal(correction)
+    safe = _in_tex if tex else str
+    rows = [*((" ", *row) for row in cells.coefficients), *(("  ", *row) for row in cells.sizes)]
+    index = pd.MultiIndex.from_tuples([(row[0], safe(row[1])) for row in rows])
+    frame = pd.DataFrame([[safe(cell) for cell in row[2:]] for row in rows], index, [safe(h) for h in cells.header[1:]])
+    footnote = safe(" ".join([*cells.notes, *notes, EXPLAINED]))
+    made = require_library().MTable
+    return made(frame, notes=footnote, caption=safe(title or cells.caption), rgroup_sep="t", rgroup_display=False)
+
+
+def _in_tex(text: str) -> str:
+    """Text for LaTeX, numbers with its minus sign and without the space that aligns them elsewhere."""
+    return escaped(text.rstrip(SPACE)).replace(MINUS, "$-$").replace(NONE, "--").replace("×", r"$\times$")
+
+
+def _stacked_table(correction: Estimates, title: str, notes: Sequence[str], tex: bool) -> Any:
     """The table of the library: a group of rows for each coefficient, one row for each method."""
     import pandas as pd
 
@@ -60,7 +82,10 @@ def _maketables_table(correction: Estimates, title: str, notes: Sequence[str], t
     header = [safe(f"{100 * correction.level:g} % interval" if name == "interval" else name) for name in HEADER]
     footnote = safe(" ".join([*notes, EXPLAINED, "Standard errors are robust; p is two-sided."]))
     frame = pd.DataFrame(cells, index=pd.MultiIndex.from_tuples(index), columns=header)
-    return require_library().MTable(frame, notes=footnote, caption=safe(title), rgroup_sep="t")
+    return require_library().MTable(frame, notes=footnote, caption=safe(title or title_of(correction)), rgroup_sep="t")
+
+
+_TABLES = {"journal": _journal_table, "stacked": _stacked_table}
 
 
 def _table_cells(row: dict[str, Any], digits: int) -> list[str]:

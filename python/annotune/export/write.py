@@ -17,6 +17,7 @@ from annotune.errors import AnnotuneError
 from annotune.export import confirm, dta, others, rds
 from annotune.export.estimate_files import SUFFIXES, write_estimates
 from annotune.export.estimates import Estimates, about, title_of
+from annotune.export.journal import Layout
 from annotune.export.scripts import Regression, scripts
 from annotune.export.sheet import Change, Facts, Sheet, describe, with_common_types, writable
 from annotune.records.files import replacing
@@ -48,6 +49,7 @@ def write(
     title: str | None = None,
     labelled: bool = False,
     regressions: Sequence[Regression | str] | None = None,
+    layout: Layout = "journal",
     say: Callable[[str], None] | None = None,
 ) -> pl.DataFrame:
     """Write a table for Stata, R, SPSS, Python or a spreadsheet, and report what had to be changed.
@@ -62,9 +64,9 @@ def write(
         `correct`.
     paths
         One path or several; .dta, .rds, .parquet, .csv, .sav or .xlsx. A correction can also go to .tex, .docx
-        and .html as a table with three rows for each coefficient (these need the package maketables), to .do as
+        and .html as a table for a paper (these need the package maketables), to .do as
         matrices b and V that are posted in Stata, and to .rds as an R object with coefficients and vcov; elsewhere its
-        estimates are the rows. Of the options below only title and notes apply to it.
+        estimates are the rows. Of the options below only title, notes and layout apply to it.
     codebook
         Columns named after its variables, and Enum columns of their labels, get the codes and labels: value labels
         in Stata and SPSS, factor levels in codebook order in R. Where a column `topic_status` stands beside
@@ -86,6 +88,9 @@ def write(
         Formulas such as `topic == 'Health' ~ party + year`, or `export.scripts.Regression`s, which also name a
         corrected outcome. A do-file is written beside the .dta and an R script beside the .rds, which run them; with
         an empty list they load the data and show the labels.
+    layout
+        Of a correction's table for a paper: "journal", a column per method with standard errors in brackets, or
+        "stacked", a row per method with intervals and p-values.
     say
         A function that is called with a line for each change, such as `print`.
 
@@ -114,7 +119,7 @@ def write(
     if isinstance(data, Estimates):
         if any(option is not None for option in (codebook, labels, headings, regressions)) or labelled:
             raise AnnotuneError("A correction takes no codebook, labels or regressions.", "Pass title and notes only.")
-        changes = _write_correction(data, targets, notes or (), title or "")
+        changes = _write_correction(data, targets, notes or (), title or "", layout)
     else:
         changes = _write_table(
             data, targets, codebook, labels or {}, headings or {}, notes or (), title, labelled, regressions
@@ -126,13 +131,15 @@ def write(
     return report
 
 
-def _write_correction(correction: Estimates, targets: Sequence[Path], notes: Sequence[str], title: str) -> Changes:
+def _write_correction(
+    correction: Estimates, targets: Sequence[Path], notes: Sequence[str], title: str, layout: Layout
+) -> Changes:
     """Write a correction in its own formats, and its estimates as a table in all others."""
     for target in targets:
         require_writer(target, correction=True)
     own = [target for target in targets if target.suffix.lower() in SUFFIXES]
     tables = [target for target in targets if target not in own]
-    write_estimates(correction, own, title, notes)
+    write_estimates(correction, own, title, notes, layout)
     if not tables:
         return []
     notes = [*about(correction), *notes]

@@ -18,6 +18,7 @@ from annotune.data.frames import as_frame, identified
 from annotune.errors import AnnotuneError
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
+from annotune.export.journal import Layout, require_layout
 from annotune.measures.evaluation import Evaluation
 from annotune.models.classifier import Classifier, load
 from annotune.records.record import without_folders
@@ -84,6 +85,7 @@ class Inputs:
     correct: tuple[Correction, ...] = ()
     errors: tuple[ErrorModel, ...] = ()
     record: Mapping[str, Any] | None = None
+    layout: Layout = "journal"
     n_boot: int = 1000
     seed: int = 1
 
@@ -108,10 +110,12 @@ def gather_inputs(
     correct: Any,
     errors: Any,
     record: Any,
+    layout: Layout,
     n_boot: int,
     seed: int,
 ) -> Inputs:
     """The inputs, read from their files and checked; at least one of them must allow a section."""
+    require_layout(layout)
     if all(thing is None for thing in (model, codings, reliability, compare, curve)) and not _as_list(correct):
         what = "There is nothing to report."
         raise AnnotuneError(what, "Pass a model, codings, a comparison, a learning curve, or a correction.")
@@ -137,6 +141,7 @@ def gather_inputs(
         correct=tuple(_as_list(correct)),
         errors=tuple(one for one in _as_list(errors) if one is not None),
         record=_read_record(record),
+        layout=layout,
         n_boot=n_boot,
         seed=seed,
     )

@@ -13,6 +13,7 @@ from annotune.correction.result import Correction
 from annotune.data.codebook import Codebook
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
+from annotune.export.journal import Layout
 from annotune.records.files import replacing
 from annotune.reporting import sections
 from annotune.reporting.files import writer_for
@@ -42,6 +43,7 @@ def report(
     record: Any = None,
     title: str | None = None,
     format: str | None = None,
+    layout: Layout = "journal",
     n_boot: int = 1000,
     seed: int = 1,
 ) -> Path:
@@ -80,6 +82,9 @@ def report(
         The title of the page; by default the name of the codebook.
     format
         `html`, `docx` or `tex`; by default the suffix of the path.
+    layout
+        Of corrected regressions: "journal", a column per method with standard errors in brackets, or "stacked", a row
+        per method with intervals and p-values.
     n_boot, seed
         The number of bootstrap replicates for results computed here, and their seed.
 
@@ -118,6 +123,7 @@ def report(
         correct=correct,
         errors=errors,
         record=record,
+        layout=layout,
         n_boot=n_boot,
         seed=seed,
     )

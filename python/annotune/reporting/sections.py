@@ -231,7 +231,10 @@ def regressions_section(inputs: Inputs) -> Section:
     """Every coefficient by hand codings, naive, and corrected."""
     parts: list[Part] = []
     for i, correction in enumerate(inputs.correct, start=1):
-        parts += [tables.correction_table(correction), *_figure_of_coefficients(f"regression-{i}", correction)]
+        parts += [
+            tables.correction_table(correction, inputs.layout),
+            *_figure_of_coefficients(f"regression-{i}", correction),
+        ]
         parts += _on_the_design(correction)
     return Section("Regressions, corrected for the model's error", tuple(parts))
 

@@ -13,6 +13,7 @@ from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.evidence.verdicts import ALL, ANSWERED
 from annotune.export.estimates import references_in_words
+from annotune.export.journal import Layout, journal
 from annotune.export.regression_table import EXPLAINED
 from annotune.measures.evaluation import leading
 from annotune.measures.scores import in_full
@@ -217,7 +218,16 @@ def balance_table(result: Balance) -> Table:
     return Table("Were the hand-coded texts drawn as pi says?", header, tuple(rows), words=1, notes=(result.verdict,))
 
 
-def correction_table(result: Correction) -> Table:
+def correction_table(result: Correction, layout: Layout = "journal") -> Table:
+    """A column for each method, standard errors in brackets below the estimates; or a row for each method."""
+    if layout == "stacked":
+        return _stacked_table(result)
+    cells = journal(result)
+    notes = (*cells.notes, EXPLAINED, *references_in_words(result.references), *result.notes)
+    return Table(cells.caption, cells.header, (*cells.coefficients, *cells.sizes), notes=notes)
+
+
+def _stacked_table(result: Correction) -> Table:
     """Each coefficient by hand codings alone, naive, and corrected."""
     rows: list[tuple[str, ...]] = []
     previous = None

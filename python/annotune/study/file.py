@@ -11,6 +11,7 @@ import pydantic
 from annotune.correction.formulas import Formula, parse
 from annotune.data.codebook import read_yaml, validate
 from annotune.errors import AnnotuneError
+from annotune.export.journal import Layout
 from annotune.export.regression_table import SUFFIXES as TABLES
 from annotune.export.regression_table import require_library
 from annotune.export.scripts import Regression
@@ -126,6 +127,7 @@ class CorrectPart(_Part):
     uncoded: Literal["folds", "model"] = "folds"
     cluster: str | None = None
     reference: dict[str, str | int] = pydantic.Field(default_factory=dict)
+    layout: Layout = "journal"
     write: Words = ("regressions.csv",)
 
     def parsed(self) -> list[Formula]:

@@ -30,7 +30,8 @@ def write_outputs(
     changes = [_write_data(file, inputs, outcome, _notes(models, inputs.reliability, shares))]
     for number, correction in enumerate(outcome.corrections, start=1):
         assert file.study.correct is not None
-        changes.append(write(correction, [file.beside(name) for name in file.study.correct.targets(number)]))
+        targets = [file.beside(name) for name in file.study.correct.targets(number)]
+        changes.append(write(correction, targets, layout=file.study.correct.layout))
     return tuple(map(file.beside, file.study.outputs)), pl.concat(changes)
 
 

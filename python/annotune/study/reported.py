@@ -48,6 +48,7 @@ def reported(
             correct=outcome.corrections,
             errors=outcome.errors,
             record=record,
+            layout=file.study.correct.layout if file.study.correct else "journal",
             title=part.title,
         )
 
