@@ -80,7 +80,8 @@ def test_haven_finds_the_letters_and_labels(stata, suffix, labelled):
     if shutil.which("Rscript") is None:
         pytest.skip("R is not installed.")
     path = stata.with_name(f"out{suffix}")
-    report = at.write(stata, path, labelled=labelled)
+    with pytest.warns(at.AnnotuneWarning, match="why cells are missing"):
+        report = at.write(stata, path, labelled=labelled)
     assert (suffix == ".rds") or ".a refused, .z" in report.filter(pl.col("column") == "vote")["detail"][0]
     code = f"""d <- {"haven::read_dta" if suffix == ".dta" else "readRDS"}("{path}")
     for (v in c("vote", "income", "count")) {{
@@ -120,7 +121,8 @@ def test_user_missing_codes_of_spss(spss):
     found = {"v_missing": [None, None, "98", "99 refused"], "r_missing": [None, None, None, "-9"]}
     assert words(table.frame, found) == found
     assert table.frame["t_missing"].to_list() == [None, None, "zz", None]
-    at.write(spss, [spss.with_name("out.sav"), spss.with_name("out.dta")])
+    with pytest.warns(at.AnnotuneWarning, match="why cells are missing"):
+        at.write(spss, [spss.with_name("out.sav"), spss.with_name("out.dta")])
     frame, meta = pyreadstat.read_sav(spss.with_name("out.sav"), user_missing=True, output_format="polars")
     assert frame["v"].to_list() == [1, 2, 98, 99]
     assert frame["r"].to_list() == [1, 2, 3, -9]

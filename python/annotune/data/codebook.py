@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -314,15 +314,16 @@ def _mapping(node: yaml.MappingNode, place: Location, lines: dict[Location, int]
     return content
 
 
-def _from_value_labels(path: Path, labels: dict[str, dict[int, str]], variable: str | None) -> Codebook:
+def _from_value_labels(path: Path, labels: Mapping[str, Mapping[Any, str]], variable: str | None) -> Codebook:
     if variable is not None and variable not in labels:
         raise AnnotuneError(f"{path} has no labelled column {variable!r}.", nearest(variable, labels))
     variables = []
     for name in [variable] if variable is not None else list(labels):
-        negative = [text for code, text in labels[name].items() if code < 0]
+        codes = _whole_codes(path, name, labels[name])
+        negative = [text for code, text in codes.items() if code < 0]
         if negative:
             warn(f"{path}, column {name!r}: negative codes mean missing, and were left out: {listing(negative)}.")
-        entries = [{"code": code, "name": text} for code, text in labels[name].items() if code >= 0]
+        entries = [{"code": code, "name": text} for code, text in codes.items() if code >= 0]
         variables.append({"name": name, "labels": entries})
     codebook = validate(Codebook, {"name": path.stem, "variables": variables}, path, {})
     for _, fault in _faults(codebook):
@@ -339,6 +340,15 @@ def _from_codes(path: Path, codes: Sequence[qda_codebook.Code], variable: str | 
         f"{path}: its {len(codes):,} codes were read as the labels of one multilabel variable, {content[0]['name']!r}."
     )
     return codebook
+
+
+def _whole_codes(path: Path, column: str, labels: Mapping[Any, str]) -> dict[int, str]:
+    """The labels by whole codes: 1, 2, ... in place of texts and fractions, as a codebook has whole numbers only."""
+    if all(isinstance(code, int) for code in labels):
+        return dict(labels)
+    pairs = listing([f"{number} for {code}" for number, code in enumerate(labels, start=1)])
+    warn(f"{path}, column {column!r}: its codes are not whole numbers, so that the codebook's are {pairs}.")
+    return dict(enumerate(labels.values(), start=1))
 
 
 def _from_rows(path: Path, rows: list[dict[str, Any]], first: int) -> Codebook:

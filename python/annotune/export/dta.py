@@ -5,6 +5,7 @@ The layout is that of "Description of .dta file format 118" in Stata's manual [P
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import struct
 import tempfile
@@ -16,15 +17,17 @@ from typing import Any, BinaryIO
 import numpy as np
 import polars as pl
 
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, listing
 from annotune.export.names import cut, stata_names
-from annotune.export.sheet import DAY_MS, Change, Column, Facts, Sheet
+from annotune.export.sheet import Change, Column, Facts, Sheet
+from annotune.tables.temporal import DAY_MS, are_first_days, kind_of, numbers_of_periods, period
+from annotune.tables.temporal import STATA_DAY_0 as EPOCH
 
 MOST_VARIABLES = 32_767  # of release 118, and of Stata/SE
 LONGEST_STR = 2_045  # bytes; a longer text is a strL
 LONGEST_LABEL = 80  # characters, of a variable's label and the data's
 LONGEST_VALUE_LABEL, MOST_VALUE_LABELS, LONGEST_NOTE = 32_000, 65_536, 67_784  # bytes, labels, bytes
-EPOCH = 3_653  # days from 1960-01-01, Stata's day 0, to 1970-01-01
+MOST_PAIRS = 8  # codes and labels in the report
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def write_dta(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]
     """Write the sheet to `path`, and return the changes that Stata's format required."""
     names, changes = stata_names([column.name for column in sheet.columns])
     variables = [
-        _stata_variable(column, name, sheet.schema[column.name], facts[column.name], changes)
+        _stata_variable(_in_periods(sheet, column), name, sheet.schema[column.name], facts[column.name], changes)
         for column, name in zip(sheet.columns, names, strict=True)
     ]
     title, notes = _shortened(sheet.title, LONGEST_LABEL, None, "title", changes)
@@ -86,9 +89,11 @@ def write_dta(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]
 def _stata_variable(column: Column, name: str, dtype: pl.DataType, facts: Facts, changes: list[Change]) -> Variable:
     heading = column.heading or (column.name if name != column.name else "")
     heading, notes = _shortened(heading, LONGEST_LABEL, column.name, "variable label", changes)
+    if column.with_numbers() is not column:
+        column = _numbered(column, changes)
     too_many = len(column.labels or {}) > MOST_VALUE_LABELS
     if column.labels is not None and not (too_many and column.named):
-        storage, values = _codes_and_storage(column, facts, changes)
+        storage, values = _codes_and_storage(column, dtype, facts, changes)
         labels = _value_labels(column, changes)
         width = min(max([8, *(len(text) for _, text in labels)]), LONGEST_LABEL)
         return Variable(name, storage, values, f"%{width}.0g", heading, labels, notes)
@@ -103,10 +108,26 @@ def _stata_variable(column: Column, name: str, dtype: pl.DataType, facts: Facts,
     else:
         storage, values = _numbers_and_storage(column, dtype, facts, changes)
         _report_missing_codes(column, facts, changes)
-        return Variable(
-            name, storage, values, _display_format(dtype, storage), heading, _value_labels(column, changes), notes
-        )
-    return Variable(name, storage, values, _display_format(dtype, storage), heading, notes=notes)
+        form = _display_format(column, dtype, storage)
+        return Variable(name, storage, values, form, heading, _value_labels(column, changes), notes)
+    return Variable(name, storage, values, storage.format, heading, notes=notes)
+
+
+def _in_periods(sheet: Sheet, column: Column) -> Column:
+    """The column; without its display format where that is of months or the like, and not all dates begin one."""
+    unit = period(column.format)
+    if unit is None or sheet.schema[column.name] != pl.Date:
+        return column
+    fits = sheet.frame().select(are_first_days(pl.col(column.name), unit)).collect().item()
+    return column if fits else dataclasses.replace(column, format="")
+
+
+def _numbered(column: Column, changes: list[Change]) -> Column:
+    """The column with numbers in place of texts as codes, because Stata labels nothing else."""
+    pairs = ", ".join(f"{code} {label}" for code, label in list((column.labels or {}).items())[:MOST_PAIRS])
+    what = "text codes became 1, 2, ..." if column.named else "the labels of texts were left out"
+    changes.append(Change(column.name, "label", f"{what}: Stata labels whole numbers only ({pairs})"))
+    return column.with_numbers()
 
 
 def _shortened(
@@ -119,10 +140,18 @@ def _shortened(
     return text[:most], (text,)
 
 
-def _display_format(dtype: pl.DataType, storage: Storage) -> str:
+def _display_format(column: Column, dtype: pl.DataType, storage: Storage) -> str:
+    """The format that the column had in Stata, where its cells still are what that shows; else that of its type."""
+    own = column.format if column.format.startswith("%") else ""
+    kind = kind_of(own)
     if dtype == pl.Date:
-        return "%td"
-    return "%tc" if isinstance(dtype, pl.Datetime) else storage.format
+        unit = period(column.format)
+        return (own or f"%t{unit[0]}") if unit else (own if kind == "day" else "%td")
+    if isinstance(dtype, pl.Datetime):
+        return own.replace("%tC", "%tc") if kind in ("moment", "clock") else "%tc"
+    if dtype == pl.Time:
+        return own.replace("%tC", "%tc") if kind == "clock" else "%tcHH:MM:SS"
+    return own if kind == "year" and dtype.is_integer() else storage.format
 
 
 def _text_and_storage(cells: pl.Expr, width: int) -> tuple[Storage, pl.Expr]:
@@ -135,11 +164,16 @@ def _text_and_storage(cells: pl.Expr, width: int) -> tuple[Storage, pl.Expr]:
     return Storage(width, f"S{width}", pl.Array(pl.UInt8, width), 0, 0, format=f"%{max(width, 9)}s"), array
 
 
-def _codes_and_storage(column: Column, facts: Facts, changes: list[Change]) -> tuple[Storage, pl.Expr]:
+def _codes_and_storage(
+    column: Column, dtype: pl.DataType, facts: Facts, changes: list[Change]
+) -> tuple[Storage, pl.Expr]:
     """The codes, and where there is none, the missing value for the reason."""
     limits = [] if column.named else [number for number in (facts.low, facts.high) if number is not None]
-    storage = _tightest([*limits, *(code for code in column.labels or () if column.named)])
+    limits += [float(code) for code in column.labels or () if column.named]
     _report_missing_codes(column, facts, changes)
+    if any(limit != round(limit) for limit in limits) or dtype.is_float():
+        return _reals_and_storage(column, pl.Float64(), limits, facts, changes)
+    storage = _tightest(limits)
     codes = column.codes()
     values = pl.when(codes.is_null()).then(_missing_value(column, storage)).otherwise(codes.cast(pl.Float64))
     return storage, values.cast(storage.polars)
@@ -166,8 +200,14 @@ def _value_labels(column: Column, changes: list[Change]) -> tuple[tuple[int, str
             Change(column.name, "label", f"more than {MOST_VALUE_LABELS:,} labels: only the codes were kept")
         )
         return ()
-    labels = {code: text for code, text in (column.labels or {}).items() if LONG.low <= code <= LONG.high}
-    if len(labels) < len(column.labels or {}):
+    whole = {code: text for code, text in (column.labels or {}).items() if isinstance(code, int)}
+    if len(whole) < len(column.labels or {}):
+        lost = listing([text for code, text in (column.labels or {}).items() if code not in whole])
+        changes.append(
+            Change(column.name, "label", f"fractions lost their labels, as Stata labels whole numbers: {lost}")
+        )
+    labels = {code: text for code, text in whole.items() if LONG.low <= code <= LONG.high}
+    if len(labels) < len(whole):
         changes.append(Change(column.name, "label", "codes beyond Stata's long lost their labels"))
     if list(labels) != sorted(labels):  # the format needs them sorted
         changes.append(Change(column.name, "label", "the labels are in the order of their codes"))
@@ -191,6 +231,15 @@ def _numbers_and_storage(
         if facts.finer:
             changes.append(Change(name, "type", "times were cut to milliseconds", facts.finer))
         storage, values = DOUBLE, (cells.dt.timestamp("ms") + EPOCH * DAY_MS).cast(pl.Float64)
+    elif dtype == pl.Time:
+        if facts.finer:
+            changes.append(Change(name, "type", "times of day were cut to milliseconds", facts.finer))
+        storage, values = DOUBLE, (cells.to_physical() // 1_000_000).cast(pl.Float64)
+    elif isinstance(dtype, pl.Duration):
+        changes.append(Change(name, "type", "durations became seconds"))
+        storage, values = DOUBLE, cells.dt.total_microseconds() / 1e6
+    elif dtype == pl.Date and (unit := period(column.format)):
+        storage, values = LONG, numbers_of_periods(cells, unit)
     elif dtype == pl.Date:
         storage, values = _tightest([day + EPOCH for day in bounds]), cells.to_physical().cast(pl.Int64) + EPOCH
     else:
@@ -203,7 +252,7 @@ def _reals_and_storage(
 ) -> tuple[Storage, pl.Expr]:
     """Real numbers; .n stands for not-a-number, .i for infinity and numbers beyond Stata's range."""
     single = dtype == pl.Float32 and all(FLOAT.low <= bound <= FLOAT.high for bound in bounds)
-    name, cells = column.name, pl.col(column.name).cast(pl.Float64)
+    name, cells = column.name, column.codes().cast(pl.Float64)
     storage = FLOAT if single else DOUBLE
     if dtype == pl.Float32 and not single:
         changes.append(Change(name, "type", "single became double precision, for its large numbers"))

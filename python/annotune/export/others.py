@@ -17,11 +17,21 @@ from annotune.export.names import cut, spss_names
 from annotune.export.sheet import Change, Column, Facts, Sheet
 from annotune.tables import reasons
 from annotune.tables.parquet import METADATA
+from annotune.tables.temporal import PERIODS, kind_of, period
 
 SAV_LABEL, SAV_VALUE_LABEL, SAV_TITLE, SAV_NOTE, SAV_TEXT = 256, 120, 64, 80, 32_767  # bytes
 SAV_MISSING = 3  # codes of a variable that may count as missing
+SAV_PERIODS, SAV_DURATION = {"week": "WKYR10", "month": "MOYR8", "quarter": "QYR8"}, "DTIME23"
+SAV_KINDS: dict[Any, tuple[str, ...]] = {
+    pl.Date: ("day", *PERIODS.values()),
+    pl.Datetime: ("moment",),
+    pl.Time: ("clock",),
+    pl.Duration: ("clock", "length"),
+}
 SAV_DATE_AT, SAV_DATE = 92, b"01 Jan 7000:00:00"  # the place of the creation time in a .sav, and the fixed time
 XLSX_ROWS, XLSX_COLUMNS, XLSX_TEXT = 1_048_576, 16_384, 32_767
+XLSX_FIRST = dt.date(1900, 3, 1)
+XLSX_FORMATS: dict[Any, str] = {pl.Date: "yyyy-mm-dd", pl.Time: "hh:mm:ss", pl.Duration: "[h]:mm:ss"}
 XLSX_MADE = dt.datetime(1970, 1, 1)
 
 
@@ -29,6 +39,7 @@ def write_parquet(sheet: Sheet, _facts: dict[str, Facts], path: Path) -> list[Ch
     """The frame with all its types, coded columns as Enum; labels and notes go into the file's metadata, as JSON."""
     about = {
         "labels": {column.name: column.labels for column in sheet.columns if column.labels is not None},
+        "text_codes": [column.name for column in sheet.columns if column.code_type == pl.String],
         "headings": {column.name: column.heading for column in sheet.columns if column.heading},
         "notes": sheet.notes,
         "title": sheet.title,
@@ -42,8 +53,11 @@ def write_parquet(sheet: Sheet, _facts: dict[str, Facts], path: Path) -> list[Ch
 
 def write_csv(sheet: Sheet, _facts: dict[str, Facts], path: Path) -> list[Change]:
     """UTF-8 with a header; labels by their names, a missing text as an empty field and an empty one as ""."""
-    sheet.frame().sink_csv(path)
-    return []
+    lengths = [name for name, dtype in sheet.schema.items() if isinstance(dtype, pl.Duration)]
+    sheet.frame().with_columns(pl.col(lengths).dt.total_microseconds() / 1e6).sink_csv(path)
+    bare = [column.name for column in sheet.columns if column.labels is not None and not column.named]
+    changes = [Change(name, "type", "durations became seconds") for name in lengths]
+    return changes + [Change(name, "label", "the cells are codes; their labels were left out") for name in bare]
 
 
 def write_sav(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
@@ -71,6 +85,11 @@ def write_sav(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]
         note=notes or None,
         variable_value_labels={name: _sav_labels(column, changes) for name, column in coded.items()},
         missing_ranges={name: _missing_range(codes) for name, codes in user.items() if codes},
+        variable_format={
+            name: form
+            for name, column in zip(names, sheet.columns, strict=True)
+            if (form := _sav_format(column, sheet.schema[column.name]))
+        },
         variable_measure={name: "ordinal" if column.ordered else "nominal" for name, column in coded.items()},
     )
     with path.open("r+b") as file:  # the same data give the same bytes
@@ -79,10 +98,24 @@ def write_sav(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]
     return changes
 
 
+def _sav_format(column: Column, dtype: pl.DataType) -> str:
+    """The display format that the column had in SPSS, or one for its months or quarters in Stata; else that of SPSS."""
+    own = "" if column.format.startswith("%") else column.format
+    if kind_of(own) in SAV_KINDS.get(dtype.base_type(), ()):
+        return own
+    if isinstance(dtype, pl.Duration):
+        return SAV_DURATION
+    return SAV_PERIODS.get(period(column.format) or "", "") if dtype == pl.Date else ""
+
+
 def _user_missing(sheet: Sheet, column: Column) -> dict[str, float]:
     """The reasons that can be user-missing codes again: in a numeric column that does not use these codes."""
     codes = reasons.codes(column.reasons)
-    if not codes or (column.labels is None and not sheet.schema[column.name].is_numeric()):
+    if (
+        not codes
+        or column.code_type == pl.String
+        or (column.labels is None and not sheet.schema[column.name].is_numeric())
+    ):
         return {}
     values, limits = column.codes().cast(pl.Float64), (min(codes.values()), max(codes.values()))
     taken = values.is_in(list(codes.values())) if len(codes) <= SAV_MISSING else values.is_between(*limits)
@@ -106,7 +139,8 @@ def _sav_cells(
         why = pl.col(str(column.status)).cast(pl.String)
         return pl.coalesce(column.codes(), why.replace_strict(user, default=None, return_dtype=pl.Float64))
     if column.labels is not None:
-        return column.codes().cast(pl.Float64)
+        text = column.code_type == pl.String
+        return column.codes().fill_null("") if text else column.codes().cast(pl.Float64).fill_nan(None)
     if dtype == pl.String:
         if facts.nulls:
             changes.append(Change(column.name, "missing", "missing texts became empty ones", facts.nulls))
@@ -121,14 +155,20 @@ def _sav_cells(
             detail = "not-a-number and infinite values became system-missing"
             changes.append(Change(column.name, "missing", detail, facts.nan + facts.infinite))
         return pl.when(cells.is_finite()).then(cells).cast(pl.Float64)
-    if dtype.is_temporal():
-        return cells.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else cells
-    return cells.cast(pl.Float64)
+    return _sav_times(cells, dtype) if dtype.is_temporal() else cells.cast(pl.Float64)
 
 
-def _sav_labels(column: Column, changes: list[Change]) -> dict[float, str]:
+def _sav_times(cells: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if isinstance(dtype, pl.Duration):
+        return cells.dt.total_microseconds() / 1e6
+    return cells.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else cells
+
+
+def _sav_labels(column: Column, changes: list[Change]) -> dict[Any, str]:
     return {
-        float(code): _fitted(text, SAV_VALUE_LABEL, column.name, f"label of {code}", changes)
+        code if isinstance(code, str) else float(code): _fitted(
+            text, SAV_VALUE_LABEL, column.name, f"label of {code}", changes
+        )
         for code, text in (column.labels or {}).items()
     }
 
@@ -165,10 +205,10 @@ def write_xlsx(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change
         data = book.add_worksheet("data")
         data.freeze_panes(1, 0)
         data.write_row(0, 0, [column.name for column in sheet.columns])
-        days = book.add_format({"num_format": "yyyy-mm-dd"})
+        formats = {dtype: book.add_format({"num_format": form}) for dtype, form in XLSX_FORMATS.items()}
         for place, column in enumerate(sheet.columns):
             cells = _xlsx_cells(sheet, column, facts[column.name], changes)
-            if data.write_column(1, place, cells.to_list(), days if cells.dtype == pl.Date else None):
+            if data.write_column(1, place, cells.to_list(), formats.get(cells.dtype.base_type())):
                 raise AnnotuneError(
                     f"{path}: Excel does not take the column {column.name!r}.", "Write .csv or .parquet."
                 )
@@ -203,4 +243,15 @@ def _xlsx_cells(sheet: Sheet, column: Column, facts: Facts, changes: list[Change
         if cut := int((short != cells.filter(long)).sum()):
             changes.append(Change(column.name, "truncated", f"texts were cut to {XLSX_TEXT:,} characters", cut))
         return cells.scatter(long.arg_true(), short)
-    return cells.dt.replace_time_zone(None) if isinstance(cells.dtype, pl.Datetime) else cells
+    cells = cells.dt.replace_time_zone(None) if isinstance(cells.dtype, pl.Datetime) else cells
+    return _old_days_as_text(cells, changes) if cells.dtype in (pl.Date, pl.Datetime) else cells
+
+
+def _old_days_as_text(cells: pl.Series, changes: list[Change]) -> pl.Series:
+    """Texts where a day is before March 1900: Excel has no days before 1900, and a 29 February in that year."""
+    old = int((cells.dt.date() < XLSX_FIRST).sum())
+    if not old:
+        return cells
+    detail = "days became text, as programs disagree on Excel's before March 1900"
+    changes.append(Change(cells.name, "type", detail, old))
+    return cells.cast(pl.String).str.strip_suffix(".000000")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import polars as pl
@@ -125,17 +125,26 @@ def _factor(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vect
     described = {
         "levels": texts(column.names),
         "class": texts(["ordered", "factor"] if column.ordered else ["factor"]),
-        "codes": Vector(REAL, len(column.names), [np.array(list(column.labels or {}), ">f8")]),
+        "codes": _codes(column),
     }
     places = map(_packed_integers, sheet.column(column.positions()))
     return Vector(INTEGER, sheet.rows, places, attributes | described)
 
 
+def _codes(column: Column) -> Vector:
+    codes: list[Any] = list(column.labels or {})
+    return texts(codes) if column.code_type == pl.String else numbers(codes)
+
+
 def _haven_labelled(sheet: Sheet, column: Column, attributes: dict[str, Vector]) -> Vector:
     """Codes with labels; where the column has a status, missing values are NA with the letter of the reason."""
     labels = column.labels or {}
+    if column.code_type == pl.String:
+        named = texts(list(map(str, labels)), {"names": texts(list(labels.values()))})
+        described = {"labels": named, "class": texts(["haven_labelled", "vctrs_vctr", "character"])}
+        return Vector(STRING, sheet.rows, map(_packed_texts, sheet.column(column.codes())), attributes | described)
     reasons = [(letter, text) for letter, text in column.lettered.items() if text]
-    coded = pl.Series([*labels, *(None for _ in reasons)], dtype=pl.Float64)
+    coded = pl.Series([*labels, *(None for _ in reasons)], dtype=pl.Float64, strict=False)
     tagged = pl.Series([*(0 for _ in labels), *(ord(letter) for letter, _ in reasons)], dtype=pl.UInt64)
     names = {"names": texts([*labels.values(), *(text for _, text in reasons)])}
     described = {
@@ -161,19 +170,30 @@ def _vector_type(cells: pl.Expr, dtype: pl.DataType, facts: Facts) -> tuple[int,
     if isinstance(dtype, pl.Datetime):
         seconds = cells.to_physical() / {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
         return REAL, seconds, _packed_reals, {"class": texts(["POSIXct", "POSIXt"]), "tzone": texts(["UTC"])}
+    if dtype == pl.Time:
+        return REAL, cells.to_physical() / 1e9, _packed_reals, _units("hms", "difftime")
+    if isinstance(dtype, pl.Duration):
+        return REAL, cells.dt.total_microseconds() / 1e6, _packed_reals, _units("difftime")
     if dtype.is_integer() and max(-(facts.low or 0), facts.high or 0) < 2**31:
         return INTEGER, cells, _packed_integers, {}
     return REAL, cells, _packed_reals, {}
 
 
-def texts(values: Sequence[str | None]) -> Vector:
-    """A character vector."""
-    return Vector(STRING, len(values), [_packed_texts(pl.Series(values, dtype=pl.String))])
+def _units(*kinds: str) -> dict[str, Vector]:
+    """The attributes of durations in seconds."""
+    return {"class": texts(kinds), "units": texts(["secs"])}
+
+
+def texts(values: Sequence[str | None], attributes: Mapping[str, Vector] | None = None) -> Vector:
+    """A character vector, with attributes such as its names."""
+    packed = _packed_texts(pl.Series(values, dtype=pl.String))
+    return Vector(STRING, len(values), [packed], dict(attributes or {}))
 
 
 def numbers(values: Sequence[float | None], attributes: Mapping[str, Vector] | None = None) -> Vector:
     """A numeric vector, with attributes such as its names or dimensions."""
-    return Vector(REAL, len(values), [_packed_reals(pl.Series(values, dtype=pl.Float64))], dict(attributes or {}))
+    packed = _packed_reals(pl.Series(values, dtype=pl.Float64, strict=False))
+    return Vector(REAL, len(values), [packed], dict(attributes or {}))
 
 
 def integers(values: Sequence[int | None]) -> Vector:

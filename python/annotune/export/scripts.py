@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -228,7 +228,7 @@ def _stata_names(sheet: Sheet) -> dict[str, str]:
 def _is_grouped(sheet: Sheet, name: str) -> bool:
     """Whether a column has to be numbered before it can be a factor of Stata: these are integers from 0."""
     labels = _columns_by_name(sheet)[name].labels
-    return sheet.schema[name] == pl.String if labels is None else min(labels, default=0) < 0
+    return sheet.schema[name] == pl.String if labels is None else min(map(float, labels), default=0) < 0
 
 
 def _stata_factor(sheet: Sheet, name: str, stata: str, regression: Regression) -> tuple[str, str]:
@@ -247,7 +247,7 @@ def _stata_factor(sheet: Sheet, name: str, stata: str, regression: Regression) -
     return f"ib{code}.{stata}", ""  # by default the codebook's first label, as it is in R
 
 
-def _code_of(labels: Mapping[int, str], name: str) -> int | str:
+def _code_of(labels: Mapping[Any, str], name: str) -> Any:
     """The code of a label; a name that is none is a code itself."""
     return next((code for code, label in labels.items() if label == name), name)
 

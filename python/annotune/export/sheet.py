@@ -12,12 +12,11 @@ import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
 from annotune.errors import AnnotuneError, counted, listing, nearest
-from annotune.tables.labelled import EXACT_BELOW
+from annotune.tables.labelled import EXACT_BELOW, Code, whole_code
 from annotune.tables.reasons import REASONS, SUFFIX, letters
+from annotune.tables.temporal import DAY_MS, FIRST_DAY, LAST_DAY
 
 WORDS = (pl.String, pl.Categorical, pl.Enum)
-FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days from 1970-01-01
-DAY_MS = 86_400_000
 BATCH_BYTES, SLICE_BYTES = 32 * 2**20, 128 * 2**20
 FEWEST_ROWS, MOST_ROWS = 10_000, 250_000  # of a slice
 MOST_TOLD = 40  # characters of a reason's label in the report
@@ -40,15 +39,25 @@ class Column:
 
     `named`: the cells hold names, not codes. `status` is the column with the reasons for missing cells, and
     `reasons` are its words, each with the letter of the missing value and its label (either may be "").
+    `format` is the display format in the file of Stata or SPSS that it comes from.
     """
 
     name: str
-    labels: dict[int, str] | None = None
+    labels: dict[Code, str] | None = None
     named: bool = False
     ordered: bool = False
     heading: str = ""
     status: str | None = None
     reasons: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    format: str = ""
+
+    @property
+    def code_type(self) -> Any:
+        """The type of the codes: texts, real numbers or, as is usual, whole ones."""
+        codes = list(self.labels or {})
+        if any(isinstance(code, str) for code in codes):
+            return pl.String()
+        return pl.Float64() if any(isinstance(code, float) for code in codes) else pl.Int64()
 
     @property
     def names(self) -> list[str]:
@@ -60,7 +69,7 @@ class Column:
         if not self.named:
             return pl.col(self.name)
         by_name = {name: code for code, name in (self.labels or {}).items()}
-        return _mapped(pl.col(self.name).cast(pl.String), by_name, pl.Int64)
+        return _mapped(pl.col(self.name).cast(pl.String), by_name, self.code_type)
 
     def tags(self) -> pl.Expr:
         """The letter of the reason for which a cell is missing, null where there is none."""
@@ -82,9 +91,19 @@ class Column:
 
     def positions(self) -> pl.Expr:
         """The positions of the cells in the list of labels, from 1, null where missing."""
-        keys: Sequence[Any] = self.names if self.named else list(self.labels or {})
-        source = pl.col(self.name).cast(pl.String) if self.named else pl.col(self.name)
+        keys = pl.Series(self.names if self.named else list(self.labels or {}), dtype=self._type_in_cells, strict=False)
+        source = pl.col(self.name).cast(self._type_in_cells)
         return _mapped(source, {key: place for place, key in enumerate(keys, start=1)}, pl.Int32)
+
+    @property
+    def _type_in_cells(self) -> Any:
+        return pl.String() if self.named else self.code_type
+
+    def with_numbers(self) -> Column:
+        """The column with 1, 2, ... in place of texts as codes; without labels where its cells are such texts."""
+        if self.labels is None or self.code_type != pl.String:
+            return self
+        return dataclasses.replace(self, labels=dict(enumerate(self.names, start=1)) if self.named else None)
 
 
 @dataclass(frozen=True)
@@ -142,10 +161,11 @@ class Sheet:
 def describe(
     source: pl.LazyFrame,
     codebook: Codebook | None = None,
-    labels: Mapping[str, Mapping[int, str]] | None = None,
+    labels: Mapping[str, Mapping[Any, str]] | None = None,
     headings: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     title: str | None = None,
+    formats: Mapping[str, str] | None = None,
 ) -> Sheet:
     """A frame with the labels, headings and reasons of its columns."""
     schema = source.collect_schema()
@@ -161,7 +181,8 @@ def describe(
     step = int(SLICE_BYTES / max(head.estimated_size() / max(len(head), 1), 1))
     step = min(max(step, FEWEST_ROWS), MOST_ROWS)
     sheet = Sheet(source, schema, rows, columns, step, heading, tuple(notes))
-    return dataclasses.replace(sheet, columns=tuple(_with_reasons(sheet, column) for column in columns))
+    formatted = (dataclasses.replace(column, format=(formats or {}).get(column.name, "")) for column in columns)
+    return dataclasses.replace(sheet, columns=tuple(_with_reasons(sheet, column) for column in formatted))
 
 
 def _with_reasons(sheet: Sheet, column: Column) -> Column:
@@ -180,7 +201,7 @@ def _described_column(
     name: str,
     schema: pl.Schema,
     codebook: Codebook | None,
-    labels: Mapping[str, Mapping[int, str]],
+    labels: Mapping[str, Mapping[Any, str]],
     headings: Mapping[str, str],
 ) -> Column:
     dtype = schema[name]
@@ -189,7 +210,7 @@ def _described_column(
     coded = _labels_of_column(name, dtype, variable, labels)
     if coded is None:
         return Column(name, heading=heading)
-    named = not dtype.is_integer()
+    named = dtype in WORDS and not _are_codes(dtype, coded)
     if named and len(set(coded.values())) < len(coded):
         what = f"Column {name!r}: two codes have the same label, so its cells do not determine the code."
         raise AnnotuneError(what, "Use the codes of the column instead of names, or labels that differ.")
@@ -205,6 +226,11 @@ def _described_column(
     )
 
 
+def _are_codes(dtype: pl.DataType, labels: Mapping[Code, str]) -> bool:
+    """Whether the cells of a column of words are texts that serve as codes, and not their labels."""
+    return dtype == pl.String and any(isinstance(code, str) for code in labels)
+
+
 def _codebook_variable(name: str, dtype: pl.DataType, codebook: Codebook | None) -> Variable | None:
     """The variable of the codebook with this name, or with these categories as labels."""
     single = [variable for variable in codebook.variables if variable.kind != "multilabel"] if codebook else []
@@ -216,12 +242,12 @@ def _codebook_variable(name: str, dtype: pl.DataType, codebook: Codebook | None)
 
 
 def _labels_of_column(
-    name: str, dtype: pl.DataType, variable: Variable | None, labels: Mapping[str, Mapping[int, str]]
-) -> dict[int, str] | None:
-    if dtype not in WORDS and not dtype.is_integer():
+    name: str, dtype: pl.DataType, variable: Variable | None, labels: Mapping[str, Mapping[Any, str]]
+) -> dict[Code, str] | None:
+    if dtype not in WORDS and not dtype.is_integer() and not (dtype.is_float() and name in labels):
         return None
     if name in labels:
-        return dict(labels[name])
+        return {whole_code(code): label for code, label in labels[name].items()}
     if variable is not None:
         return {label.code: label.name for label in variable.labels}
     return dict(enumerate(dtype.categories.to_list(), start=1)) if isinstance(dtype, pl.Enum) else None
@@ -250,7 +276,9 @@ def _fact_expressions(column: Column, dtype: pl.DataType) -> dict[str, pl.Expr]:
     cells = pl.col(column.name)
     expressions = {"nulls": cells.null_count()}
     if column.labels is not None:
-        labelled = cells.cast(pl.String).is_in(column.names) if column.named else cells.is_in(list(column.labels))
+        codes = pl.Series(list(column.labels), dtype=column.code_type, strict=False)
+        in_codes = cells.cast(column.code_type, strict=False).is_in(codes.implode())
+        labelled = cells.cast(pl.String).is_in(column.names) if column.named else in_codes
         expressions["unlabelled"] = (~labelled).sum()
     if dtype.is_integer() or dtype == pl.Date:
         number = cells.to_physical()
@@ -264,6 +292,8 @@ def _fact_expressions(column: Column, dtype: pl.DataType) -> dict[str, pl.Expr]:
     elif isinstance(dtype, pl.Datetime):
         days = cells.dt.timestamp("ms") // DAY_MS
         expressions |= {"finer": (cells.dt.nanosecond() % 1_000_000 != 0).sum(), "low": days.min(), "high": days.max()}
+    elif dtype == pl.Time:
+        expressions["finer"] = (cells.dt.nanosecond() % 1_000_000 != 0).sum()
     return expressions
 
 
@@ -331,10 +361,6 @@ def _cast(cells: pl.Expr, dtype: pl.DataType) -> tuple[pl.Expr, str]:
         return cells.cast(pl.String), "categories became text; use an Enum or labels for codes"
     if isinstance(dtype, pl.Decimal):
         return cells.cast(pl.Float64), f"{dtype} became double precision"
-    if isinstance(dtype, pl.Duration):
-        return cells.dt.total_microseconds() / 1e6, "durations became seconds"
-    if dtype == pl.Time:
-        return cells.dt.to_string("%H:%M:%S%.f"), "times of day became text"
     if dtype == pl.Binary:
         return cells.bin.encode("hex"), "bytes became text, in hexadecimal"
     return (_as_json(cells), f"{dtype} became text, in JSON") if dtype.is_nested() else (cells, "")

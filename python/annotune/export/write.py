@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -13,15 +14,15 @@ import polars as pl
 
 from annotune.data.codebook import Codebook
 from annotune.data.frames import as_frame
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, warn
 from annotune.export import confirm, dta, others, rds
 from annotune.export.estimate_files import SUFFIXES, write_estimates
 from annotune.export.estimates import Estimates, about, title_of
 from annotune.export.journal import Layout
 from annotune.export.scripts import Regression, scripts
 from annotune.export.sheet import Change, Facts, Sheet, describe, with_common_types, writable
-from annotune.records.files import replacing
-from annotune.tables import parquet, read_table
+from annotune.records.files import replacing, require_writable
+from annotune.tables import Table, parquet, read_table
 from annotune.tables.labelled import as_whole
 
 Changes = list[tuple[str, Change]]  # the file of each
@@ -43,7 +44,7 @@ def write(
     paths: str | Path | Sequence[str | Path],
     *,
     codebook: Codebook | None = None,
-    labels: Mapping[str, Mapping[int, str]] | None = None,
+    labels: Mapping[str, Mapping[Any, str]] | None = None,
     headings: Mapping[str, str] | None = None,
     notes: Sequence[str] | None = None,
     title: str | None = None,
@@ -73,7 +74,8 @@ def write(
         `topic`, Stata's missing values give the reason: .a not coded, .b no label applies, .c answer not parsed,
         .d call failed.
     labels
-        For other coded columns: column -> {code: name}. An Enum column without labels gets the codes 1, 2, ...
+        For other coded columns: column -> {code: name}. Codes are whole numbers, fractions or texts. An Enum column
+        without labels gets the codes 1, 2, ...
     headings
         Variable labels; by default the instruction of a codebook's variable, and for a column of `dsl_columns` a
         warning that it is for linear models only.
@@ -150,7 +152,7 @@ def _write_table(
     data: Any,
     targets: Sequence[Path],
     codebook: Codebook | None = None,
-    labels: Mapping[str, Mapping[int, str]] | None = None,
+    labels: Mapping[str, Mapping[Any, str]] | None = None,
     headings: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     title: str | None = None,
@@ -161,10 +163,12 @@ def _write_table(
     for target in targets:
         require_writer(target)
     coded = {*(labels or {}), *(variable.name for variable in (codebook.variables if codebook else ()))}
-    with _source(data, targets[0].parent, coded) as (frame, file_labels, file_headings):
+    require_writable(targets, [Path(data)] if isinstance(data, (str, Path)) else [])
+    with _source(data, targets[0].parent, coded) as (frame, about):
         names = frame.collect_schema().names()
-        all_headings = {**_headings_of_corrected(names), **file_headings, **(headings or {})}
-        sheet = describe(frame, codebook, {**file_labels, **(labels or {})}, all_headings, notes, title)
+        all_headings = {**_headings_of_corrected(names), **about.headings, **(headings or {})}
+        all_labels = {**about.labels, **(labels or {})}
+        sheet = describe(frame, codebook, all_labels, all_headings, notes, title, about.formats)
         return _write_sheet(sheet, targets, labelled, regressions)
 
 
@@ -175,7 +179,8 @@ def _write_sheet(
     full, replacements = writable(sheet)
     common, facts, casts = with_common_types(full)
     in_r = any(labelled or rds.is_ambiguous(c, facts[c.name]) for c in common.columns if c.labels is not None)
-    files = [] if regressions is None else list(scripts(common, targets, regressions, labelled=in_r))
+    numbered = dataclasses.replace(common, columns=tuple(column.with_numbers() for column in common.columns))
+    files = [] if regressions is None else list(scripts(numbered, targets, regressions, labelled=in_r))
     changes: Changes = []
     for target in targets:
         parquet = target.suffix.lower() == ".parquet"  # has every type
@@ -200,19 +205,20 @@ def require_writer(target: Path, correction: bool = False, more: Collection[str]
 
 
 @contextmanager
-def _source(
-    data: Any, folder: Path, coded: Collection[str]
-) -> Iterator[tuple[pl.LazyFrame, Mapping[str, Mapping[int, str]], Mapping[str, str]]]:
-    """The data as a lazy frame that gives the same rows in every pass, with the labels and headings of its file."""
+def _source(data: Any, folder: Path, coded: Collection[str]) -> Iterator[tuple[pl.LazyFrame, Table]]:
+    """The data as a lazy frame that gives the same rows in every pass, and a table with what its file says of it."""
+    blank = Table(pl.DataFrame())
     if isinstance(data, (str, Path)) and Path(data).suffix.lower() == ".parquet" and Path(data).is_file():
         try:
-            descriptions = parquet.labels_and_headings(Path(data))
+            labels, headings = parquet.labels_and_headings(Path(data))
         except pl.exceptions.PolarsError:
             raise AnnotuneError(f"{data} is damaged, or not a .parquet file.", "Write it again.") from None
-        yield pl.scan_parquet(data), *descriptions
+        yield pl.scan_parquet(data), Table(blank.frame, labels, headings)
     elif isinstance(data, (str, Path)):
         table = read_table(data, strings=("unit_id",))
-        yield table.frame.lazy(), table.labels, table.headings
+        for note in table.notes:
+            warn(note)
+        yield table.frame.lazy(), table
     elif isinstance(data, pl.LazyFrame):  # computed once: a second run may order its rows differently
         with tempfile.TemporaryDirectory(dir=folder, prefix=".annotune-") as scratch:
             try:
@@ -220,10 +226,10 @@ def _source(
             except pl.exceptions.PolarsError as error:
                 what = f"The lazy frame cannot be computed: {str(error).splitlines()[0]}."
                 raise AnnotuneError(what, "Check its expressions.") from error
-            yield pl.scan_parquet(Path(scratch) / "data.parquet"), {}, {}
+            yield pl.scan_parquet(Path(scratch) / "data.parquet"), blank
     else:
         frame = as_frame(data)  # from pandas, where codes with gaps are floating-point
-        yield frame.with_columns(as_whole(frame[name]) for name in coded if name in frame.columns).lazy(), {}, {}
+        yield frame.with_columns(as_whole(frame[name]) for name in coded if name in frame.columns).lazy(), blank
 
 
 def _headings_of_corrected(names: Sequence[str]) -> dict[str, str]:

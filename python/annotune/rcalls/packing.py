@@ -12,7 +12,8 @@ import polars as pl
 import pydantic
 
 from annotune.errors import AnnotuneError
-from annotune.tables.labelled import as_whole, name_values
+from annotune.tables.labelled import Code, as_whole, name_values
+from annotune.tables.labelled import codes as labels_by_code
 
 Packed = dict[str, Any]
 R_INTEGERS = range(-(2**31) + 1, 2**31)  # the smallest 32-bit number is R's NA
@@ -47,10 +48,10 @@ def series(column: Mapping[str, Any], rows: int) -> pl.Series:
     return pl.Series(name, values, dtype=_PLAIN[kind])
 
 
-def codes(column: Mapping[str, Any]) -> dict[int, str]:
-    """The value labels of a labelled column, in the order of their codes."""
-    pairs = zip(several(column["codes"]), several(column["names"]), strict=True)
-    return dict(sorted((int(code), name) for code, name in pairs))
+def codes(column: Mapping[str, Any]) -> dict[Code, str]:
+    """The value labels of a labelled column, in the order of their codes; of texts in their own order."""
+    pairs = dict(zip(several(column["codes"]), several(column["names"]), strict=True))
+    return labels_by_code(pairs, text=any(isinstance(code, str) for code in pairs))
 
 
 def several(cell: Any) -> list[Any]:

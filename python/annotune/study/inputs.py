@@ -21,6 +21,7 @@ from annotune.records.fingerprints import file_sha256
 from annotune.study.corrected import require_codings, require_formulas, require_pi, require_references
 from annotune.study.file import Study, StudyFile
 from annotune.tables import read_table
+from annotune.tables.labelled import Labels
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def read_inputs(file: StudyFile, say: Callable[[str], None]) -> Inputs:
     return inputs
 
 
-def words_of_file(file: StudyFile, columns: Sequence[str]) -> tuple[dict[str, dict[int, str]], dict[str, str]]:
+def words_of_file(file: StudyFile, columns: Sequence[str]) -> tuple[Labels, dict[str, str]]:
     """The value labels and variable labels that the corpus's file has for these columns."""
     if Path(file.study.corpus.path).suffix.lower() not in (".dta", ".sav", ".zsav", ".por", ".rds"):
         return {}, {}

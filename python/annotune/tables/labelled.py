@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyreadstat
 
+from annotune.errors import AnnotuneError, listing
 from annotune.tables.reasons import reason
+from annotune.tables.temporal import converted, kind_of, labels_of_format, padded
 
-Labels = dict[str, dict[int, str]]
+Code = int | float | str
+Labels = dict[str, dict[Code, str]]
 READERS: dict[str, Callable[..., Any]] = {
     ".dta": pyreadstat.read_dta,
     ".sav": pyreadstat.read_sav,
@@ -22,10 +27,24 @@ READERS: dict[str, Callable[..., Any]] = {
 EXACT_BELOW = {pl.Float32: 2**24, pl.Float64: 2**53}  # beyond, floating-point numbers skip integers
 
 
-def read_labelled(
-    path: Path, encoding: str | None, first: int = 0, most: int = 0
-) -> tuple[pl.DataFrame, Labels, dict[str, str], dict[str, pl.Series]]:
-    """The table, the value labels of its columns, their variable labels, and the reasons for missing cells.
+@dataclass(frozen=True)
+class Described:
+    """A table, and what its file says about its columns.
+
+    For each column that has some: its value labels, its variable label, the reasons for its missing cells, and the
+    display format that makes days, times or periods of its numbers. `notes` are assumptions and losses.
+    """
+
+    frame: pl.DataFrame
+    labels: Labels = field(default_factory=dict)
+    headings: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, pl.Series] = field(default_factory=dict)
+    formats: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_labelled(path: Path, encoding: str | None, first: int = 0, most: int = 0) -> Described:
+    """The table of a Stata or SPSS file.
 
     `first` and `most` choose rows: how many to skip, and how many to read (0: all of them).
     """
@@ -36,16 +55,63 @@ def read_labelled(
         **({} if path.suffix.lower() == ".por" else {"encoding": encoding}),  # it has one for all
         row_offset=first,
         row_limit=most,
+        disable_datetime_conversion=True,  # it knows some formats only, and days only where they are doubles
     )
     frame, meta = reader()
     reasons = _reasons_of_columns(reader, frame, meta.variable_value_labels)
-    labels = {name: whole_codes(values) for name, values in meta.variable_value_labels.items()}
-    labels = {name: values for name, values in labels.items() if values}
+    labels = _labels_of_columns(frame, meta)
     headings = {name: text for name, text in meta.column_names_to_labels.items() if text}
-    single = [name for name, kind in meta.readstat_variable_types.items() if kind == "float"]
-    frame = frame.with_columns(as_whole(column) for column in frame.cast(dict.fromkeys(single, pl.Float32)))
-    frame = frame.with_columns(name_values(frame[name], values) for name, values in labels.items())
-    return frame, labels, headings, reasons
+    notes: list[tuple[str, str]] = []
+    columns = [_typed(column, labels.get(column.name, {}), meta, notes) for column in frame]
+    formats = {name: form for name, form in meta.original_variable_types.items() if kind_of(form)}
+    frame = pl.DataFrame(columns) if columns else frame
+    return Described(frame, labels, headings, reasons, formats, tuple(sentences(path.name, notes)))
+
+
+def sentences(file: str, notes: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Notes on columns as sentences, one for all columns with the same note.
+
+    >>> list(sentences("t.dta", [("a", "weeks (%tw) are read as their first days"), ("b", "1 cell is missing")]))
+    ["t.dta, 'a': weeks (%tw) are read as their first days.", "t.dta, 'b': 1 cell is missing."]
+    """
+    columns: dict[str, list[str]] = {}
+    for column, note in notes:
+        columns.setdefault(note, []).append(column)
+    return (f"{file}, {listing(names)}: {note}." for note, names in columns.items())
+
+
+def require_different(names: Sequence[str], where: str) -> None:
+    """Refuse a table with two columns of one name: nobody knows which of them is meant."""
+    double = next((name for name, times in Counter(names).items() if times > 1), None)
+    if double is not None:
+        raise AnnotuneError(f"{where}: there are two columns {double!r}.", "Rename or remove one.")
+
+
+def _labels_of_columns(frame: pl.DataFrame, meta: Any) -> Labels:
+    """The value labels in the file, and the words that SPSS shows for weekdays and months."""
+    shown = {
+        name: labels_of_format(form) for name, form in meta.original_variable_types.items() if labels_of_format(form)
+    }
+    texts = {name: dtype == pl.String for name, dtype in frame.schema.items()}
+    labels = {name: codes(values, texts[name]) for name, values in {**shown, **meta.variable_value_labels}.items()}
+    return {name: values for name, values in labels.items() if values}
+
+
+def _typed(column: pl.Series, labels: Mapping[Code, str], meta: Any, notes: list[tuple[str, str]]) -> pl.Series:
+    """A column as days or times, as the labels of its codes, as padded identifiers, or as numbers."""
+    name, form = column.name, meta.original_variable_types.get(column.name, "")
+    single = meta.readstat_variable_types.get(name) == "float"
+    if not labels and kind_of(form) not in (None, "year"):
+        cells, sayings = converted(column, form, single)
+        notes.extend((name, note) for note in sayings)
+        return cells
+    column = column.cast(pl.Float32) if single else column
+    if labels:
+        return name_values(as_whole(column), labels)
+    if column.dtype.is_numeric() and (words := padded(column, form)) is not None:
+        notes.append((name, f"numbers with zeros in front ({form}) are read as texts"))
+        return words
+    return as_whole(column)
 
 
 def _reasons_of_columns(
@@ -73,11 +139,27 @@ def _reasons_of_columns(
     return reasons
 
 
-def whole_codes(values: Mapping[Any, str]) -> dict[int, str]:
-    """Value labels in the order of their codes; labels of extended missing values (.a) are not codes."""
-    numbers = {float(code): text for code, text in values.items() if isinstance(code, (int, float))}
-    codes = {int(code): text for code, text in numbers.items() if code.is_integer()}
-    return dict(sorted(codes.items()))
+def codes(values: Mapping[Any, str], text: bool = False) -> dict[Code, str]:
+    """Value labels in the order of their codes: texts, or numbers, of which whole ones become integers.
+
+    In a column of numbers, texts and not-a-number are not codes but missing values with a label, such as Stata's .a.
+
+    >>> codes({2.0: "two", 0.5: "half", "a": "refused"}), codes({"h ": "Health"}, text=True)
+    ({0.5: 'half', 2: 'two'}, {'h': 'Health'})
+    """
+    if text:
+        return {str(code).rstrip(" "): label for code, label in values.items()}
+    numbers = {float(code): label for code, label in values.items() if isinstance(code, (int, float)) and code == code}
+    return {whole_code(code): numbers[code] for code in sorted(numbers)}
+
+
+def whole_code(code: Any) -> Code:
+    """A code as a text, a whole number, or a fraction.
+
+    >>> whole_code(2.0), whole_code(0.5), whole_code("h")
+    (2, 0.5, 'h')
+    """
+    return int(code) if isinstance(code, float) and code.is_integer() else code
 
 
 def as_whole(column: pl.Series) -> pl.Series:
@@ -89,11 +171,17 @@ def as_whole(column: pl.Series) -> pl.Series:
     return column.cast(pl.Int64) if bool(((values == values.round()) & (values.abs() < limit)).all()) else column
 
 
-def name_values(column: pl.Series, labels: dict[int, str]) -> pl.Series:
+def name_values(column: pl.Series, labels: Mapping[Code, str]) -> pl.Series:
     """The labels in place of the codes, where every code has a label of its own."""
     names = list(labels.values())
-    if not column.dtype.is_integer() or len(set(names)) < len(names):
+    if len(set(names)) < len(names):
         return column
-    if not column.drop_nulls().is_in(list(labels)).all():
+    if column.dtype == pl.String:
+        column = column.str.strip_chars_end(" ").replace("", None) if "" not in labels else column
+    values = column.drop_nulls()
+    if values.is_empty():
+        return pl.Series(column.name, [None] * len(column), dtype=pl.Enum(names))
+    keys: list[Any] = [float(code) for code in labels] if column.dtype.is_float() else list(labels)
+    if not values.is_in(keys).all():
         return column
-    return column.replace_strict(labels, return_dtype=pl.Enum(names))
+    return column.replace_strict(keys, names, return_dtype=pl.Enum(names))

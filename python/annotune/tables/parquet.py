@@ -7,19 +7,22 @@ from pathlib import Path
 
 import polars as pl
 
-METADATA = "annotune"  # the key; its value is JSON with labels, headings, notes and title
+from annotune.tables.labelled import Labels, whole_code
+
+METADATA = "annotune"  # the key; its value is JSON with labels, headings, notes, title, and columns with texts as codes
 
 
-def labels_and_headings(path: Path) -> tuple[dict[str, dict[int, str]], dict[str, str]]:
+def labels_and_headings(path: Path) -> tuple[Labels, dict[str, str]]:
     """The value labels and variable labels in a parquet file's metadata; none in a file by other programs."""
     metadata = json.loads(pl.read_parquet_metadata(path).get(METADATA, "{}"))
-    labels = {
-        column: {int(code): text for code, text in coded.items()}
+    texts = metadata.get("text_codes", [])
+    labels: Labels = {
+        column: {code if column in texts else whole_code(float(code)): text for code, text in coded.items()}
         for column, coded in metadata.get("labels", {}).items()
     }
     return labels, metadata.get("headings", {})
 
 
-def read_parquet(path: Path) -> tuple[pl.DataFrame, dict[str, dict[int, str]], dict[str, str]]:
+def read_parquet(path: Path) -> tuple[pl.DataFrame, Labels, dict[str, str]]:
     """The frame, the value labels of its columns, and their variable labels."""
     return pl.read_parquet(path), *labels_and_headings(path)

@@ -11,7 +11,6 @@ import codecs
 import gzip
 import lzma
 import struct
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,76 +18,52 @@ import numpy as np
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.tables.labelled import Labels, as_whole, name_values, whole_codes
-from annotune.tables.reasons import reason
+from annotune.tables.labelled import Described, Labels, require_different, sentences
+from annotune.tables.r_columns import (
+    NA_INTEGER,
+    RObject,
+    attribute,
+    cells_of_column,
+    classes,
+    names_of,
+    reasons_of_column,
+    with_row_names,
+)
 
-NA_INTEGER = -(2**31)
-NA_REAL_LOW_WORD = 1954  # the low 32 bits of R's NA_real_, which a NaN does not have
 _NIL, _NAMESPACE, _REFERENCE, _ALTREP, _ATTRIBUTES = 254, 249, 255, 238, (239, 240)
 ASCII, UTF8, LATIN1 = 64 << 12, 8 << 12, 4 << 12  # the marks of a string
 TWO_INTEGERS = struct.Struct(">ii").unpack_from
 _CONSTANTS = (_NIL, 253, 252, 251, 250, 242, 241)
 
 
-@dataclass
-class RObject:
-    """A value of R: a NumPy array, list or string list, and its attributes."""
-
-    value: Any
-    attributes: dict[str, Any] = field(default_factory=dict)
-
-
-def read_rds(path: Path) -> tuple[pl.DataFrame, Labels, dict[str, str], dict[str, pl.Series]]:
+def read_rds(path: Path) -> Described:
     """A data frame with its value labels (1, 2, ... for factors), variable labels, and reasons for missing cells."""
     root = _Stream(_decompress(path.read_bytes()), path).item()
-    columns = _names_of(root) if isinstance(root, RObject) else None
-    if columns is None or "data.frame" not in _classes(root):
+    names = names_of(root) if isinstance(root, RObject) else None
+    if names is None or "data.frame" not in classes(root):
         raise AnnotuneError(f"{path} holds no data frame.", "Save one with saveRDS(data, file).")
+    require_different(names, str(path))
+    columns = dict(zip(names, root.value, strict=True))
     labels: Labels = {}
-    headings: dict[str, str] = {}
-    series = []
-    for name, column in zip(columns, root.value, strict=True):
-        series.append(_series_of_column(name, column, labels, path))
-        heading = _attribute(column, "label")
-        if heading is not None and len(heading):
-            headings[name] = str(heading[0])
-    why = {name: _reasons_of_column(column) for name, column in zip(columns, root.value, strict=True)}
-    return pl.DataFrame(series), labels, headings, {name: words for name, words in why.items() if words.count()}
+    notes: list[tuple[str, str]] = []
+    cells = {name: _cells(path, name, column, labels, notes) for name, column in columns.items()}
+    texts = {name: attribute(column, "label") for name, column in columns.items()}
+    headings = {name: str(text[0]) for name, text in texts.items() if isinstance(text, list) and text}
+    reasons = {name: words for name, column in columns.items() if (words := reasons_of_column(column)).count()}
+    frame, told = with_row_names(pl.DataFrame(list(cells.values())), attribute(root, "row.names"), path.name)
+    return Described(frame, labels, headings, reasons, notes=(*told, *sentences(path.name, notes)))
 
 
-def _reasons_of_column(column: RObject) -> pl.Series:
-    """The reasons for missing cells: tagged missing values of haven, and user-missing ones of SPSS."""
-    value, coded = column.value, column.attributes.get("labels")
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "if" or "factor" in _classes(column):
-        return pl.Series(dtype=pl.String)
-    pairs = [] if coded is None else zip(_label_codes(coded.value), _names_of(coded) or [], strict=True)
-    labels = {code: text for code, text in pairs if code is not None}
-    numbers = pl.Series(value.astype(float)).fill_nan(None)
-    user = numbers.is_not_null() & _without_user_missing(numbers, column).is_null()
-    words: list[str | None] = [None] * len(value)
-    tags = _tag_letters(value)
-    for row in np.flatnonzero(tags).tolist():
-        words[row] = reason(f".{chr(tags[row])}", labels.get(chr(tags[row])))
-    for row in user.arg_true().to_list():
-        words[row] = reason(float(value[row]), labels.get(float(value[row])))
-    return pl.Series(words, dtype=pl.String)
-
-
-def _tag_letters(value: np.ndarray) -> np.ndarray:
-    """The letters in R's missing doubles, as numbers; 0 for none."""
-    if value.dtype.kind != "f":
-        return np.zeros(len(value), np.uint64)
-    bits = value.view(np.uint64)
-    letters = (bits >> np.uint64(32)) & np.uint64(0xFF)
-    tagged = np.isnan(value) & ((bits & np.uint64(0xFFFFFFFF)) == NA_REAL_LOW_WORD) & (letters >= 97) & (letters <= 122)
-    return np.where(tagged, letters, 0)
-
-
-def _label_codes(value: Any) -> list[str | float | None]:
-    """The codes of value labels: numbers, or the letters of tagged missing values."""
-    if not isinstance(value, np.ndarray):
-        return [None] * len(value)
-    return [chr(tag) if tag else float(code) for code, tag in zip(value, _tag_letters(value).tolist(), strict=True)]
+def _cells(path: Path, name: str, column: Any, labels: Labels, notes: list[tuple[str, str]]) -> pl.Series:
+    """The cells of a column; what cannot be taken over is blamed on the column, not on the file."""
+    where = f"{path}, column {name!r}"
+    try:
+        return cells_of_column(name, column, labels, notes, where)
+    except (ValueError, OverflowError, TypeError, KeyError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise AnnotuneError(
+            f"{where} cannot be read: {reason}.", "Leave it out, or make it words or numbers."
+        ) from error
 
 
 def _decompress(data: bytes) -> bytes:
@@ -96,73 +71,6 @@ def _decompress(data: bytes) -> bytes:
         if data.startswith(mark):
             return bytes(opener.decompress(data))
     return data
-
-
-def _series_of_column(name: str, column: RObject, labels: Labels, path: Path) -> pl.Series:
-    classes = _classes(column)
-    value = column.value
-    if isinstance(value, list) and (not value or value[0] is None or isinstance(value[0], str)):
-        return pl.Series(name, value, dtype=pl.String)
-    if not isinstance(value, np.ndarray) or "dim" in column.attributes or value.dtype.kind == "c":
-        what = f"{path}, column {name!r}: lists, matrices and complex numbers cannot be columns."
-        raise AnnotuneError(what, "Leave it out, or flatten it.")
-    if "factor" in classes:
-        levels = column.attributes["levels"].value  # NA may be one of them
-        codes = _attribute(column, "codes")  # kept by our own writer
-        numbers = range(1, len(levels) + 1) if codes is None else codes.astype(int).tolist()
-        named = {number: level for number, level in zip(numbers, levels, strict=True) if level is not None}
-        labels[name] = named
-        places = pl.Series(name, value.astype(np.int64) - 1)
-        return pl.Series(name, levels, dtype=pl.Enum(list(named.values()))).gather(places.set(places < 0, None))
-    if "integer64" in classes:  # the bits of 64-bit integers, stored as doubles
-        whole = value.view(np.int64)
-        return pl.Series(name, whole).set(pl.Series(whole == np.iinfo(np.int64).min), None)
-    series = _without_user_missing(_numbers_without_na(name, value), column)
-    if "Date" in classes:
-        return series.cast(pl.Float64).floor().cast(pl.Int32).cast(pl.Date)
-    if "POSIXct" in classes:
-        return (series.cast(pl.Float64) * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
-    if "haven_labelled" in classes and _attribute(column, "labels") is not None:
-        coded = column.attributes["labels"]
-        codes_and_labels = whole_codes(dict(zip(coded.value.tolist(), _names_of(coded) or [], strict=True)))
-        if codes_and_labels:  # else only missing values have labels
-            labels[name] = codes_and_labels
-            return name_values(as_whole(series), codes_and_labels)
-        return as_whole(series)
-    return series
-
-
-def _without_user_missing(series: pl.Series, column: RObject) -> pl.Series:
-    """The series with user-missing values of SPSS, as haven keeps them, as missing."""
-    values, limits = _attribute(column, "na_values"), _attribute(column, "na_range")
-    if values is not None:
-        series = series.set(series.cast(pl.Float64).is_in(values.astype(float).tolist()), None)
-    return series if limits is None else series.set(series.is_between(*limits.tolist()), None)
-
-
-def _numbers_without_na(name: str, value: np.ndarray) -> pl.Series:
-    """Numbers and truth values with R's missing values as null."""
-    if value.dtype == np.int8:
-        missing, value = value < 0, value.astype(bool)
-    elif value.dtype.kind in "iu":
-        missing = value == NA_INTEGER
-    else:
-        missing = np.isnan(value) & ((value.view(np.uint64) & 0xFFFFFFFF) == NA_REAL_LOW_WORD)
-    return pl.Series(name, value).set(pl.Series(missing), None)
-
-
-def _attribute(item: Any, name: str) -> Any:
-    attribute = item.attributes.get(name) if isinstance(item, RObject) else None
-    return attribute.value if isinstance(attribute, RObject) else None
-
-
-def _classes(item: RObject) -> list[str]:
-    return list(_attribute(item, "class") or [])
-
-
-def _names_of(item: RObject) -> list[str] | None:
-    names = _attribute(item, "names")
-    return None if names is None else [str(name) for name in names]
 
 
 class _Stream:

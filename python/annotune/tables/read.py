@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import fastexcel
 import polars as pl
 
 from annotune.errors import AnnotuneError
@@ -17,7 +16,7 @@ from annotune.tables import (
     column_types,
     dataverse,
     delimited,
-    excel_words,
+    excel,
     labelled,
     parquet,
     rds,
@@ -25,7 +24,7 @@ from annotune.tables import (
 )
 from annotune.tables.json_records import records_of, unpacked
 
-NAMELESS = ("column_", "__UNNAMED__")  # beginnings of the names given to columns without one, in csv and Excel
+NAMELESS = ("column_", excel.NAMELESS)  # beginnings of the names given to columns without one, in csv and Excel
 logging.getLogger("fastexcel.types.dtype").setLevel(logging.ERROR)  # it reports every empty column
 
 
@@ -40,7 +39,7 @@ class Table:
         else the codes. Where cells of `income` are Stata's .a to .z or user-missing in SPSS,
         `income_missing` has the reasons: ".a refused", "99 refused".
     labels
-        For each labelled column, its codes and their labels.
+        For each labelled column, its codes (whole numbers, fractions or texts) and their labels.
     headings
         For each column that has one, its variable label.
     notes
@@ -50,14 +49,17 @@ class Table:
     codings
         What people said about the texts, where the file is an annotation tool's: a row per annotation. `frame` then
         has each text once.
+    formats
+        For columns of days, times and periods in Stata or SPSS, the display format: "%tm", "MOYR8".
     """
 
     frame: pl.DataFrame
-    labels: dict[str, dict[int, str]] = field(default_factory=dict)
+    labels: labelled.Labels = field(default_factory=dict)
     headings: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     first: int = 1
     codings: pl.DataFrame | None = None
+    formats: dict[str, str] = field(default_factory=dict)
 
 
 def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str | None = None) -> Table:
@@ -168,17 +170,9 @@ def _refuse(constant: str) -> None:
 
 
 def _excel_table(path: Path, strings: tuple[str, ...], _encoding: str | None) -> Table:
-    book = fastexcel.read_excel(path)
-    # Excel has doubles only: those beyond 2^53 must stay doubles, or lost digits would look like real ones
-    frame = book.load_sheet(0, schema_sample_rows=None).to_polars()
-    frame, lost = excel_words.with_words(frame.with_columns(pl.selectors.float().fill_nan(None)), book, path.name)
-    frame = _without_empty_ends(frame.with_columns(labelled.as_whole(column) for column in frame))
-    frame, doubts = column_types.with_numbers_beside_words(frame, strings, path.name, 2)
-    if frame.width == 0:
-        raise AnnotuneError(f"{path}: the sheet {book.sheet_names[0]!r} is empty.", "Put the table on the first sheet.")
-    others = len(set(book.sheet_names[1:]) - {"labels", "about"})  # the two that annotune writes beside the data
-    notes = (f"{path.name}: the sheet {book.sheet_names[0]!r} was read, {others} more were not.",) if others else ()
-    return Table(frame, notes=(*notes, *lost, *doubts, *_notes_on_rounded_numbers(path, frame)), first=2)
+    frame, notes = excel.read_excel(path)
+    frame, doubts = column_types.with_numbers_beside_words(_without_empty_ends(frame), strings, path.name, 2)
+    return Table(frame, notes=(*notes, *doubts, *_notes_on_rounded_numbers(path, frame)), first=2)
 
 
 def _notes_on_rounded_numbers(path: Path, frame: pl.DataFrame) -> Iterator[str]:
@@ -200,22 +194,16 @@ def _without_empty_ends(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _labelled_table(path: Path, _strings: tuple[str, ...], encoding: str | None) -> Table:
-    return _table_with_reasons(path, *labelled.read_labelled(path, encoding))
+    return _table_with_reasons(path, labelled.read_labelled(path, encoding))
 
 
 def _rds_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
-    return _table_with_reasons(path, *rds.read_rds(path))
+    return _table_with_reasons(path, rds.read_rds(path))
 
 
-def _table_with_reasons(
-    path: Path,
-    frame: pl.DataFrame,
-    labels: dict[str, dict[int, str]],
-    headings: dict[str, str],
-    why: dict[str, pl.Series],
-) -> Table:
-    frame, notes = reasons.with_reasons_beside(frame, why, path.name)
-    return Table(frame, labels, headings, notes)
+def _table_with_reasons(path: Path, table: labelled.Described) -> Table:
+    frame, notes = reasons.with_reasons_beside(table.frame, table.reasons, path.name)
+    return Table(frame, table.labels, table.headings, (*table.notes, *notes), formats=table.formats)
 
 
 FORMATS: dict[str, Callable[[Path, tuple[str, ...], str | None], Table]] = {
