@@ -93,7 +93,7 @@ def test_blank_texts_keep_their_rows_and_are_counted():
 
 def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path):
     (tmp_path / "c.csv").write_text("unit_id,test\na,x\n")
-    with pytest.raises(at.AnnotuneError, match=r"c\.csv has no column 'text'. Did you mean 'test'\?"):
+    with pytest.raises(at.AnnotuneError, match=r"c\.csv has no column 'text'. Name .* Did you mean 'test'\?"):
         at.read_corpus(tmp_path / "c.csv")
     frame = pl.DataFrame({"unit_id": ["a"], "text": ["x"], "party": ["y"]})
     with pytest.raises(at.AnnotuneError, match="The corpus has no column 'pary'"):
@@ -171,3 +171,17 @@ def test_the_word_na_in_a_covariate_is_told_of(tmp_path):
 def test_where_a_table_is_wanted_a_file_has_to_be_read_first():
     with pytest.raises(at.AnnotuneError, match=r"'m.csv' is a text, and a table is wanted. Read the file first"):
         at.correct("y ~ x", "m.csv")
+
+
+@pytest.mark.parametrize(
+    ("frame", "advice"),
+    [
+        ({"doc_id": [1, 2], "text": ["a", "b"]}, "unit_id='doc_id'; in a study, unit_id: doc_id"),
+        ({"nummer": [1, 2], "text": ["a", "a"]}, "unit_id='nummer'"),
+        ({"unit_id": [1, 2], "party": ["a", "b"], "question": ["Why is it so?", "How long is it?"]}, "text='question'"),
+    ],
+)
+def test_a_missing_column_says_what_to_write(frame, advice):
+    with pytest.raises(at.AnnotuneError, match="has no column") as error:
+        at.read_corpus(pl.DataFrame(frame))
+    assert advice in str(error.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 import zipfile
@@ -125,18 +126,42 @@ def whole(model, coders, corpus, gold, book, comparison, curve, correction, tmp_
 
 def test_everything_is_on_the_page(whole):
     assert headings(whole) == [
+        "Summary",
+        "The corpus as coded: topic",
         "Agreement of the coders",
         "The model against its baselines: topic",
         "Labels and their confusions: topic",
         "Calibration: topic",
         "Error by subgroup: topic",
-        "The corpus as coded: topic",
         "Learning curve",
         "Comparison of coders",
         "Regressions, corrected for the model's error",
         "Methods, ready to paste",
         "Record",
     ]
+
+
+def test_the_summary_has_five_lines_at_most_with_the_figures_of_the_sections(whole, model, correction):
+    text = whole.read_text(encoding="utf-8")
+    summary = html.unescape(text[text.index(">Summary</h2>") : text.index("</section>")])
+    assert 4 <= summary.count("<p>") <= 5
+    assert "Krippendorff's alpha" in summary
+    assert f"macro-F1 {model.evaluation.get('macro_f1'):.2f}" in summary
+    assert "texts as the model codes them" in summary
+    term, estimate = list(correction.coefficients().items())[1]
+    assert term in summary
+    assert f"corrected {estimate:.3f}".replace("-", "−") in summary
+
+
+def test_a_correction_that_does_not_help_is_said_at_the_top(correction, tmp_path):
+    note = "Corrected intervals are up to 1.40 times as wide as the hand-coded ones ('x'): to do."
+    worse = dataclasses.replace(correction, notes=(note,))
+    page = Reader(at.report(tmp_path / "page.html", correct=[correction, worse])).text
+    assert f"To be careful about: {note}" in page
+    assert (
+        "To be careful about"
+        not in Reader(at.report(tmp_path / "p.html", correct=dataclasses.replace(correction, notes=()))).text
+    )
 
 
 def test_its_figures_are_those_of_the_verbs(whole, model, coders, book, comparison, gold):
@@ -281,7 +306,8 @@ def test_every_kind_of_variable(topics, book, tiny_base, tmp_path, kind):
     page = at.report(
         tmp_path / "page.html", model=folder, corpus=topics.with_columns(half=pl.int_range(90) % 2), n_boot=100
     )
-    assert headings(page)[:3] == [
+    assert headings(page)[:4] == [
+        "Summary",
         "The model against its baselines: topic",
         "Labels: topic" if kind == "multilabel" else "Labels and their confusions: topic",
         "Calibration: topic",
@@ -298,6 +324,7 @@ def test_every_kind_of_variable(topics, book, tiny_base, tmp_path, kind):
 def test_a_saved_model_alone_has_all_but_covariates(model, tmp_path):
     page = at.report(tmp_path / "page.html", model=str(model.save(tmp_path / "model")), n_boot=100)
     assert headings(page) == [
+        "Summary",
         "The model against its baselines: topic",
         "Labels and their confusions: topic",
         "Calibration: topic",

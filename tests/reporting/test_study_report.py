@@ -31,7 +31,13 @@ def test_it_is_written_once_and_again_when_something_has_changed(study):
     assert "Differences between coders were settled by adjudication." in told
     assert "Questions to a simulated parliament" in told
     assert "The model against its baselines: topic" in told
+    scripts = {study.parent / name for name in ("results.do", "results.R")}
+    assert scripts <= set(first.files)
+    assert "results.csv" in told
+    assert "results.do, results.R" in told
     record = json.loads(first.record.read_text())
+    names = [entry["file"] for entry in record["outputs"]]
+    assert len(names) == len(set(names))
     assert {"file": "report.html", "sha256": file_sha256(page)} in record["outputs"]
 
     before = page.stat().st_mtime_ns

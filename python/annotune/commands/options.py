@@ -124,9 +124,9 @@ def coded_texts(paths: Path | Sequence[Path], unit_id: str) -> pl.DataFrame:
 
 def identified(path: Path, unit_id: str) -> pl.DataFrame:
     """A table of texts, the identifiers as text in the column unit_id."""
-    from annotune.data.frames import identifiers, require_columns
+    from annotune.data.frames import identifiers, require_own_columns
     from annotune.tables import read_table
 
     frame = read_table(path, strings=(unit_id,)).frame
-    require_columns(frame, [unit_id], str(path))
+    require_own_columns(frame, {"unit_id": unit_id}, str(path))
     return frame.with_columns(identifiers(frame[unit_id], str(path)).alias("unit_id"))

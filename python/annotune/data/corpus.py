@@ -9,7 +9,7 @@ from typing import Any, NewType
 import polars as pl
 
 from annotune.data.checked import Door
-from annotune.data.frames import IDENTIFIED, as_frame, identifiers, require_columns, unique_names
+from annotune.data.frames import IDENTIFIED, as_frame, identifiers, require_columns, require_own_columns, unique_names
 from annotune.errors import AnnotuneError, listing, warn
 from annotune.tables import Table, read_table
 from annotune.tables.column_types import are_missing
@@ -60,6 +60,7 @@ def read_corpus(
     frame, name, first = load(path, "The corpus", (unit_id, text), encoding)
     others = [column for column in frame.columns if column not in (unit_id, text)]
     columns = others if covariates is None else unique_names(covariates)
+    require_own_columns(frame, {"unit_id": unit_id, "text": text}, name)
     require_columns(frame, [unit_id, text, *columns], name)
     corpus = frame.select(
         identifiers(frame[unit_id], name, first).alias("unit_id"),

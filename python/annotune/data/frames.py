@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from annotune.extras import require
 from annotune.tables.labelled import EXACT_BELOW
 
 IDENTIFIED = Door()
+NAMED_ID = re.compile(
+    r"(?i)(^|[\W_])(id|nr|key|identifier)$|^(id|case|nr)([\W_]|$)|(?<=[a-z])ID$"
+)  # textId, case_nr, id
 
 
 def as_frame(data: Any) -> pl.DataFrame:
@@ -61,6 +65,30 @@ def require_columns(frame: pl.DataFrame, names: Sequence[str], source: str) -> N
     for column in names:
         if column not in frame.columns:
             raise AnnotuneError(f"{source} has no column {column!r}.", nearest(column, frame.columns))
+
+
+def require_own_columns(frame: pl.DataFrame, columns: Mapping[str, str], source: str) -> None:
+    """Stop where a column with a usual name is not there, and say what to write for the one that may be meant.
+
+    `columns` maps the argument to the column that it names.
+    """
+    for argument, column in columns.items():
+        if column in frame.columns:
+            continue
+        hint = nearest(column, frame.columns)
+        likely = _likely_column(argument, frame) if column == argument else None
+        write = f"Name the one that it is: {argument}={likely!r}; in a study, {argument}: {likely}."
+        raise AnnotuneError(f"{source} has no column {column!r}.", f"{write} {hint}" if likely else hint)
+
+
+def _likely_column(argument: str, frame: pl.DataFrame) -> str | None:
+    """The column that may be meant: that with the longest texts; identifiers by their name, or as none is repeated."""
+    flat = [name for name in frame.columns if name != "unit_id" and not frame[name].dtype.is_nested()]
+    if argument == "text":
+        lengths = {name: frame[name].str.len_chars().mean() or 0 for name in flat if frame[name].dtype == pl.String}
+        return max(lengths, key=lengths.__getitem__, default=None)
+    named = [name for name in flat if NAMED_ID.search(name)]
+    return next(iter([*named, *(name for name in flat if frame[name].n_unique() == len(frame) > 1)]), None)
 
 
 def identifiers(column: pl.Series, source: str, first: int = 1) -> pl.Series:

@@ -13,7 +13,7 @@ import polars as pl
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.columns_of_sets import with_sets_joined
 from annotune.data.corpus import load
-from annotune.data.frames import identifiers, require_columns
+from annotune.data.frames import identifiers, require_own_columns
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 from annotune.tables import ALL_COLUMNS
 from annotune.tables.column_types import MISSING_WORDS, PLACEHOLDERS
@@ -80,7 +80,7 @@ def read_source(data: Any, unit_id: str, encoding: str | None, number: str = "")
     """A coder's file, or a frame that is called `coder` and its number."""
     # labels and identifiers are words in every column, so nothing is inferred for a text file
     frame, name, first = load(data, "The table of codings", ALL_COLUMNS, encoding, codings=True)
-    require_columns(frame, [unit_id], name)
+    require_own_columns(frame, {"unit_id": unit_id}, name)
     frame = frame.with_columns(identifiers(frame[unit_id], name, first).alias(unit_id))
     return Source(frame, name, _stem(Path(data)) if isinstance(data, (str, Path)) else f"coder{number}", first)
 

@@ -23,6 +23,7 @@ from annotune.reporting.methods import methods
 from annotune.reporting.page import Page, Section
 from annotune.reporting.provenance import provenance
 from annotune.reporting.references import cited
+from annotune.reporting.summary import summary_section
 
 
 def report(
@@ -143,7 +144,17 @@ def _page(inputs: Inputs, title: str | None) -> Page:
     )
 
 
+def _results_at_a_glance(inputs: Inputs, results: Findings) -> Iterator[Section]:
+    """The summary, and how the corpus was coded."""
+    if (summary := summary_section(inputs, results)) is not None:
+        yield summary
+    for judged in inputs.judged:
+        if judged.key in results.shares:
+            yield sections.shares_section(judged, results.shares[judged.key])
+
+
 def _sections(inputs: Inputs, results: Findings) -> Iterator[Section]:
+    yield from _results_at_a_glance(inputs, results)
     if results.reliability is not None:
         yield sections.agreement_section(inputs, results.reliability)
     for judged in inputs.judged:
@@ -153,8 +164,6 @@ def _sections(inputs: Inputs, results: Findings) -> Iterator[Section]:
             yield sections.calibration_section(judged, results.calibrations[judged.key])
         if judged.key in results.groups:
             yield sections.subgroups_section(judged, results.groups[judged.key])
-        if judged.key in results.shares:
-            yield sections.shares_section(judged, results.shares[judged.key])
     if inputs.errors:
         yield sections.errors_section(inputs)
     if inputs.curve is not None:

@@ -32,13 +32,13 @@ def write_outputs(
         assert file.study.correct is not None
         targets = [file.beside(name) for name in file.study.correct.targets(number)]
         changes.append(write(correction, targets, layout=file.study.correct.layout))
-    return tuple(map(file.beside, file.study.outputs)), pl.concat(changes)
+    scripts = [path for path in map(file.beside, file.study.scripts) if path.is_file()]
+    return (*map(file.beside, file.study.outputs), *scripts), pl.concat(changes)
 
 
 def write_study_record(file: StudyFile, record: Mapping[str, Any], files: Sequence[Path]) -> Path:
     """Write the record of a run beside the study file, with the fingerprint of every file that it wrote."""
-    scripts = [path for path in map(file.beside, file.study.scripts) if path.is_file()]
-    return record_outputs(record, [*files, *scripts], file.path.with_suffix(".record.json"))
+    return record_outputs(record, files, file.path.with_suffix(".record.json"))
 
 
 def _write_data(file: StudyFile, inputs: Inputs, outcome: Corrected, notes: list[str]) -> pl.DataFrame:

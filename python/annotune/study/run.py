@@ -124,7 +124,8 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     shares = shares_of_all(models.values(), together)
     files, changes = write_outputs(file, inputs, models, outcome, shares)
     record = study_record(file, inputs, models, outcome)
-    files += reported(file, inputs, models, outcome, together, record, steps)
+    names = [path.name for path in files]
+    files += reported(file, inputs, models, outcome, together, {**record, "files": names}, steps)
     return Results(
         reliability=inputs.reliability,
         gold=inputs.gold,
