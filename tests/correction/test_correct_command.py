@@ -48,6 +48,19 @@ def test_correct_prints_and_writes_what_python_gives(table):
     np.testing.assert_allclose(written["std_error"], fit.tidy()["std_error"], rtol=1e-12)
 
 
+def test_the_command_weighs_and_recalibrates_as_python_does(table):
+    out = table.with_name("auto.csv")
+    options = ["--method", "auto", "--prediction", "recalibrated", "--write", str(out)]
+    done = CliRunner().invoke(app, ["correct", str(table), "topic == 'Health' ~ x", *options])
+    assert done.exit_code == 0, done.output
+    fit = at.correct("topic == 'Health' ~ x", pl.read_parquet(table), method="auto", prediction="recalibrated")
+    np.testing.assert_allclose(pl.read_csv(out)["std_error"], fit.tidy()["std_error"], rtol=1e-12)
+    said = " ".join(done.output.split())
+    assert "Weights of DSL's estimates" in said
+    assert "Predictions were recalibrated" in said
+    assert "had been drawn G times as often as pi says" in said
+
+
 @pytest.mark.parametrize("suffix", [".dta", ".parquet", ".csv"])
 def test_columns_survive_their_way_through_a_file(table, suffix):
     out = table.with_name(f"ready{suffix}")

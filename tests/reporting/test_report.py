@@ -6,6 +6,7 @@ import dataclasses
 import html
 import re
 import zipfile
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -392,6 +393,21 @@ def test_what_is_cited_is_listed_and_nothing_else(whole, comparison, tmp_path):
     alone = Reader(at.report(tmp_path / "page.html", compare=comparison)).text
     assert "Krippendorff" not in alone
     assert "after Carammia, Iacus and Porro 2024" in alone
+
+
+def test_the_report_says_whether_texts_were_drawn_as_pi_says(whole, correction, tmp_path):
+    text = Reader(whole).text
+    assert "Were the hand-coded texts drawn as pi says?" in text
+    assert correction.balance.verdict in text
+    assert correction.sensitivity_in_words() in text
+    bare = replace(correction, balance=None, sensitivity=None)
+    assert "drawn as pi says?" not in Reader(at.report(tmp_path / "page.html", correct=bare)).text
+
+
+def test_the_methods_name_the_weights_by_coefficient(correction, tmp_path):
+    text = Reader(at.report(tmp_path / "page.html", correct=replace(correction, method="auto"))).text
+    assert "weighed against the hand-coded estimate for each coefficient (Chen and Chen 2000; Miao et al. 2023)" in text
+    assert "double-sampling designs" in text
 
 
 def test_the_methods_say_what_was_done(whole, model):

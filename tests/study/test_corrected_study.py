@@ -239,6 +239,16 @@ def test_what_no_column_can_carry_is_left_to_b_and_v(coded_texts, part, tmp_path
     assert "ereturn post b V" in (tmp_path / "b.do").read_text()
 
 
+def test_a_study_weighs_and_recalibrates(coded_texts) -> None:
+    found = at_once(coded_texts, formulas="vote == 'yes' ~ side", method="auto", prediction="recalibrated")
+    notes = " ".join(found.corrections[0].notes)
+    assert found.corrections[0].method == "auto"
+    assert "Weights of DSL's estimates" in notes
+    assert "Predictions were recalibrated" in notes
+    assert found.regressions == ()  # what no column carries
+    assert at_once(coded_texts, formulas="vote == 'yes' ~ side", prediction="label").regressions == ()
+
+
 @pytest.mark.parametrize(
     ("formula", "model", "said"),
     [
