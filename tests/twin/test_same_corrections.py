@@ -12,7 +12,8 @@ import annotune as at
 from annotune.cli import app
 
 FORMULA = "topic == 'Health' ~ party + year"
-TABLES = ["dsl", "clustered", "logit", "ppi", "prevalence", "errors"]
+WEIGHED = ["--method", "auto", "--prediction", "recalibrated"]
+TABLES = ["dsl", "clustered", "logit", "ppi", "auto", "balance", "sensitivity", "prevalence", "errors"]
 
 
 def simulated():
@@ -61,6 +62,9 @@ def in_python():
         "clustered": at.correct(FORMULA, data, cluster="district").estimates,
         "logit": at.correct(short, data, model="logit").estimates,
         "ppi": at.correct(short, data, method="ppi").estimates,
+        "auto": (weighed := at.correct(short, data, method="auto", prediction="recalibrated")).estimates,
+        "balance": weighed.balance.rows,
+        "sensitivity": weighed.sensitivity,
         "prevalence": at.prevalence(data, by="party", n_boot=50, of="population"),
         "errors": at.error_model(data, ["party", "year"], label="Health").effects,
         "columns": at.dsl_columns(data, "topic", label="Health").select(
@@ -88,6 +92,7 @@ def test_r_gives_what_python_gives(in_python, in_r, assert_same, table):
         ("clustered", ["correct", "coded.parquet", FORMULA, "--cluster", "district"]),
         ("logit", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--model", "logit"]),
         ("ppi", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--method", "ppi"]),
+        ("auto", ["correct", "coded.parquet", "topic == 'Health' ~ party", *WEIGHED]),
         ("prevalence", ["prevalence", "coded.parquet", "--by", "party", "--n-boot", "50", "--of", "population"]),
         ("errors", ["error-model", "coded.parquet", "--on", "party,year", "--label", "Health"]),
     ],
