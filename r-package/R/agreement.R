@@ -9,8 +9,8 @@
 #' @param codebook An [at_codebook()]: gives the full set of labels and their order, and says what is multi-label.
 #' @param level `"nominal"`, `"ordinal"`, `"interval"`, `"ratio"`; the weights `"linear"`, `"quadratic"`,
 #'   `"gwet_ordinal"`; `"masi"` or `"jaccard"` for multi-label variables. By default what the codebook says.
-#' @param metrics Any of percent, cohen_kappa, scott_pi, fleiss_kappa, conger_kappa, light_kappa, brennan_prediger, ac1,
-#'   ac2, alpha, icc1, ..., icc3k. By default percent, alpha, a kappa and AC1 or AC2.
+#' @param metrics Any of percent, weighted_percent (answers that are near agree in part), cohen_kappa, scott_pi,
+#'   fleiss_kappa, conger_kappa, light_kappa, brennan_prediger, ac1, ac2, alpha, icc1, ..., icc3k. By default percent, alpha, a kappa and AC1 or AC2.
 #' @param by Columns of the codings; agreement is computed within each of their groups.
 #' @param ci `"bootstrap"` (bias-corrected and accelerated), `"analytic"` (delta method) or `"gwet"`.
 #' @param n_boot,seed How many replicates, and the seed they are drawn with.
@@ -95,6 +95,14 @@ print.at_reliability <- function(x, ...) {
     return(NextMethod())
   }
   table <- tidy(x)
+  alone <- is.na(table$estimate) & grepl("only one coder", table$note, fixed = TRUE)
+  for (variable in unique(table$variable[alone])) {
+    say(sprintf("%s: one coder, so there is no agreement to measure. Have a second person code some texts.", variable))
+  }
+  table <- table[!alone, ]
+  if (!nrow(table) && any(alone)) {
+    return(invisible(x))
+  }
   figures <- c("estimate", "ci_low", "ci_high")
   table[figures] <- lapply(table[figures], round, digits = 3)
   print_table(table[setdiff(names(table), c("se", "n_units", "method", "note"))])

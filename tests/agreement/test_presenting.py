@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import annotune as at
-from annotune.agreement.present import CAUTION, in_words, notes, screen, tex
+from annotune.agreement.present import CAUTION, in_words, notes, screen, tex, with_several_coders
 from annotune.tables import read_table
 
 
@@ -51,11 +51,29 @@ def test_landis_and_koch(value, word):
         "ci_low": value,
         "ci_high": value,
     }
-    assert f": {word} throughout" in in_words(pl.DataFrame([row]))[0]
+    assert f": {word} over the whole interval" in in_words(pl.DataFrame([row]))[0]
 
 
 def test_rows_without_an_interval_have_no_words(codings_of):
     assert in_words(at.reliability(codings_of([["a"], ["b"]]))) == []
+
+
+def test_one_coder_is_one_sentence(codings_of):
+    alone = at.reliability(codings_of([["a"], ["b"]]))
+    rest, sentences = with_several_coders(alone)
+    assert rest.is_empty()
+    assert sentences == [
+        "v: one coder, so there is no agreement to measure. Have a second person code some of the texts."
+    ]
+    both = at.reliability(codings_of([["a", "a"], ["b", "a"]]))
+    assert with_several_coders(both)[0].equals(both)
+
+
+def test_what_alpha_is_called_makes_a_sentence():
+    row = {"variable": "v", "metric": "alpha", "level": "nominal", "estimate": 0.3, "ci_low": 0.1, "ci_high": 0.5}
+    assert ": too low to rely on over the whole interval (" in in_words(pl.DataFrame([row]))[0]
+    row |= {"ci_high": 0.7}
+    assert "reaches from too low to rely on to enough for tentative conclusions (" in in_words(pl.DataFrame([row]))[0]
 
 
 def test_notes_name_their_rows(codings_of):

@@ -6,9 +6,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import annotune as at
+from annotune.cli import app
 from annotune.data.codings import check
+from annotune.study.file import read_study
 
 PARTS = tuple(at.Label(code=i, name=name) for i, name in enumerate(["Elite", "the people", "left/right"], start=1))
 BOOK = at.Codebook(variables=(at.Variable(name="marks", kind="multilabel", labels=PARTS),))
@@ -103,3 +106,30 @@ def test_the_gold_of_popbert_is_what_any_coder_gave():
         mine = at.attach(units, gold, codebook=POPULISM).sort("unit_id")
         for name in ("elite", "centr", "left", "right"):
             assert mine[f"populism_{name}"].cast(pl.Boolean).to_list() == expected[name].to_list()
+
+
+def test_the_command_line_and_a_study_know_the_rules(tmp_path):
+    book, coders = tmp_path / "codebook.yaml", []
+    labels = "".join(f"  - {{code: {label.code}, name: {label.name}}}\n" for label in PARTS)
+    book.write_text(f"variables:\n- name: marks\n  kind: multilabel\n  labels:\n{labels}")
+    for coder, rows in (("ann", "1,1,0,0\n2,0,0,0\n"), ("ben", "1,1,1,0\n2,0,0,1\n")):
+        coders.append(tmp_path / f"coder_{coder}.csv")
+        coders[-1].write_text(f"unit_id,Elite,the people,left/right\n{rows}")
+    for options, expected in (
+        (["--rule", "any"], [("1", "Elite"), ("1", "the people"), ("2", "left/right")]),
+        (["--at-least", "2"], [("1", "Elite"), ("2", None)]),
+    ):
+        out = tmp_path / "gold.parquet"
+        words = ["resolve", *map(str, coders), "--codebook", str(book), "--out", str(out), *options]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
+        assert pl.read_parquet(out).select("unit_id", pl.col("label").cast(pl.String)).rows() == expected
+        out.unlink()
+    both = CliRunner().invoke(app, [*words, "--rule", "any"])
+    assert both.exit_code != 0
+    plan = tmp_path / "study.yaml"
+    plan.write_text(
+        "codebook: codebook.yaml\ncorpus: texts.csv\ncodings: [coder_ann.csv, coder_ben.csv]\n"
+        "gold: {rule: {at_least: 2}}\ntune: {variable: marks}\n"
+    )
+    assert read_study(plan).study.gold.rule == {"at_least": 2}

@@ -15,7 +15,7 @@ from statsmodels.stats.multitest import multipletests
 
 import annotune as at
 from annotune.evidence.paired import holm, mcnemar, wald
-from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF
+from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF_HERE
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -136,8 +136,8 @@ def test_clusters_widen_intervals_and_leave_mcnemar_out():
     wide = lambda found: (lambda r: r["ci_high"] - r["ci_low"])(row(found.measures, model="model", measure="accuracy"))  # noqa: E731
     assert wide(within) > wide(plain)
     assert set(within.pairs["test"]) == {"paired t", "paired bootstrap"}
-    assert TF_IDF in within.models
-    assert not within.pairs.filter((pl.col("a") == TF_IDF) & (pl.col("b") == NO_INFORMATION)).height
+    assert TF_IDF_HERE in within.models
+    assert not within.pairs.filter((pl.col("a") == TF_IDF_HERE) & (pl.col("b") == NO_INFORMATION)).height
 
 
 def test_a_reference_narrows_what_is_tested():
@@ -271,6 +271,36 @@ def test_people_who_coded_a_part_are_the_best_on_that_part():
     found = at.compare([model, ann], gold, people={"people": ["ann"]}, n_boot=100)
     assert found.models[0] == "people, one at a time"
     assert found.in_words()[0].endswith(" on the 10 of 40 units that it was to code.")
+
+
+def test_many_coders_of_one_verdict_are_one_sentence():
+    """Six coders who are wrong on 12 to 22 of 60 texts: one sentence, with the nearest and the farthest."""
+    units, truth = [str(i) for i in range(60)], ["x", "y"] * 30
+    swapped = {"x": "y", "y": "x"}
+    tables = {"best": table(units, truth)}
+    for wrong in (12, 14, 16, 18, 20, 22):
+        tables[f"wrong {wrong}"] = table(units, [swapped[label] for label in truth[:wrong]] + truth[wrong:])
+    found = at.compare(tables, table(units, truth, "gold"), n_boot=50)
+    sentences = [line for line in found.in_words("accuracy") if "units that both were to code" in line]
+    assert len(sentences) == 1
+    assert "is better than each of 7 others in accuracy, from wrong 12 (+0.200; " in sentences[0]
+    assert "to most frequent label (+0.500; " in sentences[0]
+    assert sentences[0].endswith("; p up to 0.011 after Holm's correction.")
+    three = at.compare(
+        {name: tables[name] for name in ("best", "wrong 12", "wrong 14")}, table(units, truth), n_boot=50
+    )
+    (line,) = (line for line in three.in_words("accuracy") if "units that both" in line)
+    assert "it is better than wrong 12 (+0.200; " in line
+    assert " and most frequent label (+0.500; " in line
+
+
+def test_texts_that_nobody_could_code_are_left_out():
+    gold = table("abcdef", "xyxyxy", "gold")
+    corpus = pl.DataFrame({"unit_id": list("abcdef"), "text": ["one", "two", None, "four", " ", "six"]})
+    with pytest.warns(at.AnnotuneWarning, match=r"2 units of the truth have no text.*such as 'c': left out"):
+        found = at.compare({"m": table("abdf", "xyyy")}, gold, corpus=corpus, n_boot=0)
+    assert row(found.measures, model="m", measure="accuracy")["estimate"] == 1
+    assert row(found.measures, model="m", measure="accuracy")["n_units"] == 4
 
 
 def test_where_few_units_differ_only_the_exact_test_has_a_p():

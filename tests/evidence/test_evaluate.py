@@ -11,7 +11,7 @@ from scipy.stats import binom
 from sklearn import metrics
 
 import annotune as at
-from annotune.measures.baselines import NO_INFORMATION, TF_IDF
+from annotune.measures.baselines import NO_INFORMATION, TF_IDF, TF_IDF_HERE
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -282,6 +282,25 @@ def test_a_bag_of_words_learns_nothing_from_copies_and_neighbours(cluster):
     corpus = pl.DataFrame({"unit_id": units, "text": text, "doc": doc})
     found = at.evaluate(truth, truth, corpus=corpus, cluster=cluster, n_boot=0)
     assert found.get("accuracy", TF_IDF) < 0.7
+
+
+def test_words_counted_here_and_elsewhere_have_two_names(topics, gold):
+    train, test = gold.head(60), gold.slice(60)
+    options = {"corpus": topics, "n_boot": 0}
+    assert at.evaluate(test, test, train=train, **options).models[1] == TF_IDF
+    here = at.evaluate(test, test, **options)
+    assert here.models[1] == TF_IDF_HERE
+    assert here.get("accuracy", TF_IDF) == here.get("accuracy", TF_IDF_HERE)  # the name it had before
+
+
+def test_units_without_a_text_are_left_out_of_what_was_predicted_in_folds():
+    """A text that is empty has no row among predictions made in folds; nobody could code it, so it is not wrong."""
+    truth = table(list("abcd"), list("xyxy"))
+    folds = table(list("abc"), list("xyy"), "m").with_columns(fold=pl.Series([1, 2, 1]))
+    with pytest.warns(at.AnnotuneWarning, match=r"1 unit of the truth has no text.*'d': left out"):
+        found = at.evaluate(truth, folds, n_boot=0)
+    assert (found.get("accuracy"), found.get("coverage")) == (pytest.approx(2 / 3), 1.0)
+    assert at.evaluate(truth, folds.drop("fold"), n_boot=0).get("accuracy") == 0.5
 
 
 def test_units_that_the_corpus_lacks_are_told_of():

@@ -171,13 +171,13 @@ def between(first: Floats, second: Floats, weights: Floats) -> Floats:
 
 
 def of_sides(patterns: Patterns, sides: Floats, weights: Floats, metric: str) -> Statistic:
-    """A coefficient of two sides: percent, cohen_kappa, scott_pi, brennan_prediger, ac1, ac2 or alpha."""
+    """A coefficient of two sides: percent or weighted_percent, cohen_kappa, one of `POOLED`, or alpha."""
     q = weights.shape[0]
 
     def value(s: Any) -> Any:
         units, agree = s[..., 0], s[..., 1] / s[..., 0]
         row, column = s[..., 2 : 2 + q] / units[..., None], s[..., 2 + q :] / units[..., None]
-        if metric == "percent":
+        if metric in ("percent", "weighted_percent"):
             return agree
         if metric == "cohen_kappa":
             return 1 - _divide(1 - agree, 1 - ((row @ weights) * column).sum(-1))

@@ -17,7 +17,8 @@ Distance = Callable[[Any, Any], float]
 Level = str | Distance
 
 KAPPAS = ("cohen_kappa", "scott_pi", "fleiss_kappa", "conger_kappa", "light_kappa", "brennan_prediger", "ac1", "ac2")
-METRICS = ("percent", *KAPPAS, "alpha", *icc.NAMES)
+SHARES = ("percent", "weighted_percent")
+METRICS = (*SHARES, *KAPPAS, "alpha", *icc.NAMES)
 FOR_TWO = ("cohen_kappa", "scott_pi")
 LEVELS = ("nominal", "ordinal", "interval", "ratio", "linear", "quadratic", "gwet_ordinal", "masi", "jaccard")
 MOST_VALUES = 2_000  # the distance of each pair is held in memory
@@ -78,8 +79,10 @@ def _scales(metric: str, level: str, ratings: Ratings, requested_level: Level | 
         return ["nominal"]
     if metric in icc.NAMES:
         return ["ordinal" if level in ("linear", "quadratic", "gwet_ordinal") else level]
+    if metric in ("alpha", "weighted_percent") and requested_level is None and ratings.kind == "multilabel":
+        return ["masi", "jaccard"]
     if metric == "alpha":
-        return ["masi", "jaccard"] if requested_level is None and ratings.kind == "multilabel" else [level]
+        return [level]
     if level == "ordinal":  # Krippendorff's ordinal metric moves with the margins, so it gives no fixed weights
         return ["quadratic"] if metric == "ac2" else ["linear", "quadratic"]
     return [level]
@@ -148,7 +151,7 @@ def statistic(ratings: Ratings, metric: str, scale: str, custom: Level | None = 
     if metric in icc.NAMES:
         return _icc(ratings, metric, scale)
     weights = agreement_weights(ratings, scale, custom)
-    if metric == "percent":
+    if metric in SHARES:
         return co.percent(ratings.slots, ratings.table, weights)
     if metric in FOR_TWO:
         return _of_two(ratings, metric, weights)
@@ -169,7 +172,7 @@ def require_pairs(ratings: Ratings, metric: str) -> None:
         raise NotDefined("only one coder")
     if ratings.n_codings.max() < 2:
         raise NotDefined("no unit was coded by two coders")
-    if metric != "percent" and len(np.unique(ratings.value[ratings.n_codings[ratings.unit] > 1])) == 1:
+    if metric not in SHARES and len(np.unique(ratings.value[ratings.n_codings[ratings.unit] > 1])) == 1:
         raise NotDefined(ONE_CATEGORY)
 
 

@@ -19,7 +19,7 @@ from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError, nearest
 from annotune.numbers import p_equals
 
-SIDED = ("percent", "scott_pi", "brennan_prediger", "ac1", "ac2", "alpha")
+SIDED = ("percent", "weighted_percent", "scott_pi", "brennan_prediger", "ac1", "ac2", "alpha")
 
 
 def pairwise_reliability(

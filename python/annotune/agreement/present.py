@@ -17,6 +17,7 @@ from annotune.text_table import Column, TextTable
 
 NAMES = {
     "percent": "percent agreement",
+    "weighted_percent": "weighted percent agreement",
     "cohen_kappa": "Cohen's kappa",
     "scott_pi": "Scott's pi",
     "fleiss_kappa": "Fleiss' kappa",
@@ -37,6 +38,7 @@ MOST_NAMED = 3  # rows that a note names
 DIFFERENCE = "_difference"
 ELSEWHERE = "A wider window shows more, --write all."
 NUMBERS = 4  # the last columns of a printed table
+ONE_CODER = "one coder, so there is no agreement to measure. Have a second person code some of the texts."
 CAUTION = "Conventions are no verdict: how much agreement is enough depends on what the codes are used for."
 
 
@@ -61,8 +63,9 @@ def in_words(table: pl.DataFrame) -> list[str]:
     --------
     >>> row = {"variable": "topic", "metric": "alpha", "level": "nominal", "estimate": 0.71}
     >>> print(in_words(pl.DataFrame([row | {"ci_low": 0.6, "ci_high": 0.82}]))[0])
-    topic: Krippendorff's alpha 0.71, 95 % interval 0.60 to 0.82: tentative at the estimate, from below
-    tentative to reliable by the interval (Krippendorff 2004, p. 241: reliable from .800, tentative from .667).
+    topic: Krippendorff's alpha 0.71, 95 % interval 0.60 to 0.82: enough for tentative conclusions at the estimate;
+    the interval reaches from too low to rely on to reliable (Krippendorff 2004, p. 241: reliable from .800, tentative
+    from .667).
     """
     sentences = [sentence for row in table.to_dicts() for sentence in _sentence(row)]
     return [*sentences, CAUTION] if sentences else []
@@ -75,18 +78,14 @@ def _sentence(row: dict[str, Any]) -> Iterator[str]:
     words, source = judged
     at, low, high = (words(row[key]) for key in ("estimate", "ci_low", "ci_high"))
     span = (
-        f"{low} throughout the interval"
-        if low == high == at
-        else f"{at} at the estimate, {_span(low, high)} by the interval"
+        f"{at} over the whole interval"
+        if low == high
+        else f"{at} at the estimate; the interval reaches from {low} to {high}"
     )
     yield (
         f"{about(row)}: {titled(row)} {row['estimate']:.2f}, "
         f"95 % interval {row['ci_low']:.2f} to {row['ci_high']:.2f}: {span} ({source})."
     )
-
-
-def _span(low: str, high: str) -> str:
-    return low if low == high else f"from {low} to {high}"
 
 
 def _judge(metric: str) -> Any:
@@ -100,7 +99,7 @@ def _judge(metric: str) -> Any:
 def _alpha_word(value: float) -> str:
     if value >= 0.8:
         return "reliable"
-    return "tentative" if value >= 0.667 else "below tentative"
+    return "enough for tentative conclusions" if value >= 0.667 else "too low to rely on"
 
 
 def _kappa_word(value: float) -> str:
@@ -113,6 +112,16 @@ def about(row: dict[str, Any]) -> str:
     coders = " and ".join(str(row[side]) for side in ("coder_a", "coder_b") if row.get(side) is not None)
     parts = [*groups, row["variable"], row.get("category"), coders or None]
     return ", ".join(str(part) for part in parts if part is not None)
+
+
+def with_several_coders(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """The rows of a table of agreement that have several coders, and a sentence on every variable that has only one."""
+    if "metric" not in table.columns:
+        return table, []
+    alone = (pl.col("n_coders") == 1) & pl.col("estimate").is_null()
+    rows = table.filter(alone).to_dicts()
+    what = {about(row | dict.fromkeys(("category", "coder_a", "coder_b"))): None for row in rows}
+    return table.filter(~alone), [f"{name}: {ONE_CODER}" for name in what]
 
 
 def screen(table: pl.DataFrame) -> TextTable:

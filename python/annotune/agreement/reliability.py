@@ -38,7 +38,11 @@ SCHEMA: dict[str, Any] = {
     "method": pl.String,
     "note": pl.String,
 }
-BOUNDS = {"percent": (0.0, 1.0), "": (-np.inf, np.inf)}  # kappas may fall below -1 where units lack codings
+BOUNDS = {  # kappas may fall below -1 where units lack codings
+    "percent": (0.0, 1.0),
+    "weighted_percent": (0.0, 1.0),
+    "": (-np.inf, np.inf),
+}
 METHODS = {"bootstrap": "bootstrap ({:,} replicates, BCa)", "analytic": "analytic (t)", "gwet": "Gwet (t)"}
 
 
@@ -92,9 +96,9 @@ def reliability(
         their distance. By default what the codebook says. Interval and ratio levels take the labels'
         codes as values; ordinal, linear and quadratic take their order.
     metrics
-        Of `percent`, `cohen_kappa`, `scott_pi`, `fleiss_kappa`, `conger_kappa`, `light_kappa`,
-        `brennan_prediger`, `ac1`, `ac2`, `alpha`, `icc1` ... `icc3k` (`icc` for all six). By default percent,
-        alpha, a kappa and AC1 or AC2.
+        Of `percent`, `weighted_percent` (answers that are near agree in part, as the level says), `cohen_kappa`,
+        `scott_pi`, `fleiss_kappa`, `conger_kappa`, `light_kappa`, `brennan_prediger`, `ac1`, `ac2`, `alpha`,
+        `icc1` ... `icc3k` (`icc` for all six). By default percent, alpha, a kappa and AC1 or AC2.
     by
         Columns; agreement is computed within each of their groups.
     ci

@@ -30,7 +30,7 @@ def reliability(
     of: Annotated[str, typer.Option(help="all, pairs, categories, or coders (each against the rest).")] = "all",
     model: Annotated[str | None, typer.Option(help="Compare people with these models, as m1,m2.")] = None,
     level: Annotated[str | None, typer.Option(help="nominal, ordinal, interval, ratio, masi, jaccard ...")] = None,
-    metrics: Annotated[str | None, typer.Option(help="Such as alpha,fleiss_kappa,icc.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Such as alpha,weighted_percent,icc.")] = None,
     by: Annotated[str | None, typer.Option(help="Columns to divide the codings by, as a,b.")] = None,
     ci: Annotated[str, typer.Option(help="bootstrap, analytic or gwet.")] = "bootstrap",
     n_boot: Annotated[int, typer.Option(help="Bootstrap replicates.")] = 1000,
@@ -49,8 +49,10 @@ def reliability(
     book, rows = _read(codings, codebook, variable, unit_id, coder, coders, columns, keep)
     options = {"variable": variable, "level": level, "metrics": listed(metrics), "by": listed(by), "ci": ci}
     table = view(of, listed(model), rows, codebook=book, n_boot=n_boot, cluster=cluster, seed=seed, **options)
-    console.print(present.screen(table))
-    for sentence in [*present.notes(table), *(present.in_words(table) if of == "all" else [])]:
+    several, one_coder = present.with_several_coders(table)
+    if len(several):
+        console.print(present.screen(several))
+    for sentence in [*one_coder, *present.notes(several), *(present.in_words(several) if of == "all" else [])]:
         console.print(sentence, markup=False)
     for path in write or []:
         present.write_reliability(table, path, print)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
@@ -83,6 +83,27 @@ def with_truth(truth: Codings, entry: Variable) -> Codings:
         units = counted(left_out, "unit has", "units have")
         warn(f"{units} no true label for {entry.name!r}: left out.")
     return labelled
+
+
+def with_texts(truth: Codings, corpus: pl.DataFrame | None, predictions: Iterable[pl.DataFrame]) -> Codings:
+    """The truth without units that nobody could code, because they have no text; these are counted in a warning.
+
+    The corpus says so; without one, predictions in folds do (those with a column `fold`), which have a row for every
+    coded text.
+    """
+    units = truth["unit_id"].unique(maintain_order=True)
+    without = pl.Series([False]).new_from_index(0, len(units))
+    if corpus is not None and "text" in corpus.columns:
+        blank = pl.col("text").is_null() | (pl.col("text").cast(pl.String).str.strip_chars() == "")
+        without |= units.is_in(corpus.filter(blank)["unit_id"].implode())
+    for table in predictions:
+        if "fold" in table.columns:
+            without |= ~units.is_in(table["unit_id"].implode())
+    if without.all() or not without.any():
+        return truth
+    what = counted(int(without.sum()), "unit of the truth has", "units of the truth have")
+    warn(f"{what} no text, or no row among predictions made in folds, such as {units.filter(without)[0]!r}: left out.")
+    return Codings(truth.filter(~pl.col("unit_id").is_in(units.filter(without).implode())))
 
 
 def clusters_of(units: pl.Series, corpus: pl.DataFrame | None, cluster: str | None) -> np.ndarray | None:

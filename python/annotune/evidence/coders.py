@@ -53,6 +53,13 @@ def gathered(codings: Any) -> Codings:
     return bind(*(part.select(*SCHEMA) for part in tables))
 
 
+def sources_in_folds(codings: Any) -> list[Codings]:
+    """The tables of predictions that were made in folds, which have a row for every coded text."""
+    sources = codings.values() if isinstance(codings, Mapping) else codings
+    tables = [_codings_of(source) for source in (sources if isinstance(codings, (Mapping, list, tuple)) else [codings])]
+    return [table for table in tables if "fold" in table.columns]
+
+
 def _codings_of(source: Any) -> Codings:
     return held_out_codings(source) if isinstance(source, Classifier) else check(source)
 

@@ -13,10 +13,10 @@ import polars as pl
 from annotune.agreement.reliability import reliability
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import check, of_variable
-from annotune.data.encoded import clusters_of, encode, entry_for, with_truth
+from annotune.data.encoded import clusters_of, encode, entry_for, with_texts, with_truth
 from annotune.data.frames import as_frame, identified
 from annotune.errors import AnnotuneError, nearest
-from annotune.evidence.coders import about_units, answers_by_row, codebook_of, gathered, of_people
+from annotune.evidence.coders import about_units, answers_by_row, codebook_of, gathered, of_people, sources_in_folds
 from annotune.evidence.paired import (
     Answers,
     Resampling,
@@ -144,7 +144,7 @@ def compare(
         Test only the pairs with this coder.
     corpus, train
         Texts (unit_id, text) for the row of TF-IDF with logistic regression, and the codings it is trained on;
-        without `train` it is trained on the gold standard by cross-validation.
+        without `train` it is cross-validated on the gold standard, in a row that says so.
     costs
         Columns (or keys) model, cost, seconds: per thousand texts; shown in the table.
     cluster
@@ -180,7 +180,7 @@ def compare(
     answers_by_coder, truth = gathered(codings), check(as_frame(gold))
     corpus = None if corpus is None else identified(corpus)
     entry = entry_for(truth, answers_by_coder, variable, codebook)
-    truth = with_truth(of_variable(truth, entry.name), entry)
+    truth = with_texts(with_truth(of_variable(truth, entry.name), entry), corpus, sources_in_folds(codings))
     units = truth["unit_id"].unique(maintain_order=True)
     answers_by_coder = about_units(units, of_variable(answers_by_coder, entry.name))
     labels = encode(truth, units, entry)[0]

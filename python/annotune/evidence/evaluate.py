@@ -13,10 +13,10 @@ import polars as pl
 from annotune.data.codebook import Codebook
 from annotune.data.codings import Codings, check, of_variable, sound_codings
 from annotune.data.corpus import read_corpus, sound_corpus
-from annotune.data.encoded import SAME_IDS, clusters_of, encode, entry_for, with_truth
+from annotune.data.encoded import SAME_IDS, clusters_of, encode, entry_for, with_texts, with_truth
 from annotune.data.frames import as_frame, identified
 from annotune.errors import AnnotuneError, nearest, warn
-from annotune.measures.baselines import NO_INFORMATION, TF_IDF, add_baselines
+from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION, add_baselines
 from annotune.measures.evaluation import Evaluation, require_own_name, require_replicates, tabulate
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def evaluate(
     """Measure how well `predicted` agrees with `truth`, unit by unit; or with `cv`, how well a tuned model does.
 
     A unit of the truth without a prediction counts as wrong, and lowers the coverage;
-    predictions for units without a truth are ignored.
+    predictions for units without a truth are ignored. Units without a text, which nobody could code, are left out and
+    counted in a warning: by the corpus, or where predictions were made in folds (`model.held_out`) and have no row.
 
     With `cv` the predictions are made here: the coded texts are divided into folds, and each is predicted by a model
     that was tuned on the other folds; so are the predictions of the probe and the baselines.
@@ -92,7 +93,7 @@ def evaluate(
         The variable, and its labels; without a codebook, those that occur.
     corpus, train
         Texts (unit_id, text) for the bag-of-words baseline, and the codings it is trained on.
-        Without `train` it is trained on the truth by cross-validation. With `cv`, the texts for tuning.
+        Without `train` it is cross-validated on the truth, in a row that says so. With `cv`, the texts for tuning.
     baselines
         Further predictions on the same units, by name.
     name
@@ -237,11 +238,11 @@ def evaluate_predictions(
     require_replicates(n_boot)
     truth, predicted = _two_tables(truth, predicted)
     entry = entry_for(truth, predicted, variable, codebook)
-    truth = with_truth(of_variable(truth, entry.name), entry)
-    units = truth["unit_id"].unique(maintain_order=True)
     corpus = None if corpus is None else identified(corpus)
+    truth = with_texts(with_truth(of_variable(truth, entry.name), entry), corpus, [predicted])
+    units = truth["unit_id"].unique(maintain_order=True)
     labels, model = encode(truth, units, entry)[0], name or _coder_name(predicted)
-    require_own_name(model, [NO_INFORMATION, TF_IDF, *(baselines or {})])
+    require_own_name(model, [NO_INFORMATION, *COUNTED_WORDS, *(baselines or {})])
     answers = {}
     for label, table in {model: predicted, **(baselines or {})}.items():
         codings = of_variable(check(table), entry.name)

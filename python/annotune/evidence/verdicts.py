@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -10,10 +11,11 @@ import polars as pl
 from annotune.errors import AnnotuneError, nearest
 from annotune.measures.baselines import BASELINES
 from annotune.measures.scores import in_full
-from annotune.numbers import p_equals
+from annotune.numbers import p_equals, p_value
 
 ALL, ANSWERED = "all", "answered"  # the units that a row of measures is about
 SURE = 0.05
+MOST_LISTED = 3  # coders of one verdict that a sentence lists; of more it has the first and the last
 
 
 def best_in_words(measures: pl.DataFrame, pairs: pl.DataFrame, measure: str) -> Iterator[str]:
@@ -32,27 +34,70 @@ def best_in_words(measures: pl.DataFrame, pairs: pl.DataFrame, measure: str) -> 
     n_gold, n_units = max(of["n_units"].to_list()), lead["n_units"]
     on = f"{n_units:,} units" if n_units == n_gold else f"the {n_units:,} of {n_gold:,} units that it was to code"
     yield f"{lead['model']} has the highest {name}: {lead['estimate']:.3f}{spread} on {on}."
-    for row in pairs.filter(pl.col("measure") == measure).to_dicts():
-        if lead["model"] in (row["a"], row["b"]) and row["difference"] is not None:
-            yield _difference_in_words(row, lead["model"], name)
+    of_leader = pl.col("a").eq(lead["model"]) | pl.col("b").eq(lead["model"])
+    rows = pairs.filter((pl.col("measure") == measure) & of_leader & pl.col("difference").is_not_null())
+    yield from _differences_in_words([_seen_from(row, lead["model"]) for row in rows.to_dicts()], name)
 
 
-def _difference_in_words(row: dict[str, Any], leader: str, name: str) -> str:
+@dataclass(frozen=True)
+class _Beside:
+    """Another coder beside the best: how far the best is above it, and what the test says."""
+
+    other: str
+    difference: float
+    interval: str
+    p: float | None
+    n_units: int
+
+    @property
+    def verdict(self) -> str:
+        """What can be said of the best coder against this one."""
+        if self.p is None:
+            return "cannot be tested against"
+        better = "is better than" if self.difference > 0 else "is worse than"
+        return better if self.p < SURE else "cannot be distinguished from"
+
+
+def _seen_from(row: dict[str, Any], leader: str) -> _Beside:
     turned = -1 if row["b"] == leader else 1
-    other = row["a"] if row["b"] == leader else row["b"]
-    spread = ""
+    interval = ""
     if row["ci_low"] is not None:
         low, high = sorted((turned * row["ci_low"], turned * row["ci_high"]))
-        spread = f"{low:+.3f} to {high:+.3f}; "
-    verb, p = "cannot be tested against", "too few units distinguish them"
-    if row["p_holm"] is not None:
-        better = "is better than" if turned * row["difference"] > 0 else "is worse than"
-        verb = better if row["p_holm"] < SURE else "cannot be distinguished from"
-        p = f"{p_equals(row['p_holm'])} after Holm's correction"
-    return (
-        f"On the {row['n_units']:,} units that both were to code, it {verb} {other}: "
-        f"{turned * row['difference']:+.3f} {name} ({spread}{p})."
-    )
+        interval = f"{low:+.3f} to {high:+.3f}; "
+    other = row["a"] if row["b"] == leader else row["b"]
+    return _Beside(other, turned * row["difference"], interval, row["p_holm"], row["n_units"])
+
+
+def _differences_in_words(others: Sequence[_Beside], name: str) -> Iterator[str]:
+    """A sentence for every verdict, with the coders that it is about."""
+    groups: dict[tuple[int, str], list[_Beside]] = {}
+    for other in others:
+        groups.setdefault((other.n_units, other.verdict), []).append(other)
+    for (n_units, verdict), alike in groups.items():
+        on = f"On the {n_units:,} units that both were to code, it {verdict}"
+        yield f"{on} {_alone(alike[0], name) if len(alike) == 1 else _together(alike, name)}."
+
+
+def _alone(other: _Beside, name: str) -> str:
+    p = "too few units distinguish them"
+    if other.p is not None:
+        p = f"{p_equals(other.p)} after Holm's correction"
+    return f"{other.other}: {other.difference:+.3f} {name} ({other.interval}{p})"
+
+
+def _together(others: Sequence[_Beside], name: str) -> str:
+    """Several coders: all of them where they are few, else the nearest and the farthest."""
+    ordered = sorted(others, key=lambda other: other.difference)
+    shown = ordered if len(ordered) <= MOST_LISTED else [ordered[0], ordered[-1]]
+    figures = [f"{one.other} ({one.difference:+.3f}; {one.interval.removesuffix('; ')})" for one in shown]
+    figures = [figure.replace("; )", ")") for figure in figures]
+    ps = [one.p for one in ordered if one.p is not None]
+    p = "too few units distinguish them"
+    if ps:
+        p = f"{'every p < .001' if max(ps) < 0.001 else f'p up to {p_value(max(ps))}'} after Holm's correction"
+    if len(shown) == len(ordered):
+        return f"{', '.join(figures[:-1])} and {figures[-1]} in {name}; {p}"
+    return f"each of {len(ordered)} others in {name}, from {figures[0]} to {figures[1]}; {p}"
 
 
 def gaps_in_words(measures: pl.DataFrame, models: Sequence[str], measure: str) -> Iterator[str]:

@@ -14,7 +14,11 @@ from annotune.data.encoded import encode, texts_of, with_truth
 from annotune.errors import AnnotuneError
 
 NO_INFORMATION, NO_LABEL, TF_IDF = "most frequent label", "no label", "TF-IDF + logistic regression"
-BASELINES = (TF_IDF, NO_INFORMATION, NO_LABEL)
+TF_IDF_HERE = (
+    "TF-IDF, cross-validated here"  # trained on other folds of the texts that are evaluated, not on the model's
+)
+COUNTED_WORDS = (TF_IDF, TF_IDF_HERE)
+BASELINES = (*COUNTED_WORDS, NO_INFORMATION, NO_LABEL)
 
 
 def no_information(seen: np.ndarray, n: int, weights: np.ndarray | None = None) -> np.ndarray:
@@ -107,7 +111,7 @@ def add_baselines(
 ) -> None:
     """The most frequent label always; the bag of words where there are texts.
 
-    Without `train` the latter is cross-validated, equal texts and units of a cluster in one fold.
+    Without `train` the latter is cross-validated, equal texts and units of a cluster in one fold, and named so.
     """
     everyone = np.ones(len(units), dtype=bool)
     seen_units = seen = None
@@ -122,10 +126,9 @@ def add_baselines(
     if corpus is not None and TF_IDF not in given:
         texts = texts_of(corpus, units)
         if seen is not None and seen_units is not None:
-            answers = tf_idf(texts_of(corpus, seen_units), seen, texts)
+            given[TF_IDF] = (tf_idf(texts_of(corpus, seen_units), seen, texts), everyone)
         else:
-            answers = tf_idf_in_folds(texts, truth, clusters, seed)
-        given[TF_IDF] = (answers, everyone)
+            given[TF_IDF_HERE] = (tf_idf_in_folds(texts, truth, clusters, seed), everyone)
     if NO_INFORMATION not in given:
         given[NO_INFORMATION] = (no_information(truth if seen is None else seen, len(units)), everyone)
     if truth.ndim == 2 and NO_LABEL not in given:

@@ -11,7 +11,7 @@ import polars as pl
 
 from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError
-from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF
+from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION, NO_LABEL, TF_IDF, TF_IDF_HERE
 from annotune.measures.limits import Score, limits, limits_of_each
 from annotune.measures.scores import Sums, label_sums, measures, named, per_label, set_sums
 from annotune.measures.shares_of_sums import MEANS, columns
@@ -62,6 +62,8 @@ class Evaluation(Readable):
 
     def get(self, measure: str, model: str | None = None) -> float | None:
         """One estimate; of the evaluated model where none is named."""
+        if model == TF_IDF and TF_IDF not in self.models:
+            model = TF_IDF_HERE
         wanted = (pl.col("measure") == measure) & (pl.col("model") == (model or self.models[0]))
         found = self.measures.filter(wanted)["estimate"]
         if found.is_empty():
@@ -103,7 +105,8 @@ def _told(first: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> Iter
     for row in others:
         if row["estimate"] > first["estimate"]:
             said = WITHOUT_LOOKING.get(row["model"], row["model"])
-            yield f"{said} reaches more: {row['estimate']:.3f}.{COUNTING_HELPS if row['model'] == TF_IDF else ''}"
+            advice = COUNTING_HELPS if row["model"] in COUNTED_WORDS else ""
+            yield f"{said} reaches more: {row['estimate']:.3f}.{advice}"
 
 
 def leading(table: pl.DataFrame) -> tuple[str, ...]:

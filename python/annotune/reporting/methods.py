@@ -10,7 +10,7 @@ from annotune.agreement.present import named
 from annotune.correction.result import Correction
 from annotune.data.codings import ANSWERED
 from annotune.evidence.calibrated import Calibration
-from annotune.measures.baselines import NO_INFORMATION, TF_IDF
+from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION
 from annotune.measures.scores import in_full
 from annotune.models.classifier import Classifier
 from annotune.reporting import references as by
@@ -193,7 +193,7 @@ def _results_sentences(judged: Judged) -> Iterator[str]:
     if row is None or right is None:
         return
     others = {f"{name[0].lower() if name == NO_INFORMATION else name[0]}{name[1:]}": judged.row(lead, name)
-              for name in (TF_IDF, NO_INFORMATION)}  # fmt: skip
+              for name in (*COUNTED_WORDS, NO_INFORMATION)}  # fmt: skip
     beside = [
         f"{number(estimate['estimate'], 2)} for {_baseline_in_words(name)}"
         for name, estimate in others.items()

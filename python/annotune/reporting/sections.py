@@ -18,7 +18,7 @@ from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.evidence.curve_plot import plot_learning_curve
 from annotune.evidence.verdicts import ALL
-from annotune.measures.baselines import NO_INFORMATION, TF_IDF
+from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION
 from annotune.measures.scores import in_full
 from annotune.models.share_check import in_words
 from annotune.reporting import tables
@@ -31,12 +31,15 @@ Part = str | Table | Figure
 MOST_CELLS = 21  # labels whose confusions fit on a page of paper as numbers
 FEW_LABELS = 6  # up to which the confusions need no list of the most frequent ones
 MOST_TERMS = 40
-BASELINES = (TF_IDF, NO_INFORMATION)
+BASELINES = (*COUNTED_WORDS, NO_INFORMATION)
 
 
 def agreement_section(inputs: Inputs, table: pl.DataFrame) -> Section:
     """Agreement of the coders: every coefficient with its interval, and its description by conventions."""
-    parts: list[Part] = [*present.in_words(table), _agreement_table(table, "Agreement of the coders{}.")]
+    table, one_coder = present.with_several_coders(table)
+    if table.is_empty():
+        return Section("Agreement of the coders", tuple(one_coder))
+    parts: list[Part] = [*one_coder, *present.in_words(table), _agreement_table(table, "Agreement of the coders{}.")]
     if 0 < table["estimate"].drop_nulls().len() <= MOST_ROWS:
         alt = "Coefficients of agreement with their 95 % intervals, one row each; the table has the figures."
         caption = "Agreement of the coders, with 95 % intervals."

@@ -37,6 +37,22 @@ test_that("agreement is Krippendorff's, and NA stands where nothing is defined",
   expect_identical(at_reliability(same, metrics = "alpha")$estimate, NA_real_)
 })
 
+test_that("sets in TRUE/FALSE columns are read, and gold is what any coder gave, or two did", {
+  skip_if_no_python()
+  book <- at_codebook(list(marks = c("elite", "centr")), kind = "multilabel")
+  wide <- data.frame(
+    unit_id = c(1, 1, 2, 2), coder = c("a", "b", "a", "b"),
+    elite = c(TRUE, TRUE, FALSE, FALSE), centr = c(TRUE, FALSE, FALSE, FALSE)
+  )
+  codings <- at_codings(wide, book)
+  expect_identical(codings$label, c("elite", "centr", "elite", NA, NA))
+  expect_identical(codings$status[4:5], c("none", "none"))
+  expect_identical(at_resolve(codings, "any", book)$label, c("elite", "centr", NA))
+  expect_identical(at_resolve(codings, list(at_least = 2), book)$label, c("elite", NA))
+  alone <- at_codings(data.frame(unit_id = 1:2, ann = c("x", "y")), variable = "v", coders = "ann")
+  expect_message(print(at_reliability(alone)), "v: one coder, so there is no agreement")
+})
+
 test_that("pairs, categories, coders and models are compared", {
   skip_if_no_python()
   ann <- c("x", "y", "x", "y")
