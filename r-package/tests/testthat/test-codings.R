@@ -50,7 +50,7 @@ test_that("sets in TRUE/FALSE columns are read, and gold is what any coder gave,
   expect_identical(at_resolve(codings, "any", book)$label, c("elite", "centr", NA))
   expect_identical(at_resolve(codings, list(at_least = 2), book)$label, c("elite", NA))
   alone <- at_codings(data.frame(unit_id = 1:2, ann = c("x", "y")), variable = "v", coders = "ann")
-  expect_message(print(at_reliability(alone)), "v: one coder, so there is no agreement")
+  expect_output(print(at_reliability(alone)), "v: one coder, so there is no agreement")
 })
 
 test_that("pairs, categories, coders and models are compared", {
