@@ -44,6 +44,32 @@ def _found(frame: pl.DataFrame, cluster: str | None) -> bool | None:
     return None if outcome == "too few" else outcome == "evidence"
 
 
+def interval_of_clusters(model: str, clusters: int, method: str, kinds: int, seed: int, n: int = 1500) -> bool:
+    """Whether the interval holds the effect of something that varies between clusters, of one kind or crossed ones."""
+    rng = np.random.default_rng(seed)
+    cluster, paper = rng.choice(clusters, n, p=_unequal(clusters, rng)), rng.integers(0, 14, n)
+    x = rng.normal(size=clusters)[cluster] + (rng.normal(size=14)[paper] if kinds == 2 else 0)
+    shift = rng.normal(size=clusters)[cluster] + (rng.normal(size=14)[paper] if kinds == 2 else 0)
+    if model == "linear":
+        truth = 0.5 * shift + rng.normal(size=n)
+        predicted = 0.5 * truth + 0.5 * rng.normal(size=n)
+    else:
+        truth = (rng.random(n) < expit(-0.3 + 0.5 * shift)) * 1.0
+        predicted = abs(truth - (rng.random(n) < 0.15))
+    gold = np.where(rng.random(n) < 0.3, truth, np.nan)
+    frame = pl.DataFrame({"x": x, "cluster": cluster, "paper": paper, "y_hat": predicted, "y_gold": gold})
+    by = ["cluster", "paper"] if kinds == 2 else "cluster"
+    rows = at.correct("y ~ x", frame, model=model, pi=0.3, cluster=by).tidy()  # type: ignore[arg-type]
+    row = rows.filter(method=method, term="x").row(0, named=True)
+    return bool(row["conf_low"] <= 0 <= row["conf_high"])
+
+
+def of_clusters(model: str, clusters: int, before: float | None, method: str = "corrected", kinds: int = 1) -> Edge:
+    which = "unequal clusters" if kinds == 1 else "unequal clusters crossed with 14 others"
+    name = f"correct, {model}, {clusters} {which}, {method}"
+    return Edge(name, partial(interval_of_clusters, model, clusters, method, kinds), before, 93, 98)
+
+
 EDGES = (
     *(
         Edge(
@@ -68,4 +94,12 @@ EDGES = (
         )
         for clusters, groups, before in ((12, 2, 15.7), (30, 2, 9.8), (12, 4, 52.8), (30, 4, 23.3))
     ),
+    of_clusters("linear", 12, None),
+    of_clusters("linear", 12, None, "hand-coded only"),
+    of_clusters("linear", 30, None),
+    of_clusters("logit", 12, None),
+    of_clusters("logit", 12, None, "hand-coded only"),
+    of_clusters("logit", 30, None),
+    of_clusters("linear", 12, None, kinds=2),
+    of_clusters("logit", 12, None, kinds=2),
 )

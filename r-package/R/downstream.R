@@ -90,7 +90,8 @@ formula_text <- function(formula) {
 #' @param method `"dsl"`: design-based supervised learning (Egami, Hinck, Stewart and Wei 2023). `"ppi"`:
 #'   prediction-powered inference (Angelopoulos, Duchi and Zrnic 2023). `"auto"`: DSL's and the hand-coded estimate,
 #'   weighted for each coefficient by what the predictions are worth for it. `"none"`.
-#' @param cluster,weights Columns: standard errors allow for dependence within the one's values; survey weights.
+#' @param cluster A column, or two, within whose values texts depend on each other: `c("author", "paper")`.
+#' @param weights The column with survey weights.
 #' @param prediction What stands for an outcome that is a label: `"prob"`, its probability; `"label"`; or
 #'   `"recalibrated"`, what label and covariates say about it by the coded texts of other folds.
 #' @param pi The probability with which a text was drawn for hand coding: a column (by default `pi`), or a number.
@@ -100,7 +101,9 @@ formula_text <- function(formula) {
 #' @param reference The category that the others are compared with, by column: `c(party = "Labour")`. By default the
 #'   first level of a factor.
 #' @param level Of the confidence intervals.
-#' @param small_sample Stata's small-sample corrections, and t in place of normal intervals of linear models.
+#' @param small_sample By default (`NULL`) standard errors are CR2 with Satterthwaite's degrees of freedom where there
+#'   are fewer than 50 clusters. `TRUE`: Stata's small-sample corrections, and t in place of normal intervals of linear
+#'   models; `FALSE`: none.
 #' @param power The lambda of `"ppi"`, from 0 to 1; by default the best one.
 #' @return An object of class `at_correction`, its terms named as [lm()] names them. `tidy()` gives a row per coefficient
 #'   and method (of one, with `method = "corrected"`), [coef()][coef.at_correction] and `vcov()` the corrected ones,
@@ -120,11 +123,12 @@ formula_text <- function(formula) {
 at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "multinomial", "fixed_effects"),
                        method = c("dsl", "ppi", "auto", "none"), cluster = NULL, weights = NULL,
                        prediction = c("prob", "label", "recalibrated"), pi = NULL, gold = NULL, predicted = NULL, coded = NULL,
-                       fold = NULL, reference = NULL, level = 0.95, small_sample = FALSE, power = NULL) {
+                       fold = NULL, reference = NULL, level = 0.95, small_sample = NULL, power = NULL) {
   fit <- at_call(
     "correct",
     formula = formula_text(formula), data = usable_columns(data), model = match.arg(model),
-    method = match.arg(method), cluster = cluster, weights = weights, prediction = match.arg(prediction), pi = pi,
+    method = match.arg(method), cluster = several(cluster), weights = weights, prediction = match.arg(prediction),
+    pi = pi,
     gold = gold, predicted = if (!is.null(predicted)) lapply(as.list(predicted), several), coded = coded, fold = fold,
     reference = if (!is.null(reference)) as.list(reference), level = level, small_sample = small_sample, power = power
   )

@@ -150,7 +150,7 @@ def test_clusters_of_one_are_robust_errors_and_large_ones_those_of_statsmodels(t
         for method in plain.covariance:
             np.testing.assert_allclose(alone.covariance[method], plain.covariance[method], **EXACT)
     named = texts.with_columns(pl.format("d{}", "district").alias("district"))
-    fit = correct("y ~ party + age", named, cluster="district")
+    fit = correct("y ~ party + age", named, cluster="district", small_sample=False)
     options = {"groups": texts["district"].to_numpy(), "use_correction": False}
     peer = sm.OLS(outcome(texts), matrix(texts, ("age",))).fit(cov_type="cluster", cov_kwds=options)
     same(fit, "corrected", peer.params, peer.cov_params())

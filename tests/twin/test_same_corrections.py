@@ -34,7 +34,7 @@ def simulated():
                 np.where(opposition, "opposition", "government"), dtype=pl.Enum(["government", "opposition"])
             ),
             "year": rng.integers(2015, 2025, n),
-            "district": [f"d{i}" for i in rng.integers(0, 20, n)],
+            "district": [f"d{i}" for i in rng.integers(0, 60, n)],
             "topic": pl.Series(said, dtype=kinds),
             **{f"topic_p_{name}": share[:, place] for place, name in enumerate(names)},
             "topic_gold": pl.Series(

@@ -203,7 +203,9 @@ def correct(
     formula: Annotated[str, typer.Argument(help="As in R: \"topic == 'Health' ~ party + year | district\".")],
     model: Annotated[str, typer.Option(help="linear, logit, poisson, multinomial or fixed_effects.")] = "linear",
     method: Annotated[str, typer.Option(help="dsl, ppi, auto or none.")] = "dsl",
-    cluster: Cluster = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="A column whose values (authors) depend on each other, or two: author,paper.")
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="The column with survey weights.")] = None,
     prediction: Annotated[str, typer.Option(help="prob, label or recalibrated.")] = "prob",
     pi: Pi = None,
@@ -214,7 +216,10 @@ def correct(
         list[str] | None, typer.Option(help="The category that others are compared with: party=Labour; repeatable.")
     ] = None,
     level: Annotated[float, typer.Option(help="Of the confidence intervals.")] = 0.95,
-    small_sample: Annotated[bool, typer.Option("--small-sample", help="Variances and intervals as Stata's.")] = False,
+    small_sample: Annotated[
+        bool | None,
+        typer.Option(help="Variances and intervals as Stata's; or none corrected, however few clusters there are."),
+    ] = None,
     layout: Annotated[
         str, typer.Option(help="journal: errors in brackets below; stacked: a row per method with interval and p.")
     ] = "journal",
@@ -229,8 +234,13 @@ def correct(
 
     require_layout(layout)
     options: dict[str, Any] = {"model": model, "method": method, "prediction": prediction}
-    columns: dict[str, Any] = {"cluster": cluster, "weights": weights, "gold": gold, "coded": coded, "fold": fold}
-    options |= {"reference": category_by_column(reference), "level": level, "small_sample": small_sample}
+    columns: dict[str, Any] = {"weights": weights, "gold": gold, "coded": coded, "fold": fold}
+    options |= {
+        "cluster": listed(cluster),
+        "reference": category_by_column(reference),
+        "level": level,
+        "small_sample": small_sample,
+    }
     require_outputs(write, data, correction=True)
     correction = corrected(formula, _table(data), pi=_number_or_column(pi), **options, **columns)
     console.print(correction.summary(console.width, layout), markup=False, soft_wrap=True)  # type: ignore[arg-type]

@@ -38,7 +38,8 @@ def sample_of(job: Job) -> tuple[Matrices, Sample, list[str | None]]:
         at=at,
         ratio=job.ratio,
         weight=_survey_weights(frame, options.weights),
-        clusters=_group_numbers(frame, options.cluster) if options.cluster is not None else None,
+        clusters=_group_numbers(frame, options.clusters[0]) if options.clusters else None,
+        across=_group_numbers(frame, options.clusters[1]) if len(options.clusters) == 2 else None,
         groups=tuple(_group_numbers(frame, name) for name in job.formula.groups),
     )
     return matrices, sample, equations

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from annotune.correction.absorb import absorb
+from annotune.correction.coding_columns import FEW_CLUSTERS
 from annotune.correction.families import Floats, Model
+from annotune.correction.few_clusters import Reduced, reduced
 from annotune.correction.influence import Influence, of_correction, of_hand_coded
-from annotune.correction.moments import Equations, NoSolutionError, Part, determined, sandwich, solve
+from annotune.correction.moments import Equations, NoSolutionError, Part, by_cluster, determined, sandwich, solve
 from annotune.correction.ppi import power
 
+ROUNDING = 1e-9  # what is smaller, in relation to the whole, is 0
 SAME = 1e-9  # the share by which probabilities of being drawn may differ and still count as equal
 
 
@@ -32,6 +36,8 @@ class Sample:
         Survey weights, (N,).
     clusters, groups
         Each unit's cluster, and its groups whose effects are absorbed, numbered from 0, (N,).
+    across
+        Each unit's cluster of a second kind, (N,), such as the newspaper beside the author.
     """
 
     design: Floats
@@ -44,6 +50,7 @@ class Sample:
     weight: Floats
     clusters: np.ndarray | None = None
     groups: tuple[np.ndarray, ...] = ()
+    across: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -61,6 +68,8 @@ class Fit:
         The weight of the predictions: PPI's lambda, or one for each coefficient.
     influence
         Of the hand-coded texts on corrected estimates.
+    few
+        Where there are few clusters, of one kind or two: the degrees of freedom of every contrast.
     """
 
     beta: Floats
@@ -69,6 +78,13 @@ class Fit:
     df: float | None = None
     power: float | Floats | None = None
     influence: Influence | None = None
+    few: tuple[Reduced, ...] = ()
+
+    def degrees(self, contrasts: Floats) -> Floats:
+        """The degrees of freedom of contrasts (m, p), shape (m,); infinite where errors count as normal."""
+        if not self.few:
+            return np.full(len(contrasts), np.inf if self.df is None else self.df)
+        return np.asarray(np.min([few.df(contrasts) for few in self.few], axis=0))
 
 
 def standardised(sample: Sample) -> tuple[Sample, Floats]:
@@ -103,7 +119,7 @@ def _constant(design: Floats) -> int | None:
     return next((int(j) for j in np.flatnonzero(still) if (design[:, j] == design[0, j]).all()), None)
 
 
-def hand_coded(model: Model, sample: Sample, small: bool = False) -> Fit:
+def hand_coded(model: Model, sample: Sample, small: bool | None = False) -> Fit:
     """The coded units alone, weighted by 1 / pi."""
     clusters = None if sample.clusters is None else _numbered(sample.clusters[sample.at])
     equations, groups = hand_coded_equations(model, sample)
@@ -117,19 +133,19 @@ def hand_coded_equations(model: Model, sample: Sample) -> tuple[Equations, tuple
     return Equations(model, (part,), len(sample.at)), groups
 
 
-def naive(model: Model, sample: Sample, small: bool = False) -> Fit:
+def naive(model: Model, sample: Sample, small: bool | None = False) -> Fit:
     """The predicted labels, treated as if they were the truth."""
     part = Part(sample.design, sample.labels, sample.weight)
     return _fit_equations(Equations(model, (part,), sample.n), sample.clusters, sample.groups, small)
 
 
-def dsl(model: Model, sample: Sample, small: bool = False) -> Fit:
+def dsl(model: Model, sample: Sample, small: bool | None = False) -> Fit:
     """Design-based supervised learning."""
     fit = _fit_equations(corrected_equations(model, sample, 1.0), sample.clusters, sample.groups, small)
     return replace(fit, influence=_influence(model, sample, fit.beta, 1.0))
 
 
-def auto(model: Model, sample: Sample, small: bool = False) -> Fit:
+def auto(model: Model, sample: Sample, small: bool | None = False) -> Fit:
     """Hand-coded estimates and DSL's, with the weights that make each coefficient's variance smallest.
 
     Both are consistent, and so is every combination (1 - l) b_hand + l b_dsl. The best l of a coefficient, minus the
@@ -146,7 +162,17 @@ def auto(model: Model, sample: Sample, small: bool = False) -> Fit:
     influence = alone.plus(difference, weight)
     beta = by_hand.beta + weight * (corrected.beta - by_hand.beta)
     fit = Fit(beta, influence.covariance(), sample.n, None, weight, influence)
+    if small is None:
+        return _widened(fit, [(by_hand, hand_coded(model, sample, None)), (corrected, dsl(model, sample, None))])
     return _corrected_for_size(fit, equations, _taken(equations.k, groups), sample.clusters) if small else fit
+
+
+def _widened(fit: Fit, pairs: Sequence[tuple[Fit, Fit]]) -> Fit:
+    """The fit with errors that are larger by as much as CR2 makes those of the fits it weighs, pairs (plain, CR2)."""
+    factors = [np.sqrt(np.diag(few.covariance) / np.diag(plain.covariance)) for plain, few in pairs]
+    factor = np.max([np.ones(len(fit.beta)), *factors], axis=0)
+    few = tuple(one for _, corrected in pairs for one in corrected.few)
+    return replace(fit, covariance=fit.covariance * np.outer(factor, factor), few=few)
 
 
 def _influence(model: Model, sample: Sample, beta: Floats, share: float) -> Influence:
@@ -154,7 +180,7 @@ def _influence(model: Model, sample: Sample, beta: Floats, share: float) -> Infl
     return of_correction(equations, beta, sample.ratio, share * sample.weight, sample.clusters)
 
 
-def ppi(model: Model, sample: Sample, small: bool = False, weight: float | None = None) -> Fit:
+def ppi(model: Model, sample: Sample, small: bool | None = False, weight: float | None = None) -> Fit:
     """Prediction-powered inference with the lambda `weight`, or the best one.
 
     With equal probabilities of coding the lambda of 1 compares coded with uncoded texts. With different ones, the
@@ -205,7 +231,7 @@ def _fit_equations(
     equations: Equations,
     clusters: np.ndarray | None,
     groups: tuple[np.ndarray, ...],
-    small: bool,
+    small: bool | None,
     centred: np.ndarray | None = None,
 ) -> Fit:
     if equations.n <= equations.k:
@@ -218,6 +244,9 @@ def _fit_equations(
         raise NoSolutionError("determined", dependent)
     beta, jacobian = solve(equations, _starting_values(equations))
     covariance = sandwich(equations, beta, jacobian, clusters, centred)
+    if small is None and clusters is not None and len(np.unique(clusters)) < FEW_CLUSTERS:
+        few = reduced(*by_cluster(equations, beta, clusters))
+        return Fit(beta, few.covariance, equations.n, few=(few,))
     if not small:
         return Fit(beta, covariance, equations.n)
     return _corrected_for_size(Fit(beta, covariance, equations.n), equations, _taken(equations.k, groups), clusters)
@@ -226,6 +255,21 @@ def _fit_equations(
 def _taken(k: int, groups: tuple[np.ndarray, ...]) -> int:
     """The degrees of freedom that covariates and groups take."""
     return k + sum(len(np.unique(group)) for group in groups) - max(len(groups) - 1, 0)
+
+
+def two_ways(one: Fit, other: Fit, both: Fit) -> Fit:
+    """The fit that allows for clusters of two kinds: by the one, by the other, and by their combinations.
+
+    The first two variances less the third (Cameron, Gelbach and Miller 2011). Where that would leave some contrast a
+    negative variance, nothing is taken off, which is conservative (MacKinnon, Nielsen and Webb 2021). A contrast has
+    the fewer degrees of freedom of the two.
+    """
+    covariance = one.covariance + other.covariance
+    less = covariance - both.covariance
+    if np.isfinite(less).all() and np.linalg.eigvalsh(less).min() >= -ROUNDING * np.trace(covariance):
+        covariance = less
+    free = [fit.df for fit in (one, other) if fit.df is not None]
+    return replace(one, covariance=covariance, df=min(free, default=None), few=(*one.few, *other.few))
 
 
 def _corrected_for_size(fit: Fit, equations: Equations, taken: int, clusters: np.ndarray | None) -> Fit:

@@ -162,6 +162,20 @@ def sums_by_group(scores: Floats, groups: np.ndarray) -> Floats:
     return sums
 
 
+def by_cluster(equations: Equations, beta: Floats, clusters: np.ndarray) -> tuple[Floats, Floats]:
+    """The clusters' scores (G, p) and informations (G, p, p), whose sums are the total and the jacobian."""
+    parts = [part for cluster in np.unique(clusters) for part in [_of_cluster(equations, clusters == cluster)]]
+    return np.stack([part.total(beta) for part in parts]), np.stack([part.jacobian(beta) for part in parts])
+
+
+def _of_cluster(equations: Equations, member: np.ndarray) -> Equations:
+    """The equations of some units, (N,); their parts no longer say which units they are of."""
+    rows = [member if part.at is None else member[part.at] for part in equations.parts]
+    parts = zip(equations.parts, rows, strict=True)
+    mine = (Part(part.design[own], part.outcome[own], part.weight[own]) for part, own in parts)
+    return Equations(equations.model, tuple(mine), int(member.sum()))
+
+
 def _norm(total: Floats) -> float:
     return float(np.sqrt(total @ total))
 

@@ -24,7 +24,7 @@ class Options:
 
     model: str
     method: str
-    cluster: str | None
+    cluster: str | Sequence[str] | None
     weights: str | None
     prediction: str
     pi: str | float | None
@@ -34,8 +34,13 @@ class Options:
     fold: str | None
     reference: Mapping[str, str | float]
     level: float
-    small_sample: bool
+    small_sample: bool | None
     power: float | None
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """The columns of clusters: none, one, or two."""
+        return (self.cluster,) if isinstance(self.cluster, str) else tuple(dict.fromkeys(self.cluster or ()))
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,9 @@ def require_sound(options: Options) -> None:
             raise AnnotuneError(f"There is no {name} {value!r}.", nearest(str(value), choices))
     if not 0 < options.level < 1:
         raise AnnotuneError(f"The level {options.level} is not between 0 and 1.", "Such as 0.95.")
+    if len(options.clusters) > 2:
+        advice = "Name one or two columns; of others, the one with the fewest values matters most."
+        raise AnnotuneError(f"There are {len(options.clusters)} kinds of clusters.", advice)
     if options.power is not None and not (options.method == "ppi" and 0 <= options.power <= 1):
         raise AnnotuneError("power is the lambda of PPI, from 0 to 1.", "Give it with method='ppi', or leave it out.")
 
@@ -71,9 +79,10 @@ def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
     _require_groups(formula, options.model)
     frame, gold = _with_predicted_columns(formula, frame, options)
     options = _with_own_columns(options, gold, frame.columns)
-    others = [name for name in (options.cluster, options.weights, options.coded, options.fold) if name is not None]
+    named = (*options.clusters, options.weights, options.coded, options.fold)
+    others = [name for name in named if name is not None]
     coding_columns.require_named(frame, [*formula.columns, *others], formula.text)
-    beside = [name for name in (options.cluster, options.weights) if name is not None]
+    beside = [name for name in (*options.clusters, options.weights) if name is not None]
     frame = _without_zero_weights(coding_columns.blanks_as_null(frame, list(gold.values())), options.weights)
     likely = list(probabilities(formula, frame, gold, options).values())
     coding_columns.require_probabilities(frame, likely)
@@ -138,7 +147,7 @@ def _with_predicted_columns(
         advice = f"Such as {sides[0] if sides else 'topic'}_gold; or name it with gold=."
         raise AnnotuneError(what, advice)
     require_not_reversed(formula, gold, frame.schema)
-    require_apart(formula, gold, (options.cluster, options.weights, *formula.groups))
+    require_apart(formula, gold, (*options.clusters, options.weights, *formula.groups))
     truths = [name for name in (*formula.columns, *gold.values()) if frame.schema[name] == pl.Boolean]
     return frame.with_columns(pl.col(truths).cast(pl.Int8)), gold
 

@@ -26,6 +26,7 @@ from annotune.correction.result import CORRECTED, HAND, NAIVE, Correction, rows_
 from annotune.data.frames import as_frame
 from annotune.errors import AnnotuneError, counted, warn
 
+FEWEST_DEGREES = 4  # of freedom, with fewer of which the t distribution is a rough one (Tipton 2015)
 NEAR_GROUPS = 20  # coded texts per group, with fewer of which predicted covariates and fixed effects conflict
 
 MOST_WEIGHTS = 8  # coefficients whose weights are listed
@@ -37,7 +38,7 @@ def correct(
     *,
     model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear",
     method: Literal["dsl", "ppi", "auto", "none"] = "dsl",
-    cluster: str | None = None,
+    cluster: str | Sequence[str] | None = None,
     weights: str | None = None,
     prediction: Literal["prob", "label", "recalibrated"] = "prob",
     pi: str | float | None = None,
@@ -47,7 +48,7 @@ def correct(
     fold: str | None = None,
     reference: Mapping[str, str | float] | None = None,
     level: float = 0.95,
-    small_sample: bool = False,
+    small_sample: bool | None = None,
     power: float | None = None,
 ) -> Correction:
     """Regress with machine labels, their error corrected by the hand-coded texts.
@@ -75,7 +76,8 @@ def correct(
         they help overall. "auto" weighs DSL's estimate and the hand-coded one for each coefficient by what the
         predictions are worth for it. "none" leaves out the corrected rows.
     cluster
-        A column; standard errors allow for dependence within its values.
+        A column, or two; standard errors allow for dependence within its values, or within those of either (Cameron,
+        Gelbach and Miller 2011).
     weights
         A column with survey weights.
     prediction
@@ -101,8 +103,10 @@ def correct(
     level
         Of the confidence intervals.
     small_sample
-        Stata's corrections of robust and cluster-robust variances, and t in place of normal intervals of linear
-        models. By default variances are HC0, and cluster-robust ones are without a factor.
+        By default variances are HC0, and cluster-robust ones are without a factor; with fewer than 50 clusters they are
+        CR2 with intervals by t, with Satterthwaite's degrees of freedom for each coefficient (Bell and McCaffrey 2002;
+        Pustejovsky and Tipton 2018). True gives Stata's corrections of robust and cluster-robust variances, and t in
+        place of normal intervals of linear models; False no correction, however few clusters there are.
     power
         The lambda of "ppi", from 0 to 1; by default the best one.
 
@@ -171,12 +175,15 @@ def _estimated(job: Job) -> Correction:
         sample = _recalibrated(job, model, sample)
     sample, back = estimate.standardised(sample)
     back = np.kron(np.eye(len(equations)), back)
-    fits = _fits(job, model, sample, [term for _, term in names])
+    fits = _fits_by_clusters(job, model, sample, [term for _, term in names])
     covariances = {method: back @ fit.covariance @ back.T for method, fit in fits.items()}
+    degrees = {method: fit.degrees(back) for method, fit in fits.items()}
     tables = [
-        rows_of(method, names, back @ fit.beta, covariances[method], fit.n, options.level, fit.df)
+        rows_of(method, names, back @ fit.beta, covariances[method], fit.n, options.level, degrees[method])
         for method, fit in fits.items()
     ]
+    sizes = _numbers_of_clusters(options.clusters, sample)
+    cautions = _note_on_clusters(sizes, options.small_sample, degrees[list(fits)[-1]])
     return Correction(
         estimates=three_rows(tables),
         covariance=covariances,
@@ -185,12 +192,19 @@ def _estimated(job: Job) -> Correction:
         method=options.method,
         n=sample.n,
         n_coded=len(sample.at),
-        n_clusters=None if sample.clusters is None else len(np.unique(sample.clusters)),
+        n_clusters=min(sizes.values(), default=None),
         level=options.level,
         references=matrices.bases,
-        cluster=options.cluster,
+        cluster=" and ".join(options.clusters) or None,
+        clusters=sizes,
+        df=degrees,
         n_clusters_coded=None if sample.clusters is None else len(np.unique(sample.clusters[sample.at])),
-        notes=(*job.notes, *_caution_notes(job, sample), *_notes_of_correction(job, names, fits, covariances, balance)),
+        notes=(
+            *job.notes,
+            *cautions,
+            *_caution_notes(job, sample),
+            *_notes_of_correction(job, names, fits, covariances, balance),
+        ),
         balance=balance,
         sensitivity=_sensitivity(names, fits, back, options.level),
     )
@@ -239,6 +253,22 @@ def _notes_of_correction(
     ]
 
 
+def _fits_by_clusters(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str, Fit]:
+    """The estimates of all methods; with clusters of two kinds by each, and by their combinations."""
+    one = _fits(job, model, sample, terms)
+    if sample.clusters is None or sample.across is None:
+        return one
+    both = np.unique(np.column_stack([sample.clusters, sample.across]), axis=0, return_inverse=True)[1].ravel()
+    silent = replace(job, notes=[])
+    other, together = (_fits(silent, model, replace(sample, clusters=c), terms) for c in (sample.across, both))
+    return {name: estimate.two_ways(fit, other[name], together[name]) for name, fit in one.items()}
+
+
+def _numbers_of_clusters(columns: Sequence[str], sample: Sample) -> dict[str, int]:
+    kinds = [clusters for clusters in (sample.clusters, sample.across) if clusters is not None]
+    return {name: len(np.unique(clusters)) for name, clusters in zip(columns, kinds, strict=True)}
+
+
 def _fits(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str, Fit]:
     """The estimates of all methods; an error where the last one has none, a note for the others."""
     small = job.options.small_sample
@@ -255,7 +285,7 @@ def _fits(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str,
     return {name: _fit_or_note(job, name, work, terms, name == list(methods)[-1]) for name, work in methods.items()}
 
 
-def _hand_coded(model: Model, sample: Sample, small: bool) -> Fit:
+def _hand_coded(model: Model, sample: Sample, small: bool | None) -> Fit:
     if sample.clusters is not None and len(np.unique(sample.clusters[sample.at])) < 2:
         raise NoSolutionError("clusters", 0)
     return estimate.hand_coded(model, sample, small)
@@ -286,13 +316,25 @@ def _reason_and_advice(reason: NoSolutionError, term: str, model: str) -> tuple[
     return what, "Join categories, leave the term out, code more texts by hand, or use model='linear'."
 
 
+def _note_on_clusters(sizes: Mapping[str, int], small: bool | None, degrees: Floats) -> list[str]:
+    """What few clusters mean for the intervals of the last method, whose degrees of freedom are given, (k,)."""
+    fewest = min(sizes.values(), default=FEW_CLUSTERS)
+    if fewest >= FEW_CLUSTERS:
+        return []
+    if small is not None:
+        return [f"With {fewest} clusters, intervals are too narrow; leave out small_sample, and they are widened."]
+    low, high = degrees.min(), degrees.max()
+    span = f"{low:.1f}" if high - low < 0.05 else f"{low:.1f} to {high:.1f}"
+    caution = f" Those with fewer than {FEWEST_DEGREES} are rough." if low < FEWEST_DEGREES else ""
+    return [
+        f"With {fewest} clusters, standard errors are CR2, and intervals are widened to {span} degrees of freedom "
+        f"(Satterthwaite).{caution}"
+    ]
+
+
 def _caution_notes(job: Job, sample: Sample) -> list[str]:
-    """Cautions about few clusters and small groups."""
+    """Cautions about dates and small groups."""
     sentences = []
-    if sample.clusters is not None:
-        clusters = len(np.unique(sample.clusters))
-        if clusters < FEW_CLUSTERS:
-            sentences.append(f"With {clusters} clusters, intervals are too narrow; small_sample=True widens them.")
     covariates = job.formula.within(job.formula.terms).values()
     dates = [entry.column for entry in covariates if not entry.category and is_date(job.frame.schema[entry.column])]
     sentences += [f"{name} is counted in days." for name in dict.fromkeys(dates)]

@@ -13,7 +13,7 @@ from scipy.stats import norm, t
 
 from annotune.correction.balance import Balance
 from annotune.errors import AnnotuneError, nearest
-from annotune.export.estimates import correction_in_words, references_in_words
+from annotune.export.estimates import clusters_in_words, correction_in_words, references_in_words
 from annotune.export.journal import SPACE, Layout, journal, require_layout
 from annotune.numbers import decimals, p_value, with_interval
 from annotune.readable import Part, Readable
@@ -56,13 +56,17 @@ class Correction(Readable):
         of being drawn would have to depend on the error, beyond pi, for the sign to go, and for the interval to reach
         0 (1: it holds 0); null where no factor below 1,000 would do. None where there was no correction.
     n, n_coded, n_clusters, n_clusters_coded, cluster
-        Units, units coded by hand, clusters, those of them with hand-coded units, and the column that they are the
-        values of (None without clusters).
+        Units, units coded by hand, clusters (of two kinds, the fewer), those of them with hand-coded units, and the
+        column that they are the values of, or two columns (None without clusters).
     level
         Of the confidence intervals.
     references
         For each column with categories the one that the others are compared with; of a multinomial model also that of
         the outcome.
+    clusters
+        How many clusters there are of each kind, by column.
+    df
+        For each method the degrees of freedom of each estimate's interval, shape (k,); infinite for normal ones.
     notes
         Sentences about omitted texts, assumptions, and methods without an estimate.
 
@@ -85,6 +89,8 @@ class Correction(Readable):
     n_clusters: int | None = None
     level: float = 0.95
     references: Mapping[str, str] = field(default_factory=dict)
+    clusters: Mapping[str, int] = field(default_factory=dict)
+    df: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     balance: Balance | None = None
     sensitivity: pl.DataFrame | None = None
@@ -156,7 +162,7 @@ class Correction(Readable):
 
     def _about(self) -> str:
         corrected = correction_in_words(self.method)
-        errors = "robust standard errors" if self.n_clusters is None else f"{self.n_clusters:,} clusters"
+        errors = clusters_in_words(self.n_clusters, self.clusters) or "robust standard errors"
         name = self.model.replace("_", " ")
         return f"{name} regression, {corrected}; {self.n:,} units, {self.n_coded:,} of them coded by hand; {errors}"
 
@@ -204,9 +210,11 @@ def rows_of(
     covariance: np.ndarray,
     n: int,
     level: float = 0.95,
-    df: float | None = None,
+    df: float | np.ndarray | None = None,
 ) -> pl.DataFrame:
     """The rows of one method: Wald statistics by the normal distribution, or by t with `df` degrees of freedom.
+
+    Those are for all, or one for each of the k estimates; infinite ones are the normal distribution's.
 
     Parameters
     ----------

@@ -62,6 +62,10 @@ class Estimates(Protocol):
         """The number of clusters with hand-coded texts; None without clusters."""
 
     @property
+    def clusters(self) -> Mapping[str, int]:
+        """How many clusters there are of each kind, by column."""
+
+    @property
     def level(self) -> float:
         """The level of the confidence intervals."""
 
@@ -93,9 +97,22 @@ def correction_in_words(method: str) -> str:
 
 def about(correction: Estimates) -> list[str]:
     """The numbers of texts, coded texts and clusters, reference categories, and the notes of the correction."""
-    clusters = "" if correction.n_clusters is None else f", {correction.n_clusters:,} clusters"
+    words = clusters_in_words(correction.n_clusters, correction.clusters)
+    clusters = f", {words}" if words else ""
     sizes = f"{correction.n:,} texts, {correction.n_coded:,} of them coded by hand{clusters}."
     return [sizes, *references_in_words(correction.references), *correction.notes]
+
+
+def clusters_in_words(n_clusters: int | None, clusters: Mapping[str, int]) -> str | None:
+    """How many clusters there are; of two kinds by column.
+
+    >>> clusters_in_words(12, {"author": 12}), clusters_in_words(9, {"author": 12, "paper": 9})
+    ('12 clusters', '12 clusters of author and 9 of paper')
+    """
+    if n_clusters is None or len(clusters) < 2:
+        return None if n_clusters is None else f"{n_clusters:,} clusters"
+    (first, one), (second, other) = clusters.items()
+    return f"{one:,} clusters of {first} and {other:,} of {second}"
 
 
 def references_in_words(references: Mapping[str, str]) -> list[str]:

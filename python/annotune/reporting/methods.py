@@ -10,6 +10,7 @@ from annotune.agreement.present import named
 from annotune.correction.result import Correction
 from annotune.data.codings import ANSWERED
 from annotune.evidence.calibrated import Calibration
+from annotune.export.estimates import clusters_in_words
 from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION
 from annotune.measures.scores import in_full
 from annotune.models.classifier import Classifier
@@ -245,7 +246,8 @@ def _correction_sentences(correction: Correction) -> Iterator[str]:
             f"hand-coded estimate for each coefficient ({by.CHEN}; {by.MIAO})"
         ),
     }
-    clustered = "robust" if correction.n_clusters is None else f"clustered ({correction.n_clusters:,} clusters)"
+    words = clusters_in_words(correction.n_clusters, correction.clusters)
+    clustered = "robust" if words is None else f"clustered ({words})"
     yield (
         f"The {correction.model.replace('_', ' ')} regression {correction.formula} on {correction.n:,} texts was "
         f"{how.get(correction.method, 'not corrected')}, with {correction.n_coded:,} texts coded by hand; "

@@ -47,8 +47,7 @@ def require_formulas(part: CorrectPart, table: pl.DataFrame, codebook: Codebook,
         names_of_formulas = [name for formula in part.parsed() for name in formula.columns]
         what = f"correct: reference: no formula has the column {unused[0]!r}."
         raise AnnotuneError(what, nearest(unused[0], names_of_formulas))
-    if part.cluster is not None and part.cluster not in table.columns:
-        raise AnnotuneError(f"correct: there is no column {part.cluster!r}.", nearest(part.cluster, table.columns))
+    _require_clusters(part, table)
     for formula in part.parsed():
         for name in formula.columns:
             if name not in table.columns:
@@ -75,11 +74,17 @@ def require_references(part: CorrectPart, corpus: pl.DataFrame) -> None:
                 in_order(occurring_labels([corpus[entry.column]]), entry)
 
 
+def _require_clusters(part: CorrectPart, table: pl.DataFrame) -> None:
+    for name in part.cluster:
+        if name not in table.columns:
+            raise AnnotuneError(f"correct: there is no column {name!r}.", nearest(name, table.columns))
+
+
 def _require_sense(part: CorrectPart, formula: Formula, entry: Variable, schema: Mapping[str, pl.DataType]) -> None:
     """What is coded is explained by something else, and as one of its labels where the model wants numbers."""
     require_not_reversed(formula, _columns(entry), schema)
     require_apart(
-        formula, dict(zip(_columns(entry), _gold_columns(entry), strict=True)), (part.cluster, *formula.groups)
+        formula, dict(zip(_columns(entry), _gold_columns(entry), strict=True)), (*part.cluster, *formula.groups)
     )
     outcome = formula.explained
     words = outcome is not None and outcome.column == entry.name and outcome.label is None
@@ -214,7 +219,7 @@ def _gold_columns(entry: Variable) -> list[str]:
 
 def _correct(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> Correction:
     reference = {name: base for name, base in part.reference.items() if name in formula.columns}
-    options: dict[str, Any] = {"model": part.model, "method": part.method, "cluster": part.cluster}
+    options: dict[str, Any] = {"model": part.model, "method": part.method, "cluster": part.cluster or None}
     options |= {"prediction": part.prediction}
     return correct(formula.text, data, reference=reference, **options, **_roles(entry))
 
@@ -240,7 +245,7 @@ def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataF
         gold=_gold_columns(entry)[place],
         predicted=outcome.column,
         pi=f"{entry.name}_pi",
-        cluster=part.cluster,
+        cluster=min(part.cluster, key=lambda name: data[name].n_unique(), default=None),
     )
 
 
@@ -282,7 +287,13 @@ def _regression(part: CorrectPart, formula: Formula, entry: Variable, data: pl.D
     """The same regression for the scripts beside the data, where it is one that Stata and R can be told in words."""
     outcome = _outcome(part, formula, entry)
     compared = any(reference.label is not None for reference in formula.within(formula.terms).values())
-    if outcome is None or formula.groups or compared or _dsl_name(outcome, entry) not in data.columns:
+    if (
+        outcome is None
+        or formula.groups
+        or compared
+        or len(part.cluster) > 1
+        or _dsl_name(outcome, entry) not in data.columns
+    ):
         return []
     place = _columns(entry).index(outcome.column)
     regression = Regression(
@@ -291,7 +302,7 @@ def _regression(part: CorrectPart, formula: Formula, entry: Variable, data: pl.D
         _gold_columns(entry)[place],
         f"{entry.name}_pi",
         "logit" if part.model == "logit" else "linear",
-        part.cluster,
+        next(iter(part.cluster), None),
         {reference.column: reference.order[0] for reference in formula.references.values() if reference.order},
     )
     return [regression] if all(name in data.columns for name in regression.columns) else []

@@ -125,7 +125,7 @@ class CorrectPart(_Part):
     method: Literal["dsl", "ppi", "auto"] = "dsl"
     prediction: Literal["prob", "label", "recalibrated"] = "prob"
     uncoded: Literal["folds", "model"] = "folds"
-    cluster: str | None = None
+    cluster: Words = ()
     reference: dict[str, str | int] = pydantic.Field(default_factory=dict)
     layout: Layout = "journal"
     write: Words = ("regressions.csv",)
