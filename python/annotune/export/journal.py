@@ -107,8 +107,9 @@ def _sizes(correction: Estimates, columns: Sequence[str]) -> Iterator[tuple[str,
     coded = [f"{correction.n_coded:,}" if method != "naive" else "0" for method in columns]
     yield ("Texts", *(f"{texts[method]:,}{SPACE}" for method in columns))
     yield ("of them coded by hand", *(cell + SPACE for cell in coded))
-    clusters = correction.clusters or {correction.cluster or "": correction.n_clusters}
-    for column, number in clusters.items() if correction.n_clusters is not None else ():
+    alone = {} if correction.n_clusters is None else {correction.cluster or "": correction.n_clusters}
+    clusters = correction.clusters or alone
+    for column, number in clusters.items():
         name = "Clusters" + (f" ({column})" if column else "")
         by_hand = correction.n_clusters_coded if len(clusters) == 1 else None
         first = NONE if by_hand is None else f"{by_hand:,}"
