@@ -1,6 +1,8 @@
 """Every format and every ugly file that a researcher may have."""
 
+import csv
 import gzip
+import io
 import random
 import shutil
 import subprocess
@@ -82,6 +84,53 @@ def test_a_row_that_is_too_long_or_too_short_is_named_by_its_line(table):
         table('id,t,v\n1,"two\nlines",x\n2,y,\n3,a,b,c\n')
     with pytest.raises(at.AnnotuneError, match=r"t\.csv, line 3: 2 fields where the header has 3"):
         table("id,t,v\n1,a,b\n2,a\n3,c,d\n")
+
+
+def test_rows_that_all_end_early_have_empty_last_columns(table):
+    found = table("id,t,approve,reject\n1,a\n2,b\n")
+    assert found.frame.rows() == [(1, "a", None, None), (2, "b", None, None)]
+    assert found.notes == (
+        "t.csv: every row has 2 fields, and the header has 4: the last columns are empty ('approve', 'reject').",
+    )
+
+
+def test_row_names_of_r_and_empty_fields_beyond_the_header(table):
+    named = table('"x" "t"\n"fr" 1 "a b"\n"es" 2 "c"\n'.replace(" ", "\t"))
+    assert named.frame.columns == ["row_names", "x", "t"]
+    assert named.frame["row_names"].to_list() == ["fr", "es"]
+    assert "the first field is the row's name" in named.notes[0]
+    ended = table("id,t\n1,a,\n2,b,\n")
+    assert ended.frame.rows() == [(1, "a"), (2, "b")]
+    assert "the empty fields at the end of the rows were left out" in ended.notes[0]
+    for ambiguous in ("id,t\n1,a, b\n2,c, d\n", "id,t\n1,a,b\n1,c,d\n", "id,t\n1,a,b,c\n2,d,e,f\n"):
+        with pytest.raises(at.AnnotuneError, match=r"line 2: . fields where the header has 2, as in every row"):
+            table(ambiguous)
+
+
+QUALTRICS = (
+    "StartDate,ResponseId,Q1,Q2\n"
+    'Start Date,Response ID,"What is the problem?\nWrite a sentence.",How old are you?\n'
+    '"{""ImportId"":""startDate""}","{""ImportId"":""_recordId""}","{""ImportId"":""QID1""}","{""ImportId"":""QID2""}"\n'
+    '2024-03-01,R_1aB,"Rents, and jobs",34\n2024-03-01,R_2cD,,51\n'
+)
+
+
+def test_lines_of_description_are_no_rows(table, tmp_path):
+    import xlsxwriter
+
+    found = table("\ufeff" + QUALTRICS)
+    with xlsxwriter.Workbook(tmp_path / "t.xlsx") as book:
+        sheet = book.add_worksheet()
+        for row, cells in enumerate(csv.reader(io.StringIO(QUALTRICS))):
+            sheet.write_row(row, 0, [int(cell) if cell.isdigit() else cell for cell in cells])
+    for export in (found, read_table(tmp_path / "t.xlsx")):
+        assert export.frame["Q2"].to_list() == [34, 51]
+        assert export.frame["Q1"].to_list() == ["Rents, and jobs", None]
+        assert export.headings["Q1"] == "What is the problem? Write a sentence."
+        assert "2 lines of description below the names of the columns are no rows" in export.notes[0]
+    missing = pytest.raises(at.AnnotuneError, match=r"row 5, column 'Q1': the identifier is missing")
+    with missing, pytest.warns(at.AnnotuneWarning, match="lines of description"):
+        at.read_codings(tmp_path / "t.xlsx", unit_id="Q1", variable="Q2")
 
 
 def test_an_open_quotation_mark_is_named_by_its_line(table):

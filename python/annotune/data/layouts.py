@@ -14,6 +14,7 @@ from annotune.data.codebook import Codebook, Variable
 from annotune.data.columns_of_sets import with_sets_joined
 from annotune.data.corpus import load
 from annotune.data.frames import identifiers, require_own_columns
+from annotune.data.qualifiers import qualifiers, statuses, without_labels
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 from annotune.tables import ALL_COLUMNS
 from annotune.tables.column_types import MISSING_WORDS, PLACEHOLDERS
@@ -21,6 +22,8 @@ from annotune.tables.labelled import as_whole
 from annotune.tables.reasons import explains
 
 NONE_WORDS = ("none", "[]")  # how a coder writes that no label of a multi-label variable applies
+CODER_COLUMNS = ("coder", "_annotator_id")  # the latter is Prodigy's
+PRODIGY = {"accept", "answer", "options"}  # the columns of a choice, whose labels are in `accept`
 _FORMER = {"_row", "_column"}  # where a row of the result comes from
 
 
@@ -69,7 +72,8 @@ class Layout:
 
     def coder_column(self, source: Source) -> str | None:
         """The column that names the coder of each row, if there is one."""
-        return self.coder or ("coder" if "coder" in source.frame.columns and not self.coders else None)
+        named = (name for name in CODER_COLUMNS if name in source.frame.columns and not self.coders)
+        return self.coder or next(named, None)
 
     def is_long(self, source: Source) -> bool:
         """Whether the file has one row per label, in the column `label`."""
@@ -97,6 +101,7 @@ def lengthen(source: Source, layout: Layout) -> pl.DataFrame:
         source = replace(source, frame=joined)
     frame, coder = source.frame, layout.coder_column(source)
     further = [*(name for name in ("prob", "status") if layout.is_long(source) and name in frame.columns), *layout.keep]
+    doubts = qualifiers(frame, [*layout.variables, *layout.named_columns, layout.unit_id])
     parts = [
         frame.select(
             pl.int_range(source.first, source.first + pl.len()).alias("_row"),
@@ -105,17 +110,18 @@ def lengthen(source: Source, layout: Layout) -> pl.DataFrame:
             cells.variable.alias("variable"),
             cells.coder.alias("coder"),
             _written(frame[cells.column]).alias("label"),
+            statuses(frame, doubts).alias("_standing"),
             *further,
         )
-        for cells in _all_cells(source, layout)
+        for cells in _all_cells(source, layout, [doubt.column for doubt in doubts])
     ]
     rows = pl.concat(parts)
     for column, name_in_file in (("variable", "variable"), ("coder", coder or "")):
         _require_filled(rows, column, name_in_file, source.name)
-    return _with_probabilities(rows, source.name)
+    return _with_probabilities(without_labels(rows, doubts, source.name), source.name)
 
 
-def _all_cells(source: Source, layout: Layout) -> list[_Cells]:
+def _all_cells(source: Source, layout: Layout, qualifying: Sequence[str]) -> list[_Cells]:
     """Every column of labels: of all coders and variables, of one coder, of one variable, or of one of both."""
     coder = layout.coder_column(source)
     who = pl.col(coder).cast(pl.String).str.strip_chars() if coder else pl.lit(source.stem)
@@ -124,9 +130,11 @@ def _all_cells(source: Source, layout: Layout) -> list[_Cells]:
     if layout.coders:
         what = pl.lit(_only(layout.variable, layout.codebook, source.name))
         return [_Cells(what, pl.lit(column), column) for column in layout.coders]
-    names, others = source.frame.columns, {layout.unit_id, coder or "", *layout.keep}
+    names, others = source.frame.columns, {layout.unit_id, coder or "", *layout.keep, *qualifying}
     free = [column for column in names if column not in others and not explains(column, names)]
     by_variable = layout.columns or {name: name for name in layout.variables if name in free}
+    if not by_variable and set(names) >= PRODIGY:
+        by_variable = {_only(layout.variable, layout.codebook, source.name): "accept"}
     if by_variable:
         return [_Cells(pl.lit(name), who, column) for name, column in by_variable.items()]
     return _cells_of_coders(source, layout, free)

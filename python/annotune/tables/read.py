@@ -22,6 +22,7 @@ from annotune.tables import (
     rds,
     reasons,
 )
+from annotune.tables.descriptions import Rows, without_descriptions
 from annotune.tables.json_records import records_of, unpacked
 
 NAMELESS = ("column_", excel.NAMELESS)  # beginnings of the names given to columns without one, in csv and Excel
@@ -123,13 +124,15 @@ def _suffix(path: Path) -> str:
 
 
 def _delimited_table(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    frame, notes = delimited.read_delimited(path, strings, encoding)
-    return Table(_without_empty_ends(frame), notes=notes, first=2)
+    return _table_of_rows(delimited.read_delimited(path, strings, encoding))
 
 
 def _tab_table(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    frame, notes = delimited.read_delimited(path, strings, encoding, "\t", dataverse.plain)
-    return Table(_without_empty_ends(frame), notes=notes, first=2)
+    return _table_of_rows(delimited.read_delimited(path, strings, encoding, "\t", dataverse.plain))
+
+
+def _table_of_rows(rows: Rows) -> Table:
+    return Table(_without_empty_ends(rows.frame), headings=rows.headings, notes=rows.notes, first=rows.first)
 
 
 def _json_table(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
@@ -171,8 +174,18 @@ def _refuse(constant: str) -> None:
 
 def _excel_table(path: Path, strings: tuple[str, ...], _encoding: str | None) -> Table:
     frame, notes = excel.read_excel(path)
-    frame, doubts = column_types.with_numbers_beside_words(_without_empty_ends(frame), strings, path.name, 2)
-    return Table(frame, notes=(*notes, *doubts, *_notes_on_rounded_numbers(path, frame)), first=2)
+    rows = without_descriptions(_without_empty_ends(frame), path.name)
+    if rows.notes:  # numbers stand below words there, and came as words
+        kept = strings if strings == column_types.ALL_COLUMNS else (*strings, *_not_words(frame))
+        frame, doubts = column_types.inferred(rows.frame, kept, path.name, rows.first)
+    else:
+        frame, doubts = column_types.with_numbers_beside_words(rows.frame, strings, path.name, rows.first)
+    notes = (*notes, *rows.notes, *doubts, *_notes_on_rounded_numbers(path, frame))
+    return Table(frame, headings=rows.headings, notes=notes, first=rows.first)
+
+
+def _not_words(frame: pl.DataFrame) -> list[str]:
+    return [column.name for column in frame if column.dtype != pl.String]
 
 
 def _notes_on_rounded_numbers(path: Path, frame: pl.DataFrame) -> Iterator[str]:
