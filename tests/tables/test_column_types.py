@@ -59,6 +59,17 @@ def test_none_among_codes_in_excel_is_a_word_and_among_days_it_is_told(tmp_path)
     assert table.notes == ("coder_anna.xlsx, column 'day': 'None' among days is read as missing (1 cell).",)
 
 
+def test_days_beside_words_in_excel_are_told(tmp_path):
+    book = xlsxwriter.Workbook(str(tmp_path / "t.xlsx"))
+    sheet, day = book.add_worksheet(), book.add_format({"num_format": "yyyy-mm-dd"})
+    sheet.write_column(0, 0, ["when", "unknown", "early in May"])
+    sheet.write_number(3, 0, 43_831, day)
+    book.close()
+    table = read_table(tmp_path / "t.xlsx")
+    assert table.frame["when"].to_list() == ["unknown", "early in May", "2020-01-01 00:00:00"]
+    assert table.notes == ("t.xlsx, column 'when': days stand beside words, and are read as texts.",)
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.xlsx"])
 def test_decimal_commas_are_told_and_kept_as_words(tmp_path, name):
     table = read_table(written(tmp_path / name, [["id", "rent"], ["a", "1.200,5"], ["b", "3"], ["c", "-4,25"]]))
