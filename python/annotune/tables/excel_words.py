@@ -11,7 +11,7 @@ _DAY = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"  # as fastexcel writes one in a colum
 
 
 def with_words(frame: pl.DataFrame, book: fastexcel.ExcelReader, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The first sheet with the words that its columns of numbers have; those among days, and days among words, are told.
+    """The first sheet with the words of its columns of numbers; words among days, and days among words, are told.
 
     None may be a label, a coder's word that no label applies, or no answer: that is not for a reader to decide.
     """
