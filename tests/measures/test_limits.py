@@ -115,19 +115,26 @@ def test_replicates_keep_the_labels_of_the_whole():
     assert measures(part, 3, False, of=whole)["macro_f1"] == pytest.approx(2 / 3)
 
 
-def test_eight_against_two_is_neither_sure_nor_absurd():
-    """One is right alone on 8 of 60 texts, the other on 2: three labels, one of them with three texts."""
-    truth = np.array([0] * 40 + [1] * 17 + [2] * 3)
+@pytest.mark.parametrize(("right_of_rare", "only", "difference"), [("a", (8, 2), 0.442), ("b", (7, 3), -0.231)])
+def test_eight_against_two_is_neither_sure_nor_lopsided(right_of_rare, only, difference):
+    """One of 60 texts has the third label and decides a third of macro-F1: it is neither dropped nor taken as certain.
+
+    Resamples that lack the text drop its label, and gave .442 (.030 to .555; p = .004) and -.231 (-.336 to +.300).
+    """
+    truth = np.array([0] * 55 + [1] * 4 + [2])
     a, b = truth.copy(), truth.copy()
-    b[:4], b[40:43], b[57] = 1, 0, 0
-    a[50:52] = 0
+    a[:2], b[2:9] = 1, 1
+    (b if right_of_rare == "a" else a)[59] = 0
     units = [str(i) for i in range(60)]
     table = lambda labels, coder: pl.DataFrame({"unit_id": units, "label": labels.astype(str), "coder": coder})  # noqa: E731
     found = at.compare({"a": table(a, "a"), "b": table(b, "b")}, table(truth, "gold"), n_boot=200)
     pair = found.pairs.filter(a="a", b="b", measure="macro_f1").row(0, named=True)
-    assert (pair["only_a"], pair["only_b"], pair["test"]) == (8, 2, "paired t")
-    assert -0.1 < pair["ci_low"] < pair["difference"] < pair["ci_high"] < 0.35
-    assert pair["p"] < 0.3
+    assert (pair["only_a"], pair["only_b"], pair["test"]) == (*only, "paired t")
+    assert pair["difference"] == pytest.approx(difference, abs=0.001)
+    assert pair["ci_low"] < 0 < pair["ci_high"]
+    below, above = pair["difference"] - pair["ci_low"], pair["ci_high"] - pair["difference"]
+    assert 0.7 < below / above < 1.4
+    assert pair["p"] > 0.05
 
 
 @pytest.mark.parametrize("n", [60, 150])

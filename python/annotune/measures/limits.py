@@ -221,7 +221,8 @@ def difference(a: Score, b: Score) -> Difference:
 
     One text more counts, on which the two differ (as in Agresti and Min 2005), so that few such texts do not make the
     difference sure; and the degrees of freedom are the number of texts that carry the variance (Satterthwaite 1946),
-    with this one.
+    with this one. A label that one got right or wrong throughout, and the other not, has the variance of its share with
+    a right and a wrong text more, because a single text may decide it.
     """
     first, second = a.shares, b.shares
     part = _parts(a) - _parts(b)
@@ -230,7 +231,7 @@ def difference(a: Score, b: Score) -> Difference:
     freedom = variance**2 / fourth + 1 if fourth > 0 else 1.0
     if first.clustered:
         variance, freedom = variance * units / max(units - 1, 1), min(freedom, max(units - 1, 1))
-    error = np.sqrt(variance + (_one_more(a) + _one_more(b)) / 2)
+    error = np.sqrt(variance + (_one_more(a) + _one_more(b)) / 2 + _unseen(a, b) + _unseen(b, a))
     return Difference(a.estimate - b.estimate + a.bias - b.bias, float(error), float(freedom))
 
 
@@ -238,6 +239,16 @@ def _parts(score: Score) -> Array:
     """Each unit's part in the error of a score, shape (units,)."""
     slope = _slope_of_f1(score.shares.share) if score.f1 else np.ones(len(score.weight))
     return np.asarray(score.shares.part @ (slope * score.weight))
+
+
+def _unseen(score: Score, other: Score) -> float:
+    """The variance of labels that were right or wrong throughout, where the other coder's score is not the same."""
+    shares = score.shares
+    throughout = shares.defined & ((shares.share <= 0) | (shares.share >= 1)) & (shares.share != other.shares.share)
+    if len(score.weight) == 1:  # one text more is enough where there is no label that few texts have
+        return 0.0
+    variance = (score.weight * score.slope) ** 2 * shares.smoothed * (1 - shares.smoothed) / shares.n
+    return float(variance[throughout].sum())
 
 
 def _one_more(score: Score) -> float:
