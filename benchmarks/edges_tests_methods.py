@@ -59,8 +59,9 @@ def interval_of_clusters(model: str, clusters: int, method: str, kinds: int, see
     gold = np.where(rng.random(n) < 0.3, truth, np.nan)
     frame = pl.DataFrame({"x": x, "cluster": cluster, "paper": paper, "y_hat": predicted, "y_gold": gold})
     by = ["cluster", "paper"] if kinds == 2 else "cluster"
-    rows = at.correct("y ~ x", frame, model=model, pi=0.3, cluster=by).tidy()  # type: ignore[arg-type]
-    row = rows.filter(method=method, term="x").row(0, named=True)
+    how = "auto" if method == "auto" else "dsl"
+    fit = at.correct("y ~ x", frame, model=model, method=how, pi=0.3, cluster=by)  # type: ignore[arg-type]
+    row = fit.tidy().filter(method="corrected" if method == "auto" else method, term="x").row(0, named=True)
     return bool(row["conf_low"] <= 0 <= row["conf_high"])
 
 
@@ -100,6 +101,7 @@ EDGES = (
     of_clusters("logit", 12, 77.4),
     of_clusters("logit", 12, 78.6, "hand-coded only"),
     of_clusters("logit", 30, 87.8),
+    of_clusters("linear", 12, None, "auto"),
     of_clusters("linear", 12, 70.3, kinds=2),
     of_clusters("logit", 12, 76.5, kinds=2),
 )

@@ -298,3 +298,12 @@ def test_bad_input_stops_with_a_sentence(tmp_path, paths, options, told):
 def test_data_do_not_go_where_only_a_correction_goes(tmp_path):
     with pytest.raises(at.AnnotuneError, match=r"for the result of correct\(\)"):
         at.write(pl.DataFrame({"x": [1]}), tmp_path / "e.docx")
+
+
+def test_few_clusters_give_stata_the_fewest_degrees_of_freedom(tmp_path):
+    degrees = {method: np.array([9.7, 4.6, 6.0]) for method in METHODS}
+    for df, says in ((degrees, " dof(4)"), ({method: np.full(3, np.inf) for method in METHODS}, ")")):
+        at.write(made(n_clusters=12, df=df), tmp_path / "fit.do")
+        posts = [line for line in (tmp_path / "fit.do").read_text().splitlines() if line.startswith("ereturn post")]
+        assert len(posts) == 3
+        assert all(line.endswith(says) for line in posts)

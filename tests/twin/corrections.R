@@ -7,6 +7,7 @@ data <- readRDS("coded.rds")
 
 keep(at_correct(topic == "Health" ~ party + year, data)$estimates, "dsl")
 keep(at_correct(topic == "Health" ~ party + year, data, cluster = "district")$estimates, "clustered")
+keep(at_correct(topic == "Health" ~ party + year, data, cluster = c("district", "region"))$estimates, "two_ways")
 keep(at_correct(topic == "Health" ~ party, data, model = "logit")$estimates, "logit")
 keep(at_correct(topic == "Health" ~ party, data, method = "ppi")$estimates, "ppi")
 weighed <- at_correct(topic == "Health" ~ party, data, method = "auto", prediction = "recalibrated")

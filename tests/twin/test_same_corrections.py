@@ -13,7 +13,7 @@ from annotune.cli import app
 
 FORMULA = "topic == 'Health' ~ party + year"
 WEIGHED = ["--method", "auto", "--prediction", "recalibrated"]
-TABLES = ["dsl", "clustered", "logit", "ppi", "auto", "balance", "sensitivity", "prevalence", "errors"]
+TABLES = ["dsl", "clustered", "two_ways", "logit", "ppi", "auto", "balance", "sensitivity", "prevalence", "errors"]
 
 
 def simulated():
@@ -35,6 +35,7 @@ def simulated():
             ),
             "year": rng.integers(2015, 2025, n),
             "district": [f"d{i}" for i in rng.integers(0, 60, n)],
+            "region": [f"r{i % 12}" for i in range(n)],
             "topic": pl.Series(said, dtype=kinds),
             **{f"topic_p_{name}": share[:, place] for place, name in enumerate(names)},
             "topic_gold": pl.Series(
@@ -60,6 +61,7 @@ def in_python():
     return {
         "dsl": at.correct(FORMULA, data).estimates,
         "clustered": at.correct(FORMULA, data, cluster="district").estimates,
+        "two_ways": at.correct(FORMULA, data, cluster=["district", "region"]).estimates,
         "logit": at.correct(short, data, model="logit").estimates,
         "ppi": at.correct(short, data, method="ppi").estimates,
         "auto": (weighed := at.correct(short, data, method="auto", prediction="recalibrated")).estimates,
@@ -90,6 +92,7 @@ def test_r_gives_what_python_gives(in_python, in_r, assert_same, table):
     [
         ("dsl", ["correct", "coded.parquet", FORMULA]),
         ("clustered", ["correct", "coded.parquet", FORMULA, "--cluster", "district"]),
+        ("two_ways", ["correct", "coded.parquet", FORMULA, "--cluster", "district,region"]),
         ("logit", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--model", "logit"]),
         ("ppi", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--method", "ppi"]),
         ("auto", ["correct", "coded.parquet", "topic == 'Health' ~ party", *WEIGHED]),

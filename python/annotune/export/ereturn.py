@@ -87,7 +87,8 @@ def _lines_of_method(
     yield f"matrix colnames b = {names}"
     yield f"matrix colnames V = {names}"
     yield f"matrix rownames V = {names}"
-    yield f"ereturn post b V, obs({int(rows['n'][0])}) depname({_depname(correction.formula)})"
+    options = f"obs({int(rows['n'][0])}) depname({_depname(correction.formula)}){_degrees(correction, method)}"
+    yield f"ereturn post b V, {options}"
     yield 'ereturn local cmd "annotune"'
     yield f'ereturn local title "{method}"'
     yield 'ereturn local vcetype "Robust"'
@@ -95,6 +96,12 @@ def _lines_of_method(
         yield f"ereturn scalar N_clust = {correction.n_clusters}"
     yield f"ereturn display, level({100 * correction.level:g})"
     yield f"estimates store {_name_of_estimates(method)}"
+
+
+def _degrees(correction: Estimates, method: str) -> str:
+    """Stata has one number of degrees of freedom for all: the smallest, so that no interval is too short."""
+    degrees = correction.df.get(method, np.array([np.inf]))
+    return f" dof({max(1, int(degrees.min()))})" if np.isfinite(degrees).all() else ""
 
 
 def _lines_of_matrix_row(name: str, row: int, values: np.ndarray) -> Iterator[str]:

@@ -66,6 +66,10 @@ class Estimates(Protocol):
         """How many clusters there are of each kind, by column."""
 
     @property
+    def df(self) -> Mapping[str, np.ndarray]:
+        """For each method the degrees of freedom of each estimate's interval, infinite for normal ones."""
+
+    @property
     def level(self) -> float:
         """The level of the confidence intervals."""
 

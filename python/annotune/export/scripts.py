@@ -1,8 +1,8 @@
 """A do-file and an R script for the data: they load them, show the labels, and run naive and corrected regressions.
 
 The do-file uses commands of Stata 14 alone; the R script uses base R and the package sandwich, and haven where the data
-are a .dta. The R script's robust standard errors are those of `correct` (HC0); Stata's regress multiplies their squares
-by n / (n - k), its logit by n / (n - 1), its gmm by 1.
+are a .dta. The R script's robust standard errors are those of `correct` (HC0; with fewer than 50 clusters it has CR2).
+Stata's regress multiplies their squares by n / (n - k), its logit by n / (n - 1), its gmm by 1.
 """
 
 from __future__ import annotations
@@ -280,7 +280,8 @@ R_FACTORS = (
 )
 R_EMPTY = "data[] <- lapply(data, function(x) if (is.character(x)) haven::zap_empty(x) else x)"
 R_ROBUST = """
-# estimates with standard errors robust to heteroskedasticity (HC0), or clustered
+# estimates with standard errors robust to heteroskedasticity (HC0), or clustered; with fewer than 50 clusters those of
+# estimatr::lm_robust(..., clusters = , se_type = "CR2") are annotune's, and its intervals hold more often
 robust <- function(model, cluster = NULL) {
   estimate <- coef(model)[!is.na(coef(model))]
   variance <- if (is.null(cluster)) sandwich::sandwich(model) else
