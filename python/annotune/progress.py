@@ -1,13 +1,19 @@
-"""Progress that a person can see: a bar in a terminal, a callback elsewhere, silence in a log."""
+"""Progress that a person can see: a bar in a terminal and a notebook, lines in a log, a callback elsewhere."""
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 Advance = Callable[[int], None]
 Listener = Callable[[str, int, int], None]
+SHORT = 10.0  # seconds, below which nothing is announced
+FIRST_LINE, NEXT_LINES = 5.0, 60.0  # seconds after which a log says how far a step is, and then again
 
 _listener: ContextVar[Listener | None] = ContextVar("annotune_progress", default=None)
 _step: ContextVar[str] = ContextVar("annotune_step", default="")
@@ -33,6 +39,23 @@ def within(step: str) -> Iterator[None]:
         _step.reset(token)
 
 
+def announce(what: str, seconds: float) -> None:
+    """Say before a long step what it does and about how long it takes: in a terminal, a log and a notebook."""
+    if seconds >= SHORT and _listener.get() is None:
+        print(f"{what} {duration(seconds)}.", file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """A time in words, as exactly as an estimate deserves.
+
+    >>> duration(42), duration(600), duration(9000)
+    ('40 seconds', '10 minutes', '2.5 hours')
+    """
+    if seconds < 90:
+        return f"{max(round(seconds / 10) * 10, 10)} seconds"
+    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
 @contextmanager
 def bar(what: str, total: int) -> Iterator[Advance]:
     """Show how much of `total` is done; the block calls the function it is given with each step's size."""
@@ -42,6 +65,22 @@ def bar(what: str, total: int) -> Iterator[Advance]:
         yield _counting(listener, what, total)
         return
     from rich.console import Console
+
+    console = Console(stderr=True)
+    if not (console.is_terminal or _draws_in_notebook(console)):
+        yield _counting(_Log(sys.stderr.write), what, total)
+        return
+    with _display(console) as display:
+        task = display.add_task(what, total=total)
+        yield lambda step: display.advance(task, step)
+
+
+def _draws_in_notebook(console: Any) -> bool:
+    """Whether this is a notebook that can redraw a bar; without ipywidgets it has lines, as a log has."""
+    return bool(console.is_jupyter) and importlib.util.find_spec("ipywidgets") is not None
+
+
+def _display(console: Any) -> Any:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -51,7 +90,6 @@ def bar(what: str, total: int) -> Iterator[Advance]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -59,9 +97,24 @@ def bar(what: str, total: int) -> Iterator[Advance]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
-        task = display.add_task(what, total=total)
-        yield lambda step: display.advance(task, step)
+    return Progress(*columns, console=console, transient=True)
+
+
+class _Log:
+    """Lines for a log: how far a step is and how long it will take, once that can be said, and then each minute."""
+
+    def __init__(self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self.write, self.clock = write, clock
+        self.began = clock()
+        self.due = self.began + FIRST_LINE
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = self.clock()
+        if now < self.due or not 0 < done < total:
+            return
+        left = (now - self.began) / done * (total - done)
+        self.write(f"{what}: {done:,} of {total:,}, about {duration(left)} left\n")
+        self.due = now + NEXT_LINES
 
 
 def _counting(listener: Listener, what: str, total: int) -> Advance:

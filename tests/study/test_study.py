@@ -19,6 +19,7 @@ import annotune as at
 from annotune.commands import display
 from annotune.records.fingerprints import file_sha256
 from annotune.records.record import without_folders
+from annotune.tuning import held_out
 
 FAST = "method: probe, folds: 2"
 
@@ -365,6 +366,33 @@ def test_an_interrupted_tuning_is_not_taken_for_finished(tmp_path: Path, monkeyp
     assert not list(tmp_path.glob("results.*"))
     later = at.run(study)
     assert (later.done["tune topic"], later.done["classify topic"]) == ("up to date", "done")
+
+
+def test_a_plain_study_that_was_stopped_goes_on_with_the_folds_that_it_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studies = [at.demo(tmp_path / name, n=120, n_coded=60).study for name in ("stopped", "whole")]
+    real, tried = held_out._try, []
+
+    def stopped_in_the_third(*arguments: object, **options: object) -> object:
+        tried.append(arguments)
+        if len(tried) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)  # type: ignore[arg-type]
+
+    for study in studies:
+        assert study is not None
+        assert "correct:" not in study.read_text()
+        change(study, "seed: 1", "seed: 1, method: probe, folds: 4")
+    with monkeypatch.context() as patched:
+        patched.setattr(held_out, "_try", stopped_in_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            at.run(studies[0])  # type: ignore[arg-type]
+        at.run(studies[0])  # type: ignore[arg-type]
+    assert len(tried) == 3 + 2  # the third again, and the fourth
+    at.run(studies[1])  # type: ignore[arg-type]
+    one, other = (pl.read_parquet(tmp_path / name / "results.parquet") for name in ("stopped", "whole"))
+    assert one.equals(other)
 
 
 def test_the_steps_by_hand_agree_with_the_study(parliament: Path, tmp_path: Path) -> None:

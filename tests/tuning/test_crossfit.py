@@ -356,10 +356,9 @@ def test_a_folder_that_cannot_be_is_refused_at_once(crossfit, fits, tmp_path):
     assert not fits
 
 
-def test_folds_are_kept_only_where_there_are_folds(texts, gold, book, tiny_base, tmp_path):
-    for options in ({"keep": tmp_path}, {"each_fold": lambda number, model: None}):
-        with pytest.raises(at.AnnotuneError, match="nothing is cross-validated"):
-            at.tune(texts, gold, book(), test=0.2, base=str(tiny_base), **options)
+def test_folds_are_told_of_only_where_there_are_folds(texts, gold, book, tiny_base):
+    with pytest.raises(at.AnnotuneError, match="nothing is cross-validated"):
+        at.tune(texts, gold, book(), test=0.2, base=str(tiny_base), each_fold=lambda number, model: None)
 
 
 def test_prevalence_takes_the_place_of_the_column_pi_and_pi_may_have_another_name(texts, gold, book, tiny_base):

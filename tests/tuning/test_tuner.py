@@ -322,3 +322,32 @@ def test_folds_models_are_handed_on_as_they_were_measured(tune, topics):
         rows = whole.held_out.filter(fold=number).drop("fold", "coder")
         again = model.classify(topics.join(rows.select("unit_id"), on="unit_id", how="semi", maintain_order="left"))
         assert_frame_equal(again.drop("coder"), rows, abs_tol=1e-4, check_row_order=False)
+
+
+def test_a_test_part_keeps_the_folds_in_which_choices_are_made(tune, tmp_path, monkeypatch):
+    real, tried = held_out._try, []
+
+    def counted(*arguments, **options):
+        tried.append(arguments)
+        if len(tried) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    whole = tune(test=0.2)
+    monkeypatch.setattr(held_out, "_try", counted)
+    with pytest.raises(KeyboardInterrupt):
+        tune(test=0.2, keep=tmp_path)
+    again = tune(test=0.2, keep=tmp_path)
+    assert len(tried) == 2 + held_out.INNER_FOLDS - 1
+    assert again.card["model_sha256"] == whole.card["model_sha256"]
+    assert_frame_equal(again.held_out, whole.held_out)
+
+
+def test_it_is_said_before_how_many_networks_are_tuned(tune, monkeypatch, capsys):
+    monkeypatch.setattr("annotune.progress.SHORT", 0.0)
+    tune(folds=3, method="lora")
+    assert "Tuning 3 networks for 3 folds, and one for all 90 coded texts: about 10 seconds." in capsys.readouterr().err
+    tune(test=0.2, method="lora")
+    assert "Tuning 3 networks to decide on, and one for 90 coded texts" in capsys.readouterr().err
+    tune(folds=3, method="probe")
+    assert "Tuning" not in capsys.readouterr().err

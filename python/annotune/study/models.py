@@ -24,7 +24,7 @@ from annotune.study.inputs import Inputs
 if TYPE_CHECKING:
     from annotune.tuning.uncoded import FoldCoder
 
-FOLDER = "folds"  # beside the model: finished folds, and what their models coded
+FOLDER = "folds"  # beside the model: finished folds, from which a run that was stopped goes on, and what they coded
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifie
 
     part, work = file.study.tune, file.work / name
     options = part.model_dump(exclude={"variable"}) | {"base": _base(file), "pi": file.study.drawn}
+    options |= {"keep": work / FOLDER}
     if _is_corrected(file.study, name, inputs.codebook):
-        options |= {"folds": _n_folds(part), "keep": work / FOLDER}
+        options |= {"folds": _n_folds(part)}
 
     def make() -> None:
         if steps.again:

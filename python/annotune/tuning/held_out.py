@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,19 +21,20 @@ from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF, no_inf
 from annotune.network.encoder import Network, outputs
 from annotune.network.logits import decide
 from annotune.network.machine import agreed
-from annotune.progress import within
+from annotune.progress import announce, within
 from annotune.records.checkpoints import Checkpoints
 from annotune.tuning.calibrate import Scaling, log_shares
 from annotune.tuning.choices import Choices, Examples, ProbeChoice, Unseen, choose, planned_epochs, score_error
 from annotune.tuning.fit import candidates, probe_of, rebuilt, scaled, start_of, tuned, with_head
 from annotune.tuning.probe import Probe
-from annotune.tuning.task import Task
+from annotune.tuning.task import Task, basis
 
 UNSURE = 0.05  # a standard error of macro-F1 on the validation texts with which they are no ground for choices
 FEW = 1000  # texts, below which choices are made in folds, and the final model learns from all coded texts
 FOLDS = 5
 INNER_FOLDS = 3  # where a test part is held out besides: a network for each takes its time
 PROBE = "probe (frozen base)"
+TUNING_TO_READING = 4.0  # times as long as it is read a text is tuned on, in one pass: measured with minilm on a CPU
 KEPT = "weights/"  # before the names of what training changed, in a fold's checkpoint
 
 
@@ -123,15 +125,20 @@ def require_share(name: str, share: float, lowest: float) -> None:
         raise AnnotuneError(f"{name}={share} cannot be held out.", f"Give a share from {lowest:g} to 0.9.")
 
 
-def hold_out_once(task: Task, test: np.ndarray, rest: np.ndarray | None = None) -> tuple[Made, Held]:
-    """A model from what is no test text, or from `rest` of it, and what it says of the test texts."""
+def hold_out_once(
+    task: Task, test: np.ndarray, rest: np.ndarray | None = None, keep: Path | None = None
+) -> tuple[Made, Held]:
+    """A model from what is no test text, or from `rest` of it, and what it says of the test texts.
+
+    Where choices are made in folds, `keep` is the folder in which each finished fold is kept.
+    """
     rest = _without_copies(task, np.setdiff1d(task.everything, test) if rest is None else rest, test)
     known = task.at(rest)
     if _are_enough(known):
         trial = _try(known, *_validation_part(known), keep="network")
         made = _from_trial(known, trial, _chosen(known, [trial]))
     else:
-        made = _from_all(known, known.everything, _chosen(known, _inner_trials(known)))
+        made = _from_all(known, known.everything, _chosen(known, _inner_trials(known, keep)))
     return made, _look(task, made, rest, test)
 
 
@@ -158,6 +165,22 @@ def cross_validate(
         return _from_all(task, task.everything, _chosen(task, trials)), _joined(looks)
 
 
+def announce_tuning(task: Task, k: int | None) -> None:
+    """Say, before it begins, how many networks are tuned and about how long that takes on this machine."""
+    n = len(task.examples)
+    if k is not None:
+        sizes = [round(n * (k - 1) / k)] * k + [n]
+        how = f"{k} networks for {k} folds, and one for all {n:,} coded texts"
+    elif _are_enough(task):
+        sizes, how = [n], f"a network on {n:,} coded texts"
+    else:
+        sizes = [round(n * (INNER_FOLDS - 1) / INNER_FOLDS)] * INNER_FOLDS + [n]
+        how = f"{INNER_FOLDS} networks to decide on, and one for {n:,} coded texts"
+    passes = sum(size * planned_epochs(size, task.settings) for size in sizes)
+    if passes:
+        announce(f"Tuning {how}: about", passes * task.seconds_per_text * TUNING_TO_READING)
+
+
 def _are_enough(task: Task) -> bool:
     """Whether a validation part is ground enough for every choice."""
     many = len(task.examples) >= FEW
@@ -172,12 +195,12 @@ def _validation_part(task: Task) -> tuple[np.ndarray, np.ndarray]:
     return train, validate
 
 
-def _inner_trials(task: Task) -> list[Trial]:
+def _inner_trials(task: Task, keep: Path | None) -> list[Trial]:
     k = min(FOLDS if task.settings.method == "probe" else INNER_FOLDS, task.cases.n_groups)
-    trials = []
+    checkpoints, trials = None if keep is None else Checkpoints(keep, basis(task, k)), []
     for number, (rest, out) in enumerate(task.cases.folds(k), start=1):
         with within(f"Part {number} of {k}"):
-            trials.append(_try(task, _without_copies(task, rest, out), out))
+            trials.append(_kept_trial(task, _without_copies(task, rest, out), out, checkpoints, number, keep=""))
     return trials
 
 

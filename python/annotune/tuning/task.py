@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,6 +49,7 @@ class Task:
     validation: float
     weights: np.ndarray
     drawn: CardDrawn
+    seconds_per_text: float = 0.0  # that the base took to read one
 
     @property
     def everything(self) -> np.ndarray:
@@ -85,7 +87,9 @@ def prepare(
         check_language(tokenizer, coded.texts, base.name)
     n_labels = len(coded.variable.labels)
     plain = build(backbone.reader if isinstance(backbone, Speaker) else backbone, n_labels)
+    began = time.perf_counter()
     embeddings = outputs(plain, tokens, what="Reading the texts", embeddings=True)
+    pace = (time.perf_counter() - began) / max(len(tokens), 1)
     ordered = coded.variable.kind == "ordinal" and n_labels > 2
     words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
     called = outputs(plain, words, what="Reading the labels", embeddings=True)
@@ -93,7 +97,7 @@ def prepare(
     if settings.method == "auto":
         settings = settings.model_copy(update={"method": _usual(settings, len(coded.frame), decoder)})
     drawn: CardDrawn = {"pi": pi, "prevalence": None if prevalence is None else dict(prevalence)}
-    return Task(coded, cases, examples, backbone, tokenizer, base, settings, validation, weights, drawn)
+    return Task(coded, cases, examples, backbone, tokenizer, base, settings, validation, weights, drawn, pace)
 
 
 def _usual(settings: Settings, n_texts: int, decoder: bool) -> str:

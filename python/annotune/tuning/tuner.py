@@ -29,6 +29,7 @@ from annotune.tuning.held_out import (
     FoldTeller,
     Held,
     Made,
+    announce_tuning,
     cross_validate,
     hold_out_once,
     part_to_test,
@@ -84,8 +85,8 @@ def tune(
     group
         A column of the corpus: texts with the same value stay in one part, and are resampled together for intervals.
     keep
-        For cross-validation: a folder where each finished fold is kept, so that a run that was stopped goes on
-        from there. Folds of other texts, codings or settings are not used.
+        A folder where each finished fold is kept, of cross-validation or of those in which choices are made, so that a
+        run that was stopped goes on from there. Folds of other texts, codings or settings are not used.
     each_fold
         For cross-validation: is given the number (from 1) and the model of each fold, once all are fitted, because what
         is decided about it is decided on the other folds; the model's `.held_out` are its predictions for the texts
@@ -119,14 +120,16 @@ def tune(
     started, texts = time.perf_counter(), read_corpus(corpus)
     task = prepare(texts, gold, codebook, variable, group, validation, read_settings(settings), pi, prevalence)
     k = folds if folds is not None else FOLDS if test is None and len(task.coded.frame) < FEW else None
-    for name, asked in (("keep= keeps", keep), ("each_fold= is told of", each_fold)):
-        if k is None and asked is not None:
-            raise AnnotuneError(f"{name} folds, and nothing is cross-validated.", "Ask for it with folds=.")
+    if k is None and each_fold is not None:
+        raise AnnotuneError("each_fold= is told of folds, and nothing is cross-validated.", "Ask for it with folds=.")
+    announce_tuning(task, k)
     if k is not None:
         checkpoints = None if keep is None else Checkpoints(Path(keep), basis(task, k))
         made, held = cross_validate(task, k, checkpoints, each_fold and _teller(task, codebook, k, each_fold))
     else:
-        made, held = hold_out_once(task, part_to_test(task, 0.2 if test is None else test))
+        made, held = hold_out_once(
+            task, part_to_test(task, 0.2 if test is None else test), keep=None if keep is None else Path(keep)
+        )
     compare_with_corpus(task, made, texts)
     card = _card(task, made, held, k, time.perf_counter() - started)
     entry = task.coded.variable
