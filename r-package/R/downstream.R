@@ -149,7 +149,7 @@ at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "m
 #' @inheritParams at_correct
 #' @return The data with `coded`, `pi`, and `y_gold`, `y_hat`, `dsl_y`, or `dsl_<label>` for each label.
 #' @examplesIf at_available()
-#' data <- data.frame(y_hat = rep(c(0.9, 0.2), 40), y_gold = rep(c(1, 0, NA, NA), 20))
+#' data <- data.frame(y_hat = rep(c(0.6, 0.4), 40), y_gold = rep(c(1, 0, NA, NA), 20))
 #' at_dsl_columns(data, "y", pi = 0.5)
 #' @export
 at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, predicted = NULL, pi = NULL, coded = NULL,

@@ -17,6 +17,7 @@ from annotune.correction.few_errors import (
     more_errors,
     number_of_errors,
     share_of_largest,
+    typical_error,
 )
 from annotune.correction.moments import sums_by_group
 
@@ -61,8 +62,8 @@ class Drawn:
 
     @property
     def typical(self) -> Floats:
-        """What a wrong prediction adds to the variances (k,), on average over all texts: each stands for 1 / pi."""
-        return np.asarray((self.rest * self.reach**2 / self.pi) @ self.wrong**2 / (1 / self.pi).sum())
+        """What a wrong prediction adds to the variances of the shares, shape (k,)."""
+        return typical_error((self.rest * self.reach**2)[:, None] * self.wrong**2, 1 / self.pi)
 
     def variance(self) -> Floats:
         """The variances of the shares when texts (or clusters) are drawn anew, shape (k,)."""
@@ -71,13 +72,13 @@ class Drawn:
         scores = (np.sqrt(self.rest) * self.reach)[:, None] * self.residuals
         return np.asarray((sums_by_group(scores, self.clusters) ** 2).sum(axis=0))
 
-    def few(self) -> np.ndarray:
-        """Whether there are few errors behind each share, shape (k,)."""
-        return np.asarray(number_of_errors(self.squares.sum(axis=0), self.typical) < FEWEST_ERRORS)
+    def few(self, variance: Floats) -> np.ndarray:
+        """Whether few errors are behind these variances of shares, shape (k,)."""
+        return np.asarray(number_of_errors(variance, self.typical) < FEWEST_ERRORS)
 
     def with_more_errors(self, variance: Floats, level: float) -> Floats:
         """These variances, and where errors are few those with some more than were seen."""
-        return variance + np.where(self.few(), more_errors(level) * self.typical, 0.0)
+        return variance + np.where(self.few(variance), more_errors(level) * self.typical, 0.0)
 
     def size(self, shares: Floats, variance: Floats) -> Floats:
         """How many texts drawn with equal probabilities give these variances of shares, shape (k,).
@@ -91,19 +92,19 @@ class Drawn:
         spread = shares * (1 - shares)
         by_variance = np.divide(spread, variance, out=np.full(len(shares), np.inf), where=variance > 0)
         if self.clusters is None:
-            return np.where(self.few(), by_weights, by_variance)
+            return np.where(self.few(variance), by_weights, by_variance)
         apart = len(np.unique(self.clusters)) / (total / (self.reach**2).sum() if total > 0 else 1.0)
         fewer = np.minimum(by_weights, np.where(variance > 0, by_variance, apart))
-        return np.where(self.few(), fewer, by_variance)
+        return np.where(self.few(variance), fewer, by_variance)
 
-    def notes(self, if_few: Sequence[str]) -> tuple[str | None, ...]:
+    def notes(self, variance: Floats, if_few: Sequence[str]) -> tuple[str | None, ...]:
         """For each label what makes its interval wide, or doubtful; `if_few` where it rests on few errors."""
         n, number = len(self.pi), kish(1 / self.pi)
         unequal = [f"unequal pi: {n:,} hand-coded texts count as {number:,.0f}"] if number < UNEQUAL * n else []
         heavy = share_of_largest(self.squares) > TOP_HEAVY
         own = [
             [sentence] if few else ["five texts have most of the variance"] if top else []
-            for sentence, few, top in zip(if_few, self.few(), heavy, strict=True)
+            for sentence, few, top in zip(if_few, self.few(variance), heavy, strict=True)
         ]
         return tuple("; ".join([*unequal, *part]) or None for part in own)
 

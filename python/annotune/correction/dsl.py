@@ -10,6 +10,7 @@ import polars as pl
 
 from annotune.correction import coding_columns
 from annotune.correction.families import Floats
+from annotune.correction.few_errors import FEWEST_ERRORS, number_of_errors, typical_error
 from annotune.correction.formulas import Reference
 from annotune.correction.matrices import column, occurring_labels
 from annotune.data.codebook import Codebook
@@ -74,9 +75,9 @@ def dsl_columns(
     Examples
     --------
     >>> import annotune as at, polars as pl
-    >>> frame = pl.DataFrame({"y_hat": [0.9, 0.2] * 40, "y_gold": [1.0, 0.0, None, None] * 20})
+    >>> frame = pl.DataFrame({"y_hat": [0.6, 0.4] * 40, "y_gold": [1.0, 0.0, None, None] * 20})
     >>> at.dsl_columns(frame, "y", pi=0.5)["dsl_y"].head(4).round(1).to_list()
-    [1.1, -0.2, 0.9, 0.2]
+    [1.4, -0.4, 0.6, 0.4]
     """
     if prediction not in ("prob", "label"):
         raise AnnotuneError(f"There is no prediction {prediction!r}.", nearest(prediction, ("prob", "label")))
@@ -100,6 +101,7 @@ def dsl_columns(
     _require_enough(frame.filter(drawn)[gold], label)
     frame = frame.with_columns(pl.Series("coded", drawn), _pi_column(frame, pi))
     added = {key: _corrected_outcome(*pair, drawn, ratio) for key, pair in outcomes.items()}
+    _warn_of_few_errors(outcomes, added, drawn, ratio)
     return _with_columns(frame, added, outcomes if list(outcomes) == ["dsl_y"] else {}, gold, predicted)
 
 
@@ -148,6 +150,27 @@ def _corrected_outcome(predicted: Floats, by_hand: Floats, drawn: np.ndarray, ra
     corrected = predicted.copy()
     corrected[drawn] += ratio * (by_hand[drawn] - predicted[drawn])
     return corrected
+
+
+def _warn_of_few_errors(
+    outcomes: Mapping[str, tuple[Floats, Floats]], added: Mapping[str, Floats], drawn: np.ndarray, ratio: Floats
+) -> None:
+    """Tell of columns that rest on few errors: no other program allows for more of them than were seen."""
+    few = []
+    for key, (predicted, by_hand) in outcomes.items():
+        likely, truth = predicted[drawn], by_hand[drawn]
+        if not (np.isin(truth, (0, 1)).all() and (likely >= 0).all() and (likely <= 1).all()):
+            continue
+        typical = typical_error((ratio * np.maximum(likely, 1 - likely))[:, None] ** 2, ratio)
+        total = np.nansum((added[key] - np.nanmean(added[key])) ** 2)
+        if number_of_errors(np.array([total]), typical)[0] < FEWEST_ERRORS:
+            few.append(key)
+    if few:
+        which = f"{listing(few)} rest{'s' if len(few) == 1 else ''} on fewer than {FEWEST_ERRORS} errors among"
+        what = (
+            f"{which} {int(drawn.sum()):,} hand-coded texts: robust standard errors of regressions on it are too small."
+        )
+        warn(f"{what} correct() allows for more errors than were seen.")
 
 
 def _pi_column(frame: pl.DataFrame, pi: str | float | None) -> pl.Series:

@@ -17,19 +17,19 @@ FEWEST_ERRORS = 8  # with fewer, intervals of the usual kind hold the truth too 
 MORE = 2.0  # errors that there may be beside those that were seen
 LARGEST = 5  # residuals, whose share of the variance is told
 TOP_HEAVY = 0.5  # the share of the variance from so few residuals that is worth a sentence
-UNEQUAL = 0.5  # Kish's effective number as a share of the hand-coded texts, below which it is worth a sentence
+UNEQUAL = 0.7  # Kish's effective number as a share of the hand-coded texts, below which it is worth a sentence
 
 
 def number_of_errors(variance: Floats, typical: Floats) -> Floats:
     """How many errors at typical texts give this variance, shape (p,).
 
-    With equal weights and predictions of 0 or 1 it is the number of errors. An error at a text that was unlikely to be
-    drawn counts more than one, and those at texts that were likely to be drawn less.
+    With equal weights, predictions of 0 or 1 and many uncoded texts it is the number of errors. An error at a text that
+    was unlikely to be drawn counts more than one, and those at texts that were likely to be drawn less.
 
     Parameters
     ----------
     variance
-        What residuals contribute to the variances of p estimates.
+        Of p estimates, as it is estimated.
     typical
         What one error would, on average over the texts of the corpus.
 
@@ -40,6 +40,30 @@ def number_of_errors(variance: Floats, typical: Floats) -> Floats:
     """
     least = np.full(np.shape(variance), np.inf)
     return np.asarray(np.divide(variance, typical, out=least, where=np.asarray(typical) > 0))
+
+
+def typical_error(squares: Floats, ratio: Floats) -> Floats:
+    """What one error adds to the variance of each estimate, on average over the corpus, shape (p,).
+
+    Texts count in it by how far an error there moves the estimate: a coefficient does not rest on the others.
+
+    Parameters
+    ----------
+    squares
+        What an error at each of n coded texts would add, shape (n, p).
+    ratio
+        1 / pi: how many texts of the corpus each coded text stands for, shape (n,).
+
+    Examples
+    --------
+    The mean of a group rests on the errors in it, however many other texts there are:
+
+    >>> typical_error(np.array([[0.01], [0.01], [0.0], [0.0]]), np.ones(4)).round(9)
+    array([0.01])
+    """
+    reach = np.sqrt(squares)
+    total = ratio @ reach
+    return np.asarray(np.divide(ratio @ reach**3, total, out=np.zeros_like(total), where=total > 0))
 
 
 def more_errors(level: float) -> float:

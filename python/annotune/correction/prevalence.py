@@ -304,7 +304,8 @@ def _by_equations(method: str, texts: _Texts, rows: np.ndarray, level: float) ->
         return _Estimate(None, note="hand-coded texts were drawn with unequal probabilities")
     sample = texts.sample(rows, n / n_coded)
     fit = ppi(LINEAR, sample)
-    return _corrected(texts, sample, fit, (fit.power or 0) * n / (n - n_coded) if n > n_coded else 0.0, level)
+    share = float(np.max(fit.power or 0.0)) * n / (n - n_coded) if n > n_coded else 0.0
+    return _corrected(texts, sample, fit, share, level)
 
 
 def _counted(texts: _Texts, rows: np.ndarray, level: float) -> _Estimate:
@@ -327,7 +328,7 @@ def _by_hand(texts: _Texts, rows: np.ndarray, level: float) -> _Estimate:
     variance = drawn.variance()
     low, high = wilson(shares, drawn.size(shares, variance), level)
     with_label = (sample.gold > 0).sum(axis=0)
-    notes = drawn.notes([_of_few(int(count), len(sample.at)) for count in with_label])
+    notes = drawn.notes(variance, [_of_few(int(count), len(sample.at)) for count in with_label])
     error = np.sqrt(drawn.with_more_errors(variance, level))
     return _Estimate(shares, error, low, high, "Wilson", _few_texts(len(sample.at), notes))
 
@@ -345,9 +346,9 @@ def _corrected(texts: _Texts, sample: Sample, fit: Fit, share: float, level: flo
     if fit.power is not None:
         residuals = residuals - residuals.mean(axis=0)
     drawn = texts.drawn(sample, residuals, wrong, sample.ratio / sample.n)
-    variance = drawn.with_more_errors(drawn.variance() if texts.finite else np.diag(fit.covariance), level)
-    notes = drawn.notes(["few errors: the interval is a bound, as if two more had been seen"] * texts.k)
-    return _Estimate.normal(fit.beta, variance, level, _few_texts(len(sample.at), notes))
+    variance = drawn.variance() if texts.finite else np.diag(fit.covariance)
+    notes = drawn.notes(variance, ["few errors: the interval is a bound, as if two more had been seen"] * texts.k)
+    return _Estimate.normal(fit.beta, drawn.with_more_errors(variance, level), level, _few_texts(len(sample.at), notes))
 
 
 def _few_texts(n_coded: int, notes: tuple[str | None, ...]) -> str | tuple[str | None, ...]:

@@ -15,6 +15,13 @@ from annotune.correction.arrays import finite, require_outcome, sample_of
 from annotune.correction.balance import Balance
 from annotune.correction.coding_columns import FEW_CLUSTERS
 from annotune.correction.design_checks import balance_of, note_of_width, sensitivity_of
+from annotune.correction.error_guard import (
+    Behind,
+    behind_correction,
+    behind_hand_coded,
+    notes_of_few,
+    notes_of_weights,
+)
 from annotune.correction.estimate import Fit, Sample
 from annotune.correction.families import MODELS, Floats, Model
 from annotune.correction.formulas import parse
@@ -176,7 +183,9 @@ def _estimated(job: Job) -> Correction:
     sample, back = estimate.standardised(sample)
     back = np.kron(np.eye(len(equations)), back)
     fits = _fits_by_clusters(job, model, sample, [term for _, term in names])
+    behind = _behind(job, model, sample, fits, back)
     covariances = {method: back @ fit.covariance @ back.T for method, fit in fits.items()}
+    covariances |= {method: each.with_more_errors(options.level) for method, each in behind.items()}
     degrees = {method: fit.degrees(back) for method, fit in fits.items()}
     tables = [
         rows_of(method, names, back @ fit.beta, covariances[method], fit.n, options.level, degrees[method])
@@ -202,6 +211,7 @@ def _estimated(job: Job) -> Correction:
         notes=(
             *job.notes,
             *cautions,
+            *_notes_of_errors(sample, behind, names),
             *_caution_notes(job, sample),
             *_notes_of_correction(job, names, fits, covariances, balance),
         ),
@@ -233,6 +243,27 @@ def _sensitivity(
 ) -> pl.DataFrame | None:
     influence = fits[CORRECTED].influence if CORRECTED in fits else None
     return sensitivity_of(names, influence.of(back), back @ fits[CORRECTED].beta, level) if influence else None
+
+
+def _behind(job: Job, model: Model, sample: Sample, fits: Mapping[str, Fit], back: Floats) -> dict[str, Behind]:
+    """What is behind the estimates by hand codings, and the corrected ones, where there are any."""
+    solved = {method: fit for method, fit in fits.items() if np.isfinite(fit.beta).all()}
+    behind = {}
+    if HAND in solved:
+        behind[HAND] = behind_hand_coded(model, sample, solved[HAND], back)
+    if CORRECTED in solved:
+        behind[CORRECTED] = behind_correction(model, sample, solved[CORRECTED], back, job.options.method == "ppi")
+    return behind
+
+
+def _notes_of_errors(
+    sample: Sample, behind: Mapping[str, Behind], names: Sequence[tuple[str | None, str]]
+) -> list[str]:
+    """On few errors, and on texts that weigh much."""
+    terms = [": ".join(part for part in name if part is not None) for name in names]
+    few = [sentence for method, each in behind.items() for sentence in notes_of_few(each, terms, method)]
+    last = list(behind.values())[-1:]
+    return [*few, *(sentence for each in last for sentence in notes_of_weights(sample, each, terms))]
 
 
 def _notes_of_correction(
