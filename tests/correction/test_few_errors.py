@@ -45,16 +45,18 @@ def test_intervals_hold_where_a_good_model_errs_once_or_twice(method, model, cha
     assert np.mean(inside) >= 0.93
 
 
-def test_without_an_error_the_variance_is_that_of_two():
-    """Bonett and Price (2012), beside the variance of the predictions; and the note says that it is a bound."""
+def test_without_an_error_the_variance_is_that_of_three():
+    """As in the rule of three; the variance of the predictions counts as a fifth of an error. It is called a bound."""
     frame = texts(right=(1.0, 1.0), n=10_000)
     fit = at.correct("y ~ 1", frame)
     found = row(fit, term="Intercept")
     share = frame["y_hat"].mean()
-    assert found["std_error"] == pytest.approx(np.sqrt(2 / 100**2 + share * (1 - share) / 10_000), rel=1e-3)
+    spread = share * (1 - share) / 10_000
+    more = 3 * (1 - spread * 100**2 / 9)
+    assert found["std_error"] == pytest.approx(np.sqrt(spread + more / 100**2), rel=1e-3)
     assert fit.covariance[CORRECTED][0, 0] == pytest.approx(found["std_error"] ** 2)
     (note,) = named(fit, "Few errors")
-    assert "'Intercept' rests on fewer than 8" in note
+    assert "'Intercept' rests on fewer than 9" in note
     assert "bound" in note
     wide = row(at.correct("y ~ 1", frame, level=0.99), term="Intercept")
     assert wide["conf_high"] - wide["estimate"] > 4.6 / 100  # the exact bound of no event among 100 at 99 %, one-sided
@@ -129,5 +131,5 @@ def test_errors_of_numbers_and_of_predicted_covariates_are_noted():
 
 
 def test_columns_for_other_programs_are_told_of():
-    with pytest.warns(at.AnnotuneWarning, match="'dsl_y' rests on fewer than 8 errors among 100 hand-coded texts"):
+    with pytest.warns(at.AnnotuneWarning, match="'dsl_y' rests on fewer than 9 errors among 100 hand-coded texts"):
         at.dsl_columns(texts(), "y")

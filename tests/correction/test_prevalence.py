@@ -473,11 +473,11 @@ def test_a_label_that_nobody_coded_has_an_interval_and_a_note():
 
 
 def test_a_model_without_an_error_among_the_coded_has_a_bound():
-    """Bonett and Price (2012): as if one error of each kind had been seen among 100."""
+    """As in the rule of three (Hanley and Lippman-Hand 1983): as if there were three errors among 100."""
     frame = rare(100_000, 100, 0.3, (1.0, 1.0)).drop("true")
     row = estimate(at.prevalence(frame, methods="dsl"), "dsl", "1")
-    assert row["std_error"] == pytest.approx(np.sqrt(2) / 100, rel=1e-3)
-    assert row["note"] == "few errors: the interval is a bound, as if two more had been seen"
+    assert row["std_error"] == pytest.approx(np.sqrt(3) / 100, rel=1e-3)
+    assert row["note"] == "few errors: the interval is a bound, as if there were up to three more"
     many = at.prevalence(rare(2000, 400, 0.3, (0.85, 0.85)).drop("true"), methods=["hand", "dsl", "ppi"])
     assert many["note"].null_count() == 6
 

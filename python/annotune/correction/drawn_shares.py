@@ -78,7 +78,8 @@ class Drawn:
 
     def with_more_errors(self, variance: Floats, level: float) -> Floats:
         """These variances, and where errors are few those with some more than were seen."""
-        return variance + np.where(self.few(variance), more_errors(level) * self.typical, 0.0)
+        seen = number_of_errors(variance, self.typical)
+        return np.asarray(variance + more_errors(seen, level) * self.typical)
 
     def size(self, shares: Floats, variance: Floats) -> Floats:
         """How many texts drawn with equal probabilities give these variances of shares, shape (k,).

@@ -57,11 +57,17 @@ class Behind:
         """Whether they are few, shape (p,)."""
         return np.asarray(self.errors < FEWEST_ERRORS)
 
-    def with_more_errors(self, level: float) -> Floats:
-        """The covariance, and of estimates with few errors that with more than were seen."""
+    def with_more_errors(self, level: float, most: Floats | None = None) -> Floats:
+        """The covariance with more errors where few were seen, of variances up to `most`."""
         if self.typical is None or not self.few.any():
             return self.covariance
-        return self.covariance + more_errors(level) * self.typical * np.outer(self.few, self.few)
+        more = more_errors(self.errors, level)
+        if most is not None:
+            more = np.minimum(
+                more, number_of_errors(np.maximum(most - np.diag(self.covariance), 0), np.diag(self.typical))
+            )
+        times = np.sqrt(more)
+        return np.asarray(self.covariance + self.typical * np.outer(times, times))
 
 
 def behind_correction(model: Model, sample: Sample, fit: Fit, back: Floats, centred: bool) -> Behind:
@@ -115,7 +121,7 @@ def notes_of_few(behind: Behind, terms: Sequence[str], method: str) -> list[str]
     if not few.any():
         return []
     what = "errors" if method != HAND else "texts of the rarer label"
-    bound = "bounds, as if two more had been seen" if behind.typical is not None else "too narrow"
+    bound = "bounds, as if there were up to three more" if behind.typical is not None else "too narrow"
     verb, fewest = "rests" if few.sum() == 1 else "rest", behind.errors[few].min()
     named = _named([term for term, is_few in zip(terms, few, strict=True) if is_few])
     return [

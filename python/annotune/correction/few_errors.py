@@ -2,8 +2,8 @@
 
 A corrected estimate moves by what the hand-coded texts' errors add to it, and its variance is estimated from the same
 errors. From three errors, or none, that estimate is far too sure. So errors are counted, by what they do to the
-estimate, and where they are few the variance is that with some more errors than were seen, at texts like those of the
-corpus: of paired shares, Bonett and Price's (2012) two more discordant pairs; of one share, Agresti and Coull's (1998).
+estimate, and where they are few the variance is that with more errors than were seen: with three where there is none,
+as in the rule of three (Hanley and Lippman-Hand 1983), and with fewer the more there are.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from scipy.stats import norm
 
 from annotune.correction.families import Floats
 
-FEWEST_ERRORS = 8  # with fewer, intervals of the usual kind hold the truth too rarely
-MORE = 2.0  # errors that there may be beside those that were seen
+FEWEST_ERRORS = 9  # with fewer, intervals of the usual kind hold the truth too rarely
+MORE = 3.0  # errors that there may be where none was seen
 LARGEST = 5  # residuals, whose share of the variance is told
 TOP_HEAVY = 0.5  # the share of the variance from so few residuals that is worth a sentence
 UNEQUAL = 0.7  # Kish's effective number as a share of the hand-coded texts, below which it is worth a sentence
@@ -66,13 +66,20 @@ def typical_error(squares: Floats, ratio: Floats) -> Floats:
     return np.asarray(np.divide(ratio @ reach**3, total, out=np.zeros_like(total), where=total > 0))
 
 
-def more_errors(level: float) -> float:
-    """How many errors to allow for beside those that were seen: 2, and more for levels above 95 %.
+def more_errors(seen: Floats, level: float) -> Floats:
+    """How many errors to allow for beside those that were seen (p,): three beside none, none beside nine.
 
-    >>> more_errors(0.95), round(more_errors(0.99), 2)
-    (2.0, 3.32)
+    At levels above 95 % there are more, as quantiles are larger.
+
+    Examples
+    --------
+    >>> more_errors(np.array([0.0, 3.0, 20.0]), 0.95)
+    array([3., 2., 0.])
+    >>> more_errors(np.zeros(1), 0.99).round(1)
+    array([5.2])
     """
-    return float(max(MORE, norm.ppf((1 + level) / 2) ** 2 / 2))
+    times = max(1.0, float(norm.ppf((1 + level) / 2) / norm.ppf(0.975)) ** 2)
+    return np.asarray(times * MORE * np.maximum(0, 1 - seen / FEWEST_ERRORS))
 
 
 def share_of_largest(squares: Floats) -> Floats:

@@ -80,8 +80,8 @@ def prevalence(
         Of the intervals: of `hand` Wilson's, with the effective number of texts where they weigh differently; else
         normal ones, robust to heteroscedasticity or clusters, within 0 and 1 where the estimate is (that of `dsl` and
         `ppi` may lie outside); for `em` percentiles of a bootstrap. Where `dsl` and `ppi` rest on few errors, fewer
-        than 8 texts' worth, their standard errors and intervals are those with two more (Bonett and Price 2012): bounds
-        that hold at least as often as they say.
+        than 9 texts' worth, standard errors and intervals are those with up to three more, as in the rule of three:
+        bounds that hold about as often as they say, or more often.
     n_boot, seed
         Replicates of that bootstrap, which resamples texts or clusters, and its seed.
     of
@@ -347,7 +347,7 @@ def _corrected(texts: _Texts, sample: Sample, fit: Fit, share: float, level: flo
         residuals = residuals - residuals.mean(axis=0)
     drawn = texts.drawn(sample, residuals, wrong, sample.ratio / sample.n)
     variance = drawn.variance() if texts.finite else np.diag(fit.covariance)
-    notes = drawn.notes(variance, ["few errors: the interval is a bound, as if two more had been seen"] * texts.k)
+    notes = drawn.notes(variance, ["few errors: the interval is a bound, as if there were up to three more"] * texts.k)
     return _Estimate.normal(fit.beta, drawn.with_more_errors(variance, level), level, _few_texts(len(sample.at), notes))
 
 

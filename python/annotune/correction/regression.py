@@ -185,7 +185,11 @@ def _estimated(job: Job) -> Correction:
     fits = _fits_by_clusters(job, model, sample, [term for _, term in names])
     behind = _behind(job, model, sample, fits, back)
     covariances = {method: back @ fit.covariance @ back.T for method, fit in fits.items()}
-    covariances |= {method: each.with_more_errors(options.level) for method, each in behind.items()}
+    for method, each in behind.items():  # what "auto" weighs together is no less certain than the hand codings alone
+        most = (
+            np.diag(covariances[HAND]) if (method, options.method) == (CORRECTED, "auto") and HAND in behind else None
+        )
+        covariances[method] = each.with_more_errors(options.level, most)
     degrees = {method: fit.degrees(back) for method, fit in fits.items()}
     tables = [
         rows_of(method, names, back @ fit.beta, covariances[method], fit.n, options.level, degrees[method])
