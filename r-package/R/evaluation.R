@@ -1,8 +1,9 @@
 #' How well do predictions agree with the truth?
 #'
 #' Measures with intervals, always beside what would be had without a model. A text of the truth for which there is no
-#' prediction counts as wrong. With `cv`, nothing has been predicted yet: the coded texts are put into folds, and each is
-#' predicted by a model that was tuned on the others.
+#' prediction counts as wrong; one that is empty in the corpus, or has no row among predictions made in folds, could not
+#' be coded by anybody, and is left out with a warning. With `cv`, nothing has been predicted yet: the coded texts are
+#' put into folds, and each is predicted by a model that was tuned on the others.
 #'
 #' @param truth,predicted Two tables of codings with one answer per text, or two vectors (factors, words) of equal length.
 #'   With `cv` the truth alone, a table.
@@ -12,8 +13,8 @@
 #'   from.
 #' @param baselines A named list of further predictions on the same texts.
 #' @param name What to call the model.
-#' @param cluster A column of the corpus whose values are resampled in place of texts.
-#' @param n_boot,seed Replicates of the bootstrap (0 for none), and its seed.
+#' @param cluster A column of the corpus whose values count as texts in the intervals.
+#' @param n_boot,seed Replicates of the bootstrap for kappa, MCC and alpha (0 for no intervals at all), and its seed.
 #' @param cv How many folds to cross-validate in; 5 and 10 are usual. Equal texts are in one fold.
 #'   The texts to learn from, with their covariates, are then the `corpus`, and `seed` is of every draw.
 #' @param group With `cv`, a column of the corpus: texts with the same value (a document, an author) are in one fold,

@@ -135,6 +135,8 @@ def test_eight_against_two_is_neither_sure_nor_lopsided(right_of_rare, only, dif
     below, above = pair["difference"] - pair["ci_low"], pair["ci_high"] - pair["difference"]
     assert 0.7 < below / above < 1.4
     assert pair["p"] > 0.05
+    few = "The macro-F1 rests on fewer than 5 texts of 1 (4), 2 (1): a single text may decide it."
+    assert found.in_words()[-1] == few
 
 
 @pytest.mark.parametrize("n", [60, 150])

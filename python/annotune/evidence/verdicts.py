@@ -10,6 +10,7 @@ import polars as pl
 
 from annotune.errors import AnnotuneError, nearest
 from annotune.measures.baselines import BASELINES
+from annotune.measures.evaluation import RESTS_ON
 from annotune.measures.scores import in_full
 from annotune.numbers import p_equals, p_value
 
@@ -37,6 +38,8 @@ def best_in_words(measures: pl.DataFrame, pairs: pl.DataFrame, measure: str) -> 
     of_leader = pl.col("a").eq(lead["model"]) | pl.col("b").eq(lead["model"])
     rows = pairs.filter((pl.col("measure") == measure) & of_leader & pl.col("difference").is_not_null())
     yield from _differences_in_words([_seen_from(row, lead["model"]) for row in rows.to_dicts()], name)
+    if str(lead.get("note")).startswith(RESTS_ON):
+        yield f"The {name} {lead['note']}: a single text may decide it."
 
 
 @dataclass(frozen=True)
