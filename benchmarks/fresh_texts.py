@@ -54,7 +54,8 @@ SETS: dict[str, Callable[[], pl.DataFrame]] = {
 
 def compute(name: str, size: int, draw: int, method: str) -> dict[str, Any] | None:
     """One draw: tune, code fresh texts, and measure both; None where texts are too few."""
-    frame = SETS[name]().unique("text", maintain_order=True).sample(fraction=1, shuffle=True, seed=draw)
+    frame = SETS[name]().filter(pl.col("text").str.contains(r"\w"))  # what says nothing is coded by no model
+    frame = frame.unique("text", maintain_order=True).sample(fraction=1, shuffle=True, seed=draw)
     frame = frame.with_row_index("unit_id").with_columns(pl.col("unit_id").cast(pl.String))
     if len(frame) < size + 100 or size < FEWEST.get(name, 0):
         return None
