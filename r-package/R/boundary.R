@@ -117,6 +117,7 @@ as_path <- function(x) if (is.character(x)) path.expand(enc2utf8(x)) else x
 # A data frame. `ids` are columns with identifiers, which cross as words; `blank` columns cross by name alone;
 # `whole` keeps value labels, variable labels and the reasons for missing cells.
 frame_to_python <- function(data, ids = "unit_id", blank = character(), whole = FALSE) {
+  if (whole) data <- with_row_names(data)
   if (anyDuplicated(names(data))) {
     abort(
       sprintf("The data frame has the column '%s' twice.", names(data)[anyDuplicated(names(data))]),
@@ -147,12 +148,16 @@ column_values <- function(x, name, whole) {
     return(list(type = "factor", values = cells(as.integer(x)), levels = as.list(as_words(levels(x), name))))
   }
   if (inherits(x, "Date")) {
-    return(list(type = "date", values = cells(as.integer(floor(unclass(x))))))
+    return(list(type = "date", values = cells(as.integer(floor(finite(unclass(x), name))))))
+  }
+  if (inherits(x, "difftime")) {
+    type <- if (inherits(x, "hms")) "clock" else "duration"
+    return(list(type = type, values = cells(finite(as.double(x, units = "secs"), name))))
   }
   if (inherits(x, "POSIXt")) {
     # Files of Stata and SPSS know no time zones: they get what the clock showed.
     seconds <- if (whole) as.POSIXct(as.POSIXlt(x), tz = "UTC") else as.POSIXct(x)
-    return(list(type = "datetime", values = cells(as.double(seconds))))
+    return(list(type = "datetime", values = cells(finite(as.double(seconds), name))))
   }
   if (inherits(x, "integer64")) {
     return(list(type = "string", values = cells(as_id(x, name))))
@@ -169,6 +174,26 @@ column_values <- function(x, name, whole) {
   type <- switch(typeof(x), character = "string", integer = "integer", logical = "logical", "double")
   if (type == "string") x <- as_words(x, name)
   list(type = type, values = cells(x))
+}
+
+# Days and times without infinite ones, which are missing elsewhere.
+finite <- function(x, name) {
+  infinite <- is.infinite(x)
+  if (any(infinite)) {
+    warn(sprintf("The column '%s' has %d infinite days or times; they are missing here.", name, sum(infinite)))
+    x[infinite] <- NA
+  }
+  x
+}
+
+# A data frame with its row names as a column, where they are words and not only numbers.
+with_row_names <- function(data) {
+  rows <- attr(data, "row.names")
+  if (!is.character(rows) || all(grepl("^[0-9]+$", rows)) || "row_names" %in% names(data)) {
+    return(data)
+  }
+  warn("The names of the data frame's rows are in the column 'row_names'.")
+  tibble::add_column(tibble::as_tibble(data), row_names = rows, .before = 1)
 }
 
 # Cells one by one, NULL where they are missing.
@@ -191,19 +216,26 @@ labelled_to_python <- function(x, name, whole) {
   labels <- attr(x, "labels", exact = TRUE)
   values <- as.vector(unclass(x))
   attributes(values) <- NULL
-  if (is.character(values)) {
+  if (is.character(values) && !whole) {
     named <- names(labels)[match(values, labels)]
     return(list(type = "string", values = cells(enc2utf8(ifelse(is.na(named), values, named)))))
   }
+  if (is.character(values)) {
+    codes <- as.list(enc2utf8(unname(labels)))
+    values <- cells(as_words(values, name))
+    return(list(type = "labelled", values = values, codes = codes, names = names_of_labels(labels)))
+  }
   why <- missing_reasons(x, values, labels)
   values[!is.na(why)] <- NA
-  known <- !is.na(labels) & labels == round(labels) & abs(labels) <= .Machine$integer.max
+  known <- labels[!is.na(labels)]
   sent <- list(
     type = "labelled", values = cells(as.double(values)),
-    codes = as.list(as.integer(labels[known])), names = as.list(enc2utf8(names(labels)[known]))
+    codes = as.list(as.double(unname(known))), names = names_of_labels(known)
   )
   if (whole && any(!is.na(why))) c(sent, list(why = cells(enc2utf8(why)))) else sent
 }
+
+names_of_labels <- function(labels) as.list(enc2utf8(as.character(names(labels))))
 
 missing_reasons <- function(x, values, labels) {
   tags <- if (is.double(values)) haven::na_tag(values) else rep(NA_character_, length(values))
@@ -289,7 +321,9 @@ column_from_python <- function(column) {
     logical = as.logical(flat(values, NA)),
     factor = as_factor_of(as.integer(flat(values, 0L)) + 1L, as.character(unlist(column$levels))),
     date = structure(as.double(flat(values, 0)), class = "Date"),
-    datetime = structure(as.double(flat(values, 0)), class = c("POSIXct", "POSIXt"), tzone = "UTC"),
+    datetime = structure(as.double(flat(values, 0)), class = c("POSIXct", "POSIXt"), tzone = column$zone %||% "UTC"),
+    duration = as.difftime(as.double(flat(values, 0)), units = "secs"),
+    clock = structure(as.double(flat(values, 0)), class = c("hms", "difftime"), units = "secs"),
     list = lapply(values, function(cell) as.character(unlist(cell)))
   )
   if (column$type == "list") filled[missing] <- list(NA_character_) else filled[missing] <- NA

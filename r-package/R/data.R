@@ -23,6 +23,7 @@ at_corpus <- function(x, unit_id = "unit_id", text = "text", covariates = NULL, 
     ))
   }
   if (is.character(x)) x <- texts_as_corpus(x, unit_id, text)
+  if (is.data.frame(x) && is.null(covariates)) x <- with_row_names(x)
   require_columns(x, c(unit_id, text, covariates), "The corpus")
   # R's own columns never leave R: only what must be checked crosses.
   sent <- frame_to_python(texts_only(x, unit_id, text), ids = unit_id)

@@ -117,7 +117,8 @@ no_changes <- function() {
 
 # Codes cross beside their labels: the names of a dictionary would have to be words.
 label_pairs <- function(labels) {
-  sent <- list(.r = "labels", codes = as.list(as.integer(labels)), names = as.list(enc2utf8(names(labels))))
+  codes <- if (is.character(labels)) enc2utf8(unname(labels)) else as.double(labels)
+  sent <- list(.r = "labels", codes = as.list(codes), names = as.list(enc2utf8(names(labels))))
   structure(sent, class = "at_sent")
 }
 

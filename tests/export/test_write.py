@@ -365,6 +365,27 @@ def test_excel_counts_an_emoji_as_two_and_nothing_after_it_is_lost(tmp_path):
     assert any("texts were cut to 32,767 characters" in str(row) for row in report.rows())
 
 
+def test_the_notes_of_reading_are_shown_by_who_writes(tmp_path):
+    path = tmp_path / "latin.csv"
+    path.write_bytes("unit_id;text\na;Größe aus Köln\nb;Café\n".encode("latin-1"))
+    with pytest.warns(at.AnnotuneWarning, match=r"latin\.csv is not UTF-8; it was read as cp1252"):
+        at.write(path, tmp_path / "out.parquet")
+    command = [sys.executable, "-m", "annotune", "write", str(path), str(tmp_path / "cli.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "latin.csv is not UTF-8" in " ".join(done.stderr.split())
+    for file in ("out", "cli"):
+        assert pl.read_parquet(tmp_path / f"{file}.parquet")["text"].to_list() == ["Größe aus Köln", "Café"]
+
+
+def test_a_file_is_not_written_over_itself(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("unit_id,x\na,1\n")
+    with pytest.raises(at.AnnotuneError, match="is read, and would be replaced"):
+        at.write(path, [tmp_path / "e.csv", path])
+    assert path.read_text() == "unit_id,x\na,1\n"
+    assert not (tmp_path / "e.csv").exists()
+
+
 def test_a_broken_parquet_file_is_one_sentence(tmp_path):
     (tmp_path / "b.parquet").write_text("x")
     with pytest.raises(at.AnnotuneError, match=r"b.parquet is damaged, or not a .parquet file"):

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import warnings
-from datetime import date, datetime, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import pytest
 
 import annotune as at
 from annotune import errors, progress, rcalls
-from annotune.rcalls.packing import Kept
+from annotune.rcalls.packing import Kept, pack
 
 
 def frame(rows, **columns):
@@ -56,6 +56,26 @@ def test_a_column_arrives_with_its_type_and_its_gaps(column, series):
 def test_seconds_arrive_as_times():
     arrived = rcalls.unpack(frame(2, x={"type": "datetime", "values": [0.25, None]}))["x"].to_list()
     assert arrived == [datetime(1970, 1, 1, 0, 0, 0, 250_000, timezone.utc), None]
+
+
+def test_labels_of_texts_and_fractions_arrive():
+    text = {"type": "labelled", "values": ["e", None], "codes": ["e", "h"], "names": ["Economy", "Health"]}
+    half = {"type": "labelled", "values": [0.5, 1.0], "codes": [0.5, 1.0], "names": ["half", "one"]}
+    table = rcalls.unpack({**frame(2, topic=text, dose=half), ".r": "table"})
+    assert table.frame.rows() == [("Economy", "half"), (None, "one")]
+    assert table.labels == {"topic": {"e": "Economy", "h": "Health"}, "dose": {0.5: "half", 1: "one"}}
+
+
+def test_durations_and_times_of_day_cross_as_seconds():
+    sent = frame(2, span={"type": "duration", "values": [90.5, None]}, clock={"type": "clock", "values": [60.0, None]})
+    arrived = rcalls.unpack(sent)
+    assert arrived["span"].to_list() == [timedelta(seconds=90.5), None]
+    assert arrived["clock"].to_list() == [time(0, 1), None]
+    columns = pack(arrived)["columns"]
+    assert [(column["type"], column["values"][0], column["missing"]) for column in columns] == [
+        ("duration", 90.5, [1]),
+        ("clock", 60.0, [1]),
+    ]
 
 
 def test_one_row_and_no_rows_arrive():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, warn
 
 if TYPE_CHECKING:
     import polars as pl
@@ -127,6 +127,9 @@ def identified(path: Path, unit_id: str) -> pl.DataFrame:
     from annotune.data.frames import identifiers, require_own_columns
     from annotune.tables import read_table
 
-    frame = read_table(path, strings=(unit_id,)).frame
+    table = read_table(path, strings=(unit_id,))
+    for note in table.notes:
+        warn(note)
+    frame = table.frame
     require_own_columns(frame, {"unit_id": unit_id}, str(path))
     return frame.with_columns(identifiers(frame[unit_id], str(path)).alias("unit_id"))

@@ -14,6 +14,7 @@ import pydantic
 from annotune.errors import AnnotuneError
 from annotune.tables.labelled import Code, as_whole, name_values
 from annotune.tables.labelled import codes as labels_by_code
+from annotune.tables.temporal import clock_or_duration
 
 Packed = dict[str, Any]
 R_INTEGERS = range(-(2**31) + 1, 2**31)  # the smallest 32-bit number is R's NA
@@ -38,7 +39,11 @@ def series(column: Mapping[str, Any], rows: int) -> pl.Series:
         places = pl.Series([None if code is None else code - 1 for code in values], dtype=pl.Int64)
         return pl.Series(name, levels, dtype=pl.Enum(levels)).gather(places)
     if kind == "labelled":
-        return name_values(as_whole(pl.Series(name, values, dtype=pl.Float64)), codes(column))
+        labels = codes(column)
+        text = any(isinstance(code, str) for code in labels)
+        return name_values(as_whole(pl.Series(name, values, dtype=pl.String if text else pl.Float64)), labels)
+    if kind in ("duration", "clock"):
+        return clock_or_duration(pl.Series(name, values, dtype=pl.Float64), clock=kind == "clock")
     if kind == "datetime":
         return (pl.Series(name, values, dtype=pl.Float64) * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
     if kind == "date":
@@ -139,16 +144,27 @@ def _flat(column: pl.Series) -> tuple[str, list[Any], Packed]:
         return _whole(column.fill_null(0)) if len(column) else ("integer", [], {})
     if dtype.is_float() or dtype.is_decimal():
         return "double", column.cast(pl.Float64).fill_null(float("nan")).to_list(), {}
-    if dtype == pl.Date:
-        return "date", column.to_physical().fill_null(0).to_list(), {}
-    if isinstance(dtype, pl.Datetime):
-        seconds = column.cast(pl.Datetime("us", dtype.time_zone)).to_physical() / 1e6
-        return "datetime", seconds.fill_null(float("nan")).to_list(), {}
+    if dtype.is_temporal():
+        return _flat_times(column)
     if dtype.is_nested():
         return "list", [[] if cell is None else [str(part) for part in cell] for cell in column.to_list()], {}
     if dtype == pl.Null:
         return "logical", [False] * len(column), {}
     return "string", column.cast(pl.String).fill_null("").to_list(), {}
+
+
+def _flat_times(column: pl.Series) -> tuple[str, list[Any], Packed]:
+    """Days since 1970, or seconds since then, since midnight, or of a duration."""
+    dtype, gap = column.dtype, float("nan")
+    if dtype == pl.Date:
+        return "date", column.to_physical().fill_null(0).to_list(), {}
+    if isinstance(dtype, pl.Datetime):
+        seconds = column.cast(pl.Datetime("us", dtype.time_zone)).to_physical() / 1e6
+        return "datetime", seconds.fill_null(gap).to_list(), {"zone": dtype.time_zone or "UTC"}
+    if isinstance(dtype, pl.Duration):
+        return "duration", (column.dt.total_microseconds() / 1e6).fill_null(gap).to_list(), {}
+    # polars divides by multiplying, which does not always give the nearest number
+    return "clock", [nanoseconds / 1e9 for nanoseconds in column.to_physical().fill_null(0).to_list()], {}
 
 
 def _whole(column: pl.Series) -> tuple[str, list[Any], Packed]:

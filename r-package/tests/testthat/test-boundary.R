@@ -97,3 +97,24 @@ test_that("bytes in no known encoding are refused, and the C locale reads what i
   expect_error(to_python(data.frame(x = broken)), "Column 'x'", class = "annotune_error")
   expect_error(to_python(data.frame(x = factor("a", labels = broken))), "Column 'x'", class = "annotune_error")
 })
+
+test_that("durations keep their unit, times of day and times in a zone what the clock showed", {
+  skip_if_no_python()
+  data <- data.frame(
+    span = as.difftime(c(90, NA), units = "mins"),
+    clock = structure(c(37800, NA), class = c("hms", "difftime"), units = "secs"),
+    seen = as.POSIXct(c("2020-06-01 10:00:00", NA), tz = "Europe/Berlin")
+  )
+  back <- there_and_back(data)
+  expect_identical(as.double(back$span, units = "mins"), c(90, NA))
+  expect_s3_class(back$clock, "hms")
+  expect_identical(as.double(back$clock), c(37800, NA))
+  expect_equal(as.double(back$seen), as.double(data$seen))
+})
+
+test_that("infinite days and times are missing, and told", {
+  skip_if_no_python()
+  data <- data.frame(day = as.Date(c(18322, Inf), origin = "1970-01-01"))
+  expect_warning(back <- there_and_back(data), "'day' has 1 infinite", class = "annotune_warning")
+  expect_identical(back$day, as.Date(c("2020-03-01", NA)))
+})

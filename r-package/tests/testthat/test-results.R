@@ -171,3 +171,32 @@ test_that("a corrected regression is printed in R's width", {
   fit$object <- NULL
   expect_identical(capture.output(print(fit)), strsplit(fit$words, "\n", fixed = TRUE)[[1]])
 })
+
+test_that("labels of texts and fractions, durations and row names reach the file", {
+  skip_if_no_python()
+  folder <- withr::local_tempdir()
+  path <- file.path(folder, c("d.sav", "d.dta"))
+  data <- tibble::tibble(
+    topic = haven::labelled(c("e", "h"), c(Economy = "e", Health = "h")),
+    dose = haven::labelled(c(0.5, 1), c(half = 0.5, one = 1)),
+    span = as.difftime(c(1, 2), units = "hours")
+  )
+  changes <- suppressMessages(at_write(data, path))
+  again <- haven::read_sav(path[1])
+  expect_identical(as.character(haven::as_factor(again$topic)), c("Economy", "Health"))
+  expect_equal(attr(again$topic, "labels"), c(Economy = "e", Health = "h"))
+  expect_equal(attr(again$dose, "labels"), c(half = 0.5, one = 1))
+  expect_equal(as.double(haven::read_dta(path[2])$span), c(3600, 7200))
+  expect_true(any(grepl("text codes became 1, 2", changes$detail)))
+  named <- data.frame(n = 1:2, row.names = c("france", "spain"))
+  expect_warning(at_write(named, path[2]), "row_names", class = "annotune_warning")
+  expect_identical(as.character(haven::read_dta(path[2])$row_names), c("france", "spain"))
+})
+
+test_that("at_write() shows the notes of reading, and does not replace what it reads", {
+  skip_if_no_python()
+  path <- file.path(withr::local_tempdir(), c("latin.csv", "out.parquet"))
+  writeBin(c(charToRaw("unit_id;text\na;Gr"), as.raw(c(0xf6, 0xdf)), charToRaw("e\nb;Caf"), as.raw(c(0xe9, 0x0a))), path[1])
+  expect_warning(at_write(path[1], path[2]), "is not UTF-8", class = "annotune_warning")
+  expect_error(at_write(path[1], path[1]), "would be replaced", class = "annotune_error")
+})
