@@ -31,7 +31,9 @@ readers <- list(
   readxl = function(path) readxl::read_excel(path, na = "", guess_max = 1e6, .name_repair = "minimal"),
   readr = function(path) {
     read <- if (grepl("[.](tsv|tab)$", path, ignore.case = TRUE)) readr::read_tsv else readr::read_csv
-    read(path, na = "", guess_max = Inf, show_col_types = FALSE, name_repair = "minimal", progress = FALSE)
+    table <- read(path, na = "", guess_max = Inf, show_col_types = FALSE, name_repair = "minimal", progress = FALSE)
+    if (ncol(table) > 1) return(table)
+    readr::read_delim(path, na = "", guess_max = Inf, show_col_types = FALSE, name_repair = "minimal", progress = FALSE)
   },
   R = readRDS
 )

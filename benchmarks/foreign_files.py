@@ -78,6 +78,7 @@ class Outcome:
     sentence: str = ""
     cells: int = 0
     disputed: int = 0
+    dispute: str = ""
     readers: list[str] = field(default_factory=list)
 
 
@@ -177,7 +178,10 @@ def _pandas(path: Path) -> pd.DataFrame:
     suffix = path.suffix.lower()
     if suffix in DELIMITED:
         mark = "," if suffix == ".csv" else "\t"
-        return pd.read_csv(path, sep=mark, keep_default_na=False, na_values=[""], low_memory=False)
+        frame = pd.read_csv(path, sep=mark, keep_default_na=False, na_values=[""], low_memory=False)
+        if frame.shape[1] > 1:
+            return frame
+        return pd.read_csv(path, sep=None, engine="python", keep_default_na=False, na_values=[""])
     if suffix == ".dta":
         return pd.read_stata(path, convert_categoricals=False)
     if suffix in EXCEL:
@@ -269,20 +273,26 @@ def compare(path: Path, others: dict[str, Reading]) -> Outcome:
         what = f"{ours.rows} x {len(ours.columns)} here, {shapes}"
         return Outcome(path, "told" if table.notes else "silently different", what, readers=list(judges))
     differing: dict[str, str] = {}
-    cells = disputed = 0
+    cells, disputed, dispute = 0, 0, ""
     for place, name in enumerate(ours.names):
         theirs = {reader: reading.columns[_place(reading, name, place)] for reader, reading in fitting.items()}
         for row, value in enumerate(ours.columns[place][: ours.rows]):
             votes = [same(value, column[row] if row < len(column) else None) for column in theirs.values()]
             cells += 1
-            disputed += any(votes) and not all(votes)
-            if not any(votes) and name not in differing:
-                seen = ", ".join(f"{reader} {column[row]!r}" for reader, column in theirs.items())
-                differing[name] = f"{name!r} row {row + 1}: {value!r} here, {seen}"
+            if all(votes):
+                continue
+            seen = ", ".join(
+                f"{reader} {column[row] if row < len(column) else None!r}" for reader, column in theirs.items()
+            )
+            what = f"{name!r} row {row + 1}: {value!r} here, {seen}"
+            if any(votes):
+                disputed, dispute = disputed + 1, dispute or what
+            else:
+                differing.setdefault(name, what)
     silent = {name: what for name, what in differing.items() if not _is_told(name, table.notes)}
     verdict = "silently different" if silent else "told" if differing else "equal"
     what = "; ".join((silent or differing).values())
-    return Outcome(path, verdict, what[:600], cells, disputed, list(fitting))
+    return Outcome(path, verdict, what[:600], cells, disputed, dispute, list(fitting))
 
 
 def _without_empty(reading: Reading) -> Reading:

@@ -143,6 +143,43 @@ def test_doccanos_spans_are_refused(tmp_path):
         at.read_codings(tmp_path / "ner.jsonl", ISSUES)
 
 
+def test_prodigys_answers(tmp_path):
+    """Accepted labels are given, rejected ones are not, and what was ignored has no answer."""
+    asked = [
+        ("1", "x", "tax", "accept", "db-anna"), ("1", "x", "war", "accept", "db-anna"),
+        ("1", "x", "tax", "reject", "db-ben"),
+        ("2", "y", "tax", "reject", "db-anna"), ("2", "y", "war", "accept", "db-anna"),
+        ("3", "z", "tax", "ignore", "db-anna"),
+    ]  # fmt: skip
+    names = ("_input_hash", "text", "label", "answer", "_annotator_id")
+    path = tmp_path / "db_out.jsonl"
+    path.write_text("".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in asked))
+    with pytest.warns(at.AnnotuneWarning, match="label was rejected|labels were rejected|not count"):
+        codings = at.read_codings(path, ISSUES)
+    assert codings.select("unit_id", "coder", "label", "status").rows() == [
+        ("1", "db-anna", "tax", "ok"), ("1", "db-anna", "war", "ok"), ("1", "db-ben", None, "none"),
+        ("2", "db-anna", "war", "ok"), ("3", "db-anna", None, "missing"),
+    ]  # fmt: skip
+    assert at.read_corpus(path, covariates=[]).rows() == [("1", "x"), ("2", "y"), ("3", "z")]
+
+
+def test_prodigys_choices(tmp_path):
+    options = [{"id": "tax", "text": "Tax"}, {"id": "war", "text": "War"}]
+    rows = [
+        {"_input_hash": -5, "text": "x", "options": options, "accept": ["tax", "war"], "answer": "accept"},
+        {"_input_hash": 6, "text": "y", "options": options, "accept": [], "answer": "accept"},
+        {"_input_hash": 7, "text": "z", "options": options, "accept": ["war"], "answer": "ignore"},
+    ]
+    path = tmp_path / "anna.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.warns(at.AnnotuneWarning, match="1 coding does not count"):
+        codings = at.read_codings(path, ISSUES)
+    assert codings.select("unit_id", "coder", "label", "status").rows() == [
+        ("-5", "anna", "tax", "ok"), ("-5", "anna", "war", "ok"), ("6", "anna", None, "none"),
+        ("7", "anna", None, "missing"),
+    ]  # fmt: skip
+
+
 def workbook(path, rows):
     book = xlsxwriter.Workbook(str(path))
     sheet = book.add_worksheet()

@@ -128,3 +128,13 @@ def test_a_placeholder_that_the_codebook_has_is_a_label_without_a_word(tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("error", at.AnnotuneWarning)
         assert at.read_codings(path, codebook)["label"].to_list() == ["Health", "None"]
+
+
+def test_columns_separated_by_blanks_are_told(tmp_path):
+    (tmp_path / "t.txt").write_text("Chins Situps Jumps\n5 162 60\n2 110 60\n")
+    note = (
+        "t.txt: the one column 'Chins Situps Jumps' looks like 3, separated by blanks. Put commas or tabs between them."
+    )
+    assert read_table(tmp_path / "t.txt").notes == (note,)
+    (tmp_path / "t.txt").write_text("open answer\nno idea\nvery good\n")
+    assert read_table(tmp_path / "t.txt").notes == ()

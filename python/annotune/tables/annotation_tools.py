@@ -1,4 +1,4 @@
-"""What annotation tools export, as texts and as codings: Label Studio, doccano, Taguette and MAXQDA.
+"""What annotation tools export, as texts and as codings: Label Studio, doccano, Prodigy, Taguette and MAXQDA.
 
 Their rows are tasks, annotations or coded segments, so one file holds two tables: the texts, each once, and the
 codings, with the columns that annotune's own files have. The forms are those of the tools' documentation.
@@ -24,6 +24,7 @@ _SEGMENTS = (  # MAXQDA's columns by their meaning, in English and German
     {"document": "Dokumentname", "group": "Dokumentgruppe", "code": "Code", "text": "Segment"}
     | {"begin": "Anfang", "end": "Ende", "coder": "Erstellt von", "changed": "Bearbeitet von", "author": "Autor"},
 )
+PRODIGY_ANSWERS = {"accept", "reject", "ignore"}
 _SCALARS = (str, int, float, bool)
 
 
@@ -50,8 +51,10 @@ def from_records(records: Sequence[Any], path: Path) -> Export | None:
 
 
 def from_frame(frame: pl.DataFrame, path: Path) -> Export | None:
-    """The export of doccano, Taguette or MAXQDA out of a table, None where its columns are not theirs."""
+    """The export of doccano, Prodigy, Taguette or MAXQDA out of a table, None where its columns are not theirs."""
     names = set(frame.columns)
+    if {"text", "answer"} <= names and names & {"accept", "label"} and names & {"unit_id", "_input_hash"}:
+        return _prodigy(frame) if set(frame["answer"].drop_nulls()) <= PRODIGY_ANSWERS else None
     if {"id", "text", "label"} <= names and "unit_id" not in names and isinstance(frame.schema["label"], pl.List):
         return _doccano(frame, path)
     if {"id", "document", "tag", "content"} <= names and "unit_id" not in names:
@@ -62,7 +65,7 @@ def from_frame(frame: pl.DataFrame, path: Path) -> Export | None:
 
 def _export(codings: pl.DataFrame, notes: Sequence[str] = ()) -> Export:
     """Codings whose rows also hold the texts."""
-    texts = codings.drop("coder", "variable", "label", strict=False)
+    texts = codings.drop("coder", "variable", "label", "accept", "answer", "options", strict=False)
     return Export(texts.unique("unit_id", keep="first", maintain_order=True), codings, tuple(notes))
 
 
@@ -175,6 +178,14 @@ def _doccano(frame: pl.DataFrame, path: Path) -> Export:
     what = f"{path.name}: {texts} an empty list of labels, which doccano writes for texts that were not labelled, too."
     notes = [f"{what} They are read as: no label applies (multilabel), or no answer."] if empty else []
     return _export(frame.with_columns(unit_id="id"), notes)
+
+
+def _prodigy(frame: pl.DataFrame) -> Export:
+    """A line per question, so that a text may be there often; which of its labels stand, `answer` says."""
+    unit = "unit_id" if "unit_id" in frame.columns else "_input_hash"
+    who = next((name for name in ("_annotator_id", "_session_id") if name in frame.columns), None)
+    coder = [pl.col(who).cast(pl.String).alias("coder")] if who else []
+    return _export(frame.with_columns(pl.col(unit).cast(pl.String).alias("unit_id"), *coder))
 
 
 def _maxqda(frame: pl.DataFrame, column: Mapping[str, str]) -> Export:

@@ -75,6 +75,26 @@ def with_numbers_beside_words(
     return frame.with_columns(numbers), (*notes, *doubts)
 
 
+def notes_on_blanks(frame: pl.DataFrame, source: str) -> tuple[str, ...]:
+    """A note on a table whose columns look separated by blanks, and were read as one.
+
+    >>> notes_on_blanks(pl.DataFrame({"id age": ["1 20", "2 31"]}), "t.txt")[0]
+    "t.txt: the one column 'id age' looks like 2, separated by blanks. Put commas or tabs between them."
+    """
+    column = frame.to_series() if frame.width == 1 else pl.Series("", [], dtype=pl.String)
+    width = len(column.name.split())
+    if width < 2 or column.dtype != pl.String or column.is_empty():
+        return ()
+    fields = column.drop_nulls().str.extract_all(r"\S+")
+    if (
+        not (fields.list.len() == width).all()
+        or not fields.list.eval(pl.element().str.contains(r"\d")).list.any().all()
+    ):
+        return ()
+    what = f"{source}: the one column {column.name!r} looks like {width}, separated by blanks"
+    return (f"{what}. Put commas or tabs between them.",)
+
+
 def _notes_on_column(written: pl.Series, column: pl.Series, source: str, first: int) -> Iterator[str]:
     if column.dtype == pl.String:
         yield from _notes_on_words(column, source, first)

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from annotune.errors import AnnotuneError, counted, listing
-from annotune.tables.column_types import inferred
+from annotune.tables.column_types import inferred, notes_on_blanks
 from annotune.tables.descriptions import Rows, without_descriptions
 from annotune.tables.encodings import detect_encoding
 from annotune.tables.labelled import require_different
@@ -45,7 +45,8 @@ def read_delimited(
     written, fitted = _parsed_frame(path, text, delimiter)
     described = without_descriptions(written.with_columns(pl.all().replace("", None)), path.name)
     frame, doubts = inferred(described.frame, strings, path.name, described.first)
-    return replace(described, frame=frame, notes=(*notes, *fitted, *described.notes, *doubts))
+    blanks = notes_on_blanks(described.frame, path.name)
+    return replace(described, frame=frame, notes=(*notes, *fitted, *described.notes, *doubts, *blanks))
 
 
 def decode(path: Path, data: bytes, encoding: str | None) -> tuple[str, tuple[str, ...]]:
