@@ -190,6 +190,7 @@ def corrected(formula: str, option: str = "method: dsl") -> tuple[str, str]:
         ("study.yaml", *corrected("topic == 'Healht' ~ party"), "Did you mean 'Health'"),
         ("study.yaml", *corrected("year ~ party"), "nothing that was coded"),
         ("study.yaml", *corrected("topic == 'Health' ~ party", "cluster: distric"), "Did you mean 'district'"),
+        ("study.yaml", *corrected("topic == 'Health' ~ party", "cluster: [party, distric]"), "Did you mean 'district'"),
         ("study.yaml", *corrected("topic == 'Health' ~ party", "write: r.odt"), "no writer for '.odt'"),
         ("study.yaml", *corrected("topic == 'Health' ~ party", "write: questions.csv"), "questions.csv is read"),
         ("study.yaml", *corrected("topic == 'Health' ~ party", "write: results.do"), "written twice"),
