@@ -360,6 +360,15 @@ def test_columns_of_one_name_are_refused_as_they_are_in_csv(tmp_path):
         at.read_codings(path, variable="vote")
 
 
+def test_keys_of_one_name_are_refused_in_jsonl(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"unit_id": "a", "topic": "x"}\n{"unit_id": "b", "topic": "x", "topic": "y"}\n')
+    with pytest.raises(at.AnnotuneError, match=r"t\.jsonl, line 2: there are two columns 'topic'"):
+        read_table(path)
+    path.write_text('{"unit_id": "a", "part": {"x": 1}}\n{"unit_id": "b", "part": {"x": 2}}\n')
+    assert read_table(path).frame["unit_id"].to_list() == ["a", "b"]
+
+
 def test_headers_that_are_days_or_numbers_have_the_names_that_are_shown(tmp_path):
     path = workbook(
         tmp_path / "t.xlsx", [["id", (dt.date(2019, 1, 1), "day"), 2019, 2.5], [1, 2, 3, 4]], day="dd/mm/yy"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -26,6 +29,7 @@ from annotune.tables.descriptions import Rows, without_descriptions
 from annotune.tables.json_records import records_of, unpacked
 
 NAMELESS = ("column_", excel.NAMELESS)  # beginnings of the names given to columns without one, in csv and Excel
+MOST_OBJECTS = 1_000  # whose keys are compared: a program that writes one twice does so throughout
 logging.getLogger("fastexcel.types.dtype").setLevel(logging.ERROR)  # it reports every empty column
 
 
@@ -151,6 +155,7 @@ def _parquet_table(path: Path, _strings: tuple[str, ...], _encoding: str | None)
 
 def _jsonl_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
     data = unpacked(path)
+    _require_single_keys(path, data)
     try:
         return Table(pl.read_ndjson(data, infer_schema_length=None))
     except pl.exceptions.PolarsError:
@@ -159,6 +164,15 @@ def _jsonl_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -
                 what = f"{path}, line {number}: this is not a JSON object."
                 raise AnnotuneError(what, "Write one {...} per line, in UTF-8.") from None
         raise
+
+
+def _require_single_keys(path: Path, data: bytes) -> None:
+    """Refuse a key that is twice in an object, of which the library keeps the last without a word."""
+    for number, line in enumerate(islice(io.BytesIO(data), MOST_OBJECTS), start=1):
+        with suppress(ValueError):  # what is no JSON is told when it is read
+            pairs = json.loads(line, object_pairs_hook=list)
+            named = isinstance(pairs, list) and all(isinstance(pair, tuple) for pair in pairs)
+            labelled.require_different([key for key, _ in pairs] if named else [], f"{path}, line {number}")
 
 
 def _is_object(line: bytes) -> bool:
