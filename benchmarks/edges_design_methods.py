@@ -131,7 +131,7 @@ EDGES = (
     Edge(
         "weak model, different pi: no wider than by hand",
         partial(narrower, WEAK, DIFFERENT, AUTO, {}),
-        None,
+        59.0,
         99,
         100,
         "narrower",
