@@ -43,9 +43,11 @@ r-check: $(VENV)/.r-ready
 r-check-here: $(VENV)/.test-ready
 	.ci/r-check build/r $(BIN)/python
 
-# The vignettes with their results are kept beside their sources, for builds where there is no Python.
+# The vignettes with their results are kept beside their sources, for builds where there is no Python, and as pages in the
+# package, which is also installed without being built.
 vignettes: build/r-library $(VENV)/.r-ready
 	$(KNIT) vignettes
+	.ci/r-pages build/r-pages
 
 # Knits them again, and fails where words differ or numbers beyond what another processor computes.
 vignettes-current: build/r-library $(VENV)/.r-ready

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import html
+import re
 import subprocess
 from pathlib import Path
 
@@ -24,3 +26,14 @@ def test_the_vignettes_are_made_of_their_sources() -> None:
     for source in (ROOT / "vignettes").glob("*.Rmd.orig"):
         made = source.with_suffix("").read_text("utf-8")
         assert hashlib.md5(source.read_bytes()).hexdigest() in made, f"{source.name} has changed: make vignettes."
+
+
+def test_the_package_that_is_installed_from_its_folder_has_the_vignettes() -> None:
+    pages = ROOT / "r-package" / "inst" / "doc"
+    assert (ROOT / "r-package" / "build" / "vignette.rds").exists()  # the list of them
+    for source in (ROOT / "vignettes").glob("*.Rmd"):
+        assert (pages / source.name).read_bytes() == source.read_bytes(), f"{source.name} has changed: make vignettes."
+        page = (pages / source.with_suffix(".html").name).read_text("utf-8")
+        shown = {" ".join(html.unescape(line).split()) for line in re.sub(r"<[^>]*>", "", page).splitlines()}
+        results = {" ".join(line.split()) for line in source.read_text("utf-8").splitlines() if line.startswith("#> ")}
+        assert results <= shown, f"{source.stem}.html has other results: make vignettes."

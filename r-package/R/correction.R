@@ -119,6 +119,7 @@ correction_words <- function(x) {
 # Python's party[Green] is partyGreen in R; tables, coef() and print() have R's names, papers and Stata get Python's.
 named_as_r <- function(fit, formula, data) {
   fit$estimates$term <- r_terms(fit$estimates$term, formula, data)
+  if (!is.null(fit$sensitivity)) fit$sensitivity$term <- r_terms(fit$sensitivity$term, formula, data)
   fit$words <- correction_words(fit)
   fit
 }

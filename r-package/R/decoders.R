@@ -10,6 +10,8 @@
 #' @param calibrate Whether to calibrate.
 #' @param max_tokens Longer texts are cut there.
 #' @param batch_tokens A batch holds about so many tokens.
+#' @param weights In what precision the base model's weights are read; `"4bit"` needs a graphics processor of NVIDIA's and
+#'   `at_install(extras = "4bit")`.
 #' @param device `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
 #' @inheritParams at_tune
 #' @inheritParams predict.at_model
@@ -23,12 +25,14 @@
 #' @export
 at_zero_shot <- function(corpus, codebook, base, variable = NULL, examples = 0, template = c("chat", "plain"),
                          calibrate = TRUE, max_tokens = 512, batch_tokens = 4096,
-                         precision = c("float32", "bfloat16"), device = "auto", unit_id = "unit_id", text = "text") {
+                         precision = c("float32", "bfloat16"), weights = c("auto", "float32", "bfloat16", "4bit"),
+                         device = "auto", unit_id = "unit_id", text = "text") {
   at_call(
     "zero_shot",
     corpus = corpus_to_python(corpus, unit_id, text), codebook = codebook, base = as_path(base),
     variable = several(variable), examples = examples, template = match.arg(template), calibrate = calibrate,
-    max_tokens = max_tokens, batch_tokens = batch_tokens, precision = match.arg(precision), device = device
+    max_tokens = max_tokens, batch_tokens = batch_tokens, precision = match.arg(precision),
+    weights = match.arg(weights), device = device
   )
 }
 

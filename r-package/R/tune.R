@@ -23,6 +23,7 @@
 #'   about the corpus, and not about the coded texts.
 #' @param prevalence The same where texts were picked by their label: how frequent labels are in the corpus, as
 #'   `c(immigration = 0.07)`.
+#' @param path A folder where every finished fold of a cross-validation is kept: what was interrupted goes on from there.
 #' @param n_boot Bootstrap replicates for the intervals.
 #' @param unit_id,text The columns with the identifier and the text. With a formula, `unit_id` may be left out: rows are
 #'   then numbered.
@@ -50,8 +51,8 @@ at_tune <- function(corpus, ...) UseMethod("at_tune")
 #' @rdname at_tune
 #' @export
 at_tune.default <- function(corpus, gold, codebook, variable = NULL, test = NULL, validation = 0.15, folds = NULL,
-                            group = NULL, pi = NULL, prevalence = NULL, n_boot = 1000, unit_id = "unit_id",
-                            text = "text", ...) {
+                            group = NULL, pi = NULL, prevalence = NULL, path = NULL, n_boot = 1000,
+                            unit_id = "unit_id", text = "text", ...) {
   require_columns(gold, c("unit_id", "label"), "The gold")
   unlabelled <- is.na(gold$label) & !(gold[["status"]] %||% "missing") %in% "none"
   warn_unlabelled(unlabelled, gold$unit_id)
@@ -60,14 +61,14 @@ at_tune.default <- function(corpus, gold, codebook, variable = NULL, test = NULL
     gold[!unlabelled, ], codebook,
     inputs = list(unit_id = unit_id, text = text),
     variable = variable, test = test, validation = validation, folds = folds, group = group, pi = pi,
-    prevalence = prevalence, n_boot = n_boot, ...
+    prevalence = prevalence, keep = as_path(path), n_boot = n_boot, ...
   )
 }
 
 #' @rdname at_tune
 #' @export
 at_tune.formula <- function(corpus, data, codebook = NULL, unit_id = NULL, test = NULL, validation = 0.15, folds = NULL,
-                            group = NULL, pi = NULL, prevalence = NULL, n_boot = 1000, ...) {
+                            group = NULL, pi = NULL, prevalence = NULL, path = NULL, n_boot = 1000, ...) {
   require_columns(data, c(unit_id, group, pi, if (is.list(test)) names(test)), "The data")
   sides <- formula_sides(corpus)
   name <- deparse1(sides$outcome)
@@ -82,7 +83,7 @@ at_tune.formula <- function(corpus, data, codebook = NULL, unit_id = NULL, test 
     frame_to_python(texts), gold, codebook,
     inputs = list(unit_id = unit_id, formula = corpus),
     variable = name, test = test, validation = validation, folds = folds, group = group, pi = pi,
-    prevalence = prevalence, n_boot = n_boot, ...
+    prevalence = prevalence, keep = as_path(path), n_boot = n_boot, ...
   )
 }
 

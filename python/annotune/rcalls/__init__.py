@@ -183,11 +183,26 @@ def _write(data: Any, paths: Any, terms: Any = None, methods: Any = None, **opti
 def _as_in_r(correction: Correction, terms: Any, methods: Any) -> Correction:
     """A correction by these methods alone, its terms named as R names them, one for each row that is left."""
     methods = several(methods)
-    rows = correction.estimates.filter(pl.col("method").is_in(methods))
-    if terms is not None:
-        rows = rows.with_columns(pl.Series("term", several(terms), dtype=pl.String))
-    covariance = {name: matrix for name, matrix in correction.covariance.items() if name in methods}
-    return replace(correction, estimates=rows, covariance=covariance)
+    kept = correction.estimates.filter(pl.col("method").is_in(methods))
+    names = kept["term"].to_list() if terms is None else several(terms)
+    renamed = dict(zip(kept["term"], names, strict=True))
+    sensitivity = correction.sensitivity
+    if sensitivity is not None:
+        sensitivity = sensitivity.with_columns(pl.col("term").replace(renamed))
+    return replace(
+        correction,
+        estimates=kept.with_columns(pl.Series("term", names, dtype=pl.String)),
+        covariance={name: matrix for name, matrix in correction.covariance.items() if name in methods},
+        notes=tuple(_with_terms(note, renamed) for note in correction.notes),
+        sensitivity=sensitivity,
+    )
+
+
+def _with_terms(note: str, renamed: Mapping[str, str]) -> str:
+    """A sentence with R's names of the terms that it names; those that could be other words stay."""
+    for term in sorted(renamed, key=len, reverse=True):
+        note = note.replace(term, renamed[term]) if "[" in term else note
+    return note
 
 
 def _summary(correction: Correction, width: int, terms: Any, methods: Any) -> str:

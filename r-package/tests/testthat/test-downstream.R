@@ -50,6 +50,7 @@ test_that("terms are named as lm() names them, also in an .rds", {
   expect_identical(names(coef(fit)), c("landFR", "landUK", "xTRUE"))
   expect_identical(rownames(vcov(fit)), names(coef(fit)))
   expect_output(print(fit), "landUK")
+  expect_no_match(utils::capture.output(print(at_correct(y ~ land, data, pi = 0.2))), "[", fixed = TRUE)
   files <- file.path(withr::local_tempdir(), c("fit.rds", "fit.csv"))
   at_write(fit, files)
   expect_equal(coef(readRDS(files[1])), coef(fit))
