@@ -43,17 +43,17 @@ r-check: $(VENV)/.r-ready
 r-check-here: $(VENV)/.test-ready
 	.ci/r-check build/r $(BIN)/python
 
-# The vignettes with their results are kept beside their sources, for builds where there is no Python, and as pages in the
-# package, which is also installed without being built.
+# The vignettes with their results are kept in the package, for builds where there is no Python, and their pages beside
+# them, as R makes none where it installs a folder.
 vignettes: build/r-library $(VENV)/.r-ready
-	$(KNIT) vignettes
+	$(KNIT) r-package/vignettes
 	.ci/r-pages build/r-pages
 
 # Knits them again, and fails where words differ or numbers beyond what another processor computes.
 vignettes-current: build/r-library $(VENV)/.r-ready
 	rm -rf build/vignettes && mkdir -p build/vignettes
 	$(KNIT) build/vignettes
-	$(BIN)/python .ci/same_words.py vignettes build/vignettes
+	$(BIN)/python .ci/same_words.py r-package/vignettes build/vignettes
 
 build/r-library: $(VENV)/.r-ready FORCE
 	mkdir -p $@ && R CMD INSTALL --no-docs --no-test-load --library=$@ r-package >/dev/null

@@ -1,5 +1,5 @@
-# The vignettes with their results, from *.Rmd.orig: knit.R FOLDER. They are kept beside their sources, as the package is
-# also built where there is no Python to run them.
+# The vignettes with their results, from *.Rmd.orig: knit.R FOLDER. They are kept in r-package/vignettes, as the package
+# is also built where there is no Python to run them.
 folder <- normalizePath(commandArgs(trailingOnly = TRUE)[1])
 sources <- normalizePath(list.files("vignettes", "\\.Rmd\\.orig$", full.names = TRUE))
 options(width = 100, pillar.width = 100, cli.num_colors = 1L, cli.progress_show_after = Inf, digits = 4)
