@@ -98,20 +98,29 @@ split.at_correction <- function(x, f, drop = FALSE, ...) {
 
 # Printing -------------------------------------------------------------------------------------------------------------
 
+#' Print a corrected regression
+#'
+#' @param x What [at_correct()] gave.
+#' @param layout `"journal"`: a column per method, standard errors in brackets; `"stacked"`: a row per method, with
+#'   intervals and p-values.
+#' @param ... Not used.
+#' @return `x`, invisibly.
 #' @export
-print.at_correction <- function(x, ...) {
-  cli::cat_line(correction_words(x))
+print.at_correction <- function(x, layout = c("journal", "stacked"), ...) {
+  cli::cat_line(correction_words(x, match.arg(layout)))
   invisible(x)
 }
 
 # The table in R's width; one that outlived its session as it was said then.
-correction_words <- function(x) {
+correction_words <- function(x, layout = "journal") {
   if (is.null(x$object) || reticulate::py_is_null_xptr(x$object)) {
     return(x$words)
   }
-  terms <- several(x$estimates$term)
-  methods <- several(unique(x$estimates$method))
-  in_r_words(at_call("summary", correction = x, width = getOption("width"), terms = terms, methods = methods))
+  in_r_words(at_call(
+    "summary",
+    correction = x, width = getOption("width"), layout = layout, terms = several(x$estimates$term),
+    methods = several(unique(x$estimates$method))
+  ))
 }
 
 # Names of terms -------------------------------------------------------------------------------------------------------

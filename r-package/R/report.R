@@ -20,6 +20,8 @@
 #' @param record The path of a `.record.json` to print; times in it are left out.
 #' @param title Of the page; by default the codebook's name.
 #' @param format `"html"`, `"docx"` or `"tex"`, where the path's ending does not say.
+#' @param layout Of corrected regressions: `"journal"`, a column per method with standard errors in brackets, or
+#'   `"stacked"`, a row per method with intervals and p-values.
 #' @param n_boot,seed Bootstrap replicates of what is computed here, and their seed.
 #' @return The path, invisibly.
 #' @examplesIf at_available(tuning = TRUE)
@@ -30,7 +32,8 @@
 #' @export
 at_report <- function(path, model = NULL, codings = NULL, reliability = NULL, codebook = NULL, gold = NULL,
                       coded = NULL, corpus = NULL, by = NULL, compare = NULL, curve = NULL, correct = NULL,
-                      errors = NULL, record = NULL, title = NULL, format = NULL, n_boot = 1000, seed = 1) {
+                      errors = NULL, record = NULL, title = NULL, format = NULL, layout = c("journal", "stacked"),
+                      n_boot = 1000, seed = 1) {
   written <- at_call(
     "report",
     path = as_path(path), model = models_to_python(model),
@@ -40,7 +43,8 @@ at_report <- function(path, model = NULL, codings = NULL, reliability = NULL, co
     coded = if (!is.null(coded)) predictions_to_python(coded),
     corpus = if (!is.null(corpus)) covariates_to_python(corpus, by),
     by = several(by), compare = compare, curve = curve, correct = listed(correct), errors = listed(errors),
-    record = as_path(record), title = title, format = format, n_boot = n_boot, seed = seed
+    record = as_path(record), title = title, format = format, layout = match.arg(layout),
+    n_boot = n_boot, seed = seed
   )
   invisible(written)
 }

@@ -75,6 +75,8 @@ order_ordinal <- function(added, codebook) {
 #' @param labelled Whether coded columns are [haven::labelled()] in an .rds, in place of factors.
 #' @param regressions Formulas such as `"topic == 'Health' ~ party"`: a do-file stands beside the .dta and an R script
 #'   beside the .rds, ready to run them.
+#' @param layout Of a correction's table: `"journal"`, a column per method with standard errors in brackets, or
+#'   `"stacked"`, a row per method with intervals and p-values.
 #' @return A tibble of what was changed, invisibly: file, column, change, detail, cells.
 #' @examplesIf at_available()
 #' topic <- factor(c("Health", NA), levels = c("Economy", "Health"))
@@ -83,7 +85,7 @@ order_ordinal <- function(added, codebook) {
 #' haven::read_dta(file.path(tempdir(), "coded.dta"))
 #' @export
 at_write <- function(data, path, codebook = NULL, labels = NULL, headings = NULL, notes = NULL, title = NULL,
-                     labelled = FALSE, regressions = NULL) {
+                     labelled = FALSE, regressions = NULL, layout = c("journal", "stacked")) {
   if (!is.data.frame(data) && !is.character(data) && !inherits(data, "at_correction")) {
     abort(sprintf("An object of class '%s' is no table.", class(data)[1]), "Give a data frame, or the path of a table.")
   }
@@ -101,7 +103,7 @@ at_write <- function(data, path, codebook = NULL, labels = NULL, headings = NULL
       paths = several(as_path(path[!own])), codebook = codebook,
       labels = if (!is.null(labels)) lapply(labels, label_pairs), headings = if (length(headings)) as.list(headings),
       notes = several(notes), title = title, labelled = labelled, regressions = several(regressions),
-      terms = if (inherits(data, "at_correction")) several(data$estimates$term),
+      layout = match.arg(layout), terms = if (inherits(data, "at_correction")) several(data$estimates$term),
       methods = if (inherits(data, "at_correction")) several(unique(data$estimates$method))
     )
   }

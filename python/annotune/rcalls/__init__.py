@@ -45,6 +45,7 @@ from annotune.tables.reasons import with_reasons_beside
 
 if TYPE_CHECKING:
     from annotune.correction.result import Correction
+    from annotune.export.journal import Layout
 
 SECONDS_BETWEEN = 0.1  # two reports of progress: R needs far longer for one than a step of work may take
 BROKEN_LIBRARY = re.compile(r"\.(so|dll|dylib)\b")
@@ -188,7 +189,9 @@ def _as_in_r(correction: Correction, terms: Any, methods: Any) -> Correction:
     renamed = dict(zip(kept["term"], names, strict=True))
     sensitivity = correction.sensitivity
     if sensitivity is not None:
-        sensitivity = sensitivity.with_columns(pl.col("term").replace(renamed))
+        # the intercept's is not printed, and known by its name
+        slopes = {term: name for term, name in renamed.items() if term != "Intercept"}
+        sensitivity = sensitivity.with_columns(pl.col("term").replace(slopes))
     return replace(
         correction,
         estimates=kept.with_columns(pl.Series("term", names, dtype=pl.String)),
@@ -205,8 +208,8 @@ def _with_terms(note: str, renamed: Mapping[str, str]) -> str:
     return note
 
 
-def _summary(correction: Correction, width: int, terms: Any, methods: Any) -> str:
-    return _as_in_r(correction, terms, methods).summary(width)
+def _summary(correction: Correction, width: int, layout: Layout, terms: Any, methods: Any) -> str:
+    return _as_in_r(correction, terms, methods).summary(width, layout)
 
 
 _UNFINISHED: dict[str, list[np.ndarray]] = {}
