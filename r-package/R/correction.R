@@ -91,6 +91,7 @@ split.at_correction <- function(x, f, drop = FALSE, ...) {
   parts <- lapply(methods, function(method) {
     x$estimates <- correction_rows(x, method)
     x$covariance <- x$covariance[method]
+    if (method != "corrected") x$sensitivity <- NULL
     x
   })
   stats::setNames(parts, methods)

@@ -10,8 +10,8 @@
 #' @param calibrate Whether to calibrate.
 #' @param max_tokens Longer texts are cut there.
 #' @param batch_tokens A batch holds about so many tokens.
-#' @param weights In what precision the base model's weights are read; `"4bit"` needs a graphics processor of NVIDIA's and
-#'   `at_install(extras = "4bit")`.
+#' @param weights In what precision the base model's weights are read; `"4bit"` needs a graphics processor of NVIDIA's,
+#'   and `at_install(extras = "4bit")`.
 #' @param device `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
 #' @inheritParams at_tune
 #' @inheritParams predict.at_model

@@ -1,5 +1,5 @@
-# What Python's default installation does without, by the names of annotune/extras.py. What brings R objects into a Python
-# session ("r") is not among them: it must not be loaded in R.
+# What Python's default installation does without, by the names of annotune/extras.py. What brings R objects into a
+# Python session ("r") is not among them: it must not be loaded in R.
 EXTRAS <- c("tables", "pandas", "onnx", "gguf", "llama", "4bit")
 
 # The extras that verbs of R need without being asked for anything unusual.
@@ -44,7 +44,8 @@ extras_row <- function(look) {
   value <- if (length(there)) toString(there) else "none"
   missing <- setdiff(USUAL_EXTRAS, there)
   if (length(missing)) {
-    return(status_row("Extras", value, FALSE, paste0("Needed for .docx, .tex and .html tables: ", install_line(missing))))
+    advice <- paste0("Needed for .docx, .tex and .html tables: ", install_line(missing))
+    return(status_row("Extras", value, FALSE, advice))
   }
   others <- setdiff(EXTRAS, there)
   if (length(others)) value <- paste0(value, "; to be had by at_install(extras = ): ", toString(others))

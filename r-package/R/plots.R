@@ -9,8 +9,8 @@
 #' @param methods Which methods are beside each other: of shares by default the predictions as they are and corrected;
 #'   of a corrected regression the hand-coded texts only, naive, and corrected.
 #' @param labels Which labels' shares, each in a panel of its own; all by default.
-#' @param time The column along the horizontal axis, where lines with their intervals as bands are drawn; by default that
-#'   of [at_prevalence()]. Without one, or with `NULL`, groups are below each other.
+#' @param time The column along the horizontal axis, where lines with their intervals as bands are drawn; by default
+#'   that of [at_prevalence()]. Without one, or with `NULL`, groups are below each other.
 #' @param intercept Whether the intercept of a regression is drawn too.
 #' @param xlab,main The horizontal axis's label, and the heading.
 #' @param ... Further graphical parameters.

@@ -1,7 +1,7 @@
 # Shares and coefficients by several methods beside each other: with and without a correction.
 
-# The same for each method, whichever are shown, in colours that everyone can tell apart (Okabe and Ito 2008); what is not
-# corrected is dashed.
+# The same for each method, whichever are shown, in colours that everyone can tell apart (Okabe and Ito 2008). What is
+# not corrected is dashed.
 STYLES <- data.frame(
   row.names = c("count", "naive", "dsl", "ppi", "corrected", "hand", "hand-coded only", "adjusted", "em"),
   name = c(

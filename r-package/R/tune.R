@@ -23,7 +23,7 @@
 #'   about the corpus, and not about the coded texts.
 #' @param prevalence The same where texts were picked by their label: how frequent labels are in the corpus, as
 #'   `c(immigration = 0.07)`.
-#' @param path A folder where every finished fold of a cross-validation is kept: what was interrupted goes on from there.
+#' @param path A folder where every finished fold of a cross-validation is kept: what was interrupted goes on from it.
 #' @param n_boot Bootstrap replicates for the intervals.
 #' @param unit_id,text The columns with the identifier and the text. With a formula, `unit_id` may be left out: rows are
 #'   then numbered.

@@ -183,11 +183,13 @@ def _write(data: Any, paths: Any, terms: Any = None, methods: Any = None, **opti
 
 def _as_in_r(correction: Correction, terms: Any, methods: Any) -> Correction:
     """A correction by these methods alone, its terms named as R names them, one for each row that is left."""
+    from annotune.correction.result import CORRECTED
+
     methods = several(methods)
     kept = correction.estimates.filter(pl.col("method").is_in(methods))
     names = kept["term"].to_list() if terms is None else several(terms)
     renamed = dict(zip(kept["term"], names, strict=True))
-    sensitivity = correction.sensitivity
+    sensitivity = correction.sensitivity if CORRECTED in methods else None
     if sensitivity is not None:
         # the intercept's is not printed, and known by its name
         slopes = {term: name for term, name in renamed.items() if term != "Intercept"}

@@ -79,8 +79,9 @@ test_that("each method can be had alone, by packages that print regressions besi
   }
   expect_identical(nrow(glance(fit)), 1L)
   expect_identical(glance(fit)$nobs, nrow(data))
-  expect_output(print(parts$naive), "naive")
-  expect_no_match(utils::capture.output(print(parts$naive)), "^ *corrected ")
+  expect_output(print(parts$naive), "\n +Naive\n")
+  expect_output(print(fit), "Hand-coded only +Naive +Corrected")
+  expect_output(print(fit, layout = "stacked"), "hand-coded only .*\n +naive ")
 })
 
 test_that("coefficients and shares are drawn by method", {
