@@ -112,3 +112,11 @@ test_that("a Python without annotune is named by every verb, not by the first al
   expect_identical(said[1], said[2])
   expect_match(said[2], "has no working annotune. It said: .+annotune")
 })
+
+test_that("the vignettes are listed where the package is installed with its pages", {
+  skip_if_loaded_from_source()
+  skip_if_not(dir.exists(system.file("help", package = "annotune")), "the package is installed without its pages")
+  library <- dirname(system.file(package = "annotune"))
+  listed <- utils::vignette(package = "annotune", lib.loc = library)$results[, "Item"]
+  expect_setequal(listed, c("annotune", "reliability", "stata"))
+})
