@@ -59,6 +59,7 @@ _HOME = {
     "Correction": "correction.result",
     "prevalence": "correction.prevalence",
     "plot_prevalence": "correction.plots",
+    "plot_correction": "correction.coefficients",
     "error_model": "correction.error_model",
     "plan_sample": "correction.plan_sample",
     "write": "export.write",

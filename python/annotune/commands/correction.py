@@ -220,6 +220,7 @@ def correct(
         bool | None,
         typer.Option(help="Variances and intervals as Stata's; or none corrected, however few clusters there are."),
     ] = None,
+    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg of the coefficients.")] = None,
     layout: Annotated[
         str, typer.Option(help="journal: errors in brackets below; stacked: a row per method with interval and p.")
     ] = "journal",
@@ -241,11 +242,13 @@ def correct(
         "level": level,
         "small_sample": small_sample,
     }
-    require_outputs(write, data, correction=True)
+    require_outputs(write, data, correction=True, plot=plot)
     correction = corrected(formula, _table(data), pi=_number_or_column(pi), **options, **columns)
     console.print(correction.summary(console.width, layout), markup=False, soft_wrap=True)  # type: ignore[arg-type]
     if write:
         write_table(correction, write, layout=layout, say=print)  # type: ignore[arg-type]
+    if plot:
+        correction.plot(plot)
 
 
 def dsl_columns(

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from scipy.stats import norm, t
 
 from annotune.correction.balance import Balance
+from annotune.correction.coefficients import plot_correction
 from annotune.errors import AnnotuneError, nearest
 from annotune.export.estimates import clusters_in_words, correction_in_words, references_in_words
 from annotune.export.journal import SPACE, Layout, journal, require_layout
 from annotune.numbers import decimals, p_value, with_interval
 from annotune.readable import Part, Readable
 from annotune.text_table import Column, TextTable, screen_width, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 HAND, NAIVE, CORRECTED = "hand-coded only", "naive", "corrected"
 METHODS = (HAND, NAIVE, CORRECTED)
@@ -129,6 +134,12 @@ class Correction(Readable):
         sentences = (*brackets, *self.notes, *([last] if (last := self.sensitivity_in_words()) else []))
         notes = [part for note in sentences for part in ("", *wrapped(note, width))]
         return "\n".join([*(part for line in above for part in wrapped(line, width)), "", table.text(width), *notes])
+
+    def plot(
+        self, path: str | Path | None = None, *, only: str | Sequence[str] | None = None, intercept: bool = False
+    ) -> Figure:
+        """The coefficients with their intervals as a picture: see `plot_correction`."""
+        return plot_correction(self, path, only=only, intercept=intercept)
 
     def sensitivity_in_words(self) -> str:
         """By how much pi would have to depend on the error for signs to go; empty without a correction."""

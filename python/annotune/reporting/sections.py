@@ -10,7 +10,8 @@ import polars as pl
 
 from annotune.agreement import present
 from annotune.agreement.plots import MOST_ROWS, plot_coders, plot_reliability
-from annotune.correction.result import METHODS, Correction
+from annotune.correction.coefficients import MOST_TERMS, plot_correction, points_of
+from annotune.correction.result import Correction
 from annotune.data.codings import bind, of_variable
 from annotune.errors import AnnotuneError
 from annotune.evidence.calibrated import GIVEN, Calibration, plot_calibration
@@ -18,11 +19,13 @@ from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.evidence.curve_plot import plot_learning_curve
 from annotune.evidence.verdicts import ALL
+from annotune.export.estimates import methods
 from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION
 from annotune.measures.scores import in_full
 from annotune.models.share_check import in_words
+from annotune.pictures import Point, forest
 from annotune.reporting import tables
-from annotune.reporting.charts import Point, confusion_map, forest
+from annotune.reporting.charts import confusion_map
 from annotune.reporting.drawing import svg_figure
 from annotune.reporting.inputs import Inputs, Judged
 from annotune.reporting.page import Figure, Section, Table, count, interval, number
@@ -30,7 +33,6 @@ from annotune.reporting.page import Figure, Section, Table, count, interval, num
 Part = str | Table | Figure
 MOST_CELLS = 21  # labels whose confusions fit on a page of paper as numbers
 FEW_LABELS = 6  # up to which the confusions need no list of the most frequent ones
-MOST_TERMS = 40
 BASELINES = (*COUNTED_WORDS, NO_INFORMATION)
 
 
@@ -250,19 +252,12 @@ def _on_the_design(correction: Correction) -> list[Part]:
 
 
 def _figure_of_coefficients(key: str, correction: Correction) -> tuple[Figure, ...]:
-    rows = correction.estimates.filter((pl.col("term") != "Intercept") & pl.col("estimate").is_not_null()).to_dicts()
-    names = {(row["equation"], row["term"]) for row in rows}
-    if not rows or len(names) > MOST_TERMS:
+    points = points_of(correction, methods(correction))
+    if not points or len({(point.group, point.name) for point in points}) > MOST_TERMS:
         return ()
-    points = [
-        Point(row["term"], row["estimate"], row["conf_low"], row["conf_high"], method, row["equation"])
-        for method in METHODS
-        for row in rows
-        if row["method"] == method
-    ]
     alt = "; ".join(f"{point.name}, {point.series}: {number(point.estimate)}" for point in points)
     caption = f"{correction.formula}: coefficients with {correction.level * 100:g} % intervals."
-    return (svg_figure(key, lambda: forest(points, "coefficient", at=0), f"Coefficients: {alt}.", caption),)
+    return (svg_figure(key, partial(plot_correction, correction), f"Coefficients: {alt}.", caption),)
 
 
 def errors_section(inputs: Inputs) -> Section:
