@@ -99,6 +99,14 @@ def test_what_becomes_of_periods_and_imprecise_times_is_told(tmp_path):
     assert "single precision can be wrong by a minute" in wrong.notes[0]
 
 
+def test_business_days_stay_numbers_and_are_told(tmp_path):
+    table = read_table(stata(tmp_path / "b.dta", 250, "%tbnyse"))
+    assert table.frame["x"].to_list() == [250, None]
+    assert table.notes == (
+        "b.dta, 'x': business days (%tbnyse) are numbers, as their calendar is in a file of its own.",
+    )
+
+
 def test_months_become_days_where_a_day_is_no_first_one(tmp_path):
     seconds = (dt.date(2019, 3, 15) - dt.date(1582, 10, 14)).days * 86_400.0
     at.write(spss(tmp_path / "t.sav", seconds, "MOYR8"), tmp_path / "o.dta")

@@ -105,6 +105,8 @@ def _typed(column: pl.Series, labels: Mapping[Code, str], meta: Any, notes: list
         cells, sayings = converted(column, form, single)
         notes.extend((name, note) for note in sayings)
         return cells
+    if form.startswith(("%tb", "%-tb")):
+        notes.append((name, f"business days ({form}) are numbers, as their calendar is in a file of its own"))
     column = column.cast(pl.Float32) if single else column
     if labels:
         return name_values(as_whole(column), labels)
