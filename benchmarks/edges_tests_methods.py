@@ -101,7 +101,7 @@ EDGES = (
     of_clusters("logit", 12, 77.4),
     of_clusters("logit", 12, 78.6, "hand-coded only"),
     of_clusters("logit", 30, 87.8),
-    of_clusters("linear", 12, None, "auto"),
+    of_clusters("linear", 12, 90.1, "auto"),
     of_clusters("linear", 12, 70.3, kinds=2),
     of_clusters("logit", 12, 76.5, kinds=2),
 )

@@ -166,3 +166,12 @@ def test_degrees_of_freedom_make_the_interval():
     df = fit.df["corrected"][1]
     assert row["conf_low"] == pytest.approx(row["estimate"] - t.ppf(0.95, df) * row["std_error"])
     assert row["p_value"] == pytest.approx(2 * t.sf(abs(row["statistic"]), df))
+
+
+def test_few_clusters_do_not_choose_the_weights_of_auto():
+    """They are those without clusters; chosen by 9 clusters, they would make the variance look smaller than it is."""
+    plain, few = (at.correct(FORMULA, texts(), method="auto", cluster=c) for c in (None, "author"))
+    np.testing.assert_allclose(rows(few)["estimate"], rows(plain)["estimate"], rtol=1e-9)
+    assert np.isfinite(few.df["corrected"]).all()
+    bare = at.correct(FORMULA, texts(), method="auto", cluster="author", small_sample=False)
+    assert not np.allclose(rows(bare)["estimate"], rows(plain)["estimate"], rtol=1e-3)

@@ -153,11 +153,12 @@ def auto(model: Model, sample: Sample, small: bool | None = False) -> Fit:
     With many coded texts no coefficient's variance is above that of either (Chen and Chen 2000; Miao et al. 2023).
     """
     by_hand, corrected = hand_coded(model, sample), dsl(model, sample)
-    assert corrected.influence is not None
     equations, groups = hand_coded_equations(model, sample)
-    alone = of_hand_coded(absorbed(equations, groups), by_hand.beta, sample.at, sample.clusters)
-    difference = corrected.influence.plus(alone, -1.0)
-    shared, spread = (alone.sums * difference.sums).sum(axis=0), np.diag(difference.covariance())
+    alone, difference = _alone_and_difference(model, sample, by_hand.beta, corrected.beta)
+    few = small is None and sample.clusters is not None and len(np.unique(sample.clusters)) < FEW_CLUSTERS
+    single = replace(sample, clusters=None)  # few clusters would choose the weight that flatters their own variance
+    pair = _alone_and_difference(model, single, by_hand.beta, corrected.beta) if few else (alone, difference)
+    shared, spread = (pair[0].sums * pair[1].sums).sum(axis=0), np.diag(pair[1].covariance())
     weight = np.divide(-shared, spread, out=np.zeros_like(spread), where=spread > 0)
     influence = alone.plus(difference, weight)
     beta = by_hand.beta + weight * (corrected.beta - by_hand.beta)
@@ -165,6 +166,15 @@ def auto(model: Model, sample: Sample, small: bool | None = False) -> Fit:
     if small is None:
         return _widened(fit, [(by_hand, hand_coded(model, sample, None)), (corrected, dsl(model, sample, None))])
     return _corrected_for_size(fit, equations, _taken(equations.k, groups), sample.clusters) if small else fit
+
+
+def _alone_and_difference(
+    model: Model, sample: Sample, by_hand: Floats, corrected: Floats
+) -> tuple[Influence, Influence]:
+    """The influences on the hand-coded estimates, and on what DSL's differ from them."""
+    equations, groups = hand_coded_equations(model, sample)
+    alone = of_hand_coded(absorbed(equations, groups), by_hand, sample.at, sample.clusters)
+    return alone, _influence(model, sample, corrected, 1.0).plus(alone, -1.0)
 
 
 def _widened(fit: Fit, pairs: Sequence[tuple[Fit, Fit]]) -> Fit:
