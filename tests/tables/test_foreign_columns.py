@@ -175,6 +175,15 @@ def test_zeros_in_front_by_a_number_format_of_excel(tmp_path):
     assert corpus["n"].to_list() == [71, 1234567]
 
 
+def test_zeros_that_only_some_cells_are_shown_with_are_told(tmp_path):
+    rows = [["id", "n"], [(71, "zeros"), (5, "zeros")], ["A12", 123]]
+    table = read_table(workbook(tmp_path / "t.xlsx", rows, zeros="00000"))
+    assert table.frame.rows() == [("71", 5), ("A12", 123)]
+    assert table.notes == (
+        "t.xlsx, 'id', 'n': cells that Excel shows with zeros in front (00000) are read without them.",
+    )
+
+
 # --- labels of texts, of fractions, and of columns without an answer ------------------------------
 
 

@@ -77,12 +77,21 @@ def _typed(column: pl.Series, widths: set[int], told: list[tuple[str, str]]) -> 
     if len(widths) == 1 and (words := with_zeros(column, *widths)) is not None:
         told.append((column.name, f"numbers with zeros in front ({'0' * max(widths)}) are read as texts"))
         return words
+    if (zeros := widths - {0}) and _are_shorter(as_whole(column), min(zeros)):
+        shown = "0" * min(zeros)
+        told.append((column.name, f"cells that Excel shows with zeros in front ({shown}) are read without them"))
     if isinstance(column.dtype, pl.Datetime) and column.count():
         if set(column.dt.date().drop_nulls().unique().to_list()) <= DAY_0:
             return column.dt.time()
         if (column.dt.time() == dt.time()).all():
             return column.dt.date()
     return as_whole(column)
+
+
+def _are_shorter(column: pl.Series, width: int) -> bool:
+    """Whether some whole numbers, or texts of digits, have fewer digits than a number format shows."""
+    words = column.cast(pl.String)
+    return bool((words.str.contains(r"^\d+$") & (words.str.len_chars() < width)).any())
 
 
 def _errors_in_words(kinds: Counter[str]) -> str:
