@@ -35,6 +35,7 @@ import pyreadstat
 from annotune.errors import AnnotuneError
 from annotune.tables import Table, read_table
 from annotune.tables.column_types import MISSING_WORDS
+from annotune.tables.r_columns import ROW_NAMES
 
 SCRIPT = Path(__file__).with_suffix(".R")
 DELIMITED, SPSS, EXCEL = (".csv", ".tsv", ".tab"), (".sav", ".zsav", ".por"), (".xlsx", ".xls", ".ods")
@@ -163,6 +164,8 @@ def ours_of(table: Table, factors: bool) -> Reading:
         )
         if isinstance(column.dtype, pl.Enum) and codes and not factors:
             values = [None if value is None else codes[value] for value in values]
+        if factors and column.name == ROW_NAMES:  # which are no column in R
+            continue
         names.append(column.name)
         columns.append([cell(value) for value in values])
     return Reading(names, columns)
