@@ -13,6 +13,7 @@ import annotune as at
 
 RARE = {"share": 0.03, "right": (0.7, 0.99)}
 GOOD = {"share": 0.3, "right": (0.97, 0.97)}
+BEST = {"share": 0.3, "right": (0.99, 0.99)}
 ONE_SIDED = {"share": 0.3, "right": (0.9, 1.0)}
 
 
@@ -88,11 +89,11 @@ EDGES = (
         )
         for method in ("hand", "dsl", "ppi")
     ),
-    _edge("coefficient, model 97 % right, 100 coded, dsl", partial(coefficient, "dsl", **GOOD), None, high=BOUND),
-    _edge("coefficient, model 97 % right, 100 coded, ppi", partial(coefficient, "ppi", **GOOD), None, high=BOUND),
+    _edge("coefficient, model 99 % right, 100 coded, dsl", partial(coefficient, "dsl", **BEST), None, high=BOUND),
+    _edge("coefficient, model 99 % right, 100 coded, ppi", partial(coefficient, "ppi", **BEST), None, high=BOUND),
     _edge(
-        "coefficient, model 97 % right, 100 coded, dsl, logit",
-        partial(coefficient, "dsl", model="logit", **GOOD),
+        "coefficient, model 99 % right, 100 coded, dsl, logit",
+        partial(coefficient, "dsl", model="logit", **BEST),
         None,
         high=BOUND,
     ),

@@ -269,15 +269,20 @@ def test_formulas_without_sense_are_refused_before_anything_is_tuned(formula, mo
         require_formulas(part, table, at.Codebook(variables=(vote,)), ["vote"])
 
 
-def test_few_codings_of_a_whole_variable_are_refused_before_anything_is_tuned() -> None:
+def test_few_codings_of_a_label_are_told_before_anything_is_tuned_and_few_in_all_refused() -> None:
     from annotune.study.corrected import require_codings
     from annotune.study.file import CorrectPart
 
     vote = at.Variable(name="vote", labels=(at.Label(code=0, name="no"), at.Label(code=1, name="yes")))
     gold = pl.DataFrame({"variable": "vote", "label": ["no"] * 30 + ["yes"] * 12})
     part = CorrectPart(formulas=["vote ~ side"], model="multinomial")
-    with pytest.raises(at.AnnotuneError, match="12 texts are coded by hand as vote yes"):
+    with pytest.warns(at.AnnotuneWarning, match=r"fewer than 20 texts are coded by hand as vote yes \(12\)"):
         require_codings(part, gold, at.Codebook(variables=(vote,)), ["vote"])
+    with pytest.raises(at.AnnotuneError, match="19 texts are coded by hand for vote; that is too few"):
+        require_codings(part, gold.tail(19), at.Codebook(variables=(vote,)), ["vote"])
+    part = CorrectPart(formulas=["vote == 'yes' ~ side"])
+    with pytest.raises(at.AnnotuneError, match="No text is coded by hand as vote == 'yes'"):
+        require_codings(part, gold.head(30), at.Codebook(variables=(vote,)), ["vote"])
 
 
 def test_a_label_that_looks_like_a_formula_is_no_part_of_one(coded_texts) -> None:

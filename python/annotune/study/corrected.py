@@ -20,7 +20,7 @@ from annotune.correction.result import Correction
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.columns_of_sets import label_columns
 from annotune.data.formula_sides import grouped, right_side
-from annotune.errors import AnnotuneError, nearest
+from annotune.errors import AnnotuneError, nearest, warn
 from annotune.export.scripts import Regression
 from annotune.study.file import SIMPLE, CorrectPart, SamplePart
 
@@ -94,7 +94,11 @@ def _require_sense(part: CorrectPart, formula: Formula, entry: Variable, schema:
 
 
 def require_codings(part: CorrectPart, gold: pl.DataFrame, codebook: Codebook, names: Sequence[str]) -> None:
-    """Stop, before anything is tuned, where too few texts were coded, or none with a label that a formula is about."""
+    """Stop, before anything is tuned, where too few texts were coded, or none with a label that a formula is about.
+
+    Few with a label are told of then, while more can still be coded.
+    """
+    few: list[str] = []
     for formula in part.parsed():
         for entry in coded_variables(formula, codebook, names):
             labels = gold.filter((pl.col("variable") == entry.name) & pl.col("label").is_not_null())["label"]
@@ -106,9 +110,11 @@ def require_codings(part: CorrectPart, gold: pl.DataFrame, codebook: Codebook, n
                     words = pl.select(
                         pl.when(labels.cast(pl.String) == reference.label).then(pl.lit(yes)).otherwise(pl.lit(no))
                     )
-                    note_of_few(words.to_series(), [yes, no], "")
+                    few += note_of_few(words.to_series(), [yes, no], "")
                 elif reference.column == entry.name and entry.kind != "multilabel":
-                    note_of_few(labels, labels.cast(pl.String).unique(maintain_order=True).to_list(), entry.name)
+                    few += note_of_few(labels, labels.cast(pl.String).unique(maintain_order=True).to_list(), entry.name)
+    for sentence in dict.fromkeys(few):
+        warn(sentence)
 
 
 def require_pi(sample: SamplePart, corpus: pl.DataFrame) -> None:
