@@ -27,22 +27,16 @@ def named(fit, words):
     return [note for note in fit.notes if words in note]
 
 
-@pytest.mark.parametrize(
-    ("method", "model", "changes"),
-    [
-        ("dsl", "linear", {}),
-        ("ppi", "linear", {}),
-        ("dsl", "logit", {}),
-        ("dsl", "linear", {"share": 0.03, "right": (0.5, 0.995), "coded": 200}),
-    ],
-)
-def test_intervals_hold_where_a_good_model_errs_once_or_twice(method, model, changes):
-    """Half to four fifths of the usual intervals do."""
+@pytest.mark.parametrize(("method", "model"), [("dsl", "linear"), ("ppi", "linear"), ("dsl", "logit")])
+def test_intervals_hold_where_a_good_model_errs_in_one_party_alone(method, model):
+    """It overlooks a tenth there, 3 % of the texts: of 30 coded ones, one or none. Of usual intervals, most fail."""
     inside = []
-    for seed in range(60):
-        found = row(at.correct("y ~ party", texts(seed, **changes), method=method, model=model))
+    for seed in range(40):
+        perfect, flawed = (texts(seed, right=right) for right in ((1.0, 1.0), (0.9, 1.0)))
+        frame = perfect.with_columns(y_hat=pl.when(pl.col("party") == 1).then(flawed["y_hat"]).otherwise("y_hat"))
+        found = row(at.correct("y ~ party", frame, method=method, model=model))
         inside.append(found["conf_low"] <= 0 <= found["conf_high"])
-    assert np.mean(inside) >= 0.93
+    assert np.mean(inside) >= 0.92
 
 
 def test_without_an_error_the_variance_is_that_of_three():
