@@ -91,15 +91,15 @@ EDGES = (
         for method, before in (("hand", 99.7), ("dsl", 99.8), ("ppi", 99.8))
     ),
     _edge(
-        "coefficient, errors in one party, 100 coded, dsl", partial(coefficient, "dsl", **ONE_SIDED), None, high=BOUND
+        "coefficient, errors in one party, 100 coded, dsl", partial(coefficient, "dsl", **ONE_SIDED), 61.6, high=BOUND
     ),
     _edge(
-        "coefficient, errors in one party, 100 coded, ppi", partial(coefficient, "ppi", **ONE_SIDED), None, high=BOUND
+        "coefficient, errors in one party, 100 coded, ppi", partial(coefficient, "ppi", **ONE_SIDED), 61.6, high=BOUND
     ),
     _edge(
         "coefficient, errors in one party, 100 coded, dsl, logit",
         partial(coefficient, "dsl", model="logit", **ONE_SIDED),
-        None,
+        61.6,
         high=BOUND,
     ),
     _edge("coefficient, 3 % label, 400 coded, hand", partial(coefficient, "hand", coded=400, **RARE), None),
