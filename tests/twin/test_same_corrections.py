@@ -86,7 +86,7 @@ def in_r(run_r, folder):
 def test_r_gives_what_python_gives(in_python, in_r, assert_same, table):
     """Terms of regressions are named as lm() names them: `partyopposition` for `party[opposition]`."""
     expected = in_python[table]
-    if "method" in expected.columns and "term" in expected.columns:
+    if "term" in expected.columns and table != "balance":  # what is compared there are columns, not coefficients
         named = pl.col("term").str.replace("^Intercept$", "(Intercept)").str.replace_all(r"[\[\]]", "")
         expected = expected.with_columns(named)
     assert_same(expected, in_r[table])
