@@ -83,7 +83,8 @@ nobs.at_correction <- function(object, method = main_method(object), ...) {
 #' @return A named list of objects of class `at_correction`: the hand-coded texts only, naive, and corrected. A table
 #'   with a column for each is `modelsummary::modelsummary(split(fit))`.
 #' @examplesIf at_available()
-#' data <- data.frame(y_hat = rep(c(1, 0, 0, 1), 60), y_gold = rep(c(1, 0, 1, NA), 60), side = rep(c("l", "r"), 120))
+#' data <- data.frame(side = rep(c("l", "r"), 120), y_hat = rep(c(1, 0, 0, 1), 60))
+#' data$y_gold <- rep(c(1, 0, 1, NA), 60)
 #' lapply(split(at_correct(y ~ side, data, pi = 0.75)), tidy)
 #' @export
 split.at_correction <- function(x, f, drop = FALSE, ...) {
