@@ -2,14 +2,17 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from annotune.errors import AnnotuneError
 from annotune.records import files
 from annotune.records.checkpoints import Checkpoints
-from annotune.records.files import replacing, write_whole
+from annotune.records.files import folder_for, replacing, write_whole
 from annotune.records.fingerprints import file_sha256
 from annotune.records.record import make_record, record_outputs
 
@@ -106,3 +109,42 @@ def test_one_record_names_every_file_as_seen_from_its_place(tmp_path):
     assert not (tmp_path / "deep" / "b.csv.record.json").exists()
     elsewhere = record_outputs(make_record("annotune test"), outputs, tmp_path / "other" / "run.record.json")
     assert [output["file"] for output in json.loads(elsewhere.read_text())["outputs"]] == ["a.csv", "b.csv"]
+
+
+@given(st.text(max_size=300))
+def test_whatever_a_variable_is_called_its_folder_lies_inside(name):
+    parent = Path("work").resolve()
+    folder = folder_for(parent, name)
+    assert folder.parent == parent
+    assert len(folder.name.encode()) < 250
+    assert folder.name not in ("", ".", "..")
+
+
+def test_names_of_files_make_folders_of_their_own(tmp_path):
+    names = [
+        "topic",
+        "Topic (1990-95)",
+        "thème",
+        "../../victim",
+        "..",
+        "a/b",
+        "a\\b",
+        "a:b",
+        "NUL",
+        "con.txt",
+        "x.",
+        "",
+        "/",
+    ]
+    folders = [folder_for(tmp_path, name).name for name in names]
+    assert folders[:3] == names[:3]
+    assert len({folder.lower() for folder in folders}) == len(names)
+    assert not any(set(folder) & set("/\\:") or folder.endswith((".", " ")) for folder in folders)
+
+
+def test_a_link_that_leads_elsewhere_is_refused(tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "work" / "topic").symlink_to(tmp_path / "victim")
+    with pytest.raises(AnnotuneError, match="leads to"):
+        folder_for(tmp_path / "work", "topic")

@@ -19,6 +19,8 @@ import annotune as at
 from annotune.commands import display
 from annotune.records.fingerprints import file_sha256
 from annotune.records.record import without_folders
+from annotune.study import models
+from annotune.study.file import read_study
 from annotune.tuning import held_out
 
 FAST = "method: probe, folds: 2"
@@ -123,6 +125,14 @@ def test_a_second_run_does_nothing_again_and_changes_no_byte(parliament: Path) -
     again = at.run(parliament)
     assert again.done["tune topic"] == again.done["classify topic"] == "up to date"
     assert before == {name: file_sha256(parliament.parent / name) for name in before}
+
+
+def test_a_variable_named_like_a_path_works_inside_the_study(parliament: Path) -> None:
+    file = read_study(parliament)
+    assert file.work_of("topic") == parliament.parent / "annotune-work" / "topic"
+    assert file.work_of("../../victim").parent == parliament.parent / "annotune-work"
+    source = Path(models.__file__).read_text(encoding="utf-8")
+    assert "file.work /" not in source, "A name from a codebook is no path: use work_of."
 
 
 def test_the_same_study_elsewhere_gives_the_same_bytes(parliament: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +16,8 @@ import xlsxwriter.exceptions
 
 from annotune.errors import AnnotuneError
 
+PLAIN = re.compile(r"\w[\w .,()+-]{0,59}")
+DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(10))}
 REFUSALS = (  # how each library says that a file could not be written
     OSError,
     pl.exceptions.PolarsError,
@@ -55,6 +59,39 @@ def _require_above(target: Path, folder: Path) -> None:
     above = next(part for part in (folder, *folder.parents) if part.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise AnnotuneError(f"{target} cannot be written: see {above}.", "Choose another folder.")
+
+
+def folder_for(parent: Path, name: str) -> Path:
+    """The folder in `parent` for what bears this name, whatever a file made of it: a path, a device, 300 letters.
+
+    Plain names are kept, so that a person finds them; others get their letters and a fingerprint.
+
+    Examples
+    --------
+    >>> folder_for(Path("work"), "topic").name
+    'topic'
+    >>> folder_for(Path("work"), "../../victim").name
+    'victim-e2c35920a2e0'
+
+    Raises
+    ------
+    AnnotuneError
+        Where the folder is a link to a place outside of `parent`.
+    """
+    folder = parent / (name if _is_plain(name) else _escaped(name))
+    if not folder.resolve().is_relative_to(parent.resolve()):
+        raise AnnotuneError(f"{folder} leads to {folder.resolve()}.", "Remove the link: a study's work stays with it.")
+    return folder
+
+
+def _is_plain(name: str) -> bool:
+    """Whether every system can have a folder of this name."""
+    return bool(PLAIN.fullmatch(name)) and name[-1] not in " ." and name.split(".")[0].upper() not in DEVICES
+
+
+def _escaped(name: str) -> str:
+    letters = re.sub(r"\W+", "-", name).strip("-")[:40]
+    return f"{letters or 'name'}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from annotune.export.regression_table import SUFFIXES as TABLES
 from annotune.export.regression_table import require_library
 from annotune.export.scripts import Regression
 from annotune.export.write import require_writer
-from annotune.records.files import require_writable
+from annotune.records.files import folder_for, require_writable
 from annotune.reporting.files import writer_for
 from annotune.tuning.settings import Settings
 
@@ -210,6 +210,10 @@ class StudyFile:
     def work(self) -> Path:
         """The folder of what is kept from run to run."""
         return self.beside(WORK)
+
+    def work_of(self, variable: str) -> Path:
+        """The part of it for one variable, whose name may be anything."""
+        return folder_for(self.work, variable)
 
     def beside(self, name: str) -> Path:
         """A path of the study: it is relative to the study file's folder."""

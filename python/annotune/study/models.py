@@ -51,7 +51,7 @@ def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifie
     """The tuned model of one variable, from an earlier run where nothing it rests on has changed."""
     from annotune.tuning.tuner import tune
 
-    part, work = file.study.tune, file.work / name
+    part, work = file.study.tune, file.work_of(name)
     options = part.model_dump(exclude={"variable"}) | {"base": _base(file), "pi": file.study.drawn}
     options |= {"keep": work / FOLDER}
     if _is_corrected(file.study, name, inputs.codebook):
@@ -95,14 +95,14 @@ def _fold_coder(file: StudyFile, inputs: Inputs, name: str) -> FoldCoder | None:
         group=part.group,
         seed=part.seed,
         precision=file.study.classify.precision,
-        checkpoints=Checkpoints(file.work / name / FOLDER, _basis(file, inputs, name)),
+        checkpoints=Checkpoints(file.work_of(name) / FOLDER, _basis(file, inputs, name)),
     )
 
 
 def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, steps: Steps) -> Codings:
     """The answers of a variable's model; where they are to be corrected, by folds (see `crossfit`)."""
     part, folds = file.study.classify, _is_corrected(file.study, name, inputs.codebook)
-    target, corpus = file.work / name / "codings.parquet", file.study.corpus
+    target, corpus = file.work_of(name) / "codings.parquet", file.study.corpus
     by_folds = _coded_by_folds(file.study, name, inputs.codebook)
     rests_on = [model.card["model_sha256"], folds, by_folds, part, versions()]
     basis = fingerprint([inputs.files[corpus.path], corpus, *rests_on])
@@ -115,7 +115,7 @@ def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, st
             return
         coder = _fold_coder(file, inputs, name)
         if coder is not None and not coder.whole:
-            what = f"{file.work / name / FOLDER} no longer holds what the folds' models coded."
+            what = f"{file.work_of(name) / FOLDER} no longer holds what the folds' models coded."
             raise AnnotuneError(what, "Run the study with --again.")
         write(in_corpus_order(model, inputs.corpus, part.precision, coder), target)
 
