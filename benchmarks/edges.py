@@ -3,7 +3,7 @@
     python benchmarks/edges.py [--quick] [--rows clusters "macro-F1"]
 
 The rows of each topic are in a file of their own, `edges_<topic>_methods.py`, as a tuple `EDGES`. The table is written
-beside this file where all rows were simulated in full.
+beside this file, and drawn for docs/when-not-to-trust.md, where all rows were simulated.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ from pathlib import Path
 
 import numpy as np
 from edge_methods import Edge
+from matplotlib.ticker import MaxNLocator
 
 import annotune as at
+from annotune.pictures import COLOURS, INK, PALE, new_figure, saved
 
 HERE = Path(__file__).parent
+PICTURE = HERE.parent / "docs" / "when-not-to-trust.svg"
+NOMINAL = {"coverage": 95, "size": 5}
 QUICK = 100
 HEAD = ("row", "kind", "before", "after", "simulation error", "no answer", "bound", "holds")
 
@@ -74,6 +78,26 @@ def lines(rows: Sequence[Edge], processes: int, quick: bool) -> Iterator[tuple[s
             yield line(edge, np.array(answers))
 
 
+def picture(table: Sequence[Sequence[str]]) -> None:
+    """Before and after of each row that has both, coverage above size."""
+    drawn = {kind: [row for row in table if row[1] == kind and "-" not in (row[2], row[3])] for kind in NOMINAL}
+    counts = [len(rows) for rows in drawn.values()]
+    figure, panels = new_figure(9, 1.5 + 0.19 * sum(counts), rows=2, heights=counts)
+    for panel, (kind, rows) in zip(panels, drawn.items(), strict=True):
+        places = range(len(rows), 0, -1)
+        before, after = ([float(row[column]) for row in rows] for column in (2, 3))
+        panel.axvline(NOMINAL[kind], color=PALE, zorder=0)
+        panel.hlines(places, before, after, color=PALE, linewidth=1)
+        panel.plot(before, places, "o", color=COLOURS[1], markersize=4, label="as is usual")
+        panel.plot(after, places, "o", color=INK, markersize=4, label="annotune")
+        panel.set_yticks(places, [row[0] for row in rows], fontsize=7)
+        panel.set_title(f"{kind.capitalize()}, % of samples ({NOMINAL[kind]} is right)", fontsize=9, loc="left")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].legend(frameon=False, fontsize=8, loc="lower left")
+    saved(figure, PICTURE)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"at most {QUICK} samples a row")
@@ -85,9 +109,11 @@ def main() -> None:
     for row in lines(edges(wanted.rows), wanted.processes, wanted.quick):
         table.append(row)
         print(f"| {' | '.join(row)} |", flush=True)
-    if not (wanted.quick or wanted.rows):
+    if not wanted.rows:
         text = "\n".join(f"| {' | '.join(row)} |" for row in table)
-        (HERE / "edges.md").write_text(f"# At the edges\n\n{text}\n")
+        samples = f", at most {QUICK} samples a row" if wanted.quick else ""
+        (HERE / "edges.md").write_text(f"# At the edges{samples}\n\n{text}\n")
+        picture(table[2:])
     sys.exit(any(row[-1] in ("no", "no answer") for row in table))
 
 
