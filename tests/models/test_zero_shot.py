@@ -11,6 +11,7 @@ import torch
 
 import annotune as at
 from annotune.data.codebook import Label, Variable
+from annotune.data.corpus import sound_corpus
 from annotune.models import zeroshot as module
 from annotune.network import speaker
 from annotune.network.base import find_base, load_pair
@@ -161,7 +162,7 @@ def test_calibration_is_that_of_zhao_and_others():
 
 
 def test_a_text_without_content_is_coded_at_random_only_with_calibration(decoder):
-    corpus = corpus_of(["N/A", "[MASK]"])
+    corpus = sound_corpus(corpus_of(["N/A", "[MASK]"]))  # read as a file, N/A would be no text
     book = at.Codebook(variables=(TOPIC,))
     even = at.zero_shot(corpus, book, str(decoder())).select("^p_.*$").to_numpy().mean(0)
     raw = at.zero_shot(corpus, book, str(decoder()), calibrate=False).select("^p_.*$").to_numpy().mean(0)

@@ -141,7 +141,7 @@ def parse(text: str) -> Formula:
     --------
     >>> formula = parse("topic == 'Public Health' ~ party + factor(year) | district")
     >>> formula.explained
-    Reference(column='topic', label='Public Health', negated=False, category=False)
+    Reference(column='topic', label='Public Health', negated=False, category=False, order=(), closed=False)
     >>> formula.terms, formula.groups, formula.columns
     ('_v1_ + _k2_', ('district',), ['topic', 'party', 'year', 'district'])
     >>> parse("y ~ relevel(party, ref = 'Labour')").references["_k1_"].order

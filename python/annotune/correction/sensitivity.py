@@ -40,12 +40,13 @@ def sensitivity(influence: Influence, estimate: Floats, level: float = 0.95) -> 
 
     Examples
     --------
-    A mean of .4 by predictions, and .2 that two errors add; halving the one and doubling the other takes away .2.
+    A mean of .4 by predictions, to which two errors add .4 and -.2. Counted 1 / 2.73 and 2.73 times they add -.4, and
+    nothing is left.
 
     >>> drawn = np.array([[0.4], [-0.2]])
     >>> influence = Influence(drawn, np.arange(2), np.zeros((2, 1)), np.zeros((1, 1)))
     >>> [round(float(factor), 2) for factor in sensitivity(influence, np.array([0.6]))[0]]
-    [4.83]
+    [2.73]
     """
     towards = np.where(estimate < 0, -1.0, 1.0)
     drawn = influence.drawn * towards

@@ -147,7 +147,11 @@ def terms_in_words(right: str) -> str:
 def _term_in_words(term: str) -> str:
     if LABEL.fullmatch(term):
         return _outcome_in_words(term)
-    parts = [part.strip() for part in re.split(rf"({TEXT}|\([^()]*(?:\([^()]*\)[^()]*)*\))|[:*]", term) if part]
+    parts = [
+        part.strip()
+        for part in re.split(rf"({TEXT}|\([^()]*(?:\([^()]*\)[^()]*)*\))|[:*]", term)
+        if part and part.strip()
+    ]
     joined = "\0".join(parts).replace("\0(", "(")
     names = [match["column"] if (match := FUNCTION.fullmatch(part)) else part for part in joined.split("\0")]
     return " × ".join(map(plain, names))

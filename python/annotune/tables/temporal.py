@@ -17,6 +17,7 @@ DAY_MS = 86_400_000
 STATA_DAY_0 = 3_653  # days from 1960-01-01, Stata's day 0, to 1970-01-01
 SPSS_DAY_0 = 141_428  # days from 1582-10-14, SPSS's day 0, to 1970-01-01
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days from 1970-01-01
+LONGEST = 2**63 / 1e6  # seconds: what polars' durations hold
 EXACT_IN_SINGLE = 2**24  # from here on, numbers of single precision skip whole ones: today, 131 seconds at a time
 PERIODS = {"w": "week", "m": "month", "q": "quarter", "h": "half-year"}
 MONTHS_OF = {"month": 1, "quarter": 3, "half-year": 6}
@@ -144,7 +145,7 @@ def clock_or_duration(seconds: pl.Series, clock: bool = True) -> pl.Series:
     >>> clock_or_duration(pl.Series([36_300.0])).to_list(), clock_or_duration(pl.Series([90_000.0])).to_list()
     ([datetime.time(10, 5)], [datetime.timedelta(days=1, seconds=3600)])
     """
-    microseconds = (seconds.set(~(seconds.abs() < 1e12), None) * 1e6).round().cast(pl.Int64)
+    microseconds = (seconds.set(~(seconds.abs() < LONGEST), None) * 1e6).round().cast(pl.Int64)
     if clock and seconds.count() and bool(seconds.is_between(0, 86_400, closed="left").all()):
         return (microseconds * 1_000).cast(pl.Time)
     return microseconds.cast(pl.Duration("us"))
