@@ -235,7 +235,7 @@ def tuning_with_head(network: Any, tokens: Tokens) -> Callable[[], float]:
     embeddings = outputs(build(network.base_model, len(AREAS)), tokens, embeddings=True, fast=True)
     examples = Examples(tokens, embeddings, targets, len(AREAS))
     start = probe_of(examples, 10.0, False, False)
-    return lambda: tuned(network.base_model, start, examples, Settings(), epochs=1).texts_per_second
+    return lambda: tuned(network.base_model, start, examples, Settings(method="lora"), epochs=1).texts_per_second
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def ours(tokens: Tokens, targets: np.ndarray, n_labels: int) -> Callable[[], flo
     embeddings = outputs(build(backbone, n_labels), tokens, embeddings=True, fast=True)
     examples = Examples(tokens, embeddings, targets, n_labels)
     start = probe_of(examples, 10.0, False, False)
-    return lambda: tuned(backbone, start, examples, Settings(), epochs=1).texts_per_second
+    return lambda: tuned(backbone, start, examples, Settings(method="lora"), epochs=1).texts_per_second
 
 
 def trainer(tokens: Tokens, targets: np.ndarray, n_labels: int, defaults: bool) -> Callable[[], float]:
