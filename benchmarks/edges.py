@@ -27,7 +27,7 @@ from annotune.pictures import COLOURS, INK, PALE, new_figure, saved
 HERE = Path(__file__).parent
 PICTURE = HERE.parent / "docs" / "when-not-to-trust.svg"
 NOMINAL = {"coverage": 95, "size": 5}
-QUICK = 100
+QUICK = 300
 HEAD = ("row", "kind", "before", "after", "simulation error", "no answer", "bound", "holds")
 
 
