@@ -185,3 +185,16 @@ def test_a_missing_column_says_what_to_write(frame, advice):
     with pytest.raises(at.AnnotuneError, match="has no column") as error:
         at.read_corpus(pl.DataFrame(frame))
     assert advice in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", ["sav", "dta"])
+def test_a_scale_of_which_only_the_ends_are_named_is_told(tmp_path, suffix):
+    import pyreadstat
+
+    frame = pl.DataFrame({"unit_id": ["a", "b", "c"], "text": ["x", "y", "z"], "lr": [0.0, 5.0, 10.0]})
+    labels = {"lr": {0: "left", 10: "right"}}
+    path = tmp_path / f"corpus.{suffix}"
+    getattr(pyreadstat, f"write_{suffix}")(frame, str(path), variable_value_labels=labels)
+    with pytest.warns(at.AnnotuneWarning, match=r"not every value of 'lr' has a label.*0 left, 10 right"):
+        corpus = at.read_corpus(path)
+    assert corpus["lr"].to_list() == [0.0, 5.0, 10.0]

@@ -89,10 +89,21 @@ def load(
     name = str(source) if is_file else name_of_frame
     for note in table.notes:
         warn(note)
+    if not codings:
+        _tell_of_bare_codes(table, name)
     frame = table.codings if codings and table.codings is not None else table.frame
     if frame.is_empty():
         raise AnnotuneError(f"{name} has no rows.", f"Its columns are {listing(frame.columns)}.")
     return frame, name, table.first
+
+
+def _tell_of_bare_codes(table: Table, source: str) -> None:
+    """A frame holds labels where every value has one; a scale of which only the ends are named has not."""
+    bare = [name for name in table.labels if table.frame[name].dtype != pl.Enum]
+    if bare:
+        first = ", ".join(f"{code} {label}" for code, label in list(table.labels[bare[0]].items())[:3])
+        what = f"{source}: not every value of {listing(bare)} has a label; values are read without labels"
+        warn(f"{what} ({bare[0]}: {first}). annotune write keeps them from file to file.")
 
 
 def _texts(column: pl.Series, source: str) -> pl.Series:
