@@ -434,7 +434,20 @@ def test_any_and_at_least_of_a_single_label():
     assert gold(rows, rule="any")["label"].to_list() == [None, None, "Law", None]
 
 
-@pytest.mark.parametrize("rule", [{"at_most": 2}, {"at_least": 0}, {"at_least": True}, {}])
+@pytest.mark.parametrize("rule", ["any", "unanimous", "majority"])
+def test_texts_that_drop_out_because_coders_disagree_are_told(rule):
+    rows = [["Health", "Law", None]] * 5 + [["Law", "Law", None]] * 95
+    with pytest.warns(at.AnnotuneWarning, match="5 of 100 coded texts .* biased towards easy texts") as notes:
+        answers = gold(rows, rule=rule)
+    assert ("ties=" in str(notes[0].message)) == (rule != "unanimous")
+    assert answers["label"].null_count() == 5
+    gold([*rows, ["Law", "Law", None]], rule=rule)  # below 5 %: no warning
+    gold(rows[1:10], rule=rule)  # four texts
+    gold(rows, rule="any", ties="Law")
+    gold([["Health", None, None]] * 9, rule={"at_least": 2})  # too few coders, but no disagreement
+
+
+@pytest.mark.parametrize("rule", [{"at_most": 2}, {"at_least": 0}, {"at_least": True}, {}, "at_least"])
 def test_a_rule_that_names_no_number_of_coders_is_refused(rule):
     with pytest.raises(at.AnnotuneError, match="at_least"):
         at.resolve(at.read_codings(LAYOUTS["long"], BOOK), rule)

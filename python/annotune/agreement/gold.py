@@ -10,11 +10,12 @@ import polars as pl
 from annotune.agreement.ratings import require_codings
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import ANSWERED, SCHEMA, Codings, require_labels, sound_codings
-from annotune.errors import AnnotuneError, nearest
+from annotune.errors import AnnotuneError, nearest, warn
 
 Rule = Literal["majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene"]
 RULES = ("majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene")
 AT_LEAST = "at_least"
+FEWEST_DROPPED, SHARE_DROPPED = 5, 0.05  # texts without an answer, of those coded, from which on it matters
 SAME = 1e-9  # posteriors that differ by less are as likely as each other
 
 
@@ -63,6 +64,11 @@ def resolve(
     AnnotuneError
         For an unknown rule, coder or label of `ties`, and for labels that are not in the codebook.
 
+    Warns
+    -----
+    AnnotuneWarning
+        Where 5 % of the coded texts or more, and at least 5, get no answer because coders disagree on them.
+
     Examples
     --------
     >>> import annotune as at, polars as pl
@@ -80,11 +86,14 @@ def resolve(
     for (variable,), part in rows.group_by("variable", maintain_order=True):
         resolved = _resolve_variable(part, name, least, ties, coder, _entry(codebook, str(variable)))
         parts.append(_as_gold(part, resolved, str(variable)))
+        _warn_of_dropped(part, parts[-1], name)
     return sound_codings(pl.concat(parts))
 
 
 def _fewest_coders(rule: str | Mapping[str, int]) -> int | None:
     """How many coders have to give a label, where the rule says so."""
+    if rule == AT_LEAST:
+        raise AnnotuneError("The rule at_least lacks its number of coders.", "Write at_least=2, for example.")
     if not isinstance(rule, Mapping):
         return 1 if rule == "any" else None
     if set(rule) != {AT_LEAST}:
@@ -93,6 +102,25 @@ def _fewest_coders(rule: str | Mapping[str, int]) -> int | None:
     if isinstance(least, bool) or not isinstance(least, int) or least < 1:
         raise AnnotuneError(f"at_least is {least!r}, which is no number of coders.", "Write 2, for example.")
     return least
+
+
+def _warn_of_dropped(part: pl.DataFrame, gold: pl.DataFrame, rule: str) -> None:
+    """Texts that drop out for disagreement are no random part: the rest are easier than the corpus."""
+    answers = part.filter(pl.col("status").is_in(ANSWERED))
+    sets = answers.group_by("unit_id", "coder").agg(pl.col("label").fill_null("").sort().str.join("\n"))
+    disputed = sets.group_by("unit_id").agg(pl.col("label").n_unique()).filter(pl.col("label") > 1)
+    n = len(disputed.join(gold.filter(pl.col("status") == "missing"), on="unit_id", how="semi"))
+    n_coded = answers["unit_id"].n_unique()
+    if n < max(FEWEST_DROPPED, SHARE_DROPPED * n_coded):
+        return
+    ties = "name the label that wins with ties=, " if rule in ("majority", "any", AT_LEAST) else ""
+    model = "" if rule == "dawid_skene" else "use rule='dawid_skene', or "
+    warn(
+        f"{n:,} of {n_coded:,} coded texts have no answer for {part['variable'][0]!r}, because their coders disagree. "
+        "These are the harder texts: shares, agreement with the model and corrected regressions from the rest are "
+        f"biased towards easy texts. To keep them, {ties}{model}let someone decide "
+        "(rule='adjudicated')."
+    )
 
 
 def _codings_for(rule: str, coder: str | None, rows: pl.DataFrame) -> pl.DataFrame:
