@@ -45,6 +45,7 @@ def simulated(n=1000, accuracies=(0.95, 0.6, 0.6, 0.6), seed=3):
     return truth, at.read_codings(wide, variable="agree", coders=list(said))
 
 
+@pytest.mark.filterwarnings("ignore:.* have no answer for")
 def test_a_good_coder_outweighs_three_poor_ones():
     truth, codings = simulated()
     right = {

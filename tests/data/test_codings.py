@@ -437,9 +437,8 @@ def test_any_and_at_least_of_a_single_label():
 @pytest.mark.parametrize("rule", ["any", "unanimous", "majority"])
 def test_texts_that_drop_out_because_coders_disagree_are_told(rule):
     rows = [["Health", "Law", None]] * 5 + [["Law", "Law", None]] * 95
-    with pytest.warns(at.AnnotuneWarning, match="5 of 100 coded texts .* biased towards easy texts") as notes:
+    with pytest.warns(at.AnnotuneWarning, match="5 of 100 coded texts .* biased towards easy ones"):
         answers = gold(rows, rule=rule)
-    assert ("ties=" in str(notes[0].message)) == (rule != "unanimous")
     assert answers["label"].null_count() == 5
     gold([*rows, ["Law", "Law", None]], rule=rule)  # below 5 %: no warning
     gold(rows[1:10], rule=rule)  # four texts
@@ -485,6 +484,7 @@ def test_several_variables_are_resolved_each_by_its_kind():
     assert found.select("variable", "label").rows() == [("topic", "Health"), ("issues", "tax")]
 
 
+@pytest.mark.filterwarnings("ignore:.* have no answer for")
 @given(tables, st.randoms(use_true_random=False))
 def test_neither_row_order_nor_names_nor_the_number_of_agreeing_coders_matter(rows, draw):
     codings = at.read_codings(as_wide(rows), BOOK, coders=as_wide(rows).columns[1:])
@@ -496,6 +496,7 @@ def test_neither_row_order_nor_names_nor_the_number_of_agreeing_coders_matter(ro
         assert at.resolve(renamed, rule, ties=ties, codebook=BOOK).sort("unit_id").equals(found.sort("unit_id"))
 
 
+@pytest.mark.filterwarnings("ignore:.* have no answer for")
 @given(tables)
 def test_a_majority_is_what_counting_says(rows):
     for (unit, label), said in zip(gold(rows).select("unit_id", "label").rows(), rows, strict=True):

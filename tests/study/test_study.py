@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import polars as pl
+import pyreadstat
 import pytest
 from rich.console import Console
 
@@ -430,3 +433,20 @@ def test_importing_is_quick_and_light() -> None:
         "assert seconds < 0.3, seconds"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.filterwarnings("ignore:.* have no true label")
+def test_gold_of_easy_texts_alone_is_told_wherever_results_go(tmp_path: Path) -> None:
+    study = at.demo(tmp_path, n=300, n_coded=150).study
+    assert study is not None
+    change(study, "seed: 1", f"seed: 1, {FAST}")
+    change(
+        study, "codings: [coder_anna.xlsx, coder_ben.dta, coder_carla.csv]", "codings: [coder_anna.xlsx, coder_ben.dta]"
+    )
+    change(study, "gold: {rule: adjudicated, coder: carla}", "gold: {rule: any}")
+    with pytest.warns(at.AnnotuneWarning, match="have no answer for 'topic', because their coders disagree"):
+        at.run(study)
+    page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert re.search(r"To be careful about: \d+ of 150 coded texts have no answer for 'topic'", page)
+    notes = pyreadstat.read_dta(str(tmp_path / "results.dta"), metadataonly=True)[1].notes
+    assert any("their coders disagree" in note for note in notes)

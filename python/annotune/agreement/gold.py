@@ -86,8 +86,16 @@ def resolve(
     for (variable,), part in rows.group_by("variable", maintain_order=True):
         resolved = _resolve_variable(part, name, least, ties, coder, _entry(codebook, str(variable)))
         parts.append(_as_gold(part, resolved, str(variable)))
-        _warn_of_dropped(part, parts[-1], name)
-    return sound_codings(pl.concat(parts))
+    gold = sound_codings(pl.concat(parts))
+    for note in notes_of_dropped(rows, gold):
+        warn(note)
+    return gold
+
+
+def majority_of(answers: pl.DataFrame, variable: Variable) -> Codings:
+    """What most of these coders gave each text, for a comparison with them: no gold is made of it."""
+    resolved = _resolve_variable(answers, "majority", None, "drop", None, variable)
+    return sound_codings(_as_gold(answers, resolved, variable.name))
 
 
 def _fewest_coders(rule: str | Mapping[str, int]) -> int | None:
@@ -104,23 +112,22 @@ def _fewest_coders(rule: str | Mapping[str, int]) -> int | None:
     return least
 
 
-def _warn_of_dropped(part: pl.DataFrame, gold: pl.DataFrame, rule: str) -> None:
-    """Texts that drop out for disagreement are no random part: the rest are easier than the corpus."""
-    answers = part.filter(pl.col("status").is_in(ANSWERED))
-    sets = answers.group_by("unit_id", "coder").agg(pl.col("label").fill_null("").sort().str.join("\n"))
-    disputed = sets.group_by("unit_id").agg(pl.col("label").n_unique()).filter(pl.col("label") > 1)
-    n = len(disputed.join(gold.filter(pl.col("status") == "missing"), on="unit_id", how="semi"))
-    n_coded = answers["unit_id"].n_unique()
-    if n < max(FEWEST_DROPPED, SHARE_DROPPED * n_coded):
-        return
-    ties = "name the label that wins with ties=, " if rule in ("majority", "any", AT_LEAST) else ""
-    model = "" if rule == "dawid_skene" else "use rule='dawid_skene', or "
-    warn(
-        f"{n:,} of {n_coded:,} coded texts have no answer for {part['variable'][0]!r}, because their coders disagree. "
+def notes_of_dropped(codings: pl.DataFrame, gold: pl.DataFrame) -> list[str]:
+    """A sentence for each variable where many texts drop out because coders disagree: what is left is easier."""
+    answers = codings.filter(pl.col("status").is_in(ANSWERED))
+    sets = answers.group_by("variable", "unit_id", "coder").agg(pl.col("label").fill_null("").sort().str.join("\n"))
+    disputed = sets.group_by("variable", "unit_id").agg(pl.col("label").n_unique()).filter(pl.col("label") > 1)
+    without = gold.filter(pl.col("status") == "missing").select("variable", "unit_id").unique()
+    dropped = dict(disputed.join(without, on=["variable", "unit_id"]).group_by("variable").len().iter_rows())
+    coded = answers.group_by("variable", maintain_order=True).agg(pl.col("unit_id").n_unique())
+    return [
+        f"{dropped[variable]:,} of {n:,} coded texts have no answer for {variable!r}, because their coders disagree. "
         "These are the harder texts: shares, agreement with the model and corrected regressions from the rest are "
-        f"biased towards easy texts. To keep them, {ties}{model}let someone decide "
-        "(rule='adjudicated')."
-    )
+        "biased towards easy ones. Let somebody decide (rule adjudicated), name the label that wins (ties), or weigh "
+        "coders by how often they are right (rule dawid_skene)."
+        for variable, n in coded.iter_rows()
+        if dropped.get(variable, 0) >= max(FEWEST_DROPPED, SHARE_DROPPED * n)
+    ]
 
 
 def _codings_for(rule: str, coder: str | None, rows: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.agreement.gold import resolve
+from annotune.agreement.gold import majority_of
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import ANSWERED, SCHEMA, Codings, bind, check
 from annotune.data.encoded import SAME_IDS, encode
@@ -78,7 +78,7 @@ def answers_by_row(
     for name, members in people.items():
         answers = of_people(codings, name, members)
         yield f"{name}, one at a time", _one_at_a_time(answers, units, truth, entry)
-        mode = resolve(answers, codebook=codebook_of(entry))
+        mode = majority_of(answers, entry)
         coded = units.is_in(answers["unit_id"].implode()).to_numpy()
         yield f"{name}, majority", one_coder(truth, *encode(mode, units, entry), entry).only(coded)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from annotune.agreement.gold import notes_of_dropped
 from annotune.correction.result import CORRECTED, HAND, NAIVE, Correction
 from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF
 from annotune.measures.evaluation import leading
@@ -91,12 +92,14 @@ def _coefficients(correction: Correction) -> str:
 
 
 def _care(inputs: Inputs, results: Findings) -> str:
-    """What a reader has to know before quoting a figure: wider intervals, errors that depend on covariates."""
+    """What a reader has to know before quoting a figure: gold of easy texts, wider intervals, errors by covariates."""
+    whole = inputs.codings is not None and inputs.gold is not None
+    easy = notes_of_dropped(inputs.codings, inputs.gold) if whole else []  # type: ignore[arg-type]
     wider = [note for correction in inputs.correct for note in correction.notes if note.startswith(WIDER)]
     related = [one.note for one in inputs.errors if one.outcome == "evidence"]
     apart = [judged.title or "the variable" for judged in inputs.judged if _is_apart(judged, results)]
     shares = [f"Labels of {listed(apart)} are given to the corpus more or less often than to held-out texts."]
-    sentences = list(dict.fromkeys([*wider[:1], *related[:1], *(shares if apart else [])]))
+    sentences = list(dict.fromkeys([*easy, *wider[:1], *related[:1], *(shares if apart else [])]))
     return f"To be careful about: {' '.join(sentences)}" if sentences else ""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from annotune.agreement.gold import notes_of_dropped
 from annotune.data.wide import headings
 from annotune.export.scripts import Regression
 from annotune.export.write import write
@@ -27,7 +28,7 @@ def write_outputs(
     """Write every file that the study names; which these are, and what their formats made necessary."""
     for target in map(file.beside, file.study.outputs):
         target.parent.mkdir(parents=True, exist_ok=True)
-    changes = [_write_data(file, inputs, outcome, _notes(models, inputs.reliability, shares))]
+    changes = [_write_data(file, inputs, outcome, _notes(models, inputs, shares))]
     for number, correction in enumerate(outcome.corrections, start=1):
         assert file.study.correct is not None
         targets = [file.beside(name) for name in file.study.correct.targets(number)]
@@ -84,7 +85,7 @@ def _regressions(study: Study, outcome: Corrected) -> list[Regression] | None:
     return None if study.regressions is None and not corrected else [*outcome.regressions, *others]
 
 
-def _notes(models: Mapping[str, Classifier], reliability: pl.DataFrame, shares: pl.DataFrame) -> list[str]:
+def _notes(models: Mapping[str, Classifier], inputs: Inputs, shares: pl.DataFrame) -> list[str]:
     """Where the data come from, in a few sentences that travel inside the file."""
     notes = [f"Coded with annotune {versions()['annotune']}."]
     for name, model in models.items():
@@ -100,7 +101,7 @@ def _notes(models: Mapping[str, Classifier], reliability: pl.DataFrame, shares: 
         of_labels = shares.filter(variable=name)
         if len(of_labels):
             notes.append(as_note(name, of_labels))
-        alpha = reliability.filter((pl.col("variable") == name) & (pl.col("metric") == "alpha"))
+        alpha = inputs.reliability.filter((pl.col("variable") == name) & (pl.col("metric") == "alpha"))
         if len(alpha) and alpha["estimate"][0] is not None:
             notes.append(f"{name}: Krippendorff's alpha of the coders {alpha['estimate'][0]:.3f}.")
-    return notes
+    return [*notes, *notes_of_dropped(inputs.codings, inputs.gold)]
