@@ -102,7 +102,7 @@ class Drawn:
         """For each label what makes its interval wide, or doubtful; `if_few` where it rests on few errors."""
         n, number = len(self.pi), kish(1 / self.pi)
         unequal = [f"unequal pi: {n:,} hand-coded texts count as {number:,.0f}"] if number < UNEQUAL * n else []
-        heavy = share_of_largest(self.squares) > TOP_HEAVY
+        heavy = share_of_largest(self.squares, variance) > TOP_HEAVY
         own = [
             [sentence] if few else ["five texts have most of the variance"] if top else []
             for sentence, few, top in zip(if_few, self.few(variance), heavy, strict=True)

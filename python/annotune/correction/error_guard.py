@@ -22,8 +22,10 @@ from annotune.correction.few_errors import (
 from annotune.correction.influence import of_hand_coded
 from annotune.correction.moments import Equations
 from annotune.correction.result import HAND
+from annotune.errors import counted
 
 MOST_TERMS = 4  # that a note names
+LEAST_SEEN = 0.05  # errors by their weight, below which none was seen
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Behind:
     covariance
         As it is estimated from what was seen, shape (p, p).
     squares
-        What each of the n coded texts adds to the variances, shape (n, p).
+        What the error of each of the n coded texts adds to the variances, shape (n, p).
+    largest
+        The part of each variance that is from the five texts that add most to it, shape (p,).
     typical
         The covariance that a wrong prediction (of the hand-coded texts alone: one text of another label) adds, shape
         (p, p); None where the outcome is no label, or a covariate is predicted.
@@ -43,6 +47,7 @@ class Behind:
 
     covariance: Floats
     squares: Floats
+    largest: Floats
     typical: Floats | None
 
     @property
@@ -51,6 +56,13 @@ class Behind:
         if self.typical is not None:
             return number_of_errors(np.diag(self.covariance), np.diag(self.typical))
         return number_of_errors(self.squares.sum(axis=0) ** 2, (self.squares**2).sum(axis=0))
+
+    @property
+    def seen(self) -> Floats:
+        """How many of these are errors that were seen, shape (p,); the others stand for what else is uncertain."""
+        if self.typical is None:
+            return self.errors
+        return np.asarray(np.minimum(number_of_errors(self.squares.sum(axis=0), np.diag(self.typical)), self.errors))
 
     @property
     def few(self) -> np.ndarray:
@@ -73,13 +85,14 @@ class Behind:
 def behind_correction(model: Model, sample: Sample, fit: Fit, back: Floats, centred: bool) -> Behind:
     """Behind corrected estimates `back @ fit.beta`; `centred` where an error that is the same for all costs nothing."""
     assert fit.influence is not None
-    drawn = fit.influence.of(back).drawn
-    drawn = drawn - drawn.mean(axis=0) if centred else drawn
+    influence, covariance = fit.influence.of(back), back @ fit.covariance @ back.T
+    drawn = influence.drawn - influence.drawn.mean(axis=0) if centred else influence.drawn
+    scores = influence.sums if sample.clusters is None else drawn
     equations = absorbed(corrected_equations(model, sample, 1.0), sample.groups)
     likely = sample.predicted[sample.at]
     wrong = np.maximum(likely, 1 - likely)
     typical = _typical(sample, equations, fit.beta, wrong, back) if _of_labels(sample) else None
-    return Behind(back @ fit.covariance @ back.T, drawn**2, typical)
+    return Behind(covariance, drawn**2, share_of_largest(scores**2, np.diag(covariance)), typical)
 
 
 def behind_hand_coded(model: Model, sample: Sample, fit: Fit, back: Floats) -> Behind:
@@ -90,7 +103,8 @@ def behind_hand_coded(model: Model, sample: Sample, fit: Fit, back: Floats) -> B
     typical = None
     if model.name == "linear" and _of_labels(sample):
         typical = _typical(sample, equations, fit.beta, np.ones_like(sample.gold), back)
-    return Behind(back @ fit.covariance @ back.T, drawn**2, typical)
+    covariance = back @ fit.covariance @ back.T
+    return Behind(covariance, drawn**2, share_of_largest(drawn**2, np.diag(covariance)), typical)
 
 
 def _of_labels(sample: Sample) -> bool:
@@ -122,11 +136,12 @@ def notes_of_few(behind: Behind, terms: Sequence[str], method: str) -> list[str]
         return []
     what = "errors" if method != HAND else "texts of the rarer label"
     bound = "bounds, as if there were up to three more" if behind.typical is not None else "too narrow"
-    verb, fewest = "rests" if few.sum() == 1 else "rest", behind.errors[few].min()
+    verb, fewest = "rests" if few.sum() == 1 else "rest", behind.seen[few].min()
+    seen = f"{fewest:.1f} by their weight" if fewest >= LEAST_SEEN else "none was seen"
     named = _named([term for term, is_few in zip(terms, few, strict=True) if is_few])
     return [
-        f"Few {what}, {method}: {named} {verb} on fewer than {FEWEST_ERRORS} ({fewest:.1f} by their weight); intervals "
-        f"there are {bound}. Code more texts by hand."
+        f"Few {what}, {method}: {named} {verb} on fewer than {FEWEST_ERRORS} ({seen}); intervals there are {bound}. "
+        "Code more texts by hand."
     ]
 
 
@@ -136,7 +151,7 @@ def notes_of_weights(sample: Sample, behind: Behind, terms: Sequence[str]) -> li
     sentences = []
     if number < UNEQUAL * n:
         sentences.append(f"Unequal pi: {n:,} hand-coded texts count as {number:,.0f} with the same pi (Kish).")
-    largest = np.where(behind.few, 0.0, share_of_largest(behind.squares))
+    largest = np.where(behind.few, 0.0, behind.largest)
     if (largest > TOP_HEAVY).any():
         named = _named([term for term, share in zip(terms, largest, strict=True) if share > TOP_HEAVY])
         share = f"{largest.max():.0%}"
@@ -145,5 +160,5 @@ def notes_of_weights(sample: Sample, behind: Behind, terms: Sequence[str]) -> li
 
 
 def _named(terms: Sequence[str]) -> str:
-    more = [f"{len(terms) - MOST_TERMS} others"] if len(terms) > MOST_TERMS else []
+    more = [counted(len(terms) - MOST_TERMS, "other", "others")] if len(terms) > MOST_TERMS else []
     return ", ".join([*map(repr, terms[:MOST_TERMS]), *more])

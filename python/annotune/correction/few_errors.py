@@ -82,13 +82,15 @@ def more_errors(seen: Floats, level: float) -> Floats:
     return np.asarray(times * MORE * np.maximum(0, 1 - seen / FEWEST_ERRORS))
 
 
-def share_of_largest(squares: Floats) -> Floats:
-    """The share of the sum of squares (n, p) that is from the five largest, shape (p,).
+def share_of_largest(squares: Floats, variance: Floats | None = None) -> Floats:
+    """The share of a variance (p,), or else of the sum of squares (n, p), that is from the five largest, shape (p,).
 
-    >>> share_of_largest(np.ones((50, 1))), share_of_largest(np.zeros((50, 1)))
-    (array([0.1]), array([0.]))
+    Where texts of a cluster cancel each other, the variance is below the sum, which is then what is shared.
+
+    >>> share_of_largest(np.ones((50, 1))), share_of_largest(np.ones((50, 1)), np.array([100.0]))
+    (array([0.1]), array([0.05]))
     """
-    total = squares.sum(axis=0)
+    total = squares.sum(axis=0) if variance is None else np.maximum(variance, squares.sum(axis=0))
     largest = np.sort(squares, axis=0)[-LARGEST:].sum(axis=0)
     return np.asarray(np.divide(largest, total, out=np.zeros_like(total), where=total > 0))
 
