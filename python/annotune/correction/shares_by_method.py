@@ -1,0 +1,239 @@
+"""Each method's shares of labels in groups of texts, with their intervals; see `prevalence`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from annotune.correction.coding_columns import FEWEST, blanks_as_null
+from annotune.correction.drawn_shares import Drawn, wilson
+from annotune.correction.estimate import Fit, Sample, dsl, hand_coded, naive, ppi
+from annotune.correction.families import LINEAR
+from annotune.correction.labelled import Labelled
+from annotune.correction.quantify import NEAR, Errors, adjusted_count, em, onto_simplex, resamples
+from annotune.data.frames import require_columns
+from annotune.errors import AnnotuneError
+from annotune.progress import bar
+
+DESIGNED = ("hand", "dsl", "ppi")  # these rest on how texts were drawn for hand coding
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Shares (k,), their errors and limits; None, with a note, where there is no estimate."""
+
+    shares: np.ndarray | None
+    error: np.ndarray | None = None
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    interval: str | None = None
+    note: str | tuple[str | None, ...] | None = None  # one for each label, or for all of them
+
+    @classmethod
+    def normal(
+        cls, shares: np.ndarray, variance: np.ndarray, level: float, note: str | tuple[str | None, ...] | None = None
+    ) -> Estimate:
+        """With normal intervals from variances (k,)."""
+        error = np.sqrt(np.maximum(variance, 0))
+        margin = norm.ppf((1 + level) / 2) * error
+        low, high = (np.clip(side, 0, 1) for side in (shares - margin, shares + margin))
+        low, high = np.minimum(low, shares), np.maximum(high, shares)  # an estimate may lie beyond 0 or 1
+        return cls(shares, error, low, high, "normal", note)
+
+    def without_interval(self) -> Estimate:
+        """The shares alone, where a single cluster says nothing of what others would."""
+        return self if self.shares is None else Estimate(self.shares, note="one cluster has no interval")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The N texts as numbers: labels by prediction and by hand (-1 for none), weights, probabilities, clusters."""
+
+    codings: Labelled
+    predicted: np.ndarray
+    gold: np.ndarray
+    probabilities: np.ndarray | None
+    clusters: np.ndarray | None
+    finite: bool
+
+    @classmethod
+    def of(cls, codings: Labelled, cluster: str | None, finite: bool) -> Texts:
+        """From codings, the column of clusters, and whether shares are those of the corpus itself."""
+        clusters = None
+        if cluster is not None:
+            require_columns(codings.frame, [cluster], "The table")
+            named = blanks_as_null(codings.frame, [cluster])[cluster]
+            if named.null_count():
+                raise AnnotuneError(f"The column {cluster!r} has empty cells.", "Every text must be in a cluster.")
+            clusters = named.rank("dense").to_numpy().astype(np.int64) - 1
+        predicted, gold = (codings.places(column) for column in (codings.predicted, codings.gold))
+        return cls(codings, predicted, gold, codings.probabilities, clusters, finite)
+
+    @property
+    def k(self) -> int:
+        """How many labels there are."""
+        return len(self.codings.labels)
+
+    def clustered(self, rows: np.ndarray, method: str) -> bool:
+        """Whether there are clusters to compare: the error cannot be estimated from a single one."""
+        if self.clusters is None:
+            return True
+        mine = rows[self.gold[rows] >= 0] if method in DESIGNED else rows
+        return len(np.unique(self.clusters[mine])) > 1
+
+    def n(self, rows: np.ndarray) -> tuple[int, int]:
+        """Texts, and hand-coded ones among them."""
+        return len(rows), int((self.gold[rows] >= 0).sum())
+
+    def drawn(self, sample: Sample, residuals: np.ndarray, wrong: np.ndarray, reach: np.ndarray) -> Drawn:
+        """The hand-coded texts of a sample, by what each adds to the shares."""
+        clusters = None if sample.clusters is None else sample.clusters[sample.at]
+        return Drawn(residuals, wrong, reach, 1 / sample.ratio, self.finite, clusters)
+
+    def sample(self, rows: np.ndarray, ratio: float | None = None) -> Sample:
+        """The rows as a regression on a constant, one equation per label; `ratio` in place of 1 / pi."""
+        identity, at = np.eye(self.k), np.flatnonzero(self.gold[rows] >= 0)
+        answers, one = identity[self.predicted[rows]], np.ones((len(rows), 1))
+        likely = answers if self.probabilities is None else self.probabilities[rows]
+        weights = self.codings.weights[rows][at] if ratio is None else np.full(len(at), ratio)
+        clusters = None if self.clusters is None else np.unique(self.clusters[rows], return_inverse=True)[1]
+        weight = np.ones(len(rows))
+        return Sample(one, one[at], answers, likely, identity[self.gold[rows][at]], at, weights, weight, clusters)
+
+
+def estimates_by_group(
+    method: str, texts: Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float
+) -> list[Estimate]:
+    """One method's estimates for each group, given by its rows."""
+    return [
+        estimate if texts.clustered(rows, method) else estimate.without_interval()
+        for rows, estimate in zip(groups, _with_intervals(method, texts, groups, n_boot, seed, level), strict=True)
+    ]
+
+
+def _with_intervals(
+    method: str, texts: Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float
+) -> list[Estimate]:
+    if method == "adjusted":
+        errors = Errors.of(texts.gold, texts.predicted, texts.codings.weights, texts.k)
+        return [_adjusted_estimate(texts, errors, rows, level) for rows in groups]
+    if method == "em":
+        return _em_estimates(texts, groups, n_boot, seed, level)
+    return [_by_equations(method, texts, rows, level) for rows in groups]
+
+
+def _by_equations(method: str, texts: Texts, rows: np.ndarray, level: float) -> Estimate:
+    """The mean of each label's indicator, by a regression on a constant."""
+    n, n_coded = texts.n(rows)
+    if method == "count":
+        return _counted(texts, rows, level)
+    if n_coded < 2:
+        return Estimate(None, note=f"{n_coded} hand-coded texts")
+    if method == "hand":
+        return _by_hand(texts, rows, level)
+    if method == "dsl":
+        sample = texts.sample(rows)
+        return _corrected(texts, sample, dsl(LINEAR, sample), 1.0, level)
+    weights = texts.codings.weights[rows]
+    if np.ptp(weights[weights > 0]) > 1e-9 * weights.max():
+        return Estimate(None, note="hand-coded texts were drawn with unequal probabilities")
+    sample = texts.sample(rows, n / n_coded)
+    fit = ppi(LINEAR, sample)
+    share = float(np.max(fit.power or 0.0)) * n / (n - n_coded) if n > n_coded else 0.0
+    return _corrected(texts, sample, fit, share, level)
+
+
+def _counted(texts: Texts, rows: np.ndarray, level: float) -> Estimate:
+    """Of the corpus every text is counted: nothing but the coder's errors, which are not in it, makes it uncertain."""
+    if texts.finite:
+        shares = np.bincount(texts.predicted[rows], minlength=texts.k) / len(rows)
+        note = "every text is counted, and the model's errors are in no interval"
+        return Estimate(shares, np.zeros(texts.k), shares, shares, "none", note)
+    if len(rows) < 2:
+        return Estimate(np.eye(texts.k)[texts.predicted[rows]].mean(0), note="one text has no interval")
+    fit = naive(LINEAR, texts.sample(rows))
+    return Estimate.normal(fit.beta, np.diag(fit.covariance), level)
+
+
+def _by_hand(texts: Texts, rows: np.ndarray, level: float) -> Estimate:
+    """The hand-coded texts alone, with Wilson's interval."""
+    sample = texts.sample(rows)
+    shares = hand_coded(LINEAR, sample).beta
+    drawn = texts.drawn(sample, sample.gold - shares, np.ones_like(sample.gold), sample.ratio / sample.ratio.sum())
+    variance = drawn.variance()
+    low, high = wilson(shares, drawn.size(shares, variance), level)
+    with_label = (sample.gold > 0).sum(axis=0)
+    notes = drawn.notes(variance, [_of_few(int(count), len(sample.at)) for count in with_label])
+    error = np.sqrt(drawn.with_more_errors(variance, level))
+    return Estimate(shares, error, low, high, "Wilson", _few_texts(len(sample.at), notes))
+
+
+def _of_few(with_label: int, n_coded: int) -> str:
+    if with_label == 0:
+        return "no hand-coded text has this label: the interval is a bound"
+    return f"few hand-coded texts have {'this' if with_label * 2 < n_coded else 'another'} label"
+
+
+def _corrected(texts: Texts, sample: Sample, fit: Fit, share: float, level: float) -> Estimate:
+    """Predictions, with `share` of their weight, plus the hand-coded texts' errors."""
+    predicted = share * sample.predicted[sample.at]
+    residuals, wrong = sample.gold - predicted, np.maximum(predicted, 1 - predicted)
+    if fit.power is not None:
+        residuals = residuals - residuals.mean(axis=0)
+    drawn = texts.drawn(sample, residuals, wrong, sample.ratio / sample.n)
+    variance = drawn.variance() if texts.finite else np.diag(fit.covariance)
+    notes = drawn.notes(variance, ["few errors: the interval is a bound, as if there were up to three more"] * texts.k)
+    return Estimate.normal(fit.beta, drawn.with_more_errors(variance, level), level, _few_texts(len(sample.at), notes))
+
+
+def _few_texts(n_coded: int, notes: tuple[str | None, ...]) -> str | tuple[str | None, ...]:
+    few = f"{n_coded} hand-coded texts: the interval may be too short"
+    return few if n_coded < FEWEST else notes
+
+
+def _adjusted_estimate(texts: Texts, errors: Errors, rows: np.ndarray, level: float) -> Estimate:
+    if not errors.tell_apart:
+        unknown = [
+            label for label, rate in zip(texts.codings.labels, errors.rates.T, strict=True) if np.isnan(rate).any()
+        ]
+        why = f"nobody coded {unknown[0]!r}" if unknown else "errors are so many that labels cannot be distinguished"
+        return Estimate(None, note=why)
+    shares, covariance = adjusted_count(errors, texts.predicted, rows, texts.clusters)
+    inside = bool((shares >= -1e-9).all())
+    note = None if inside else "a share below 0 was moved to 0"
+    return Estimate.normal(onto_simplex(shares), np.diag(covariance), level, note)
+
+
+def _em_estimates(texts: Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float) -> list[Estimate]:
+    probabilities, coded = texts.probabilities, texts.gold >= 0
+    if probabilities is None:
+        return [Estimate(None, note="there are no columns with the labels' probabilities") for _ in groups]
+    prior = probabilities[coded].mean(0, keepdims=True)
+    if not (prior > 0).all():
+        return [Estimate(None, note="a label has the probability 0 in all hand-coded texts") for _ in groups]
+    shares = [em(probabilities[rows], prior)[0] for rows in groups]
+    drawn: list[list[np.ndarray]] = [[] for _ in groups]
+    with bar("Bootstrap of em", n_boot) as advance:
+        for counts in resamples(len(coded), texts.clusters, n_boot, seed):
+            sizes = counts[:, coded].sum(1)
+            priors = (counts[:, coded] @ probabilities[coded]) / np.maximum(sizes, 1)[:, None]
+            for i, rows in enumerate(groups):
+                mine = counts[:, rows]
+                usable = (sizes > 0) & (mine.sum(1) > 0) & (priors > 0).all(1)
+                drawn[i].append(em(probabilities[rows], priors[usable], mine[usable], shares[i], NEAR))
+            advance(len(counts))
+    how = f"bootstrap, {n_boot:,} replicates, seed {seed}"
+    none = np.zeros((0, texts.k))
+    return [
+        _percentile_interval(share, np.concatenate([none, *draws]), level, how)
+        for share, draws in zip(shares, drawn, strict=True)
+    ]
+
+
+def _percentile_interval(shares: np.ndarray, draws: np.ndarray, level: float, how: str) -> Estimate:
+    if len(draws) < 2:
+        return Estimate(shares, note="no interval: too few replicates of the bootstrap")
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return Estimate(shares, draws.std(0, ddof=1), low, high, how)
