@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.optimize import minimize
 from statsmodels.regression.linear_model import OLS
 
@@ -239,6 +240,71 @@ def test_few_hand_codings_are_told():
     n = frame["topic_gold"].count()
     note = estimate(at.prevalence(frame, methods="dsl"), "dsl")["note"]
     assert note == f"{n} hand-coded texts: the interval may be too short"
+
+
+def good_of_rare(seed, n=4000, coded=100):
+    """A label of a tenth, of which the model overlooks a fifth, and 100 coded texts."""
+    rng = np.random.default_rng(seed)
+    true = rng.random(n) < 0.1
+    said = true & (rng.random(n) < 0.8)
+    drawn = np.isin(np.arange(n), rng.permutation(n)[:coded])
+    frame = pl.DataFrame({"y_hat": said * 1.0, "y_gold": pl.Series(true * 1.0).set(pl.Series(~drawn), None)})
+    return frame, true.mean()
+
+
+def test_adjusted_counts_allow_for_errors_that_were_not_seen():
+    inside, told = [], []
+    for seed in range(60):
+        frame, share = good_of_rare(seed)
+        row = at.prevalence(frame, methods="adjusted", pi=0.025).filter(label="1").row(0, named=True)
+        inside.append(row["conf_low"] <= share <= row["conf_high"])
+        told.append("few errors" in (row["note"] or ""))
+    assert np.mean(inside) >= 0.93
+    assert np.mean(told) > 0.9
+
+
+def test_with_many_errors_adjusted_counts_are_as_they_were():
+    rng = np.random.default_rng(1)
+    true = rng.random(80_000) < 0.4
+    said = np.where(rng.random(80_000) < 0.75, true, ~true)
+    gold = pl.Series(true * 1.0).set(pl.Series(np.arange(80_000) >= 800), None)
+    rows = at.prevalence(pl.DataFrame({"y_hat": said * 1.0, "y_gold": gold}), methods="adjusted", pi=0.01)
+    assert rows["note"].to_list() == [None, None]
+    rates = [said[:800][true[:800] == one].mean() for one in (False, True)]
+    spread = said.mean() * (1 - said.mean()) / 80_000  # Rogan and Gladen (1978), with the delta method
+    p, apart = rows["estimate"][1], rates[1] - rates[0]
+    sizes = [(true[:800] == one).sum() for one in (False, True)]
+    parts = zip((1 - p, p), rates, sizes, strict=True)
+    of_rates = sum((share / apart) ** 2 * rate * (1 - rate) / size for share, rate, size in parts)
+    assert rows["std_error"][1] == pytest.approx(np.sqrt(spread / apart**2 + of_rates), rel=0.03)
+
+
+def test_few_clusters_have_intervals_of_t():
+    """Documents of one size: the variance of the mean of their means, with G - 1 degrees of freedom."""
+    rng = np.random.default_rng(2)
+    chance = np.repeat(rng.uniform(0.2, 0.8, 12), 50)
+    true = rng.random(600) < chance
+    said = np.where(rng.random(600) < 0.8, true, ~true)
+    drawn = np.tile(np.arange(50) < 20, 12)
+    frame = pl.DataFrame({"y_hat": said * 1.0, "y_gold": pl.Series(true * 1.0).set(pl.Series(~drawn), None)})
+    frame = frame.with_columns(document=pl.Series(np.repeat(np.arange(12), 50)))
+    rows = at.prevalence(frame, methods=["dsl", "count"], pi=0.4, cluster="document", of="population").filter(label="1")
+    row = rows.filter(method="dsl").row(0, named=True)
+    outcome = (said + np.where(drawn, (true * 1.0 - said) / 0.4, 0)).reshape(12, 50).mean(1)
+    error = outcome.std(ddof=1) / np.sqrt(12)
+    assert row["std_error"] == pytest.approx(error, rel=1e-6)
+    assert row["conf_high"] - row["estimate"] == pytest.approx(stats.t.ppf(0.975, 11) * error, rel=1e-6)
+    assert "12 clusters" in row["note"]
+    assert row["interval"] == "t, 11 degrees of freedom"
+    assert rows.filter(method="count")["interval"][0] == "t, 11 degrees of freedom"
+
+
+def test_an_estimate_below_0_is_told_and_its_interval_reaches_what_can_be():
+    frame = pl.DataFrame({"y_hat": [1.0] * 3 + [0.0] * 97, "y_gold": [0.0] * 3 + [0.0] * 37 + [None] * 60})
+    row = at.prevalence(frame, methods="dsl", pi=0.4).filter(label="1").row(0, named=True)
+    assert row["estimate"] < 0
+    assert row["conf_high"] > 0.01
+    assert "an estimate below 0" in row["note"]
 
 
 def test_a_label_that_nobody_coded_has_no_error_rates():

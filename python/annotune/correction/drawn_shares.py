@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 
 from annotune.correction.families import Floats
 from annotune.correction.few_errors import (
@@ -108,21 +107,3 @@ class Drawn:
             for sentence, few, top in zip(if_few, self.few(variance), heavy, strict=True)
         ]
         return tuple("; ".join([*unequal, *part]) or None for part in own)
-
-
-def wilson(shares: Floats, size: Floats, level: float) -> tuple[Floats, Floats]:
-    """Wilson's (1927) interval of shares (k,) of `size` texts (k,), which is that of a share of 0 or 1 as well.
-
-    Examples
-    --------
-    None of 80, as in Agresti and Coull (1998), is not none of all:
-
-    >>> low, high = wilson(np.array([0.0, 0.5]), np.array([80.0, np.inf]), 0.95)
-    >>> low.round(4).tolist(), high.round(4).tolist()
-    ([0.0, 0.5], [0.0458, 0.5])
-    """
-    z2 = norm.ppf((1 + level) / 2) ** 2 / size
-    centre = (shares + z2 / 2) / (1 + z2)
-    margin = np.sqrt(z2 * (shares * (1 - shares) + z2 / 4)) / (1 + z2)
-    low, high = np.clip(centre - margin, 0, 1), np.clip(centre + margin, 0, 1)
-    return np.minimum(low, shares), np.maximum(high, shares)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotune.correction.families import Floats
+from annotune.correction.few_errors import typical_error
 from annotune.correction.moments import sums_by_group
 
 CLOSE, MOST_ROUNDS = 1e-9, 10_000
@@ -29,12 +30,18 @@ class Errors:
         The coded texts' numbers and true labels (n,).
     scores
         Shape (n, k): the contribution of each text to the column of its label, for the variance of that column.
+    size
+        Shape (n,): the part of the weight of all texts with its label that each coded text has.
+    ratio
+        Shape (n,): its weight, 1 / pi.
     """
 
     rates: Floats
     coded: np.ndarray
     gold: np.ndarray
     scores: Floats
+    size: Floats
+    ratio: Floats
 
     @classmethod
     def of(cls, gold: np.ndarray, predicted: np.ndarray, weights: Floats, k: int) -> Errors:
@@ -49,14 +56,27 @@ class Errors:
         sizes = np.bincount(true, weight, minlength=k)
         with np.errstate(invalid="ignore"):
             rates = np.stack([np.bincount(true, weight * indicators[:, j], minlength=k) for j in range(k)]) / sizes
-        scores = (weight / sizes[true])[:, None] * (indicators - rates.T[true])
-        return cls(rates, coded, true, scores)
+        size = weight / sizes[true]
+        return cls(rates, coded, true, size[:, None] * (indicators - rates.T[true]), size, weight)
 
     @property
     def tell_apart(self) -> bool:
         """Whether predictions distinguish the labels: the matrix of rates can be inverted."""
         complete = bool(np.isfinite(self.rates).all())
         return complete and bool(np.linalg.svd(self.rates, compute_uv=False).min() > SINGULAR)
+
+    def behind(self, shares: Floats) -> tuple[Floats, Floats]:
+        """What the coded texts' errors add to the variance of each adjusted share, and what one more would, (k,) each.
+
+        Of one more, the text may have any label, as often as the shares say, and be taken for any other.
+        """
+        inverse = np.linalg.inv(self.rates)
+        weight = shares[self.gold] * self.size
+        seen = ((shares[self.gold][:, None] * self.scores @ inverse.T) ** 2).sum(axis=0)
+        apart = (inverse[:, :, None] - inverse[:, None, :]) ** 2  # of each share: predicted j in place of label i
+        k = len(shares)
+        per_label = apart.sum(axis=1) / max(k - 1, 1)
+        return seen, typical_error(weight[:, None] ** 2 * per_label[:, self.gold].T, self.ratio)
 
 
 def adjusted_count(

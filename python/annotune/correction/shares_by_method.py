@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, t
 
-from annotune.correction.coding_columns import FEWEST, blanks_as_null
-from annotune.correction.drawn_shares import Drawn, wilson
+from annotune.correction.coding_columns import FEW_CLUSTERS, FEWEST, blanks_as_null
+from annotune.correction.drawn_shares import Drawn
 from annotune.correction.estimate import Fit, Sample, dsl, hand_coded, naive, ppi
 from annotune.correction.families import LINEAR
+from annotune.correction.few_errors import FEWEST_ERRORS, more_errors, number_of_errors
 from annotune.correction.labelled import Labelled
 from annotune.correction.quantify import NEAR, Errors, adjusted_count, em, onto_simplex, resamples
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError
+from annotune.measures.limits import wilson
 from annotune.progress import bar
 
+BELOW, ABOVE = "an estimate below 0", "an estimate above 1"
 DESIGNED = ("hand", "dsl", "ppi")  # these rest on how texts were drawn for hand coding
+OF_FEW_ERRORS = "few errors: the interval is a bound, as if there were up to three more"
 
 
 @dataclass(frozen=True)
@@ -33,18 +38,72 @@ class Estimate:
 
     @classmethod
     def normal(
-        cls, shares: np.ndarray, variance: np.ndarray, level: float, note: str | tuple[str | None, ...] | None = None
+        cls,
+        shares: np.ndarray,
+        variance: np.ndarray,
+        level: float,
+        note: str | tuple[str | None, ...] | None = None,
+        clusters: int | None = None,
     ) -> Estimate:
-        """With normal intervals from variances (k,)."""
-        error = np.sqrt(np.maximum(variance, 0))
-        margin = norm.ppf((1 + level) / 2) * error
-        low, high = (np.clip(side, 0, 1) for side in (shares - margin, shares + margin))
+        """With normal intervals from variances (k,), of few `clusters` those of t; about 0 or 1 if beyond them."""
+        few = Few(clusters)
+        error = np.sqrt(np.maximum(variance, 0) * few.factor)
+        margin, centre = few.quantile(level) * error, np.clip(shares, 0, 1)
+        low, high = np.clip(centre - margin, 0, 1), np.clip(centre + margin, 0, 1)
         low, high = np.minimum(low, shares), np.maximum(high, shares)  # an estimate may lie beyond 0 or 1
-        return cls(shares, error, low, high, "normal", note)
+        beyond = [BELOW if share < 0 else ABOVE if share > 1 else None for share in shares]
+        return cls(shares, error, low, high, few.interval, joined(note, beyond, few.note))
 
     def without_interval(self) -> Estimate:
         """The shares alone, where a single cluster says nothing of what others would."""
         return self if self.shares is None else Estimate(self.shares, note="one cluster has no interval")
+
+
+@dataclass(frozen=True)
+class Few:
+    """What few clusters ask for: variances as of so many draws, and Student's t; nothing where they are many."""
+
+    clusters: int | None
+
+    @property
+    def few(self) -> bool:
+        """Whether there are clusters, and fewer than a normal interval needs."""
+        return self.clusters is not None and 1 < self.clusters < FEW_CLUSTERS
+
+    @property
+    def factor(self) -> float:
+        """By which a variance grows: G / (G - 1)."""
+        return self.clusters / (self.clusters - 1) if self.few and self.clusters else 1.0
+
+    def quantile(self, level: float) -> float:
+        """How many standard errors an interval reaches."""
+        side = (1 + level) / 2
+        return float(t.ppf(side, self.clusters - 1) if self.few and self.clusters else norm.ppf(side))
+
+    @property
+    def interval(self) -> str:
+        """How the interval was computed."""
+        return f"t, {self.clusters - 1} degrees of freedom" if self.few and self.clusters else "normal"
+
+    @property
+    def note(self) -> str | None:
+        """What to tell."""
+        return f"{self.clusters} clusters: rough" if self.few else None
+
+
+def joined(
+    first: str | tuple[str | None, ...] | None, each: Sequence[str | None], last: str | None = None
+) -> tuple[str | None, ...]:
+    """One note for each label, from one for all or for each, one for each, and one for all.
+
+    >>> joined(None, ["few errors", None], "12 clusters")
+    ('few errors; 12 clusters', '12 clusters')
+    """
+    firsts = first if isinstance(first, tuple) else (first,) * len(each)
+    return tuple(
+        "; ".join(note for note in (before, own, last) if note) or None
+        for before, own in zip(firsts, each, strict=True)
+    )
 
 
 @dataclass(frozen=True)
@@ -78,10 +137,13 @@ class Texts:
 
     def clustered(self, rows: np.ndarray, method: str) -> bool:
         """Whether there are clusters to compare: the error cannot be estimated from a single one."""
+        return self.n_clusters(rows, method) != 1
+
+    def n_clusters(self, rows: np.ndarray, method: str) -> int | None:
+        """How many clusters an estimate for these rows rests on; None where texts are on their own."""
         if self.clusters is None:
-            return True
-        mine = rows[self.gold[rows] >= 0] if method in DESIGNED else rows
-        return len(np.unique(self.clusters[mine])) > 1
+            return None
+        return len(np.unique(self.clusters[rows[self.gold[rows] >= 0] if method in DESIGNED else rows]))
 
     def n(self, rows: np.ndarray) -> tuple[int, int]:
         """Texts, and hand-coded ones among them."""
@@ -135,14 +197,14 @@ def _by_equations(method: str, texts: Texts, rows: np.ndarray, level: float) -> 
         return _by_hand(texts, rows, level)
     if method == "dsl":
         sample = texts.sample(rows)
-        return _corrected(texts, sample, dsl(LINEAR, sample), 1.0, level)
+        return _corrected(texts, sample, dsl(LINEAR, sample), 1.0, level, texts.n_clusters(rows, method))
     weights = texts.codings.weights[rows]
     if np.ptp(weights[weights > 0]) > 1e-9 * weights.max():
         return Estimate(None, note="hand-coded texts were drawn with unequal probabilities")
     sample = texts.sample(rows, n / n_coded)
     fit = ppi(LINEAR, sample)
     share = float(np.max(fit.power or 0.0)) * n / (n - n_coded) if n > n_coded else 0.0
-    return _corrected(texts, sample, fit, share, level)
+    return _corrected(texts, sample, fit, share, level, texts.n_clusters(rows, method))
 
 
 def _counted(texts: Texts, rows: np.ndarray, level: float) -> Estimate:
@@ -154,7 +216,7 @@ def _counted(texts: Texts, rows: np.ndarray, level: float) -> Estimate:
     if len(rows) < 2:
         return Estimate(np.eye(texts.k)[texts.predicted[rows]].mean(0), note="one text has no interval")
     fit = naive(LINEAR, texts.sample(rows))
-    return Estimate.normal(fit.beta, np.diag(fit.covariance), level)
+    return Estimate.normal(fit.beta, np.diag(fit.covariance), level, clusters=texts.n_clusters(rows, "count"))
 
 
 def _by_hand(texts: Texts, rows: np.ndarray, level: float) -> Estimate:
@@ -162,21 +224,25 @@ def _by_hand(texts: Texts, rows: np.ndarray, level: float) -> Estimate:
     sample = texts.sample(rows)
     shares = hand_coded(LINEAR, sample).beta
     drawn = texts.drawn(sample, sample.gold - shares, np.ones_like(sample.gold), sample.ratio / sample.ratio.sum())
-    variance = drawn.variance()
-    low, high = wilson(shares, drawn.size(shares, variance), level)
+    few = Few(texts.n_clusters(rows, "hand"))
+    variance = drawn.variance() * few.factor
+    low, high = wilson(shares, drawn.size(shares, variance), np.array([few.quantile(level)]))
     with_label = (sample.gold > 0).sum(axis=0)
-    notes = drawn.notes(variance, [_of_few(int(count), len(sample.at)) for count in with_label])
+    of_each = drawn.notes(variance, [_of_few(int(count), len(sample.at), texts.clusters) for count in with_label])
     error = np.sqrt(drawn.with_more_errors(variance, level))
-    return Estimate(shares, error, low, high, "Wilson", _few_texts(len(sample.at), notes))
+    notes = joined(_few_texts(len(sample.at), of_each), [None] * texts.k, few.note)
+    return Estimate(shares, error, low, high, "Wilson", notes)
 
 
-def _of_few(with_label: int, n_coded: int) -> str:
-    if with_label == 0:
-        return "no hand-coded text has this label: the interval is a bound"
-    return f"few hand-coded texts have {'this' if with_label * 2 < n_coded else 'another'} label"
+def _of_few(with_label: int, n_coded: int, clusters: np.ndarray | None) -> str:
+    if with_label in (0, n_coded):
+        return f"{'every' if with_label else 'no'} hand-coded text has this label: the interval is a bound"
+    if min(with_label, n_coded - with_label) < FEWEST_ERRORS:
+        return f"few hand-coded texts have {'this' if with_label * 2 < n_coded else 'another'} label"
+    return "few texts have most of the weight" if clusters is None else "clusters differ little, perhaps by chance"
 
 
-def _corrected(texts: Texts, sample: Sample, fit: Fit, share: float, level: float) -> Estimate:
+def _corrected(texts: Texts, sample: Sample, fit: Fit, share: float, level: float, clusters: int | None) -> Estimate:
     """Predictions, with `share` of their weight, plus the hand-coded texts' errors."""
     predicted = share * sample.predicted[sample.at]
     residuals, wrong = sample.gold - predicted, np.maximum(predicted, 1 - predicted)
@@ -184,8 +250,8 @@ def _corrected(texts: Texts, sample: Sample, fit: Fit, share: float, level: floa
         residuals = residuals - residuals.mean(axis=0)
     drawn = texts.drawn(sample, residuals, wrong, sample.ratio / sample.n)
     variance = drawn.variance() if texts.finite else np.diag(fit.covariance)
-    notes = drawn.notes(variance, ["few errors: the interval is a bound, as if there were up to three more"] * texts.k)
-    return Estimate.normal(fit.beta, drawn.with_more_errors(variance, level), level, _few_texts(len(sample.at), notes))
+    notes = _few_texts(len(sample.at), drawn.notes(variance, [OF_FEW_ERRORS] * texts.k))
+    return Estimate.normal(fit.beta, drawn.with_more_errors(variance, level), level, notes, clusters)
 
 
 def _few_texts(n_coded: int, notes: tuple[str | None, ...]) -> str | tuple[str | None, ...]:
@@ -201,9 +267,12 @@ def _adjusted_estimate(texts: Texts, errors: Errors, rows: np.ndarray, level: fl
         why = f"nobody coded {unknown[0]!r}" if unknown else "errors are so many that labels cannot be distinguished"
         return Estimate(None, note=why)
     shares, covariance = adjusted_count(errors, texts.predicted, rows, texts.clusters)
-    inside = bool((shares >= -1e-9).all())
-    note = None if inside else "a share below 0 was moved to 0"
-    return Estimate.normal(onto_simplex(shares), np.diag(covariance), level, note)
+    seen, typical = errors.behind(shares)
+    few = number_of_errors(seen, typical) < FEWEST_ERRORS
+    variance = np.diag(covariance) + more_errors(number_of_errors(seen, typical), level) * typical
+    moved = None if bool((shares >= -1e-9).all()) else "a share below 0 was moved to 0"
+    notes = joined(moved, [OF_FEW_ERRORS if one else None for one in few])
+    return Estimate.normal(onto_simplex(shares), variance, level, notes, texts.n_clusters(rows, "adjusted"))
 
 
 def _em_estimates(texts: Texts, groups: list[np.ndarray], n_boot: int, seed: int, level: float) -> list[Estimate]:
@@ -227,13 +296,13 @@ def _em_estimates(texts: Texts, groups: list[np.ndarray], n_boot: int, seed: int
     how = f"bootstrap, {n_boot:,} replicates, seed {seed}"
     none = np.zeros((0, texts.k))
     return [
-        _percentile_interval(share, np.concatenate([none, *draws]), level, how)
-        for share, draws in zip(shares, drawn, strict=True)
+        _percentile_interval(share, np.concatenate([none, *draws]), level, how, Few(texts.n_clusters(rows, "em")).note)
+        for rows, share, draws in zip(groups, shares, drawn, strict=True)
     ]
 
 
-def _percentile_interval(shares: np.ndarray, draws: np.ndarray, level: float, how: str) -> Estimate:
+def _percentile_interval(shares: np.ndarray, draws: np.ndarray, level: float, how: str, note: str | None) -> Estimate:
     if len(draws) < 2:
         return Estimate(shares, note="no interval: too few replicates of the bootstrap")
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Estimate(shares, draws.std(0, ddof=1), low, high, how)
+    return Estimate(shares, draws.std(0, ddof=1), low, high, how, note)
