@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
@@ -16,14 +17,14 @@ NUMBER, WORDS = "padding:0 .8em;text-align:right", "padding:0 .8em;text-align:le
 Part = str | TextTable
 
 
-class Readable:
+class Readable(ABC):
     """Results that are read: a class says with `_parts` what is most worth reading, and both forms follow from it."""
 
     __slots__ = ()
 
+    @abstractmethod
     def _parts(self) -> Iterable[Part]:
         """The sentences and tables, in their order."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         """The parts as lines that fit the terminal."""

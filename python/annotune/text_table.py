@@ -62,13 +62,15 @@ class Shown:
 
     @property
     def least(self) -> int:
-        """The width without which the heading is cut, or a number."""
-        return max(map(cell_len, (self.column.heading, *(() if self.column.words else self.cells))))
+        """The width without which the heading is cut, or a number; for names that of the widest letters."""
+        if self.column.words:
+            return max(2, cell_len(self.column.heading))
+        return max(map(cell_len, (self.column.heading, *self.cells)))
 
     @property
     def natural(self) -> int:
         """The width at which every cell takes one line."""
-        return max(map(cell_len, (self.column.heading, *self.cells)))
+        return max(self.least, *map(cell_len, (self.column.heading, *self.cells)))
 
 
 @dataclass(frozen=True, slots=True)

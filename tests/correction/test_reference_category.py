@@ -121,3 +121,15 @@ def test_a_date_counts_days_and_may_be_a_category(table):
 def test_the_error_model_compares_with_the_same_category(table):
     effects = at.error_model(table, "relevel(family, ref = 'Green')", "topic").effects
     assert effects["reference"].to_list() == ["Green", "Green"]
+
+
+def test_dates_that_a_csv_file_holds_as_text_are_dates(table):
+    """R's read.csv and pandas give them as text, too; a text with anything else in it stays one."""
+    words = table.with_columns(pl.col("day").cast(pl.String))
+    formula = "topic == 'Health' ~ day + family"
+    assert at.correct(formula, words).estimates.equals(at.correct(formula, table).estimates)
+    assert at.error_model(words, "day", "topic").tests.equals(at.error_model(table, "day", "topic").tests)
+    asked = {"time": "day", "every": "1y", "methods": ["count", "dsl"]}
+    assert at.prevalence(words, "topic", **asked).equals(at.prevalence(table, "topic", **asked))
+    months = words.with_columns(pl.col("day").str.slice(0, 7)).filter(pl.col("day") < "2000-06")
+    assert "day[2000-01]" in at.correct("topic == 'Health' ~ day", months).coefficients()

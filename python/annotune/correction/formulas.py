@@ -61,6 +61,11 @@ class Reference:
     order: tuple[str, ...] = ()
     closed: bool = False
 
+    @property
+    def may_be_a_number(self) -> bool:
+        """Whether the formula takes the column as it is: it neither compares it, nor orders categories of it."""
+        return self.label is None and not self.category and not self.order
+
     def __str__(self) -> str:
         """The reference as in a formula."""
         if self.label is None:

@@ -15,7 +15,7 @@ from scipy.stats import chi2, f, t
 from annotune.correction.coding_columns import FEW_CLUSTERS, as_words, blanks_as_null
 from annotune.correction.few_clusters import Reduced, reduced
 from annotune.correction.formulas import Formula, Reference, parse
-from annotune.correction.matrices import categorical, days, in_order, is_date, require_full_rank
+from annotune.correction.matrices import categorical, days, in_order, is_date, require_full_rank, with_dates
 from annotune.correction.moments import sums_by_group
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, counted, warn
@@ -179,7 +179,9 @@ def _ordered_levels(column: pl.Series) -> list[Any]:
 
 def _with_days(rows: pl.DataFrame, references: Collection[Reference]) -> pl.DataFrame:
     """The rows with dates as numbers of days, where the formula does not take them for categories."""
-    dates = {entry.column for entry in references if not entry.category and is_date(rows.schema[entry.column])}
+    numbers = [entry.column for entry in references if entry.may_be_a_number]
+    rows = with_dates(rows, numbers)
+    dates = {name for name in numbers if is_date(rows.schema[name])}
     return rows.with_columns(days(rows[name]).alias(name) for name in sorted(dates))
 
 

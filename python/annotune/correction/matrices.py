@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +102,21 @@ def column(reference: Reference, frame: pl.DataFrame) -> Floats:
 def is_date(dtype: pl.DataType) -> bool:
     """Whether a column holds dates, with or without a time of day."""
     return dtype in (pl.Date, pl.Datetime)
+
+
+def with_dates(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
+    """The frame with those of these columns as dates that are texts and hold nothing but dates, as csv files do.
+
+    >>> with_dates(pl.DataFrame({"day": ["2020-01-04", None], "land": ["UK", "2020"]}), ["day", "land"]).dtypes
+    [Date, String]
+    """
+    whole = []
+    for name in dict.fromkeys(columns):
+        if frame.schema.get(name) == pl.String:
+            words = frame[name].str.strip_chars().replace("", None)
+            dates = words.str.to_date("%Y-%m-%d", strict=False)
+            whole += [dates] if dates.null_count() == words.null_count() < len(dates) else []
+    return frame.with_columns(whole)
 
 
 def days(cells: pl.Series) -> pl.Series:

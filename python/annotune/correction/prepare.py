@@ -12,7 +12,7 @@ import polars as pl
 from annotune.correction import coding_columns
 from annotune.correction.families import MODELS, Floats
 from annotune.correction.formulas import Formula, Reference
-from annotune.correction.matrices import column, occurring_labels
+from annotune.correction.matrices import column, occurring_labels, with_dates
 from annotune.errors import AnnotuneError, nearest
 
 PREDICTIONS = ("prob", "label", "recalibrated")
@@ -84,6 +84,8 @@ def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
     coding_columns.require_named(frame, [*formula.columns, *others], formula.text)
     beside = [name for name in (*options.clusters, options.weights) if name is not None]
     frame = _without_zero_weights(coding_columns.blanks_as_null(frame, list(gold.values())), options.weights)
+    terms = formula.within(formula.terms).values()
+    frame = with_dates(frame, [entry.column for entry in terms if entry.may_be_a_number])
     likely = list(probabilities(formula, frame, gold, options).values())
     coding_columns.require_probabilities(frame, likely)
     coding_columns.warn_of_repeated_units(frame)

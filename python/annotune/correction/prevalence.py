@@ -10,6 +10,7 @@ import polars as pl
 
 from annotune.correction.coding_columns import blanks_as_null
 from annotune.correction.labelled import Labelled, labelled
+from annotune.correction.matrices import with_dates
 from annotune.correction.shares_by_method import DESIGNED, Estimate, Texts, estimates_by_group
 from annotune.data.frames import require_columns, unique_names
 from annotune.errors import AnnotuneError, nearest, warn
@@ -152,6 +153,7 @@ def _with_groups(
     if taken:
         raise AnnotuneError(f"The result has a column {taken[0]!r} of its own.", "Rename the grouping column.")
     frame = blanks_as_null(codings.frame, keys)
+    frame = with_dates(frame, [time] if time and every else [])
     if every is not None:
         if time is None or not frame[time].dtype.is_temporal():
             raise AnnotuneError("every= divides a column of dates, and time= names none.", "Name one.")

@@ -78,6 +78,8 @@ def require_own_columns(frame: pl.DataFrame, columns: Mapping[str, str], source:
         hint = nearest(column, frame.columns)
         likely = _likely_column(argument, frame) if column == argument else None
         write = f"Name the one that it is: {argument}={likely!r}; in a study, {argument}: {likely}."
+        if likely is None and column == argument == "unit_id":
+            hint = f"Add one, with a name or number of its own for every text. {hint}"
         raise AnnotuneError(f"{source} has no column {column!r}.", f"{write} {hint}" if likely else hint)
 
 
@@ -87,8 +89,9 @@ def _likely_column(argument: str, frame: pl.DataFrame) -> str | None:
     if argument == "text":
         lengths = {name: frame[name].str.len_chars().mean() or 0 for name in flat if frame[name].dtype == pl.String}
         return max(lengths, key=lengths.__getitem__, default=None)
-    named = [name for name in flat if NAMED_ID.search(name)]
-    return next(iter([*named, *(name for name in flat if frame[name].n_unique() == len(frame) > 1)]), None)
+    others = [name for name in flat if name not in ("text", _likely_column("text", frame))]
+    named = [name for name in others if NAMED_ID.search(name)]
+    return next(iter([*named, *(name for name in others if frame[name].n_unique() == len(frame) > 1)]), None)
 
 
 def identifiers(column: pl.Series, source: str, first: int = 1) -> pl.Series:

@@ -162,7 +162,7 @@ def _remade(kind: str, sent: Mapping[str, Any]) -> Any:
     from annotune.evidence.comparison import Comparison
     from annotune.measures.evaluation import Evaluation
 
-    type_of = {"at_evaluation": Evaluation, "at_comparison": Comparison, "at_error_model": ErrorModel}[kind]
+    type_of: Any = {"at_evaluation": Evaluation, "at_comparison": Comparison, "at_error_model": ErrorModel}[kind]
     names = [field.name for field in fields(type_of)]
     return type_of(**{name: unpack(part) for name, part in sent.items() if name in names})
 

@@ -29,8 +29,8 @@ try:
     from annotune.extras import EXTRAS
     # a package that is there in part counts as missing
     tell("extras", " ".join(name for name, extra in EXTRAS.items() if all(map(find_spec, extra.packages))) or "none")
-except Exception:
-    pass  # an annotune without this table is told above
+except ImportError:
+    pass  # there is no annotune, which is told above, or one from before this table
 try:
     torch = importlib.import_module("torch")
     tell("torch", torch.__version__)
