@@ -16,6 +16,7 @@ import annotune as at
 from annotune import cli
 from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.tuning import held_out
+from annotune.tuning import trials as trials_module
 from annotune.tuning.held_out import PROBE
 from annotune.tuning.parts import Cases
 
@@ -51,8 +52,8 @@ def grouped(validate):
 @pytest.fixture
 def fits(monkeypatch):
     """A list that grows with each fold that is tried, and each model that is made from all texts."""
-    seen, try_out, from_all = [], held_out._try, held_out._from_all
-    monkeypatch.setattr(held_out, "_try", lambda *how, **more: seen.append("fold") or try_out(*how, **more))
+    seen, try_out, from_all = [], trials_module.try_out, held_out._from_all
+    monkeypatch.setattr(trials_module, "try_out", lambda *how, **more: seen.append("fold") or try_out(*how, **more))
 
     def watched(task, places, choices):
         if len(places) == len(task.examples):  # and not a fold's probe, made again from its texts
@@ -104,14 +105,14 @@ def test_a_group_is_in_one_fold_and_in_one_part_of_each_resample(grouped, gold, 
 
 
 def test_no_fold_s_model_has_seen_the_group(validate, monkeypatch, texts):
-    seen, real = [], held_out._try
+    seen, real = [], trials_module.try_out
 
     def watched(task, rest, out, *how, **more):
         author = task.coded.frame["author"]
         seen.append((set(author.gather(rest)), set(author.gather(out))))
         return real(task, rest, out, *how, **more)
 
-    monkeypatch.setattr(held_out, "_try", watched)
+    monkeypatch.setattr(trials_module, "try_out", watched)
     validate(group="author")
     assert len(seen) == 3
     assert not any(rest & out for rest, out in seen)
@@ -169,7 +170,7 @@ def test_nothing_is_tuned_twice(validate, fits, tmp_path, texts, gold, book, tin
 
 
 def test_what_was_stopped_goes_on(validate, found, fits, tmp_path, monkeypatch):
-    real = held_out._baselines
+    real = trials_module.baselines
 
     def stop_at_the_third(*parts):
         if len(fits) == 3:
@@ -177,7 +178,7 @@ def test_what_was_stopped_goes_on(validate, found, fits, tmp_path, monkeypatch):
         return real(*parts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(held_out, "_baselines", stop_at_the_third)
+        patch.setattr(trials_module, "baselines", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             validate(out=tmp_path)
     fits.clear()

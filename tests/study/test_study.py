@@ -24,7 +24,7 @@ from annotune.records.fingerprints import file_sha256
 from annotune.records.record import without_folders
 from annotune.study import models
 from annotune.study.file import read_study
-from annotune.tuning import held_out
+from annotune.tuning import trials as trials_module
 
 FAST = "method: probe, folds: 2"
 
@@ -386,7 +386,7 @@ def test_a_plain_study_that_was_stopped_goes_on_with_the_folds_that_it_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     studies = [at.demo(tmp_path / name, n=120, n_coded=60).study for name in ("stopped", "whole")]
-    real, tried = held_out._try, []
+    real, tried = trials_module.try_out, []
 
     def stopped_in_the_third(*arguments: object, **options: object) -> object:
         tried.append(arguments)
@@ -399,7 +399,7 @@ def test_a_plain_study_that_was_stopped_goes_on_with_the_folds_that_it_finished(
         assert "correct:" not in study.read_text()
         change(study, "seed: 1", "seed: 1, method: probe, folds: 4")
     with monkeypatch.context() as patched:
-        patched.setattr(held_out, "_try", stopped_in_the_third)
+        patched.setattr(trials_module, "try_out", stopped_in_the_third)
         with pytest.raises(KeyboardInterrupt):
             at.run(studies[0])  # type: ignore[arg-type]
         at.run(studies[0])  # type: ignore[arg-type]

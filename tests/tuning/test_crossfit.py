@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 import annotune as at
 from annotune.models.classifier import Classifier
 from annotune.progress import listening
-from annotune.tuning import held_out
+from annotune.tuning import trials as trials_module
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def kept(crossfit, tmp_path_factory):
 @pytest.fixture
 def fits(monkeypatch):
     """A list that grows with each fold that is tried."""
-    seen, real = [], held_out._try
-    monkeypatch.setattr(held_out, "_try", lambda *parts, **more: seen.append(parts) or real(*parts, **more))
+    seen, real = [], trials_module.try_out
+    monkeypatch.setattr(trials_module, "try_out", lambda *parts, **more: seen.append(parts) or real(*parts, **more))
     return seen
 
 
@@ -162,7 +162,7 @@ def test_a_text_that_equals_a_coded_one_has_its_prediction(crossfit, texts):
 def test_what_was_stopped_goes_on_and_ends_the_same(crossfit, fits, tmp_path, monkeypatch):
     options = {"method": "lora", "epochs": 1}
     whole = crossfit(**options)
-    real = held_out.outputs
+    real = trials_module.outputs
 
     def stop_at_the_third(*parts, **more):
         if len(fits) == 6:  # three of them of the whole run
@@ -170,7 +170,7 @@ def test_what_was_stopped_goes_on_and_ends_the_same(crossfit, fits, tmp_path, mo
         return real(*parts, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(held_out, "outputs", stop_at_the_third)
+        patch.setattr(trials_module, "outputs", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             crossfit(out=tmp_path, **options)
     assert len(fits) == 6

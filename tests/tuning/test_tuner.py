@@ -10,6 +10,7 @@ import annotune as at
 from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.progress import listening
 from annotune.tuning import held_out
+from annotune.tuning import trials as trials_module
 from annotune.tuning.coded_texts import join
 
 
@@ -45,7 +46,7 @@ def test_the_figures_are_those_of_the_held_out_predictions(tune, gold, book, opt
 def test_no_held_out_text_is_ever_fitted_or_chosen_on(tune, monkeypatch, topics):
     """What probes and networks are made from never has a token of the test part, nor what is decided on."""
     seen = []
-    probe_of, tuned, try_out = held_out.probe_of, held_out.tuned, held_out._try
+    probe_of, tuned, try_out = trials_module.probe_of, trials_module.tuned, trials_module.try_out
 
     def note(examples):
         seen.extend(tuple(ids) for ids in examples.tokens.ids)
@@ -59,8 +60,9 @@ def test_no_held_out_text_is_ever_fitted_or_chosen_on(tune, monkeypatch, topics)
     def spy_try(task, rest, out, *how, **more):
         return note(task.examples.take(out)) or try_out(task, rest, out, *how, **more)
 
-    for name, spy in (("probe_of", spy_probe), ("tuned", spy_tuned), ("_try", spy_try)):
-        monkeypatch.setattr(held_out, name, spy)
+    for name, spy in (("probe_of", spy_probe), ("tuned", spy_tuned), ("try_out", spy_try)):
+        monkeypatch.setattr(trials_module, name, spy)
+    monkeypatch.setattr(held_out, "tuned", spy_tuned)
     unlike = topics.with_columns(text=pl.col("text") + pl.Series([" harvest" * (i % 9) for i in range(90)]))
     model = tune(corpus=unlike, test=0.2)
     tokens = model.tokenizer(
@@ -86,13 +88,13 @@ def test_one_value_and_numbers_name_a_part_too(tune, topics):
 @pytest.fixture
 def trials(monkeypatch):
     """Of each trial, the texts that were learnt from and those held out."""
-    seen, real = [], held_out._try
+    seen, real = [], trials_module.try_out
 
     def spy(task, rest, out, *how, **more):
         seen.append((task.coded.frame[rest], task.coded.frame[out]))
         return real(task, rest, out, *how, **more)
 
-    monkeypatch.setattr(held_out, "_try", spy)
+    monkeypatch.setattr(trials_module, "try_out", spy)
     return seen
 
 
@@ -307,8 +309,9 @@ def test_rare_labels_are_decided_on_in_folds(tune, monkeypatch, trials):
 def test_with_many_texts_the_model_that_was_tried_is_the_one_handed_out(tune, monkeypatch, topics):
     monkeypatch.setattr(held_out, "FEW", 50)
     monkeypatch.setattr(held_out, "UNSURE", 1.0)
-    networks, real = [], held_out.tuned
-    monkeypatch.setattr(held_out, "tuned", lambda *how, **more: networks.append(real(*how, **more)) or networks[-1])
+    networks, real = [], trials_module.tuned
+    for module in (trials_module, held_out):
+        monkeypatch.setattr(module, "tuned", lambda *how, **more: networks.append(real(*how, **more)) or networks[-1])
     model = tune(test=0.2, method="full")
     assert len(networks) == 1
     assert model.model is networks[0].model or model.card["choices"]["epochs"] == 0
@@ -325,7 +328,7 @@ def test_folds_models_are_handed_on_as_they_were_measured(tune, topics):
 
 
 def test_a_test_part_keeps_the_folds_in_which_choices_are_made(tune, tmp_path, monkeypatch):
-    real, tried = held_out._try, []
+    real, tried = trials_module.try_out, []
 
     def counted(*arguments, **options):
         tried.append(arguments)
@@ -334,7 +337,7 @@ def test_a_test_part_keeps_the_folds_in_which_choices_are_made(tune, tmp_path, m
         return real(*arguments, **options)
 
     whole = tune(test=0.2)
-    monkeypatch.setattr(held_out, "_try", counted)
+    monkeypatch.setattr(trials_module, "try_out", counted)
     with pytest.raises(KeyboardInterrupt):
         tune(test=0.2, keep=tmp_path)
     again = tune(test=0.2, keep=tmp_path)

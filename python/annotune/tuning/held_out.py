@@ -7,27 +7,25 @@ fold. With many texts the model that was tried is itself the one that is handed 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from annotune.errors import AnnotuneError
-from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF, no_information, tf_idf
 from annotune.network.encoder import Network, outputs
 from annotune.network.logits import decide
 from annotune.network.machine import agreed
 from annotune.progress import announce, within
 from annotune.records.checkpoints import Checkpoints
-from annotune.tuning.calibrate import Scaling, log_shares
-from annotune.tuning.choices import Choices, Examples, ProbeChoice, Unseen, choose, planned_epochs, score_error
-from annotune.tuning.fit import candidates, probe_of, rebuilt, scaled, start_of, tuned, with_head
+from annotune.tuning.calibrate import Scaling
+from annotune.tuning.choices import Choices, Unseen, choose, planned_epochs, score_error
+from annotune.tuning.fit import rebuilt, scaled, tuned, with_head
 from annotune.tuning.probe import Probe
 from annotune.tuning.task import Task, basis
+from annotune.tuning.trials import Trial, baselines, kept_trial, level_of, probe_for, start_for
 
 UNSURE = 0.05  # a standard error of macro-F1 on the validation texts with which they are no ground for choices
 FEW = 1000  # texts, below which choices are made in folds, and the final model learns from all coded texts
@@ -35,7 +33,6 @@ FOLDS = 5
 INNER_FOLDS = 3  # where a test part is held out besides: a network for each takes its time
 PROBE = "probe (frozen base)"
 TUNING_TO_READING = 4.0  # times as long as it is read a text is tuned on, in one pass: measured with minilm on a CPU
-KEPT = "weights/"  # before the names of what training changed, in a fold's checkpoint
 
 
 @dataclass(frozen=True)
@@ -80,34 +77,6 @@ class Held:
     folds: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class Trial:
-    """Models of every kind made from the texts at `rest`, and what they say of those at `out`.
-
-    Attributes
-    ----------
-    probes, tuned
-        Logits (out, labels); no network is tuned where the probe is asked for.
-    levels, tuned_level
-        Of each, the mean logit of every label (labels,) over the texts that it learnt from.
-    answers
-        Of the baselines.
-    network, weights
-        The tuned network, or what training changed of it, where these are kept.
-    """
-
-    rest: np.ndarray
-    out: np.ndarray
-    probes: Mapping[ProbeChoice, np.ndarray]
-    levels: Mapping[ProbeChoice, np.ndarray]
-    tuned: np.ndarray | None
-    tuned_level: np.ndarray | None
-    answers: dict[str, np.ndarray]
-    texts_per_second: float | None = None
-    network: Network | None = None
-    weights: Mapping[str, torch.Tensor] | None = None
-
-
 FoldTeller = Callable[[int, Made, Held, np.ndarray], None]
 
 
@@ -135,7 +104,7 @@ def hold_out_once(
     rest = _without_copies(task, np.setdiff1d(task.everything, test) if rest is None else rest, test)
     known = task.at(rest)
     if _are_enough(known):
-        trial = _try(known, *_validation_part(known), keep="network")
+        trial = kept_trial(known, *_validation_part(known), None, 1, keep="network")
         made = _from_trial(known, trial, _chosen(known, [trial]))
     else:
         made = _from_all(known, known.everything, _chosen(known, _inner_trials(known, keep)))
@@ -153,7 +122,7 @@ def cross_validate(
     for number, (rest, out) in enumerate(task.cases.folds(k), start=1):
         with within(f"Fold {number} of {k}"):
             rest = _without_copies(task, rest, out)
-            trials.append(_kept_trial(task, rest, out, checkpoints, number, keep="weights" if tell else ""))
+            trials.append(kept_trial(task, rest, out, checkpoints, number, keep="weights" if tell else ""))
     looks = []
     for number, trial in enumerate(trials, start=1):
         decision = _chosen(task, [other for other in trials if other is not trial])
@@ -200,73 +169,8 @@ def _inner_trials(task: Task, keep: Path | None) -> list[Trial]:
     checkpoints, trials = None if keep is None else Checkpoints(keep, basis(task, k)), []
     for number, (rest, out) in enumerate(task.cases.folds(k), start=1):
         with within(f"Part {number} of {k}"):
-            trials.append(_kept_trial(task, _without_copies(task, rest, out), out, checkpoints, number, keep=""))
+            trials.append(kept_trial(task, _without_copies(task, rest, out), out, checkpoints, number, keep=""))
     return trials
-
-
-def _try(task: Task, rest: np.ndarray, out: np.ndarray, keep: str = "") -> Trial:
-    """Make models of every kind from `rest`; `keep` says whether the tuned `network` stays, or its `weights`."""
-    seen, unseen = task.examples.take(rest), task.examples.take(out)
-    ways, start = candidates(task.examples, task.settings.class_weights), _start(task)
-    fill = _Filler(task, seen.targets)
-    made = {way: _probe(task, seen, way) for way in ways}
-    probes = {way: fill(probe.logits(unseen.embeddings)) for way, probe in made.items()}
-    levels = {way: fill(probe.logits(seen.embeddings)).mean(0) for way, probe in made.items()}
-    answers = _baselines(task, rest, out)
-    epochs = planned_epochs(len(rest), task.settings)
-    if not epochs:
-        return Trial(rest, out, probes, levels, None, None, answers)
-    network = tuned(
-        task.backbone, _probe(task, seen, start), seen, task.settings, epochs, keep_weights=keep == "weights"
-    )
-    logits = fill(outputs(network.model, unseen.tokens, what="Trying it on held-out texts"))
-    level = fill(_level_of(network.model, seen)[None])[0]
-    kept = network.model if keep == "network" else None
-    speed = network.texts_per_second
-    return Trial(rest, out, probes, levels, logits, level, answers, speed, kept, network.weights)
-
-
-def _start(task: Task) -> ProbeChoice:
-    return start_of(task.examples, task.settings.class_weights)
-
-
-def _probe(task: Task, seen: Examples, way: ProbeChoice) -> Probe:
-    """A probe with the same penalty for each text, whether it learns from all of them or from the rest of a fold.
-
-    Otherwise more texts would be a weaker penalty, and the model of all texts surer of itself than those of the folds,
-    by which its probabilities are scaled.
-    """
-    penalty, balanced, words = way
-    return probe_of(seen, penalty * len(task.examples) / len(seen), balanced, words)
-
-
-class _Filler:
-    """Gives labels that a fold's texts do not have what is known of them: their share, not that they never occur."""
-
-    def __init__(self, task: Task, seen: np.ndarray) -> None:
-        targets, n_labels = task.examples.targets, task.examples.n_labels
-        self.shares = log_shares(targets, n_labels)
-        self.sets = targets.ndim == 2
-        self.missing = seen.sum(0) == 0 if self.sets else np.bincount(seen, minlength=n_labels) == 0
-
-    def __call__(self, logits: np.ndarray) -> np.ndarray:
-        if not self.missing.any():
-            return logits
-        beyond = logits - self.shares
-        usual = 0.0 if self.sets else beyond[:, ~self.missing].mean(1, keepdims=True)
-        return np.asarray(np.where(self.missing, usual, beyond) + self.shares)
-
-
-def _baselines(task: Task, rest: np.ndarray, out: np.ndarray) -> dict[str, np.ndarray]:
-    """What a model has to beat, for the held-out texts."""
-    targets, texts = task.examples.targets[rest], np.array(task.coded.texts, dtype=object)
-    answers = {
-        TF_IDF: tf_idf(texts[rest], targets, texts[out]),
-        NO_INFORMATION: no_information(targets, len(out), task.weights[rest]),
-    }
-    if targets.ndim == 2:
-        answers[NO_LABEL] = np.zeros((len(out), targets.shape[1]), dtype=bool)
-    return answers
 
 
 def _chosen(task: Task, trials: Sequence[Trial]) -> Decision:
@@ -303,14 +207,14 @@ def _chosen(task: Task, trials: Sequence[Trial]) -> Decision:
 def _from_all(task: Task, places: np.ndarray, decision: Decision) -> Made:
     """The model that is handed out, made from the texts at these places as its trials were."""
     seen, way = task.examples.take(places), decision.choices.probe
-    probe = _probe(task, seen, way)
+    probe = probe_for(task, seen, way)
     level = probe.logits(seen.embeddings).mean(0)
     if not decision.choices.epochs:
         choices = decision.at(level, level)
         return Made(scaled(with_head(task.backbone, probe), choices.scaling), probe, choices, None)
     epochs = planned_epochs(len(places), task.settings)
-    network = tuned(task.backbone, _probe(task, seen, _start(task)), seen, task.settings, epochs)
-    choices = decision.at(_level_of(network.model, seen), level)
+    network = tuned(task.backbone, probe_for(task, seen, start_for(task)), seen, task.settings, epochs)
+    choices = decision.at(level_of(network.model, seen), level)
     return Made(scaled(network.model, choices.scaling), probe, choices, network.texts_per_second)
 
 
@@ -322,49 +226,10 @@ def _from_trial(task: Task, trial: Trial, decision: Decision) -> Made:
     network = trial.network
     if network is None:
         assert trial.weights is not None
-        network = rebuilt(task.backbone, _probe(task, seen, _start(task)), trial.weights, task.settings)
+        network = rebuilt(task.backbone, probe_for(task, seen, start_for(task)), trial.weights, task.settings)
     assert trial.tuned_level is not None
     choices = decision.at(trial.tuned_level, trial.levels[way])
-    return Made(scaled(network, choices.scaling), _probe(task, seen, way), choices, trial.texts_per_second)
-
-
-def _level_of(network: Network, seen: Examples) -> np.ndarray:
-    """The mean logit of every label (labels,) over the texts that a network learnt from."""
-    return np.asarray(outputs(network, seen.tokens, what="Reading what it learnt from").mean(0))
-
-
-def _kept_trial(
-    task: Task, rest: np.ndarray, out: np.ndarray, checkpoints: Checkpoints | None, number: int, keep: str
-) -> Trial:
-    """A trial, or what an earlier run kept of it."""
-    kept = None if checkpoints is None else checkpoints.get(f"fold-{number}")
-    if kept is not None:
-        return _unpacked(kept, rest)
-    trial = _try(task, rest, out, keep)
-    if checkpoints is not None:
-        checkpoints.put(f"fold-{number}", _packed(trial))
-    return trial
-
-
-def _packed(trial: Trial) -> dict[str, np.ndarray]:
-    arrays = {"ways": np.array(json.dumps(list(trial.probes))), "places": trial.out, **trial.answers}
-    arrays |= {"probes": np.stack(list(trial.probes.values())), "levels": np.stack(list(trial.levels.values()))}
-    if trial.tuned is not None and trial.tuned_level is not None:
-        speed = np.array(trial.texts_per_second)
-        arrays |= {"tuned": trial.tuned, "tuned_level": trial.tuned_level, "speed": speed}
-    weights = trial.weights or {}
-    return arrays | {f"{KEPT}{name}": part.float().numpy() for name, part in weights.items()}
-
-
-def _unpacked(arrays: dict[str, np.ndarray], rest: np.ndarray) -> Trial:
-    ways = [(penalty, balanced, words) for penalty, balanced, words in json.loads(str(arrays.pop("ways")))]
-    probes, levels = (dict(zip(ways, arrays.pop(name), strict=True)) for name in ("probes", "levels"))
-    weights = {name[len(KEPT) :]: torch.from_numpy(part) for name, part in arrays.items() if name.startswith(KEPT)}
-    out, speed = arrays.pop("places"), arrays.pop("speed", None)
-    network, level = arrays.pop("tuned", None), arrays.pop("tuned_level", None)
-    answers = {name: answer for name, answer in arrays.items() if not name.startswith(KEPT)}
-    rate = None if speed is None else float(speed)
-    return Trial(rest, out, probes, levels, network, level, answers, rate, None, weights or None)
+    return Made(scaled(network, choices.scaling), probe_for(task, seen, way), choices, trial.texts_per_second)
 
 
 def _without_copies(task: Task, rest: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -394,7 +259,7 @@ def _look(task: Task, made: Made, rest: np.ndarray, test: np.ndarray) -> Held:
     unseen = task.examples.take(test)
     logits = outputs(made.model, unseen.tokens, what="Testing")
     probe = made.choices.probe_scaling.of(made.probe.logits(unseen.embeddings))
-    answers = {PROBE: decide(probe, sets, made.choices.probe_cutoffs), **_baselines(task, rest, test)}
+    answers = {PROBE: decide(probe, sets, made.choices.probe_cutoffs), **baselines(task, rest, test)}
     return Held(test, logits, decide(logits, sets, made.choices.cutoffs), answers)
 
 

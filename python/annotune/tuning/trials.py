@@ -1,0 +1,154 @@
+"""Trials: models of every kind made from a part of the coded texts, and what they say of the rest; kept on request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF, no_information, tf_idf
+from annotune.network.encoder import Network, outputs
+from annotune.records.checkpoints import Checkpoints
+from annotune.tuning.calibrate import log_shares
+from annotune.tuning.choices import Examples, ProbeChoice, planned_epochs
+from annotune.tuning.fit import candidates, probe_of, start_of, tuned
+from annotune.tuning.probe import Probe
+from annotune.tuning.task import Task
+
+KEPT = "weights/"  # before the names of what training changed, in a fold's checkpoint
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Models of every kind made from the texts at `rest`, and what they say of those at `out`.
+
+    Attributes
+    ----------
+    probes, tuned
+        Logits (out, labels); no network is tuned where the probe is asked for.
+    levels, tuned_level
+        Of each, the mean logit of every label (labels,) over the texts that it learnt from.
+    answers
+        Of the baselines.
+    network, weights
+        The tuned network, or what training changed of it, where these are kept.
+    """
+
+    rest: np.ndarray
+    out: np.ndarray
+    probes: Mapping[ProbeChoice, np.ndarray]
+    levels: Mapping[ProbeChoice, np.ndarray]
+    tuned: np.ndarray | None
+    tuned_level: np.ndarray | None
+    answers: dict[str, np.ndarray]
+    texts_per_second: float | None = None
+    network: Network | None = None
+    weights: Mapping[str, torch.Tensor] | None = None
+
+
+def try_out(task: Task, rest: np.ndarray, out: np.ndarray, keep: str = "") -> Trial:
+    """Make models of every kind from `rest`; `keep` says whether the tuned `network` stays, or its `weights`."""
+    seen, unseen = task.examples.take(rest), task.examples.take(out)
+    ways, start = candidates(task.examples, task.settings.class_weights), start_for(task)
+    fill = _Filler(task, seen.targets)
+    made = {way: probe_for(task, seen, way) for way in ways}
+    probes = {way: fill(probe.logits(unseen.embeddings)) for way, probe in made.items()}
+    levels = {way: fill(probe.logits(seen.embeddings)).mean(0) for way, probe in made.items()}
+    answers = baselines(task, rest, out)
+    epochs = planned_epochs(len(rest), task.settings)
+    if not epochs:
+        return Trial(rest, out, probes, levels, None, None, answers)
+    network = tuned(
+        task.backbone, probe_for(task, seen, start), seen, task.settings, epochs, keep_weights=keep == "weights"
+    )
+    logits = fill(outputs(network.model, unseen.tokens, what="Trying it on held-out texts"))
+    level = fill(level_of(network.model, seen)[None])[0]
+    kept = network.model if keep == "network" else None
+    speed = network.texts_per_second
+    return Trial(rest, out, probes, levels, logits, level, answers, speed, kept, network.weights)
+
+
+def start_for(task: Task) -> ProbeChoice:
+    """The probe that fine-tuning begins with."""
+    return start_of(task.examples, task.settings.class_weights)
+
+
+def probe_for(task: Task, seen: Examples, way: ProbeChoice) -> Probe:
+    """A probe with the same penalty for each text, whether it learns from all of them or from the rest of a fold.
+
+    Otherwise more texts would be a weaker penalty, and the model of all texts surer of itself than those of the folds,
+    by which its probabilities are scaled.
+    """
+    penalty, balanced, words = way
+    return probe_of(seen, penalty * len(task.examples) / len(seen), balanced, words)
+
+
+class _Filler:
+    """Gives labels that a fold's texts do not have what is known of them: their share, not that they never occur."""
+
+    def __init__(self, task: Task, seen: np.ndarray) -> None:
+        targets, n_labels = task.examples.targets, task.examples.n_labels
+        self.shares = log_shares(targets, n_labels)
+        self.sets = targets.ndim == 2
+        self.missing = seen.sum(0) == 0 if self.sets else np.bincount(seen, minlength=n_labels) == 0
+
+    def __call__(self, logits: np.ndarray) -> np.ndarray:
+        if not self.missing.any():
+            return logits
+        beyond = logits - self.shares
+        usual = 0.0 if self.sets else beyond[:, ~self.missing].mean(1, keepdims=True)
+        return np.asarray(np.where(self.missing, usual, beyond) + self.shares)
+
+
+def baselines(task: Task, rest: np.ndarray, out: np.ndarray) -> dict[str, np.ndarray]:
+    """What a model has to beat, for the held-out texts."""
+    targets, texts = task.examples.targets[rest], np.array(task.coded.texts, dtype=object)
+    answers = {
+        TF_IDF: tf_idf(texts[rest], targets, texts[out]),
+        NO_INFORMATION: no_information(targets, len(out), task.weights[rest]),
+    }
+    if targets.ndim == 2:
+        answers[NO_LABEL] = np.zeros((len(out), targets.shape[1]), dtype=bool)
+    return answers
+
+
+def level_of(network: Network, seen: Examples) -> np.ndarray:
+    """The mean logit of every label (labels,) over the texts that a network learnt from."""
+    return np.asarray(outputs(network, seen.tokens, what="Reading what it learnt from").mean(0))
+
+
+def kept_trial(
+    task: Task, rest: np.ndarray, out: np.ndarray, checkpoints: Checkpoints | None, number: int, keep: str
+) -> Trial:
+    """A trial, or what an earlier run kept of it."""
+    kept = None if checkpoints is None else checkpoints.get(f"fold-{number}")
+    if kept is not None:
+        return _unpacked(kept, rest)
+    trial = try_out(task, rest, out, keep)
+    if checkpoints is not None:
+        checkpoints.put(f"fold-{number}", _packed(trial))
+    return trial
+
+
+def _packed(trial: Trial) -> dict[str, np.ndarray]:
+    arrays = {"ways": np.array(json.dumps(list(trial.probes))), "places": trial.out, **trial.answers}
+    arrays |= {"probes": np.stack(list(trial.probes.values())), "levels": np.stack(list(trial.levels.values()))}
+    if trial.tuned is not None and trial.tuned_level is not None:
+        speed = np.array(trial.texts_per_second)
+        arrays |= {"tuned": trial.tuned, "tuned_level": trial.tuned_level, "speed": speed}
+    weights = trial.weights or {}
+    return arrays | {f"{KEPT}{name}": part.float().numpy() for name, part in weights.items()}
+
+
+def _unpacked(arrays: dict[str, np.ndarray], rest: np.ndarray) -> Trial:
+    ways = [(penalty, balanced, words) for penalty, balanced, words in json.loads(str(arrays.pop("ways")))]
+    probes, levels = (dict(zip(ways, arrays.pop(name), strict=True)) for name in ("probes", "levels"))
+    weights = {name[len(KEPT) :]: torch.from_numpy(part) for name, part in arrays.items() if name.startswith(KEPT)}
+    out, speed = arrays.pop("places"), arrays.pop("speed", None)
+    network, level = arrays.pop("tuned", None), arrays.pop("tuned_level", None)
+    answers = {name: answer for name, answer in arrays.items() if not name.startswith(KEPT)}
+    rate = None if speed is None else float(speed)
+    return Trial(rest, out, probes, levels, network, level, answers, rate, None, weights or None)
