@@ -113,7 +113,7 @@ def _marks(cells: pl.Series, name: str, first: int) -> pl.Series:
     if strange.any():
         row = int(strange.arg_max() or 0)
         where = f"{name}, row {row + first}, column {cells.name!r}"
-        what = f"{where}: {cells[row]!r} is neither 0 nor 1 ({strange.sum():,} such cells)."
+        what = f"{where}: {cells[row]!r} is neither 0 nor 1 ({counted(int(strange.sum()), 'such cell', 'such cells')})."
         raise AnnotuneError(what, "A column named like a label says 1 where a text has it, and 0 where not.")
     return words.is_in(YES)
 

@@ -287,7 +287,7 @@ def _sound_sets(part: pl.DataFrame, name: str) -> pl.DataFrame:
     contrary = part.filter(pl.col("_none") & beside)
     if len(contrary):
         where = f"{name}, row {contrary['_row'][0]}, column {contrary['_column'][0]!r}"
-        what = f"{where}: 'none' stands beside other labels ({len(contrary):,} such cells)."
+        what = f"{where}: 'none' stands beside other labels ({counted(len(contrary), 'such cell', 'such cells')})."
         raise AnnotuneError(what, "Remove the one or the others.")
     return part.filter(labelled | ~beside).unique(["_row", "_column", "label"], maintain_order=True)
 
@@ -338,4 +338,6 @@ def _refuse_labels(strange: pl.DataFrame, entry: Variable, name: str, unknown: s
         warn(f"{what}; {counted(len(strange), 'such coding was', 'such codings were')} left out.")
         return
     sets = " Several labels in one cell are separated by ';'." if entry.kind == "multilabel" else ""
-    raise AnnotuneError(f"{what} ({len(strange):,} such cells).", nearest(first["label"], entry.names) + sets)
+    raise AnnotuneError(
+        f"{what} ({counted(len(strange), 'such cell', 'such cells')}).", nearest(first["label"], entry.names) + sets
+    )
