@@ -299,6 +299,24 @@ def test_few_clusters_have_intervals_of_t():
     assert rows.filter(method="count")["interval"][0] == "t, 11 degrees of freedom"
 
 
+def test_notes_say_why_an_interval_is_wide():
+    def note(with_label, n, weights=None, document=None):
+        gold = pl.Series([1.0] * with_label + [0.0] * (n - with_label) + [None] * n)
+        columns = {"pi": weights or [0.5] * 2 * n, "document": document or list(range(2 * n))}
+        frame = pl.DataFrame({"y_hat": [0.0, 1.0] * n, "y_gold": gold, **columns})
+        cluster = None if document is None else "document"
+        return at.prevalence(frame, methods="hand", pi="pi", cluster=cluster).filter(label="1")["note"][0]
+
+    assert note(12, 40) == "few hand-coded texts have this label"
+    assert note(28, 40) == "few hand-coded texts have another label"
+    assert note(40, 40) == "every hand-coded text has this label: the interval is a bound"
+    assert note(45, 100) is None
+    heavy = [0.001 if i in (0, 99) else 0.5 for i in range(200)]
+    assert "few texts have most of the weight" in note(45, 100, heavy)
+    alike = [i % 20 for i in range(200)]
+    assert note(40, 100, document=alike) == "clusters differ little, perhaps by chance; 20 clusters: rough"
+
+
 def test_an_estimate_below_0_is_told_and_its_interval_reaches_what_can_be():
     frame = pl.DataFrame({"y_hat": [1.0] * 3 + [0.0] * 97, "y_gold": [0.0] * 3 + [0.0] * 37 + [None] * 60})
     row = at.prevalence(frame, methods="dsl", pi=0.4).filter(label="1").row(0, named=True)

@@ -237,7 +237,7 @@ def _by_hand(texts: Texts, rows: np.ndarray, level: float) -> Estimate:
 def _of_few(with_label: int, n_coded: int, clusters: np.ndarray | None) -> str:
     if with_label in (0, n_coded):
         return f"{'every' if with_label else 'no'} hand-coded text has this label: the interval is a bound"
-    if min(with_label, n_coded - with_label) < FEWEST_ERRORS:
+    if with_label * (n_coded - with_label) / n_coded < FEWEST_ERRORS:
         return f"few hand-coded texts have {'this' if with_label * 2 < n_coded else 'another'} label"
     return "few texts have most of the weight" if clusters is None else "clusters differ little, perhaps by chance"
 
