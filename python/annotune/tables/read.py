@@ -24,6 +24,7 @@ from annotune.tables import (
     parquet,
     rds,
     reasons,
+    store,
 )
 from annotune.tables.descriptions import Rows, without_descriptions
 from annotune.tables.json_records import records_of, unpacked
@@ -73,8 +74,8 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
     Parameters
     ----------
     path
-        csv, tsv, txt, tab (of a Dataverse), json, jsonl, parquet, xlsx, xls, ods, dta, sav, zsav, por or rds; text
-        formats also gzipped.
+        csv, tsv, txt, tab (of a Dataverse), json, jsonl, parquet, xlsx, xls, ods, dta, sav, zsav, por, rds, or a
+        study's store (.annotune); text formats also gzipped.
     strings
         Columns that stay text even where they look like numbers: identifiers, texts, labels.
     encoding
@@ -224,6 +225,10 @@ def _labelled_table(path: Path, _strings: tuple[str, ...], encoding: str | None)
     return _table_with_reasons(path, labelled.read_labelled(path, encoding))
 
 
+def _store_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
+    return Table(store.read_store(path))
+
+
 def _rds_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
     return _table_with_reasons(path, rds.read_rds(path))
 
@@ -250,4 +255,5 @@ FORMATS: dict[str, Callable[[Path, tuple[str, ...], str | None], Table]] = {
     ".zsav": _labelled_table,
     ".por": _labelled_table,
     ".rds": _rds_table,
+    store.SUFFIX: _store_table,
 }
