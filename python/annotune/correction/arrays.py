@@ -38,9 +38,9 @@ def sample_of(job: Job) -> tuple[Matrices, Sample, list[str | None]]:
         at=at,
         ratio=job.ratio,
         weight=_survey_weights(frame, options.weights),
-        clusters=_group_numbers(frame, options.clusters[0]) if options.clusters else None,
-        across=_group_numbers(frame, options.clusters[1]) if len(options.clusters) == 2 else None,
-        groups=tuple(_group_numbers(frame, name) for name in job.formula.groups),
+        clusters=group_numbers(frame, options.clusters[0]) if options.clusters else None,
+        across=group_numbers(frame, options.clusters[1]) if len(options.clusters) == 2 else None,
+        groups=tuple(group_numbers(frame, name) for name in job.formula.groups),
     )
     return matrices, sample, equations
 
@@ -138,7 +138,8 @@ def _survey_weights(frame: pl.DataFrame, name: str | None) -> Floats:
     return np.asarray(values / values.mean())
 
 
-def _group_numbers(frame: pl.DataFrame, name: str) -> np.ndarray:
+def group_numbers(frame: pl.DataFrame, name: str) -> np.ndarray:
+    """The values of a column numbered from 0, shape (N,)."""
     if frame[name].dtype.is_nested():
         raise AnnotuneError(f"The column {name!r} holds lists.", "Give one value per text.")
     numbers = frame[name].rank("dense").to_numpy() if not coding_columns.categories(frame[name].dtype) else None
