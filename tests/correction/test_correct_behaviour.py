@@ -58,7 +58,7 @@ def test_probabilities_make_errors_smaller_than_labels(data):
     assert rows(by["prob"], "naive").equals(rows(by["label"], "naive"))
     without = at.correct("topic == 'Public health' ~ x.y", data.drop("topic_p_Public_health"))
     assert rows(without).equals(rows(by["label"]))
-    assert "no column with the probability" in without.notes[0]
+    assert "there are no probabilities of 'Public health'" in without.notes[0]
 
 
 def test_a_predicted_covariate_is_corrected(data):

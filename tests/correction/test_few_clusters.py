@@ -74,7 +74,8 @@ def test_the_note_says_what_was_done():
     assert f"With 9 clusters, standard errors are CR2, and intervals are widened to {low:.1f} to {high:.1f}" in told[0]
     assert ("are rough" in told[0]) == (low < 4)
     without = at.correct(FORMULA, frame, cluster="author", small_sample=False)
-    assert any("too narrow; leave out small_sample" in note for note in without.notes)
+    assert "With 9 clusters, intervals are too narrow." in without.notes
+    assert "Leave out small_sample to widen them." in without.advice
     widths = [(rows(one)["conf_high"] - rows(one)["conf_low"]).to_numpy() for one in (fit, without)]
     assert (widths[0] > widths[1]).all()
     assert not np.isfinite(without.df["corrected"]).any()

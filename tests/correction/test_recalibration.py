@@ -119,9 +119,9 @@ def test_a_single_value_outside_a_fold_is_not_recalibrated():
 
 
 def test_bare_labels_are_told_of_the_way_out():
-    note = at.correct("topic == 'Health' ~ party", hosted(1)[0]).notes[1]
-    assert "no column with the probability of 'Health'" in note
-    assert "prediction='recalibrated'" in note
+    fit = at.correct("topic == 'Health' ~ party", hosted(1)[0])
+    assert "there are no probabilities of 'Health'" in fit.notes[1]
+    assert any("prediction='recalibrated'" in advice for advice in fit.advice)
 
 
 def test_an_outcome_that_nobody_predicted_cannot_be_recalibrated():

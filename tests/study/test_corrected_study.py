@@ -325,7 +325,7 @@ def test_the_verbs_know_what_a_study_wrote_about_its_draw(ran, file, recwarn) ->
     written = str(study.parent / file)
     done = CliRunner().invoke(app, ["correct", written, "topic == 'Health' ~ party"])
     assert done.exit_code == 0, done.output
-    assert "No column" not in done.output
+    assert "was not tuned on" not in done.output
     table = read_table(study.parent / file).frame
     again = at.correct("topic == 'Health' ~ party", table)
     assert again.notes == results.corrections[0].notes
@@ -338,4 +338,5 @@ def test_the_verbs_know_what_a_study_wrote_about_its_draw(ran, file, recwarn) ->
     dsl = at.dsl_columns(table.drop("topic_dsl_Health"), "topic", label="Health")["dsl_y"]
     np.testing.assert_allclose(dsl, results.data["topic_dsl_Health"], rtol=1e-6)
     without = at.correct("topic == 'Health' ~ party", table.drop("topic_fold"))
-    assert "No column 'fold'" in without.notes[0]
+    assert "holds if the model was not tuned on" in without.notes[0]
+    assert "a column 'fold'" in without.advice[0]

@@ -14,10 +14,11 @@ from annotune.correction.estimate import Sample
 from annotune.correction.families import Floats, Model
 from annotune.correction.formulas import Formula, Reference
 from annotune.correction.matrices import Matrices, column, design, expression, in_order, occurring_labels, with_gold
+from annotune.correction.notes import Note
 from annotune.correction.prepare import Job, probabilities
 from annotune.errors import AnnotuneError
 
-RECALIBRATE = "prediction='recalibrated' learns probabilities from the coded texts."
+RECALIBRATE = "With prediction='recalibrated', probabilities are learned from the coded texts."
 
 
 def sample_of(job: Job) -> tuple[Matrices, Sample, list[str | None]]:
@@ -88,8 +89,8 @@ def _outcomes(job: Job) -> tuple[Floats, Floats, Floats, list[str | None]]:
         predicted = frame[next(iter(probability_columns.values()))].cast(pl.Float64).to_numpy()[:, None]
         predicted = 1 - predicted if explained.negated else predicted
     elif explained.label is not None and explained.column in job.gold and job.options.prediction == "prob":
-        what = f"There is no column with the probability of {explained.label!r}: predicted labels are used."
-        job.notes.append(f"{what} {RECALIBRATE}")
+        what = f"Predicted labels are used as they are: there are no probabilities of {explained.label!r}."
+        job.notes.append(Note(what, RECALIBRATE))
     return labels, predicted, column(explained, by_hand)[:, None], [None]
 
 
@@ -115,8 +116,8 @@ def _outcomes_by_label(
             pl.col(probability_columns[name]).cast(pl.Float64) for name in names[1:]
         ).to_numpy()
     elif job.options.prediction == "prob" and reference.column in job.gold:
-        what = f"There are no columns with the probabilities of {reference.column}: labels are used."
-        job.notes.append(f"{what} {RECALIBRATE}")
+        what = f"Predicted labels are used as they are: there are no probabilities of {reference.column}."
+        job.notes.append(Note(what, RECALIBRATE))
     return labels, predicted, gold, list(names[1:])
 
 

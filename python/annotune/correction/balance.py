@@ -19,6 +19,9 @@ FEWEST_EACH = 20  # coded and uncoded texts
 FARTHEST = 4.0  # standard deviations at which outlying values are cut, so that few texts do not decide the test
 CERTAIN = 1e-9  # a probability of being drawn this near to 1 is 1
 MOST_UNCODED = 100_000
+MEND_PI = (
+    "Find out how texts were drawn, and mend pi. If whole documents or authors were drawn, name them with cluster=."
+)
 SAME = 1e-9  # the share of a column's variance that those before it must leave unexplained
 
 
@@ -58,7 +61,7 @@ class Balance:
         return (
             f"The hand-coded texts were not drawn as pi says ({self._test()}): the mean of {first['term']} is "
             f"{first['coded']:.3g} among them, weighted by 1 / pi, and {first['all']:.3g} in all texts. The correction "
-            "does not hold unless pi is mended. If whole documents or authors were drawn, name them with cluster=."
+            "does not hold with this pi."
         )
 
     def _test(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 import numpy as np
 import polars as pl
 
+from annotune.correction.notes import CODE_MORE, Note
 from annotune.data.codebook import Codebook
 from annotune.data.columns_of_sets import label_columns
 from annotune.data.encoded import variable_of
@@ -165,9 +166,9 @@ def require_out_of_fold(frame: pl.DataFrame, coded: np.ndarray, fold: str | None
     """Refuse coded texts predicted by a model that was tuned on them; a note where this is not documented."""
     name = fold or "fold"
     if name not in frame.columns:
-        return (
-            "No column 'fold' says how the coded texts were predicted: the correction holds if the model was not "
-            "tuned on them."
+        return Note(
+            "The correction holds if the model was not tuned on the hand-coded texts.",
+            f"Tell how these were predicted by a column {name!r}, as crossfit() writes it.",
         )
     seen = int((_blank_as_null(frame[name]).is_null().to_numpy() & coded).sum())
     if seen:
@@ -249,10 +250,8 @@ def note_of_few(cells: pl.Series, labels: Sequence[str], what: str) -> list[str]
     few = [f"{label} ({count})" for label, count in counts.items() if count < FEWEST]
     if not few:
         return []
-    return [
-        f"FEW CODINGS: fewer than {FEWEST} texts are coded by hand as {', '.join(few)}. Estimates about them are "
-        "rough; compare the hand-coded row, and code more."
-    ]
+    what = f"FEW CODINGS: fewer than {FEWEST} texts are coded by hand as {', '.join(few)}."
+    return [Note(f"{what} Estimates about them are rough.", CODE_MORE)]
 
 
 def warn_of_repeated_units(frame: pl.DataFrame) -> None:

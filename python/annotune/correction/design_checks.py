@@ -14,6 +14,7 @@ from annotune.correction.estimate import Sample
 from annotune.correction.families import Floats
 from annotune.correction.influence import Influence
 from annotune.correction.matrices import Matrices
+from annotune.correction.notes import Note
 from annotune.correction.prepare import Job
 from annotune.correction.sensitivity import sensitivity
 from annotune.errors import counted, listing
@@ -84,10 +85,11 @@ def note_of_width(terms: Sequence[str], by_hand: Floats, corrected: Floats, meth
     wider = [term for term, times in zip(terms, ratio, strict=True) if times > WIDER]
     if not wider:
         return []
-    out = "report the hand-coded rows"
-    out = out if method == "auto" else f"use method='auto', which weighs predictions by what they are worth, or {out}"
-    times = np.nanmax(ratio)
-    return [
-        f"Corrected intervals are up to {times:.2f} times as wide as the hand-coded ones ({listing(wider)}): the "
-        f"predictions are too weak to help there. To do: {out}."
-    ]
+    advice = "Report the hand-coded estimates where corrected intervals are wider"
+    if method != "auto":
+        advice += ", or use method='auto', which weighs predictions by what they are worth"
+    sentence = (
+        f"Corrected intervals are up to {np.nanmax(ratio):.2f} times as wide as the hand-coded ones "
+        f"({listing(wider)}): the predictions are too weak to help there."
+    )
+    return [Note(sentence, f"{advice}.")]

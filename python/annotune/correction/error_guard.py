@@ -21,6 +21,7 @@ from annotune.correction.few_errors import (
 )
 from annotune.correction.influence import of_hand_coded
 from annotune.correction.moments import Equations
+from annotune.correction.notes import CODE_MORE, Note
 from annotune.correction.result import HAND
 from annotune.errors import counted
 
@@ -139,23 +140,24 @@ def notes_of_few(behind: Behind, terms: Sequence[str], method: str) -> list[str]
     verb, fewest = "rests" if few.sum() == 1 else "rest", behind.seen[few].min()
     seen = f"{fewest:.1f} by their weight" if fewest >= LEAST_SEEN else "none was seen"
     named = _named([term for term, is_few in zip(terms, few, strict=True) if is_few])
-    return [
-        f"Few {what}, {method}: {named} {verb} on fewer than {FEWEST_ERRORS} ({seen}); intervals there are {bound}. "
-        "Code more texts by hand."
-    ]
+    sentence = (
+        f"Few {what}, {method}: {named} {verb} on fewer than {FEWEST_ERRORS} ({seen}); intervals there are {bound}."
+    )
+    return [Note(sentence, CODE_MORE)]
 
 
 def notes_of_weights(sample: Sample, behind: Behind, terms: Sequence[str]) -> list[str]:
     """Sentences about unequal probabilities, and about few texts with most of the variance of an estimate."""
     n, number = len(sample.ratio), kish(sample.ratio * sample.weight[sample.at])
-    sentences = []
+    sentences: list[str] = []
     if number < UNEQUAL * n:
         sentences.append(f"Unequal pi: {n:,} hand-coded texts count as {number:,.0f} with the same pi (Kish).")
     largest = np.where(behind.few, 0.0, behind.largest)
     if (largest > TOP_HEAVY).any():
         named = _named([term for term, share in zip(terms, largest, strict=True) if share > TOP_HEAVY])
         share = f"{largest.max():.0%}"
-        sentences.append(f"Five hand-coded texts have up to {share} of the variance of {named}: see what they are.")
+        sentence = f"Five hand-coded texts have up to {share} of the variance of {named}."
+        sentences.append(Note(sentence, "See which hand-coded texts have a small pi and a wrong prediction."))
     return sentences
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from annotune.correction import estimate
 from annotune.correction.arrays import finite, require_outcome, sample_of
-from annotune.correction.balance import Balance
+from annotune.correction.balance import MEND_PI, Balance
 from annotune.correction.coding_columns import FEW_CLUSTERS
 from annotune.correction.design_checks import balance_of, note_of_width, sensitivity_of
 from annotune.correction.error_guard import (
@@ -27,6 +27,7 @@ from annotune.correction.families import MODELS, Floats, Model
 from annotune.correction.formulas import parse
 from annotune.correction.matrices import is_date
 from annotune.correction.moments import NoSolutionError
+from annotune.correction.notes import Note, advice_of
 from annotune.correction.prepare import Job, Options, prepared, require_coded, require_sound
 from annotune.correction.recalibration import FOLDS, features_of, given_labels, recalibrated
 from annotune.correction.result import CORRECTED, HAND, NAIVE, Correction, rows_of, three_rows
@@ -196,7 +197,13 @@ def _estimated(job: Job) -> Correction:
         for method, fit in fits.items()
     ]
     sizes = _numbers_of_clusters(options.clusters, sample)
-    cautions = _note_on_clusters(sizes, options.small_sample, degrees[list(fits)[-1]])
+    notes = (
+        *job.notes,
+        *_note_on_clusters(sizes, options.small_sample, degrees[list(fits)[-1]]),
+        *_notes_of_errors(sample, behind, names),
+        *_caution_notes(job, sample),
+        *_notes_of_correction(job, names, fits, covariances, balance),
+    )
     return Correction(
         estimates=three_rows(tables),
         covariance=covariances,
@@ -212,13 +219,8 @@ def _estimated(job: Job) -> Correction:
         clusters=sizes,
         df=degrees,
         n_clusters_coded=None if sample.clusters is None else len(np.unique(sample.clusters[sample.at])),
-        notes=(
-            *job.notes,
-            *cautions,
-            *_notes_of_errors(sample, behind, names),
-            *_caution_notes(job, sample),
-            *_notes_of_correction(job, names, fits, covariances, balance),
-        ),
+        notes=tuple(map(str, notes)),
+        advice=advice_of(notes),
         balance=balance,
         sensitivity=_sensitivity(names, fits, back, options.level),
     )
@@ -282,7 +284,7 @@ def _notes_of_correction(
         return []
     terms = [": ".join(part for part in name if part is not None) for name in names]
     return [
-        *([balance.verdict] if balance is not None and balance.drawn_otherwise else []),
+        *([Note(balance.verdict, MEND_PI)] if balance is not None and balance.drawn_otherwise else []),
         *note_of_width(terms, covariances[HAND], covariances[CORRECTED], job.options.method),
         *_note_of_weights(fits[CORRECTED].power, terms),
     ]
@@ -357,7 +359,7 @@ def _note_on_clusters(sizes: Mapping[str, int], small: bool | None, degrees: Flo
     if fewest >= FEW_CLUSTERS:
         return []
     if small is not None:
-        return [f"With {fewest} clusters, intervals are too narrow; leave out small_sample, and they are widened."]
+        return [Note(f"With {fewest} clusters, intervals are too narrow.", "Leave out small_sample to widen them.")]
     low, high = degrees.min(), degrees.max()
     span = f"{low:.1f}" if high - low < 0.05 else f"{low:.1f} to {high:.1f}"
     caution = f" Those with fewer than {FEWEST_DEGREES} are rough." if low < FEWEST_DEGREES else ""
@@ -377,10 +379,9 @@ def _caution_notes(job: Job, sample: Sample) -> list[str]:
     if predicted and sample.groups:
         each = min(float(np.median(np.bincount(group[sample.at]))) for group in sample.groups)
         if each < NEAR_GROUPS:
-            sentences.append(
-                f"Half of the groups hold {each:g} hand-coded texts or fewer: with a predicted covariate, estimates "
-                "within so small groups are biased. Take larger groups, or none."
-            )
+            what = f"Half of the groups hold {each:g} hand-coded texts or fewer: with a predicted covariate, estimates "
+            what += "within so small groups are biased."
+            sentences.append(Note(what, "Take larger groups, or none."))
     return sentences
 
 

@@ -73,7 +73,9 @@ class Correction(Readable):
     df
         For each method the degrees of freedom of each estimate's interval, shape (k,); infinite for normal ones.
     notes
-        Sentences about omitted texts, assumptions, and methods without an estimate.
+        Sentences about omitted texts, assumptions, and methods without an estimate, as a paper's table has them.
+    advice
+        What may be done about the notes: for the screen, in no table.
 
     Examples
     --------
@@ -97,6 +99,7 @@ class Correction(Readable):
     clusters: Mapping[str, int] = field(default_factory=dict)
     df: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
     balance: Balance | None = None
     sensitivity: pl.DataFrame | None = None
     cluster: str | None = None
@@ -131,7 +134,8 @@ class Correction(Readable):
         above = [self.formula, self._about(), *references_in_words(self.references)]
         table = TextTable(self.estimates, self._columns(), ELSEWHERE) if layout == "stacked" else self._journal()
         brackets = journal(self).notes if layout == "journal" else ()
-        sentences = (*brackets, *self.notes, *([last] if (last := self.sensitivity_in_words()) else []))
+        last = (self.sensitivity_in_words(), self.advice_in_words())
+        sentences = (*brackets, *self.notes, *filter(None, last))
         notes = [part for note in sentences for part in ("", *wrapped(note, width))]
         return "\n".join([*(part for line in above for part in wrapped(line, width)), "", table.text(width), *notes])
 
@@ -153,6 +157,10 @@ class Correction(Readable):
             "pi says, and the others with errors 1 / G times. G (in brackets: where the interval reaches 0): "
             f"{', '.join(factors[:MOST_FACTORS])}{more}."
         )
+
+    def advice_in_words(self) -> str:
+        """What may be done about the notes, in one line; empty where there is nothing to be done."""
+        return f"To do: {' '.join(self.advice)}" if self.advice else ""
 
     def _columns(self) -> tuple[Column, ...]:
         forms = {
@@ -186,6 +194,7 @@ class Correction(Readable):
         yield from (self.formula, self._about(), *references_in_words(self.references))
         yield replace(self._journal(), frame=self._journal().frame.with_columns(pl.all().str.strip_chars(SPACE)))
         yield from self.notes
+        yield from filter(None, [self.advice_in_words()])
 
     def _journal(self) -> TextTable:
         """A column per method, standard errors in brackets below the estimates."""

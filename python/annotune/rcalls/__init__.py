@@ -206,12 +206,21 @@ def _as_in_r(correction: Correction, terms: Any, methods: Any) -> Correction:
 def _with_terms(note: str, renamed: Mapping[str, str]) -> str:
     """A sentence with R's names of the terms that it names; those that could be other words stay."""
     for term in sorted(renamed, key=len, reverse=True):
-        note = note.replace(term, renamed[term]) if "[" in term else note
+        if "[" in term:
+            note = note.replace(term, renamed[term])
+        elif term == "Intercept":
+            note = re.sub(r"(?<!\()\bIntercept\b", renamed[term], note)
+        else:
+            note = note.replace(repr(term), repr(renamed[term]))
     return note
 
 
 def _summary(correction: Correction, width: int, layout: Layout, terms: Any, methods: Any) -> str:
     return _as_in_r(correction, terms, methods).summary(width, layout)
+
+
+def _notes(correction: Correction, terms: Any, methods: Any) -> tuple[str, ...]:
+    return _as_in_r(correction, terms, methods).notes
 
 
 _UNFINISHED: dict[str, list[np.ndarray]] = {}
@@ -296,4 +305,5 @@ _HERE: dict[str, Callable[..., Any]] = {
     "save": lambda model, folder: model.save(folder),
     "forecast": lambda curve, n: curve.forecast(n),
     "summary": _summary,
+    "notes": _notes,
 }

@@ -57,6 +57,19 @@ test_that("terms are named as lm() names them, also in an .rds", {
   expect_identical(unique(utils::read.csv(files[2])$term), c("land[FR]", "land[UK]", "x"))
 })
 
+test_that("notes name terms as R does, and advice is apart from them", {
+  skip_if_no_python()
+  data <- texts_of_lands(400)
+  fit <- at_correct(y ~ land, data, pi = 0.2)
+  notes <- paste(unlist(fit$notes), collapse = " ")
+  expect_match(notes, "'(Intercept)'", fixed = TRUE)
+  expect_no_match(notes, "'Intercept'|land\\[")
+  expect_true("Code more texts by hand." %in% unlist(fit$advice))
+  expect_no_match(notes, "Code more texts", fixed = TRUE)
+  expect_output(print(fit), "To do: .*Code more")
+  expect_output(print(fit), "'(Intercept)'", fixed = TRUE)
+})
+
 test_that("each method can be had alone, by packages that print regressions beside each other", {
   skip_if_no_python()
   data <- texts_of_lands()
