@@ -44,6 +44,7 @@ _HOME = {
     "pairwise_reliability": "agreement.pairs",
     "category_reliability": "agreement.pairs",
     "compare_reliability": "agreement.pairs",
+    "replacement_test": "agreement.replacement",
     "coder_quality": "agreement.quality",
     "reliability_regression": "agreement.regression",
     "plot_reliability": "agreement.plots",

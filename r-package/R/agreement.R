@@ -2,7 +2,8 @@
 #'
 #' Agreement of all coders ([at_reliability()]), of each two ([at_pairwise_reliability()]), on each label against all
 #' others ([at_category_reliability()]), of people with a model as compared with people among themselves
-#' ([at_compare_reliability()]), and of each coder with the rest ([at_coder_quality()]).
+#' ([at_compare_reliability()]), and of each coder with the rest ([at_coder_quality()]). [at_replacement_test()] asks
+#' whether a model may replace a coder, by the alternative annotator test.
 #'
 #' @param codings A table of codings, from [at_codings()].
 #' @param variable What to look at; each variable by default.
@@ -16,11 +17,14 @@
 #' @param n_boot,seed How many replicates, and the seed they are drawn with.
 #' @param cluster A column whose groups are resampled in place of texts, or `"coder"` for the jackknife over coders.
 #' @param models The coders to be compared with all the others.
+#' @param epsilon How much worse a model may be, as a share of texts: .2 for experts, .15 for skilled coders, .1 for
+#'   crowd workers.
 #' @return A tibble of class `at_reliability` with a row per metric: variable, metric, level, category, coder_a,
 #'   coder_b, estimate, se, ci_low, ci_high (95 %), n_units, n_pairable, n_coders, method, note. What is not defined
 #'   is NA, and the note says why. `plot()` shows the estimates with their intervals.
 #' @references Krippendorff, K. (2019). *Content Analysis* (4th ed.). Gwet, K. L. (2014). *Handbook of Inter-Rater
-#'   Reliability* (4th ed.).
+#'   Reliability* (4th ed.). Calderon, N., Reichart, R. and Dror, R. (2025). The Alternative Annotator Test for
+#'   LLM-as-a-Judge. *ACL 2025*, 16051-16081.
 #' @examplesIf at_available()
 #' anna <- c("yes", "no", "no", "yes")
 #' ben <- c("yes", "no", "yes", NA)
@@ -67,6 +71,18 @@ at_compare_reliability <- function(codings, models, variable = NULL, codebook = 
   agreement(
     "compare_reliability", codings,
     models = several(models), variable = variable, codebook = codebook, level = level, metrics = several(metrics),
+    by = several(by), ci = match.arg(ci), n_boot = n_boot, cluster = cluster, seed = seed
+  )
+}
+
+#' @rdname at_reliability
+#' @export
+at_replacement_test <- function(codings, models, variable = NULL, codebook = NULL, level = NULL, epsilon = 0.15,
+                                by = NULL, ci = c("bootstrap", "analytic", "gwet"), n_boot = 1000, cluster = NULL,
+                                seed = 1) {
+  agreement(
+    "replacement_test", codings,
+    models = several(models), variable = variable, codebook = codebook, level = level, epsilon = epsilon,
     by = several(by), ci = match.arg(ci), n_boot = n_boot, cluster = cluster, seed = seed
   )
 }

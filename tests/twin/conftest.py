@@ -124,6 +124,7 @@ def in_python(tmp_path_factory):
         "categories": at.category_reliability(pair, **some),
         "coders": at.coder_quality(codings, **some),
         "compare": at.compare_reliability(codings, ["carla"], **some),
+        "replacement": at.replacement_test(codings, ["carla"], epsilon=0.1, **some),
         "gold": gold,
         "majority": at.resolve(pair, ties="first", codebook=book),
         "dawid_skene": at.resolve(codings, "dawid_skene", codebook=book),
@@ -175,6 +176,8 @@ def in_shell(in_python, tmp_path_factory):
         annotune("reliability", *pair, *agreement, "--of", "categories", "--write", "categories.csv")
         annotune("reliability", *CODERS, *agreement, "--of", "coders", "--write", "coders.csv")
         annotune("reliability", *CODERS, *agreement, "--model", "carla", "--write", "compare.csv")
+        replacement = ["--of", "replacement", "--model", "carla", "--epsilon", "0.1"]
+        annotune("reliability", *CODERS, *agreement, *replacement, "--write", "replacement.csv")
         annotune("resolve", *CODERS, "--out", "gold.csv", *book, "--rule", "adjudicated", "--coder", "carla")
         annotune("resolve", *pair, "--out", "majority.csv", *book, "--ties", "first")
         annotune("resolve", *CODERS, "--out", "dawid_skene.csv", *book, "--rule", "dawid_skene")

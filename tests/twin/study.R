@@ -24,6 +24,7 @@ keep(at_pairwise_reliability(codings, codebook = book, n_boot = 200), "pairs")
 keep(at_category_reliability(pair, codebook = book, n_boot = 200), "categories")
 keep(at_coder_quality(codings, codebook = book, n_boot = 200), "coders")
 keep(at_compare_reliability(codings, "carla", codebook = book, n_boot = 200), "compare")
+keep(at_replacement_test(codings, "carla", codebook = book, epsilon = 0.1, n_boot = 200), "replacement")
 
 gold <- at_resolve(codings, rule = "adjudicated", coder = "carla", codebook = book)
 keep(gold, "gold")

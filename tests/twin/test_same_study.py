@@ -4,7 +4,7 @@ import polars as pl
 import pyreadstat
 import pytest
 
-AGREEMENT = ["reliability", "analytic", "pairs", "categories", "coders", "compare"]
+AGREEMENT = ["reliability", "analytic", "pairs", "categories", "coders", "compare", "replacement"]
 ANSWERS = ["gold", "majority", "dawid_skene", "cross_validated", "predicted"]
 IN_R_ALONE = [
     *("demo_corpus", "demo_truth", "demo_anna", "demo_ben", "demo_carla"),

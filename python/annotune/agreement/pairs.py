@@ -137,7 +137,7 @@ def compare_reliability(
     if not names:
         raise AnnotuneError("No model was named.", "Name the coders to compare with all others.")
     for group, ratings in each(codings, variable, codebook, by, cluster):
-        _require_coders(names, ratings.coders)
+        require_coders(names, ratings.coders)
         for metric, scale in sided_plan(ratings, metrics, level):
             for name in names:
                 rows += [group | row for row in _compared(ratings, names, name, metric, scale, level, options)]
@@ -151,7 +151,8 @@ def over_units(ci: Method, n_boot: int, cluster: str | None, seed: int) -> Optio
     return Options(ci, n_boot, cluster, seed)
 
 
-def _require_coders(names: Sequence[str], coders: Sequence[str]) -> None:
+def require_coders(names: Sequence[str], coders: Sequence[str]) -> None:
+    """Stop at a name that is no coder's."""
     for name in names:
         if name not in coders:
             raise AnnotuneError(f"There is no coder {name!r}.", nearest(name, coders))

@@ -28,6 +28,7 @@ NAMES = {
     "ac2": "Gwet's AC2",
     "alpha": "Krippendorff's alpha",
     "dawid_skene": "error matrix",
+    "advantage": "model as near or nearer",
     **{f"icc{form}": f"ICC({form},1)" for form in "123"},
     **{f"icc{form}k": f"ICC({form},k)" for form in "123"},
 }

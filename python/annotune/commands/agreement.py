@@ -27,8 +27,13 @@ def reliability(
     coder: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
     coders: Annotated[str | None, typer.Option(help="In the wide layout: the coders' columns, as a,b,c.")] = None,
     columns: Annotated[list[str] | None, typer.Option(help="variable=column, where named differently.")] = None,
-    of: Annotated[str, typer.Option(help="all, pairs, categories, or coders (each against the rest).")] = "all",
+    of: Annotated[
+        str, typer.Option(help="all, pairs, categories, coders (each against the rest), or replacement.")
+    ] = "all",
     model: Annotated[str | None, typer.Option(help="Compare people with these models, as m1,m2.")] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="For replacement: by how much worse a model may be (default 0.15).")
+    ] = None,
     level: Annotated[str | None, typer.Option(help="nominal, ordinal, interval, ratio, masi, jaccard ...")] = None,
     metrics: Annotated[str | None, typer.Option(help="Such as alpha,weighted_percent,icc.")] = None,
     by: Annotated[str | None, typer.Option(help="Columns to divide the codings by, as a,b.")] = None,
@@ -47,7 +52,8 @@ def reliability(
     require_outputs(write, codings, codebook, plot=plot, more=TEX)
     keep = [*(listed(by) or []), *([cluster] if cluster not in (None, "coder") else [])]
     book, rows = _read(codings, codebook, variable, unit_id, coder, coders, columns, keep)
-    options = {"variable": variable, "level": level, "metrics": listed(metrics), "by": listed(by), "ci": ci}
+    options: dict[str, Any] = {"variable": variable, "level": level, "epsilon": epsilon, "ci": ci}
+    options |= {"metrics": listed(metrics), "by": listed(by)}
     table = view(of, listed(model), rows, codebook=book, n_boot=n_boot, cluster=cluster, seed=seed, **options)
     several, one_coder = present.with_several_coders(table)
     if len(several):
