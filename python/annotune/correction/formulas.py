@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from annotune.data.formula_sides import BARE, HELP, NAME, NUMBER, TEXT, grouped, plain, sides_of
+from annotune.data.formula_sides import BARE, HELP, NAME, NUMBER, TEXT, grouped, plain, sides_of, unescaped, value_of
 from annotune.errors import AnnotuneError, nearest
 
 FUNCTIONS = {"C", "I", "log", "log10", "log2", "exp", "sqrt", "abs", "scale", "center", "poly", "bs", "cr", "cc"}
@@ -171,7 +171,7 @@ class _Reader:
         bare = re.sub(r"^I\((.*)\)$", r"\1", side, flags=re.DOTALL).strip()
         match = LABEL.fullmatch(bare)  # a label on this side may hold quotes: topic == 'I don't know'
         if match:
-            return self._alias(Reference(plain(match["column"]), _unescaped(match["label"]), match["sign"] == "!="))
+            return self._alias(Reference(plain(match["column"]), unescaped(match["label"]), match["sign"] == "!="))
         return self.read(side).strip()
 
     def read(self, side: str) -> str:
@@ -189,11 +189,11 @@ class _Reader:
         kind, text = match.lastgroup, match.group()
         if kind == "value":
             value = match["value"]
-            return self._alias(Reference(plain(match["compared"]), _value(value), match["sign"] == "!="))
+            return self._alias(Reference(plain(match["compared"]), value_of(value), match["sign"] == "!="))
         if kind == "base":
-            return self._alias(Reference(plain(match["releveled"]), category=True, order=(_value(match["base"]),)))
+            return self._alias(Reference(plain(match["releveled"]), category=True, order=(value_of(match["base"]),)))
         if kind == "levels":
-            order = tuple(_value(value.strip()) for value in re.findall(VALUE, match["levels"]))
+            order = tuple(value_of(value.strip()) for value in re.findall(VALUE, match["levels"]))
             return self._alias(Reference(plain(match["ordered"]), category=True, order=order, closed=True))
         if kind == "category":
             return "C(" + self._alias(Reference(plain(match["category"]), category=True))
@@ -229,15 +229,6 @@ def as_word(value: object) -> str:
     ('1990', 'Labour')
     """
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _value(text: str) -> str:
-    """A label or a number of a formula, as it stands in a column."""
-    return _unescaped(text[1:-1]) if text[0] in "'\"" else text
-
-
-def _unescaped(label: str) -> str:
-    return re.sub(r"\\(['\"\\])", r"\1", label)
 
 
 def _quote(label: str) -> str:

@@ -54,3 +54,17 @@ def _places(text: str, sign: str) -> list[int]:
 def plain(name: str) -> str:
     """A name without the backticks around it."""
     return name[1:-1] if len(name) > 2 and name[0] == name[-1] == "`" else name
+
+
+def value_of(text: str) -> str:
+    r"""A label or a number of a formula, as it stands in a column.
+
+    >>> value_of(r"'don\'t know'"), value_of("1990")
+    ("don't know", '1990')
+    """
+    return unescaped(text[1:-1]) if text[0] in "'\"" else text
+
+
+def unescaped(label: str) -> str:
+    """What stands between the quotes of a label, without the backslashes before quotes."""
+    return re.sub(r"\\(['\"\\])", r"\1", label)

@@ -16,6 +16,7 @@ import polars as pl
 from annotune.errors import AnnotuneError
 from annotune.export.estimates import Estimates, b_and_v, is_known, methods, require_corrected
 from annotune.export.names import stata_names
+from annotune.export.quoting import comment
 
 PER_LINE = 4
 MOST_SMALL, MOST = 800, 11_000  # rows of a matrix: in Stata/BE (IC), and in Stata/SE and MP before release 16
@@ -131,8 +132,3 @@ def _depname(formula: str) -> str:
 
 def _name_of_estimates(method: str) -> str:
     return re.sub(r"\W+", "_", method)[:27]
-
-
-def comment(text: str) -> str:
-    """The text on one line, without the signs that begin a multi-line comment."""
-    return " ".join(text.split()).replace("/*", "/ *").replace("//", "/ /")

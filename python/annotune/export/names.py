@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from annotune.export.sheet import Change
+from annotune.export.sheet import Change, Sheet
 
 STATA_RESERVED = {
     *("_all", "_b", "_coef", "_cons", "_n", "_N", "_pi", "_pred", "_rc", "_se", "_skip"),
@@ -17,6 +17,12 @@ SPSS_RESERVED = {"all", "and", "by", "eq", "ge", "gt", "le", "lt", "ne", "not", 
 def stata_names(names: Sequence[str]) -> tuple[list[str], list[Change]]:
     """At most 32 letters, digits and underscores, no digit first, no reserved word; case-sensitive."""
     return _unique(names, _stata, lambda name: name, lambda name: name[:32])
+
+
+def names_in_stata(sheet: Sheet) -> dict[str, str]:
+    """The name in Stata of every column of a sheet."""
+    originals = [column.name for column in sheet.columns]
+    return dict(zip(originals, stata_names(originals)[0], strict=True))
 
 
 def spss_names(names: Sequence[str]) -> tuple[list[str], list[Change]]:
