@@ -18,7 +18,16 @@ def empty_handed(found, note):
 
 
 def test_one_coder(codings_of):
-    empty_handed(at.reliability(codings_of([["a"], ["b"]]), metrics=METRICS), "only one coder")
+    for verb in (at.reliability, at.pairwise_reliability, at.category_reliability):
+        found = verb(codings_of([["a"], ["b"]]), metrics=["percent", "alpha"])
+        assert len(found) == 1  # not one per metric, nor per label
+        empty_handed(found, "one coder, so there is no agreement to measure. Have a second person code")
+
+
+def test_one_coder_of_a_group_is_one_row_there_and_the_others_are_whole(codings_of):
+    rows = codings_of([["a", "a"], ["b", "a"], ["a", None], ["b", None]], wave=pl.Series([1, 1, 2, 2]))
+    found = at.reliability(rows.filter(pl.col("label").is_not_null()), by="wave", metrics=["percent", "alpha"])
+    assert found["wave"].to_list() == [1, 1, 2]
 
 
 def test_no_unit_coded_twice(codings_of):

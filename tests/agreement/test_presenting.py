@@ -77,10 +77,9 @@ def test_what_alpha_is_called_makes_a_sentence():
 
 
 def test_notes_name_their_rows(codings_of):
-    told = notes(at.reliability(codings_of([["a"], ["b"]])))
-    assert told == [
-        "Note: only one coder (v, percent agreement; v, Krippendorff's alpha; v, Fleiss' kappa; and 1 more)."
-    ]
+    told = notes(at.reliability(codings_of([["a", None], [None, "b"]])))
+    about = "v, percent agreement; v, Krippendorff's alpha; v, Cohen's kappa; and 1 more"
+    assert told == [f"Note: no unit was coded by two coders ({about})."]
 
 
 def test_latex_is_escaped(codings):

@@ -102,6 +102,11 @@ def test_clusters_of_two_kinds_are_those_of_statsmodels():
     np.testing.assert_allclose(fit.covariance["corrected"], both, rtol=1e-7, atol=1e-12)
     assert (fit.n_clusters, dict(fit.clusters)) == (9, {"author": 9, "paper": 14})
     assert "9 clusters of author and 14 of paper" in re.sub(r"\s+", " ", str(fit))
+    few = frame.with_columns(y_gold=pl.when(~pl.col("author").is_in([1, 2]) & (pl.col("paper") != 3)).then("y_gold"))
+    fit = at.correct(FORMULA, few, cluster=["author", "paper"], small_sample=False)
+    assert dict(fit.clusters_coded) == {"author": 7, "paper": 13}
+    sizes = {line.split("  ")[0]: line.split()[-3:] for line in fit.summary(100).splitlines() if "Clusters" in line}
+    assert sizes == {"Clusters (author)": ["7", "9", "9"], "Clusters (paper)": ["13", "14", "14"]}
 
 
 def test_two_kinds_have_the_fewer_degrees_of_freedom_and_no_negative_variance():

@@ -36,6 +36,19 @@ def row(frame, **wanted):
     return frame.row(by_predicate=pl.all_horizontal(pl.col(k) == v for k, v in wanted.items()), named=True)
 
 
+def test_a_tie_is_called_one():
+    units, truth = [str(i) for i in range(12)], list("xyz") * 4
+    right, wrong = table(units, truth, "a"), table(units, list("xyx") * 4, "c")
+    same = right.with_columns(coder=pl.lit("b"))
+    sentences = at.compare([right, same, wrong], table(units, truth, "gold"), n_boot=50).in_words()
+    assert sentences[0].startswith("a and b are tied for the highest macro-F1: 1.000 (")
+    assert any(
+        "12 units that both were to code, a cannot be distinguished from b: +0.000" in each for each in sentences
+    )
+    alone = at.compare([right, wrong], table(units, truth, "gold"), n_boot=50).in_words()
+    assert alone[0].startswith("a has the highest macro-F1: 1.000 (")
+
+
 @needs("seed_cap_ep_questions")
 def test_published_figures_of_policy_codes():
     """Carammia, Iacus and Porro (2024): 74.8 % of 424 test questions (95 % interval 70.4 to 78.7), kappa .728."""

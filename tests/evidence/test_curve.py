@@ -8,8 +8,10 @@ import annotune as at
 from annotune.evidence import curve as module
 from annotune.evidence import runs as runs_module
 from annotune.evidence.curve import ROWS, TUNED
+from annotune.evidence.paired import one_coder, resampling
 from annotune.evidence.sets import nested
 from annotune.measures.baselines import NO_INFORMATION
+from annotune.measures.limits import wilson
 from annotune.tuning.task import prepare, read_settings
 
 
@@ -130,6 +132,48 @@ def test_intervals_cover_another_draw_of_training_texts(n):
         low, high = np.quantile(means[1:, sizes.tolist().index(n)], [0.025, 0.975])
         held += low <= 0 <= high
     assert 0.9 < held / 300 < 0.98
+
+
+def test_intervals_of_a_single_run_are_those_of_evaluate(draw):
+    """Of an accuracy that is Wilson's; percentiles of resamples would be another."""
+    rows = draw(seeds=1, sizes=[60]).table.filter(measure="accuracy").to_dicts()
+    assert len(rows) == len(ROWS)
+    for row in rows:
+        low, high = wilson(np.array([row["estimate"]]), np.array([23.0]), np.array([1.959964]))
+        assert (row["ci_low"], row["ci_high"]) == pytest.approx((low[0], high[0]), abs=1e-6)
+
+
+def test_several_runs_have_intervals_that_hold_other_training_texts_too(drawn):
+    one = drawn.table.filter(measure="accuracy", n=22).to_dicts()
+    for row in one:
+        low, high = wilson(np.array([row["estimate"]]), np.array([23.0]), np.array([1.959964]))
+        assert row["ci_low"] <= low[0] + 0.02
+        assert row["ci_high"] >= high[0] - 0.02
+    runs = drawn.points.filter(measure="accuracy", model=TUNED)
+    moved = module._moved_by_training(runs, TUNED, "accuracy", 67)
+    assert 0 < moved[22] < moved[60]  # sets of nearly all texts have most of them in common
+
+
+def test_limits_of_a_mean_of_runs_hold_it():
+    """Macro-F1 with a rare label on 60 test texts, by three runs of a model whose errors go together."""
+    rng, held = np.random.default_rng(1), 0
+    entry = at.Variable(name="v", labels=tuple(at.Label(code=i, name=str(i)) for i in range(4)))
+    right, shares = np.array([0.9, 0.85, 0.7, 0.4]), np.array([0.5, 0.3, 0.15, 0.05])
+    others = np.tile(shares, (4, 1)) / (1 - shares[:, None])
+    np.fill_diagonal(others, 0)
+    table = ((1 - right[:, None]) * others + np.diag(right)) * shares[:, None]
+    f1 = 2 * np.diag(table) / (table.sum(0) + table.sum(1))
+    for _ in range(300):
+        truth, hard = rng.choice(4, 60, p=shares), rng.random(60)
+        away = (rng.random((3, 60, 1)) > others[truth].cumsum(1)).sum(2)
+        luck = np.where(rng.random((3, 60)) < 0.8, hard, rng.random((3, 60)))
+        answers = np.where(luck < right[truth], truth, away)
+        runs = [one_coder(truth, answer, np.ones(60, dtype=bool), entry) for answer in answers]
+        drawing = resampling(runs, None, 1, 1)
+        found = module._limits_of_mean([drawing.scores(run, entry)["macro_f1"] for run in runs], 0.0)
+        wanted = np.mean([f1[np.union1d(truth, answer)].mean() for answer in answers])
+        held += found["ci_low"] <= wanted <= found["ci_high"]
+    assert 0.92 < held / 300 < 0.995
 
 
 def test_a_run_that_was_stopped_goes_on(draw, tmp_path, monkeypatch):

@@ -49,6 +49,20 @@ def test_compare(annotune, files):
     assert {"hosted", "most frequent label"} <= set(pl.read_csv(files / "compared.csv")["model"])
 
 
+def test_evaluate_knows_from_a_file_that_predictions_were_made_in_folds(annotune, files, gold, tmp_path):
+    """A unit of the gold whose text is empty has no row there: it is told, and not counted as wrong."""
+    more = pl.concat([gold, gold[:1].with_columns(unit_id=pl.lit("textless"))])
+    more.write_csv(tmp_path / "gold.csv")
+    held_out = pl.read_parquet(files / "model/held_out.parquet")
+    held_out.write_csv(tmp_path / "held_out.csv")
+    for predictions in (files / "model/held_out.parquet", tmp_path / "held_out.csv"):
+        words = ["evaluate", tmp_path / "gold.csv", predictions, "--codebook", files / "book.yaml", "--n-boot", 0]
+        code, told = annotune(*words)
+        assert code == 0, told
+        assert "1 unit of the truth has no text, or no row among predictions made in folds, such as 'textless'" in told
+        assert "coverage" not in told
+
+
 def test_curve(annotune, files, tiny_base):
     code, told = annotune(
         "curve", files / "texts.csv", files / "gold.csv", "--codebook", files / "book.yaml", "--out", files / "runs",

@@ -98,6 +98,16 @@ def test_the_report_says_what_was_changed_to_whom_it_is_told(written, capsys):
     assert capsys.readouterr().out == ""  # a library function prints nothing itself
 
 
+def test_what_is_no_number_is_missing_in_every_sheet_and_told(written):
+    """A csv with NaN or inf would be read as words elsewhere, or as another number."""
+    frame = pl.DataFrame({"p": [0.5, float("nan"), float("inf"), None, -float("inf")], "q": [1.0, 2.0, 3.0, 4.0, 5.0]})
+    for suffix in (".csv", ".xlsx", ".sav"):
+        path, report = written(frame, suffix)
+        assert [(row["column"], row["change"], row["cells"]) for row in report] == [("p", "missing", 3)], suffix
+        assert read_table(path).frame["p"].to_list() == [0.5, None, None, None, None], suffix
+        assert read_table(path).frame["q"].dtype.is_numeric()
+
+
 def test_a_long_report_is_told_in_part(written):
     lines = []
     _, report = written(pl.DataFrame({f"a {i}": [1] for i in range(25)}), ".dta", say=lines.append)

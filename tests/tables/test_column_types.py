@@ -87,6 +87,41 @@ def test_commas_between_thousands_are_not_taken_for_decimals(tmp_path):
     assert "remove the commas" in table.notes[0]
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.xlsx"])
+@pytest.mark.parametrize(
+    "cells",
+    [["1.234,50", "2,5", "3.5"], ["1 234", "2,5", "7"], ["1\u202f234", "5", "6"], ["1'234.50", "12"], ["\u22125", "3"],
+     ["1.5", "2,5"], ["1,234", "2,5"], ["12.345.678", "9"]],
+)  # fmt: skip
+def test_numbers_written_in_several_ways_are_told_and_kept_as_words(tmp_path, name, cells):
+    table = read_table(written(tmp_path / name, [["id", "rent"], *([f"u{i}", cell] for i, cell in enumerate(cells))]))
+    assert table.frame["rent"].to_list() == cells
+    (note,) = table.notes
+    assert f"{name}, column 'rent' looks like numbers" in note
+    assert repr(cells[0]) in note
+    assert "and is read as words. If they are numbers, " in note
+
+
+def test_infinity_beside_numbers_is_one_and_alone_a_word(tmp_path):
+    rows = [["a", "b", "c", "d"], ["1.5", "inf", "NaN", "info"], ["-Inf", "Inf", "inf", "1"], ["NaN", "inf", "2", "2"]]
+    frame = read_table(written(tmp_path / "t.csv", rows)).frame
+    assert frame["a"].to_list() == [1.5, -float("inf"), None]
+    assert frame["b"].to_list() == ["inf", "Inf", "inf"]
+    assert frame["c"].to_list() == [None, float("inf"), 2.0]
+    assert frame["d"].dtype == pl.String
+
+
+def test_words_among_decimal_commas_are_told(tmp_path):
+    rows = [["id", "rent"], *([f"u{i}", f"{i},5"] for i in range(9)), ["u9", "ca. 5"]]
+    (note,) = read_table(written(tmp_path / "t.csv", rows)).notes
+    assert "looks like numbers, but 1 cell is not, such as 'ca. 5' in row 11" in note
+
+
+def test_days_sets_and_versions_are_no_numbers(tmp_path):
+    rows = [["id", "day", "set", "version"], ["a", "01.02.2020", "1|2", "1.0.1"], ["b", "03.04.2021", "2", "1.0.12"]]
+    assert read_table(written(tmp_path / "t.csv", rows)).notes == ()
+
+
 def test_a_few_words_among_numbers_are_told_with_the_first_row(tmp_path):
     rows = [["id", "age"], *([f"u{i}", 20 + i] for i in range(9)), ["u9", "unk"]]
     table = read_table(written(tmp_path / "t.csv", rows))

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from annotune.agreement.reliability import SCHEMA
+from annotune.agreement.reliability import ONE_CODER, SCHEMA
 from annotune.export.latex import escaped
 from annotune.numbers import p_value, with_interval
 from annotune.text_table import Column, TextTable
@@ -39,7 +39,6 @@ MOST_NAMED = 3  # rows that a note names
 DIFFERENCE = "_difference"
 ELSEWHERE = "A wider window shows more, --write all."
 NUMBERS = 4  # the last columns of a printed table
-ONE_CODER = "one coder, so there is no agreement to measure. Have a second person code some of the texts."
 CAUTION = "Conventions are no verdict: how much agreement is enough depends on what the codes are used for."
 
 

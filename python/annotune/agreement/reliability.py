@@ -43,6 +43,7 @@ BOUNDS = {  # kappas may fall below -1 where units lack codings
     "weighted_percent": (0.0, 1.0),
     "": (-np.inf, np.inf),
 }
+ONE_CODER = "one coder, so there is no agreement to measure. Have a second person code some of the texts."
 METHODS = {"bootstrap": "bootstrap ({:,} replicates, BCa)", "analytic": "analytic (t)", "gwet": "Gwet (t)"}
 
 
@@ -117,7 +118,8 @@ def reliability(
     polars.DataFrame
         One row per metric and level, after the columns of `by`: variable, metric, level, category, coder_a,
         coder_b, estimate, se, ci_low, ci_high (95 %), n_units (with a coding), n_pairable (with two or more),
-        n_coders, method, note. What is not defined is null, and the note says why.
+        n_coders, method, note. What is not defined is null, and the note says why. What one coder alone coded has a
+        single row, whose note says so.
 
     Raises
     ------
@@ -177,8 +179,24 @@ def _group_columns(by: str | Sequence[str] | None) -> list[str]:
 
 def framed(rows: list[dict[str, Any]], by: str | Sequence[str] | None = None) -> pl.DataFrame:
     """Rows as the tidy table, the columns of `by` first."""
-    frame = pl.DataFrame(rows, infer_schema_length=None, schema_overrides=SCHEMA)
-    return frame.select(*_group_columns(by), *SCHEMA)
+    columns = _group_columns(by)
+    frame = pl.DataFrame(_with_one_row_for_one_coder(rows, columns), infer_schema_length=None, schema_overrides=SCHEMA)
+    return frame.select(*columns, *SCHEMA)
+
+
+def _with_one_row_for_one_coder(rows: Sequence[dict[str, Any]], by: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows; of what a single coder coded, one in place of one per metric, whose note says so."""
+    several: list[dict[str, Any]] = []
+    alone = set()
+    for row in rows:
+        if row["n_coders"] != 1 or row["estimate"] is not None:
+            several.append(row)
+            continue
+        key = tuple(row[name] for name in (*by, "variable"))
+        if key not in alone:
+            several.append(row | dict.fromkeys(("category", "coder_a", "coder_b")) | {"note": ONE_CODER})
+        alone.add(key)
+    return several
 
 
 def measure(ratings: Ratings, metric: str, scale: str, custom: Level | None, options: Options) -> dict[str, Any]:

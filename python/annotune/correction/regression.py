@@ -196,7 +196,8 @@ def _estimated(job: Job) -> Correction:
         rows_of(method, names, back @ fit.beta, covariances[method], fit.n, options.level, degrees[method])
         for method, fit in fits.items()
     ]
-    sizes = _numbers_of_clusters(options.clusters, sample)
+    everyone = np.arange(sample.n)
+    sizes, sizes_coded = (_numbers_of_clusters(options.clusters, sample, at) for at in (everyone, sample.at))
     notes = (
         *job.notes,
         *_note_on_clusters(sizes, options.small_sample, degrees[list(fits)[-1]]),
@@ -218,7 +219,8 @@ def _estimated(job: Job) -> Correction:
         cluster=" and ".join(options.clusters) or None,
         clusters=sizes,
         df=degrees,
-        n_clusters_coded=None if sample.clusters is None else len(np.unique(sample.clusters[sample.at])),
+        n_clusters_coded=min(sizes_coded.values(), default=None),
+        clusters_coded=sizes_coded,
         notes=tuple(map(str, notes)),
         advice=advice_of(notes),
         balance=balance,
@@ -301,9 +303,10 @@ def _fits_by_clusters(job: Job, model: Model, sample: Sample, terms: list[str]) 
     return {name: estimate.two_ways(fit, other[name], together[name]) for name, fit in one.items()}
 
 
-def _numbers_of_clusters(columns: Sequence[str], sample: Sample) -> dict[str, int]:
+def _numbers_of_clusters(columns: Sequence[str], sample: Sample, at: np.ndarray) -> dict[str, int]:
+    """How many clusters of each kind the units at these places have."""
     kinds = [clusters for clusters in (sample.clusters, sample.across) if clusters is not None]
-    return {name: len(np.unique(clusters)) for name, clusters in zip(columns, kinds, strict=True)}
+    return {name: len(np.unique(clusters[at])) for name, clusters in zip(columns, kinds, strict=True)}
 
 
 def _fits(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str, Fit]:

@@ -68,8 +68,8 @@ class Correction(Readable):
     references
         For each column with categories the one that the others are compared with; of a multinomial model also that of
         the outcome.
-    clusters
-        How many clusters there are of each kind, by column.
+    clusters, clusters_coded
+        How many clusters there are of each kind, by column, and how many of these have hand-coded units.
     df
         For each method the degrees of freedom of each estimate's interval, shape (k,); infinite for normal ones.
     notes
@@ -104,6 +104,7 @@ class Correction(Readable):
     sensitivity: pl.DataFrame | None = None
     cluster: str | None = None
     n_clusters_coded: int | None = None
+    clusters_coded: Mapping[str, int] = field(default_factory=dict)
 
     def tidy(self) -> pl.DataFrame:
         """The estimates: one row per coefficient and method, the three rows of a coefficient one below the other."""

@@ -71,7 +71,8 @@ def read_codings(
     Returns
     -------
     polars.DataFrame
-        unit_id, variable, coder, label, prob, status, and the kept columns; a row per label given.
+        unit_id, variable, coder, label, prob, status, and the kept columns; a row per label given. A table of
+        predictions made in folds keeps its `fold`, which says that every coded text has a row.
         A cell left empty (or NA, unless NA is a label) is a row with the status `missing`.
 
     Raises

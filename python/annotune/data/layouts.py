@@ -46,6 +46,9 @@ class _Cells:
     column: str
 
 
+OWN_COLUMNS = ("prob", "status", "fold")  # of a table of codings, beside labels; fold: predictions of unseen texts
+
+
 @dataclass(frozen=True)
 class Layout:
     """What the user says about the columns of a file with codings; what is left out, the file says (`read_codings`)."""
@@ -100,7 +103,8 @@ def lengthen(source: Source, layout: Layout) -> pl.DataFrame:
         joined = with_sets_joined(source.frame, layout.codebook, source.name, source.first, layout.keep)
         source = replace(source, frame=joined)
     frame, coder = source.frame, layout.coder_column(source)
-    further = [*(name for name in ("prob", "status") if layout.is_long(source) and name in frame.columns), *layout.keep]
+    own = [name for name in OWN_COLUMNS if layout.is_long(source) and name in frame.columns]
+    further = list(dict.fromkeys([*own, *layout.keep]))
     doubts = qualifiers(frame, [*layout.variables, *layout.named_columns, layout.unit_id])
     parts = [
         frame.select(

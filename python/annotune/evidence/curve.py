@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.stats import t
 
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.corpus import read_corpus
@@ -23,6 +24,7 @@ from annotune.evidence.runs import BACKWARD, run_all, seconds_of_reading
 from annotune.evidence.sets import nested, sizes_of
 from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.measures.evaluation import LEADING, require_replicates
+from annotune.measures.limits import Score, limits
 from annotune.measures.scores import in_full, measures
 from annotune.readable import Part, Readable, brief_table
 from annotune.records.checkpoints import Checkpoints
@@ -42,7 +44,8 @@ class LearningCurve(Readable):
     ----------
     table
         Columns n, model, measure, estimate (the mean over seeds), ci_low, ci_high (95 %), n_seeds, n_units. The
-        interval covers the drawing of test texts and, with several seeds, that of training texts.
+        interval is that of `evaluate` (percentiles for kappa and the like), and with several seeds covers another draw
+        of training texts as well.
     points
         Columns n, seed, model, measure, estimate, seconds: every run.
     measure
@@ -244,14 +247,17 @@ def _curve_of_runs(
     clusters = task.cases.groups[test] if task.cases.large else None
     drawing = resampling(list(rated.values()), clusters, n_boot, seed)
     points, spread = _points_of_runs(rated, drawing, entry, done)
+    scores = {run: drawing.scores(answers, entry) for run, answers in rated.items()}
     rng, rows, fits = np.random.default_rng(seed), [], {}
     for model in ROWS:
         for name in points["measure"].unique(maintain_order=True):
             sizes, means, n_seeds = _replicates(points, spread, model, name, rng, n_labels)
-            what = {"model": model, "measure": name, "n_units": len(test)}
-            rows += [
-                {"n": n, **what, **bounds(means[:, i]), "n_seeds": n_seeds[i]} for i, n in enumerate(sizes.tolist())
-            ]
+            moved = _moved_by_training(points, model, name, n_labels)
+            for i, n in enumerate(sizes.tolist()):
+                of_runs = [each.get(name) for (size, _, which), each in scores.items() if (size, which) == (n, model)]
+                limits_of_mean = _limits_of_mean(of_runs, moved.get(n, 0.0)) or bounds(means[:, i])
+                row = {"n": n, "model": model, "measure": name, "n_units": len(test), "n_seeds": n_seeds[i]}
+                rows.append({**row, **limits_of_mean, "estimate": float(means[0, i])})
             if name == measure and len(sizes) >= FEWEST_TO_FIT:
                 variance = means[1:].var(0) if n_boot else np.ones(len(sizes))
                 fits[model] = fit_power_law(sizes, means, 1 / np.maximum(variance, 1e-6))
@@ -316,6 +322,37 @@ def _replicates(
         share = (1 - common) / np.array(counts) + common
         means[1:] += scale[:, None] * rng.normal(size=(len(means) - 1, len(sizes))) * np.sqrt(share)
     return np.array(sizes), means, counts
+
+
+def _limits_of_mean(scores: Sequence[Score | None], moved: float) -> dict[str, float] | None:
+    """The 95 % limits of the mean of runs on the same test texts; None where the measure is no mean of shares.
+
+    The runs' own limits, as `evaluate` gives them, are averaged, as errors on the same texts go together; what another
+    draw of training texts `moved` comes to their distances as a standard error would (Zou and Donner 2008).
+    """
+    known = [score for score in scores if score is not None]
+    if not known or len(known) < len(scores):
+        return None
+    low, high = np.mean([limits(score) for score in known], axis=0)
+    mean = np.mean([score.estimate for score in known])
+    return {
+        "ci_low": max(float(mean - np.hypot(mean - low, moved)), 0.0),
+        "ci_high": min(float(mean + np.hypot(high - mean, moved)), 1.0),
+    }
+
+
+def _moved_by_training(points: pl.DataFrame, model: str, measure: str, n_labels: int) -> dict[int, float]:
+    """How far another draw of training texts moves the mean of each size, in 95 of 100 draws; as in `_replicates`."""
+    of = points.filter((pl.col("model") == model) & (pl.col("measure") == measure)).fill_null(0.0)
+    by_size = {int(n): values["estimate"].to_numpy() for (n,), values in of.group_by("n")}
+    drawn = {n: values for n, values in by_size.items() if n < n_labels}
+    freedom = sum(len(values) - 1 for values in drawn.values())
+    if not freedom:
+        return {}
+    squares = sum(float(((values - values.mean()) ** 2).sum()) / (1 - n / n_labels) for n, values in drawn.items())
+    reach = float(t.ppf(0.975, freedom)) * np.sqrt(squares / freedom)
+    common = {n: n / n_labels for n in by_size}
+    return {n: reach * np.sqrt((1 - common[n]) / len(values) + common[n]) for n, values in by_size.items()}
 
 
 def _number_or_none(value: Any) -> float | None:

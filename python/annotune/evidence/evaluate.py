@@ -142,7 +142,7 @@ def evaluate(
     >>> gold = at.read_codings(demo.coders["anna"], demo.codebook)
     >>> result = at.evaluate(gold, corpus=demo.corpus, codebook=demo.codebook, cv=2, method="probe", n_boot=0)
     >>> result.models[1:], len(result.data), sorted(result.data["fold"].unique())
-    (['probe (frozen base)', 'TF-IDF + logistic regression', 'most frequent label'], 60, [1, 2])
+    (['TF-IDF + logistic regression', 'most frequent label'], 60, [1, 2])
     """
     comparison: dict[str, Any] = {"train": train, "baselines": baselines, "name": name, "cluster": cluster}
     common: dict[str, Any] = {

@@ -16,6 +16,7 @@ from annotune.numbers import p_equals, p_value
 
 ALL, ANSWERED = "all", "answered"  # the units that a row of measures is about
 SURE = 0.05
+EQUAL = 1e-9  # estimates that differ by less are tied
 MOST_LISTED = 3  # coders of one verdict that a sentence lists; of more it has the first and the last
 
 
@@ -31,13 +32,16 @@ def best_in_words(measures: pl.DataFrame, pairs: pl.DataFrame, measure: str) -> 
     if coders.is_empty():
         return
     lead = coders.sort("estimate", descending=True, maintain_order=True).row(0, named=True)
+    tied = coders.filter((pl.col("estimate") - lead["estimate"]).abs() < EQUAL)["model"].to_list()
     spread = "" if lead["ci_low"] is None else f" ({lead['ci_low']:.3f} to {lead['ci_high']:.3f})"
     n_gold, n_units = max(of["n_units"].to_list()), lead["n_units"]
     on = f"{n_units:,} units" if n_units == n_gold else f"the {n_units:,} of {n_gold:,} units that it was to code"
-    yield f"{lead['model']} has the highest {name}: {lead['estimate']:.3f}{spread} on {on}."
+    which = f"{lead['model']} has" if len(tied) == 1 else f"{', '.join(tied[:-1])} and {tied[-1]} are tied for"
+    yield f"{which} the highest {name}: {lead['estimate']:.3f}{spread} on {on}."
     of_leader = pl.col("a").eq(lead["model"]) | pl.col("b").eq(lead["model"])
     rows = pairs.filter((pl.col("measure") == measure) & of_leader & pl.col("difference").is_not_null())
-    yield from _differences_in_words([_seen_from(row, lead["model"]) for row in rows.to_dicts()], name)
+    others = [_seen_from(row, lead["model"]) for row in rows.to_dicts()]
+    yield from _differences_in_words(others, name, "it" if len(tied) == 1 else lead["model"])
     if str(lead.get("note")).startswith(RESTS_ON):
         yield f"The {name} {lead['note']}: a single text may decide it."
 
@@ -71,13 +75,13 @@ def _seen_from(row: dict[str, Any], leader: str) -> _Beside:
     return _Beside(other, turned * row["difference"], interval, row["p_holm"], row["n_units"])
 
 
-def _differences_in_words(others: Sequence[_Beside], name: str) -> Iterator[str]:
+def _differences_in_words(others: Sequence[_Beside], name: str, leader: str) -> Iterator[str]:
     """A sentence for every verdict, with the coders that it is about."""
     groups: dict[tuple[int, str], list[_Beside]] = {}
     for other in others:
         groups.setdefault((other.n_units, other.verdict), []).append(other)
     for (n_units, verdict), alike in groups.items():
-        on = f"On the {n_units:,} units that both were to code, it {verdict}"
+        on = f"On the {n_units:,} units that both were to code, {leader} {verdict}"
         yield f"{on} {_alone(alike[0], name) if len(alike) == 1 else _together(alike, name)}."
 
 

@@ -66,6 +66,10 @@ class Estimates(Protocol):
         """How many clusters there are of each kind, by column."""
 
     @property
+    def clusters_coded(self) -> Mapping[str, int]:
+        """How many clusters of each kind have hand-coded texts, by column."""
+
+    @property
     def df(self) -> Mapping[str, np.ndarray]:
         """For each method the degrees of freedom of each estimate's interval, infinite for normal ones."""
 

@@ -111,7 +111,7 @@ def _sizes(correction: Estimates, columns: Sequence[str]) -> Iterator[tuple[str,
     clusters = correction.clusters or alone
     for column, number in clusters.items():
         name = "Clusters" + (f" ({column})" if column else "")
-        by_hand = correction.n_clusters_coded if len(clusters) == 1 else None
+        by_hand = correction.clusters_coded.get(column, correction.n_clusters_coded if len(clusters) == 1 else None)
         first = NONE if by_hand is None else f"{by_hand:,}"
         cells = [first if method.startswith("hand") else f"{number:,}" for method in columns]
         yield (name, *(cell + SPACE for cell in cells))

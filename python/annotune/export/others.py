@@ -33,6 +33,7 @@ XLSX_ROWS, XLSX_COLUMNS, XLSX_TEXT = 1_048_576, 16_384, 32_767
 XLSX_FIRST = dt.date(1900, 3, 1)
 XLSX_FORMATS: dict[Any, str] = {pl.Date: "yyyy-mm-dd", pl.Time: "hh:mm:ss", pl.Duration: "[h]:mm:ss"}
 XLSX_MADE = dt.datetime(1970, 1, 1)
+NOT_FINITE = "not-a-number and infinite values became empty cells"
 
 
 def write_parquet(sheet: Sheet, _facts: dict[str, Facts], path: Path) -> list[Change]:
@@ -51,12 +52,15 @@ def write_parquet(sheet: Sheet, _facts: dict[str, Facts], path: Path) -> list[Ch
     return []
 
 
-def write_csv(sheet: Sheet, _facts: dict[str, Facts], path: Path) -> list[Change]:
+def write_csv(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
     """UTF-8 with a header; labels by their names, a missing text as an empty field and an empty one as ""."""
     lengths = [name for name, dtype in sheet.schema.items() if isinstance(dtype, pl.Duration)]
-    sheet.frame().with_columns(pl.col(lengths).dt.total_microseconds() / 1e6).sink_csv(path)
+    strange = {name: count for name, fact in facts.items() if (count := fact.nan + fact.infinite)}
+    numbers = [pl.when(pl.col(name).is_finite()).then(pl.col(name)) for name in strange]
+    sheet.frame().with_columns(pl.col(lengths).dt.total_microseconds() / 1e6, *numbers).sink_csv(path)
     bare = [column.name for column in sheet.columns if column.labels is not None and not column.named]
     changes = [Change(name, "type", "durations became seconds") for name in lengths]
+    changes += [Change(name, "missing", NOT_FINITE, count) for name, count in strange.items()]
     return changes + [Change(name, "label", "the cells are codes; their labels were left out") for name in bare]
 
 
@@ -235,8 +239,7 @@ def _cut_for_excel(text: str) -> str:
 def _xlsx_cells(sheet: Sheet, column: Column, facts: Facts, changes: list[Change]) -> pl.Series:
     cells = sheet.frame().select(column.name).collect().to_series()
     if cells.dtype.is_float() and facts.nan + facts.infinite:
-        detail = "not-a-number and infinite values became empty cells"
-        changes.append(Change(column.name, "missing", detail, facts.nan + facts.infinite))
+        changes.append(Change(column.name, "missing", NOT_FINITE, facts.nan + facts.infinite))
         return cells.set(~cells.is_finite(), None)
     if cells.dtype == pl.String and (long := cells.str.len_bytes() > XLSX_TEXT).any():
         short = cells.filter(long).map_elements(_cut_for_excel, return_dtype=pl.String)

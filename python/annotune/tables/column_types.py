@@ -19,9 +19,12 @@ PLACEHOLDERS = (
     "not coded", "uncoded", "undefined", "unlabeled", "unlabelled", "-", "--", "---", "?", "??",
 )  # fmt: skip
 _WHOLE, _DECIMAL = r"^[+-]?\d+$", r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_INFINITE = r"^(?i)[+-]?inf(inity)?$"  # as R, Python and pandas write it
 _IDENTIFIER = r"^[+-]?(0\d+|\d{16,})$"  # post codes, and numbers beyond what doubles hold
-_COMMA = r"^[+-]?(\d+|\d{1,3}([. ' ]\d{3})+),\d+$"
+_APART = r" '\u2019\u00a0\u2009\u202f"  # what stands between thousands, beside points and commas
+_COMMA = rf"^[+-]?(\d+|\d{{1,3}}([.{_APART}]\d{{3}})+),\d+$"
 _GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
+_NUMERAL = rf"^[+\-\u2212]?((\d+|\d{{1,3}}([.,{_APART}]\d{{3}})+)([.,]\d+)?|\d+\.|[.,]\d+)([eE][+-]?\d+)?$"
 _MOSTLY, _ENOUGH = 0.8, 5  # the share and count of numbers from which a column of words looks like one of numbers
 
 
@@ -46,6 +49,9 @@ def infer(column: pl.Series) -> pl.Series:
     for pattern, dtype in ((_WHOLE, pl.Int64), (_DECIMAL, pl.Float64)):
         if present.str.contains(pattern).all():
             return words.cast(dtype)
+    decimal = present.str.contains(_DECIMAL)
+    if decimal.any() and (decimal | present.str.contains(_INFINITE)).all():
+        return words.str.to_lowercase().cast(pl.Float64)
     if present.str.to_lowercase().is_in(["true", "false"]).all():
         return words.str.to_lowercase() == "true"
     return column
@@ -108,7 +114,7 @@ def _notes_on_column(written: pl.Series, column: pl.Series, source: str, first: 
 
 
 def _notes_on_words(column: pl.Series, source: str, first: int) -> Iterator[str]:
-    """Notes on a column of words that looks like numbers: with commas, or with a few words among them."""
+    """Notes on a column of words that looks like numbers: as other languages write them, or with words among them."""
     words = column.str.strip_chars()
     present = words.set(are_missing(words) | (words == ""), None).drop_nulls()
     if present.is_empty() or present.str.contains(_IDENTIFIER).any():
@@ -122,9 +128,23 @@ def _notes_on_words(column: pl.Series, source: str, first: int) -> Iterator[str]
         example = present.filter(commas)[0]
         what = f"{looks} with decimal commas, such as {example!r}, {read_as_words}."
         yield f"{what} If they are numbers, write decimal points."
-    elif (numbers := present.str.contains(_DECIMAL)).sum() >= max(_ENOUGH, _MOSTLY * len(present)):
+    elif (numbers := present.str.contains(_NUMERAL)).all():
+        what = f"{looks} written in several ways, such as {listing(_ways(present))}, {read_as_words}."
+        yield f"{what} If they are numbers, write decimal points, and nothing between thousands."
+    elif numbers.sum() >= max(_ENOUGH, _MOSTLY * len(present)):
         example = present.filter(~numbers)[0]
         row = first + int((words == example).arg_max() or 0)
         others = counted(int((~numbers).sum()), "cell is", "cells are")
         what = f"{looks}, but {others} not, such as {example!r} in row {row}, {read_as_words}."
         yield f"{what} If they are to be numbers, correct or empty such cells."
+
+
+def _ways(numerals: pl.Series) -> list[str]:
+    """The first numeral of each way of writing, whole numbers apart.
+
+    >>> _ways(pl.Series(["1.234,50", "2,5", "17", "3,25", "1 234"]))
+    ['1.234,50', '2,5', '1 234']
+    """
+    shapes = pl.DataFrame({"numeral": numerals, "shape": numerals.str.replace_all(r"\d+", "")})
+    firsts = shapes.unique("shape", keep="first", maintain_order=True)
+    return firsts.filter(pl.col("shape") != "")["numeral"].to_list()

@@ -26,6 +26,7 @@ from annotune.records.fingerprints import frame_sha256, versions
 from annotune.tuning.held_out import (
     FEW,
     FOLDS,
+    PROBE,
     FoldTeller,
     Held,
     Made,
@@ -160,6 +161,8 @@ def _teller(task: Task, codebook: Codebook, k: int, each_fold: Callable[[int, Cl
 def _evaluate(model: Classifier, held: Held, task: Task, n_boot: int) -> Evaluation:
     everyone, places = np.ones(len(held.places), dtype=bool), held.places
     answers = {model.name: held.model, **held.answers}
+    if not model.card["choices"]["epochs"] and np.array_equal(held.model, held.answers[PROBE]):
+        del answers[PROBE]  # the model itself is the probe
     by_model = {name: (answer, everyone) for name, answer in answers.items()}
     clusters = task.cases.groups[places] if task.cases.large else None
     weights = task.weights[places] / task.weights[places].mean()
