@@ -98,6 +98,8 @@ formula_text <- function(formula) {
 #' @param gold,predicted Where names do not tell: the column with the outcome's hand codings, and for predicted
 #'   variables `list(variable = c("hand codings", "predictions"))`.
 #' @param coded,fold The columns that say which texts were coded, and by which fold predicted.
+#' @param wave The column with the number of the wave in which a text was drawn, where later waves' `pi` rest on earlier
+#'   codings; by default `wave`, where only the drawn texts have one. `pi` is that of the text's own wave.
 #' @param reference The category that the others are compared with, by column: `c(party = "Labour")`. By default the
 #'   first level of a factor.
 #' @param level Of the confidence intervals.
@@ -123,14 +125,15 @@ formula_text <- function(formula) {
 at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "multinomial", "fixed_effects"),
                        method = c("dsl", "ppi", "auto", "none"), cluster = NULL, weights = NULL,
                        prediction = c("prob", "label", "recalibrated"), pi = NULL, gold = NULL, predicted = NULL, coded = NULL,
-                       fold = NULL, reference = NULL, level = 0.95, small_sample = NULL, power = NULL) {
+                       fold = NULL, wave = NULL, reference = NULL, level = 0.95, small_sample = NULL, power = NULL) {
   fit <- at_call(
     "correct",
     formula = formula_text(formula), data = usable_columns(data), model = match.arg(model),
     method = match.arg(method), cluster = several(cluster), weights = weights, prediction = match.arg(prediction),
     pi = pi,
     gold = gold, predicted = if (!is.null(predicted)) lapply(as.list(predicted), several), coded = coded, fold = fold,
-    reference = if (!is.null(reference)) as.list(reference), level = level, small_sample = small_sample, power = power
+    wave = wave, reference = if (!is.null(reference)) as.list(reference), level = level, small_sample = small_sample,
+    power = power
   )
   named_as_r(fit, formula, data)
 }
@@ -153,11 +156,11 @@ at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "m
 #' at_dsl_columns(data, "y", pi = 0.5)
 #' @export
 at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, predicted = NULL, pi = NULL, coded = NULL,
-                           fold = NULL, prediction = c("prob", "label"), codebook = NULL) {
+                           fold = NULL, wave = NULL, prediction = c("prob", "label"), codebook = NULL) {
   found <- at_call(
     "dsl_columns",
     data = usable_columns(data), variable = variable, label = label, gold = gold, predicted = predicted, pi = pi,
-    coded = coded, fold = fold, prediction = match.arg(prediction), codebook = codebook
+    coded = coded, fold = fold, wave = wave, prediction = match.arg(prediction), codebook = codebook
   )
   changed <- union(setdiff(names(found), names(data)), intersect(c("coded", "pi"), names(found)))
   result <- tibble::as_tibble(data)
@@ -176,6 +179,8 @@ at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, pre
 #' @param every For a column of dates, how long a period is: `"1mo"`, `"1q"`, `"1y"`.
 #' @param methods Any of `"count"`, `"hand"`, `"adjusted"` (Forman 2008), `"em"` (Saerens et al. 2002), `"dsl"`,
 #'   `"ppi"`.
+#' @param wave The column with the number of the wave in which a text was drawn; by default `wave`, where only the drawn
+#'   texts have one.
 #' @param cluster A column whose values depend on each other.
 #' @param level Of the intervals.
 #' @param n_boot,seed Replicates of the bootstrap of `"em"`, and its seed.
@@ -191,13 +196,13 @@ at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, pre
 #' @export
 at_prevalence <- function(data, variable = NULL, by = NULL, time = NULL, every = NULL,
                           methods = c("count", "hand", "adjusted", "em", "dsl", "ppi"), gold = NULL, predicted = NULL,
-                          pi = NULL, cluster = NULL, level = 0.95, n_boot = 200, seed = 1,
+                          pi = NULL, wave = NULL, cluster = NULL, level = 0.95, n_boot = 200, seed = 1,
                           of = c("corpus", "population")) {
   found <- at_call(
     "prevalence",
     data = usable_columns(data), variable = variable, by = several(by), time = time, every = every,
-    methods = several(methods), gold = gold, predicted = predicted, pi = pi, cluster = cluster, level = level,
-    n_boot = n_boot, seed = seed, of = match.arg(of)
+    methods = several(methods), gold = gold, predicted = predicted, pi = pi, wave = wave, cluster = cluster,
+    level = level, n_boot = n_boot, seed = seed, of = match.arg(of)
   )
   structure(found, class = c("at_prevalence", class(found)), time = time)
 }
@@ -222,12 +227,12 @@ tidy.at_prevalence <- function(x, ...) tibble::as_tibble(as.list(x))
 #' at_error_model(data, "side")
 #' @export
 at_error_model <- function(data, covariates, variable = NULL, label = NULL, gold = NULL, predicted = NULL, pi = NULL,
-                           cluster = NULL) {
+                           wave = NULL, cluster = NULL) {
   right <- if (inherits(covariates, "formula")) sub("^~ *", "", formula_text(covariates)) else several(covariates)
   found <- at_call(
     "error_model",
     data = usable_columns(data), covariates = right, variable = variable, label = label, gold = gold,
-    predicted = predicted, pi = pi, cluster = cluster
+    predicted = predicted, pi = pi, wave = wave, cluster = cluster
   )
   right <- paste("~", paste(unlist(right), collapse = " + "))
   found$coefficients$term <- r_terms(found$coefficients$term, right, data)
@@ -271,13 +276,12 @@ glance.at_error_model <- function(x, ...) {
 #' @export
 at_plan_sample <- function(pilot, variable = NULL, target = NULL, n = NULL, label = NULL, formula = NULL, term = NULL,
                            method = c("dsl", "ppi"), total = NULL, gold = NULL, predicted = NULL, pi = NULL,
-                           n_boot = 1000, seed = 1, of = c("corpus", "population")) {
+                           wave = NULL, n_boot = 1000, seed = 1, of = c("corpus", "population")) {
   at_call(
     "plan_sample",
     pilot = usable_columns(pilot), variable = variable, target = target, n = n, label = label,
     formula = if (!is.null(formula)) formula_text(formula), term = term, method = match.arg(method), total = total,
-    gold = gold, predicted = predicted, pi = pi, n_boot = n_boot, seed = seed,
-    of = match.arg(of)
+    gold = gold, predicted = predicted, pi = pi, wave = wave, n_boot = n_boot, seed = seed, of = match.arg(of)
   )
 }
 

@@ -10,6 +10,8 @@ keep(at_correct(topic == "Health" ~ party + year, data, cluster = "district")$es
 keep(at_correct(topic == "Health" ~ party + year, data, cluster = c("district", "region"))$estimates, "two_ways")
 keep(at_correct(topic == "Health" ~ party, data, model = "logit")$estimates, "logit")
 keep(at_correct(topic == "Health" ~ party, data, method = "ppi")$estimates, "ppi")
+keep(at_correct(topic == "Health" ~ party, data, wave = "drawn_in")$estimates, "waves")
+keep(at_prevalence(data, methods = "dsl", wave = "drawn_in"), "shares")
 weighed <- at_correct(topic == "Health" ~ party, data, method = "auto", prediction = "recalibrated")
 keep(weighed$estimates, "auto")
 keep(weighed$balance$rows, "balance")

@@ -13,7 +13,20 @@ from annotune.cli import app
 
 FORMULA = "topic == 'Health' ~ party + year"
 WEIGHED = ["--method", "auto", "--prediction", "recalibrated"]
-TABLES = ["dsl", "clustered", "two_ways", "logit", "ppi", "auto", "balance", "sensitivity", "prevalence", "errors"]
+TABLES = [
+    "dsl",
+    "clustered",
+    "two_ways",
+    "logit",
+    "ppi",
+    "waves",
+    "shares",
+    "auto",
+    "balance",
+    "sensitivity",
+    "prevalence",
+    "errors",
+]
 
 
 def simulated():
@@ -42,6 +55,7 @@ def simulated():
                 [label if known else None for label, known in zip(truth, coded, strict=True)], dtype=kinds
             ),
             "pi": np.full(n, 0.25),
+            "drawn_in": [1 + i % 2 if known else None for i, known in enumerate(coded)],
         }
     )
 
@@ -64,6 +78,8 @@ def in_python():
         "two_ways": at.correct(FORMULA, data, cluster=["district", "region"]).estimates,
         "logit": at.correct(short, data, model="logit").estimates,
         "ppi": at.correct(short, data, method="ppi").estimates,
+        "waves": at.correct(short, data, wave="drawn_in").estimates,
+        "shares": at.prevalence(data, methods="dsl", wave="drawn_in"),
         "auto": (weighed := at.correct(short, data, method="auto", prediction="recalibrated")).estimates,
         "balance": weighed.balance.rows,
         "sensitivity": weighed.sensitivity,
@@ -100,6 +116,8 @@ def test_r_gives_what_python_gives(in_python, in_r, assert_same, table):
         ("two_ways", ["correct", "coded.parquet", FORMULA, "--cluster", "district,region"]),
         ("logit", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--model", "logit"]),
         ("ppi", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--method", "ppi"]),
+        ("waves", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--wave", "drawn_in"]),
+        ("shares", ["prevalence", "coded.parquet", "--methods", "dsl", "--wave", "drawn_in"]),
         ("auto", ["correct", "coded.parquet", "topic == 'Health' ~ party", *WEIGHED]),
         ("prevalence", ["prevalence", "coded.parquet", "--by", "party", "--n-boot", "50", "--of", "population"]),
         ("errors", ["error-model", "coded.parquet", "--on", "party,year", "--label", "Health"]),

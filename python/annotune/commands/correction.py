@@ -31,6 +31,9 @@ Coded = Annotated[str | None, typer.Option(help="What was coded; not needed wher
 Gold = Annotated[str | None, typer.Option(help="The column with the gold; <variable>_gold by default.")]
 Predicted = Annotated[str | None, typer.Option(help="The column with the predictions; <variable> by default.")]
 Pi = Annotated[str | None, typer.Option(help="The column, or number, with the probability of being hand coded.")]
+Wave = Annotated[
+    str | None, typer.Option(help="The column with each text's wave, where texts were drawn in waves; wave by default.")
+]
 Write = Annotated[list[Path] | None, typer.Option(help="Also to a .csv, .dta, .parquet, .xlsx ...; repeatable.")]
 Cluster = Annotated[str | None, typer.Option(help="A column whose values (documents, authors) depend on each other.")]
 
@@ -116,6 +119,7 @@ def prevalence(
     gold: Gold = None,
     predicted: Predicted = None,
     pi: Pi = None,
+    wave: Wave = None,
     cluster: Cluster = None,
     of: Of = "corpus",
     n_boot: Annotated[int, typer.Option(help="Bootstrap replicates, for em.")] = 200,
@@ -131,7 +135,7 @@ def prevalence(
 
     options: dict[str, Any] = {"by": listed(by), "time": time, "every": every, "cluster": cluster, "seed": seed}
     options["of"] = of
-    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
     chosen_methods = listed(methods) or METHODS
     require_outputs(write, data, plot=plot)
     estimates = shares(_table(data), variable, methods=chosen_methods, n_boot=n_boot, **options, **columns)
@@ -153,13 +157,14 @@ def error_model(
     gold: Gold = None,
     predicted: Predicted = None,
     pi: Pi = None,
+    wave: Wave = None,
     write: Write = None,
 ) -> None:
     """Is the model's error related to the covariates?"""
     from annotune.commands import display
     from annotune.correction.error_model import error_model as model
 
-    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
     covariates = listed(on) if "," in on and "(" not in on else on
     require_outputs(write, data)
     result = model(_table(data), covariates or on, variable, label=label, cluster=cluster, **columns)
@@ -181,6 +186,7 @@ def plan_sample(
     gold: Gold = None,
     predicted: Predicted = None,
     pi: Pi = None,
+    wave: Wave = None,
     of: Of = "corpus",
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
     write: Annotated[list[Path] | None, typer.Option(help="Also the curve to a .csv, .dta ...; repeatable.")] = None,
@@ -189,7 +195,7 @@ def plan_sample(
     from annotune.commands import display
     from annotune.correction.plan_sample import plan_sample as plan
 
-    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
     options: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term, "of": of}
     require_outputs(write, data)
     needed = plan(_table(data), variable, method=method, total=total, seed=seed, **options, **columns)
@@ -209,6 +215,7 @@ def correct(
     weights: Annotated[str | None, typer.Option(help="The column with survey weights.")] = None,
     prediction: Annotated[str, typer.Option(help="prob, label or recalibrated.")] = "prob",
     pi: Pi = None,
+    wave: Wave = None,
     gold: Annotated[str | None, typer.Option(help="The column with the outcome's hand codings.")] = None,
     coded: Annotated[str | None, typer.Option(help="The column that says which texts were drawn and coded.")] = None,
     fold: Annotated[str | None, typer.Option(help="The column filled where a prediction is out of fold.")] = None,
@@ -235,7 +242,7 @@ def correct(
 
     require_layout(layout)
     options: dict[str, Any] = {"model": model, "method": method, "prediction": prediction}
-    columns: dict[str, Any] = {"weights": weights, "gold": gold, "coded": coded, "fold": fold}
+    columns: dict[str, Any] = {"weights": weights, "gold": gold, "coded": coded, "fold": fold, "wave": wave}
     options |= {
         "cluster": listed(cluster),
         "reference": category_by_column(reference),
@@ -259,6 +266,7 @@ def dsl_columns(
     gold: Gold = None,
     predicted: Predicted = None,
     pi: Pi = None,
+    wave: Wave = None,
     coded: Annotated[str | None, typer.Option(help="The column that says which texts were drawn and coded.")] = None,
     fold: Annotated[str | None, typer.Option(help="The column filled where a prediction is out of fold.")] = None,
     prediction: Annotated[str, typer.Option(help="prob or label.")] = "prob",
@@ -271,7 +279,7 @@ def dsl_columns(
 
     require_outputs(write, data, codebook)
     book = read_codebook(codebook) if codebook else None
-    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi)}
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
     sampling: dict[str, Any] = {"coded": coded, "fold": fold, "prediction": prediction}
     data_with_columns = columns_of(_table(data), variable, label=label, codebook=book, **columns, **sampling)
     write_table(data_with_columns, write, codebook=book, say=print)

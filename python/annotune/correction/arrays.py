@@ -37,7 +37,7 @@ def sample_of(job: Job) -> tuple[Matrices, Sample, list[str | None]]:
         predicted=predicted,
         gold=by_hand,
         at=at,
-        ratio=job.ratio,
+        ratio=job.counts.ratio,
         weight=_survey_weights(frame, options.weights),
         clusters=group_numbers(frame, options.clusters[0]) if options.clusters else None,
         across=group_numbers(frame, options.clusters[1]) if len(options.clusters) == 2 else None,

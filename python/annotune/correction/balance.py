@@ -115,6 +115,66 @@ def balance(
     return Balance(rows, *_joint_test(scores, information, None if clusters is None else clusters[free]))
 
 
+def balance_of_waves(
+    columns: Floats,
+    names: Sequence[str],
+    coded: np.ndarray,
+    ratio: Floats,
+    chance: Floats,
+    clusters: np.ndarray | None = None,
+) -> Balance | None:
+    """Compare texts that were coded in several waves with all texts; None where they are few, or nothing to compare.
+
+    The coded texts' weighted sums of what is known of all texts are those of all texts but for chance, whose variance
+    is the sum of the waves'. It is estimated from the n coded texts: Hotelling's F, with n - k degrees of freedom.
+
+    Parameters
+    ----------
+    columns, names, coded, clusters
+        As for `balance`.
+    ratio, chance
+        How many texts each coded one stands for, and the part of its square that is by chance, both (n,).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> x, coded, ratio = rng.normal(size=(2000, 1)), rng.random(2000) < 0.2, np.full(2000, 5.0)
+    >>> fair = balance_of_waves(x, ["x"], coded, ratio[coded], 1 - 1 / ratio[coded])
+    >>> more = rng.random(2000) < 0.15 + 0.1 * (x[:, 0] > 0)
+    >>> unfair = balance_of_waves(x, ["x"], more, ratio[more], 1 - 1 / ratio[more])
+    >>> fair.drawn_otherwise, unfair.drawn_otherwise
+    (False, True)
+    """
+    n = int(coded.sum())
+    if min(n, len(coded) - n) < FEWEST_EACH:
+        return None
+    means = _means(columns, coded, _among(1 / ratio, coded))
+    standard = _standardised(columns, np.ones(len(columns)))
+    scores = standard * (_among(ratio, coded) * coded - 1)[:, None]
+    drawn = standard[coded] * (ratio * np.sqrt(chance))[:, None]
+    information = drawn.T @ drawn
+    independent = _independent(information)
+    if not independent or len(independent) >= n - FEWEST_EACH / 2:
+        return None
+    rows = pl.DataFrame(
+        {"term": list(names), **means, "p_value": _single_tests(scores, np.diag(information), clusters)},
+        nan_to_null=True,
+    )
+    scores, information = scores[:, independent], information[np.ix_(independent, independent)]
+    statistic, df, p, df_error = _joint_test(scores, information, clusters)
+    if clusters is not None:
+        return Balance(rows, statistic, df, p, df_error)
+    statistic *= (n - df) / (df * (n - 1))
+    return Balance(rows, statistic, df, float(f.sf(statistic, df, n - df)), n - df)
+
+
+def _among(values: Floats, coded: np.ndarray) -> Floats:
+    """The coded texts' values among those of all, (N,); others are 1."""
+    every = np.ones(len(coded))
+    every[coded] = values
+    return every
+
+
 def _with_fewer_uncoded(free: np.ndarray, coded: np.ndarray) -> np.ndarray:
     """Which texts are compared: of very many uncoded ones a random part, which moves the level of pi alone."""
     share = MOST_UNCODED / max(int((~coded & free).sum()), 1)

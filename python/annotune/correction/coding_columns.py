@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.correction.notes import CODE_MORE, Note
+from annotune.correction.waves import Counts, counts, waves
 from annotune.data.codebook import Codebook
 from annotune.data.columns_of_sets import label_columns
 from annotune.data.encoded import variable_of
@@ -177,15 +178,16 @@ def require_out_of_fold(frame: pl.DataFrame, coded: np.ndarray, fold: str | None
     return None
 
 
-def ratios(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None) -> np.ndarray:
-    """1 / pi of the coded rows, shape (n,).
+def counts_of(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None, wave: str | None = None) -> Counts:
+    """How much the coded rows count: 1 / pi, and of several waves as these allow.
 
     Raises
     ------
     AnnotuneError
-        Where pi is not known, 0 or above 1.
+        Where pi is not known, 0 or above 1, or a wave is not known.
     """
     chance = chances(frame, pi)
+    drawn_in = waves(frame, coded, pi, wave)
     mine = chance[coded]
     if np.isnan(mine).any():
         what = f"pi is missing for {int(np.isnan(mine).sum()):,} of {int(coded.sum()):,} hand-coded texts."
@@ -197,8 +199,10 @@ def ratios(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None) -> np
         )
         advice = "Texts that could not be drawn do not belong in the correction: leave them out."
         raise AnnotuneError(what + " and at most 1.", advice)
-    _warn_of_implausible_pi(chance, coded)
-    return np.asarray(1 / mine)
+    count = counts(mine, drawn_in)
+    if count.chance is None:  # pi of later waves is among those not drawn before
+        _warn_of_implausible_pi(chance, coded)
+    return count
 
 
 def chances(frame: pl.DataFrame, pi: str | float | None) -> np.ndarray:

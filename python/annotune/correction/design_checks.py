@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from annotune.correction import coding_columns
-from annotune.correction.balance import Balance, balance
+from annotune.correction.balance import Balance, balance, balance_of_waves
 from annotune.correction.estimate import Sample
 from annotune.correction.families import Floats
 from annotune.correction.influence import Influence
@@ -29,7 +29,8 @@ def balance_of(job: Job, matrices: Matrices, sample: Sample, equations: Sequence
 
     `sample` as it is before its covariates are standardised. None, with a note, where pi is not known for all texts.
     """
-    pi = coding_columns.chances(job.frame, job.options.pi)
+    counts = job.counts
+    pi = np.ones(len(job.frame)) if counts.chance is not None else coding_columns.chances(job.frame, job.options.pi)
     if unknown := int(np.isnan(pi).sum()):
         texts = counted(unknown, "text", "texts")
         job.notes.append(f"Whether texts were drawn as pi says was not tested: pi is not known for {texts}.")
@@ -43,7 +44,10 @@ def balance_of(job: Job, matrices: Matrices, sample: Sample, equations: Sequence
     chosen = dict(list(compared.items())[:COLUMN_LIMIT])
     if not chosen:
         return None
-    return balance(np.column_stack(list(chosen.values())), list(chosen), job.coded, pi, sample.clusters)
+    columns, names = np.column_stack(list(chosen.values())), list(chosen)
+    if counts.chance is not None:
+        return balance_of_waves(columns, names, job.coded, counts.ratio, counts.chance, sample.clusters)
+    return balance(columns, names, job.coded, pi, sample.clusters)
 
 
 def _predictions(sample: Sample, equations: Sequence[str | None], outcome: str) -> dict[str, Floats]:

@@ -35,11 +35,13 @@ class Drawn:
     reach
         What a residual of 1 adds to a share, shape (n,): 1 / pi, over the number of texts.
     pi
-        The probability of being drawn, shape (n,).
+        The probability of being drawn, shape (n,): of several waves 1 over how many texts each stands for.
     finite
         Whether shares are those of the corpus, of which the coded texts are a known part.
     clusters
         Clusters of the coded texts, shape (n,).
+    chance
+        Of several waves the part of each squared weight that is by chance, shape (n,); of one it is 1 - pi.
     """
 
     residuals: Floats
@@ -48,11 +50,14 @@ class Drawn:
     pi: Floats
     finite: bool
     clusters: np.ndarray | None = None
+    chance: Floats | None = None
 
     @property
     def rest(self) -> Floats:
         """The part of each text's variance that there is, shape (n,): of the corpus 1 - pi."""
-        return 1 - self.pi if self.finite else np.ones(len(self.pi))
+        if not self.finite:
+            return np.ones(len(self.pi))
+        return 1 - self.pi if self.chance is None else self.chance
 
     @property
     def squares(self) -> Floats:

@@ -13,6 +13,7 @@ from annotune.correction.families import Floats
 from annotune.correction.few_errors import FEWEST_ERRORS, number_of_errors, typical_error
 from annotune.correction.formulas import Reference
 from annotune.correction.matrices import column, occurring_labels
+from annotune.correction.waves import Counts
 from annotune.data.codebook import Codebook
 from annotune.data.frames import as_frame
 from annotune.errors import AnnotuneError, listing, nearest, warn
@@ -28,6 +29,7 @@ def dsl_columns(
     pi: str | float | None = None,
     coded: str | None = None,
     fold: str | None = None,
+    wave: str | None = None,
     prediction: Literal["prob", "label"] = "prob",
     codebook: Codebook | None = None,
 ) -> pl.DataFrame:
@@ -51,9 +53,10 @@ def dsl_columns(
     gold, predicted
         The columns with hand codings (null where nobody coded the text) and predictions; by default `<variable>_gold`
         and `<variable>` (or `<variable>_hat`).
-    pi, coded, fold
+    pi, coded, fold, wave
         The column with the probability of being drawn for hand coding (by default `<variable>_pi` or `pi`), or one
-        number; and the columns that say which texts were coded, and in which fold they were predicted. See `correct`.
+        number; and the columns that say which texts were coded, in which fold they were predicted, and in which wave
+        they were drawn. See `correct`.
     prediction
         "prob" uses the label's probability as y_hat where it exists (`<variable>_p_<label>`), which gives smaller
         standard errors; "label" uses whether it is the predicted label.
@@ -65,7 +68,7 @@ def dsl_columns(
     polars.DataFrame
         The N rows with `coded` (whether the hand coding counts) and `pi`, and for one outcome `y_gold`, `y_hat`,
         `dsl_y`; for a variable of several labels `dsl_<label>` for each, which sum to 1. Null where a text has no
-        prediction.
+        prediction. Where texts were drawn in several waves, `dsl_weight` takes the place of coded / pi.
 
     Raises
     ------
@@ -97,9 +100,10 @@ def dsl_columns(
     if not drawn.any():
         raise AnnotuneError(f"No text has both a hand coding in {gold!r} and a prediction.", "Check both columns.")
     coding_columns.require_out_of_fold(frame, drawn, fold)
-    ratio = coding_columns.ratios(frame, drawn, pi)
+    count = coding_columns.counts_of(frame, drawn, pi, wave)
+    ratio = count.ratio
     _require_enough(frame.filter(drawn)[gold], label)
-    frame = frame.with_columns(pl.Series("coded", drawn), _pi_column(frame, pi))
+    frame = frame.with_columns(pl.Series("coded", drawn), _pi_column(frame, pi), *_weight_column(drawn, count))
     added = {key: _corrected_outcome(*pair, drawn, ratio) for key, pair in outcomes.items()}
     _warn_of_few_errors(outcomes, added, drawn, ratio)
     return _with_columns(frame, added, outcomes if list(outcomes) == ["dsl_y"] else {}, gold, predicted)
@@ -178,6 +182,15 @@ def _pi_column(frame: pl.DataFrame, pi: str | float | None) -> pl.Series:
     if coding_columns.is_number(pi):
         return pl.Series("pi", np.full(len(frame), float(pi)))
     return frame[str(pi or "pi")].cast(pl.Float64).alias("pi")
+
+
+def _weight_column(drawn: np.ndarray, count: Counts) -> list[pl.Series]:
+    """Of several waves how much each text counts, 0 where it was not coded; of one it is coded / pi."""
+    if count.chance is None:
+        return []
+    weight = np.zeros(len(drawn))
+    weight[drawn] = count.ratio
+    return [pl.Series("dsl_weight", weight)]
 
 
 def _require_enough(by_hand: pl.Series, label: str | None) -> None:

@@ -75,6 +75,7 @@ def error_model(
     gold: str | None = None,
     predicted: str | None = None,
     pi: str | float | None = None,
+    wave: str | None = None,
     cluster: str | None = None,
 ) -> ErrorModel:
     """Regress whether a prediction is wrong on covariates, among the hand-coded texts.
@@ -91,9 +92,9 @@ def error_model(
     covariates
         Columns, or the right-hand side of a formula: `["party", "year"]`, `"party * year"`. In a whole formula, as for
         `correct`, the left-hand side names the variable and the label.
-    variable, gold, predicted, pi
-        The coded variable, and the columns with hand codings, predictions and sampling probability, where their names
-        are not the usual ones (see `labelled`).
+    variable, gold, predicted, pi, wave
+        The coded variable, and the columns with hand codings, predictions, sampling probability and the wave of the
+        draw, where their names are not the usual ones (see `labelled`).
     label
         Consider only errors about this label: texts that have it and were not assigned it, or the reverse.
     cluster
@@ -117,7 +118,7 @@ def error_model(
     explained = _explained_reference(covariates)
     if explained is not None:
         variable, label = variable or explained.column, label or explained.label
-    codings = labelled(data, variable, gold=gold, predicted=predicted, pi=pi)
+    codings = labelled(data, variable, gold=gold, predicted=predicted, pi=pi, wave=wave)
     if explained is not None and (explained.column, explained.label) != (codings.name, label):
         raise AnnotuneError(
             f"{covariates!r} is not about {codings.name!r}.", "Give the covariates alone: party + year."

@@ -38,6 +38,8 @@ class Sample:
         Each unit's cluster, and its groups whose effects are absorbed, numbered from 0, (N,).
     across
         Each unit's cluster of a second kind, (N,), such as the newspaper beside the author.
+    chance
+        Of several waves the part of each squared ratio that is by chance, shape (n,).
     """
 
     design: Floats
@@ -51,6 +53,7 @@ class Sample:
     clusters: np.ndarray | None = None
     groups: tuple[np.ndarray, ...] = ()
     across: np.ndarray | None = None
+    chance: Floats | None = None
 
     @property
     def n(self) -> int:

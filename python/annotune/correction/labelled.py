@@ -30,7 +30,10 @@ class Labelled:
         Those that occur, in the order of the column's categories, or else alphabetically.
     ratio
         1 / pi of the coded texts (n,), 0 for the others; None where pi, the probability of being drawn for hand
-        coding, is not known.
+        coding, is not known. Of several waves how many texts each stands for.
+    chance
+        Of several waves the part of each coded text's squared weight that is by chance (n,), 0 for the others; None
+        where there is one wave.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Labelled:
     gold: pl.Series
     labels: tuple[str, ...]
     ratio: np.ndarray | None
+    chance: np.ndarray | None = None
 
     @property
     def coded(self) -> np.ndarray:
@@ -79,6 +83,7 @@ def labelled(
     gold: str | None = None,
     predicted: str | None = None,
     pi: str | float | None = None,
+    wave: str | None = None,
 ) -> Labelled:
     """Find predictions, hand codings and sampling probabilities in a frame with one row per text.
 
@@ -94,6 +99,9 @@ def labelled(
     pi
         The column with the probability of being drawn for hand coding, or the probability where it is the same for
         all; by default the column `<variable>_pi` or `pi`, where there is one.
+    wave
+        The column with the number of the wave in which a text was drawn; by default `<variable>_wave` or `wave`, where
+        the drawn texts alone have one.
 
     Raises
     ------
@@ -125,7 +133,7 @@ def labelled(
         frame,
         *cells,
         _occurring_labels(frame, cells, (predicted, gold)),
-        _inverse_probabilities(frame, drawn, own["pi"] if pi is None else pi),
+        *_weights(frame, drawn, own["pi"] if pi is None else pi, wave),
     )
 
 
@@ -174,9 +182,17 @@ def _categories(column: pl.Series) -> list[str]:
     return column.dtype.categories.to_list() if isinstance(column.dtype, pl.Enum) else []
 
 
-def _inverse_probabilities(frame: pl.DataFrame, drawn: np.ndarray, pi: str | float | None) -> np.ndarray | None:
-    if pi is None and "pi" not in frame.columns:
-        return None
-    ratio = np.zeros(len(frame))
-    ratio[drawn] = coding_columns.ratios(frame, drawn, pi)
-    return ratio
+def _weights(
+    frame: pl.DataFrame, drawn: np.ndarray, pi: str | float | None, wave: str | None
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """How many texts each stands for, and the part of the squared weight that is by chance, (n,) both."""
+    if pi is None and wave is None and "pi" not in frame.columns:
+        return None, None
+    count = coding_columns.counts_of(frame, drawn, pi, wave)
+    return _among_all(count.ratio, drawn), None if count.chance is None else _among_all(count.chance, drawn)
+
+
+def _among_all(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    every = np.zeros(len(drawn))
+    every[drawn] = values
+    return every

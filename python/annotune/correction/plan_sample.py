@@ -74,6 +74,7 @@ def plan_sample(
     gold: str | None = None,
     predicted: str | None = None,
     pi: str | float | None = None,
+    wave: str | None = None,
     n_boot: int = 1000,
     seed: int = 1,
     of: Literal["corpus", "population"] = "corpus",
@@ -89,8 +90,8 @@ def plan_sample(
     ----------
     pilot
         One row per text, as in `crossfit(...).data`: predictions for all, hand codings for some, covariates.
-    variable, gold, predicted, pi
-        The coded variable, and the columns with hand codings, predictions and sampling probability, as for
+    variable, gold, predicted, pi, wave
+        The coded variable, and the columns with hand codings, predictions, sampling probability and wave, as for
         `error_model`.
     target, n
         The target standard error, or the planned number of hand codings.
@@ -136,7 +137,7 @@ def plan_sample(
         raise AnnotuneError("label= plans for a share, formula= for a regression.", "Give one of them.")
     if of not in WHOSE:
         raise AnnotuneError(f"There are no shares of {of!r}.", nearest(of, WHOSE))
-    codings = labelled(pilot, variable, gold=gold, predicted=predicted, pi=pi)
+    codings = labelled(pilot, variable, gold=gold, predicted=predicted, pi=pi, wave=wave)
     size = len(codings.frame) if total is None else total
     _require_sound(codings, size, target, n, n_boot)
     quantities = (

@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from annotune.correction import coding_columns
-from annotune.correction.families import MODELS, Floats
+from annotune.correction.families import MODELS
 from annotune.correction.formulas import Formula, Reference
 from annotune.correction.matrices import column, occurring_labels, with_dates
+from annotune.correction.waves import Counts
 from annotune.errors import AnnotuneError, nearest
 
 PREDICTIONS = ("prob", "label", "recalibrated")
@@ -32,6 +33,7 @@ class Options:
     predicted: Mapping[str, tuple[str, str]]
     coded: str | None
     fold: str | None
+    wave: str | None
     reference: Mapping[str, str | float]
     level: float
     small_sample: bool | None
@@ -51,7 +53,7 @@ class Job:
     frame: pl.DataFrame
     gold: dict[str, str]
     coded: np.ndarray
-    ratio: Floats
+    counts: Counts
     options: Options
     notes: list[str]
 
@@ -92,13 +94,14 @@ def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
     frame = coding_columns.complete(frame, [*formula.columns, *likely, *beside])
     coded = coding_columns.coded_rows(frame, list(gold.values()), options.coded)
     notes: list[str] = []
-    job = Job(formula, frame, gold, coded, np.ones(int(coded.sum())), options, notes)
+    job = Job(formula, frame, gold, coded, Counts(np.ones(int(coded.sum()))), options, notes)
     require_coded(job)
     if options.method != "none":
         note = coding_columns.require_out_of_fold(frame, coded, options.fold)
         notes += [note] if note else []
     if options.method != "none" or options.pi is not None or "pi" in frame.columns:
-        job = replace(job, ratio=coding_columns.ratios(frame, coded, options.pi))
+        job = replace(job, counts=coding_columns.counts_of(frame, coded, options.pi, options.wave))
+        notes += job.counts.note
     return job
 
 

@@ -32,6 +32,7 @@ def prevalence(
     gold: str | None = None,
     predicted: str | None = None,
     pi: str | float | None = None,
+    wave: str | None = None,
     cluster: str | None = None,
     level: float = 0.95,
     n_boot: int = 200,
@@ -58,8 +59,8 @@ def prevalence(
     data
         One row per text, as in `crossfit(...).data`: predictions, `<variable>_gold`, `pi`, and for `em` the columns
         `<variable>_p_<label>` or `p_<label>`, which `dsl` and `ppi` use as well where they exist.
-    variable, gold, predicted, pi
-        The coded variable, and the columns with hand codings, predictions and sampling probability, as for
+    variable, gold, predicted, pi, wave
+        The coded variable, and the columns with hand codings, predictions, sampling probability and wave, as for
         `error_model`. A multi-label variable has one 0/1 column per label: name one.
     by, time
         Columns; shares are estimated for each combination of their values.
@@ -112,7 +113,9 @@ def prevalence(
         raise AnnotuneError(f"An interval cannot have the level {level!r}.", "Give a share such as 0.95.")
     if n_boot < 0:
         raise AnnotuneError(f"There cannot be {n_boot!r} replicates.", "Give 0 for no bootstrap, or such as 200.")
-    codings, keys = _with_groups(labelled(data, variable, gold=gold, predicted=predicted, pi=pi), by, time, every)
+    codings, keys = _with_groups(
+        labelled(data, variable, gold=gold, predicted=predicted, pi=pi, wave=wave), by, time, every
+    )
     if codings.ratio is None and set(chosen) & set(DESIGNED):
         what = "It is not known with which probability texts were drawn for hand coding."
         advice = "Add it as a column pi, or give it with pi=; only count, adjusted and em do without it."
@@ -168,9 +171,10 @@ def _with_groups(
         raise AnnotuneError(f"No text has a value in {' and '.join(keys)}.", "Name other columns.")
     if not whole.all():
         warn(f"{(~whole).sum():,} of {len(frame):,} texts have no {' or '.join(keys)} and are left out.")
-    ratio = None if codings.ratio is None else codings.ratio[whole.to_numpy()]
+    rows = whole.to_numpy()
+    ratio, chance = (None if each is None else each[rows] for each in (codings.ratio, codings.chance))
     sides = [series.filter(whole) for series in (codings.predicted, codings.gold)]
-    return Labelled(codings.name, frame.filter(whole), sides[0], sides[1], codings.labels, ratio), keys
+    return Labelled(codings.name, frame.filter(whole), sides[0], sides[1], codings.labels, ratio, chance), keys
 
 
 def _rows_by_group(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple[Any, ...], np.ndarray]]:

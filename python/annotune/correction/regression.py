@@ -54,6 +54,7 @@ def correct(
     predicted: Mapping[str, tuple[str, str]] | None = None,
     coded: str | None = None,
     fold: str | None = None,
+    wave: str | None = None,
     reference: Mapping[str, str | float] | None = None,
     level: float = 0.95,
     small_sample: bool | None = None,
@@ -105,6 +106,10 @@ def correct(
     fold
         The column that is filled where a prediction is by a model that has not seen the text (by default
         `<variable>_fold` or `fold`).
+    wave
+        The column with the number of the wave in which a text was drawn, where later waves' pi rest on earlier codings
+        and are among the texts not drawn before (by default `<variable>_wave` or `wave`, where only the drawn texts
+        have one). pi is that of the text's own wave.
     reference
         The category that the others are compared with, by column: `{"party": "Labour"}`; for "multinomial" the
         outcome's, too. By default the first one, in the order of the column's type, by size or alphabet.
@@ -152,6 +157,7 @@ def correct(
         predicted=predicted or {},
         coded=coded,
         fold=fold,
+        wave=wave,
         reference=reference or {},
         level=level,
         small_sample=small_sample,
@@ -171,7 +177,7 @@ def _estimated(job: Job) -> Correction:
         texts = counted(int((~whole).sum()), "text was", "texts were")
         warn(f"{texts} left out because a covariate is not a number there (such as a log of 0).")
         complete = replace(
-            job, frame=job.frame.filter(whole), coded=job.coded[whole], ratio=job.ratio[whole[job.coded]]
+            job, frame=job.frame.filter(whole), coded=job.coded[whole], counts=job.counts.of(whole[job.coded])
         )
         require_coded(complete)
         return _estimated(complete)

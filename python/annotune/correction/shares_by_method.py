@@ -152,7 +152,7 @@ class Texts:
     def drawn(self, sample: Sample, residuals: np.ndarray, wrong: np.ndarray, reach: np.ndarray) -> Drawn:
         """The hand-coded texts of a sample, by what each adds to the shares."""
         clusters = None if sample.clusters is None else sample.clusters[sample.at]
-        return Drawn(residuals, wrong, reach, 1 / sample.ratio, self.finite, clusters)
+        return Drawn(residuals, wrong, reach, 1 / sample.ratio, self.finite, clusters, sample.chance)
 
     def sample(self, rows: np.ndarray, ratio: float | None = None) -> Sample:
         """The rows as a regression on a constant, one equation per label; `ratio` in place of 1 / pi."""
@@ -162,7 +162,9 @@ class Texts:
         weights = self.codings.weights[rows][at] if ratio is None else np.full(len(at), ratio)
         clusters = None if self.clusters is None else np.unique(self.clusters[rows], return_inverse=True)[1]
         weight = np.ones(len(rows))
-        return Sample(one, one[at], answers, likely, identity[self.gold[rows][at]], at, weights, weight, clusters)
+        by_hand = identity[self.gold[rows][at]]
+        chance = None if self.codings.chance is None else self.codings.chance[rows][at]
+        return Sample(one, one[at], answers, likely, by_hand, at, weights, weight, clusters, chance=chance)
 
 
 def estimates_by_group(
