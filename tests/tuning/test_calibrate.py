@@ -122,6 +122,20 @@ def test_a_rare_label_that_is_never_the_likeliest_is_given_after_all():
     assert rare["likeliest"] < rare["share"] < rare["f1"] + 0.02
 
 
+def test_dozens_of_labels_with_a_few_texts_each_cost_no_accuracy():
+    """Labels are equally frequent, so the likeliest one has the right shares; eight texts a label say nothing more."""
+    right = {"share": [], "likeliest": []}
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        targets = np.arange(40 * 68) % 40
+        logits = 3.0 * np.eye(40)[targets] + rng.normal(0, 1, (len(targets), 40))
+        coded, fresh = slice(0, 40 * 8), slice(40 * 8, None)
+        for rule, hits in right.items():
+            cutoffs = cutoffs_for(rule, logits[coded], targets[coded])
+            hits.append((decide(logits[fresh], False, cutoffs) == targets[fresh]).mean())
+    assert np.mean(right["share"]) > np.mean(right["likeliest"]) - 0.005
+
+
 RULES = ("likeliest", "share", "f1")
 
 

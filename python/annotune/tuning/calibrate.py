@@ -235,7 +235,10 @@ def share_handicaps(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     The most likely label is too seldom a rare one: a text that is a rare label's with probability .3 counts for none.
     The numbers are the prices of labels for which supply (probabilities) meets demand (answers), the dual of an
-    assignment of texts to labels; the count of answers is a little softened, so that no single text decides.
+    assignment of texts to labels; the count of answers is a little softened, so that no single text decides. A price is
+    a multiple of the label's log share, the same for all labels, and what the label differs from that, which has a
+    normal prior as offsets have: of dozens of labels with a few texts each, single prices would be chance, and cost
+    accuracy.
 
     >>> rare = np.linspace(0.01, 0.39, 200)  # never the likeliest, and yet a fifth of the texts
     >>> logits = np.log(np.column_stack([1 - rare, rare]))
@@ -246,17 +249,21 @@ def share_handicaps(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     spread = float((logits - logits.mean(0)).std()) or 1.0
     supply = weights @ from_logits(logits, sets=False)
-    soft = SOFTNESS * spread
+    rarity, soft = np.log(supply) - np.log(supply).mean(), SOFTNESS * spread
+    precision = np.concatenate([[1e-3], np.full(len(supply), OFFSETS**-2)])
 
-    def loss(prices: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss(parts: np.ndarray) -> tuple[float, np.ndarray]:
+        prices = parts[0] * rarity + parts[1:]
         softened = (logits - prices) / soft
         highest = softened.max(1, keepdims=True)
         powers = np.exp(softened - highest)
         value = float(weights @ (highest[:, 0] + np.log(powers.sum(1)))) * soft + float(supply @ prices)
-        demand = weights @ (powers / powers.sum(1, keepdims=True))
-        return value + 1e-3 * float(prices @ prices) / 2, supply - demand + 1e-3 * prices
+        lacking = supply - weights @ (powers / powers.sum(1, keepdims=True))
+        slope = np.concatenate([[lacking @ rarity], lacking])
+        return value + float(precision @ parts**2) / 2, slope + precision * parts
 
-    prices = minimize(loss, np.zeros(logits.shape[1]), jac=True, method="L-BFGS-B").x
+    parts = minimize(loss, np.zeros(1 + len(supply)), jac=True, method="L-BFGS-B").x
+    prices = parts[0] * rarity + parts[1:]
     return np.asarray(prices - prices.mean())
 
 
