@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from annotune.correction.formula_limits import require_short, require_small
 from annotune.data.formula_sides import BARE, HELP, NAME, NUMBER, TEXT, grouped, plain, sides_of, unescaped, value_of
 from annotune.errors import AnnotuneError, nearest
 
@@ -140,7 +141,8 @@ def parse(text: str) -> Formula:
     Raises
     ------
     AnnotuneError
-        For a text that is not a formula, a sign that cannot be read, or an unknown function.
+        For a text that is not a formula, a sign that cannot be read, an unknown function, or a formula that stands for
+        more terms, or larger numbers, than can be computed.
 
     Examples
     --------
@@ -154,10 +156,14 @@ def parse(text: str) -> Formula:
     """
     if not isinstance(text, str):
         raise AnnotuneError(f"A formula is a text, not a {type(text).__name__}.", HELP)
+    require_short(text)
     left, right = sides_of(text)
     right, groups = grouped(right)
     reader = _Reader(text)
-    return Formula(text.strip(), reader.outcome(left), reader.read(right), groups, reader.references)
+    outcome, terms = reader.outcome(left), reader.read(right)
+    for side in (outcome, terms):
+        require_small(text, side)
+    return Formula(text.strip(), outcome, terms, groups, reader.references)
 
 
 class _Reader:
