@@ -77,6 +77,9 @@ order_ordinal <- function(added, codebook) {
 #'   beside the .rds, ready to run them.
 #' @param layout Of a correction's table: `"journal"`, a column per method with standard errors in brackets, or
 #'   `"stacked"`, a row per method with intervals and p-values.
+#' @param guard_formulas For files that people open in a spreadsheet: whether texts that begin with `=`, `+`, `-`, `@`, a
+#'   tab or a line break get an apostrophe before them in a .csv, which stays when the file is read back, and the mark of
+#'   text in an .xlsx, where no cell is a formula in any case.
 #' @return A tibble of what was changed, invisibly: file, column, change, detail, cells.
 #' @examplesIf at_available()
 #' topic <- factor(c("Health", NA), levels = c("Economy", "Health"))
@@ -85,7 +88,7 @@ order_ordinal <- function(added, codebook) {
 #' haven::read_dta(file.path(tempdir(), "coded.dta"))
 #' @export
 at_write <- function(data, path, codebook = NULL, labels = NULL, headings = NULL, notes = NULL, title = NULL,
-                     labelled = FALSE, regressions = NULL, layout = c("journal", "stacked")) {
+                     labelled = FALSE, regressions = NULL, layout = c("journal", "stacked"), guard_formulas = FALSE) {
   if (!is.data.frame(data) && !is.character(data) && !inherits(data, "at_correction")) {
     abort(sprintf("An object of class '%s' is no table.", class(data)[1]), "Give a data frame, or the path of a table.")
   }
@@ -103,7 +106,8 @@ at_write <- function(data, path, codebook = NULL, labels = NULL, headings = NULL
       paths = several(as_path(path[!own])), codebook = codebook,
       labels = if (!is.null(labels)) lapply(labels, label_pairs), headings = if (length(headings)) as.list(headings),
       notes = several(notes), title = title, labelled = labelled, regressions = several(regressions),
-      layout = match.arg(layout), terms = if (inherits(data, "at_correction")) several(data$estimates$term),
+      layout = match.arg(layout), guard_formulas = guard_formulas,
+      terms = if (inherits(data, "at_correction")) several(data$estimates$term),
       methods = if (inherits(data, "at_correction")) several(unique(data$estimates$method))
     )
   }

@@ -264,6 +264,18 @@ def test_a_corpus_file_with_labels_may_be_read_in_part(tmp_path: Path) -> None:
         assert reader.variable_labels()["party"] == "Side of the house"
 
 
+def test_a_study_guards_what_a_spreadsheet_takes_for_a_formula(tmp_path: Path) -> None:
+    study = at.demo(tmp_path, n=60, n_coded=40).study
+    assert study is not None
+    corpus = pl.read_csv(tmp_path / "questions.csv")
+    at.write(corpus.with_columns(party=pl.lit("=party")), tmp_path / "questions.csv")
+    text = study.read_text(encoding="utf-8").replace("seed: 1", f"seed: 1, {FAST}")
+    text = re.sub(r"(?m)^write:.*$", "write: [results.csv]\nguard_formulas: true", text)
+    study.write_text(re.split(r"(?m)^sample:", text)[0], encoding="utf-8")
+    at.run(study)
+    assert set(pl.read_csv(tmp_path / "results.csv")["party"]) == {"'=party"}
+
+
 def test_the_corpus_as_coded_stands_beside_held_out_texts(parliament: Path) -> None:
     results = at.run(parliament)
     model = at.load(parliament.parent / "annotune-work/topic/model")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,10 @@ def write(
     regression: Annotated[
         list[str] | None, typer.Option(help="Such as \"topic == 'Health' ~ party\": for a do-file and an R script.")
     ] = None,
+    guard_formulas: Annotated[
+        bool,
+        typer.Option("--guard-formulas", help="In .csv and .xlsx: texts such as =1+1 stay texts in a spreadsheet."),
+    ] = False,
 ) -> None:
     """Write a table for Stata, R, SPSS, Python or a spreadsheet."""
     from annotune.data.codebook import read_codebook
@@ -28,4 +32,5 @@ def write(
     require_outputs(paths, data, codebook)
     book = read_codebook(codebook) if codebook else None
     formulas = regression or None  # typer gives an empty list where there is none
-    write_table(data, paths, codebook=book, notes=note, title=title, labelled=labelled, regressions=formulas, say=print)
+    options: dict[str, Any] = {"labelled": labelled, "regressions": formulas, "guard_formulas": guard_formulas}
+    write_table(data, paths, codebook=book, notes=note, title=title, say=print, **options)

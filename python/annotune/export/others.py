@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pyreadstat
 import xlsxwriter
 
 from annotune.errors import AnnotuneError
+from annotune.export.formula_guard import guards, may_be_formula
 from annotune.export.names import cut, spss_names
 from annotune.export.sheet import Change, Column, Facts, Sheet
 from annotune.tables import reasons
@@ -52,14 +54,16 @@ def write_parquet(sheet: Sheet, _facts: dict[str, Facts], path: Path) -> list[Ch
     return []
 
 
-def write_csv(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
+def write_csv(sheet: Sheet, facts: dict[str, Facts], path: Path, guard_formulas: bool = False) -> list[Change]:
     """UTF-8 with a header; labels by their names, a missing text as an empty field and an empty one as ""."""
     lengths = [name for name, dtype in sheet.schema.items() if isinstance(dtype, pl.Duration)]
     strange = {name: count for name, fact in facts.items() if (count := fact.nan + fact.infinite)}
     numbers = [pl.when(pl.col(name).is_finite()).then(pl.col(name)) for name in strange]
-    sheet.frame().with_columns(pl.col(lengths).dt.total_microseconds() / 1e6, *numbers).sink_csv(path)
+    texts, names, changes = guards(sheet) if guard_formulas else ([], {}, [])
+    rows = sheet.frame().with_columns(pl.col(lengths).dt.total_microseconds() / 1e6, *numbers, *texts)
+    rows.rename(names).sink_csv(path)
     bare = [column.name for column in sheet.columns if column.labels is not None and not column.named]
-    changes = [Change(name, "type", "durations became seconds") for name in lengths]
+    changes += [Change(name, "type", "durations became seconds") for name in lengths]
     changes += [Change(name, "missing", NOT_FINITE, count) for name, count in strange.items()]
     return changes + [Change(name, "label", "the cells are codes; their labels were left out") for name in bare]
 
@@ -194,8 +198,11 @@ def _lines_that_fit(text: str, most: int) -> Sequence[str]:
     return pieces
 
 
-def write_xlsx(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change]:
-    """A workbook with one sheet each for the data, their labels, and their headings and notes."""
+def write_xlsx(sheet: Sheet, facts: dict[str, Facts], path: Path, guard_formulas: bool = False) -> list[Change]:
+    """A workbook with one sheet each for the data, their labels, and their headings and notes; no cell is a formula.
+
+    With `guard_formulas`, cells that look like one are marked as text, so that they stay text when they are edited.
+    """
     if sheet.rows >= XLSX_ROWS or len(sheet.columns) > XLSX_COLUMNS:
         raise AnnotuneError(
             f"Excel takes {XLSX_ROWS - 1:,} rows and {XLSX_COLUMNS:,} columns; these are {sheet.rows:,} and "
@@ -206,7 +213,9 @@ def write_xlsx(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change
     safe = {"strings_to_formulas": False, "strings_to_urls": False, "default_date_format": "yyyy-mm-dd hh:mm:ss"}
     with xlsxwriter.Workbook(path, safe) as book:
         book.set_properties({"created": XLSX_MADE, "title": sheet.title})
+        mark = book.add_format({"quote_prefix": True}) if guard_formulas else None
         data = book.add_worksheet("data")
+        marked = _mark_formulas(data, mark) if guard_formulas else Counter[int]()
         data.freeze_panes(1, 0)
         data.write_row(0, 0, [column.name for column in sheet.columns])
         formats = {dtype: book.add_format({"num_format": form}) for dtype, form in XLSX_FORMATS.items()}
@@ -216,17 +225,36 @@ def write_xlsx(sheet: Sheet, facts: dict[str, Facts], path: Path) -> list[Change
                 raise AnnotuneError(
                     f"{path}: Excel does not take the column {column.name!r}.", "Write .csv or .parquet."
                 )
-        _write_about_sheets(book, sheet)
-    return changes
+        _write_about_sheets(book, sheet, mark)
+    return changes + [
+        Change(sheet.columns[place].name, "guarded", "texts that may be taken for a formula are marked as text", count)
+        for place, count in sorted(marked.items())
+    ]
 
 
-def _write_about_sheets(book: Any, sheet: Sheet) -> None:
+def _mark_formulas(page: Any, mark: Any) -> Counter[int]:
+    """From now on, texts that may be taken for a formula get the mark of text; how many there were, by column."""
+    marked = Counter[int]()
+
+    def write(page: Any, row: int, column: int, text: str, *_format: Any) -> int | None:
+        if not may_be_formula(text):
+            return None  # written as usual
+        marked.update([column] * (row > 0))
+        return int(page.write_string(row, column, text, mark))
+
+    page.add_write_handler(str, write)
+    return marked
+
+
+def _write_about_sheets(book: Any, sheet: Sheet, mark: Any) -> None:
     labels = [(column.name, code, text) for column in sheet.columns for code, text in (column.labels or {}).items()]
     headings = [("heading", column.name, column.heading) for column in sheet.columns if column.heading]
     about = [("title", "", sheet.title)] * bool(sheet.title) + headings + [("note", "", note) for note in sheet.notes]
     for name, header, rows in (("labels", ("column", "code", "label"), labels), ("about", ("", "column", ""), about)):
         if rows:
             page = book.add_worksheet(name)
+            if mark is not None:
+                _mark_formulas(page, mark)
             for place, row in enumerate((header, *rows)):
                 page.write_row(place, 0, row)
 

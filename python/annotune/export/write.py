@@ -51,6 +51,7 @@ def write(
     labelled: bool = False,
     regressions: Sequence[Regression | str] | None = None,
     layout: Layout = "journal",
+    guard_formulas: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> pl.DataFrame:
     """Write a table for Stata, R, SPSS, Python or a spreadsheet, and report what had to be changed.
@@ -93,13 +94,18 @@ def write(
     layout
         Of a correction's table for a paper: "journal", a column per method with standard errors in brackets, or
         "stacked", a row per method with intervals and p-values.
+    guard_formulas
+        For files that people open in a spreadsheet: texts that begin with =, +, -, @, a tab or a line break (with
+        blanks before it or not) get an apostrophe before them in .csv, which stays when the file is read back, and the
+        mark of text in .xlsx, where no cell is a formula in any case and the texts stay as they are.
     say
         A function that is called with a line for each change, such as `print`.
 
     Returns
     -------
     polars.DataFrame
-        One row per change: file, column, change (renamed, truncated, type, label, missing), detail, cells.
+        One row per change: file, column, change (renamed, truncated, type, label, missing, guarded), detail,
+        cells.
 
     Raises
     ------
@@ -121,11 +127,11 @@ def write(
     if isinstance(data, Estimates):
         if any(option is not None for option in (codebook, labels, headings, regressions)) or labelled:
             raise AnnotuneError("A correction takes no codebook, labels or regressions.", "Pass title and notes only.")
-        changes = _write_correction(data, targets, notes or (), title or "", layout)
+        changes = _write_correction(data, targets, notes or (), title or "", layout, guard_formulas)
     else:
-        changes = _write_table(
-            data, targets, codebook, labels or {}, headings or {}, notes or (), title, labelled, regressions
-        )
+        texts: dict[str, Any] = {"labels": labels, "headings": headings, "notes": notes or (), "title": title}
+        options: dict[str, Any] = {"labelled": labelled, "guard_formulas": guard_formulas}
+        changes = _write_table(data, targets, codebook, regressions=regressions, **texts, **options)
     report = _report(changes)
     if say is not None:
         for line in report_lines(report):
@@ -134,7 +140,7 @@ def write(
 
 
 def _write_correction(
-    correction: Estimates, targets: Sequence[Path], notes: Sequence[str], title: str, layout: Layout
+    correction: Estimates, targets: Sequence[Path], notes: Sequence[str], title: str, layout: Layout, guard: bool
 ) -> Changes:
     """Write a correction in its own formats, and its estimates as a table in all others."""
     for target in targets:
@@ -145,7 +151,8 @@ def _write_correction(
     if not tables:
         return []
     notes = [*about(correction), *notes]
-    return _write_table(correction.estimates, tables, notes=notes, title=title or title_of(correction))
+    title = title or title_of(correction)
+    return _write_table(correction.estimates, tables, notes=notes, title=title, guard_formulas=guard)
 
 
 def _write_table(
@@ -158,6 +165,7 @@ def _write_table(
     title: str | None = None,
     labelled: bool = False,
     regressions: Sequence[Regression | str] | None = None,
+    guard_formulas: bool = False,
 ) -> Changes:
     """Write a table to every target, with what its own file and the arguments say about its columns."""
     for target in targets:
@@ -169,11 +177,15 @@ def _write_table(
         all_headings = {**_headings_of_corrected(names), **about.headings, **(headings or {})}
         all_labels = {**about.labels, **(labels or {})}
         sheet = describe(frame, codebook, all_labels, all_headings, notes, title, about.formats)
-        return _write_sheet(sheet, targets, labelled, regressions)
+        return _write_sheet(sheet, targets, labelled, regressions, guard_formulas)
 
 
 def _write_sheet(
-    sheet: Sheet, targets: Sequence[Path], labelled: bool, regressions: Sequence[Regression | str] | None
+    sheet: Sheet,
+    targets: Sequence[Path],
+    labelled: bool,
+    regressions: Sequence[Regression | str] | None,
+    guard_formulas: bool,
 ) -> Changes:
     """Write a sheet to every target, and its scripts once all files are written."""
     full, replacements = writable(sheet)
@@ -184,7 +196,7 @@ def _write_sheet(
     changes: Changes = []
     for target in targets:
         parquet = target.suffix.lower() == ".parquet"  # has every type
-        of_format = _write_file(full if parquet else common, facts, target, labelled)
+        of_format = _write_file(full if parquet else common, facts, target, labelled, guard_formulas)
         changes += [(target.name, change) for change in replacements + ([] if parquet else casts) + of_format]
     for path, script in files:
         with replacing(path) as draft:
@@ -240,9 +252,13 @@ def _headings_of_corrected(names: Sequence[str]) -> dict[str, str]:
     return {name: f"linear models only: {outcome}, corrected for the model's error" for name, outcome in of.items()}
 
 
-def _write_file(sheet: Sheet, facts: dict[str, Facts], target: Path, labelled: bool) -> list[Change]:
+def _write_file(
+    sheet: Sheet, facts: dict[str, Facts], target: Path, labelled: bool, guard_formulas: bool
+) -> list[Change]:
     suffix = target.suffix.lower()
-    writer = functools.partial(rds.write_rds, labelled=labelled) if suffix == ".rds" else WRITERS[suffix]
+    guard = {"guard_formulas": guard_formulas}
+    options = {".rds": {"labelled": labelled}, ".csv": guard, ".xlsx": guard}.get(suffix, {})
+    writer = functools.partial(WRITERS[suffix], **options)
     with replacing(target) as draft:
         changes = writer(sheet, facts, draft)
         confirm.confirm(sheet, draft, target)

@@ -172,6 +172,7 @@ class Study(_Part):
     classify: ClassifyPart = ClassifyPart()
     write: Words = ("results.dta", "results.rds", "results.parquet")
     regressions: Words | None = None
+    guard_formulas: bool = False
     sample: Annotated[SamplePart | None, _under("pi")] = None
     correct: Annotated[CorrectPart | None, _under("formulas")] = None
     report: Annotated[ReportPart | None, _under("path")] = None

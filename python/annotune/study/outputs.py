@@ -32,7 +32,8 @@ def write_outputs(
     for number, correction in enumerate(outcome.corrections, start=1):
         assert file.study.correct is not None
         targets = [file.beside(name) for name in file.study.correct.targets(number)]
-        changes.append(write(correction, targets, layout=file.study.correct.layout))
+        guard = file.study.guard_formulas
+        changes.append(write(correction, targets, layout=file.study.correct.layout, guard_formulas=guard))
     scripts = [path for path in map(file.beside, file.study.scripts) if path.is_file()]
     return (*map(file.beside, file.study.outputs), *scripts), pl.concat(changes)
 
@@ -55,6 +56,7 @@ def _write_data(file: StudyFile, inputs: Inputs, outcome: Corrected, notes: list
         notes=[*notes, *outcome.notes],
         title=codebook.name or None,
         regressions=_regressions(file.study, outcome),
+        guard_formulas=file.study.guard_formulas,
     )
 
 

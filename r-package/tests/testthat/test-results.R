@@ -94,6 +94,16 @@ test_that("an .rds is R's own, and other files are Python's, with labels and rea
   expect_false(any(startsWith(list.files(dirname(path[1]), all.files = TRUE), ".annotune-")))
 })
 
+test_that("texts that a spreadsheet takes for formulas are guarded where that is asked", {
+  skip_if_no_python()
+  path <- withr::local_tempfile(fileext = ".csv")
+  changes <- suppressMessages(at_write(data.frame(note = c("=1+1", "a")), path, guard_formulas = TRUE))
+  expect_identical(readLines(path), c("note", "'=1+1", "a"))
+  expect_identical(changes$change, "guarded")
+  at_write(data.frame(note = "=1+1"), path)
+  expect_identical(readLines(path), c("note", "=1+1"))
+})
+
 test_that("labelled = TRUE keeps the codebook's codes in an .rds", {
   path <- withr::local_tempfile(fileext = ".rds")
   book <- at_codebook(list(topic = c(b = 5, a = 7)))
