@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from annotune.commands import agreement, correction, evidence, models, output, report, study
+from annotune.commands import agreement, correction, drawing, evidence, models, output, report, study
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
 from annotune.faults import SEE, library, sentence, write_report
@@ -21,6 +21,9 @@ app = typer.Typer(invoke_without_command=True, add_completion=False, rich_markup
 VERBS = (
     study.run,
     study.demo,
+    drawing.sample,
+    drawing.record,
+    drawing.draws,
     agreement.reliability,
     agreement.reliability_regression,
     agreement.resolve,

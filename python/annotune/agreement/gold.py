@@ -9,8 +9,8 @@ import polars as pl
 
 from annotune.agreement.ratings import require_codings
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.codings import ANSWERED, SCHEMA, Codings, require_labels, sound_codings
-from annotune.errors import AnnotuneError, nearest, warn
+from annotune.data.codings import ANSWERED, SCHEMA, Codings, of_people, require_labels, sound_codings
+from annotune.errors import AnnotuneError, listing, nearest, warn
 
 Rule = Literal["majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene"]
 RULES = ("majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene")
@@ -26,6 +26,7 @@ def resolve(
     codebook: Codebook | None = None,
     ties: str = "drop",
     coder: str | None = None,
+    coders: Sequence[str] | None = None,
 ) -> Codings:
     """One answer per unit from several coders: the gold standard that models are tuned on and measured against.
 
@@ -51,6 +52,8 @@ def resolve(
     coder
         For the rule `coder`: whose codings are taken; texts that they did not code are left out.
         For `adjudicated`: who has the last word.
+    coders
+        Whose codings count; everybody's when left out, but for the proposals by models in a study's store.
 
     Returns
     -------
@@ -67,7 +70,8 @@ def resolve(
     Warns
     -----
     AnnotuneWarning
-        Where 5 % of the coded texts or more, and at least 5, get no answer because coders disagree on them.
+        Where 5 % of the coded texts or more, and at least 5, get no answer because coders disagree on them; and where
+        proposals by models are left out.
 
     Examples
     --------
@@ -80,7 +84,7 @@ def resolve(
     """
     least = _fewest_coders(rule)
     name: str = AT_LEAST if isinstance(rule, Mapping) else rule
-    rows = _codings_for(name, coder, require_codings(codings))
+    rows = _codings_for(name, coder, codings_of(coders or ([coder] if name == "coder" and coder else None), codings))
     _require_tie_rule(ties, rows, codebook)
     parts = []
     for (variable,), part in rows.group_by("variable", maintain_order=True):
@@ -90,6 +94,27 @@ def resolve(
     for note in notes_of_dropped(rows, gold):
         warn(note)
     return gold
+
+
+def codings_of(coders: Sequence[str] | None, codings: Any) -> Codings:
+    """The codings by these coders; by all people where none are named, and a note on proposals that are left out."""
+    rows = require_codings(codings)
+    if coders is not None:
+        names = rows["coder"].unique().sort().to_list()
+        for name in coders:
+            if name not in names:
+                raise AnnotuneError(f"There is no coder {name!r}.", nearest(name, names))
+        return sound_codings(rows.filter(pl.col("coder").is_in(list(coders))))
+    people = of_people(rows)
+    if len(people) == len(rows):
+        return rows
+    models = rows.filter(pl.col("kind") == "model")["coder"].unique(maintain_order=True).to_list()
+    if people.is_empty():
+        what = f"All codings are proposals by models: {listing(models)}."
+        raise AnnotuneError(what, "Let people code, or name whose codings count with coders=.")
+    proposals = f"{len(rows) - len(people):,} proposals by {listing(models)}"
+    warn(f"{proposals} are no gold and are left out; coders= names whose codings count.")
+    return people
 
 
 def majority_of(answers: pl.DataFrame, variable: Variable) -> Codings:

@@ -112,6 +112,7 @@ def resolve(
     ] = None,
     ties: Annotated[str, typer.Option(help="drop, first, or the label that wins ties.")] = "drop",
     decisive_coder: Annotated[str | None, typer.Option("--coder", help="For the rules coder and adjudicated.")] = None,
+    coders: Annotated[str | None, typer.Option(help="Whose codings count, such as anna,ben: all people's.")] = None,
     unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
     coder_column: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
     variable: OfVariable = None,
@@ -128,7 +129,7 @@ def resolve(
     book = read_codebook(codebook) if codebook else None
     table = read_codings(list(codings), book, unit_id=unit_id, coder=coder_column, variable=variable)
     chosen: Any = (rule or "majority") if at_least is None else {"at_least": at_least}
-    gold = resolve_codings(table, chosen, codebook=book, ties=ties, coder=decisive_coder)
+    gold = resolve_codings(table, chosen, codebook=book, ties=ties, coder=decisive_coder, coders=listed(coders))
     write_table(gold, out, say=print)
     n_answered = gold.filter(gold["status"].is_in(ANSWERED))["unit_id"].n_unique()
     console.print(

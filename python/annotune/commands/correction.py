@@ -62,6 +62,9 @@ def crossfit(
     epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
     cutoffs: CutOffs = None,
     pi: Drawn = None,
+    draws: Annotated[
+        Path | None, typer.Option(help="The study's store (.annotune), or a table of draws: adds pi and wave.")
+    ] = None,
     prevalence: Prevalence = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -87,7 +90,7 @@ def crossfit(
     options: dict[str, Any] = {"method": method, "epochs": epochs, "device": device, "group": group, "folds": folds}
     texts = read_corpus(corpus, unit_id, text)
     options |= {"uncoded": uncoded, "base": base, "seed": seed, "cutoffs": cutoffs or "share"}
-    options |= {"pi": pi, "prevalence": shares_by_label(prevalence)}
+    options |= {"pi": pi, "prevalence": shares_by_label(prevalence), "draws": draws}
     predictions = cross(texts, coded, book, variable=variable, out=out, **options)
     column_headings = {name: heading for name, heading in headings(book).items() if name in predictions.data.columns}
     which_texts = "texts" if uncoded == "folds" else "hand-coded texts"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, NewType
 
 import polars as pl
@@ -13,6 +15,7 @@ from annotune.data.codebook import Codebook, Variable
 from annotune.data.frames import as_frame, identifiers, require_columns, unique_names
 from annotune.errors import AnnotuneError, counted, nearest, warn
 from annotune.tables.labelled import as_whole
+from annotune.tables.store import SUFFIX
 
 SCHEMA: dict[str, Any] = {
     "unit_id": pl.String,
@@ -23,6 +26,7 @@ SCHEMA: dict[str, Any] = {
     "status": pl.String,
 }
 STATUSES = ("ok", "none", "missing", "unparsed", "error")
+OF_STORE = ("wave", "arm", "kind")  # what a store's codings have besides: the draw, what was shown, person or model
 ANSWERED = ("ok", "none")  # the coder answered: with a label, or that none applies
 Codings = NewType("Codings", pl.DataFrame)  # what `check` gave: these columns in their types, and sound
 CHECKED = Door()
@@ -51,7 +55,7 @@ def read_codings(
     Parameters
     ----------
     paths
-        A file, a data frame, or a list of them.
+        A file, a study's store among them, a data frame, or a list of them.
     codebook
         Says which labels there are; without one, labels are taken as they are.
     unit_id, coder
@@ -72,7 +76,8 @@ def read_codings(
     -------
     polars.DataFrame
         unit_id, variable, coder, label, prob, status, and the kept columns; a row per label given. A table of
-        predictions made in folds keeps its `fold`, which says that every coded text has a row.
+        predictions made in folds keeps its `fold`, which says that every coded text has a row; a study's store
+        (.annotune) gives `wave`, `arm` and `kind`: "person", or "model" for proposals.
         A cell left empty (or NA, unless NA is a label) is a row with the status `missing`.
 
     Raises
@@ -97,11 +102,24 @@ def read_codings(
     for number, data in enumerate(sources, start=1):
         source = layouts.read_source(data, unit_id, encoding, str(number) if len(sources) > 1 else "")
         require_columns(source.frame, layout.named_columns, source.name)
-        long = layouts.lengthen(source, layout)
+        own = replace(layout, keep=unique_names([*further, *OF_STORE])) if is_store(data) else layout
+        long = layouts.lengthen(source, own)
         parts.append(check(layouts.name_labels(long, codebook, source.name, unknown)))
         if parts[-1]["coder"].unique().to_list() == [source.stem]:
             _tell_namesakes(file_of_coder, source.stem, source.name)
     return sound_codings(_without_doubles(pl.concat(parts, how="diagonal_relaxed"), codebook))
+
+
+def is_store(data: Any) -> bool:
+    """Whether this is the path of a study's store."""
+    return isinstance(data, (str, Path)) and Path(data).suffix == SUFFIX
+
+
+def of_people(codings: Codings) -> Codings:
+    """The codings by people: without those that a store says are models' proposals."""
+    if "kind" not in codings.columns:
+        return codings
+    return sound_codings(codings.filter(pl.col("kind").ne_missing("model")))
 
 
 def _tell_namesakes(file_of_coder: dict[str, str], coder: str, file: str) -> None:

@@ -10,11 +10,14 @@ import polars as pl
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import ANSWERED, Codings, check, require_labels
 from annotune.data.columns_of_sets import label_columns
+from annotune.data.drawn import drawn_only, with_draws
 from annotune.data.frames import as_frame, identified, require_columns
 from annotune.errors import AnnotuneError, listing, warn
 
 
-def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, text: bool = False) -> pl.DataFrame:
+def attach(
+    corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, text: bool = False, draws: Any = None
+) -> pl.DataFrame:
     """Put each unit's codes beside its covariates.
 
     Parameters
@@ -29,6 +32,9 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
         What people decided; adds `<variable>_gold` where they coded the unit.
     text
         Whether the text stays in.
+    draws
+        How texts were drawn for coding: a study's store (.annotune), or a table of draws as `sample` and `read_draws`
+        give it. Adds `pi` and `wave`, which `correct` and `prevalence` find by themselves.
 
     Returns
     -------
@@ -36,7 +42,8 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
         n rows in the corpus's order: unit_id, covariates, and for a variable `topic` the columns
         `topic` (its label, `pl.Enum`), `topic_prob`, `topic_status`, `topic_p_<label>`, `topic_gold`.
         A multi-label variable has a 0/1 column `topic_<label>` for each label in place of `topic`.
-        Texts that the corpus does not have are left out, and counted in a warning.
+        With draws also `pi`, each text's probability of being drawn, and `wave`, null where it was not drawn. Texts
+        that the corpus does not have are left out, and counted in a warning.
 
     Examples
     --------
@@ -49,6 +56,7 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
     """
     frame = identified(corpus)
     frame = frame if text else frame.drop("text", strict=False)
+    frame = frame if draws is None else with_draws(frame, draws)
     table = check(codings)
     coded, names = set(table["variable"]), [entry.name for entry in codebook.variables]
     require_room(frame, [entry for entry in codebook.variables if entry.name in coded], gold is not None)
@@ -56,6 +64,8 @@ def attach(corpus: Any, codings: Any, *, codebook: Codebook, gold: Any = None, t
         variables_there = f"The codings are of {listing(sorted(coded))}." if coded else "There are no codings."
         raise AnnotuneError("Nobody coded a variable of the codebook.", variables_there)
     gold_rows = None if gold is None else check(gold)
+    if gold_rows is not None and draws is not None:
+        gold_rows = drawn_only(frame, gold_rows)
     _tell_strangers(frame, table.filter(pl.col("variable").is_in(names)), "codings")
     if gold_rows is not None:
         _tell_strangers(frame, gold_rows.filter(pl.col("variable").is_in(names)), "gold")

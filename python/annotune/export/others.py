@@ -259,7 +259,7 @@ def _write_about_sheets(book: Any, sheet: Sheet, mark: Any) -> None:
                 page.write_row(place, 0, row)
 
 
-def _cut_for_excel(text: str) -> str:
+def cut_for_excel(text: str) -> str:
     """The beginning of a text that fits into a cell; Excel counts an emoji as two characters."""
     return text.encode("utf-16-le")[: 2 * XLSX_TEXT].decode("utf-16-le", "ignore")
 
@@ -270,7 +270,7 @@ def _xlsx_cells(sheet: Sheet, column: Column, facts: Facts, changes: list[Change
         changes.append(Change(column.name, "missing", NOT_FINITE, facts.nan + facts.infinite))
         return cells.set(~cells.is_finite(), None)
     if cells.dtype == pl.String and (long := cells.str.len_bytes() > XLSX_TEXT).any():
-        short = cells.filter(long).map_elements(_cut_for_excel, return_dtype=pl.String)
+        short = cells.filter(long).map_elements(cut_for_excel, return_dtype=pl.String)
         if cut := int((short != cells.filter(long)).sum()):
             changes.append(Change(column.name, "truncated", f"texts were cut to {XLSX_TEXT:,} characters", cut))
         return cells.scatter(long.arg_true(), short)

@@ -21,6 +21,10 @@ CREATE TABLE draws (              -- which texts, each with its probability to b
     wave INTEGER NOT NULL REFERENCES waves, unit_id TEXT NOT NULL, pi REAL NOT NULL CHECK (pi > 0 AND pi <= 1),
     stratum TEXT, cluster TEXT, PRIMARY KEY (wave, unit_id)
 ) WITHOUT ROWID;
+CREATE TABLE chances (            -- the texts that a wave could have drawn and did not, each with its probability to be
+    wave INTEGER NOT NULL REFERENCES waves, unit_id TEXT NOT NULL, pi REAL NOT NULL CHECK (pi > 0 AND pi < 1),
+    stratum TEXT, cluster TEXT, PRIMARY KEY (wave, unit_id)
+) WITHOUT ROWID;
 CREATE TABLE assignments (        -- who is to code a drawn text, in which order, and what is shown meanwhile
     wave INTEGER NOT NULL, unit_id TEXT NOT NULL, coder TEXT NOT NULL, place INTEGER NOT NULL,
     arm TEXT NOT NULL CHECK (arm IN ('open', 'blind', 'two', 'decoy')),

@@ -78,13 +78,13 @@ def folder_for(parent: Path, name: str) -> Path:
     AnnotuneError
         Where the folder is a link to a place outside of `parent`.
     """
-    folder = parent / (name if _is_plain(name) else _escaped(name))
+    folder = parent / (name if is_plain(name) else _escaped(name))
     if not folder.resolve().is_relative_to(parent.resolve()):
         raise AnnotuneError(f"{folder} leads to {folder.resolve()}.", "Remove the link: a study's work stays with it.")
     return folder
 
 
-def _is_plain(name: str) -> bool:
+def is_plain(name: str) -> bool:
     """Whether every system can have a folder of this name."""
     return bool(PLAIN.fullmatch(name)) and name[-1] not in " ." and name.split(".")[0].upper() not in DEVICES
 

@@ -31,7 +31,7 @@ EXTENSIONS = re.compile(rb"<(?:\w+:)?extLst\b.*?</(?:\w+:)?extLst>", re.DOTALL)
 ERROR_CELL = re.compile(rb"""\bt=["']e["']""")
 WORKBOOK, RELATIONS, STYLES = "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml"
 DAY_0 = {dt.date(1899, 12, 31), dt.date(1904, 1, 1)}  # of times of day, in the two date systems
-OWN_SHEETS = {"labels", "about"}  # that annotune writes beside the data
+OWN_SHEETS = {"labels", "about", "codebook"}  # that annotune writes beside the data
 
 
 @dataclass

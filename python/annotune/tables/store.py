@@ -1,10 +1,11 @@
-"""A study's store as a table: the codings in it, by people and models alike."""
+"""A study's store as tables: the codings in it, by people and models alike, and which texts were drawn for whom."""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import polars as pl
@@ -27,6 +28,33 @@ COLUMNS = {
 }
 
 
+DRAWS = {
+    "unit_id": pl.String,
+    "wave": pl.Int64,
+    "pi": pl.Float64,
+    "drawn": pl.Boolean,
+    "stratum": pl.String,
+    "cluster": pl.String,
+}
+PEOPLE = {
+    "unit_id": pl.String,
+    "wave": pl.Int64,
+    "coder": pl.String,
+    "place": pl.Int64,
+    "arm": pl.String,
+    "answered": pl.Boolean,
+}
+OF_TEXTS = """
+    SELECT unit_id, wave, pi, 1 AS drawn, stratum, "cluster" FROM draws
+    UNION ALL SELECT unit_id, wave, pi, 0, stratum, "cluster" FROM chances ORDER BY wave, unit_id
+"""
+OF_PEOPLE = """
+    SELECT a.unit_id, a.wave, a.coder, a.place, a.arm,
+        EXISTS (SELECT 1 FROM people p WHERE p.unit_id = a.unit_id AND p.coder = a.coder) AS answered
+    FROM assignments a ORDER BY a.wave, a.coder, a.place
+"""
+
+
 def read_store(path: Path) -> pl.DataFrame:
     """The codings in a store: one row per label that somebody gave, in a fixed order; see `hybrid.schema`.
 
@@ -35,7 +63,25 @@ def read_store(path: Path) -> pl.DataFrame:
     AnnotuneError
         For a file that is no store.
     """
-    query = f"SELECT {', '.join(COLUMNS)} FROM codings ORDER BY kind DESC, coder, unit_id, variable, label"
+    return _rows(
+        path, f"SELECT {', '.join(COLUMNS)} FROM codings ORDER BY kind DESC, coder, unit_id, variable, label", COLUMNS
+    )
+
+
+def draws_in_store(path: Path) -> pl.DataFrame:
+    """The draws in a store: one row per wave and text that it could have drawn, with the columns of `DRAWS`."""
+    return _rows(path, OF_TEXTS, DRAWS)
+
+
+def people_in_store(path: Path) -> pl.DataFrame:
+    """Who is to code what in a store: one row per wave, text and coder, with the columns of `PEOPLE`."""
+    return _rows(path, OF_PEOPLE, PEOPLE)
+
+
+def _rows(path: Path, query: str, schema: dict[str, Any]) -> pl.DataFrame:
+    """What a query gives, in these columns; the file is not written to."""
+    if not path.is_file():
+        raise AnnotuneError(f"There is no store {path}.", "Check the path, or draw texts with sample first.")
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -44,4 +90,5 @@ def read_store(path: Path) -> pl.DataFrame:
         raise AnnotuneError(f"{path} cannot be read as a store: {error}.", "Check that the file is whole.") from error
     if rows is None:
         raise AnnotuneError(f"{path} is a database, but no store of annotune.", "Choose another file.")
-    return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+    loaded = {name: pl.Int64 if dtype == pl.Boolean else dtype for name, dtype in schema.items()}
+    return pl.DataFrame(rows, schema=loaded, orient="row").cast(schema)  # type: ignore[arg-type]

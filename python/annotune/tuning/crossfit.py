@@ -11,7 +11,8 @@ import polars as pl
 
 from annotune.data.codebook import Codebook
 from annotune.data.codings import check
-from annotune.data.corpus import read_corpus
+from annotune.data.corpus import read_corpus, sound_corpus
+from annotune.data.drawn import drawn_only, with_draws
 from annotune.data.frames import as_frame
 from annotune.data.wide import attach, require_room
 from annotune.errors import AnnotuneError, nearest
@@ -80,6 +81,7 @@ def crossfit(
     seed: int = 1,
     out: str | Path | None = None,
     precision: str = "float32",
+    draws: Any = None,
     **settings: Any,
 ) -> Crossfit:
     """Code the whole corpus so that no hand-coded text is coded by a model that was tuned on it.
@@ -113,6 +115,9 @@ def crossfit(
         kept: what was stopped goes on from there, and what rests on other inputs or settings is done again.
     precision
         Of coding the texts that nobody coded; see `Classifier.classify`.
+    draws
+        How texts were drawn for coding: a study's store (.annotune), or a table of draws as `sample` and `read_draws`
+        give it. In place of a column `pi`; the result has `pi` and `wave`, and texts that no wave drew are not `coded`.
     **settings
         Others of `tune`: method, epochs, device, validation ...; `pi`, where the column has another name, or
         `prevalence` in its place.
@@ -137,6 +142,9 @@ def crossfit(
     (60, [1, 2])
     """
     texts, decided, entry = read_corpus(corpus), check(as_frame(gold)), codebook.variable(variable)
+    if draws is not None:
+        texts = sound_corpus(with_draws(texts, draws))
+        decided = drawn_only(texts, decided)
     require_columns_free(texts, codebook, entry.name)
     if uncoded not in get_args(Uncoded):
         raise AnnotuneError(f"uncoded={uncoded!r} is unknown.", nearest(str(uncoded), get_args(Uncoded)))
@@ -220,7 +228,8 @@ def require_columns_free(texts: pl.DataFrame, codebook: Codebook, variable: str)
         raise AnnotuneError(f"The corpus has a column {taken[0]!r} already.", "Rename it, or leave it out.")
     if "pi" in texts.columns:
         pi = texts["pi"]
-        sound = pi.dtype.is_numeric() and pi.null_count() == 0 and bool(((pi > 0) & (pi <= 1)).all())
+        likely = pi.is_between(0, 1, closed="right") if pi.dtype.is_numeric() else pi.is_null() & False
+        sound = bool((likely.fill_null(False) | texts["text"].is_null()).all())  # nobody can draw an empty text
         if not sound:
             what = "The corpus's column 'pi' is not a probability above 0 and up to 1 in every row."
             raise AnnotuneError(what, "Give each text's probability of being drawn for hand coding, or drop it.")
