@@ -91,6 +91,11 @@ EDGES = (
         for method, before in (("hand", 99.7), ("dsl", 99.8), ("ppi", 99.8))
     ),
     _edge(
+        "share, weak model, different pi, ppi",
+        partial(share_of_corpus, "ppi", n=3000, coded=(0.2, 0.05), share=0.3, right=(0.7, 0.7)),
+        None,
+    ),
+    _edge(
         "coefficient, errors in one party, 100 coded, dsl", partial(coefficient, "dsl", **ONE_SIDED), 61.6, high=BOUND
     ),
     _edge(

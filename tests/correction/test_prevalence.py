@@ -125,6 +125,22 @@ def test_dsl_is_least_squares_on_dsl_y():
         assert hand["estimate"] == pytest.approx((frame["topic_gold"].drop_nulls() == label).mean())
 
 
+def test_ppi_takes_different_pi_as_correct_does_and_a_weak_model_costs_nothing():
+    rng = np.random.default_rng(4)
+    x = rng.random(6000) < 0.5
+    truth = rng.random(6000) < np.where(x, 0.4, 0.2)
+    pi = np.where(x, 0.05, 0.2)
+    gold = pl.Series(np.where(rng.random(6000) < pi, truth, np.nan)).fill_nan(None)
+    frame = pl.DataFrame({"y_hat": (truth ^ (rng.random(6000) < 0.3)) * 1, "y_gold": gold, "pi": pi})
+    found = at.prevalence(frame, methods=["hand", "dsl", "ppi"], of="population")
+    fit = at.correct("y ~ 1", frame, method="ppi").tidy().filter(method="corrected").row(0, named=True)
+    row = estimate(found, "ppi", "1")
+    assert row["estimate"] == pytest.approx(fit["estimate"], abs=1e-3)
+    assert row["std_error"] == pytest.approx(fit["std_error"], rel=1e-3)
+    errors = {method: estimate(found, method, "1")["std_error"] for method in ("hand", "dsl", "ppi")}
+    assert errors["ppi"] < 0.95 * min(errors["hand"], errors["dsl"])
+
+
 def test_clusters_and_unequal_probabilities_are_least_squares_too():
     rng = np.random.default_rng(2)
     frame = simulated(2400, 0.2)
@@ -137,7 +153,7 @@ def test_clusters_and_unequal_probabilities_are_least_squares_too():
     fit = OLS(outcome, np.ones(2400)).fit(cov_type="cluster", cov_kwds=options)
     row = estimate(found, "dsl")
     assert (row["estimate"], row["std_error"]) == pytest.approx((fit.params[0], fit.bse[0]), rel=1e-10)
-    assert estimate(found, "ppi")["note"] == "hand-coded texts were drawn with unequal probabilities"
+    assert estimate(found, "ppi")["std_error"] <= 1.01 * row["std_error"]
     coded = frame.drop_nulls("topic_gold")
     expected = ((coded["topic_gold"] == "a") / coded["pi"]).sum() / (1 / coded["pi"]).sum()
     assert estimate(found, "hand")["estimate"] == pytest.approx(expected)

@@ -552,3 +552,9 @@ def test_labels_that_the_codebook_lacks_are_resolved_by_no_rule():
     for rule in ("majority", "unanimous", "dawid_skene"):
         with pytest.raises(at.AnnotuneError, match="'perhaps'"):
             at.resolve(said, rule, codebook=TONE)
+
+
+def test_codings_without_the_identifier_say_what_to_write_in_a_study():
+    with pytest.raises(at.AnnotuneError) as error:
+        at.read_codings(pl.DataFrame({"id": ["a", "b"], "topic": ["x", "y"]}), variable="topic")
+    assert "unit_id='id'; in a study, codings: {paths: [...], unit_id: id}" in str(error.value)

@@ -169,7 +169,7 @@ def require_out_of_fold(frame: pl.DataFrame, coded: np.ndarray, fold: str | None
     if name not in frame.columns:
         return Note(
             "The correction holds if the model was not tuned on the hand-coded texts.",
-            f"Tell how these were predicted by a column {name!r}, as crossfit() writes it.",
+            f"Add a column {name!r} that says by which fold's model texts were coded, as crossfit() writes it.",
         )
     seen = int((_blank_as_null(frame[name]).is_null().to_numpy() & coded).sum())
     if seen:

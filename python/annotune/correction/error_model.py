@@ -227,8 +227,9 @@ class _Sentences:
         else:
             kinds = "wrong" if self.n_wrong <= self.n_coded - self.n_wrong else "right"
             reason = f"at least {FEWEST_EACH * slopes} {kinds} predictions are needed, {FEWEST_EACH} per coefficient"
+        have = "has" if self.n_wrong == 1 else "have"
         return (
-            f"Too few to tell: {self.n_wrong:,} of {self.n_coded:,} hand-coded texts have a wrong prediction of "
+            f"Too few to tell: {self.n_wrong:,} of {self.n_coded:,} hand-coded texts {have} a wrong prediction of "
             f"{self.about}, and whether that is related to {self.covariates} cannot be assessed ({reason})."
         )
 

@@ -47,8 +47,7 @@ def prevalence(
     `adjusted`  the count, corrected by the error rates (Forman 2008)
     `em`        the shares that are most likely given the probabilities (Saerens et al. 2002)
     `dsl`       predictions, corrected by hand codings drawn with known probability (Egami et al. 2023)
-    `ppi`       the same for equal probabilities, with predictions weighted by their accuracy
-                (Angelopoulos, Duchi and Zrnic 2023)
+    `ppi`       the same with predictions weighted by their accuracy (Angelopoulos, Duchi and Zrnic 2023)
     ==========  ========================================================================================
 
     `adjusted` and `em` use the error rates of all hand-coded texts: they are valid where errors do not depend on group

@@ -10,7 +10,7 @@ from scipy.stats import norm, t
 
 from annotune.correction.coding_columns import FEW_CLUSTERS, FEWEST, blanks_as_null
 from annotune.correction.drawn_shares import Drawn
-from annotune.correction.estimate import Fit, Sample, dsl, hand_coded, naive, ppi
+from annotune.correction.estimate import ROUNDING, Fit, Sample, dsl, hand_coded, naive, ppi
 from annotune.correction.families import LINEAR
 from annotune.correction.few_errors import FEWEST_ERRORS, more_errors, number_of_errors
 from annotune.correction.labelled import Labelled
@@ -201,11 +201,12 @@ def _by_equations(method: str, texts: Texts, rows: np.ndarray, level: float) -> 
         sample = texts.sample(rows)
         return _corrected(texts, sample, dsl(LINEAR, sample), 1.0, level, texts.n_clusters(rows, method))
     weights = texts.codings.weights[rows]
-    if np.ptp(weights[weights > 0]) > 1e-9 * weights.max():
-        return Estimate(None, note="hand-coded texts were drawn with unequal probabilities")
-    sample = texts.sample(rows, n / n_coded)
+    equal = np.ptp(weights[weights > 0]) <= 1e-9 * weights.max()
+    sample = texts.sample(rows, n / n_coded if equal else None)
     fit = ppi(LINEAR, sample)
-    share = float(np.max(fit.power or 0.0)) * n / (n - n_coded) if n > n_coded else 0.0
+    share = float(np.max(fit.power or 0.0))
+    if equal:
+        share = share * n / (n - n_coded) if n > n_coded else 0.0
     return _corrected(texts, sample, fit, share, level, texts.n_clusters(rows, method))
 
 
@@ -248,12 +249,13 @@ def _corrected(texts: Texts, sample: Sample, fit: Fit, share: float, level: floa
     """Predictions, with `share` of their weight, plus the hand-coded texts' errors."""
     predicted = share * sample.predicted[sample.at]
     residuals, wrong = sample.gold - predicted, np.maximum(predicted, 1 - predicted)
-    if fit.power is not None:
-        residuals = residuals - residuals.mean(axis=0)
+    if fit.power is not None:  # an error that is the same for all texts costs nothing
+        residuals = residuals - sample.ratio @ residuals / sample.ratio.sum()
     drawn = texts.drawn(sample, residuals, wrong, sample.ratio / sample.n)
     variance = drawn.variance() if texts.finite else np.diag(fit.covariance)
     notes = _few_texts(len(sample.at), drawn.notes(variance, [OF_FEW_ERRORS] * texts.k))
-    return Estimate.normal(fit.beta, drawn.with_more_errors(variance, level), level, notes, clusters)
+    shares = np.where(abs(fit.beta) < ROUNDING, 0.0, fit.beta)
+    return Estimate.normal(shares, drawn.with_more_errors(variance, level), level, notes, clusters)
 
 
 def _few_texts(n_coded: int, notes: tuple[str | None, ...]) -> str | tuple[str | None, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from annotune.extras import require
 from annotune.tables.labelled import EXACT_BELOW
 
 IDENTIFIED = Door()
+STUDY_KEYS = {"corpus": "corpus: {path: ...", "codings": "codings: {paths: [...]"}  # where a column is named there
 NAMED_ID = re.compile(
     r"(?i)(^|[\W_])(id|nr|key|identifier)$|^(id|case|nr)([\W_]|$)|(?<=[a-z])ID$"
 )  # textId, case_nr, id
@@ -67,17 +68,21 @@ def require_columns(frame: pl.DataFrame, names: Sequence[str], source: str) -> N
             raise AnnotuneError(f"{source} has no column {column!r}.", nearest(column, frame.columns))
 
 
-def require_own_columns(frame: pl.DataFrame, columns: Mapping[str, str], source: str) -> None:
+def require_own_columns(
+    frame: pl.DataFrame, columns: Mapping[str, str], source: str, part: Literal["corpus", "codings"] = "corpus"
+) -> None:
     """Stop where a column with a usual name is not there, and say what to write for the one that may be meant.
 
-    `columns` maps the argument to the column that it names.
+    `columns` maps the argument to the column that it names; `part` is the key of a study where it is named.
     """
     for argument, column in columns.items():
         if column in frame.columns:
             continue
         hint = nearest(column, frame.columns)
         likely = _likely_column(argument, frame) if column == argument else None
-        write = f"Name the one that it is: {argument}={likely!r}; in a study, {argument}: {likely}."
+        write = (
+            f"Name the one that it is: {argument}={likely!r}; in a study, {STUDY_KEYS[part]}, {argument}: {likely}}}."
+        )
         if likely is None and column == argument == "unit_id":
             hint = f"Add one, with a name or number of its own for every text. {hint}"
         raise AnnotuneError(f"{source} has no column {column!r}.", f"{write} {hint}" if likely else hint)
@@ -86,11 +91,12 @@ def require_own_columns(frame: pl.DataFrame, columns: Mapping[str, str], source:
 def _likely_column(argument: str, frame: pl.DataFrame) -> str | None:
     """The column that may be meant: that with the longest texts; identifiers by their name, or as none is repeated."""
     flat = [name for name in frame.columns if name != "unit_id" and not frame[name].dtype.is_nested()]
+    named = [name for name in flat if NAMED_ID.search(name)]
     if argument == "text":
-        lengths = {name: frame[name].str.len_chars().mean() or 0 for name in flat if frame[name].dtype == pl.String}
+        words = [name for name in flat if frame[name].dtype == pl.String and name not in named]
+        lengths = {name: frame[name].str.len_chars().mean() or 0 for name in words}
         return max(lengths, key=lengths.__getitem__, default=None)
     others = [name for name in flat if name not in ("text", _likely_column("text", frame))]
-    named = [name for name in others if NAMED_ID.search(name)]
     return next(iter([*named, *(name for name in others if frame[name].n_unique() == len(frame) > 1)]), None)
 
 

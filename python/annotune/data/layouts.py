@@ -87,7 +87,7 @@ def read_source(data: Any, unit_id: str, encoding: str | None, number: str = "")
     """A coder's file, or a frame that is called `coder` and its number."""
     # labels and identifiers are words in every column, so nothing is inferred for a text file
     frame, name, first = load(data, "The table of codings", ALL_COLUMNS, encoding, codings=True)
-    require_own_columns(frame, {"unit_id": unit_id}, name)
+    require_own_columns(frame, {"unit_id": unit_id}, name, "codings")
     frame = frame.with_columns(identifiers(frame[unit_id], name, first).alias(unit_id))
     return Source(frame, name, _stem(Path(data)) if isinstance(data, (str, Path)) else f"coder{number}", first)
 

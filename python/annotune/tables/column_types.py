@@ -86,18 +86,22 @@ def notes_on_blanks(frame: pl.DataFrame, source: str) -> tuple[str, ...]:
 
     >>> notes_on_blanks(pl.DataFrame({"id age": ["1 20", "2 31"]}), "t.txt")[0]
     "t.txt: the one column 'id age' looks like 2, separated by blanks. Put commas or tabs between them."
+    >>> notes_on_blanks(pl.DataFrame({"run speed": ["1 1 20", "2 2 31"]}), "t.txt")[0][:52]
+    "t.txt: the one column 'run speed' looks like 3, sepa"
     """
     column = frame.to_series() if frame.width == 1 else pl.Series("", [], dtype=pl.String)
     width = len(column.name.split())
     if width < 2 or column.dtype != pl.String or column.is_empty():
         return ()
     fields = column.drop_nulls().str.extract_all(r"\S+")
+    n_fields = 0 if fields.is_empty() else int(fields.list.len()[0])
     if (
-        not (fields.list.len() == width).all()
+        n_fields not in (width, width + 1)  # one more where R wrote the names of rows
+        or not (fields.list.len() == n_fields).all()
         or not fields.list.eval(pl.element().str.contains(r"\d")).list.any().all()
     ):
         return ()
-    what = f"{source}: the one column {column.name!r} looks like {width}, separated by blanks"
+    what = f"{source}: the one column {column.name!r} looks like {n_fields}, separated by blanks"
     return (f"{what}. Put commas or tabs between them.",)
 
 
