@@ -111,9 +111,11 @@ print.at_reliability <- function(x, ...) {
     return(NextMethod())
   }
   table <- tidy(x)
-  alone <- is.na(table$estimate) & grepl("only one coder", table$note, fixed = TRUE)
-  for (variable in unique(table$variable[alone])) {
-    say(sprintf("%s: one coder, so there is no agreement to measure. Have a second person code some texts.", variable))
+  alone <- is.na(table$estimate) & grepl("^one coder", table$note)
+  groups <- names(table)[seq_len(match("variable", names(table)) - 1)]
+  for (row in which(alone)) {
+    about <- toString(c(sprintf("%s %s", groups, vapply(table[row, groups], as.character, "")), table$variable[row]))
+    say(sprintf("%s: %s", about, table$note[row]))
   }
   table <- table[!alone, ]
   if (!nrow(table) && any(alone)) {

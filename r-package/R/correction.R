@@ -131,10 +131,12 @@ correction_words <- function(x, layout = "journal") {
 named_as_r <- function(fit, formula, data) {
   fit$estimates$term <- r_terms(fit$estimates$term, formula, data)
   if (!is.null(fit$sensitivity)) fit$sensitivity$term <- r_terms(fit$sensitivity$term, formula, data)
-  fit$notes <- as.list(unlist(at_call(
+  notes <- at_call(
     "notes",
     correction = fit, terms = several(fit$estimates$term), methods = several(unique(fit$estimates$method))
-  )))
+  )
+  fit$notes <- as.list(in_r_words(unlist(notes)))
+  fit$advice <- as.list(in_r_words(unlist(fit$advice)))
   fit$words <- correction_words(fit)
   fit
 }

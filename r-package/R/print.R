@@ -99,8 +99,26 @@ print.at_prevalence <- function(x, ...) {
   most <- format(c(max(rows$n, na.rm = TRUE), max(rows$n_coded, na.rm = TRUE)), big.mark = ",", trim = TRUE)
   if (length(groups) == 1) say(sprintf("%s texts, %s of them coded by hand.", most[1], most[2]))
   if (!setequal(told, methods)) say("tidy() has the other intervals.")
-  say(unique(sprintf("%s: %s", rows$method, rows$note)[!is.na(rows$note)]))
+  say(prevalence_notes(rows, groups))
   invisible(x)
+}
+
+# Each note of a method once, and which shares it is about where it is not about all of them.
+prevalence_notes <- function(rows, groups) {
+  parts <- strsplit(sub("^[0-9]+ hand-coded texts:", "few hand-coded texts:", rows$note), "; ")
+  about <- rep(joined(rows[groups], ""), lengths(parts))
+  method <- rep(rows$method, lengths(parts))
+  note <- unlist(parts)
+  key <- ifelse(is.na(note), NA, paste(method, note, sep = ": "))
+  vapply(unique(key[!is.na(key)]), function(one) {
+    mine <- which(key == one)
+    n <- sum(rows$method == method[mine[1]])
+    if (length(mine) == n) {
+      return(one)
+    }
+    which <- if (length(mine) > 3) sprintf("%d of %d shares", length(mine), n) else paste(about[mine], collapse = "; ")
+    sprintf("%s (%s): %s", method[mine[1]], which, note[mine[1]])
+  }, "", USE.NAMES = FALSE)
 }
 
 with_interval <- function(estimate, low, high) {

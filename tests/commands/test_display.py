@@ -63,3 +63,16 @@ def test_ordered_labels_show_quadratic_kappa_and_fit_80_columns():
     assert re.fullmatch(r"anna +0\.\d{3} \(0\.\d{3} to [01]\.\d{3}\)( +-?\d\.\d{3}){3}", model)
     left_out = "Left out for lack of width: accuracy; the intervals of quadratic kappa, kappa,"
     assert any(line.startswith(left_out) for line in lines)
+
+
+def test_notes_on_shares_say_which_they_are_about():
+    rows = [
+        {"land": land, "label": label, "method": method, "note": note}
+        for land in ("DE", "FR")
+        for label in ("tax", "war")
+        for method, note in (("count", "all"), ("dsl", "few; heavy" if label == "tax" else None))
+    ]
+    told = list(display._notes_of_shares(pl.DataFrame(rows), ["land", "label"]))
+    assert told == ["count: all.", "dsl (DE, tax; FR, tax): few.", "dsl (DE, tax; FR, tax): heavy."]
+    many = pl.DataFrame([{"label": str(i), "method": "dsl", "note": "few" if i else None} for i in range(6)])
+    assert list(display._notes_of_shares(many, ["label"])) == ["dsl (5 of 6 shares): few."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ HEADINGS = {
 MEASURES = ".3f"  # they lie between 0 and 1
 HELD_OUT = "held out: coded texts that the model had not seen; people: the same texts."
 APART = "* more or less often than on held-out texts, by more than chance."
+MOST_NAMED = 3  # shares that a note names
 BEGINNING = 60  # characters of a text that are shown
 
 
@@ -152,7 +154,7 @@ def _percent(share: float | None) -> str:
 
 
 def shares(estimates: pl.DataFrame, keys: Sequence[str]) -> Group:
-    """Estimates of prevalence: of each share by one method below the other; why one has none in a sentence."""
+    """Estimates of prevalence: of each share by one method below the other; each note with the shares it is about."""
     about = [*keys, "label"]
     together = pl.concat(part for _, part in estimates.group_by(about, maintain_order=True))
     table = rows(
@@ -161,8 +163,21 @@ def shares(estimates: pl.DataFrame, keys: Sequence[str]) -> Group:
         group=about,
         above=["n", "n_coded"],
     )
-    notes = estimates.select("method", "note").drop_nulls().unique(maintain_order=True)
-    return Group(table, *(Text(f"{method}: {note}.") for method, note in notes.iter_rows()))
+    return Group(table, *map(Text, _notes_of_shares(estimates, about)))
+
+
+def _notes_of_shares(estimates: pl.DataFrame, about: Sequence[str]) -> Iterator[str]:
+    """Each note of a method once, and which shares it is about where it is not about all of them."""
+    shares_of_note: dict[tuple[str, str], list[str]] = {}
+    for row in estimates.filter(pl.col("note").is_not_null()).to_dicts():
+        for note in re.sub(r"^\d+ hand-coded texts:", "few hand-coded texts:", row["note"]).split("; "):
+            share = ", ".join(str(row[name]) for name in about)
+            shares_of_note.setdefault((row["method"], note), []).append(share)
+    sizes = dict(estimates["method"].value_counts().iter_rows())
+    for (method, note), those in shares_of_note.items():
+        n = sizes[method]
+        which = "; ".join(those) if len(those) <= MOST_NAMED else f"{len(those):,} of {n:,} shares"
+        yield f"{method}: {note}." if len(those) == n else f"{method} ({which}): {note}."
 
 
 def effects(estimates: pl.DataFrame) -> TextTable:

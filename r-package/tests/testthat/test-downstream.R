@@ -182,6 +182,10 @@ test_that("results print in a few lines that fit, and say it in R's words", {
   expect_match(lines[1], "^label +count +hand +dsl$")
   expect_match(lines[2:3], "\\([0-9.]+ to [0-9.]+\\)$")
   expect_match(lines[4], "2,000 texts, [0-9]+ of them coded by hand")
+  few <- paste(printed(at_prevalence(data[1:400, ], "topic", pi = 0.2, by = "land", methods = "hand")), collapse = " ")
+  expect_match(few, "hand (DE, war; ", fixed = TRUE) # which shares a note is about
+  expect_match(few, ": few hand-coded texts have this label", fixed = TRUE)
+  expect_no_match(paste(lines, collapse = " "), "count (", fixed = TRUE) # where it is about all of a method, nothing
   data$half <- rep(1:2, length.out = nrow(data))
   by <- c("land", "half")
   many <- printed(at_prevalence(data, "topic", pi = 0.2, by = by, time = "year", methods = c("count", "dsl")))
