@@ -91,6 +91,13 @@ def twenty_words(tmp_path_factory):
     return str(tiny_bert(tmp_path_factory.mktemp("base") / "twenty", [*words.split(), "health", "nurse"]))
 
 
+@pytest.fixture(scope="session")
+def demo_base(tmp_path_factory):
+    """The same with the words of the simulated questions."""
+    words = " ".join(at.demo(n=300, n_coded=40).corpus["text"]).lower().replace("?", " ").replace(",", " ").split()
+    return tiny_bert(tmp_path_factory.mktemp("base") / "demo", sorted(set(words)))
+
+
 def tiny_bert(folder, vocabulary):
     """A BERT of two layers, from a configuration, with random weights and whole words as tokens."""
     import torch

@@ -42,7 +42,7 @@ def earlier(model, tmp_path):
         "penalty": 10.0, "balanced": False, "epochs": 0, "planned": 3, "scores": {"probe": 0.8}, "words": True,
         "temperature": 1.6, "cutoffs": None, "probe_temperature": 1.6, "probe_cutoffs": None,
     }  # fmt: skip
-    for gone in ("shares", "drawn"):
+    for gone in ("shares", "drawn", "files", "sha256"):
         del card[gone]
     del card["settings"]["cutoffs"]
     card["settings"]["patience"] = 2

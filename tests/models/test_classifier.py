@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 import annotune as at
 from annotune.models import classifier, coder
-from annotune.records import files
+from annotune.records import drafts
 
 QUICK = {"epochs": 2, "n_boot": 20, "test": 0.2}
 
@@ -34,6 +34,13 @@ def sets_model(topics, gold, book, tiny_base):
 @pytest.fixture
 def saved(model, tmp_path):
     return model.save(tmp_path / "model")
+
+
+def unsealed_card(folder):
+    """The card as models of an earlier annotune have it: nothing tells whether it was changed."""
+    card = json.loads((folder / "annotune.json").read_text())
+    del card["sha256"]
+    return card
 
 
 def probabilities(codings):
@@ -228,9 +235,7 @@ def test_a_failure_half_way_leaves_the_old_model(saved, sets_model, monkeypatch,
     if step == "write":
         monkeypatch.setattr(classifier, "write", fail)
     else:
-        replace = files.os.replace
-        swap = f".{saved.name}.{files.os.getpid()}"  # the new model's name until it is whole
-        monkeypatch.setattr(files.os, "replace", lambda a, b: fail() if a.name == swap else replace(a, b))
+        monkeypatch.setattr(drafts, "_swap", fail)
     with pytest.raises(at.AnnotuneError, match="No space left"):
         sets_model.save(saved)
     monkeypatch.undo()
@@ -287,7 +292,7 @@ def test_other_weights_of_the_same_shape_are_noticed(saved):
 
 
 def test_a_machine_that_computes_something_else_is_noticed(saved):
-    card = json.loads((saved / "annotune.json").read_text())
+    card = unsealed_card(saved)
     card["check"]["logits"][0] = [5.0, 0.0, 0.0]  # for a text that was given another label
     card["versions"]["torch"] = "0.1"
     (saved / "annotune.json").write_text(json.dumps(card))
@@ -319,8 +324,8 @@ def test_devices_that_are_not_there_are_refused(saved):
 def as_of_old(folder):
     """A saved model with the card that earlier ones have: a temperature, and no scale or shares."""
     path = folder / "annotune.json"
-    card = json.loads(path.read_text())
-    del card["shares"]
+    card = unsealed_card(folder)
+    del card["files"], card["shares"]
     card["choices"] = {"penalty": 10.0, "balanced": True, "epochs": 2, "planned": 2, "scores": {"probe": 0.5}}
     card["choices"] |= {"temperature": 1.3, "cutoffs": None, "probe_cutoffs": None, "words": False}
     path.write_text(json.dumps(card))
@@ -354,7 +359,7 @@ def test_an_earlier_model_is_loaded_and_said_once_to_be_calibrated_in_the_old_wa
 )
 def test_a_card_that_cannot_make_codes_is_refused_when_the_model_is_loaded(saved, damage):
     path = saved / "annotune.json"
-    card = json.loads(path.read_text())
+    card = unsealed_card(saved)
     damage(card)
     path.write_text(json.dumps(card))
     with pytest.raises(at.AnnotuneError, match=r"annotune\.json is missing or damaged\. Copy the model again"):

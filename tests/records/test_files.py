@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotune.errors import AnnotuneError
-from annotune.records import files
+from annotune.records import drafts
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.files import folder_for, replacing, write_whole
 from annotune.records.fingerprints import file_sha256
@@ -58,16 +58,18 @@ def test_what_fails_half_way_leaves_what_was_there(tmp_path, kind, fault):
     assert kind == "folder" or target.read_text() == "old"
 
 
-def test_a_rename_that_fails_leaves_the_old_folder(tmp_path, monkeypatch):
+@pytest.mark.parametrize("swaps", [True, False])
+def test_a_rename_that_fails_leaves_the_old_folder(tmp_path, monkeypatch, swaps):
     fill(tmp_path / "model")
     replace = os.replace
 
     def fail(source, target):
-        if ".old" not in f"{source}{target}":
+        if ".was." not in f"{source}{target}":
             raise OSError(13, "Permission denied")
         replace(source, target)
 
-    monkeypatch.setattr(files.os, "replace", fail)
+    monkeypatch.setattr(drafts.os, "replace", fail)
+    monkeypatch.setattr(drafts, "_swap", fail if swaps else lambda one, other: False)
     with pytest.raises(AnnotuneError, match="Permission denied"), replacing(tmp_path / "model") as draft:
         fill(draft)
     assert names(tmp_path) == ["a.txt", "inner", "model"]
@@ -75,14 +77,26 @@ def test_a_rename_that_fails_leaves_the_old_folder(tmp_path, monkeypatch):
 
 def test_bytes_are_on_the_disk_before_the_name_is_taken(tmp_path, monkeypatch):
     order = []
-    fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(files.os, "fsync", lambda number: (order.append("on the disk"), fsync(number)))
-    monkeypatch.setattr(files.os, "replace", lambda a, b: (order.append("renamed"), replace(a, b)))
+    settle, replace, fsync = drafts._settle_one, os.replace, os.fsync
+    monkeypatch.setattr(drafts, "_settle_one", lambda path: (order.append(path), settle(path)))
+    monkeypatch.setattr(drafts.os, "replace", lambda a, b: (order.append("renamed"), replace(a, b)))
+    monkeypatch.setattr(drafts.os, "fsync", lambda number: (order.append("on the disk"), fsync(number)))
+
+    def steps():
+        """The names of what was put on the disk, and when it was renamed; drafts are one word."""
+        names = [step if isinstance(step, str) else step.name for step in order]
+        order.clear()
+        return ["draft" if name.startswith(".annotune-") else name for name in names]
+
     write_whole(tmp_path / "new" / "a.txt", "whole")
+    assert steps() == ["draft", "on the disk", "renamed", "new", "on the disk"]
     Checkpoints(tmp_path / "work", "basis").put("sums", {"n": np.arange(3)})
+    assert steps() == ["draft", "on the disk", "renamed", "work", "on the disk"] * 2  # the arrays, the note on them
     with replacing(tmp_path / "model") as draft:
         fill(draft)
-    assert order == ["on the disk", "renamed"] * 4  # text, arrays, the note on them, and the folder's one file
+    done = steps()
+    assert {"inner", "a.txt", "draft"} == {name for name in done[: done.index("renamed")] if name != "on the disk"}
+    assert done[-3:] == ["renamed", tmp_path.name, "on the disk"]
 
 
 def test_notes_may_lie_elsewhere(tmp_path):

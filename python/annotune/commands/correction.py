@@ -79,16 +79,17 @@ def crossfit(
     from annotune.models.shares import shares_of_all
     from annotune.network.machine import hardware
     from annotune.records.files import require_folder
-    from annotune.records.fingerprints import file_sha256
+    from annotune.records.fingerprints import reading
     from annotune.records.record import make_record, record_outputs
     from annotune.tuning.crossfit import crossfit as cross
 
     require_outputs(write, corpus, gold, codebook)
     require_folder(out)
     book = read_codebook(codebook)
-    coded = read_codings(list(gold), book, unit_id=unit_id, variable=variable)
+    with reading(corpus, *gold) as fingerprints:
+        coded = read_codings(list(gold), book, unit_id=unit_id, variable=variable)
+        texts = read_corpus(corpus, unit_id, text)
     options: dict[str, Any] = {"method": method, "epochs": epochs, "device": device, "group": group, "folds": folds}
-    texts = read_corpus(corpus, unit_id, text)
     options |= {"uncoded": uncoded, "base": base, "seed": seed, "cutoffs": cutoffs or "share"}
     options |= {"pi": pi, "prevalence": shares_by_label(prevalence), "draws": draws}
     predictions = cross(texts, coded, book, variable=variable, out=out, **options)
@@ -99,7 +100,7 @@ def crossfit(
     record = make_record(
         "annotune crossfit",
         model=predictions.model.card,
-        inputs={path.name: file_sha256(path) for path in (corpus, *gold)},
+        inputs={path.name: sha256 for path, sha256 in fingerprints.items()},
         codebook_sha256=book.sha256,
         settings={"folds": folds, "group": group, "uncoded": uncoded, "unit_id": unit_id, "text": text},
         evaluation=predictions.evaluation.measures.to_dicts(),
@@ -171,8 +172,7 @@ def error_model(
     covariates = listed(on) if "," in on and "(" not in on else on
     require_outputs(write, data)
     result = model(_table(data), covariates or on, variable, label=label, cluster=cluster, **columns)
-    if len(result.effects):
-        console.print(display.effects(result.effects))
+    console.print(display.effects(result.effects))
     save(result.effects, write)
     console.print(result.verdict, markup=False)
 

@@ -68,7 +68,7 @@ def evaluate(
     from annotune.evidence.evaluate import evaluate as evaluate_codings
     from annotune.export.write import write as write_table
     from annotune.records.files import require_folder
-    from annotune.records.fingerprints import file_sha256
+    from annotune.records.fingerprints import reading
     from annotune.records.record import make_record, record_outputs
 
     require_outputs([*(write or []), *(predictions or [])], truth, predicted, codebook, corpus)
@@ -77,8 +77,9 @@ def evaluate(
     if predictions and cv is None:
         raise AnnotuneError("--predictions are those that --cv makes.", "Leave it out, or cross-validate: --cv 5.")
     book = read_codebook(codebook) if codebook else None
-    sides = [read_codings(path, book, unit_id=unit_id, variable=variable) for path in (truth, predicted) if path]
-    texts = read_corpus(corpus, unit_id, text) if corpus else None
+    with reading(*(path for path in (truth, corpus) if path)) as fingerprints:
+        sides = [read_codings(path, book, unit_id=unit_id, variable=variable) for path in (truth, predicted) if path]
+        texts = read_corpus(corpus, unit_id, text) if corpus else None
     options: dict[str, Any] = {"variable": variable, "codebook": book, "corpus": texts, "cluster": cluster}
     tuning: dict[str, Any] = {"group": group, "base": base, "method": method, "epochs": epochs, "device": device}
     tuning |= {"out": out, "cutoffs": cutoffs, "pi": pi, "prevalence": shares_by_label(prevalence)}
@@ -93,7 +94,7 @@ def evaluate(
         record = make_record(
             "annotune evaluate",
             model=evaluation.model.card,
-            inputs={path.name: file_sha256(path) for path in (truth, corpus) if path},
+            inputs={path.name: sha256 for path, sha256 in fingerprints.items()},
             settings={"cv": cv, "group": group, "unit_id": unit_id, "text": text},
             evaluation=evaluation.measures.to_dicts(),
         )

@@ -97,12 +97,13 @@ def classify(
     from annotune.models.classifier import load
     from annotune.models.shares import notes_of, shares_of_all
     from annotune.network.machine import hardware, is_first
-    from annotune.records.fingerprints import file_sha256
+    from annotune.records.fingerprints import reading
     from annotune.records.record import make_record, record_outputs
 
     require_outputs(paths, model, corpus)
     coder = load(model)
-    texts = read_corpus(corpus, unit_id, text)
+    with reading(corpus) as fingerprints:
+        texts = read_corpus(corpus, unit_id, text)
     require_room(texts, [coder.variable], gold=False)
     codings = coder.classify(texts, precision=precision)
     if not is_first():
@@ -113,7 +114,7 @@ def classify(
     record = make_record(
         "annotune classify",
         model=coder.card,
-        inputs={corpus.name: file_sha256(corpus)},
+        inputs={corpus.name: fingerprints[corpus]},
         codebook_sha256=book.sha256,
         settings={"unit_id": unit_id, "text": text, "precision": precision},
         hardware=hardware(),
@@ -183,12 +184,13 @@ def zero_shot(
     from annotune.models.zeroshot import zero_shot as code
     from annotune.network.base import find_base
     from annotune.network.machine import hardware, is_first
-    from annotune.records.fingerprints import file_sha256
+    from annotune.records.fingerprints import reading
     from annotune.records.record import make_record, record_outputs
 
     require_outputs(paths, corpus, codebook)
     book = choose_variables([read_codebook(path) for path in codebook], listed(variable))
-    texts = read_corpus(corpus, unit_id, text)
+    with reading(corpus) as fingerprints:
+        texts = read_corpus(corpus, unit_id, text)
     require_room(texts, book.variables, gold=False)
     settings = {"examples": examples, "template": template, "calibrate": calibrate, "max_tokens": max_tokens}
     codings = code(texts, book, base, precision=precision, device=device, **settings)  # type: ignore[arg-type]
@@ -200,7 +202,7 @@ def zero_shot(
     record = make_record(
         "annotune zero-shot",
         base={"name": model.name, "revision": model.revision},
-        inputs={corpus.name: file_sha256(corpus)},
+        inputs={corpus.name: fingerprints[corpus]},
         codebook_sha256=book.sha256,
         settings={**settings, "precision": precision, "unit_id": unit_id, "text": text},
         hardware=hardware(),

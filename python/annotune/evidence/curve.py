@@ -6,6 +6,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from annotune.measures.limits import Score, limits
 from annotune.measures.scores import in_full, measures
 from annotune.readable import Part, Readable, brief_table
 from annotune.records.checkpoints import Checkpoints
+from annotune.records.lock import locked
 from annotune.tuning.held_out import PROBE, part_to_test, require_share
 from annotune.tuning.task import Task, basis, prepare, read_settings
 
@@ -207,15 +209,10 @@ def learning_curve(
     rest = np.setdiff1d(task.everything, held)
     orders = [nested(task, rest, seed + i) for i in range(seeds)]
     runs = [(n, i) for i in range(seeds) for n in sizes_of(sizes, task, orders)]
-    checkpoints = None if out is None else Checkpoints(Path(out), basis(task, held.tolist()))
-    done = run_all(
-        task,
-        held,
-        orders,
-        runs,
-        Clock(started, seconds, BACKWARD * seconds_of_reading(task), say or (lambda _: None)),
-        checkpoints,
-    )
+    clock = Clock(started, seconds, BACKWARD * seconds_of_reading(task), say or (lambda _: None))
+    with nullcontext() if out is None else locked(Path(out)):
+        checkpoints = None if out is None else Checkpoints(Path(out), basis(task, held.tolist()))
+        done = run_all(task, held, orders, runs, clock, checkpoints)
     return _curve_of_runs(task, held, done, name, n_boot, seed, len(rest))
 
 

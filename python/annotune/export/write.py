@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from annotune.export.estimates import Estimates, about, title_of
 from annotune.export.journal import Layout
 from annotune.export.scripts import Regression, scripts
 from annotune.export.sheet import Change, Facts, Sheet, describe, with_common_types, writable
-from annotune.records.files import replacing, require_writable
+from annotune.records.files import replacing, require_writable, scratch_folder
 from annotune.tables import Table, parquet, read_table
 from annotune.tables.labelled import as_whole
 
@@ -232,13 +231,13 @@ def _source(data: Any, folder: Path, coded: Collection[str]) -> Iterator[tuple[p
             warn(note)
         yield table.frame.lazy(), table
     elif isinstance(data, pl.LazyFrame):  # computed once: a second run may order its rows differently
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".annotune-") as scratch:
+        with scratch_folder(folder) as scratch:
             try:
-                data.sink_parquet(Path(scratch) / "data.parquet")
+                data.sink_parquet(scratch / "data.parquet")
             except pl.exceptions.PolarsError as error:
                 what = f"The lazy frame cannot be computed: {str(error).splitlines()[0]}."
                 raise AnnotuneError(what, "Check its expressions.") from error
-            yield pl.scan_parquet(Path(scratch) / "data.parquet"), blank
+            yield pl.scan_parquet(scratch / "data.parquet"), blank
     else:
         frame = as_frame(data)  # from pandas, where codes with gaps are floating-point
         yield frame.with_columns(as_whole(frame[name]) for name in coded if name in frame.columns).lazy(), blank

@@ -11,7 +11,15 @@ import polars as pl
 
 from annotune.errors import warn
 from annotune.models.coder import Coder
-from annotune.models.folder import CHECK_TEXTS, read_coder, read_held_out, require_free, write, write_held_out
+from annotune.models.folder import (
+    CHECK_TEXTS,
+    read_coder,
+    read_held_out,
+    require_free,
+    write,
+    write_card,
+    write_held_out,
+)
 from annotune.readable import Part, Readable, shortened
 from annotune.records.files import replacing
 
@@ -63,6 +71,7 @@ class Classifier(Readable, Coder):
             draft.mkdir()
             write(self, draft)
             write_held_out(draft, self.evaluation, self.held_out, self.gold)
+            write_card(self, draft)
         return target
 
     def export(

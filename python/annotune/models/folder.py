@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,9 @@ from annotune.errors import AnnotuneError
 from annotune.models.card import Card, held_as, is_sound, model_sha256, speaks, up_to_date
 from annotune.models.coder import Coder
 from annotune.network.logits import softmax
+from annotune.records.drafts import recover
 from annotune.records.fingerprints import versions
+from annotune.records.sealed import SEAL, differing, fingerprints_of, is_sealed, sealed
 
 if TYPE_CHECKING:
     from annotune.measures.evaluation import Evaluation
@@ -33,7 +37,7 @@ ROUGH_TOLERANCE = 5e-2  # where numbers have 8 significant bits, there or here
 
 
 def write(coder: Coder, folder: Path) -> None:
-    """All that `read_coder` needs, in a folder that is there."""
+    """The network, in a folder that is there; without the card that `write_card` writes, it is no model yet."""
     from safetensors.torch import save_file
 
     from annotune.network.base import quiet
@@ -46,13 +50,6 @@ def write(coder: Coder, folder: Path) -> None:
     if not speaks(coder.card):
         head: Any = coder.model.head
         save_file({name: part.cpu().contiguous() for name, part in head.state_dict().items()}, folder / HEAD)
-    card = {
-        **coder.card,
-        "variable": coder.variable.model_dump(),
-        "labels": list(coder.labels),
-        "check": {"texts": list(CHECK_TEXTS), "logits": coder.logits(list(CHECK_TEXTS)).round(6).tolist()},
-    }
-    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
 
 
 def write_held_out(
@@ -67,8 +64,21 @@ def write_held_out(
             codings.write_parquet(folder / name)
 
 
+def write_card(coder: Coder, folder: Path) -> None:
+    """What is known of the model, and the fingerprints of the card and of all files that were written before it."""
+    card = {
+        **coder.card,
+        "variable": coder.variable.model_dump(),
+        "labels": list(coder.labels),
+        "check": {"texts": list(CHECK_TEXTS), "logits": coder.logits(list(CHECK_TEXTS)).round(6).tolist()},
+        "files": fingerprints_of(folder, folder),
+    }
+    (folder / CARD).write_text(json.dumps(sealed(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def require_free(folder: Path) -> None:
     """Stop where a model cannot be saved because the folder holds something else than one."""
+    recover(folder)
     if folder.exists() and not (folder / CARD).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise AnnotuneError(f"{folder} holds something else.", "Choose a new folder for the model.")
 
@@ -86,15 +96,15 @@ def read_coder(folder: Path, device: str = "auto") -> Coder:
     from annotune.network.machine import choose_device
     from annotune.network.speaker import speaker_for
 
+    recover(folder)
     saved = _read_card(folder)
-    variable, labels, check = (
-        Variable.model_validate(saved.pop("variable")),
-        tuple(saved.pop("labels")),
-        saved.pop("check"),
-    )
+    compared = _require_whole(saved, folder)
+    variable, labels, check = _subject(saved, folder)
     card = _sound_card(saved, len(labels), variable.kind == "ordinal", folder)
     base = Base(folder / BACKBONE, card["base"]["name"], card["base"]["revision"])
-    tokenizer, backbone = load_tokenizer(base), load_backbone(base, choose_device(device), speaks(card))
+    device_here = choose_device(device)
+    with _damage_told(folder / BACKBONE, unless=compared):
+        tokenizer, backbone = load_tokenizer(base), load_backbone(base, device_here, speaks(card))
     model: Any
     if speaks(card):
         asked = variable.model_copy(update={"labels": tuple(one for one in variable.labels if one.name in labels)})
@@ -104,8 +114,48 @@ def read_coder(folder: Path, device: str = "auto") -> Coder:
         model = build(backbone, len(labels))
         _load_head(model, folder / HEAD)
     coder = Coder(model, tokenizer, variable, labels, card)
-    _require_same(coder, check, folder)
+    with _damage_told(folder / BACKBONE, unless=compared):
+        _require_same(coder, check, folder)
     return coder
+
+
+def _require_whole(saved: dict[str, Any], folder: Path) -> bool:
+    """Stop where a file is not what was saved; whether that could be told, as of earlier models it cannot.
+
+    Weights are compared once they are loaded, by a fingerprint of theirs.
+    """
+    compared = SEAL in saved
+    if compared and not is_sealed(saved):
+        raise _damaged(folder / CARD)
+    saved.pop(SEAL, None)
+    files = saved.pop("files", {})
+    for name in differing({name: files[name] for name in files if not name.endswith(".safetensors")}, folder):
+        raise _damaged(folder / name)
+    return compared
+
+
+def _subject(saved: dict[str, Any], folder: Path) -> tuple[Variable, tuple[str, ...], dict[str, Any]]:
+    """What is coded, with which labels, and what the model said of a few texts."""
+    try:
+        return Variable.model_validate(saved.pop("variable")), tuple(saved.pop("labels")), saved.pop("check")
+    except (TypeError, ValueError):
+        raise _damaged(folder / CARD) from None
+
+
+@contextmanager
+def _damage_told(path: Path, unless: bool) -> Iterator[None]:
+    """Whatever libraries raise for a damaged file, in a sentence: tokenizers has no class of errors for it.
+
+    `unless` the files were compared with their fingerprints: what is raised then is no damage.
+    """
+    try:
+        yield
+    except (AnnotuneError, MemoryError):
+        raise
+    except Exception as error:
+        if unless or type(error).__name__ == "OutOfMemoryError":
+            raise
+        raise _damaged(path) from error
 
 
 def _sound_card(saved: dict[str, Any], n_labels: int, ordered: bool, folder: Path) -> Card:
@@ -136,7 +186,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise AnnotuneError(
             f"{folder} is no model saved by annotune.", "Give the folder that Classifier.save wrote."
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         card = None
     needed = {"variable", "labels", "check", "base", "settings", "versions", "model_sha256"}
     if not isinstance(card, dict) or needed - set(card):

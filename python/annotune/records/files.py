@@ -1,11 +1,11 @@
-"""Outputs appear whole or not at all: written beside their place, then renamed."""
+"""Outputs appear whole or not at all: written beside their place, put on the disk, then renamed."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,9 @@ import pyreadstat
 import xlsxwriter.exceptions
 
 from annotune.errors import AnnotuneError
+from annotune.records.drafts import discard, draft_of, put, recover, settle, sweep
 
+LONGEST = 255 - len(".record.json")  # bytes of a file's name: more is refused by most file systems
 PLAIN = re.compile(r"\w[\w .,()+-]{0,59}")
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(10))}
 REFUSALS = (  # how each library says that a file could not be written
@@ -25,6 +27,7 @@ REFUSALS = (  # how each library says that a file could not be written
     pyreadstat.ReadstatError,
     xlsxwriter.exceptions.XlsxWriterException,
 )
+FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO))
 
 
 def require_writable(targets: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
@@ -34,6 +37,7 @@ def require_writable(targets: Sequence[Path], inputs: Sequence[Path] = ()) -> No
     """
     input_paths, places = {path.resolve() for path in inputs}, set[Path]()
     for target in targets:
+        _require_short(target)
         place = target.resolve()
         if not input_paths.isdisjoint((place, *place.parents)):
             raise AnnotuneError(f"{target} is read, and would be replaced.", "Write to a file of another name.")
@@ -47,6 +51,7 @@ def require_writable(targets: Sequence[Path], inputs: Sequence[Path] = ()) -> No
 
 def require_folder(target: Path, replaced: Sequence[Path] = ()) -> None:
     """The same of a folder; where the whole of it will be replaced, no input (`replaced`) may be it or lie in it."""
+    _require_short(target)
     place = target.resolve()
     for path in replaced:
         if place in (path.resolve(), *path.resolve().parents):
@@ -59,6 +64,34 @@ def _require_above(target: Path, folder: Path) -> None:
     above = next(part for part in (folder, *folder.parents) if part.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise AnnotuneError(f"{target} cannot be written: see {above}.", "Choose another folder.")
+
+
+def _require_short(target: Path) -> None:
+    """Stop where a name is longer than file systems take, with that of its record."""
+    for name in target.parts:
+        size = len(os.fsencode(name))
+        if size > LONGEST:
+            what = f"The name {name[:40]}... has {size:,} bytes, and no file's may have more than {LONGEST}."
+            raise AnnotuneError(what, "Choose a shorter one.")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder to keep work in where it is not there, and clear it of what killed processes left half-written.
+
+    Raises
+    ------
+    AnnotuneError
+        When it cannot be made or written to: at once, and not after hours.
+    """
+    _require_short(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"The folder {folder} cannot be made: {error.strerror}."
+        raise AnnotuneError(what, "Choose another.") from None
+    if not os.access(folder, os.W_OK):
+        raise AnnotuneError(f"The folder {folder} may not be written to.", "Choose another.")
+    sweep(folder, once=True)
 
 
 def folder_for(parent: Path, name: str) -> Path:
@@ -115,22 +148,40 @@ def replacing(path: Path, make_folder: bool = False) -> Iterator[Path]:
     >>> path.read_text(), [one.name for one in path.parent.iterdir()]
     ('whole', ['a.txt'])
     """
+    _require_short(path)
     if not make_folder and not path.parent.is_dir():
         raise AnnotuneError(f"{path} cannot be written: {path.parent} is no folder.", "Make it, or choose another.")
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    draft = draft_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent, once=True)
+        recover(path)
         yield draft
-        _settle(draft)
-        _put(draft, path)
-    except REFUSALS as error:
-        reason = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+        settle(draft)
+        put(draft, path)
+    except Exception as error:
+        reason = None if isinstance(error, AnnotuneError) else _refusal(error)
+        if reason is None:
+            raise
         advice = "Check that there is room and that the folder may be written to."
         raise AnnotuneError(f"{path} cannot be written: {reason}.", advice) from error
     finally:
-        if draft.is_dir():
-            shutil.rmtree(draft, ignore_errors=True)
-        draft.unlink(missing_ok=True)
+        discard(draft)
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """A folder in `parent` for what is needed for a while; it goes with its process, however that ends."""
+    sweep(parent, once=True)
+    folder = draft_of(parent / "scratch")
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise AnnotuneError(f"{parent} cannot be written to: {error.strerror}.", "Choose another folder.") from error
+    try:
+        yield folder
+    finally:
+        discard(folder)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -139,23 +190,10 @@ def write_whole(path: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
-def _settle(draft: Path) -> None:
-    """Have the operating system put on the disk what it may still hold in memory."""
-    for path in (draft, *draft.rglob("*")) if draft.is_dir() else (draft,):
-        if path.is_file():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-
-
-def _put(draft: Path, target: Path) -> None:
-    """Rename a file or folder to `target`; what is there already goes only when the new one is in its place."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.is_dir():
-        os.replace(target, old)
-    try:
-        os.replace(draft, target)
-    except OSError:
-        if old.exists():
-            os.replace(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+def _refusal(error: Exception) -> str | None:
+    """Why a file could not be written, by whichever library; None for an error of another kind."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    first = next(iter(str(error).splitlines()), "")
+    full = next((reason for reason in FULL if reason in str(error)), None)  # as libraries in Rust and C++ pass it on
+    return full or (first if isinstance(error, REFUSALS) else None)

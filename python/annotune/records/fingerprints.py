@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from annotune.errors import AnnotuneError
 from annotune.version import __version__
 
 PACKAGES = (
@@ -45,6 +48,31 @@ def file_sha256(path: str | Path) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+@contextmanager
+def reading(*paths: Path) -> Iterator[dict[Path, str]]:
+    """The fingerprint of each file that the block reads, which is that of the bytes that it read.
+
+    Raises
+    ------
+    AnnotuneError
+        At the end of the block, for a file that was changed meanwhile: what was read would be none of its versions.
+    """
+    before = {path: _state(path) for path in paths}
+    yield {path: sha256 for path, (sha256, *_) in before.items()}
+    for path, state in before.items():
+        if _state(path) != state:
+            raise AnnotuneError(f"{path} was changed while it was read.", "Do the same again once it is whole.")
+
+
+def _state(path: Path) -> tuple[str, int, int, int]:
+    """A file's fingerprint, and what tells of a change that was undone again."""
+    try:
+        status = path.stat()
+        return file_sha256(path), status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+    except FileNotFoundError:  # for whoever reads it to say; so of a folder
+        return "", 0, 0, 0
 
 
 def frame_sha256(frame: pl.DataFrame) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 from annotune.records.files import write_whole
 from annotune.records.fingerprints import file_sha256, versions
 
+SUFFIX = ".record.json"
+
 
 def make_record(what: str, **content: Any) -> dict[str, Any]:
     """A record: what was done, with which packages and settings; the time is a part of its own."""
@@ -29,7 +31,7 @@ def without_folders(content: Any) -> Any:
 
 def write_record(record: Mapping[str, Any], output: str | Path) -> Path:
     """Write a record beside `output`, as `<its name>.record.json`."""
-    return _write(record, Path(f"{output}.record.json"))
+    return _write(record, Path(f"{output}{SUFFIX}"))
 
 
 def record_outputs(record: Mapping[str, Any], outputs: Sequence[Path], path: Path | None = None) -> Path:
@@ -39,11 +41,12 @@ def record_outputs(record: Mapping[str, Any], outputs: Sequence[Path], path: Pat
     and by their name alone where they are elsewhere. A record that one of the files had for itself would be wrong from
     now on, and goes.
     """
-    path = path or Path(f"{outputs[0]}.record.json")
+    path = path or Path(f"{outputs[0]}{SUFFIX}")
     fingerprints = [{"file": _seen_from(path.parent, output), "sha256": file_sha256(output)} for output in outputs]
-    for output in outputs:
-        Path(f"{output}.record.json").unlink(missing_ok=True)
-    return _write({**record, "outputs": fingerprints}, path)
+    _write({**record, "outputs": fingerprints}, path)
+    for of_one in {Path(f"{output}{SUFFIX}") for output in outputs} - {path}:
+        of_one.unlink(missing_ok=True)
+    return path
 
 
 def _seen_from(folder: Path, path: Path) -> str:

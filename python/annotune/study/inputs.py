@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +17,7 @@ from annotune.data.wide import blank, require_room
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.export.scripts import Regression, require_regression_columns
 from annotune.export.sheet import describe
-from annotune.records.fingerprints import file_sha256
+from annotune.records.fingerprints import reading
 from annotune.study.corrected import require_codings, require_formulas, require_pi, require_references
 from annotune.study.file import Study, StudyFile
 from annotune.tables import read_table
@@ -31,7 +31,7 @@ class Inputs:
     Attributes
     ----------
     files
-        The fingerprint of every file that is read.
+        The fingerprint of every file that is read, of the bytes that were.
     codebook, corpus
         As their files say.
     codings, reliability
@@ -40,6 +40,8 @@ class Inputs:
         One answer a coded unit.
     variables
         The names of what is tuned.
+    labels, headings
+        The value labels and variable labels that the corpus's file has.
     """
 
     files: Mapping[str, str]
@@ -49,44 +51,53 @@ class Inputs:
     reliability: pl.DataFrame
     gold: Codings
     variables: tuple[str, ...]
+    labels: Labels = field(default_factory=dict)
+    headings: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_inputs(file: StudyFile, say: Callable[[str], None]) -> Inputs:
     """Read all that the study names; what could not be written in the end is refused here, before it is tuned."""
-    codebook = read_codebook(file.beside(file.study.codebook))
-    files = _fingerprints(file)
-    say("Reading the corpus")
-    corpus = _corpus(file)
-    say("Reading the codings")
-    codings = _codings(file, codebook)
+    names = _files(file)
+    with reading(*map(file.beside, names)) as fingerprints:
+        codebook = read_codebook(file.beside(file.study.codebook))
+        say("Reading the corpus")
+        corpus, (labels, headings) = _corpus(file), _words_of_file(file)
+        say("Reading the codings")
+        codings = _codings(file, codebook)
     say("Comparing the coders")
     compared, gold = _compared(file, codings), _gold(file, codings, codebook)
     agreement = _reliability(file, compared, codebook)
-    inputs = Inputs(files, codebook, corpus, compared, agreement, gold, _variables(file, codings, codebook))
+    variables = _variables(file, codings, codebook)
+    files = {name: fingerprints[file.beside(name)] for name in names}
+    inputs = Inputs(files, codebook, corpus, compared, agreement, gold, variables, labels, headings)
     _require_formulas(file, inputs)
     return inputs
 
 
-def words_of_file(file: StudyFile, columns: Sequence[str]) -> tuple[Labels, dict[str, str]]:
+def words_of_columns(inputs: Inputs, columns: Sequence[str]) -> tuple[Labels, dict[str, str]]:
     """The value labels and variable labels that the corpus's file has for these columns."""
-    if Path(file.study.corpus.path).suffix.lower() not in (".dta", ".sav", ".zsav", ".por", ".rds"):
-        return {}, {}
-    table = read_table(file.beside(file.study.corpus.path))
-    labels, headings = table.labels, table.headings
+    labels, headings = inputs.labels, inputs.headings
     return (
         {name: dict(labels[name]) for name in columns if name in labels},
         {name: headings[name] for name in columns if name in headings},
     )
 
 
-def _fingerprints(file: StudyFile) -> dict[str, str]:
-    """Of everything the study reads."""
-    names = [file.study.codebook, file.study.corpus.path, *file.study.codings.paths]
+def _words_of_file(file: StudyFile) -> tuple[Labels, Mapping[str, str]]:
+    if Path(file.study.corpus.path).suffix.lower() not in (".dta", ".sav", ".zsav", ".por", ".rds"):
+        return {}, {}
+    table = read_table(file.beside(file.study.corpus.path))
+    return table.labels, table.headings
+
+
+def _files(file: StudyFile) -> list[str]:
+    """Everything the study reads."""
+    names = list(dict.fromkeys([file.study.codebook, file.study.corpus.path, *file.study.codings.paths]))
     for name in names:
         if not file.beside(name).is_file():
             what = f"{file.path}: the file {name} is not there."
             raise AnnotuneError(what, f"It is looked for in {file.path.parent.resolve()}.")
-    return {name: file_sha256(file.beside(name)) for name in names}
+    return names
 
 
 def _corpus(file: StudyFile) -> Corpus:
@@ -173,5 +184,5 @@ def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
         require_references(study.correct, inputs.corpus)
         require_codings(study.correct, inputs.gold, codebook, inputs.variables)
     if study.regressions:
-        sheet = describe(table.lazy(), codebook, words_of_file(file, table.columns)[0])
+        sheet = describe(table.lazy(), codebook, words_of_columns(inputs, table.columns)[0])
         require_regression_columns(sheet, [Regression(formula) for formula in study.regressions])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -17,6 +18,7 @@ from annotune.models.classifier import Classifier, load
 from annotune.models.share_check import warn_of_shares
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import fingerprint, versions
+from annotune.records.lock import require_held
 from annotune.study.corrected import coded_variables
 from annotune.study.file import Study, StudyFile, TunePart
 from annotune.study.inputs import Inputs
@@ -29,8 +31,9 @@ FOLDER = "folds"  # beside the model: finished folds, from which a run that was 
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps that take long: what is told of them, and which were `done` or `up to date`."""
+    """The steps that take long, in the locked folder `work`: what is told of them; which were done or up to date."""
 
+    work: Path
     again: bool
     say: Callable[[str], None]
     done: dict[str, str] = field(default_factory=dict)
@@ -43,6 +46,7 @@ class Steps:
         self.say(f"{step[0].upper()}{step[1:]}")
         pieces.start(name)  # a run that is stopped half-way leaves nothing that looks finished
         make()
+        require_held(self.work)
         pieces.finish(name)
         self.done[step] = "done"
 
@@ -119,8 +123,9 @@ def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, st
             raise AnnotuneError(what, "Run the study with --again.")
         write(in_corpus_order(model, inputs.corpus, part.precision, coder), target)
 
-    steps.once(f"classify {name}", Checkpoints(target.parent, basis), target.name, make)
-    codings = check(pl.read_parquet(target))
+    pieces = Checkpoints(target.parent, basis)
+    steps.once(f"classify {name}", pieces, target.name, make)
+    codings = check(pl.read_parquet(pieces.require(target.name)))
     if folds or steps.done[f"classify {name}"] == "up to date":  # otherwise the model has said it while coding
         warn_of_shares(model.card["shares"], model.labels, codings)
     return codings

@@ -19,7 +19,7 @@ from annotune.records.fingerprints import versions
 from annotune.records.record import make_record, record_outputs, without_folders
 from annotune.study.corrected import Corrected
 from annotune.study.file import Study, StudyFile
-from annotune.study.inputs import Inputs, words_of_file
+from annotune.study.inputs import Inputs, words_of_columns
 
 
 def write_outputs(
@@ -45,7 +45,7 @@ def write_study_record(file: StudyFile, record: Mapping[str, Any], files: Sequen
 
 def _write_data(file: StudyFile, inputs: Inputs, outcome: Corrected, notes: list[str]) -> pl.DataFrame:
     data, codebook = outcome.data, inputs.codebook
-    labels, of_file = words_of_file(file, data.columns)
+    labels, of_file = words_of_columns(inputs, data.columns)
     of_codebook = {name: heading for name, heading in headings(codebook).items() if name in data.columns}
     return write(
         data,

@@ -16,8 +16,9 @@ from annotune.measures.evaluation import Evaluation
 from annotune.models.classifier import Classifier
 from annotune.models.shares import shares_of_all
 from annotune.readable import Part, Readable
+from annotune.records.lock import locked, require_held, require_unlocked
 from annotune.study.corrected import Corrected, corrected
-from annotune.study.file import Study, read_study
+from annotune.study.file import Study, StudyFile, read_study
 from annotune.study.inputs import Inputs, read_inputs
 from annotune.study.models import Steps, classified, tuned
 from annotune.study.outputs import study_record, write_outputs, write_study_record
@@ -100,7 +101,8 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     Raises
     ------
     AnnotuneError
-        For anything in the files that cannot be used; outputs of earlier runs are then left as they were.
+        For anything in the files that cannot be used, and while another run works on the study; outputs of earlier runs
+        are then left as they were.
 
     Examples
     --------
@@ -113,14 +115,23 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     >>> len(results.data), results.record.name
     (60, 'study.record.json')
     """
-    file, steps = read_study(Path(study)), Steps(again, say or (lambda _: None))
+    file = read_study(Path(study))
+    steps = Steps(file.work, again, say or (lambda _: None))
+    require_unlocked(file.work)
     inputs = read_inputs(file, steps.say)
+    with locked(file.work):
+        return _done(file, inputs, steps)
+
+
+def _done(file: StudyFile, inputs: Inputs, steps: Steps) -> Results:
+    """Every step in its order, in the study's folder of work, which no other run uses meanwhile."""
     models = {name: tuned(file, inputs, name, steps) for name in inputs.variables}
     codings = {name: classified(file, inputs, name, model, steps) for name, model in models.items()}
     together = bind(*codings.values())
     data = attach(inputs.corpus, together, codebook=inputs.codebook, gold=inputs.gold)
     outcome = _corrected(file.study, inputs, data, codings, models, steps.say)
     steps.say("Writing")
+    require_held(file.work)
     shares = shares_of_all(models.values(), together)
     files, changes = write_outputs(file, inputs, models, outcome, shares)
     record = study_record(file, inputs, models, outcome)

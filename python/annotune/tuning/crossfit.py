@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -24,7 +25,9 @@ from annotune.network.base import find_base
 from annotune.progress import within
 from annotune.readable import Part, Readable
 from annotune.records.checkpoints import Checkpoints
+from annotune.records.files import folder_for
 from annotune.records.fingerprints import fingerprint, frame_sha256, versions
+from annotune.records.lock import locked
 from annotune.tuning.settings import Settings
 from annotune.tuning.task import read_settings
 from annotune.tuning.tuner import tune
@@ -167,7 +170,23 @@ def in_folds(
 
     With `keep_models`, `out` keeps each fold's model too: what codes texts that come later.
     """
-    kept = None if out is None else _kept(texts, decided, codebook, variable, options, out, [uncoded, precision])
+    with nullcontext() if out is None else locked(folder_for(Path(out), variable)):
+        kept = None if out is None else _kept(texts, decided, codebook, variable, options, out, [uncoded, precision])
+        return _in_folds(kept, texts, decided, codebook, variable, options, uncoded, precision, keep_models)
+
+
+def _in_folds(
+    kept: _Kept | None,
+    texts: pl.DataFrame,
+    decided: pl.DataFrame,
+    codebook: Codebook,
+    variable: str,
+    options: dict[str, Any],
+    uncoded: Uncoded,
+    precision: str,
+    keep_models: bool,
+) -> Crossfit:
+    """The same, with what was kept of an earlier run in a folder that no other run uses meanwhile."""
     checkpoints = None if kept is None else kept.codings
     coder = None
     if uncoded == "folds":
@@ -210,7 +229,7 @@ def _kept(
     split = {name: value for name, value in split.items() if name != "n_boot" and value is not None}
     how = [settings.model_dump(), split, find_base(options["base"]).revision, versions()]
     basis = fingerprint([frame_sha256(seen), frame_sha256(decided), codebook.variable(variable), *how])
-    folds = Checkpoints(Path(out) / variable, basis)
+    folds = Checkpoints(folder_for(Path(out), variable), basis)
     model = replace(folds, basis=fingerprint([basis, options.get("n_boot", N_BOOT)]))  # its evaluation has intervals
     return _Kept(folds, model, replace(folds, basis=fingerprint([model.basis, frame_sha256(texts), *coding])))
 
@@ -275,8 +294,9 @@ def _keep(checkpoints: Checkpoints, name: str, model: Classifier) -> None:
 def _codings(
     checkpoints: Checkpoints | None, model: Classifier, texts: pl.DataFrame, precision: str, coder: FoldCoder | None
 ) -> pl.DataFrame:
-    if checkpoints is not None and checkpoints.has(CODINGS):
-        return pl.read_parquet(checkpoints.folder / CODINGS)
+    content = None if checkpoints is None else checkpoints.read(CODINGS)
+    if content is not None:
+        return pl.read_parquet(content)
     codings = in_corpus_order(model, texts, precision, coder)
     warn_of_shares(model.card["shares"], model.labels, codings)
     if "pi" in texts.columns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,7 @@ from annotune.models.classifier import Classifier
 from annotune.network.machine import hardware
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import frame_sha256, versions
+from annotune.records.lock import locked
 from annotune.tuning.held_out import (
     FEW,
     FOLDS,
@@ -124,13 +126,13 @@ def tune(
     if k is None and each_fold is not None:
         raise AnnotuneError("each_fold= is told of folds, and nothing is cross-validated.", "Ask for it with folds=.")
     announce_tuning(task, k)
-    if k is not None:
-        checkpoints = None if keep is None else Checkpoints(Path(keep), basis(task, k))
-        made, held = cross_validate(task, k, checkpoints, each_fold and _teller(task, codebook, k, each_fold))
-    else:
-        made, held = hold_out_once(
-            task, part_to_test(task, 0.2 if test is None else test), keep=None if keep is None else Path(keep)
-        )
+    folder = None if keep is None else Path(keep)
+    with nullcontext() if folder is None else locked(folder):
+        if k is not None:
+            checkpoints = None if folder is None else Checkpoints(folder, basis(task, k))
+            made, held = cross_validate(task, k, checkpoints, each_fold and _teller(task, codebook, k, each_fold))
+        else:
+            made, held = hold_out_once(task, part_to_test(task, 0.2 if test is None else test), keep=folder)
     compare_with_corpus(task, made, texts)
     card = _card(task, made, held, k, time.perf_counter() - started)
     entry = task.coded.variable

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook
-from annotune.errors import AnnotuneWarning, warn
+from annotune.errors import AnnotuneWarning
 from annotune.export.write import write
 from annotune.models.classifier import Classifier, load
 from annotune.progress import within
@@ -120,26 +119,16 @@ class FoldCoder:
 
     def codings(self) -> pl.DataFrame | None:
         """The codings of all shares, with the column `fold`; None where there is no text to code."""
-        parts = [self._done[n] if self.checkpoints is None else pl.read_parquet(self._path(n)) for n in self._numbers]
+        pieces = self.checkpoints
+        parts = [self._done[n] if pieces is None else pl.read_parquet(pieces.require(_file(n))) for n in self._numbers]
         return pl.concat(parts) if parts else None
 
     @property
     def _numbers(self) -> list[int]:
         return sorted(self.texts["fold"].unique())
 
-    def _path(self, number: int) -> Path:
-        assert self.checkpoints is not None
-        return self.checkpoints.folder / _file(number)
-
     def _is_there(self, number: int) -> bool:
-        if self.checkpoints is None or not self.checkpoints.has(_file(number)):
-            return number in self._done
-        try:
-            pl.read_parquet_schema(self._path(number))
-        except (pl.exceptions.PolarsError, OSError):
-            warn(f"{self._path(number)} is damaged; that part is done again.")
-            return False
-        return True
+        return number in self._done if self.checkpoints is None else self.checkpoints.has(_file(number))
 
 
 def _file(number: int) -> str:

@@ -16,7 +16,8 @@ from annotune.models.formats.parity import Parity, compare, gate_texts, probabil
 from annotune.models.formats.recipe import answers, require_whole
 from annotune.readable import Part, Readable
 from annotune.records.files import replacing
-from annotune.records.record import make_record, write_record
+from annotune.records.record import make_record, record_outputs, write_record
+from annotune.records.sealed import fingerprints_of
 
 FORMATS = ("adapter", "merged", "gguf", "onnx")
 ROUGH = 0.05  # the difference that is accepted where numbers have 8 significant bits
@@ -76,9 +77,10 @@ def export_model(
             model={**coder.card, "variable": coder.variable.model_dump(), "labels": list(coder.labels)},
         )
         if module.FOLDER:
-            write_record(record, draft / RECORD)
+            files = [{"file": name, "sha256": sha256} for name, sha256 in fingerprints_of(draft, draft).items()]
+            write_record({**record, "outputs": files}, draft / RECORD)
     if not module.FOLDER:
-        write_record(record, target)
+        record_outputs(record, [target])
     if not check:
         warn(f"{target} was not run: whether it says what the model says is not known.")
     return Exported(target, format, parity)

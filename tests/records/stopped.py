@@ -1,0 +1,290 @@
+"""Does jobs in processes that are killed before each of their file operations, or that find the disk full at each.
+
+    python stopped.py JOB FOLDER MOST [SOURCE]
+
+tries so many moments, spread over all; with 0, all of them.
+
+A hook sees every file that Python opens, renames, links or removes. Whatever the moment, what a reader then finds is
+as before or whole; what a killed process left is cleared by the next one; and that one ends with the right bytes.
+Processes are forked from this one, which has imported everything and computed nothing: each costs milliseconds.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import numpy as np
+import polars as pl
+
+import annotune as at
+from annotune.errors import AnnotuneError
+from annotune.records import drafts
+from annotune.records.checkpoints import Checkpoints
+from annotune.records.files import replacing
+from annotune.records.lock import locked
+from annotune.records.record import record_outputs
+from annotune.records.sealed import differing, is_sealed
+
+at.write, at.run  # noqa: B018  (imported before anything is forked)
+
+OPERATIONS = {"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "annotune.swap"}
+FILLING = {"open", "os.rename", "os.link", "os.mkdir", "annotune.swap"}
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+SUFFIXES = ("csv", "parquet", "dta", "rds", "sav", "xlsx")
+
+
+class Moments:
+    """Counts file operations in a folder, and does something before one of them."""
+
+    def __init__(self, folder, number=0, then=None):
+        self.folder, self.number, self.then, self.seen = str(folder), number, then, 0
+        sys.addaudithook(self)
+
+    def __call__(self, event, args):
+        if event not in OPERATIONS or not isinstance(args[0], (str, os.PathLike)):
+            return
+        place = os.fspath(args[0])
+        if os.path.isabs(place) and not place.startswith(self.folder):
+            return
+        if self.then == fill and not (event in FILLING and (event != "open" or self._writes(*args))):
+            return
+        self.seen += 1
+        if self.seen == self.number:
+            self.then()
+
+    @staticmethod
+    def _writes(place, mode, flags):
+        return bool(set(mode or "") & set("wax+")) or bool(flags & WRITING)
+
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fill():
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def table(n):
+    return pl.DataFrame({"unit_id": [f"u{i}" for i in range(n)], "y": np.arange(n) / 4})
+
+
+class Write:
+    """`write` over older files, of every format, from a lazy frame that is computed beside them."""
+
+    def before(self, folder):
+        self.write(folder, 3)
+
+    def change(self, folder):
+        """What makes the next run do something; nobody stops it."""
+
+    def work(self, folder):
+        self.write(folder, 5)
+
+    def write(self, folder, n):
+        at.write(table(n).lazy(), [folder / f"a.{suffix}" for suffix in SUFFIXES])
+
+    def look(self, folder):
+        return {path.name: digest(path) for path in folder.iterdir() if path.name[0] != "."}
+
+
+class Record(Write):
+    """One record for two files, in place of an older one and of what one of the files had for itself."""
+
+    def before(self, folder):
+        for name in ("b.csv", "c.csv", "c.csv.record.json"):
+            (folder / name).touch()
+        self.write(folder, 3)
+
+    def write(self, folder, n):
+        record_outputs({"what": f"annotune test {n}"}, [folder / "b.csv", folder / "c.csv"])
+
+    def look(self, folder):
+        return {"record": digest(folder / "b.csv.record.json")}
+
+
+class Pieces(Write):
+    """Finished pieces of two steps, a folder and a file made of it, in a locked folder; older ones rest on less."""
+
+    def write(self, folder, n):
+        with locked(folder / "work"):
+            pieces = Checkpoints(folder / "work", f"basis {n}")
+            if not pieces.has("model"):
+                with replacing(pieces.start("model")) as draft:
+                    (draft / "inner").mkdir(parents=True)
+                    (draft / "inner" / "n.txt").write_text(str(n))
+                pieces.finish("model")
+            if pieces.get("sums") is None:
+                pieces.put(
+                    "sums", {"sums": np.arange(int((folder / "work" / "model" / "inner" / "n.txt").read_text()))}
+                )
+
+    def look(self, folder):
+        """What a run on each basis would take for finished."""
+        kept = {}
+        for n in (3, 5):
+            pieces = Checkpoints(folder / "work", f"basis {n}")
+            arrays = pieces.get("sums")
+            kept[f"sums {n}"] = None if arrays is None else len(arrays["sums"])
+            kept[f"model {n}"] = int((folder / "work/model/inner/n.txt").read_text()) if pieces.has("model") else None
+        return kept
+
+    def holds(self, found, before, after):
+        """A piece that counts as finished is the right one; others are done again."""
+        return all(value in (None, before[name], after[name]) for name, value in found.items())
+
+
+class Save(Write):
+    """`save` over a model of another size."""
+
+    def __init__(self, source=None):
+        from annotune.models.folder import read_coder
+
+        self.coder = read_coder(Path(source))
+
+    def write(self, folder, n):
+        at.Classifier(**vars(self.coder), held_out=table(n)).save(folder / "model")
+
+    def look(self, folder):
+        """The model under its name, and whether all its files are those that its card names."""
+        drafts.recover(folder / "model")
+        card = json.loads((folder / "model" / "annotune.json").read_text())
+        assert is_sealed(card)
+        assert not differing(card["files"], folder / "model")
+        return {"held out": card["files"]["held_out.parquet"]}
+
+
+class SaveInSteps(Save):
+    """The same where the file system cannot swap two folders."""
+
+    def __init__(self, source=None):
+        super().__init__(source)
+        drafts._swap = lambda one, other: False
+
+
+class Run(Write):
+    """A whole study, done again with another seed."""
+
+    def __init__(self):
+        at.tune, at.report  # noqa: B018  (imported before anything is forked)
+
+    def before(self, folder):
+        at.run(folder / "study.yaml")
+
+    def change(self, folder):
+        study = folder / "study.yaml"
+        study.write_text(study.read_text().replace("seed: 1,", "seed: 2,"))
+
+    def work(self, folder):
+        at.run(folder / "study.yaml")
+
+    def look(self, folder):
+        return {path.name: digest(path) for path in folder.glob("results.*")}
+
+
+JOBS = {job.__name__: job for job in (Write, Record, Pieces, Save, SaveInSteps, Run)}
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def in_child(function):
+    """What a function gives, computed in a fork of this process: its answer, `killed`, or the error it ended with."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        try:
+            answer = {"value": function()}
+        except AnnotuneError as error:
+            answer = {"told": str(error)}
+        except BaseException:
+            answer = {"fault": traceback.format_exc()}
+        with os.fdopen(writing, "w") as pipe:
+            json.dump(answer, pipe)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return {"killed": True} if os.WIFSIGNALED(status) else json.loads(answer)
+
+
+def left_over(folder):
+    return [path.name for path in folder.rglob("*") if path.name.startswith((".annotune-", ".lock"))]
+
+
+def holds(job, found, before, after):
+    """Each file is as before or whole."""
+    own = getattr(job, "holds", None)
+    return own(found, before, after) if own else all(found[name] in (before.get(name), after[name]) for name in after)
+
+
+def try_at(job, template, folder, number, then, before, after):
+    """What went wrong when a run was stopped at this moment, or nothing."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(template, folder)
+    job.change(folder)
+
+    def stopped():
+        Moments(folder, number, then)
+        job.work(folder)
+
+    end = in_child(stopped)
+    if then is kill and end != {"killed": True}:
+        return f"{number}: was not killed: {end}"
+    if "fault" in end:
+        return f"{number}: {end['fault']}"
+    looked = in_child(lambda: job.look(folder))
+    if "value" not in looked or not holds(job, looked["value"], before, after):
+        return f"{number}: after it a reader finds {looked}"
+    again = in_child(lambda: job.work(folder))
+    looked = in_child(lambda: job.look(folder))
+    if again.get("fault") or looked.get("value") != after:
+        return f"{number}: the next run gives {again}, {looked}"
+    return f"{number}: is left over: {left_over(folder)}" if left_over(folder) else None
+
+
+def count(job, template, folder, then):
+    """How many moments there are, and what is found in the end."""
+    shutil.copytree(template, folder)
+    job.change(folder)
+
+    def counted():
+        moments = Moments(folder, then=then)
+        job.work(folder)
+        return moments.seen
+
+    answer = in_child(counted)
+    if "value" not in answer:
+        raise RuntimeError(answer)
+    return answer["value"], in_child(lambda: job.look(folder))["value"]
+
+
+def main(name, place, most, *source):
+    job, place = JOBS[name](*source), Path(place).resolve()
+    template = place / "template"
+    template.mkdir(exist_ok=True)
+    made = in_child(lambda: job.before(template))
+    if "value" not in made:
+        raise RuntimeError(made)
+    before, results = in_child(lambda: job.look(template))["value"], {}
+    for then in (kill, fill):
+        n, after = count(job, template, place / f"whole-{then.__name__}", then)
+        tried = sorted({round(number) for number in np.linspace(1, n, int(most) or n)})
+        faults = [try_at(job, template, place / "tried", number, then, before, after) for number in tried]
+        results[then.__name__] = {"moments": n, "tried": len(tried), "faults": [fault for fault in faults if fault]}
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,95 @@
+"""A kill at every file operation, and a full disk at every one: what is read afterwards is as before or whole.
+
+`ANNOTUNE_STOPS=all` tries every moment of a whole study as well, of which there are hundreds.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import annotune as at
+
+SCRIPT = Path(__file__).with_name("stopped.py")
+ALL = os.environ.get("ANNOTUNE_STOPS") == "all"
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork.")
+
+
+def stopped(job, folder, most, *source):
+    """How many moments a job has, how many were tried, and what went wrong at them."""
+    command = [sys.executable, str(SCRIPT), job, str(folder), "0" if ALL else str(most), *map(str, source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def require_held(results, kills, fills):
+    """Nothing went wrong, at no fewer moments than there must be."""
+    for name, least in (("kill", kills), ("fill", fills)):
+        assert results[name]["faults"] == []
+        assert results[name]["moments"] >= least
+
+
+@pytest.mark.parametrize(
+    ("job", "most", "kills", "fills"), [("Write", 16, 40, 18), ("Record", 0, 9, 3), ("Pieces", 24, 45, 16)]
+)
+def test_files_are_whole_or_as_before(tmp_path, job, most, kills, fills):
+    require_held(stopped(job, tmp_path, most), kills, fills)
+
+
+@pytest.fixture(scope="module")
+def model(topics, gold, book, tiny_base, tmp_path_factory):
+    tuned = at.tune(topics, gold, book(), base=str(tiny_base), method="probe", test=0.4, n_boot=0)
+    return tuned.save(tmp_path_factory.mktemp("model") / "model")
+
+
+@pytest.mark.parametrize(("job", "most"), [("Save", 12), ("SaveInSteps", 20)])
+def test_a_model_is_whole_or_the_one_before(tmp_path, model, job, most):
+    require_held(stopped(job, tmp_path, most, model), 30, 8)
+
+
+def test_a_study_that_is_stopped_anywhere_ends_with_the_same_bytes(tmp_path, demo_base):
+    study = at.demo(tmp_path / "template", n=60, n_coded=40).study
+    text = study.read_text().replace("base: minilm", f"base: {demo_base}").replace("report: report.html", "")
+    study.write_text(text.replace("seed: 1", "seed: 1, method: probe, folds: 2"))
+    require_held(stopped("Run", tmp_path, 3), 150, 40)
+
+
+FULL = """
+import json, resource, sys
+import polars as pl
+import annotune as at
+target, source, limit = sys.argv[1], sys.argv[2], int(sys.argv[3])
+model = at.load(source)
+data = pl.DataFrame({"unit_id": [f"u{i}" for i in range(20_000)], "y": range(20_000)})
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+ends = []
+for suffix in ("csv", "parquet", "dta", "rds", "sav", "xlsx"):
+    try:
+        at.write(data, f"{target}/a.{suffix}")
+        ends.append("written")
+    except at.AnnotuneError as error:
+        ends.append(str(error))
+try:
+    model.save(f"{target}/model")
+    ends.append("written")
+except at.AnnotuneError as error:
+    ends.append(str(error))
+print(json.dumps(ends))
+"""
+
+
+@pytest.mark.parametrize("limit", [0, 20_000])
+def test_what_libraries_say_of_a_disk_without_room_is_a_sentence(tmp_path, model, limit):
+    """Libraries in C++ and Rust write by themselves, where no hook sees them: they meet a limit of the system's."""
+    command = [sys.executable, "-c", FULL, str(tmp_path), str(model), str(limit)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    ends = json.loads(done.stdout.splitlines()[-1])
+    assert len(ends) == 7
+    assert all(" cannot be written: " in end for end in ends), ends
+    assert sum("File too large" in end for end in ends) >= 6  # SPSS's library says that rows are missing
+    assert list(tmp_path.iterdir()) == []
