@@ -51,6 +51,7 @@ _HOME = {
     "plot_coders": "agreement.plots",
     "attach": "data.wide",
     "run": "study.run",
+    "verify": "study.verification",
     "Study": "study.file",
     "demo": "study.simulated",
     "Demo": "study.simulated",

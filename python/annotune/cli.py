@@ -21,6 +21,7 @@ app = typer.Typer(invoke_without_command=True, add_completion=False, rich_markup
 VERBS = (
     study.run,
     study.demo,
+    study.verify,
     drawing.sample,
     drawing.record,
     drawing.draws,

@@ -202,6 +202,30 @@ at_run <- function(study, again = FALSE, data = TRUE) {
   structure(results, class = "at_results")
 }
 
+#' Are files still what was recorded of them?
+#'
+#' Compares files with the fingerprints that runs left of them: outputs and inputs with the records, finished pieces of
+#' work with the notes beside them, saved models with their cards.
+#'
+#' @param path A folder, in which everything that was recorded is looked at; or a study.yaml, an output, or a record.
+#' @return An object of class `at_verification`: a list with `files` (a row per recorded file: `file`, `state`, `recorded_in`),
+#'   `is_sound` (whether none was changed or is missing) and `words`.
+#' @examplesIf at_available(tuning = TRUE)
+#' \donttest{
+#' data <- at_demo(file.path(tempdir(), "verified"), n = 200, n_coded = 60)
+#' results <- at_run(data$study)
+#' at_verify(data$study)$is_sound
+#' }
+#' @export
+at_verify <- function(path = ".") at_call("verify", path = as_path(path))
+
+#' @export
+print.at_verification <- function(x, ...) {
+  say(x$words)
+  print_brief(x$files[x$files$state != "as recorded", ])
+  invisible(x)
+}
+
 #' @export
 print.at_results <- function(x, ...) {
   head <- function(words) cli::cat_line(c("", cli::style_bold(words)))

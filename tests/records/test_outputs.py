@@ -10,7 +10,7 @@ import pytest
 from annotune import cli
 
 READ = {"corpus", "gold", "codebook", "codings", "data", "truth", "predicted", "held_out", "model", "costs", "texts"}
-READ |= {"record", "coded"}
+READ |= {"record", "coded", "path"}
 WRITTEN = {"write", "out", "paths", "plot", "predictions"}
 FOLDERS = {
     ("tune", "out"),

@@ -25,6 +25,23 @@ def run(
     _show_results(run_study(study, again=again, say=say))
 
 
+def verify(
+    path: Annotated[Path, typer.Argument(help="A folder, a study file, an output, or a record.")] = Path(),
+) -> None:
+    """Compare files with what was recorded of them; exit code 1 where something was changed or is missing."""
+    from annotune.study.verification import SAME
+    from annotune.study.verification import verify as compare_with_records
+
+    verification = compare_with_records(path)
+    for row in verification.files.to_dicts():
+        if row["state"] != SAME:
+            line = f"{row['state']:10}  {row['file']}  (recorded in {row['recorded_in']})"
+            console.print(line, markup=False, soft_wrap=True)
+    console.print(verification.in_words(), markup=False)
+    if not verification.is_sound:
+        raise typer.Exit(1)
+
+
 def demo(
     out: Annotated[Path, typer.Option(help="The folder for the simulated data and its results.")] = Path("demo-output"),
 ) -> None:

@@ -139,6 +139,15 @@ test_that("a study runs, and what is up to date is not done again", {
   expect_identical(again$done[["tune topic"]] %||% unlist(again$done)[[1]], "up to date")
   expect_null(again$data)
   expect_output(suppressMessages(print(again)), "most frequent label")
+  verified <- at_verify(study)
+  expect_true(verified$is_sound)
+  expect_output(print(verified), "files are as recorded; none is changed or missing")
+  writeLines("not the results", file.path(folder, "results.rds"))
+  verified <- at_verify(study)
+  expect_false(verified$is_sound)
+  expect_identical(verified$files$file[verified$files$state == "changed"], "results.rds")
+  expect_output(print(verified), "results.rds")
+  expect_error(at_verify(withr::local_tempdir()), "was recorded", class = "annotune_error")
 })
 
 test_that("a file without time zones has what the clock showed", {
