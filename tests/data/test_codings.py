@@ -558,3 +558,13 @@ def test_codings_without_the_identifier_say_what_to_write_in_a_study():
     with pytest.raises(at.AnnotuneError) as error:
         at.read_codings(pl.DataFrame({"id": ["a", "b"], "topic": ["x", "y"]}), variable="topic")
     assert "unit_id='id'; in a study, codings: {paths: [...], unit_id: id}" in str(error.value)
+
+
+def test_what_resolve_wrote_is_read_beside_files_that_name_the_identifier_otherwise(tmp_path):
+    coders = {"id": ["a", "b"], "anna": ["x", "y"], "ben": ["x", "y"]}
+    codings = at.read_codings(pl.DataFrame(coders), unit_id="id", variable="topic", coders=["anna", "ben"])
+    at.resolve(codings).write_csv(tmp_path / "gold.csv")
+    assert at.read_codings(tmp_path / "gold.csv", unit_id="id")["unit_id"].to_list() == ["a", "b"]
+    pl.DataFrame({"unit_id": ["a"], "topic": ["x"]}).write_csv(tmp_path / "coder_cem.csv")
+    with pytest.raises(at.AnnotuneError, match="has no column 'id'"):
+        at.read_codings(tmp_path / "coder_cem.csv", unit_id="id", variable="topic")

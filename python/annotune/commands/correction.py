@@ -172,7 +172,8 @@ def error_model(
     covariates = listed(on) if "," in on and "(" not in on else on
     require_outputs(write, data)
     result = model(_table(data), covariates or on, variable, label=label, cluster=cluster, **columns)
-    console.print(display.effects(result.effects))
+    if len(result.effects):
+        console.print(display.effects(result.effects))
     save(result.effects, write)
     console.print(result.verdict, markup=False)
 

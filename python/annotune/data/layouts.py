@@ -87,6 +87,8 @@ def read_source(data: Any, unit_id: str, encoding: str | None, number: str = "")
     """A coder's file, or a frame that is called `coder` and its number."""
     # labels and identifiers are words in every column, so nothing is inferred for a text file
     frame, name, first = load(data, "The table of codings", ALL_COLUMNS, encoding, codings=True)
+    if unit_id not in frame.columns and {"unit_id", "variable", "coder", "label", "status"} <= set(frame.columns):
+        frame = frame.rename({"unit_id": unit_id})  # a table that annotune wrote, beside files that name it otherwise
     require_own_columns(frame, {"unit_id": unit_id}, name, "codings")
     frame = frame.with_columns(identifiers(frame[unit_id], name, first).alias(unit_id))
     return Source(frame, name, _stem(Path(data)) if isinstance(data, (str, Path)) else f"coder{number}", first)

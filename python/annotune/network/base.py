@@ -206,7 +206,7 @@ def load_tokenizer(base: Base) -> Any:
 
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise AnnotuneError(
             f"The tokenizer of {base.name} cannot be loaded: {_first_line(error)}", "Check its folder."
