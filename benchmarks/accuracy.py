@@ -1,12 +1,15 @@
 """How good with how many labels: annotune against TF-IDF, the frozen probe, SetFit and plain Trainer fine-tuning.
 
-    python benchmarks/accuracy.py [tasks ...] [--sizes 8,32,100,all] [--seeds 1,2,3] [--methods ...] [--setfit PYTHON]
+    python benchmarks/accuracy.py [sets ...] [--coded 100,500] [--sizes 8,32,100,all] [--seeds 1,2,3,4,5]
+                                  [--methods ...] [--setfit PYTHON] [--table]
 
-The same base model (MiniLM), the same texts and the same fixed test part for all. Each method runs in a process of its
-own; seconds are from reading the texts to the last answer. SetFit is as it comes, in float32 (under bfloat16's autocast
-it unlearnt), with at most 400 steps at 8 labels a class and 1,000 above. Trainer has bfloat16, like annotune, from 32
-labels a class on. What is finished stays in benchmarks/accuracy_cells.jsonl, so a run that was stopped goes on; the
-table is written to docs/accuracy.md.
+The same base model (MiniLM), the same texts and the same fixed test part for all. `--coded`: so many texts drawn at
+random, as a study would draw them; `--sizes`: so many of each label. Each method runs in a process of its own; seconds
+are of the processor, from reading the texts to the last answer. SetFit is as it comes, in float32 (under bfloat16's
+autocast it unlearnt), with at most 400 steps at 8 labels a class and with texts drawn at random, and 1,000 above.
+Trainer has bfloat16, like annotune, but for 8 labels a class. What is finished stays in benchmarks/accuracy_drawn.jsonl
+and accuracy_cells.jsonl, so a run that was stopped goes on; `--table` computes nothing. The tables are written to
+docs/accuracy.md.
 
 SetFit needs an earlier transformers than ours: make an environment with `pip install setfit 'transformers<5'` and name
 its Python; without it its columns stay empty. The data are looked for in ../shared/data.
@@ -15,10 +18,12 @@ its Python; without it its columns stay empty. The data are looked for in ../sha
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,187 +31,112 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy import stats
+from accuracy_sets import SETS, TASKS, at_random, encoded, texts_of
 from sklearn.metrics import f1_score
 
 HERE = Path(__file__).parent
-DATA = HERE.parents[1] / "shared" / "data"
-CELLS = HERE / "accuracy_cells.jsonl"
-PAGE = HERE.parent / "docs" / "accuracy.md"
-MARK = "<!-- the table, as benchmarks/accuracy.py wrote it -->"
+CELLS, DRAWN = HERE / "accuracy_cells.jsonl", HERE / "accuracy_drawn.jsonl"
 Cell = tuple[str, str, int, str]  # task, size, seed, method
 METHODS = ("annotune", "probe", "TF-IDF", "SetFit", "Trainer")
-
-
-def banking77() -> pl.DataFrame:
-    """77 kinds of bank customers' questions; the published test part."""
-    frame = pl.read_csv(DATA / "banking77" / "banking77.csv")
-    return frame.select("text", "label", test=pl.col("split") == "test")
-
-
-def manifestos() -> pl.DataFrame:
-    """Sentences on immigration in British manifestos, by the crowd's majority; three whole manifestos are the test."""
-    folder = DATA / "uk_manifestos_immigration"
-    codings = pl.read_parquet(folder / "immigration_codings.parquet").filter(~pl.col("gold_test_item"))
-    share = pl.col("label_immigration") == "immigration"
-    gold = codings.group_by("sentence_id", "manifesto", "text", maintain_order=True).agg(share.mean())
-    label = pl.when(pl.col("label_immigration") >= 0.5).then(pl.lit("immigration")).otherwise(pl.lit("other"))
-    held = pl.col("manifesto").is_in(["BNP 2010", "LD 2010", "UKIP 2010"])
-    return gold.sort("sentence_id").select("text", label=label, test=held)
-
-
-def headlines(column: str, n_test: int) -> pl.DataFrame:
-    """Sentiment of Dutch economic headlines as students coded it; the 284 of the gold part also in English."""
-    frame = pl.read_csv(DATA / "ecosent_dutch_headlines" / "headlines.csv").drop_nulls(column).sort("id")
-    return _draw(frame.select(text=pl.col(column), label=pl.col("label").cast(pl.String)), n_test)
-
-
-def survey() -> pl.DataFrame:
-    """Open answers on causes and effects of problems, those with one code that 20 answers or more have."""
-    frame = pl.read_csv(DATA / "napire2018_open_answers" / "final_codes.csv", infer_schema_length=0)
-    frame = frame.filter(pl.col("question").is_in([f"v_{i}" for i in range(277, 287)]) & pl.col("text").is_not_null())
-    code = pl.col("code").str.strip_chars().str.to_lowercase()  # some codes are there in two spellings
-    answers = frame.group_by("respondent", "question", "text", maintain_order=True).agg(code.unique())
-    one = answers.filter(pl.col("code").list.len() == 1).with_columns(label=pl.col("code").list.first())
-    return _draw(one.filter(pl.len().over("label") >= 20).select("text", "label"), 600)
-
-
-def _draw(frame: pl.DataFrame, n: int) -> pl.DataFrame:
-    chosen = np.random.default_rng(0).permutation(len(frame)) < n
-    return frame.with_columns(test=pl.Series(chosen))
-
-
-TASKS: dict[str, Callable[[], pl.DataFrame]] = {
-    "banking77": banking77,
-    "uk_manifestos": manifestos,
-    "ecosent": lambda: headlines("text", 1500),
-    "ecosent_en": lambda: headlines("text_english", 120),
-    "napire": survey,
-}
 
 
 def cells(options: argparse.Namespace) -> Iterator[Cell]:
     """Small sizes first, so that a stopped run has whole rows."""
     runs = [run for run in options.methods.split(",") if run != "SetFit" or options.setfit]
-    for size, task, seed, run in product(options.sizes.split(","), options.tasks, options.seeds.split(","), runs):
-        yield task, size, int(seed), run
+    sizes = [f"{n} drawn" for n in _listed(options.coded)] + _listed(options.sizes)
+    for size, seed, task, run in product(sizes, options.seeds.split(","), options.sets, runs):
+        if possible(task, size):
+            yield task, size, int(seed), run
 
 
-def compute(cell: Cell, setfit: str | None) -> dict[str, Any]:
-    """One method on one draw, in a process of its own: which answers are right, macro-F1, and seconds."""
-    task, size, seed, run = cell
+def _listed(names: str) -> list[str]:
+    return [name for name in names.split(",") if name]
+
+
+def possible(task: str, size: str) -> bool:
+    """Whether there are so many texts; one of each label is no size for sets of labels."""
+    if size.endswith("drawn"):
+        return len(at_random(task)[0]) >= int(size.split()[0])
+    return task in TASKS
+
+
+def parts(task: str, size: str, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Texts to learn from, and the test part."""
+    if size.endswith("drawn"):
+        pool, test = at_random(task)
+        return pool.sample(int(size.split()[0]), shuffle=True, seed=seed), test
     frame = TASKS[task]().unique("text", maintain_order=True)
-    test = frame.filter(pl.col("test"))
     train = frame.filter(~pl.col("test")).sample(fraction=1, shuffle=True, seed=seed)
     if size != "all":
         train = train.group_by("label", maintain_order=True).head(int(size))
-    content = {"train": train.select("text", "label").to_dict(as_series=False), "seed": seed, "per_class": size}
+    return train.select("text", "label"), frame.filter(pl.col("test")).select("text", "label")
+
+
+def compute(cell: Cell, setfit: str | None) -> dict[str, Any]:
+    """One method on one draw, in a process of its own: answers, macro-F1, and seconds."""
+    task, size, seed, run = cell
+    train, test = (frame.to_dict(as_series=False) for frame in parts(task, size, seed))
+    content = {"train": train, "test": test, "seed": seed, "size": size}
     python = setfit if run == "SetFit" and setfit else sys.executable
     with TemporaryDirectory() as folder:
         given, found = Path(folder, "given.json"), Path(folder, "found.json")
-        given.write_text(json.dumps(content | {"test": test.select("text", "label").to_dict(as_series=False)}))
+        given.write_text(json.dumps(content))
         subprocess.run([python, HERE / "accuracy_methods.py", run, given, found], check=True)
         return scored(cell, json.loads(found.read_text()))
 
 
 def scored(cell: Cell, found: dict[str, Any]) -> dict[str, Any]:
-    """A row: the cell, its measures on the fixed test part, and a bit for every test text that is right."""
-    truth, answer = found["truth"], [label or "" for label in found["answers"]]  # no answer is a wrong one
-    right = [one == other for one, other in zip(truth, answer, strict=True)]
-    score = f1_score(truth, answer, average="macro", zero_division=0, labels=sorted(set(truth)))
+    """A row: the cell, its measures on the fixed test part, and what every test text was answered."""
+    names, truth = names_of(cell[0]), pl.Series(found.pop("truth"))
+    wanted, given = encoded(truth, names), encoded(pl.Series(found.pop("answers")), names)
     row = dict(zip(("task", "size", "seed", "method"), cell, strict=True))
-    sizes = {"n_train": found["n_train"], "n_test": len(truth), "accuracy": round(float(np.mean(right)), 4)}
-    bits = np.packbits(right).tobytes().hex()
-    return row | sizes | {"macro_f1": round(score, 4), "seconds": round(found["seconds"], 1), "right": bits}
+    right = round(float((wanted == given).mean()), 4)
+    sizes = {"n_train": found.pop("n_train"), "n_test": len(truth), "accuracy": right}
+    packed = base64.b64encode(zlib.compress(given.astype(np.int8).tobytes(), 9)).decode()
+    figures = {"macro_f1": round(f1(wanted, given), 4), "seconds": round(found.pop("seconds"), 1)}
+    return row | sizes | figures | found | {"answers": packed}
 
 
-def scores() -> pl.DataFrame:
+def names_of(task: str) -> list[str]:
+    """All labels of a set, in the order of the numbers that rows are kept with."""
+    labels = texts_of(task)["label"]
+    return sorted((labels.explode() if labels.dtype == pl.List else labels).drop_nulls().unique())
+
+
+def f1(truth: np.ndarray, answers: np.ndarray) -> float:
+    """Macro-F1 over the labels of the test part, or over the labels of sets."""
+    if truth.ndim == 2:
+        return float(f1_score(truth, answers, average="macro", zero_division=0))
+    return float(f1_score(truth, answers, average="macro", zero_division=0, labels=sorted(set(truth))))
+
+
+def finished(path: Path) -> pl.DataFrame:
     """A row per task, size, seed and method that was computed."""
-    return pl.read_ndjson(CELLS, infer_schema_length=None) if CELLS.exists() else pl.DataFrame()
-
-
-def rights(found: pl.DataFrame) -> np.ndarray:
-    """Which test texts (columns) were answered right, a row a draw."""
-    bits = [np.unpackbits(np.frombuffer(bytes.fromhex(row), np.uint8)) for row in found["right"]]
-    return np.array(bits)[:, : found["n_test"][0]].astype(float)
-
-
-def ahead(found: pl.DataFrame, task: str, size: str, method: str) -> str:
-    """By how much annotune's accuracy is above the method's, over the draws that both had, with a 95 % interval.
-
-    Its variance is that of the mean difference over the test texts, and that over the draws of coded texts.
-    """
-    cell = found.filter(task=task, size=size)
-    both = [cell.filter(method=name).sort("seed") for name in ("annotune", method)]
-    ours, theirs = (one.join(other, on="seed", how="semi") for one, other in (both, both[::-1]))
-    if method == "annotune" or not len(ours):
-        return ""
-    return difference(rights(ours), rights(theirs))
-
-
-def difference(ours: np.ndarray, theirs: np.ndarray) -> str:
-    """By how much answers that are right (draws, test texts) are more, and a 95 % interval over texts and draws."""
-    more = ours.astype(float) - theirs
-    texts, draws = more.mean(0).var(ddof=1) / more.shape[1], 0.0
-    if len(more) > 1:
-        draws = more.mean(1).var(ddof=1) / len(more)
-    freedom = (len(more) - 1) * ((texts + draws) / draws) ** 2 if draws else np.inf  # Satterthwaite 1946
-    half = stats.t.ppf(0.975, freedom) * np.sqrt(texts + draws)
-    return f"{more.mean():+.3f} ({more.mean() - half:+.3f} to {more.mean() + half:+.3f})"
-
-
-def lowest(task: str) -> str:
-    """A line of the table: always the label that is most frequent in the test part."""
-    truth = TASKS[task]().unique("text", maintain_order=True).filter(pl.col("test"))["label"]
-    share = float(truth.value_counts()["count"].max()) / len(truth)  # type: ignore[arg-type]
-    macro_f1 = 2 * share / (1 + share) / truth.n_unique()
-    return f"| {task} |  | 0, {len(truth):,} |  | most frequent label | {share:.3f} | {macro_f1:.3f} | 0 |  |"
-
-
-def page(found: pl.DataFrame) -> str:
-    """The table as Markdown: means over the draws; first, for each task, what is had without looking at the texts."""
-    keys = ["task", "size", "method"]
-    order = pl.col("size").replace_strict({"8": 0, "32": 1, "100": 2, "all": 3}, default=4)
-    mean = found.group_by(keys, maintain_order=True).agg(
-        pl.len().alias("draws"), pl.col("n_train", "n_test", "accuracy", "macro_f1", "seconds").mean()
-    )
-    lines = [
-        "| task | labels a class | coded, test | draws | method | accuracy | macro-F1 | seconds | annotune more |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    rank = pl.col("method").replace_strict({name: i for i, name in enumerate(METHODS)})
-    told: set[str] = set()
-    for row in mean.sort("task", order, rank).to_dicts():
-        if row["task"] not in told:
-            told.add(row["task"])
-            lines.append(lowest(row["task"]))
-        texts = f"{row['n_train']:,.0f}, {row['n_test']:,.0f}"
-        figures = f"{row['accuracy']:.3f} | {row['macro_f1']:.3f} | {row['seconds']:.0f}"
-        more = ahead(found, row["task"], row["size"], row["method"])
-        lines.append(
-            f"| {row['task']} | {row['size']} | {texts} | {row['draws']} | {row['method']} | {figures} | {more} |"
-        )
-    return "\n".join(lines)
+    return pl.read_ndjson(path, infer_schema_length=None) if path.exists() else pl.DataFrame()
 
 
 def main() -> None:
-    """Compute what is missing, then print and write the table."""
+    """Compute what is missing, then write the tables."""
+    from accuracy_tables import write_tables
+
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("tasks", nargs="*", default=list(TASKS))
-    parser.add_argument("--sizes", default="8,32,100,all")
-    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("sets", nargs="*", default=list(SETS))
+    parser.add_argument("--coded", default="", help="how many texts, drawn at random")
+    parser.add_argument("--sizes", default="", help="how many texts of each label")
+    parser.add_argument("--seeds", default="1,2,3,4,5")
     parser.add_argument("--setfit", help="the Python of an environment with SetFit")
     parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--table", action="store_true", help="write the tables of what is there, and compute nothing")
     options = parser.parse_args()
-    there = set() if not CELLS.exists() else set(scores().select("task", "size", "seed", "method").iter_rows())
-    for cell in cells(options):
+    keys = ("task", "size", "seed", "method")
+    there = {row for path in (CELLS, DRAWN) if path.exists() for row in finished(path).select(keys).iter_rows()}
+    for cell in [] if options.table else cells(options):
         if cell not in there:
             print(*cell, flush=True)
             row = compute(cell, options.setfit)
-            with CELLS.open("a", encoding="utf-8") as file:
+            with (DRAWN if cell[1].endswith("drawn") else CELLS).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
-    before, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
-    PAGE.write_text(f"{before}{mark}\n\n{page(scores())}\n", encoding="utf-8")
+    write_tables()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from accuracy import TASKS, difference
+from accuracy_sets import TASKS
+from accuracy_tables import difference
 
 import annotune as at
 from annotune.measures.baselines import tf_idf

@@ -15,14 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import accuracy
 import numpy as np
 import polars as pl
+from accuracy_sets import SETS, encoded, texts_of
 
 import annotune as at
 from annotune.measures.scores import macro_f1
@@ -35,27 +34,9 @@ FEWEST = {"napire": 500, "banking77": 500}  # with dozens of labels, fewer texts
 RISK = 0.15
 
 
-def popbert() -> pl.DataFrame:
-    """German sentences with four marks of populist style, any of which may hold; by majority of five coders."""
-    folder = accuracy.DATA / "popbert_bundestag"
-    labels = ["elite", "centr", "left", "right"]
-    majority = [(pl.col(label).cast(pl.Float64).mean() > 0.5).alias(label) for label in labels]
-    gold = pl.read_parquet(folder / "codings.parquet").group_by("unit_id").agg(majority)
-    frame = pl.read_parquet(folder / "sentences.parquet").join(gold, on="unit_id").sort("unit_id")
-    sets = pl.concat_list(pl.when(label).then(pl.lit(label)) for label in labels).list.drop_nulls()
-    return frame.select("text", label=sets)
-
-
-SETS: dict[str, Callable[[], pl.DataFrame]] = {
-    **{name: accuracy.TASKS[name] for name in ("uk_manifestos", "ecosent", "ecosent_en", "napire", "banking77")},
-    "popbert": popbert,
-}
-
-
 def compute(name: str, size: int, draw: int, method: str) -> dict[str, Any] | None:
     """One draw: tune, code fresh texts, and measure both; None where texts are too few."""
-    frame = SETS[name]().filter(pl.col("text").str.contains(r"\w"))  # what says nothing is coded by no model
-    frame = frame.unique("text", maintain_order=True).sample(fraction=1, shuffle=True, seed=draw)
+    frame = texts_of(name).sample(fraction=1, shuffle=True, seed=draw)
     frame = frame.with_row_index("unit_id").with_columns(pl.col("unit_id").cast(pl.String))
     if len(frame) < size + 100 or size < FEWEST.get(name, 0):
         return None
@@ -73,7 +54,7 @@ def compute(name: str, size: int, draw: int, method: str) -> dict[str, Any] | No
     model = at.tune(coded.select("unit_id", "text"), gold, book, seed=draw, method=method, folds=5, n_boot=0)
     seconds = time.perf_counter() - began
     codings = model.classify(fresh.select("unit_id", "text"))
-    people, reference = (encoded(part, names, many) for part in (coded, fresh))
+    people, reference = (encoded(part["label"], names) for part in (coded, fresh))
     held = measured(model.held_out, coded, people, people, names)
     after = measured(codings, fresh, reference, people, names)
     row = {"set": name, "size": size, "draw": draw, "method": method, "seconds": round(seconds, 1)}
@@ -88,41 +69,64 @@ def one_each() -> pl.Expr:
     return pl.when(pl.col("label").list.len() == 0).then(nothing).otherwise("label").alias("label")
 
 
-def encoded(frame: pl.DataFrame, names: list[str], many: bool) -> np.ndarray:
-    """Label numbers (n,), or truth values (n, labels)."""
-    if many:
-        return np.array([[label in labels for label in names] for labels in frame["label"].to_list()])
-    return np.array([names.index(label) for label in frame["label"]])
-
-
 def measured(
     codings: pl.DataFrame, frame: pl.DataFrame, truth: np.ndarray, people: np.ndarray, names: list[str]
 ) -> dict[str, float]:
     """Of one set of predictions, in the order of `frame`; shares beside those of the coded texts, `people`."""
     units = codings.unique("unit_id", keep="first", maintain_order=True)
     units = frame.select("unit_id").join(units, on="unit_id", maintain_order="left")
-    p = np.clip(units.select(f"p_{label}" for label in names).to_numpy(), 1e-9, 1 - 1e-9)
-    base = np.tile(log_shares(people, len(names)), (len(truth), 1))
+    p = units.select(f"p_{label}" for label in names).to_numpy()
     if truth.ndim == 2:
         given = codings.drop_nulls("label").group_by("unit_id").agg("label")
         by_unit = dict(given.iter_rows())
         answers = np.array([[label in by_unit.get(unit, ()) for label in names] for unit in frame["unit_id"]])
-        logits, stated, right = np.log(p / (1 - p)), p.ravel(), truth.ravel()
     else:
         answers = np.array([names.index(label) for label in units["label"]])
+    return figures(p, answers, truth, people)
+
+
+def figures(p: np.ndarray, answers: np.ndarray, truth: np.ndarray, people: np.ndarray) -> dict[str, float]:
+    """Measures of probabilities (n, labels) and of the answers made of them.
+
+    `ece_chance` is what the ECE would be, on so many texts, if every stated probability were exactly right;
+    `off_squared` the mean square of the bins' errors, less what chance adds (Kumar, Liang and Ma 2019).
+    """
+    p, n_labels = np.clip(p, 1e-9, 1 - 1e-9), p.shape[1]
+    base = np.tile(log_shares(people, n_labels), (len(truth), 1))
+    if truth.ndim == 2:
+        logits, stated, right = np.log(p / (1 - p)), p.ravel(), truth.ravel()
+    else:
         logits, stated, right = np.log(p), p[np.arange(len(p)), answers], answers == truth
-    bins = np.minimum((stated * 10).astype(int), 9)
-    gaps = [abs(float((stated[bins == i] - right[bins == i]).sum())) for i in range(10)]
-    shares = [label_shares(one, len(names)) for one in (answers, people)]
-    return {
-        "macro_f1": round(macro_f1(truth, answers, len(names)), 4),
-        "accuracy": round(float((answers == truth).mean()), 4),
-        "log_loss": round(float(surprises(logits, truth).mean()), 4),
-        "base_log_loss": round(float(surprises(base, truth).mean()), 4),
-        "ece": round(sum(gaps) / len(stated), 4),
-        "too_sure": round(float(stated.mean() - right.mean()), 4),
-        "share_gap": round(float(np.abs(shares[0] - shares[1]).max()), 4),
+    luck = np.random.default_rng(0).random((20, len(stated))) < stated
+    shares = [label_shares(one, n_labels) for one in (answers, people)]
+    numbers = {
+        "macro_f1": macro_f1(truth, answers, n_labels),
+        "accuracy": (answers == truth).mean(),
+        "log_loss": surprises(logits, truth).mean(),
+        "base_log_loss": surprises(base, truth).mean(),
+        "ece": ece(stated, right),
+        "ece_chance": np.mean([ece(stated, one) for one in luck]),
+        "off_squared": off_squared(stated, right),
+        "too_sure": stated.mean() - right.mean(),
+        "share_gap": np.abs(shares[0] - shares[1]).max(),
     }
+    return {name: round(float(value), 5) for name, value in numbers.items()}
+
+
+def ece(stated: np.ndarray, right: np.ndarray) -> float:
+    """The expected calibration error: ten bins of equal width of the stated probability."""
+    gaps = np.bincount(np.minimum((stated * 10).astype(int), 9), weights=stated - right)
+    return float(np.abs(gaps).sum()) / len(stated)
+
+
+def off_squared(stated: np.ndarray, right: np.ndarray) -> float:
+    """The mean square of the errors of ten bins, without bias; below 0 where chance explains more than all of it."""
+    bins = np.minimum((stated * 10).astype(int), 9)
+    n = np.bincount(bins, minlength=10)
+    some = n > 1
+    gap = np.bincount(bins, weights=stated - right, minlength=10)[some] / n[some]
+    share = np.bincount(bins, weights=right, minlength=10)[some] / n[some]
+    return float((n[some] * (gap**2 - share * (1 - share) / (n[some] - 1))).sum() / n[some].sum())
 
 
 def abstained(
