@@ -177,6 +177,7 @@ def test_where_a_table_is_wanted_a_file_has_to_be_read_first():
     ("frame", "advice"),
     [
         ({"doc_id": [1, 2], "text": ["a", "b"]}, "unit_id='doc_id'; in a study, corpus: {path: ..., unit_id: doc_id}"),
+        ({"HITId": [1, 2], "Input.unit_id": [1, 2], "text": ["a", "b"]}, "unit_id='Input.unit_id'"),
         ({"nummer": [1, 2], "text": ["a", "a"]}, "unit_id='nummer'"),
         ({"text": ["one text", "another"], "party": ["x", "x"]}, "Add one, with a name or number of its own"),
         ({"unit_id": [1, 2], "party": ["a", "b"], "question": ["Why is it so?", "How long is it?"]}, "text='question'"),

@@ -92,6 +92,7 @@ def _likely_column(argument: str, frame: pl.DataFrame) -> str | None:
     """The column that may be meant: that with the longest texts; identifiers by their name, or as none is repeated."""
     flat = [name for name in frame.columns if name != "unit_id" and not frame[name].dtype.is_nested()]
     named = [name for name in flat if NAMED_ID.search(name)]
+    named.sort(key=lambda name: not name.lower().endswith("unit_id"))  # Mechanical Turk's Input.unit_id before HITId
     if argument == "text":
         words = [name for name in flat if frame[name].dtype == pl.String and name not in named]
         lengths = {name: frame[name].str.len_chars().mean() or 0 for name in words}
