@@ -74,6 +74,43 @@ nobs.at_correction <- function(object, method = main_method(object), ...) {
   if (method %in% methods) max(correction_rows(object, method)$n) else object$n
 }
 
+#' Coefficients of a corrected regression together
+#'
+#' `at_joint_test()`: are the coefficients of a covariate, such as all parties, 0? `at_contrast()`: how large is a
+#' difference of coefficients, such as of two parties neither of which is the reference?
+#'
+#' @param fit What [at_correct()] gave.
+#' @param terms A covariate, whose categories are tested together, or several covariates or terms.
+#' @param weights A sum of terms, such as `"partyCon - partyLib"`, or a named vector of weights: `c(partyCon = 1,
+#'   partyLib = -1)`.
+#' @return A tibble with a row per method. `at_joint_test()`: method, terms, statistic, df, df_error, p_value, a
+#'   chi-squared test, and with few clusters an F test (Hotelling's T-squared; Tipton and Pustejovsky 2015).
+#'   `at_contrast()`: method, equation, contrast, estimate, std_error, statistic, p_value, conf_low, conf_high.
+#' @examplesIf at_available()
+#' data <- data.frame(side = rep(c("l", "m", "r"), 80), y_hat = rep(c(1, 0, 0, 1), 60))
+#' data$y_gold <- rep(c(1, 0, 1, NA), 60)
+#' fit <- at_correct(y ~ side, data, pi = 0.75)
+#' at_joint_test(fit, "side")
+#' at_contrast(fit, "sidem - sider")
+#' @export
+at_joint_test <- function(fit, terms) {
+  at_call(
+    "joint_test",
+    correction = fit, terms = several(fit$estimates$term), methods = several(unique(fit$estimates$method)),
+    which = several(terms)
+  )
+}
+
+#' @rdname at_joint_test
+#' @export
+at_contrast <- function(fit, weights) {
+  at_call(
+    "contrast",
+    correction = fit, terms = several(fit$estimates$term), methods = several(unique(fit$estimates$method)),
+    weights = if (is.character(weights)) weights else as.list(weights)
+  )
+}
+
 #' A regression of each method
 #'
 #' Packages that print regressions side by side take a list of them, and a row per term of each.

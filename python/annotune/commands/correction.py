@@ -232,6 +232,12 @@ def correct(
         bool | None,
         typer.Option(help="Variances and intervals as Stata's; or none corrected, however few clusters there are."),
     ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option(help="Are all coefficients of it 0: party, or several as a,b; repeatable.")
+    ] = None,
+    contrast: Annotated[
+        list[str] | None, typer.Option(help="A difference: 'party[Con] - party[Lib]'; repeatable.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg of the coefficients.")] = None,
     layout: Annotated[
         str, typer.Option(help="journal: errors in brackets below; stacked: a row per method with interval and p.")
@@ -241,6 +247,7 @@ def correct(
     ] = None,
 ) -> None:
     """Regress with machine labels, corrected by the hand-coded texts."""
+    from annotune.commands import display
     from annotune.correction.regression import correct as corrected
     from annotune.export.journal import require_layout
     from annotune.export.write import write as write_table
@@ -256,7 +263,13 @@ def correct(
     }
     require_outputs(write, data, correction=True, plot=plot)
     correction = corrected(formula, _table(data), pi=_number_or_column(pi), **options, **columns)
+    together = [correction.joint_test(listed(terms) or terms) for terms in test or ()]
+    apart = [correction.contrast(weights) for weights in contrast or ()]
     console.print(correction.summary(console.width, layout), markup=False, soft_wrap=True)  # type: ignore[arg-type]
+    for table in together:
+        console.print(display.joint_tests(table))
+    for table in apart:
+        console.print(display.contrasts(table))
     if write:
         write_table(correction, write, layout=layout, say=print)  # type: ignore[arg-type]
     if plot:

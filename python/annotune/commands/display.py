@@ -13,7 +13,7 @@ from rich.text import Text
 from annotune.data.codings import ANSWERED
 from annotune.measures.evaluation import Evaluation, leading
 from annotune.measures.scores import IN_FULL, NAMES, in_full, named
-from annotune.numbers import with_interval
+from annotune.numbers import p_value, with_interval
 from annotune.text_table import Column, Say, TextTable
 
 if TYPE_CHECKING:
@@ -178,6 +178,29 @@ def _notes_of_shares(estimates: pl.DataFrame, about: Sequence[str]) -> Iterator[
         n = sizes[method]
         which = "; ".join(those) if len(those) <= MOST_NAMED else f"{len(those):,} of {n:,} shares"
         yield f"{method}: {note}." if len(those) == n else f"{method} ({which}): {note}."
+
+
+def joint_tests(table: pl.DataFrame) -> TextTable:
+    """Whether coefficients are all 0, by method."""
+    columns = (
+        Column("all 0", lambda row: str(row["terms"]), words=True, above=True),
+        Column("", lambda row: str(row["method"]), words=True),
+        Column("statistic", lambda row: "-" if row["statistic"] is None else _statistic(row)),
+        Column("p", lambda row: "-" if row["p_value"] is None else p_value(row["p_value"])),
+    )
+    return TextTable(table, columns)
+
+
+def _statistic(row: Mapping[str, Any]) -> str:
+    if row["df_error"] is None:
+        return f"chi-squared({row['df']:.0f}) = {row['statistic']:.2f}"
+    return f"F({row['df']:.0f}, {row['df_error']:.1f}) = {row['statistic']:.2f}"
+
+
+def contrasts(table: pl.DataFrame) -> TextTable:
+    """A sum or difference of coefficients, by method."""
+    shown = table if table["equation"].null_count() == 0 else table.drop("equation")
+    return rows(shown, last=["statistic"], above=["contrast"])
 
 
 def effects(estimates: pl.DataFrame) -> TextTable:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import norm, t
 
+from annotune.correction import hypotheses
 from annotune.correction.balance import Balance
 from annotune.correction.coefficients import plot_correction
 from annotune.errors import AnnotuneError, nearest
@@ -118,6 +119,56 @@ class Correction(Readable):
             raise AnnotuneError(f"There are no estimates by {method!r}.", nearest(method, methods))
         names = pl.concat_str("equation", "term", separator=": ", ignore_nulls=True)
         return dict(rows.select(names, "estimate").iter_rows())
+
+    def joint_test(self, terms: str | Sequence[str]) -> pl.DataFrame:
+        """Whether several coefficients are all 0, such as those of all parties: Wald's test, for each method.
+
+        Parameters
+        ----------
+        terms
+            A covariate, whose categories are tested together, or several covariates or terms; of several equations in
+            all of them.
+
+        Returns
+        -------
+        polars.DataFrame
+            method, terms, statistic, df, df_error, p_value: chi-squared (df_error null); with few clusters F, as
+            Hotelling's T-squared with the fewest degrees of freedom of these coefficients (Tipton and Pustejovsky
+            2015).
+
+        Examples
+        --------
+        >>> import annotune as at, polars as pl
+        >>> frame = pl.DataFrame({"y_hat": [1, 0, 1, 1] * 60, "y_gold": [1, 0, None, 0] * 60, "x": list("abc") * 80})
+        >>> test = at.correct("y ~ x", frame, pi=0.75).joint_test("x")
+        >>> test.filter(method="corrected").select("terms", "df").rows()
+        [('x[b], x[c]', 2.0)]
+        """
+        return hypotheses.joint_test(self.estimates, self.covariance, self.df, terms)
+
+    def contrast(self, weights: str | Mapping[str, float]) -> pl.DataFrame:
+        """A sum or difference of coefficients with its interval, such as of two parties neither of which is the base.
+
+        Parameters
+        ----------
+        weights
+            Such as `"party[Con] - party[Lib]"`, or `{"party[Con]": 1, "party[Lib]": -1}`.
+
+        Returns
+        -------
+        polars.DataFrame
+            One row per method (and equation): method, equation, contrast, estimate, std_error, statistic, p_value,
+            conf_low, conf_high.
+
+        Examples
+        --------
+        >>> import annotune as at, polars as pl
+        >>> frame = pl.DataFrame({"y_hat": [1, 0, 1, 1] * 60, "y_gold": [1, 0, None, 0] * 60, "x": list("abc") * 80})
+        >>> fit = at.correct("y ~ x", frame, pi=0.75)
+        >>> fit.contrast("x[b] - x[c]").select("method", "contrast").rows()[-1]
+        ('corrected', 'x[b] - x[c]')
+        """
+        return hypotheses.contrast(self.estimates, self.covariance, self.df, weights, self.level)
 
     def summary(self, width: int | None = None, layout: Layout = "journal") -> str:
         """The estimates as a table for reading, with the notes.

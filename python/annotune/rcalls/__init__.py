@@ -219,6 +219,20 @@ def _summary(correction: Correction, width: int, layout: Layout, terms: Any, met
     return _as_in_r(correction, terms, methods).summary(width, layout)
 
 
+def _joint_test(correction: Correction, terms: Any, methods: Any, which: Any) -> pl.DataFrame:
+    """`Correction.joint_test` of covariates, or of terms as R names them."""
+    kept = replace(correction, estimates=correction.estimates.filter(pl.col("method").is_in(several(methods))))
+    in_python = dict(zip(several(terms), kept.estimates["term"], strict=True))
+    tested = kept.joint_test([in_python.get(name, name) for name in several(which)])
+    in_r = {name: term for term, name in in_python.items()}
+    return tested.with_columns(terms=pl.Series([_with_terms(words, in_r) for words in tested["terms"]]))
+
+
+def _contrast(correction: Correction, terms: Any, methods: Any, weights: Any) -> pl.DataFrame:
+    """`Correction.contrast` in R's names of terms."""
+    return _as_in_r(correction, terms, methods).contrast(weights)
+
+
 def _notes(correction: Correction, terms: Any, methods: Any) -> tuple[str, ...]:
     return _as_in_r(correction, terms, methods).notes
 
@@ -306,4 +320,6 @@ _HERE: dict[str, Callable[..., Any]] = {
     "forecast": lambda curve, n: curve.forecast(n),
     "summary": _summary,
     "notes": _notes,
+    "joint_test": _joint_test,
+    "contrast": _contrast,
 }

@@ -70,6 +70,24 @@ test_that("notes name terms as R does, and advice is apart from them", {
   expect_output(print(fit), "'(Intercept)'", fixed = TRUE)
 })
 
+test_that("coefficients are tested together, and differences have intervals", {
+  skip_if_no_python()
+  data <- texts_of_lands()
+  fit <- at_correct(y ~ land + z, data, pi = 0.2)
+  joint <- at_joint_test(fit, "land")
+  expect_identical(joint$method, c("hand-coded only", "naive", "corrected"))
+  expect_identical(joint$terms[3], "landFR, landUK")
+  beta <- coef(fit)[c("landFR", "landUK")]
+  statistic <- drop(beta %*% solve(vcov(fit)[names(beta), names(beta)], beta))
+  expect_equal(joint$statistic[3], statistic, tolerance = 1e-8)
+  expect_equal(joint$p_value[3], stats::pchisq(statistic, 2, lower.tail = FALSE), tolerance = 1e-8)
+  difference <- at_contrast(fit, "landUK - landFR")
+  expect_equal(difference$estimate[3], unname(beta[2] - beta[1]))
+  expect_equal(at_contrast(fit, c(landUK = 1, landFR = -1))$std_error, difference$std_error)
+  expect_identical(at_joint_test(split(fit)$naive, c("landFR", "z"))$method, "naive")
+  expect_error(at_contrast(fit, "landXY - landFR"), "landXY", class = "annotune_error")
+})
+
 test_that("each method can be had alone, by packages that print regressions beside each other", {
   skip_if_no_python()
   data <- texts_of_lands()
