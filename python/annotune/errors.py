@@ -25,6 +25,19 @@ class AnnotuneError(Exception):
         super().__init__(f"{what} {advice}".strip())
 
 
+class PeopleNeeded(AnnotuneError):
+    """Nothing is wrong: it is people's turn, and the sentence says what they are to do and how to go on.
+
+    A study raises it where texts that it drew are not coded yet. The command line prints it and exits with 0.
+
+    Examples
+    --------
+    >>> raise PeopleNeeded("300 texts were drawn.", "Code them in coding_sheet.xlsx, then run the study again.")
+    Traceback (most recent call last):
+    annotune.errors.PeopleNeeded: 300 texts were drawn. Code them in coding_sheet.xlsx, then run the study again.
+    """
+
+
 class AnnotuneWarning(UserWarning):
     """Work goes on, but something was left out or assumed, and how much is counted.
 

@@ -20,9 +20,15 @@ def run(
     ] = False,
 ) -> None:
     """Run a study: from codebook, corpus and codings to a tuned model, the coded corpus and its files."""
+    from annotune.errors import PeopleNeeded
     from annotune.study.run import run as run_study
 
-    _show_results(run_study(study, again=again, say=say))
+    try:
+        results = run_study(study, again=again, say=say)
+    except PeopleNeeded as halt:
+        console.print(str(halt), markup=False, soft_wrap=True)
+        return
+    _show_results(results)
 
 
 def verify(

@@ -75,7 +75,7 @@ def _scores(table: pl.DataFrame, for_: str, variable: str | None, floor: float |
 def _predicted(free: pl.DataFrame, predictions: Any, codebook: Codebook | None) -> pl.DataFrame:
     """Predictions as a table with one row per text: as they are, or out of codings, beside the texts' covariates."""
     table = as_frame(predictions)
-    if not {"label", "unit_id"} <= set(table.columns):
+    if not {"label", "variable"} <= set(table.columns):
         require_columns(table, ["unit_id"], "The table of predictions")
         return table.with_columns(identifiers(table["unit_id"], "The table of predictions").alias("unit_id"))
     if codebook is None:

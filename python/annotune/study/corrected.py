@@ -123,6 +123,8 @@ def require_pi(sample: SamplePart, corpus: pl.DataFrame) -> None:
     if column is not None and column not in corpus.columns:
         raise AnnotuneError(f"sample: the corpus has no column {column!r}.", nearest(column, corpus.columns))
     pi = probabilities(sample, corpus, np.ones(len(corpus), dtype=bool))
+    if sample.drawn:  # nobody can draw an empty text
+        pi = pi[corpus["text"].is_not_null().to_numpy()]
     bad = int((~((pi > 0) & (pi <= 1))).sum())
     if bad:
         what = f"sample: the probability of being hand-coded is missing, 0 or above 1 for {bad:,} texts."
@@ -133,8 +135,8 @@ def probabilities(sample: SamplePart, table: pl.DataFrame, coded: np.ndarray) ->
     """Each text's probability of being hand-coded (n,); of a simple random sample, the share that was."""
     if sample.pi == SIMPLE:
         return np.full(len(table), coded.mean())
-    if isinstance(sample.pi, str):
-        return table[sample.pi].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+    if sample.column is not None:
+        return table[sample.column].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
     return np.full(len(table), sample.pi)
 
 
@@ -201,6 +203,7 @@ def _headings(entry: Variable) -> dict[str, str]:
         f"{entry.name}_coded": f"{entry.name}: whether people coded the text, by the draw",
         f"{entry.name}_fold": f"{entry.name}: the fold whose model coded the text, and that left it out",
         f"{entry.name}_pi": f"{entry.name}: probability of being drawn for hand coding",
+        f"{entry.name}_wave": f"{entry.name}: the wave that drew the text for hand coding",
     }
 
 
@@ -215,7 +218,8 @@ def _with_sampling(data: pl.DataFrame, entry: Variable, sample: SamplePart, fold
     by_unit = folds.select("unit_id", *columns).rename(columns).unique("unit_id", keep="first")
     data = data.join(by_unit, on="unit_id", how="left", maintain_order="left")
     pi = pl.Series(f"{name}_pi", probabilities(sample, data, data[f"{name}_coded"].to_numpy()))
-    return data.with_columns(pi)
+    waves = [pl.col("wave").alias(f"{name}_wave")] if sample.drawn else []
+    return data.with_columns(pi, *waves)
 
 
 def _gold_columns(entry: Variable) -> list[str]:

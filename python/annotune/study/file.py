@@ -16,6 +16,7 @@ from annotune.export.regression_table import SUFFIXES as TABLES
 from annotune.export.regression_table import require_library
 from annotune.export.scripts import Regression
 from annotune.export.write import require_writer
+from annotune.hybrid.store import store_of
 from annotune.records.files import folder_for, require_writable
 from annotune.reporting.files import writer_for
 from annotune.tuning.settings import Settings
@@ -57,7 +58,7 @@ class CorpusPart(_Part):
 class CodingsPart(_Part):
     """Where the codings are, and how to read them (see `read_codings`); `where` keeps rows with these values."""
 
-    paths: Words
+    paths: Words = ()
     unit_id: str = "unit_id"
     coder: str | None = None
     variable: str | None = None
@@ -86,6 +87,7 @@ class GoldPart(_Part):
     rule: str | dict[str, int] = "majority"
     ties: str = "drop"
     coder: str | None = None
+    coders: tuple[str, ...] | None = None
 
 
 class TunePart(Settings):
@@ -106,15 +108,62 @@ class ClassifyPart(_Part):
     precision: Literal["float32", "bfloat16"] = "float32"
 
 
-class SamplePart(_Part):
-    """How the hand-coded texts were drawn: `simple` at random from the corpus, or each with the probability `pi`."""
+class WavePart(_Part):
+    """A wave of texts that the study draws for coding (see `annotune.sample`), and how many of them are enough."""
 
-    pi: float | str = pydantic.Field(union_mode="left_to_right")  # "0.1" in the file is a number
+    design: Literal["simple", "stratified", "cluster", "active"] = "simple"
+    n: int = pydantic.Field(ge=1)
+    strata: Words = ()
+    allocation: Literal["proportional", "equal", "neyman"] = "proportional"
+    cluster: str | None = None
+    pps: bool = True
+    aim: str | None = pydantic.Field(default=None, alias="for")
+    scores: str | None = None
+    floor: float | None = None
+    variable: str | None = None
+    poisson: bool = False
+    coders: Words = ()
+    overlap: float = 0.0
+    blind: float = 0.0
+    write: str | None = None
+    show: Words = ()
+    before: str | None = None
+    after: str | None = None
+    seed: int = 1
+    enough: float = pydantic.Field(default=1.0, gt=0, le=1)
+
+
+def _as_waves(value: Any) -> Any:
+    """A list of waves, or one, as the block that holds them."""
+    if isinstance(value, (list, tuple)):
+        return {"waves": value}
+    if isinstance(value, dict) and not {"pi", "draws", "waves"} & set(value):
+        return {"waves": [value]}
+    return value
+
+
+class SamplePart(_Part):
+    """How the hand-coded texts were drawn, or are to be.
+
+    `simple` at random from the corpus, each with the probability `pi`, as a store or a table of `draws` says, or by
+    this study, in `waves`.
+    """
+
+    pi: float | str | None = pydantic.Field(default=None, union_mode="left_to_right")  # "0.1" in the file is a number
+    draws: str | None = None
+    waves: tuple[WavePart, ...] = ()
 
     @property
     def column(self) -> str | None:
         """The column with the probabilities, where they are in one."""
+        if self.drawn:
+            return "pi"
         return self.pi if isinstance(self.pi, str) and self.pi != SIMPLE else None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is recorded which texts were drawn, by this study or elsewhere."""
+        return bool(self.draws or self.waves)
 
 
 class CorrectPart(_Part):
@@ -165,7 +214,7 @@ class Study(_Part):
 
     codebook: str
     corpus: Annotated[CorpusPart, _under("path")]
-    codings: Annotated[CodingsPart, _under("paths")]
+    codings: Annotated[CodingsPart, _under("paths")] = CodingsPart()
     reliability: ReliabilityPart = ReliabilityPart()
     gold: GoldPart = GoldPart()
     tune: TunePart = TunePart()
@@ -173,7 +222,7 @@ class Study(_Part):
     write: Words = ("results.dta", "results.rds", "results.parquet")
     regressions: Words | None = None
     guard_formulas: bool = False
-    sample: Annotated[SamplePart | None, _under("pi")] = None
+    sample: Annotated[SamplePart | None, _under("pi"), pydantic.BeforeValidator(_as_waves)] = None
     correct: Annotated[CorrectPart | None, _under("formulas")] = None
     report: Annotated[ReportPart | None, _under("path")] = None
 
@@ -208,6 +257,12 @@ class StudyFile:
     study: Study
 
     @property
+    def store(self) -> Path:
+        """The store with the draws and what people coded of them: this study's, or the one that sample: names."""
+        sample = self.study.sample
+        return self.beside(sample.draws) if sample is not None and sample.draws else store_of(self.path)
+
+    @property
     def work(self) -> Path:
         """The folder of what is kept from run to run."""
         return self.beside(WORK)
@@ -225,6 +280,7 @@ def read_study(path: Path) -> StudyFile:
     """Read a study file, and refuse what could not be run."""
     content, lines = read_yaml(path)
     plan = validate(Study, content, path, lines)
+    _require_codings(path, plan)
     if not plan.write:
         raise AnnotuneError(f"{path}: write: no file is named.", "Name one, or leave the key out.")
     for target in plan.write:
@@ -244,6 +300,21 @@ def read_study(path: Path) -> StudyFile:
         [path, *(path.parent / name for name in (plan.codebook, plan.corpus.path, *plan.codings.paths))],
     )
     return StudyFile(path, plan)
+
+
+def _require_codings(path: Path, plan: Study) -> None:
+    """Stop where nobody codes: no codings are named, and no texts are drawn for any; and where a draw cannot be."""
+    waves = plan.sample.waves if plan.sample is not None else ()
+    if not plan.codings.paths and not waves:
+        what = f"{path}, line 1: codings: it is missing."
+        raise AnnotuneError(what, "Name the files with codings, or have texts drawn: sample: {n: 300, coders: [anna]}.")
+    if plan.sample is not None and sum((plan.sample.pi is not None, bool(plan.sample.draws), bool(waves))) != 1:
+        what = f"{path}: sample: says in several ways how texts were drawn, or in none."
+        raise AnnotuneError(what, "Say simple, {pi: column}, {draws: store}, or {n: 300, ...}.")
+    if waves and waves[0].aim is not None:
+        what = f"{path}: sample: the first wave is for {waves[0].aim!r}, and there are no codings to sample from."
+        advice = "Put a wave before it: [{design: simple, n: 100}, {design: active, n: 200, for: ...}]."
+        raise AnnotuneError(what, advice)
 
 
 def _require_one_draw(path: Path, plan: Study) -> None:

@@ -10,18 +10,20 @@ import polars as pl
 
 from annotune.agreement.gold import resolve
 from annotune.data.codebook import Codebook, read_codebook
-from annotune.data.codings import ANSWERED, SCHEMA, Codings, read_codings, sound_codings
-from annotune.data.corpus import Corpus, read_corpus
+from annotune.data.codings import ANSWERED, SCHEMA, Codings, of_people, read_codings, sound_codings
+from annotune.data.corpus import Corpus, read_corpus, sound_corpus
+from annotune.data.drawn import drawn_only, read_draws, with_draws
 from annotune.data.frames import require_columns as require_columns_of_corpus
 from annotune.data.wide import blank, require_room
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.export.scripts import Regression, require_regression_columns
 from annotune.export.sheet import describe
-from annotune.records.fingerprints import reading
+from annotune.records.fingerprints import fingerprint, frame_sha256, reading
 from annotune.study.corrected import require_codings, require_formulas, require_pi, require_references
 from annotune.study.file import Study, StudyFile
 from annotune.tables import read_table
 from annotune.tables.labelled import Labels
+from annotune.tables.store import SUFFIX, read_store
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,11 @@ def read_inputs(file: StudyFile, say: Callable[[str], None]) -> Inputs:
         codings = _codings(file, codebook)
     say("Comparing the coders")
     compared, gold = _compared(file, codings), _gold(file, codings, codebook)
+    if "wave" in corpus.columns and file.study.sample is not None and file.study.sample.drawn:
+        gold = drawn_only(corpus, gold)
     agreement = _reliability(file, compared, codebook)
     variables = _variables(file, codings, codebook)
-    files = {name: fingerprints[file.beside(name)] for name in names}
+    files = {name: fingerprints[file.beside(name)] for name in names} | _stores(file)
     inputs = Inputs(files, codebook, corpus, compared, agreement, gold, variables, labels, headings)
     _require_formulas(file, inputs)
     return inputs
@@ -91,16 +95,37 @@ def _words_of_file(file: StudyFile) -> tuple[Labels, Mapping[str, str]]:
 
 
 def _files(file: StudyFile) -> list[str]:
-    """Everything the study reads."""
-    names = list(dict.fromkeys([file.study.codebook, file.study.corpus.path, *file.study.codings.paths]))
+    """Everything the study reads, but for stores."""
+    draws = [file.study.sample.draws] if file.study.sample is not None and file.study.sample.draws else []
+    names = list(dict.fromkeys([file.study.codebook, file.study.corpus.path, *file.study.codings.paths, *draws]))
     for name in names:
         if not file.beside(name).is_file():
             what = f"{file.path}: the file {name} is not there."
             raise AnnotuneError(what, f"It is looked for in {file.path.parent.resolve()}.")
-    return names
+    return [name for name in names if Path(name).suffix != SUFFIX]
+
+
+def _stores(file: StudyFile) -> dict[str, str]:
+    """The fingerprint of the draws and codings in each store: its bytes change while nothing in it does."""
+    names = [name for name in file.study.codings.paths if Path(name).suffix == SUFFIX]
+    names += [file.store.name] if file.study.sample is not None and file.study.sample.drawn else []
+    paths = {name: file.beside(name) for name in names if Path(name).suffix == SUFFIX}
+    return {
+        name: fingerprint([frame_sha256(read_draws(path)), frame_sha256(read_store(path))])
+        for name, path in paths.items()
+    }
 
 
 def _corpus(file: StudyFile) -> Corpus:
+    """The texts, and where draws are recorded the probability and the wave of each."""
+    corpus = corpus_of(file)
+    if file.study.sample is None or not file.study.sample.drawn:
+        return corpus
+    return sound_corpus(with_draws(corpus, file.store))
+
+
+def corpus_of(file: StudyFile) -> Corpus:
+    """The texts as their file has them."""
     part = file.study.corpus
     return read_corpus(file.beside(part.path), part.unit_id, part.text, part.covariates, part.encoding)
 
@@ -110,7 +135,10 @@ def _codings(file: StudyFile, codebook: Codebook) -> Codings:
     options = part.model_dump(exclude={"paths", "where", "keep"})
     options["keep"] = [*part.keep, *(name for name in part.where if name not in part.keep)]
     options["coders"] = list(part.coders) if part.coders else None
-    codings = read_codings([file.beside(name) for name in part.paths], codebook, **options)
+    paths = [file.beside(name) for name in part.paths]
+    if file.study.sample is not None and file.study.sample.waves and file.store not in paths:
+        paths.append(file.store)
+    codings = read_codings(paths, codebook, **options)
     for column, values in part.where.items():
         codings = _rows_where(codings, column, values)
     return sound_codings(codings.drop([name for name in part.where if name not in (*part.keep, *SCHEMA)]))
@@ -128,7 +156,7 @@ def _compared(file: StudyFile, codings: Codings) -> Codings:
     """What those coders said whose agreement is reported."""
     coders = file.study.reliability.coders
     if coders is None:
-        return codings
+        return of_people(codings)
     names = codings["coder"].unique().to_list()
     for name in coders:
         if name not in names:
@@ -144,7 +172,8 @@ def _reliability(file: StudyFile, codings: Codings, codebook: Codebook) -> pl.Da
 
 def _gold(file: StudyFile, codings: Codings, codebook: Codebook) -> Codings:
     part = file.study.gold
-    return resolve(codings, part.rule, codebook=codebook, ties=part.ties, coder=part.coder)  # type: ignore[arg-type]
+    options = {"ties": part.ties, "coder": part.coder, "coders": part.coders}
+    return resolve(codings, part.rule, codebook=codebook, **options)  # type: ignore[arg-type]
 
 
 def _variables(file: StudyFile, codings: Codings, codebook: Codebook) -> tuple[str, ...]:

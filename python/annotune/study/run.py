@@ -18,6 +18,7 @@ from annotune.models.shares import shares_of_all
 from annotune.readable import Part, Readable
 from annotune.records.lock import locked, require_held, require_unlocked
 from annotune.study.corrected import Corrected, corrected
+from annotune.study.drawing import Due, draw_wave, due_wave
 from annotune.study.file import Study, StudyFile, read_study
 from annotune.study.inputs import Inputs, read_inputs
 from annotune.study.models import Steps, classified, tuned
@@ -103,6 +104,8 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     AnnotuneError
         For anything in the files that cannot be used, and while another run works on the study; outputs of earlier runs
         are then left as they were.
+    PeopleNeeded
+        Where texts that the study draws (`sample: {n: ...}`) are to be coded first; it says by whom and where.
 
     Examples
     --------
@@ -118,17 +121,22 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     file = read_study(Path(study))
     steps = Steps(file.work, again, say or (lambda _: None))
     require_unlocked(file.work)
+    due = due_wave(file, steps.say)
+    if due is not None and not due.by_predictions:
+        draw_wave(file, due, None, steps.say)
     inputs = read_inputs(file, steps.say)
     with locked(file.work):
-        return _done(file, inputs, steps)
+        return _done(file, inputs, steps, due)
 
 
-def _done(file: StudyFile, inputs: Inputs, steps: Steps) -> Results:
+def _done(file: StudyFile, inputs: Inputs, steps: Steps, due: Due | None) -> Results:
     """Every step in its order, in the study's folder of work, which no other run uses meanwhile."""
     models = {name: tuned(file, inputs, name, steps) for name in inputs.variables}
     codings = {name: classified(file, inputs, name, model, steps) for name, model in models.items()}
     together = bind(*codings.values())
     data = attach(inputs.corpus, together, codebook=inputs.codebook, gold=inputs.gold)
+    if due is not None:
+        draw_wave(file, due, data, steps.say)
     outcome = _corrected(file.study, inputs, data, codings, models, steps.say)
     steps.say("Writing")
     require_held(file.work)

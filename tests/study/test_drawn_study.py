@@ -1,0 +1,186 @@
+"""A study that draws its texts: from the draw over coding sheets to a corrected regression, in one wave and in two."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import openpyxl
+import polars as pl
+import pytest
+
+import annotune as at
+from annotune.errors import PeopleNeeded
+from annotune.hybrid.store import open_store
+
+STUDY = """\
+codebook: codebook.yaml
+corpus: {path: questions.csv}
+sample: SAMPLE
+reliability: {n_boot: 100}
+tune: {variable: topic, seed: 1, method: probe, folds: 2}
+write: [results.parquet]
+correct: {formulas: ["topic == 'Health' ~ party"], write: [regression.csv]}
+"""
+ONE = "{n: 240, design: stratified, strata: party, coders: [anna, ben], overlap: 0.25, blind: 0.1}"
+N = 700
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A simulated corpus, its codebook and the true topics; nobody has coded anything."""
+    at.demo(tmp_path, n=N, n_coded=20)
+    for path in (*tmp_path.glob("coder_*"), tmp_path / "study.yaml"):
+        path.unlink()
+    return tmp_path
+
+
+def study_of(folder: Path, sample: str, correct: bool = True) -> Path:
+    path = folder / "study.yaml"
+    text = STUDY if correct else STUDY[: STUDY.index("correct:")]
+    path.write_text(text.replace("SAMPLE", sample), encoding="utf-8")
+    return path
+
+
+def code(folder: Path, sheet: str, leave: int = 0, slip: int = 17) -> None:
+    """Fill a coding sheet with the truth, one text in `slip` wrong, and leave the last ones empty."""
+    truth = dict(pl.read_csv(folder / "truth.csv").select("unit_id", "topic").iter_rows())
+    book = openpyxl.load_workbook(folder / sheet)
+    page = book.worksheets[0]
+    head = [cell.value for cell in page[1]]
+    rows = list(page.iter_rows(min_row=2))
+    for row in rows[: len(rows) - leave]:
+        unit = row[head.index("unit_id")].value
+        wrong = int(unit[1:]) % slip == 0
+        row[head.index("topic")].value = "Security" if wrong else truth[unit]
+    book.save(folder / sheet)
+
+
+def test_from_the_draw_to_a_correction_that_holds_the_truth(folder: Path) -> None:
+    study = study_of(folder, ONE)
+    with pytest.raises(
+        PeopleNeeded, match=r"Wave 1: 240 texts were drawn from 700\..*anna codes 150 in .*annotune run"
+    ):
+        at.run(study)
+    draws = at.read_draws(folder / "study.annotune")
+    with pytest.raises(PeopleNeeded, match=r"anna has 150 of 150 texts left, ben has 150 of 150 texts left"):
+        at.run(study)
+    code(folder, "coding_sheet_anna.xlsx")
+    code(folder, "coding_sheet_ben.xlsx", leave=3, slip=23)
+    with pytest.raises(PeopleNeeded, match=r"not coded yet: ben has 3 of 150 texts left.*enough: 0\.99"):
+        at.run(study)
+    code(folder, "coding_sheet_ben.xlsx", slip=23)
+    results = at.run(study)
+    assert at.read_draws(folder / "study.annotune").equals(draws)  # nothing was drawn anew
+    assert at.read_draws(folder / "study.annotune", of="people")["unit_id"].is_duplicated().sum() == 2 * 60
+    data, truth = results.data, pl.read_csv(folder / "truth.csv")
+    drawn = set(draws.filter("drawn")["unit_id"])
+    assert set(data.filter(pl.col("topic_gold").is_not_null())["unit_id"]) <= drawn
+    assert set(data.filter("topic_coded")["unit_id"]) <= drawn
+    pi = data.select("unit_id", "topic_pi").join(draws.select("unit_id", "pi"), on="unit_id")
+    assert (pi["topic_pi"] == pi["pi"]).all()
+    share = float((truth["topic"] == "Health").mean())  # type: ignore[arg-type]
+    estimates = at.prevalence(data, "topic", method="dsl").estimates
+    row = estimates.filter(pl.col("label") == "Health").row(0, named=True)
+    assert row["ci_low"] < share < row["ci_high"]
+    (fit,) = results.corrections
+    effect = fit.tidy().filter(method="corrected", term="party[opposition]").row(0, named=True)
+    assert effect["conf_low"] < 0.12 < effect["conf_high"]
+    assert at.run(study).done["tune topic"] == "up to date"
+
+
+def test_a_second_wave_goes_by_what_the_first_taught(folder: Path) -> None:
+    one = "{n: 120, coders: [anna]}"
+    study = study_of(folder, f"[{one}]")
+    with pytest.raises(PeopleNeeded, match="anna codes 120"):
+        at.run(study)
+    code(folder, "coding_sheet_anna.xlsx")
+    first = at.run(study).corrections[0]
+    study = study_of(folder, f"""[{one}, {{design: active, n: 80, for: "topic == 'Health' ~ party"}}]""")
+    with pytest.raises(PeopleNeeded, match=r"Wave 2: 80 texts were drawn from 580\..*coding_sheet_2_anna\.xlsx"):
+        at.run(study)
+    draws = at.read_draws(folder / "study.annotune").filter(wave=2)
+    assert draws["pi"].n_unique() > 50
+    assert draws["pi"].sum() == pytest.approx(80)
+    code(folder, "coding_sheet_2_anna.xlsx")
+    results = at.run(study)
+    (second,) = results.corrections
+    assert (first.n_coded, second.n_coded) == (120, 200)
+    assert any("2 waves (120, 80)" in note for note in second.notes)
+    assert results.data["topic_wave"].value_counts().sort("topic_wave", nulls_last=True)["count"].to_list() == [
+        120, 80, 500,
+    ]  # fmt: skip
+    effect = second.tidy().filter(method="corrected", term="party[opposition]").row(0, named=True)
+    assert effect["conf_low"] < 0.12 < effect["conf_high"]
+
+
+def test_the_command_line_says_what_people_do_next_and_is_not_in_error(folder: Path) -> None:
+    study = study_of(folder, "{n: 60}")
+    call = [sys.executable, "-c", "from annotune.cli import main; main()", "run", str(study)]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=300, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert "Wave 1: 60 texts were drawn from 700." in done.stdout
+    assert f"somebody codes 60 in {folder / 'coding_sheet.xlsx'}" in done.stdout
+    assert f"annotune run {study}" in done.stdout
+    code(folder, "coding_sheet.xlsx", leave=20)
+    with pytest.raises(PeopleNeeded, match="Somebody has 20 of 60 texts left"):
+        at.run(study)
+
+
+def test_enough_is_enough_and_proposals_are_no_gold(folder: Path) -> None:
+    study = study_of(folder, "{n: 100, coders: [anna], enough: 0.9}", correct=False)
+    with pytest.raises(PeopleNeeded):
+        at.run(study)
+    code(folder, "coding_sheet_anna.xlsx", leave=8)
+    request = (
+        "INSERT INTO requests (key, at, unit_id, coder, provider, model, prompt, settings, status) "
+        "VALUES (?, '', ?, 'gpt', 'openai', 'gpt', 'p', '{}', 'ok')"
+    )
+    units = pl.read_csv(folder / "truth.csv")["unit_id"].to_list()
+    with open_store(folder / "study.annotune") as store, store.change() as connection:
+        for unit in units:
+            connection.execute(request, [unit, unit])
+            connection.execute("INSERT INTO proposals VALUES (?, 'topic', 0, 'Migration', .9, 'ok', '')", [unit])
+    with pytest.warns(at.AnnotuneWarning, match="700 proposals by 'gpt' are no gold"):
+        results = at.run(study)
+    assert results.gold["unit_id"].n_unique() == 92
+    assert set(results.reliability["n_coders"]) == {1}
+    assert results.data["topic_gold"].count() == 92
+
+
+@pytest.mark.parametrize(
+    ("sample", "complaint"),
+    [
+        ("{n: 800}", "n=800 texts cannot be drawn from the 700"),
+        ("{n: 60, design: activ}", r"study\.yaml, line 3: sample"),
+        ("{n: 60, coders: [anna, Anna]}", "two coders are called 'Anna'"),
+        ("{n: 60, pi: 0.1}", r"study\.yaml, line 3: sample"),
+        ("{n: 60, design: active, for: share}", "no codings to sample from.*design: simple"),
+        ("simple", "codings: it is missing.*sample: {n: 300"),
+    ],
+)
+def test_a_draw_that_cannot_be_is_refused_and_leaves_nothing(folder: Path, sample: str, complaint: str) -> None:
+    with pytest.raises(at.AnnotuneError, match=complaint):
+        at.run(study_of(folder, sample))
+    store = folder / "study.annotune"
+    assert not store.exists() or at.read_draws(store).is_empty()
+    assert not list(folder.glob("*.xlsx"))
+
+
+def test_a_wave_that_was_drawn_stays_as_it_was(folder: Path) -> None:
+    with pytest.raises(PeopleNeeded):
+        at.run(study_of(folder, "{n: 60}"))
+    with pytest.raises(at.AnnotuneError, match=r"wave 1 was drawn with n: 60, not 90\..*add a wave"):
+        at.run(study_of(folder, "{n: 90}"))
+
+
+def test_draws_may_be_made_elsewhere(folder: Path) -> None:
+    corpus, codebook = at.read_corpus(folder / "questions.csv"), at.read_codebook(folder / "codebook.yaml")
+    at.sample(corpus, 100, store=folder / "own.annotune", write=folder / "mine.xlsx", codebook=codebook, coders=["eve"])
+    code(folder, "mine_eve.xlsx")
+    at.record(folder / "own.annotune", folder / "mine_eve.xlsx")
+    study = study_of(folder, "{draws: own.annotune}\ncodings: own.annotune", correct=False)
+    data = at.run(study).data
+    assert data["pi"].unique().to_list() == pytest.approx([1 / 7])
+    assert data.filter(pl.col("wave") == 1)["topic_gold"].count() == data["topic_gold"].count() == 100
