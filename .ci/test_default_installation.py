@@ -53,6 +53,10 @@ dsl-columns results.parquet dsl.dta --pi topic_pi
 prevalence results.parquet --by party --time year --pi topic_pi --plot shares.png --write shares.csv
 error-model results.parquet --on "party * year" --label Health
 plan-sample results.parquet --target 0.01 --label Health
+sample questions.csv --n 100 --design stratified --strata party --store own.annotune --write to_code.xlsx {BOOK}
+sample questions.csv --n 50 --design active --for share --predictions results.parquet --store own.annotune
+record own.annotune coder_anna.xlsx
+draws own.annotune --of people --write people.csv
 """
 NEED_AN_EXTRA = {
     f"report tables.docx --model {MODEL}": "tables",

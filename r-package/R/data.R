@@ -82,7 +82,7 @@ require_columns <- function(x, columns, called) {
 #' @param unknown What to do with labels that are not in the codebook: `"error"`, or `"drop"` and count them.
 #' @param encoding Of csv files; found out by default.
 #' @return A tibble with a row per label given: unit_id, variable, coder, label, prob, status (`ok`, `none`, `missing`,
-#'   `unparsed`, `error`), and the kept columns.
+#'   `unparsed`, `error`), and the kept columns; of a study's store also `wave`, `arm` and `kind` (person or model).
 #' @examplesIf at_available()
 #' wide <- data.frame(unit_id = 1:3, anna = c("yes", "no", "yes"), ben = c("yes", NA, "no"))
 #' at_codings(wide, variable = "vote", coders = c("anna", "ben"))
@@ -124,6 +124,7 @@ source_to_python <- function(source, unit_id) {
 #' @param ties For `"majority"`, `"any"` and `at_least`, where several labels qualify: `"drop"`, `"first"` (in codebook
 #'   order), or the label that wins.
 #' @param coder For the rules `"coder"` and `"adjudicated"`.
+#' @param coders Whose codings count; everybody's by default, but for models' proposals in a study's store.
 #' @return A table of codings by the coder `gold`, with `prob` (the share of codings that give the label) and
 #'   `n_coders`.
 #' @examplesIf at_available()
@@ -132,9 +133,13 @@ source_to_python <- function(source, unit_id) {
 #' at_resolve(codings, ties = "no")
 #' @export
 at_resolve <- function(codings, rule = c("majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene"),
-                       codebook = NULL, ties = "drop", coder = NULL) {
+                       codebook = NULL, ties = "drop", coder = NULL, coders = NULL) {
   rule <- if (is.list(rule)) lapply(rule, as.integer) else match.arg(rule)
-  at_call("resolve", codings = codings_to_python(codings), rule = rule, codebook = codebook, ties = ties, coder = coder)
+  at_call(
+    "resolve",
+    codings = codings_to_python(codings), rule = rule, codebook = codebook, ties = ties, coder = coder,
+    coders = several(coders)
+  )
 }
 
 codings_to_python <- function(codings) {

@@ -12,6 +12,7 @@
 #' @param base,seed The base model, and the seed of every draw.
 #' @param pi Where the column `pi` has another name: by it coded texts are weighed in every choice and figure.
 #' @param path A folder where every finished fold is kept: what was interrupted goes on from there.
+#' @param draws How texts were drawn for coding: a study's store, or the `draws` of [at_sample()]; adds `pi` and `wave`.
 #' @inheritParams at_tune
 #' @inheritParams predict.at_model
 #' @return An object of class `at_crossfit`: a list with `codings`, `data` (a row per text: covariates, label,
@@ -30,13 +31,14 @@
 at_crossfit <- function(corpus, gold, codebook, variable = NULL, folds = 5, group = NULL,
                         uncoded = c("folds", "model"), base = "minilm", seed = 1, path = NULL,
                         precision = c("float32", "bfloat16"), pi = NULL, prevalence = NULL, unit_id = "unit_id",
-                        text = "text", ...) {
+                        text = "text", draws = NULL, ...) {
   corpus <- whole_corpus(corpus, unit_id, text, c(group, pi))
   done <- at_call(
     "crossfit",
     corpus = whole_to_python(corpus, c(group, pi)), gold = codings_to_python(gold),
     codebook = codebook, variable = variable, folds = folds, group = group, uncoded = match.arg(uncoded), base = base,
-    seed = seed, out = as_path(path), precision = match.arg(precision), pi = pi, prevalence = prevalence, ...
+    seed = seed, out = as_path(path), precision = match.arg(precision), pi = pi, prevalence = prevalence,
+    draws = draws_to_python(draws), ...
   )
   done$data <- order_ordinal(with_own_columns(done$data, corpus), codebook)
   done

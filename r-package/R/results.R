@@ -8,6 +8,7 @@
 #' @param gold What people decided; adds `<variable>_gold`.
 #' @param text Whether the text stays in.
 #' @param unit_id The column with the identifier.
+#' @param draws How texts were drawn for coding: a study's store, or the `draws` of [at_sample()]. Adds `pi` and `wave`.
 #' @return A tibble with the rows of the corpus: unit_id, covariates, and for a variable `topic` the columns `topic`
 #'   (a factor, ordered where the variable is ordinal), `topic_prob`, `topic_status`, `topic_p_<label>` and
 #'   `topic_gold`; for a multi-label variable a 0/1 column `topic_<label>` for each label.
@@ -16,7 +17,7 @@
 #' said <- data.frame(unit_id = "b", variable = "vote", label = "no")
 #' at_attach(data.frame(unit_id = c("a", "b"), party = factor(c("X", "Y"))), said, vote)
 #' @export
-at_attach <- function(corpus, codings, codebook, gold = NULL, text = FALSE, unit_id = "unit_id") {
+at_attach <- function(corpus, codings, codebook, gold = NULL, text = FALSE, unit_id = "unit_id", draws = NULL) {
   if (is.character(corpus)) corpus <- at_corpus(corpus, unit_id = unit_id)
   require_columns(corpus, unit_id, "The corpus")
   codebook <- as_codebook(codebook, needed = TRUE)
@@ -28,7 +29,7 @@ at_attach <- function(corpus, codings, codebook, gold = NULL, text = FALSE, unit
   found <- at_call(
     "attach",
     corpus = frame_to_python(corpus, blank = setdiff(names(corpus), "unit_id")), codings = codings_to_python(codings),
-    codebook = codebook, gold = if (!is.null(gold)) codings_to_python(gold), text = text
+    codebook = codebook, gold = if (!is.null(gold)) codings_to_python(gold), text = text, draws = draws_to_python(draws)
   )
   added <- found[setdiff(names(found), names(corpus))]
   vctrs::vec_cbind(corpus[c("unit_id", setdiff(names(corpus), "unit_id"))], order_ordinal(added, codebook))
@@ -187,7 +188,8 @@ save_rds <- function(data, target) {
 #'   alone.
 #' @return An object of class `at_results`: a list with `reliability`, `gold`, `codings`, `shares` (of labels,
 #'   beside held-out texts; see [at_shares()]), `evaluations` (an evaluation per variable), `data`, `files`, `record`
-#'   (the file that says what these were made of), `changes` and `done`.
+#'   (the file that says what these were made of), `changes` and `done`. `NULL` where texts that the study draws are to
+#'   be coded first: what is printed says by whom, in which sheet, and how to go on.
 #' @examplesIf at_available(tuning = TRUE)
 #' \donttest{
 #' data <- at_demo(file.path(tempdir(), "demo"), n = 200, n_coded = 60)
@@ -198,6 +200,10 @@ save_rds <- function(data, target) {
 at_run <- function(study, again = FALSE, data = TRUE) {
   say <- if (show_progress()) function(step) cli::cli_inform(c(i = "{step} ..."))
   results <- at_call("run", study = as_path(study), again = again, say = say, data = data)
+  if (!is.null(results$halt)) {
+    cli::cat_line(sub("annotune run (.*)$", "at_run(\"\\1\")", unlist(results$halt)))
+    return(invisible(NULL))
+  }
   class(results$reliability) <- c("at_reliability", class(results$reliability))
   structure(results, class = "at_results")
 }

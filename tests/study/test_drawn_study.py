@@ -43,8 +43,8 @@ def study_of(folder: Path, sample: str, correct: bool = True) -> Path:
     return path
 
 
-def code(folder: Path, sheet: str, leave: int = 0, slip: int = 17) -> None:
-    """Fill a coding sheet with the truth, one text in `slip` wrong, and leave the last ones empty."""
+def code(folder: Path, sheet: str, leave: int = 0) -> None:
+    """Fill a coding sheet with the truth, and leave the last texts empty."""
     truth = dict(pl.read_csv(folder / "truth.csv").select("unit_id", "topic").iter_rows())
     book = openpyxl.load_workbook(folder / sheet)
     page = book.worksheets[0]
@@ -52,8 +52,7 @@ def code(folder: Path, sheet: str, leave: int = 0, slip: int = 17) -> None:
     rows = list(page.iter_rows(min_row=2))
     for row in rows[: len(rows) - leave]:
         unit = row[head.index("unit_id")].value
-        wrong = int(unit[1:]) % slip == 0
-        row[head.index("topic")].value = "Security" if wrong else truth[unit]
+        row[head.index("topic")].value = truth[unit]
     book.save(folder / sheet)
 
 
@@ -67,10 +66,10 @@ def test_from_the_draw_to_a_correction_that_holds_the_truth(folder: Path) -> Non
     with pytest.raises(PeopleNeeded, match=r"anna has 150 of 150 texts left, ben has 150 of 150 texts left"):
         at.run(study)
     code(folder, "coding_sheet_anna.xlsx")
-    code(folder, "coding_sheet_ben.xlsx", leave=3, slip=23)
+    code(folder, "coding_sheet_ben.xlsx", leave=3)
     with pytest.raises(PeopleNeeded, match=r"not coded yet: ben has 3 of 150 texts left.*enough: 0\.99"):
         at.run(study)
-    code(folder, "coding_sheet_ben.xlsx", slip=23)
+    code(folder, "coding_sheet_ben.xlsx")
     results = at.run(study)
     assert at.read_draws(folder / "study.annotune").equals(draws)  # nothing was drawn anew
     assert at.read_draws(folder / "study.annotune", of="people")["unit_id"].is_duplicated().sum() == 2 * 60
@@ -81,9 +80,8 @@ def test_from_the_draw_to_a_correction_that_holds_the_truth(folder: Path) -> Non
     pi = data.select("unit_id", "topic_pi").join(draws.select("unit_id", "pi"), on="unit_id")
     assert (pi["topic_pi"] == pi["pi"]).all()
     share = float((truth["topic"] == "Health").mean())  # type: ignore[arg-type]
-    estimates = at.prevalence(data, "topic", method="dsl").estimates
-    row = estimates.filter(pl.col("label") == "Health").row(0, named=True)
-    assert row["ci_low"] < share < row["ci_high"]
+    row = at.prevalence(data, "topic", methods=["dsl"]).filter(label="Health").row(0, named=True)
+    assert row["conf_low"] < share < row["conf_high"]
     (fit,) = results.corrections
     effect = fit.tidy().filter(method="corrected", term="party[opposition]").row(0, named=True)
     assert effect["conf_low"] < 0.12 < effect["conf_high"]

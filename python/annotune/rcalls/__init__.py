@@ -29,7 +29,7 @@ from annotune.data.codebook import Codebook
 from annotune.data.codings import ANSWERED
 from annotune.data.corpus import read_corpus
 from annotune.data.wide import attach, require_room
-from annotune.errors import AnnotuneError, AnnotuneWarning
+from annotune.errors import AnnotuneError, AnnotuneWarning, PeopleNeeded
 from annotune.export.write import require_writer, write
 from annotune.faults import library, sentence, write_report
 from annotune.models.classifier import Classifier
@@ -295,8 +295,11 @@ def _code_files(
 
 
 def _run(study: str, again: bool, data: bool, say: Callable[[str], None] | None = None) -> Packed:
-    """`run`; without `data`, what is as long as the corpus stays in the files."""
-    results = run(study, again=again, say=say)
+    """`run`; without `data`, what is as long as the corpus stays in the files. `halt`: what people are to do first."""
+    try:
+        results = run(study, again=again, say=say)
+    except PeopleNeeded as halt:
+        return {"halt": [halt.what, halt.advice]}
     parts = {field.name: getattr(results, field.name) for field in fields(results)}
     return parts if data else parts | {"data": None, "codings": None}
 
