@@ -88,6 +88,7 @@ def test_from_the_draw_to_a_correction_that_holds_the_truth(folder: Path) -> Non
     assert at.run(study).done["tune topic"] == "up to date"
 
 
+@pytest.mark.filterwarnings("ignore:'dsl_y' rests on fewer than")
 def test_a_second_wave_goes_by_what_the_first_taught(folder: Path) -> None:
     one = "{n: 120, coders: [anna]}"
     study = study_of(folder, f"[{one}]")
@@ -182,3 +183,4 @@ def test_draws_may_be_made_elsewhere(folder: Path) -> None:
     data = at.run(study).data
     assert data["pi"].unique().to_list() == pytest.approx([1 / 7])
     assert data.filter(pl.col("wave") == 1)["topic_gold"].count() == data["topic_gold"].count() == 100
+    assert at.verify(study).is_sound

@@ -20,6 +20,7 @@ from annotune.records.record import make_record, record_outputs, without_folders
 from annotune.study.corrected import Corrected
 from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs, words_of_columns
+from annotune.tables.store import SUFFIX
 
 
 def write_outputs(
@@ -67,10 +68,12 @@ def study_record(
     from annotune.network.machine import hardware
 
     evaluations = {name: model.evaluation for name, model in models.items() if model.evaluation is not None}
+    stores = [name for name in inputs.files if Path(name).suffix == SUFFIX]
     return make_record(
         "annotune run",
         study=without_folders(json.loads(file.study.model_dump_json())),
-        inputs=without_folders(dict(inputs.files)),
+        inputs=without_folders({name: digest for name, digest in inputs.files.items() if name not in stores}),
+        stores=without_folders({name: inputs.files[name] for name in stores}),  # of what is in them, not of the file
         hardware=hardware(),
         codebook_sha256=inputs.codebook.sha256,
         models={name: model.card for name, model in models.items()},
