@@ -9,7 +9,8 @@ import polars as pl
 from annotune.errors import AnnotuneError
 from annotune.export.sheet import Column, Sheet
 from annotune.tables import labelled, rds
-from annotune.tables.labelled import Described, Labels
+from annotune.tables.labelled import Described
+from annotune.tables.table import Labels
 from annotune.tables.temporal import clock_or_duration
 
 SAMPLE = 500  # rows from each end

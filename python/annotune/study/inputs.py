@@ -22,8 +22,8 @@ from annotune.records.fingerprints import fingerprint, frame_sha256, reading
 from annotune.study.corrected import require_codings, require_formulas, require_pi, require_references
 from annotune.study.file import Study, StudyFile
 from annotune.tables import read_table
-from annotune.tables.labelled import Labels
 from annotune.tables.store import SUFFIX, read_store
+from annotune.tables.table import Labels
 
 
 @dataclass(frozen=True)

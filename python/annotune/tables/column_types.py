@@ -5,6 +5,7 @@ One list for every format, so that a column reads alike from csv and from Excel.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import polars as pl
@@ -18,19 +19,24 @@ PLACEHOLDERS = (
     "none", "null", "nil", "<na>", "n.a.", "n. a.", "k.a.", "k. a.", "n/d", "n.d.", "missing", "no answer",
     "not coded", "uncoded", "undefined", "unlabeled", "unlabelled", "-", "--", "---", "?", "??",
 )  # fmt: skip
-_WHOLE, _DECIMAL = r"^[+-]?\d+$", r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_INFINITE = r"^(?i)[+-]?inf(inity)?$"  # as R, Python and pandas write it
-_IDENTIFIER = r"^[+-]?(0\d+|\d{16,})$"  # post codes, and numbers beyond what doubles hold
+# Patterns of whole cells, with the blanks around them: cells without these would be a second copy of every text.
+_WHOLE, _DECIMAL = r"^\s*[+-]?\d+\s*$", r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+_INFINITE = r"(?i)^\s*[+-]?inf(inity)?\s*$"  # as R, Python and pandas write it
+_IDENTIFIER = r"^\s*[+-]?(0\d+|\d{16,})\s*$"  # post codes, and numbers beyond what doubles hold
 _APART = r" '\u2019\u00a0\u2009\u202f"  # what stands between thousands, beside points and commas
-_COMMA = rf"^[+-]?(\d+|\d{{1,3}}([.{_APART}]\d{{3}})+),\d+$"
-_GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
-_NUMERAL = rf"^[+\-\u2212]?((\d+|\d{{1,3}}([.,{_APART}]\d{{3}})+)([.,]\d+)?|\d+\.|[.,]\d+)([eE][+-]?\d+)?$"
+_COMMA = rf"^\s*[+-]?(\d+|\d{{1,3}}([.{_APART}]\d{{3}})+),\d+\s*$"
+_GROUPED = r"^\s*[+-]?\d{1,3}(,\d{3})+(\.\d+)?\s*$"
+_NUMERAL = rf"^\s*[+\-\u2212]?((\d+|\d{{1,3}}([.,{_APART}]\d{{3}})+)([.,]\d+)?|\d+\.|[.,]\d+)([eE][+-]?\d+)?\s*$"
+_TRUTH = r"(?i)^\s*(true|false)\s*$"
+_MISSING = rf"(?i)^\s*({'|'.join(map(re.escape, MISSING_WORDS))})\s*$"
+_BLANK = r"^\s*$"
+_FIRST = 1_000  # cells, of which one that is a word is enough to know a column of words
 _MOSTLY, _ENOUGH = 0.8, 5  # the share and count of numbers from which a column of words looks like one of numbers
 
 
 def are_missing(words: pl.Series) -> pl.Series:
     """Whether each word means that there is nothing; false for null."""
-    return words.str.strip_chars().str.to_lowercase().is_in(MISSING_WORDS).fill_null(False)
+    return words.str.contains(_MISSING).fill_null(False)
 
 
 def infer(column: pl.Series) -> pl.Series:
@@ -41,20 +47,31 @@ def infer(column: pl.Series) -> pl.Series:
     >>> infer(pl.Series(["1", " n/a", "2.5"])).to_list(), infer(pl.Series(["007", "8"])).to_list()
     ([1.0, None, 2.5], ['007', '8'])
     """
-    words = column.str.strip_chars()
-    words = words.set(are_missing(words) | (words == ""), None)
-    present = words.drop_nulls()
-    if present.is_empty() or present.str.contains(_IDENTIFIER).any():
+    start = column.head(_FIRST)
+    numbers = start.str.contains(_DECIMAL) | start.str.contains(_INFINITE)
+    kind = _kind(column) if (numbers | start.str.contains(_TRUTH) | _are_nothing(start)).all() else None
+    if kind is None:
         return column
-    for pattern, dtype in ((_WHOLE, pl.Int64), (_DECIMAL, pl.Float64)):
-        if present.str.contains(pattern).all():
-            return words.cast(dtype)
-    decimal = present.str.contains(_DECIMAL)
-    if decimal.any() and (decimal | present.str.contains(_INFINITE)).all():
-        return words.str.to_lowercase().cast(pl.Float64)
-    if present.str.to_lowercase().is_in(["true", "false"]).all():
-        return words.str.to_lowercase() == "true"
-    return column
+    words = column.set(_are_nothing(column), None).str.strip_chars().str.to_lowercase()
+    return words == "true" if kind == pl.Boolean else words.cast(kind)
+
+
+def _are_nothing(column: pl.Series) -> pl.Series:
+    """Whether each cell is null, blank, or a word that means that there is nothing."""
+    return (column.str.contains(_BLANK) | column.str.contains(_MISSING)).fill_null(True)
+
+
+def _kind(column: pl.Series) -> pl.DataType | type[pl.DataType] | None:
+    """What all cells can be: numbers or truth values; None where they are words, or nothing."""
+    nothing = _are_nothing(column)
+    if nothing.all() or column.str.contains(_IDENTIFIER).any():
+        return None
+    if (column.str.contains(_WHOLE) | nothing).all():
+        return pl.Int64
+    decimal = column.str.contains(_DECIMAL)
+    if decimal.any() and (decimal | nothing | column.str.contains(_INFINITE)).all():
+        return pl.Float64
+    return pl.Boolean if (column.str.contains(_TRUTH) | nothing).all() else None
 
 
 def inferred(
@@ -119,27 +136,26 @@ def _notes_on_column(written: pl.Series, column: pl.Series, source: str, first: 
 
 def _notes_on_words(column: pl.Series, source: str, first: int) -> Iterator[str]:
     """Notes on a column of words that looks like numbers: as other languages write them, or with words among them."""
-    words = column.str.strip_chars()
-    present = words.set(are_missing(words) | (words == ""), None).drop_nulls()
-    if present.is_empty() or present.str.contains(_IDENTIFIER).any():
+    nothing = _are_nothing(column)
+    if nothing.all() or column.str.contains(_IDENTIFIER).any():
         return
     looks, read_as_words = f"{source}, column {column.name!r} looks like numbers", "and is read as words"
-    whole, commas, grouped = (present.str.contains(pattern) for pattern in (_WHOLE, _COMMA, _GROUPED))
-    if (whole | grouped).all() and grouped.any():
-        example = present.filter(grouped)[0]
+    whole, commas, grouped = (column.str.contains(pattern) for pattern in (_WHOLE, _COMMA, _GROUPED))
+    if (whole | grouped | nothing).all() and grouped.any():
+        example = column.filter(grouped)[0].strip()
         yield f"{looks} with commas, such as {example!r}, {read_as_words}. If they are numbers, remove the commas."
-    elif (whole | commas).all() and commas.any():
-        example = present.filter(commas)[0]
+    elif (whole | commas | nothing).all() and commas.any():
+        example = column.filter(commas)[0].strip()
         what = f"{looks} with decimal commas, such as {example!r}, {read_as_words}."
         yield f"{what} If they are numbers, write decimal points."
-    elif (numbers := present.str.contains(_NUMERAL)).all():
-        what = f"{looks} written in several ways, such as {listing(_ways(present))}, {read_as_words}."
+    elif ((numbers := column.str.contains(_NUMERAL)) | nothing).all():
+        what = f"{looks} written in several ways, such as {listing(_ways(column.filter(~nothing)))}, {read_as_words}."
         yield f"{what} If they are numbers, write decimal points, and nothing between thousands."
-    elif numbers.sum() >= max(_ENOUGH, _MOSTLY * len(present)):
-        example = present.filter(~numbers)[0]
-        row = first + int((words == example).arg_max() or 0)
-        others = counted(int((~numbers).sum()), "cell is", "cells are")
-        what = f"{looks}, but {others} not, such as {example!r} in row {row}, {read_as_words}."
+    elif numbers.sum() >= max(_ENOUGH, _MOSTLY * int((~nothing).sum())):
+        words = ~(numbers | nothing)
+        place = int(words.arg_max() or 0)
+        others = counted(int(words.sum()), "cell is", "cells are")
+        what = f"{looks}, but {others} not, such as {column[place].strip()!r} in row {first + place}, {read_as_words}."
         yield f"{what} If they are to be numbers, correct or empty such cells."
 
 
@@ -149,6 +165,7 @@ def _ways(numerals: pl.Series) -> list[str]:
     >>> _ways(pl.Series(["1.234,50", "2,5", "17", "3,25", "1 234"]))
     ['1.234,50', '2,5', '1 234']
     """
+    numerals = numerals.str.strip_chars()
     shapes = pl.DataFrame({"numeral": numerals, "shape": numerals.str.replace_all(r"\d+", "")})
     firsts = shapes.unique("shape", keep="first", maintain_order=True)
     return firsts.filter(pl.col("shape") != "")["numeral"].to_list()

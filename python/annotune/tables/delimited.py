@@ -5,10 +5,10 @@ All cells are read as text first, so that no identifier loses digits or leading 
 
 from __future__ import annotations
 
+import codecs
 import csv
-import gzip
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -18,11 +18,14 @@ import polars as pl
 from annotune.errors import AnnotuneError, counted, listing
 from annotune.tables.column_types import inferred, notes_on_blanks
 from annotune.tables.descriptions import Rows, without_descriptions
-from annotune.tables.encodings import detect_encoding
+from annotune.tables.encodings import detect_encoding, is_utf8
 from annotune.tables.labelled import require_different
 from annotune.tables.r_columns import ROW_NAMES
+from annotune.tables.unpacking import unpacked
 
 DELIMITERS = ",;\t|"
+UTF8 = ("utf-8", "utf-8-sig")
+COPIES = 3  # of the text, while it becomes a table
 _BEYOND = "\n"  # the beginning of the names of fields beyond the header's; no header has it, as names are stripped
 _START = 1_000_000  # characters from which the delimiter is detected
 _AT_ONCE = 50_000  # rows held as Python objects when a file is read row by row
@@ -36,22 +39,33 @@ def read_delimited(
 
     The delimiter is found out where none is given; `plain` makes csv of a form that differs in its marks.
     """
-    data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-    text, notes = decode(path, data, encoding)
-    text = plain(text)
-    delimiter = delimiter or detect_delimiter(text)
-    if text.startswith("sep="):  # a first line of Excel; it stays empty, so that the others keep their numbers
-        delimiter, text = text[4], "\n" + text.partition("\n")[2]
-    written, fitted = _parsed_frame(path, text, delimiter)
+    written, notes = _written(path, encoding, delimiter, plain)
     described = without_descriptions(written.with_columns(pl.all().replace("", None)), path.name)
     frame, doubts = inferred(described.frame, strings, path.name, described.first)
     blanks = notes_on_blanks(described.frame, path.name)
-    return replace(described, frame=frame, notes=(*notes, *fitted, *described.notes, *doubts, *blanks))
+    return replace(described, frame=frame, notes=(*notes, *described.notes, *doubts, *blanks))
 
 
-def decode(path: Path, data: bytes, encoding: str | None) -> tuple[str, tuple[str, ...]]:
-    """The text of the file, with its line ends as newlines."""
+def _written(
+    path: Path, encoding: str | None, delimiter: str, plain: Callable[[str], str]
+) -> tuple[pl.DataFrame, list[str]]:
+    """The cells as they are written, and notes; the bytes of the file are given up on the way out."""
+    data, notes = decode(path, unpacked(path, COPIES), encoding)
+    if plain is not str:
+        data = plain(data.decode()).encode()
+    delimiter = delimiter or detect_delimiter(_start(data))
+    if data.startswith(b"sep="):  # a first line of Excel; it stays empty, so that the others keep their numbers
+        delimiter, data = _start(data)[4], b"\n" + data.partition(b"\n")[2]
+    frame, fitted = _parsed_frame(path, data, delimiter)
+    return frame, [*notes, *fitted]
+
+
+def decode(path: Path, data: bytes, encoding: str | None) -> tuple[bytes, tuple[str, ...]]:
+    """The text of the file in UTF-8, with its line ends as newlines; bytes that are such a text stay where they are."""
     name = encoding or detect_encoding(data)
+    if name in UTF8 and b"\0" not in data and b"\n" in data and is_utf8(data):
+        lost = data.count("\ufffd".encode()) if encoding is None else 0
+        return data.removeprefix(codecs.BOM_UTF8), _notes_on_lost(path, name, lost)
     try:
         text = data.decode(name, errors="strict" if encoding else "replace")
     except (UnicodeDecodeError, LookupError) as error:
@@ -59,46 +73,61 @@ def decode(path: Path, data: bytes, encoding: str | None) -> tuple[str, tuple[st
     notes = []
     if encoding is None and not name.startswith("utf"):
         notes.append(f"{path.name} is not UTF-8; it was read as {name}. If letters are wrong, name its encoding.")
-    if lost := text.count("\ufffd") if encoding is None else 0:
-        notes.append(f"{path.name}: bytes that cannot be read as {name} became '\ufffd' ({lost:,} times).")
+    notes.extend(_notes_on_lost(path, name, text.count("\ufffd") if encoding is None else 0))
     if empty := text.count("\0"):
         notes.append(f"{path.name}: null characters, which texts cannot hold, were left out ({empty:,} in all).")
     text = text.replace("\0", "").removeprefix("\ufeff")
-    return (text if "\n" in text else text.replace("\r", "\n")), tuple(notes)
+    return (text if "\n" in text else text.replace("\r", "\n")).encode(), tuple(notes)
+
+
+def _notes_on_lost(path: Path, name: str, lost: int) -> tuple[str, ...]:
+    """What to tell of bytes that have no meaning in an encoding."""
+    what = f"{path.name}: bytes that cannot be read as {name} became '\ufffd' ({lost:,} times)."
+    return (what,) if lost else ()
+
+
+def _start(data: bytes) -> str:
+    """The first characters of a text."""
+    return data[:_START].decode(errors="ignore")
+
+
+def _lines(data: bytes) -> io.TextIOWrapper:
+    """The text, line by line."""
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
 
 
 def detect_delimiter(text: str) -> str:
     """The candidate that splits the header into the most columns, and the first rows into as many."""
 
     def fit(mark: str) -> tuple[bool, int]:
-        rows = csv.reader(io.StringIO(text[:_START], newline=""), delimiter=mark)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
         widths = [len(row) for row in islice(rows, 20) if row] or [0]
         return len(set(widths)) == 1 < widths[0], widths[0]
 
     return max(DELIMITERS, key=fit)
 
 
-def _parsed_frame(path: Path, text: str, delimiter: str) -> tuple[pl.DataFrame, list[str]]:
+def _parsed_frame(path: Path, data: bytes, delimiter: str) -> tuple[pl.DataFrame, list[str]]:
     """The frame as read by polars, or row by row where rows may be short: polars pads these and names no line.
 
     With it, notes on rows that are all shorter or longer than the header.
     """
-    names = _header(path, text, delimiter)
+    names = _header(path, data, delimiter)
     try:
-        frame = pl.read_csv(io.BytesIO(text.encode()), separator=delimiter, infer_schema=False)
-        doubtful = frame.width != len(names) or frame.to_series(-1).has_nulls() or '\\"' in text
+        frame = pl.read_csv(io.BytesIO(data), separator=delimiter, infer_schema=False)
+        doubtful = frame.width != len(names) or frame.to_series(-1).has_nulls() or b'\\"' in data
     except pl.exceptions.PolarsError:
         doubtful = True
     if doubtful:
-        width = _width_of_rows(text, delimiter, len(names))
+        width = _width_of_rows(data, delimiter, len(names))
         columns = [*names[:width], *(f"{_BEYOND}{place}" for place in range(width - len(names)))]
-        return _fitted(path, _by_row(path, text, delimiter, columns), names)
+        return _fitted(path, _by_row(path, data, delimiter, columns), names)
     frame.columns = names
     return frame, []
 
 
-def _header(path: Path, text: str, delimiter: str) -> list[str]:
-    header = next(_rows_of_text(path, text[:_START], delimiter), [])
+def _header(path: Path, data: bytes, delimiter: str) -> list[str]:
+    header = next(_rows_of_text(path, io.StringIO(_start(data), newline=""), delimiter), [])
     if not header:
         raise AnnotuneError(f"{path} is empty.", "It needs a header and rows.")
     names = [name.strip() or f"column_{i}" for i, name in enumerate(header, start=1)]
@@ -106,9 +135,9 @@ def _header(path: Path, text: str, delimiter: str) -> list[str]:
     return names
 
 
-def _width_of_rows(text: str, delimiter: str, header: int) -> int:
+def _width_of_rows(data: bytes, delimiter: str, header: int) -> int:
     """The number of fields of every row below the header where all have the same, else that of the header."""
-    rows = (row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row)
+    rows = (row for row in csv.reader(_lines(data), delimiter=delimiter, strict=True) if row)
     next(rows)
     try:
         width = len(next(rows, [""] * header))
@@ -138,8 +167,8 @@ def _fitted(path: Path, frame: pl.DataFrame, names: list[str]) -> tuple[pl.DataF
     raise AnnotuneError(what, advice)
 
 
-def _by_row(path: Path, text: str, delimiter: str, names: list[str]) -> pl.DataFrame:
-    rows = _rows_of_text(path, text, delimiter, len(names))
+def _by_row(path: Path, data: bytes, delimiter: str, names: list[str]) -> pl.DataFrame:
+    rows = _rows_of_text(path, _lines(data), delimiter, len(names))
     next(rows)
     parts = [pl.DataFrame(schema=dict.fromkeys(names, pl.String))]
     while chunk := list(islice(rows, _AT_ONCE)):
@@ -147,12 +176,12 @@ def _by_row(path: Path, text: str, delimiter: str, names: list[str]) -> pl.DataF
     return pl.concat(parts)
 
 
-def _rows_of_text(path: Path, text: str, delimiter: str, below: int = 0) -> Iterator[list[str]]:
+def _rows_of_text(path: Path, lines: Iterable[str], delimiter: str, below: int = 0) -> Iterator[list[str]]:
     """Every row, the header first; errors in quotes or the number of fields name the line.
 
     `below`: the number of fields below the header, where it is another one.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
     width = 0
     while True:
         where = f"{path}, line {rows.line_num + 1}"

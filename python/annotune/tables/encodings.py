@@ -37,6 +37,7 @@ _CANDIDATES = (
     ("koi8_r", _RUSSIAN),
     ("cp866", _RUSSIAN),
 )
+_PIECE = 1 << 24  # bytes
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
 _SIGNS = "“”„‘’‚–—…€£°§·«»¿¡\xa0•´ªº"
 
@@ -60,13 +61,23 @@ def detect_encoding(data: bytes) -> str:
     return best.encoding if best else "cp1252"
 
 
+def is_utf8(data: bytes) -> bool:
+    """Whether all bytes are UTF-8; the text is not made."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(data)
+    try:
+        for at in range(0, len(data), _PIECE):
+            decoder.decode(view[at : at + _PIECE], final=at + _PIECE >= len(data))
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _mostly_utf8(data: bytes) -> bool:
     """Whether most bytes beyond ASCII are valid UTF-8, as where only one text was cut within a character."""
-    try:
-        data.decode("utf-8")
+    if is_utf8(data):
         return True
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", errors="replace")
+    text = data.decode("utf-8", errors="replace")
     beyond = len(text) - len(text.encode("ascii", errors="ignore"))
     return text.count("\ufffd") <= beyond / 4
 

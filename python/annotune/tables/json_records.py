@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import json
 from pathlib import Path
 from typing import Any
 
 from annotune.errors import AnnotuneError
+from annotune.tables.unpacking import unpacked
+
+COPIES = 10  # of the text, while it becomes Python's objects
 
 
-def unpacked(path: Path) -> bytes:
-    """The bytes of a text file, unzipped where it is, without the mark of its encoding."""
-    data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-    return data.removeprefix(codecs.BOM_UTF8)
+def text_of(path: Path, copies: int) -> bytes:
+    """The bytes of a text file, unpacked where it is, without the mark of its encoding."""
+    return unpacked(path, copies).removeprefix(codecs.BOM_UTF8)
 
 
 def records_of(path: Path) -> list[dict[str, Any]] | None:
     """The objects of a JSON list, None where the file has an object per line."""
     try:
-        content = json.loads(unpacked(path))
+        content = json.loads(text_of(path, COPIES))
     except UnicodeDecodeError:
         raise AnnotuneError(f"{path} is not UTF-8.", "Save it with the encoding UTF-8.") from None
     except json.JSONDecodeError as error:

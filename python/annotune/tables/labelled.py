@@ -14,10 +14,9 @@ import pyreadstat
 
 from annotune.errors import AnnotuneError, listing
 from annotune.tables.reasons import reason
+from annotune.tables.table import Code, Labels
 from annotune.tables.temporal import converted, kind_of, labels_of_format, padded
 
-Code = int | float | str
-Labels = dict[str, dict[Code, str]]
 READERS: dict[str, Callable[..., Any]] = {
     ".dta": pyreadstat.read_dta,
     ".sav": pyreadstat.read_sav,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from annotune.tables.labelled import Labels, whole_code
+from annotune.tables.labelled import whole_code
+from annotune.tables.table import Labels
 
 METADATA = "annotune"  # the key; its value is JSON with labels, headings, notes, title, and columns with texts as codes
 

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.tables.labelled import Labels, as_whole, codes, name_values, whole_code
+from annotune.tables.labelled import as_whole, codes, name_values, whole_code
 from annotune.tables.reasons import reason
+from annotune.tables.table import Labels
 from annotune.tables.temporal import clock_or_duration, days, moments, notes_on_lost
 
 NA_INTEGER = -(2**31)

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.tables.labelled import Described, Labels, require_different, sentences
+from annotune.tables.labelled import Described, require_different, sentences
 from annotune.tables.r_columns import (
     NA_INTEGER,
     RObject,
@@ -29,6 +29,7 @@ from annotune.tables.r_columns import (
     reasons_of_column,
     with_row_names,
 )
+from annotune.tables.table import Labels
 
 _NIL, _NAMESPACE, _REFERENCE, _ALTREP, _ATTRIBUTES = 254, 249, 255, 238, (239, 240)
 ASCII, UTF8, LATIN1 = 64 << 12, 8 << 12, 4 << 12  # the marks of a string

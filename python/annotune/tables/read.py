@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -27,45 +27,14 @@ from annotune.tables import (
     store,
 )
 from annotune.tables.descriptions import Rows, without_descriptions
-from annotune.tables.json_records import records_of, unpacked
+from annotune.tables.isolation import NoProcess, read_isolated
+from annotune.tables.json_records import records_of, text_of
+from annotune.tables.memory import want_of_memory
+from annotune.tables.table import Table
 
 NAMELESS = ("column_", excel.NAMELESS)  # beginnings of the names given to columns without one, in csv and Excel
 MOST_OBJECTS = 1_000  # whose keys are compared: a program that writes one twice does so throughout
 logging.getLogger("fastexcel.types.dtype").setLevel(logging.ERROR)  # it reports every empty column
-
-
-@dataclass(frozen=True)
-class Table:
-    """A frame (one row per case) with what polars cannot hold: the labels of coded columns.
-
-    Attributes
-    ----------
-    frame
-        Labelled columns hold their labels (`pl.Enum`, ordered by code) when every value has one,
-        else the codes. Where cells of `income` are Stata's .a to .z or user-missing in SPSS,
-        `income_missing` has the reasons: ".a refused", "99 refused".
-    labels
-        For each labelled column, its codes (whole numbers, fractions or texts) and their labels.
-    headings
-        For each column that has one, its variable label.
-    notes
-        Assumptions, such as an encoding.
-    first
-        The number of the first row in messages: 2 where a line of names is above it.
-    codings
-        What people said about the texts, where the file is an annotation tool's: a row per annotation. `frame` then
-        has each text once.
-    formats
-        For columns of days, times and periods in Stata or SPSS, the display format: "%tm", "MOYR8".
-    """
-
-    frame: pl.DataFrame
-    labels: labelled.Labels = field(default_factory=dict)
-    headings: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    first: int = 1
-    codings: pl.DataFrame | None = None
-    formats: dict[str, str] = field(default_factory=dict)
 
 
 def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str | None = None) -> Table:
@@ -87,8 +56,7 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
         If the file is missing, empty, of an unknown format, or broken; the row is named.
     """
     path = Path(path)
-    reader = FORMATS.get(_suffix(path))
-    if reader is None:
+    if _suffix(path) not in FORMATS:
         raise AnnotuneError(
             f"{path}: no reader for {path.suffix or 'a file without suffix'!r}.", f"Use one of {', '.join(FORMATS)}."
         )
@@ -96,8 +64,22 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
         raise AnnotuneError(f"{path} is not there." if not path.exists() else f"{path} is a folder.", "Check the path.")
     if path.stat().st_size == 0:
         raise AnnotuneError(f"{path} is empty.", "It needs a header and rows.")
+    if _suffix(path) not in FOREIGN:
+        return read_here(path, strings, encoding)
     try:
-        return _with_codings(path, reader(path, strings, encoding))
+        return read_isolated(path, strings, encoding)
+    except NoProcess as reason:
+        table = read_here(path, strings, encoding)
+        note = f"{path.name} was read without the protection of a process of its own: {reason}."
+        return replace(table, notes=(*table.notes, note))
+
+
+def read_here(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
+    """The table in a file that is there, read by this process."""
+    try:
+        return _with_codings(path, FORMATS[_suffix(path)](path, strings, encoding))
+    except MemoryError:
+        raise want_of_memory(path) from None
     except PermissionError:
         raise AnnotuneError(f"{path} may not be read.", "Change its permissions.") from None
     except AnnotuneError:
@@ -155,7 +137,7 @@ def _parquet_table(path: Path, _strings: tuple[str, ...], _encoding: str | None)
 
 
 def _jsonl_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
-    data = unpacked(path)
+    data = text_of(path, delimited.COPIES)
     _require_single_keys(path, data)
     try:
         return Table(pl.read_ndjson(data, infer_schema_length=None))
@@ -257,3 +239,4 @@ FORMATS: dict[str, Callable[[Path, tuple[str, ...], str | None], Table]] = {
     ".rds": _rds_table,
     store.SUFFIX: _store_table,
 }
+FOREIGN = {".xlsx", ".xls", ".ods", ".dta", ".sav", ".zsav", ".por", ".rds"}  # each is read by a process of its own
