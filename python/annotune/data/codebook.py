@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pydantic
-import yaml
 
 from annotune.data import qda_codebook
+from annotune.data.yaml_file import Location, read_yaml
 from annotune.errors import AnnotuneError, listing, nearest, warn
 from annotune.readable import Part, Readable, shortened
 
 Kind = Literal["nominal", "ordinal", "multilabel"]
-Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 _SHEET = {"variable", "code", "name"}  # the columns that a codebook's sheet must have
 _MORE = {"kind", "instruction", "definition", "examples", "parent"}  # and may have
@@ -240,35 +239,6 @@ def _from_yaml(path: Path) -> Codebook:
     return codebook
 
 
-def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
-    """A YAML file's content, every scalar as the string that was written, and each place's line.
-
-    Strings as written, because YAML reads the labels No and 1.10 as false and 1.1; pydantic's
-    types turn them into numbers where a number is wanted.
-    """
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise AnnotuneError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from None
-    except UnicodeDecodeError:
-        raise AnnotuneError(f"{path} is not UTF-8.", "Save it with the encoding UTF-8.") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problem = error.problem or "it cannot be read"
-        raise AnnotuneError(
-            f"{path}, line {line}: this is not YAML: {problem}.", "Check the indentation, colons and quotes there."
-        ) from None
-    except yaml.YAMLError:
-        raise AnnotuneError(f"{path} holds characters that YAML does not allow.", "Remove them.") from None
-    if node is None:
-        raise AnnotuneError(f"{path} is empty.", "Write its keys and values.")
-    lines: dict[Location, int] = {}
-    try:
-        return _plain(node, (), lines, path), lines
-    except RecursionError:
-        raise AnnotuneError(f"{path} holds an alias (*) of something around it.", "Write it out.") from None
-
-
 def validate(model: type[Model], content: Any, path: Path, lines: dict[Location, int], unit: str = "line") -> Model:
     """`content` as a `model`, or the first thing wrong with it, with file and line (or row, as `unit` says)."""
     try:
@@ -287,31 +257,6 @@ def line_of(place: Location, lines: dict[Location, int]) -> int:
     while place not in lines and place:
         place = place[:-1]
     return lines.get(place, 1)
-
-
-def _plain(node: yaml.Node, place: Location, lines: dict[Location, int], path: Path) -> Any:
-    lines[place] = node.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(child, (*place, i), lines, path) for i, child in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, place, lines, path)
-    empty = node.tag == "tag:yaml.org,2002:null" and node.value in ("", "~")
-    return None if empty else node.value
-
-
-def _mapping(node: yaml.MappingNode, place: Location, lines: dict[Location, int], path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    for key, child in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise AnnotuneError(f"{path}, line {line}: a key must be a word.", "Mend it there.")
-        if (*place, key.value) in lines:
-            raise AnnotuneError(f"{path}, line {line}: the key {key.value!r} is there twice.", "Keep one.")
-        value = _plain(child, (*place, key.value), lines, path)
-        lines[(*place, key.value)] = line
-        if value is not None:  # a key without a value says nothing: its default holds
-            content[key.value] = value
-    return content
 
 
 def _from_value_labels(path: Path, labels: Mapping[str, Mapping[Any, str]], variable: str | None) -> Codebook:

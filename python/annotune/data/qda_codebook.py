@@ -51,6 +51,8 @@ def codes_of_qdc(path: Path) -> list[Code]:
     except ET.ParseError as error:
         line = error.position[0]
         raise AnnotuneError(f"{path}, line {line}: this is not XML: {error}.", "Export the codebook again.") from None
+    except (LookupError, ValueError) as error:
+        raise AnnotuneError(f"{path}, line 1: this is not XML: {error}.", "Export the codebook again.") from None
     if _name(root) != "CodeBook":
         what = f"{path} is no REFI-QDA codebook: it holds {_name(root)!r}, not 'CodeBook'."
         raise AnnotuneError(what, "Export the codebook alone (.qdc).")

@@ -13,8 +13,8 @@ import polars as pl
 from annotune.data.codebook import Codebook, Variable
 from annotune.errors import AnnotuneError, counted, listing, nearest
 from annotune.tables.labelled import EXACT_BELOW, whole_code
-from annotune.tables.table import Code
 from annotune.tables.reasons import REASONS, SUFFIX, letters
+from annotune.tables.table import Code
 from annotune.tables.temporal import DAY_MS, FIRST_DAY, LAST_DAY
 
 WORDS = (pl.String, pl.Categorical, pl.Enum)

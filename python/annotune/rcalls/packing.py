@@ -13,8 +13,8 @@ import pydantic
 
 from annotune.errors import AnnotuneError
 from annotune.tables.labelled import as_whole, name_values
-from annotune.tables.table import Code
 from annotune.tables.labelled import codes as labels_by_code
+from annotune.tables.table import Code
 from annotune.tables.temporal import clock_or_duration
 
 Packed = dict[str, Any]

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from annotune.correction.formulas import Formula, parse
-from annotune.data.codebook import read_yaml, validate
+from annotune.data.codebook import validate
+from annotune.data.yaml_file import read_yaml
 from annotune.errors import AnnotuneError
 from annotune.export.journal import Layout
 from annotune.export.regression_table import SUFFIXES as TABLES

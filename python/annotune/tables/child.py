@@ -1,6 +1,6 @@
-"""What runs in the process that reads files of foreign formats: one request a line comes in, one answer a line goes out.
+"""What runs in the process that reads files of foreign formats.
 
-It ends when there is nobody any more who could ask.
+A line comes in for each request, and a line goes out for each answer. It ends when nobody is there who could ask.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from annotune.tables.memory import free_memory, want_of_memory
 from annotune.tables.read import read_here
 
 READY = b"ready\n"
-SHARE = 0.8  # of the free memory, the most that a file may take while it is read
+SHARE, LEAST = 0.8, 200_000_000  # of the free memory, the most that a file may take; bytes for the libraries themselves
 
 
 def serve() -> None:
@@ -38,7 +38,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     _limit_memory()
     encoding, folder = request["encoding"], Path(request["folder"])
     try:
-        os.chdir(request["place"] or sys.prefix)  # so that the path, which messages name, is the one that the user knows
+        os.chdir(request["place"] or sys.prefix)  # messages name the path as the user does
         return messages.sent(read_here(Path(request["path"]), tuple(request["strings"]), encoding), folder)
     except AnnotuneError as error:
         return messages.complaint(error)
@@ -51,7 +51,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _limit_memory() -> None:
-    """Let the system refuse more memory than there is, where it can (Linux), before others are stopped for want of it."""
+    """Let the system refuse more memory than there is, where it can (Linux), before it ends other programs."""
     with suppress(ImportError, OSError, ValueError, AttributeError):
         import resource
 
@@ -59,7 +59,7 @@ def _limit_memory() -> None:
 
         own = psutil.Process().memory_info().data
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (own + int(SHARE * free_memory()), most))
+        resource.setrlimit(resource.RLIMIT_DATA, (own + max(LEAST, int(SHARE * free_memory())), most))
 
 
 def _without_core_files() -> None:

@@ -38,7 +38,7 @@ _CANDIDATES = (
     ("cp866", _RUSSIAN),
 )
 _PIECE = 1 << 24  # bytes
-_WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_WORD = re.compile(rb"(?<![A-Za-z\x80-\xff])[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
 _SIGNS = "“”„‘’‚–—…€£°§·«»¿¡\xa0•´ªº"
 
 

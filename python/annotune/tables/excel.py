@@ -21,14 +21,18 @@ import fastexcel
 import polars as pl
 
 from annotune.errors import AnnotuneError, counted
+from annotune.tables.excel_extent import Sheet, require_small, within_extent
 from annotune.tables.excel_words import with_words
 from annotune.tables.labelled import as_whole, require_different, sentences
+from annotune.tables.memory import free_memory, want_of_memory
 from annotune.tables.temporal import with_zeros
 
 NAMELESS = "__UNNAMED__"  # the beginning of the names that fastexcel gives to columns without one
 ZEROS = re.compile(r"0{2,}")
 EXTENSIONS = re.compile(rb"<(?:\w+:)?extLst\b.*?</(?:\w+:)?extLst>", re.DOTALL)
 ERROR_CELL = re.compile(rb"""\bt=["']e["']""")
+COPIES = 2  # of a workbook's XML, while a table is made of it
+ODS = "content.xml"
 WORKBOOK, RELATIONS, STYLES = "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml"
 DAY_0 = {dt.date(1899, 12, 31), dt.date(1904, 1, 1)}  # of times of day, in the two date systems
 OWN_SHEETS = {"labels", "about", "codebook"}  # that annotune writes beside the data
@@ -44,8 +48,8 @@ class _Marks:
 
 def read_excel(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """The first sheet, and notes on assumptions and losses."""
-    content = path.read_bytes()
-    book = fastexcel.read_excel(_with_date_system(content))
+    content, cut = _readable(path)
+    book = fastexcel.read_excel(content)
     header = book.load_sheet(0, header_row=None, n_rows=1).to_polars()
     names = [_name(cell, place) for place, cell in enumerate(header.row(0))] if len(header) else []
     require_different([name for name in names if not name.startswith(NAMELESS)], f"{path}, row 1")
@@ -55,12 +59,12 @@ def read_excel(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
         raise AnnotuneError(f"{path}: the sheet {book.sheet_names[0]!r} is empty.", "Put the table on the first sheet.")
     frame, lost = with_words(frame, book, path.name)
     frame.columns = names if len(names) == frame.width else frame.columns
-    marks, told = _marks(content, book.sheet_names[0]), list[tuple[str, str]]()
+    marks, told = _marks(content), list[tuple[str, str]]()
     columns = [_typed(column, marks.widths.get(place, set()), told) for place, column in enumerate(frame)]
     others = len(set(book.sheet_names[1:]) - OWN_SHEETS)
     notes = [f"{path.name}: the sheet {book.sheet_names[0]!r} was read, {others} more were not."] if others else []
     told += [(frame.columns[place], _errors_in_words(kinds)) for place, kinds in sorted(marks.errors.items())]
-    return pl.DataFrame(columns), (*notes, *lost, *sentences(path.name, told))
+    return pl.DataFrame(columns), (*cut, *notes, *lost, *sentences(path.name, told))
 
 
 def _name(cell: Any, place: int) -> str:
@@ -100,32 +104,48 @@ def _errors_in_words(kinds: Counter[str]) -> str:
     return f"{cells} missing ({shown})"
 
 
-def _with_date_system(content: bytes) -> bytes:
-    """The workbook without the extensions beside its date system of 1904, which hide that from the reading library."""
+def _readable(path: Path) -> tuple[bytes, tuple[str, ...]]:
+    """The workbook as the library reads it well, and notes: its first sheet as far as the table goes, for one."""
+    content = path.read_bytes()
     if not zipfile.is_zipfile(io.BytesIO(content)):
-        return content
+        return content, ()
     with zipfile.ZipFile(io.BytesIO(content)) as parts:
-        about = parts.read(WORKBOOK) if WORKBOOK in parts.namelist() else b""
-        if b"date1904" not in about or not EXTENSIONS.search(about):
-            return content
-        changed = io.BytesIO()
-        with zipfile.ZipFile(changed, "w") as out:
-            for part in parts.infolist():
-                out.writestr(
-                    part.filename, EXTENSIONS.sub(b"", about) if part.filename == WORKBOOK else parts.read(part)
-                )
-    return changed.getvalue()
+        if sum(part.file_size for part in parts.infolist()) > free_memory() // COPIES:
+            raise want_of_memory(path)
+        if ODS in parts.namelist():
+            require_small(parts, ODS, str(path))
+        place = _place_of_sheet(parts)
+        sheet = within_extent(parts.read(place), str(path)) if place in parts.namelist() else Sheet(b"")
+        changed = {place: sheet.xml} if sheet.notes else {}
+        return _with_parts(content, parts, changed | _date_system(parts)), sheet.notes
 
 
-def _marks(content: bytes, sheet: str) -> _Marks:
-    """What the XML of a sheet says; nothing where there is no XML, or nothing that the library does not read."""
+def _date_system(parts: zipfile.ZipFile) -> dict[str, bytes]:
+    """What is about the workbook, without the extensions beside its date system of 1904, which hide that system."""
+    about = parts.read(WORKBOOK) if WORKBOOK in parts.namelist() else b""
+    return {WORKBOOK: EXTENSIONS.sub(b"", about)} if b"date1904" in about and EXTENSIONS.search(about) else {}
+
+
+def _with_parts(content: bytes, parts: zipfile.ZipFile, changed: dict[str, bytes]) -> bytes:
+    """The workbook with some of its files changed."""
+    if not changed:
+        return content
+    book = io.BytesIO()
+    with zipfile.ZipFile(book, "w") as out:
+        for part in parts.infolist():
+            out.writestr(part.filename, changed[part.filename] if part.filename in changed else parts.read(part))
+    return book.getvalue()
+
+
+def _marks(content: bytes) -> _Marks:
+    """What the XML of the first sheet says; nothing where there is no XML, or the library reads all."""
     marks = _Marks()
     if not zipfile.is_zipfile(io.BytesIO(content)):
         return marks
     with zipfile.ZipFile(io.BytesIO(content)) as parts:
-        place = _place_of_sheet(parts, sheet)
+        place = _place_of_sheet(parts)
         widths = _widths_of_styles(parts)
-        if place is None or place not in parts.namelist():
+        if place not in parts.namelist():
             return marks
         xml = parts.read(place)
     if widths or ERROR_CELL.search(xml):
@@ -153,12 +173,12 @@ def _cells(xml: bytes) -> Iterator[tuple[int, str, int, str]]:
             element.clear()
 
 
-def _place_of_sheet(parts: zipfile.ZipFile, sheet: str) -> str | None:
-    """The file of a sheet inside the workbook, by its name."""
+def _place_of_sheet(parts: zipfile.ZipFile) -> str:
+    """The file of the first sheet inside the workbook; "" where there is none."""
     if not {WORKBOOK, RELATIONS} <= set(parts.namelist()):
-        return None
+        return ""
     sheets = [part for part in ElementTree.fromstring(parts.read(WORKBOOK)).iter() if _local(part) == "sheet"]
-    identifiers = [value for part in sheets if part.get("name") == sheet for key, value in part.items() if "}id" in key]
+    identifiers = [value for part in sheets[:1] for key, value in part.items() if "}id" in key]
     relations = {part.get("Id"): part.get("Target", "") for part in ElementTree.fromstring(parts.read(RELATIONS))}
     target = relations.get(identifiers[0], "") if identifiers else ""
     return target.removeprefix("/") if target.startswith("/") else f"xl/{target}"

@@ -36,7 +36,7 @@ class _Child:
     """A process that reads files, one after the other."""
 
     def __init__(self, interpreter: str) -> None:
-        self.errors: IO[bytes] = tempfile.TemporaryFile()
+        self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the process
         self.process = subprocess.Popen(
             [interpreter, "-c", BEGINNING, *_path()],
             stdin=subprocess.PIPE,
@@ -211,4 +211,3 @@ def _death(path: Path, child: _Child, code: int) -> AnnotuneError:
     how = signal.Signals(-code).name if code < 0 else f"code {code:#x}"
     what = f"{path} cannot be read as {kind}: the library for such files broke off ({how})."
     return AnnotuneError(what, "The file is damaged: fetch or save it again. Nothing else was harmed.")
-

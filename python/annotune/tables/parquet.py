@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from annotune.tables.labelled import whole_code
+from annotune.tables.memory import free_memory, want_of_memory
 from annotune.tables.table import Labels
 
 METADATA = "annotune"  # the key; its value is JSON with labels, headings, notes, title, and columns with texts as codes
@@ -26,4 +27,15 @@ def labels_and_headings(path: Path) -> tuple[Labels, dict[str, str]]:
 
 def read_parquet(path: Path) -> tuple[pl.DataFrame, Labels, dict[str, str]]:
     """The frame, the value labels of its columns, and their variable labels."""
+    if _least_size(path) > free_memory():
+        raise want_of_memory(path)
     return pl.read_parquet(path), *labels_and_headings(path)
+
+
+def _least_size(path: Path) -> int:
+    """The bytes that the cells take at least: a small file can say of a few that they are there a billion times."""
+    scan = pl.scan_parquet(path)
+    narrow = (pl.Boolean, pl.Null, pl.Int8, pl.UInt8, pl.Enum, pl.Categorical)
+    kinds = scan.collect_schema().values()
+    width = sum(16 if kind == pl.String else 0 if kind in narrow else 2 for kind in kinds)
+    return int(scan.select(pl.len()).collect().item()) * width

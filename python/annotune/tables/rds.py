@@ -6,10 +6,7 @@ describes it. Existing libraries lose labels or dates, or take half a minute per
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
-import lzma
 import struct
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ import polars as pl
 
 from annotune.errors import AnnotuneError
 from annotune.tables.labelled import Described, require_different, sentences
+from annotune.tables.memory import free_memory, want_of_memory
 from annotune.tables.r_columns import (
     NA_INTEGER,
     RObject,
@@ -30,16 +28,18 @@ from annotune.tables.r_columns import (
     with_row_names,
 )
 from annotune.tables.table import Labels
+from annotune.tables.unpacking import unpacked
 
 _NIL, _NAMESPACE, _REFERENCE, _ALTREP, _ATTRIBUTES = 254, 249, 255, 238, (239, 240)
 ASCII, UTF8, LATIN1 = 64 << 12, 8 << 12, 4 << 12  # the marks of a string
 TWO_INTEGERS = struct.Struct(">ii").unpack_from
+COPIES = 3  # of the bytes, while they become a table
 _CONSTANTS = (_NIL, 253, 252, 251, 250, 242, 241)
 
 
 def read_rds(path: Path) -> Described:
     """A data frame with its value labels (1, 2, ... for factors), variable labels, and reasons for missing cells."""
-    root = _Stream(_decompress(path.read_bytes()), path).item()
+    root = _Stream(unpacked(path, COPIES), path).item()
     names = names_of(root) if isinstance(root, RObject) else None
     if names is None or "data.frame" not in classes(root):
         raise AnnotuneError(f"{path} holds no data frame.", "Save one with saveRDS(data, file).")
@@ -65,13 +65,6 @@ def _cells(path: Path, name: str, column: Any, labels: Labels, notes: list[tuple
         raise AnnotuneError(
             f"{where} cannot be read: {reason}.", "Leave it out, or make it words or numbers."
         ) from error
-
-
-def _decompress(data: bytes) -> bytes:
-    for mark, opener in ((b"\x1f\x8b", gzip), (b"BZh", bz2), (b"\xfd7zXZ", lzma)):
-        if data.startswith(mark):
-            return bytes(opener.decompress(data))
-    return data
 
 
 class _Stream:
@@ -203,6 +196,8 @@ class _Stream:
         name, state, attributes = next(iter(self.item().values())), self.item(), self.item() or {}
         if name in ("compact_intseq", "compact_realseq"):
             length, start, step = state.value
+            if length * COPIES * 8 > free_memory():
+                raise want_of_memory(self.path)
             values = start + step * np.arange(int(length))
             return RObject(values.astype("i4" if name == "compact_intseq" else "f8"), attributes)
         inner = state.value[0] if isinstance(state, RObject) else next(iter(state.values()))

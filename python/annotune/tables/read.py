@@ -28,7 +28,7 @@ from annotune.tables import (
 )
 from annotune.tables.descriptions import Rows, without_descriptions
 from annotune.tables.isolation import NoProcess, read_isolated
-from annotune.tables.json_records import records_of, text_of
+from annotune.tables.json_records import COPIES, records_of, text_of, whole_characters
 from annotune.tables.memory import want_of_memory
 from annotune.tables.table import Table
 
@@ -123,13 +123,14 @@ def _table_of_rows(rows: Rows) -> Table:
 
 
 def _json_table(path: Path, strings: tuple[str, ...], encoding: str | None) -> Table:
-    records = records_of(path)
+    data, notes = whole_characters(path, text_of(path, COPIES))
+    records = records_of(path, data)
     if records is None:
         return _jsonl_table(path, strings, encoding)
     export = annotation_tools.from_records(records, path)
     if export is not None:
-        return Table(export.texts, notes=export.notes, codings=export.codings)
-    return Table(pl.DataFrame(records, infer_schema_length=None))
+        return Table(export.texts, notes=(*notes, *export.notes), codings=export.codings)
+    return Table(pl.DataFrame(records, infer_schema_length=None), notes=notes)
 
 
 def _parquet_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
@@ -137,10 +138,10 @@ def _parquet_table(path: Path, _strings: tuple[str, ...], _encoding: str | None)
 
 
 def _jsonl_table(path: Path, _strings: tuple[str, ...], _encoding: str | None) -> Table:
-    data = text_of(path, delimited.COPIES)
+    data, notes = whole_characters(path, text_of(path, delimited.COPIES))
     _require_single_keys(path, data)
     try:
-        return Table(pl.read_ndjson(data, infer_schema_length=None))
+        return Table(pl.read_ndjson(data, infer_schema_length=None), notes=notes)
     except pl.exceptions.PolarsError:
         for number, line in enumerate(data.splitlines(), start=1):
             if line.strip() and not _is_object(line):
@@ -239,4 +240,4 @@ FORMATS: dict[str, Callable[[Path, tuple[str, ...], str | None], Table]] = {
     ".rds": _rds_table,
     store.SUFFIX: _store_table,
 }
-FOREIGN = {".xlsx", ".xls", ".ods", ".dta", ".sav", ".zsav", ".por", ".rds"}  # each is read by a process of its own
+FOREIGN = {".parquet", ".xlsx", ".xls", ".ods", ".dta", ".sav", ".zsav", ".por", ".rds"}  # read by another process

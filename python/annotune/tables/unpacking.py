@@ -1,4 +1,4 @@
-"""Packed files unpacked in pieces, up to what the memory holds: a megabyte can unpack to many thousand times as much."""
+"""Packed files unpacked in pieces, up to what the memory holds: a megabyte may hold a thousand of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from annotune.errors import AnnotuneError
 from annotune.tables.memory import free_memory, in_words
 
 PIECE = 1 << 20  # bytes
-_OPENERS: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
+_OPENERS: dict[bytes, Callable[[IO[bytes]], io.BufferedIOBase]] = {
     b"\x1f\x8b": lambda packed: gzip.GzipFile(fileobj=packed),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ": lzma.LZMAFile,
@@ -41,7 +41,7 @@ def _begins(file: IO[bytes], mark: bytes) -> bool:
     return start == mark
 
 
-def _read(source: IO[bytes], path: Path, most: int) -> bytes:
+def _read(source: io.BufferedIOBase, path: Path, most: int) -> bytes:
     """What a packed file holds, in a buffer that grows in its place and is handed out as it is."""
     buffer = io.BytesIO()
     with source:

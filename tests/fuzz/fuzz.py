@@ -1,0 +1,107 @@
+"""Reads broken files for a while, and says which of them end otherwise than in a table or in one sentence.
+
+`python tests/fuzz/fuzz.py --seconds 600` takes that long for each reader; files that are found lie in `build/fuzz`.
+Each of them becomes a case: a file in `tests/fuzz/cases`, which `test_fuzz.py` reads from then on.
+"""
+
+import argparse
+import sys
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from mutations import mutated
+from seeds import seeds
+
+import annotune as at
+from annotune.study.file import read_study
+from annotune.tables import read_table
+
+PATIENCE = 10  # seconds for a file of a few kilobytes
+LONGEST = 900  # characters of a sentence
+
+
+def outcome(path: Path) -> str:
+    """How reading a file ends: table, sentence, or a sentence that is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _read(path)
+    except at.AnnotuneError as error:
+        what = str(error)
+        is_sentence = path.name in error.what or path.name == "study.yaml"  # which names other files as well
+        if not is_sentence or len(what) > LONGEST + len(str(path)) or "Traceback" in what:
+            return f"no sentence: {what[:300]}"
+        return "broke off" if "broke off" in what else "out of memory" if "more memory" in what else "sentence"
+    return "table"
+
+
+def _read(path: Path) -> None:
+    if path.name == "study.yaml":
+        read_study(path)
+    elif path.suffix in (".yaml", ".qdc"):
+        at.read_codebook(path)
+    else:
+        frame = read_table(path).frame
+        for column in frame:  # every cell can be had: what libraries hand over unchecked breaks off here
+            column.to_list()
+
+
+def fault(path: Path) -> tuple[str, str]:
+    """How reading a file ends, and what is wrong with that, if something is."""
+    begin = time.monotonic()
+    try:
+        end = outcome(path)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        return "traceback", f"{type(error).__name__}: {str(error)[:200]}"
+    took = time.monotonic() - begin
+    if took > PATIENCE:
+        return "too long", f"it took {took:.0f} seconds"
+    return (end, end) if end.startswith("no sentence") else (end, "")
+
+
+def fuzz(suffix: str, sound: bytes, seconds: float, folder: Path, first: int = 0) -> tuple[Counter[str], list[str]]:
+    """How often each end was there, and the files whose end is a fault, with what it is."""
+    ends, faults = Counter[str](), list[str]()
+    path = folder / (suffix if suffix == "study.yaml" else f"t.{suffix}")
+    stop, number = time.monotonic() + seconds, first
+    while time.monotonic() < stop:
+        broken = mutated(sound, suffix, number)
+        path.write_bytes(broken)  # if this process breaks off, the file that did it is there
+        end, what = fault(path)
+        ends[end.partition(":")[0]] += 1
+        if what or end in ("broke off", "out of memory"):
+            kept = folder / f"{suffix.partition('.')[0]}-{number}.{suffix}"
+            kept.write_bytes(broken)
+            faults += [f"{kept}: {what}"] if what else []
+        number += 1
+    return ends, faults
+
+
+def main() -> int:
+    """Fuzz each reader, and exit with 1 if something was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=600.0, help="for each reader")
+    parser.add_argument("--first", type=int, default=0, help="the number of the first broken file")
+    parser.add_argument("--reader", action="append", help="only this one, such as sav; may be there more than once")
+    options = parser.parse_args()
+    folder = Path("build/fuzz")
+    folder.mkdir(parents=True, exist_ok=True)
+    all_faults = []
+    for suffix, sound in seeds().items():
+        if options.reader and suffix not in options.reader:
+            continue
+        ends, faults = fuzz(suffix, sound, options.seconds, folder, options.first)
+        counts = ", ".join(f"{end} {times:,}" for end, times in ends.most_common())
+        print(f"{suffix}: {ends.total():,} files; {counts}", *faults[:20], sep="\n  ", flush=True)
+        all_faults += faults
+    return 1 if all_faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
