@@ -9,7 +9,7 @@ APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 R_PACKAGES := pandoc qpdf tidy r-base-core r-cran-cli r-cran-estimatr r-cran-generics r-cran-haven r-cran-knitr r-cran-readstata13 \
   r-cran-reticulate r-cran-rlang r-cran-rmarkdown r-cran-sandwich r-cran-testthat r-cran-tibble r-cran-vctrs r-cran-withr
 
-.PHONY: setup demo test test-python lint bench r-check r-check-here r-check-new vignettes vignettes-current clean
+.PHONY: setup demo test test-python lint fuzz bench r-check r-check-here r-check-new vignettes vignettes-current clean
 
 setup: $(VENV)/.ready
 
@@ -28,6 +28,10 @@ lint: $(VENV)/.test-ready
 	$(BIN)/ruff check python tests benchmarks .ci
 	$(BIN)/ruff format --check python tests benchmarks .ci
 	$(BIN)/mypy
+
+# Ten minutes for each reader of files; the tests have a few seconds for each. What is found lies in build/fuzz.
+fuzz: $(VENV)/.test-ready
+	$(BIN)/python tests/fuzz/fuzz.py --seconds 600
 
 # Each benchmark prints ratios against its peers; what they need beyond the tests is named in each file.
 bench: $(VENV)/.test-ready

@@ -65,7 +65,7 @@ def _counted(events: Iterator[Any], path: Path) -> Iterator[Any]:
         values += isinstance(event, yaml.NodeEvent)
         where = f"{path}, line {event.start_mark.line + 1}"
         if isinstance(event, yaml.AliasEvent):
-            raise AnnotuneError(f"{where}: *{event.anchor} stands for what is written elsewhere.", "Write it out.")
+            raise AnnotuneError(f"{where}: the alias *{event.anchor} stands for what is elsewhere.", "Write it out.")
         if depth > DEEPEST:
             raise AnnotuneError(f"{where}: more than {DEEPEST} blocks are inside of each other.", "Mend it there.")
         if values > MOST:
