@@ -20,7 +20,7 @@ import annotune as at
 from annotune.study.file import read_study
 from annotune.tables import read_table
 
-PATIENCE = 10  # seconds for a file of a few kilobytes
+PATIENCE = 60  # seconds for a file of a few kilobytes, on a busy machine
 LONGEST = 900  # characters of a sentence
 
 
