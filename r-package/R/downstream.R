@@ -263,7 +263,8 @@ glance.at_error_model <- function(x, ...) {
 #' @param pilot A data frame with a row per text: predictions for all, hand codings for some.
 #' @param target,n The standard error that is wanted, or the number of hand codings there will be.
 #' @param label Plan for this label's share; every label's by default.
-#' @param formula,term Plan for a linear regression, `topic == "Health" ~ party`, and one of its coefficients.
+#' @param formula,term Plan for a regression, `topic == "Health" ~ party`, and one of its coefficients.
+#' @param model What the regression is: `"linear"`, or `"logit"`, whose outcome is a label, or 0 and 1.
 #' @param method `"dsl"` or `"ppi"`.
 #' @param total Texts in the corpus, where they are not the pilot's.
 #' @param n_boot,seed Bootstrap replicates of the pilot for the interval, and their seed.
@@ -277,12 +278,13 @@ glance.at_error_model <- function(x, ...) {
 #' at_plan_sample(data, target = 0.02, label = "1")
 #' @export
 at_plan_sample <- function(pilot, variable = NULL, target = NULL, n = NULL, label = NULL, formula = NULL, term = NULL,
-                           method = c("dsl", "ppi"), total = NULL, gold = NULL, predicted = NULL, pi = NULL,
+                           model = c("linear", "logit"), method = c("dsl", "ppi"), total = NULL, gold = NULL, predicted = NULL, pi = NULL,
                            wave = NULL, n_boot = 1000, seed = 1, of = c("corpus", "population")) {
   at_call(
     "plan_sample",
     pilot = usable_columns(pilot), variable = variable, target = target, n = n, label = label,
-    formula = if (!is.null(formula)) formula_text(formula), term = term, method = match.arg(method), total = total,
+    formula = if (!is.null(formula)) formula_text(formula), term = term, model = match.arg(model),
+    method = match.arg(method), total = total,
     gold = gold, predicted = predicted, pi = pi, wave = wave, n_boot = n_boot, seed = seed, of = match.arg(of)
   )
 }

@@ -85,6 +85,27 @@ def test_with_the_pilots_own_number_it_is_the_standard_error_of_correct():
     assert plan.estimates["std_error_hand"][0] == pytest.approx(by_method["hand-coded only"], rel=0.03)
 
 
+@pytest.mark.parametrize("method", ["dsl", "ppi"])
+def test_a_logits_standard_errors_are_those_that_correct_computes(method):
+    frame = drawn(corpus(), 500, 3).with_columns(year=pl.Series(2000.0 + np.arange(len(corpus())) % 20))
+    formula = "topic == 'War' ~ party + year"
+    plan = at.plan_sample(frame, n=500, formula=formula, model="logit", method=method)
+    rows = at.correct(formula, frame, model="logit", method=method).tidy()
+    rows = rows.filter(pl.col("term").is_in(plan.estimates["estimate"].implode()))
+    for kind, column, near in (("corrected", "std_error", 0.03), ("hand-coded only", "std_error_hand", 0.12)):
+        np.testing.assert_allclose(plan.estimates[column], rows.filter(method=kind)["std_error"], rtol=near)
+    linear = at.plan_sample(frame, n=500, formula=formula, method=method).estimates["std_error"]
+    assert (plan.estimates["std_error"] > 2 * linear).all()  # log odds, not points
+
+
+def test_a_logit_without_a_finite_fit_or_a_formula_is_refused():
+    frame = drawn(corpus(), 500, 3)
+    with pytest.raises(at.AnnotuneError, match="no regression to be of"):
+        at.plan_sample(frame, n=500, model="logit")
+    with pytest.raises(at.AnnotuneError, match=r"no plan for the model 'logt'\. Did you mean 'logit'"):
+        at.plan_sample(frame, n=500, formula="topic == 'War' ~ party", model="logt")
+
+
 def test_the_number_found_gives_the_target_and_one_less_does_not():
     frame = drawn(corpus(), 300, 5)
     plan = at.plan_sample(frame, target=0.015, label="War")

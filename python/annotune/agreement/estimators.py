@@ -23,6 +23,7 @@ FOR_TWO = ("cohen_kappa", "scott_pi")
 LEVELS = ("nominal", "ordinal", "interval", "ratio", "linear", "quadratic", "gwet_ordinal", "masi", "jaccard")
 MOST_VALUES = 2_000  # the distance of each pair is held in memory
 MOST_RANKS = 200
+ONE_CODER = "one coder, so there is no agreement to measure. Have a second person code some of the texts."
 ONE_CATEGORY = "all codings are in one category: agreement beyond chance is not defined"
 
 
@@ -169,7 +170,7 @@ def require_pairs(ratings: Ratings, metric: str) -> None:
         other = {"cohen_kappa": "light_kappa is its mean", "scott_pi": "fleiss_kappa generalises it"}[metric]
         raise NotDefined(f"for two coders, and there are {coders}: {other}, pairwise_reliability has each pair")
     if coders < 2:
-        raise NotDefined("only one coder")
+        raise NotDefined(ONE_CODER)
     if ratings.n_codings.max() < 2:
         raise NotDefined("no unit was coded by two coders")
     if metric not in SHARES and len(np.unique(ratings.value[ratings.n_codings[ratings.unit] > 1])) == 1:

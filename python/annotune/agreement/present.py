@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from annotune.agreement.reliability import ONE_CODER, SCHEMA
+from annotune.agreement.estimators import ONE_CODER
+from annotune.agreement.reliability import SCHEMA
 from annotune.export.latex import escaped
 from annotune.numbers import p_value, with_interval
 from annotune.text_table import Column, TextTable
@@ -118,7 +119,7 @@ def with_several_coders(table: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """The rows of a table of agreement that have several coders, and a sentence on every variable that has only one."""
     if "metric" not in table.columns:
         return table, []
-    alone = (pl.col("n_coders") == 1) & pl.col("estimate").is_null()
+    alone = (pl.col("note") == ONE_CODER).fill_null(False)
     rows = table.filter(alone).to_dicts()
     what = {about(row | dict.fromkeys(("category", "coder_a", "coder_b"))): None for row in rows}
     return table.filter(~alone), [f"{name}: {ONE_CODER}" for name in what]

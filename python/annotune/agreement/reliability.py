@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.agreement import coefficients, icc
-from annotune.agreement.estimators import Level, NotDefined, plan, statistic
+from annotune.agreement.estimators import ONE_CODER, Level, NotDefined, plan, statistic
 from annotune.agreement.intervals import LEVEL, Interval, Method, interval
 from annotune.agreement.patterns import ABSENT, Statistic, clustered
 from annotune.agreement.ratings import Ratings, read_ratings, require_codings
@@ -43,7 +43,6 @@ BOUNDS = {  # kappas may fall below -1 where units lack codings
     "weighted_percent": (0.0, 1.0),
     "": (-np.inf, np.inf),
 }
-ONE_CODER = "one coder, so there is no agreement to measure. Have a second person code some of the texts."
 METHODS = {"bootstrap": "bootstrap ({:,} replicates, BCa)", "analytic": "analytic (t)", "gwet": "Gwet (t)"}
 
 
@@ -189,12 +188,12 @@ def _with_one_row_for_one_coder(rows: Sequence[dict[str, Any]], by: Sequence[str
     several: list[dict[str, Any]] = []
     alone = set()
     for row in rows:
-        if row["n_coders"] != 1 or row["estimate"] is not None:
+        if row["note"] != ONE_CODER:
             several.append(row)
             continue
         key = tuple(row[name] for name in (*by, "variable"))
         if key not in alone:
-            several.append(row | dict.fromkeys(("category", "coder_a", "coder_b")) | {"note": ONE_CODER})
+            several.append(row | dict.fromkeys(("category", "coder_a", "coder_b")))
         alone.add(key)
     return several
 

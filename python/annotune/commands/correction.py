@@ -186,6 +186,7 @@ def plan_sample(
     label: Annotated[str | None, typer.Option(help="Plan for this label's share.")] = None,
     formula: Annotated[str | None, typer.Option(help="Plan for a regression: \"topic == 'Health' ~ party\".")] = None,
     term: Annotated[str | None, typer.Option(help="And for this coefficient of it.")] = None,
+    model: Annotated[str, typer.Option(help="What the regression is: linear or logit.")] = "linear",
     method: Annotated[str, typer.Option(help="dsl or ppi.")] = "dsl",
     total: Annotated[int | None, typer.Option(help="Texts in the corpus, if not those of the table.")] = None,
     gold: Gold = None,
@@ -202,6 +203,7 @@ def plan_sample(
 
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
     options: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term, "of": of}
+    options["model"] = model
     require_outputs(write, data)
     needed = plan(_table(data), variable, method=method, total=total, seed=seed, **options, **columns)
     console.print(display.plan(needed.estimates))

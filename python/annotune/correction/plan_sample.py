@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from annotune.correction import moments
 from annotune.correction.coding_columns import FEWEST, complete_rows
+from annotune.correction.families import LOGIT
 from annotune.correction.formulas import parse
 from annotune.correction.labelled import Labelled, labelled
 from annotune.correction.matrices import design, require_full_rank
@@ -21,6 +23,7 @@ FEWEST_WRONG = 5  # wrong predictions in the pilot, with fewer of which their sh
 POINTS = 25  # of the curve
 METHODS = ("dsl", "ppi")
 WHOSE = ("corpus", "population")
+PLANNED_MODELS = ("linear", "logit")
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,6 +72,7 @@ def plan_sample(
     label: str | None = None,
     formula: str | None = None,
     term: str | None = None,
+    model: Literal["linear", "logit"] = "linear",
     method: str = "dsl",
     total: int | None = None,
     gold: str | None = None,
@@ -98,8 +102,10 @@ def plan_sample(
     label
         Plan for the share of this label; for those of all labels when left out.
     formula, term
-        Plan for a linear regression, `topic == 'Health' ~ party`, and one of its coefficients; for all of them except
-        the constant when left out.
+        Plan for a regression, `topic == 'Health' ~ party`, and one of its coefficients; for all of them except the
+        constant when left out.
+    model
+        What the regression is: `linear`, or `logit`, whose outcome is a label, or 0 and 1.
     method
         `dsl`, or `ppi`, which weights predictions by their accuracy and is never worse.
     total
@@ -133,6 +139,10 @@ def plan_sample(
         raise AnnotuneError(f"The method {method!r} is unknown.", "Use 'dsl' or 'ppi'.")
     if formula is None and term is not None:
         raise AnnotuneError(f"term={term!r} has no regression to be a coefficient of.", "Give its formula= as well.")
+    if model not in PLANNED_MODELS:
+        raise AnnotuneError(f"There is no plan for the model {model!r}.", nearest(model, PLANNED_MODELS))
+    if formula is None and model != "linear":
+        raise AnnotuneError(f"model={model!r} has no regression to be of.", "Give its formula= as well.")
     if formula is not None and label is not None:
         raise AnnotuneError("label= plans for a share, formula= for a regression.", "Give one of them.")
     if of not in WHOSE:
@@ -143,7 +153,7 @@ def plan_sample(
     quantities = (
         _share_quantities(codings, label, finite=of == "corpus")
         if formula is None
-        else _coefficient_quantities(codings, formula, term)
+        else _coefficient_quantities(codings, formula, term, model)
     )
     floor, noise = quantities.moments(1.0 if method == "dsl" else None)
     by_hand = quantities.moments(0.0)[1]
@@ -243,8 +253,8 @@ def _indicators(codings: Labelled, column: pl.Series) -> np.ndarray:
     return np.eye(len(codings.labels) + 1)[codings.places(column)][:, :-1] if likely is None else likely
 
 
-def _coefficient_quantities(codings: Labelled, formula: str, term: str | None) -> _Quantities:
-    """The coefficients of a linear regression: (X'X/N)^-1 x times the residual, by hand and by prediction."""
+def _coefficient_quantities(codings: Labelled, formula: str, term: str | None, model: str) -> _Quantities:
+    """Coefficients of a regression: the inverse information times x times the residual, by hand and by prediction."""
     parsed = parse(formula)
     if parsed.explained is None or parsed.explained.column != codings.name or parsed.groups:
         what = (
@@ -267,10 +277,10 @@ def _coefficient_quantities(codings: Labelled, formula: str, term: str | None) -
     if not np.isfinite(x).all():
         raise AnnotuneError(f"{formula!r} gives no number for some texts.", "Such as log() of 0 or less.")
     require_full_rank(x)
-    inverse = np.linalg.inv(x.T @ x / len(x))
     scale = len(x) * weights / weights.sum()
     corrected = outcome[1] + scale * np.where(coded, outcome[0] - outcome[1], 0.0)
-    mean = x[coded] @ (inverse @ (x.T @ corrected) / len(x))
+    fitted, inverse = _fitted(x, corrected, model, formula)
+    mean = fitted[coded]
     names = list(matrices.names)
     chosen = _chosen_terms(names, term)
     reach = x[coded] @ inverse
@@ -281,6 +291,24 @@ def _coefficient_quantities(codings: Labelled, formula: str, term: str | None) -
     means = x.mean(axis=0)
     total = [np.where(constant, (side @ means)[:, None], side * scale) for side in (y, g)]
     return _Quantities([names[i] for i in chosen], y[:, chosen], g[:, chosen], weights[coded], *total)
+
+
+def _fitted(x: np.ndarray, outcome: np.ndarray, model: str, formula: str) -> tuple[np.ndarray, np.ndarray]:
+    """The fitted means of N texts (N,), and the inverse of a text's mean information (k, k)."""
+    if model == "linear":
+        inverse = np.linalg.inv(x.T @ x / len(x))
+        return x @ (inverse @ (x.T @ outcome) / len(x)), inverse
+    spread = x.std(axis=0)
+    still = spread == 0
+    centre = np.where(still | ~still.any(), 0.0, x.mean(axis=0))  # without a constant nothing is moved
+    part = moments.Part((x - centre) / np.where(still, 1.0, spread), outcome[:, None], np.ones(len(x)))
+    try:
+        beta, _ = moments.solve(moments.Equations(LOGIT, (part,), len(x)), np.zeros(x.shape[1]))
+    except moments.NoSolutionError:
+        what = f"{formula!r}: no finite coefficients fit (separation: the outcome never, or always, goes with a term)."
+        raise AnnotuneError(what, "Join categories, leave terms out, or plan with model='linear'.") from None
+    fitted = LOGIT.mean((part.design @ beta)[:, None])[:, 0]
+    return fitted, np.linalg.inv((x * (fitted * (1 - fitted))[:, None]).T @ x / len(x))
 
 
 def _has_label(codings: Labelled, column: pl.Series, label: str | None, negated: bool) -> np.ndarray:
