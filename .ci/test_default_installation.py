@@ -42,6 +42,7 @@ calibration {MODEL} gold.csv --n-boot 200 --plot diagram.png
 abstain coded.parquet model gold.csv --risk 0.2 --out divided.csv
 label-errors {MODEL} gold.csv --corpus questions.csv --write look-again.xlsx
 zero-shot few.csv codes.dta {BOOK} --base Qwen/Qwen3-0.6B
+propose few.csv words.csv {BOOK} --store study.annotune --write proposals.csv
 export model merged
 export {MODEL} adapter --format adapter
 write results.parquet r.dta r.rds r.sav r.xlsx r.csv {BOOK} --regression {HEALTH}
@@ -64,6 +65,7 @@ NEED_AN_EXTRA = {
     f"correct results.parquet {HEALTH} --pi 0.1 --write effect.tex": "tables",
     f"correct results.parquet {HEALTH} --pi 0.1 --write effect.html": "tables",
     "run for_word.yaml": "tables",
+    f"propose few.csv gpt {BOOK} --store gpt.annotune --endpoint http://localhost:9/v1": "propose",
     f"export {MODEL} onnx --format onnx": "onnx",
     f"export {MODEL} model.gguf --format gguf": "gguf",
 }
@@ -78,6 +80,7 @@ def folder(tmp_path_factory):
     by_hand = texts["unit_id"].is_in(coded.filter(pl.col("topic_gold").is_not_null())["unit_id"].to_list())
     pl.concat([texts.filter(by_hand).head(200), texts.filter(~by_hand).head(50)]).write_csv(folder / "some.csv")
     texts.head(3).write_csv(folder / "few.csv")
+    (folder / "words.csv").write_text("label,words\nHealth,hospital*\n")
     study = (folder / "study.yaml").read_text("utf-8")
     (folder / "for_word.yaml").write_text(study.replace("[regression.csv,", "[regression.docx,"), "utf-8")
     page = (ROOT / "docs" / "decoders.md").read_text("utf-8")

@@ -68,6 +68,7 @@ _HOME = {
     "Draw": "hybrid.sample",
     "record": "hybrid.decisions",
     "read_draws": "data.drawn",
+    "propose": "hybrid.propose.proposals",
     "write": "export.write",
     "report": "reporting.report",
     "to_r": "export.r_session",

@@ -32,6 +32,14 @@ EXTRAS = {
         "the same, run and compared; it is compiled, with cmake and a C++ compiler",
         {"gguf": "gguf", "llama_cpp": "llama-cpp-python"},
     ),
+    "propose": Extra(
+        "models behind an endpoint propose codes; keys in the system's keyring",
+        {"openai": "openai", "keyring": "keyring"},
+    ),
+    "redact": Extra(
+        "names and telephone numbers, replaced before a text is sent",
+        {"spacy": "spacy", "phonenumbers": "phonenumbers"},
+    ),
     "4bit": Extra("base models in 4 bits, on a GPU", {"bitsandbytes": "bitsandbytes"}),
 }
 

@@ -14,8 +14,8 @@ from annotune.hybrid.store import now, open_store, store_of
 
 DECISION = "INSERT INTO decisions (at, unit_id, variable, coder, labels, status) VALUES (?, ?, ?, ?, ?, ?)"
 REQUEST = (
-    "INSERT INTO requests (key, at, unit_id, coder, provider, model, prompt, settings, status) "
-    "VALUES (?, ?, ?, ?, 'openai', 'gpt', 'p', '{}', 'ok')"
+    "INSERT INTO requests (key, question, at, unit_id, coder, provider, model, prompt, settings, status) "
+    "VALUES (?, 'q', ?, ?, ?, 'openai', 'gpt', 'p', '{}', 'ok')"
 )
 
 

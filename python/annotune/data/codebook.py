@@ -117,6 +117,15 @@ class Codebook(Readable, _Part):
             raise AnnotuneError(f"The codebook has no variable {name!r}.", nearest(name, names))
         return self.variables[names.index(name)]
 
+    def only(self, names: str | Sequence[str] | None) -> Codebook:
+        """The same with these variables alone, in this order; with all of them where none is named."""
+        if names is None:
+            return self
+        chosen = [names] if isinstance(names, str) else list(dict.fromkeys(names))
+        if not chosen:
+            raise AnnotuneError("variable= names no variable.", "Leave it out to code all of them.")
+        return self.model_copy(update={"variables": tuple(self.variable(name) for name in chosen)})
+
     def __str__(self) -> str:
         """The same as in a console."""
         return repr(self)

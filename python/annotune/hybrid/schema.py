@@ -43,18 +43,22 @@ CREATE INDEX decisions_by_answer ON decisions (unit_id, variable, coder, id);
 CREATE TRIGGER decisions_stay BEFORE UPDATE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions are only added'); END;
 CREATE TRIGGER decisions_remain BEFORE DELETE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions are only added'); END;
 CREATE TABLE requests (           -- one question to a model about one text, and its answer, paid for once
-    key TEXT PRIMARY KEY,         -- fingerprint of text, codebook, prompt, model and settings
+    key TEXT PRIMARY KEY,         -- fingerprint of the question and of the text's identifier
+    question TEXT NOT NULL,       -- fingerprint of text, codebook, prompt, model and settings
     at TEXT NOT NULL, unit_id TEXT NOT NULL, coder TEXT NOT NULL,
     provider TEXT NOT NULL, model TEXT NOT NULL,
     reported TEXT NOT NULL DEFAULT '',    -- the model as the endpoint calls it
     fingerprint TEXT NOT NULL DEFAULT '', -- of the system, as the endpoint states it
     prompt TEXT NOT NULL, settings TEXT NOT NULL,  -- the prompt's fingerprint; seed, temperature and the like as JSON
+    codebook INTEGER REFERENCES codebooks,
     answer TEXT,                  -- as it came; null as long as there is none
-    status TEXT NOT NULL,         -- ok, unparsed, error, or waiting (in a batch)
+    status TEXT NOT NULL CHECK (status IN ('ok', 'missing', 'unparsed', 'error', 'waiting')),
     reason TEXT NOT NULL DEFAULT '',      -- why there is no answer
     batch TEXT, tokens_in INTEGER, tokens_out INTEGER, cost REAL, seconds REAL,
     attempts INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX requests_by_question ON requests (question);
+CREATE INDEX requests_by_coder ON requests (coder, unit_id);
 CREATE TABLE proposals (          -- what a model proposes, one row per label, or one that says why there is none
     request TEXT NOT NULL REFERENCES requests, variable TEXT NOT NULL, place INTEGER NOT NULL,
     label TEXT, prob REAL, status TEXT NOT NULL CHECK (status IN ('ok', 'none', 'missing', 'unparsed', 'error')),
@@ -78,6 +82,6 @@ CREATE VIEW people AS             -- the last answer of each person to each ques
 CREATE VIEW codings AS            -- the one table: people and models alike
     SELECT unit_id, variable, coder, label, prob, status, wave, arm, codebook, 'person' AS kind FROM people
     UNION ALL
-    SELECT r.unit_id, p.variable, r.coder, p.label, p.prob, p.status, NULL, NULL, NULL, 'model'
+    SELECT r.unit_id, p.variable, r.coder, p.label, p.prob, p.status, NULL, NULL, r.codebook, 'model'
     FROM proposals p JOIN requests r ON r.key = p.request;
 """

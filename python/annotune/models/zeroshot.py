@@ -48,6 +48,26 @@ class Asked:
             )
         return outputs(self.model, tokens, what=what, fast=fast, batch_tokens=batch_tokens)
 
+    def code(
+        self,
+        texts: pl.DataFrame,
+        coder: str,
+        *,
+        calibrate: bool = True,
+        fast: bool = False,
+        batch_tokens: int = 4096,
+        what: str = "Coding",
+    ) -> pl.DataFrame:
+        """A table of codings for texts (`unit_id`, `text`), as `zero_shot` gives it; equal texts are read once."""
+        distinct = texts["text"].drop_nulls().unique(maintain_order=True)
+        answers = _split(self, self.logits(distinct.to_list(), what, fast, batch_tokens))
+        if calibrate:
+            empty = _split(self, self.logits(CONTENT_FREE, fast=fast, batch_tokens=batch_tokens))
+            answers = [_calibrated(given, free) for given, free in zip(answers, empty, strict=True)]
+        place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
+        places = texts.join(place, on="text", how="left", maintain_order="left")["_place"].fill_null(-1)
+        return _as_codings(texts["unit_id"], places.to_numpy(), self.variables, answers, coder)
+
 
 def zero_shot(
     corpus: Any,
@@ -130,15 +150,7 @@ def zero_shot(
     pair = load_pair(known, choose_device(device), speaking=True, weights=weights)
     asked = ready(choose_variables(codebook, variable).variables, *pair, examples, template, max_tokens)
     coder = f"{known.name.split('/')[-1].lower()}-{'few' if examples else 'zero'}-shot"
-    distinct = texts["text"].drop_nulls().unique(maintain_order=True)
-    fast = precision == "bfloat16"
-    answers = _split(asked, asked.logits(distinct.to_list(), "Coding", fast, batch_tokens))
-    if calibrate:
-        empty = _split(asked, asked.logits(CONTENT_FREE, fast=fast, batch_tokens=batch_tokens))
-        answers = [_calibrated(given, free) for given, free in zip(answers, empty, strict=True)]
-    place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
-    found = texts.join(place, on="text", how="left", maintain_order="left")["_place"].fill_null(-1).to_numpy()
-    return _as_codings(texts["unit_id"], found, asked.variables, answers, coder)
+    return asked.code(texts, coder, calibrate=calibrate, fast=precision == "bfloat16", batch_tokens=batch_tokens)
 
 
 def ready(
@@ -161,13 +173,7 @@ def choose_variables(codebook: Codebook | Sequence[Codebook], variable: str | Se
     books = [codebook] if isinstance(codebook, Codebook) else list(codebook)
     if not books:
         raise AnnotuneError("There is no codebook.", "Give at least one.")
-    everything = Codebook(variables=tuple(entry for book in books for entry in book.variables))
-    if variable is None:
-        return everything
-    names = [variable] if isinstance(variable, str) else list(dict.fromkeys(variable))
-    if not names:
-        raise AnnotuneError("variable= names no variable.", "Leave it out to code all of them.")
-    return Codebook(variables=tuple(everything.variable(name) for name in names))
+    return Codebook(variables=tuple(entry for book in books for entry in book.variables)).only(variable)
 
 
 def _split(asked: Asked, logits: np.ndarray) -> list[np.ndarray]:
