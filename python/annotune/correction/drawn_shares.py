@@ -17,6 +17,7 @@ from annotune.correction.few_errors import (
     number_of_errors,
     share_of_largest,
     typical_error,
+    where_errors_are,
 )
 from annotune.correction.moments import sums_by_group
 
@@ -67,7 +68,8 @@ class Drawn:
     @property
     def typical(self) -> Floats:
         """What a wrong prediction adds to the variances of the shares, shape (k,)."""
-        return typical_error((self.rest * self.reach**2)[:, None] * self.wrong**2, 1 / self.pi)
+        where = where_errors_are(1 / self.pi, self.wrong)
+        return typical_error((self.rest * self.reach**2)[:, None] * self.wrong**2, where)
 
     def variance(self) -> Floats:
         """The variances of the shares when texts (or clusters) are drawn anew, shape (k,)."""

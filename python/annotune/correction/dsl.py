@@ -10,7 +10,7 @@ import polars as pl
 
 from annotune.correction import coding_columns
 from annotune.correction.families import Floats
-from annotune.correction.few_errors import FEWEST_ERRORS, number_of_errors, typical_error
+from annotune.correction.few_errors import FEWEST_ERRORS, number_of_errors, typical_error, where_errors_are
 from annotune.correction.formulas import Reference
 from annotune.correction.matrices import column, occurring_labels
 from annotune.correction.waves import Counts
@@ -165,7 +165,8 @@ def _warn_of_few_errors(
         likely, truth = predicted[drawn], by_hand[drawn]
         if not (np.isin(truth, (0, 1)).all() and (likely >= 0).all() and (likely <= 1).all()):
             continue
-        typical = typical_error((ratio * np.maximum(likely, 1 - likely))[:, None] ** 2, ratio)
+        wrong = np.maximum(likely, 1 - likely)[:, None]
+        typical = typical_error((ratio[:, None] * wrong) ** 2, where_errors_are(ratio, wrong))
         total = np.nansum((added[key] - np.nanmean(added[key])) ** 2)
         if number_of_errors(np.array([total]), typical)[0] < FEWEST_ERRORS:
             few.append(key)

@@ -18,6 +18,7 @@ from annotune.correction.few_errors import (
     number_of_errors,
     share_of_largest,
     typical_error,
+    where_errors_are,
 )
 from annotune.correction.influence import of_hand_coded
 from annotune.correction.moments import Equations
@@ -125,7 +126,9 @@ def _typical(sample: Sample, equations: Equations, beta: Floats, wrong: Floats, 
         moved = (by_hand.design * size[:, None]) @ reach[:, equation * k : (equation + 1) * k].T
         squares += moved**2
         shared += (moved * sample.ratio[:, None]).T @ moved
-    error, spread = np.sqrt(typical_error(squares, sample.ratio)), np.sqrt(np.diag(shared))
+    where = where_errors_are(sample.ratio, wrong)
+    where = where if where.ndim == 1 else where.mean(axis=1, keepdims=True)
+    error, spread = np.sqrt(typical_error(squares, where)), np.sqrt(np.diag(shared))
     times = np.divide(error, spread, out=np.zeros_like(error), where=spread > 0)
     return np.asarray(shared * np.outer(times, times))
 

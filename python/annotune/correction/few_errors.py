@@ -15,8 +15,10 @@ from annotune.correction.families import Floats
 
 FEWEST_ERRORS = 9  # with fewer, intervals of the usual kind hold the truth too rarely
 MORE = 3.0  # errors that there may be where none was seen
+SAME = 1e-9  # the share by which 1 / pi may differ and still count as equal
 LARGEST = 5  # residuals, whose share of the variance is told
 TOP_HEAVY = 0.5  # the share of the variance from so few residuals that is worth a sentence
+SURE = 0.01  # how likely a prediction is to be wrong beside what its probability says, where pi differ
 UNEQUAL = 0.7  # Kish's effective number as a share of the hand-coded texts, below which it is worth a sentence
 
 
@@ -52,7 +54,8 @@ def typical_error(squares: Floats, ratio: Floats) -> Floats:
     squares
         What an error at each of n coded texts would add, shape (n, p).
     ratio
-        1 / pi: how many texts of the corpus each coded text stands for, shape (n,).
+        1 / pi: how many texts of the corpus each coded text stands for, shape (n,); or that times how likely an error
+        there is, shape (n, p), see `where_errors_are`.
 
     Examples
     --------
@@ -62,8 +65,35 @@ def typical_error(squares: Floats, ratio: Floats) -> Floats:
     array([0.01])
     """
     reach = np.sqrt(squares)
-    total = ratio @ reach
-    return np.asarray(np.divide(ratio @ reach**3, total, out=np.zeros_like(total), where=total > 0))
+    one_for_all = ratio.ndim == 1
+    total = ratio @ reach if one_for_all else (ratio * reach).sum(axis=0)
+    cubes = ratio @ reach**3 if one_for_all else (ratio * reach**3).sum(axis=0)
+    return np.asarray(np.divide(cubes, total, out=np.zeros_like(total), where=total > 0))
+
+
+def where_errors_are(ratio: Floats, wrong: Floats) -> Floats:
+    """What to weigh texts by to find a typical error: with one pi for all `ratio` (n,), else by its probability, too.
+
+    Active draws leave out texts of which the model is sure. An error there would move an estimate far, as few of them
+    were drawn; but it is as rare as the model is sure, and is not the typical one.
+
+    Parameters
+    ----------
+    ratio, wrong
+        1 / pi (n,), and how large an error a prediction can have, shape (n, p): the larger of its probability and the
+        rest.
+
+    Examples
+    --------
+    >>> where_errors_are(np.array([2.0, 2.0]), np.array([[0.5], [1.0]]))
+    array([2., 2.])
+    >>> where_errors_are(np.array([2.0, 10.0]), np.array([[0.5], [1.0]]))
+    array([[0.52],
+           [0.1 ]])
+    """
+    if np.ptp(ratio) <= SAME * ratio.max():
+        return ratio
+    return np.asarray(ratio[:, None] * (wrong * (1 - wrong) + SURE))
 
 
 def more_errors(seen: Floats, level: float) -> Floats:
