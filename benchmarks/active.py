@@ -139,12 +139,13 @@ HEAD = """# What active draws are worth
 
 ## For a coefficient
 
-Texts whose labels are all known; a model that learned from 1,000 of them predicts the others (`active_sets.py`). Of each set
-about as many texts are coded by each design: simply at random; actively, by `annotune.hybrid.active.scores` for the coefficient, with a
-floor of .2; and in two waves, a quarter simply and the rest actively, with the floor that the first quarter chooses.
-**Effective sample**: how many simple draws would have the mean squared error of this design, divided by its codings. **Coverage**:
-how many of 100 95 % intervals hold the coefficient, where the corpus is drawn anew each time, too, with the mean standard error.
-{resamplings:,} resamplings each; the simulation error of a coverage of 95 is ±{error:.1f}, that of an effective sample about {relative:.0%}.
+Texts whose labels are all known; a model that learned from 1,000 of them predicts the others (`active_sets.py`). Of
+each set about as many texts are coded by each design: simply at random; actively, by `annotune.hybrid.active.scores`
+for the coefficient, with a floor of .2; and in two waves, a quarter simply and the rest actively, with the floor that
+the first quarter chooses. **Effective sample**: how many simple draws would have the mean squared error of this design,
+divided by its codings. **Coverage**: how many of 100 95 % intervals hold the coefficient, where the corpus is drawn
+anew each time, too, with the mean standard error. {resamplings:,} resamplings each; the simulation error of a coverage
+of 95 is ±{error:.1f}, that of an effective sample about {relative:.0%}.
 
 | set | formula | N | share | design | coded | effective sample | coverage | standard error |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -152,9 +153,10 @@ how many of 100 95 % intervals hold the coefficient, where the corpus is drawn a
 TUNING = """
 ## For tuning a rare label
 
-Whether a sentence of uk_manifestos is on immigration (3.5 %): a logit on MiniLM's embeddings, learned from the codings, tested on
-30 % of the sentences that were set aside. The first 50 codings are drawn simply; then 50 at a time, by `for_="tuning"` or
-simply. "weighted": the logit learns with 1 / pi. Means of {repeats} repeats, with 95 % simulation limits of the differences.
+Whether a sentence of uk_manifestos is on immigration (3.5 %): a logit on MiniLM's embeddings, learned from the codings,
+tested on 30 % of the sentences that were set aside. The first 50 codings are drawn simply; then 50 at a time, by
+`for_="tuning"` or simply. "weighted": the logit learns with 1 / pi. Means of {repeats} repeats, with 95 % simulation
+limits of the differences.
 
 """
 
