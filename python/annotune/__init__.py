@@ -62,6 +62,7 @@ _HOME = {
     "prevalence": "correction.prevalence",
     "plot_prevalence": "correction.plots",
     "plot_correction": "correction.coefficients",
+    "plot_plan": "correction.plan_plot",
     "error_model": "correction.error_model",
     "plan_sample": "correction.plan_sample",
     "sample": "hybrid.sample",

@@ -201,8 +201,8 @@ def test_unequal_chances_of_the_pilot_are_weighed():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({}, "Give either target= or n="),
-        ({"target": 0.1, "n": 100}, "Give either target= or n="),
+        ({}, "Give one of target=, effect= and n="),
+        ({"target": 0.1, "n": 100}, "Give one of target=, effect= and n="),
         ({"target": 0.0}, "standard error 0.0 cannot be reached"),
         (
             {"target": 0.001, "of": "population"},
@@ -278,3 +278,134 @@ def test_a_constant_shift_of_probabilities_costs_ppi_nothing():
     plan = at.plan_sample(frame, n=500, label="War", method="ppi")
     found = at.prevalence(frame, methods="ppi").filter(label="War")
     assert plan.estimates["std_error"][0] == pytest.approx(found["std_error"][0], rel=0.02)
+
+
+def with_probabilities(n=4000, seed=1, sure=3.0):
+    """A corpus in which the model knows when it does not know."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n)
+    likely = 1 / (1 + np.exp(-(sure * rng.normal(size=n) + 0.5 * x - 1)))
+    true = rng.random(n) < likely
+    return pl.DataFrame(
+        {
+            "y": (likely > 0.5).astype(int),
+            "y_p_1": likely,
+            "x": x,
+            "place": rng.integers(0, 80, n),
+            "true": true.astype(int),
+        }
+    )
+
+
+def coded(frame, n, seed):
+    chosen = np.random.default_rng(seed).permutation(len(frame)) < n
+    return frame.with_columns(y_gold=pl.when(pl.Series(chosen)).then("true"), pi=pl.lit(n / len(frame)))
+
+
+def test_an_active_draw_has_the_standard_error_that_the_plan_says():
+    """400 active draws by the scores themselves, of a corpus of which all is known."""
+    from annotune.correction.text_scores import drawing_probabilities
+    from annotune.hybrid.active import scores
+
+    frame = with_probabilities()
+    formula = "y ~ x"
+    plan = at.plan_sample(coded(frame, 4000, 1), n=300, formula=formula)
+    x, true, likely = (frame[name].to_numpy() for name in ("x", "true", "y_p_1"))
+    design = np.column_stack([np.ones(len(x)), x])
+    solve = np.linalg.inv(design.T @ design) @ design.T
+    pi = drawing_probabilities(scores(coded(frame, 4000, 1), for_=formula), 300)
+    rng, slopes = np.random.default_rng(3), []
+    for _ in range(400):
+        drawn = rng.random(len(x)) < pi
+        slopes.append((solve @ (likely + drawn / pi * (true - likely)))[1])
+    row = plan.designs.filter(design="active").row(0, named=True)
+    floor = plan.estimates["std_error_least"][0]
+    assert np.std(slopes) == pytest.approx(np.sqrt(row["std_error"] ** 2 - floor**2), rel=0.1)
+    assert row["std_error"] < plan.estimates["std_error"][0]
+
+
+def test_strata_have_neymans_standard_error():
+    frame = with_probabilities()
+    plan = at.plan_sample(coded(frame, 4000, 1), n=400, label="1")
+    error = (frame["true"] - frame["y_p_1"]).to_numpy()
+    strata = [error[(frame["y"] == label).to_numpy()] for label in (0, 1)]
+    sizes, spread = np.array([len(each) for each in strata]), np.array([each.std() for each in strata])
+    n = 400 * sizes * spread / (sizes @ spread)
+    expected = np.sqrt(((sizes / 4000) ** 2 * spread**2 * (1 / n - 1 / sizes)).sum())
+    assert plan.designs.filter(design="stratified", estimate="1")["std_error"][0] == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("options", [{"label": "1"}, {"formula": "y ~ x"}, {"formula": "y ~ x", "model": "logit"}])
+def test_each_designs_number_gives_the_target(options):
+    frame = coded(with_probabilities(), 400, 2)
+    target = 0.012 if options.get("model") != "logit" else 0.08
+    plan = at.plan_sample(frame, target=target, **options)
+    for design, n in plan.designs.select("design", "n_needed").iter_rows():
+        if n is None:
+            continue
+        errors = [
+            at.plan_sample(frame, n=each, **options).designs.filter(design=design)["std_error"][0]
+            for each in (n, n - 1)
+        ]
+        assert errors[0] <= target < errors[1]
+    by_design = dict(plan.designs.select("design", "n_needed").iter_rows())
+    assert by_design["simple"] == plan.n
+    assert by_design["active"] < plan.n
+    assert f"Drawn actively, {by_design['active']:,} codings would do" in plan.verdict
+    assert plan.curve.columns[-2:] == ["std_error_stratified", "std_error_active"]
+
+
+def test_where_no_design_helps_it_is_said():
+    rng = np.random.default_rng(1)
+    true = rng.random(2000) < 0.5
+    said = np.where(rng.random(2000) < 0.8, true, ~true)
+    frame = pl.DataFrame({"y": said.astype(int), "y_p_1": np.where(said, 0.8, 0.2), "true": true.astype(int)})
+    assert "Neither an active draw nor strata" in at.plan_sample(coded(frame, 400, 1), n=400, label="1").verdict
+
+
+def test_an_effect_is_a_target():
+    frame = coded(with_probabilities(), 400, 2)
+    by_effect = at.plan_sample(frame, effect=-0.06, power=0.9, formula="y ~ x")
+    by_target = at.plan_sample(frame, target=0.06 / (1.959964 + 1.281552), formula="y ~ x")
+    assert by_effect.n == by_target.n
+
+
+def test_a_logits_plan_is_the_standard_error_of_correct():
+    frame = coded(with_probabilities(), 500, 3)
+    plan = at.plan_sample(frame, n=500, formula="y ~ x", model="logit")
+    rows = at.correct("y ~ x", frame, model="logit").tidy().filter(pl.col("term") == "x")
+    by_method = dict(rows.select("method", "std_error").iter_rows())
+    assert plan.estimates["std_error"][0] == pytest.approx(by_method["corrected"], rel=0.05)
+    assert plan.estimates["std_error_hand"][0] == pytest.approx(by_method["hand-coded only"], rel=0.15)
+
+
+def test_clusters_are_in_what_all_codings_would_leave():
+    rng = np.random.default_rng(2)
+    place = rng.integers(0, 80, 4000)
+    x, of_place = rng.normal(size=80)[place], rng.normal(size=80)[place]
+    true = rng.random(4000) < 1 / (1 + np.exp(-of_place - 0.3 * x))
+    likely = np.clip(np.where(true, 0.7, 0.3) + rng.normal(0, 0.1, 4000), 0.01, 0.99)
+    said = (likely + rng.normal(0, 0.2, 4000) > 0.5).astype(int)
+    frame = pl.DataFrame({"y": said, "y_p_1": likely, "x": x, "place": place, "true": true.astype(int)})
+    plan = at.plan_sample(coded(frame, 1000, 4), n=1000, formula="y ~ x", cluster="place")
+    rows = at.correct("y ~ x", coded(frame, 1000, 4), cluster="place").tidy()
+    expected = rows.filter(pl.col("term") == "x", method="corrected")["std_error"][0]
+    assert plan.estimates["std_error"][0] == pytest.approx(expected, rel=0.05)
+    alone = at.plan_sample(coded(frame, 1000, 4), n=1000, formula="y ~ x")
+    assert plan.estimates["std_error"][0] > 1.5 * alone.estimates["std_error"][0]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"effect": 0.0}, "An effect of 0.0 cannot be found"),
+        ({"effect": 0.1, "power": 1.0}, "cannot be found with a probability of 1.0"),
+        ({"n": 100, "formula": "y ~ x", "model": "multinomial"}, "Codings for a multinomial model"),
+        ({"n": 100, "label": "1", "cluster": "place"}, "are of a regression"),
+        ({"n": 100, "formula": "y ~ x", "model": "logit", "method": "ppi"}, "without clusters alone"),
+        ({"n": 100, "formula": "y ~ x", "cluster": "plac"}, "no column 'plac'"),
+    ],
+)
+def test_what_cannot_be_planned(options, says):
+    with pytest.raises(at.AnnotuneError, match=says):
+        at.plan_sample(coded(with_probabilities(), 400, 2), **options)

@@ -183,10 +183,13 @@ def plan_sample(
     variable: Coded = None,
     target: Annotated[float | None, typer.Option(help="The standard error that is wanted.")] = None,
     n: Annotated[int | None, typer.Option(help="Or: the number of hand codings there will be.")] = None,
+    effect: Annotated[float | None, typer.Option(help="Or: the effect that is to be found, by a test at 5 %.")] = None,
+    power: Annotated[float, typer.Option(help="With this probability.")] = 0.8,
     label: Annotated[str | None, typer.Option(help="Plan for this label's share.")] = None,
     formula: Annotated[str | None, typer.Option(help="Plan for a regression: \"topic == 'Health' ~ party\".")] = None,
     term: Annotated[str | None, typer.Option(help="And for this coefficient of it.")] = None,
-    model: Annotated[str, typer.Option(help="What the regression is: linear or logit.")] = "linear",
+    model: Annotated[str, typer.Option(help="Of the regression: linear, logit or poisson.")] = "linear",
+    cluster: Annotated[str | None, typer.Option(help="A column for whose values standard errors allow.")] = None,
     method: Annotated[str, typer.Option(help="dsl or ppi.")] = "dsl",
     total: Annotated[int | None, typer.Option(help="Texts in the corpus, if not those of the table.")] = None,
     gold: Gold = None,
@@ -196,18 +199,23 @@ def plan_sample(
     of: Of = "corpus",
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
     write: Annotated[list[Path] | None, typer.Option(help="Also the curve to a .csv, .dta ...; repeatable.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg of the curve, by design.")] = None,
 ) -> None:
     """How many texts to code by hand for a standard error, or which one a number of them gives."""
     from annotune.commands import display
+    from annotune.correction.plan_plot import plot_plan
     from annotune.correction.plan_sample import plan_sample as plan
 
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
     options: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term, "of": of}
-    options["model"] = model
-    require_outputs(write, data)
+    options |= {"effect": effect, "power": power, "model": model, "cluster": cluster}
+    require_outputs(write, data, plot=plot)
     needed = plan(_table(data), variable, method=method, total=total, seed=seed, **options, **columns)
     console.print(display.plan(needed.estimates))
+    console.print(display.designs(needed.designs))
     save(needed.curve, write)
+    if plot:
+        plot_plan(needed, plot)
     console.print(needed.verdict, markup=False)
 
 

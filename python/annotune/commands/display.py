@@ -216,6 +216,11 @@ def plan(estimates: pl.DataFrame) -> Group:
     return Group(table, Text(legend))
 
 
+def designs(by_design: pl.DataFrame) -> TextTable:
+    """What designs other than a simple draw give."""
+    return rows(by_design, headings={"n_needed": "codings"}, group=["estimate"])
+
+
 def curve(learning_curve: LearningCurve) -> TextTable:
     """How good with how many labels, by the measure that the curve is about."""
     table = learning_curve.table.filter(pl.col("measure") == learning_curve.measure)

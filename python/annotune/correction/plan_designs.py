@@ -103,7 +103,7 @@ def _rates(relative: Floats, sizes: Floats, n: int) -> Floats:
 
 
 def fewest(variance: Callable[[int], Floats], wanted: float, low: int, high: int) -> int | None:
-    """The fewest codings from `low` to `high` with which no variance is above the wanted one; None where there are none.
+    """The fewest codings from `low` to `high` with which no variance is above the wanted one; None where none will do.
 
     >>> fewest(lambda n: np.array([4 / n, 1 / n]), 0.1, 20, 1000)
     40

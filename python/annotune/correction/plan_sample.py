@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from scipy.stats import norm
 
-from annotune.correction import moments
-from annotune.correction.coding_columns import FEWEST, complete_rows
-from annotune.correction.families import LOGIT
-from annotune.correction.formulas import parse
+from annotune.correction.coding_columns import FEWEST
 from annotune.correction.labelled import Labelled, labelled
-from annotune.correction.matrices import design, require_full_rank
-from annotune.data.frames import require_columns
+from annotune.correction.plan_designs import ACTIVE, SIMPLE, STRATIFIED, Variance, fewest
+from annotune.correction.plan_quantities import Quantities, coefficient_quantities, share_quantities
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.readable import Part, Readable, brief_table
 
@@ -23,7 +21,9 @@ FEWEST_WRONG = 5  # wrong predictions in the pilot, with fewer of which their sh
 POINTS = 25  # of the curve
 METHODS = ("dsl", "ppi")
 WHOSE = ("corpus", "population")
-PLANNED_MODELS = ("linear", "logit")
+PLANNED = ("linear", "logit", "poisson")
+WORTH = 0.95  # another design is told of where it takes fewer than this share of the codings
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,8 +40,12 @@ class SamplePlan(Readable):
         One row per estimate (a label's share, or a coefficient): estimate, std_error with `n`, std_error_hand (with the
         hand codings alone), std_error_least (with all texts coded by hand), n_needed and n_needed_hand for the
         target (null without a target, or where no number reaches it).
+    designs
+        One row per design (simple, stratified by the predicted label, active) and estimate: design, estimate, std_error
+        with `n`, n_needed for the target. Without the method "ppi", for which there is the simple draw alone.
     curve
-        estimate, n, std_error, std_error_hand, for numbers from few to all.
+        estimate, n, std_error, std_error_hand, and std_error_stratified and std_error_active, for numbers from few to
+        all.
     total, n_pilot
         Texts in the corpus, and those of them that the pilot coded.
     verdict
@@ -56,6 +60,7 @@ class SamplePlan(Readable):
     total: int
     n_pilot: int
     verdict: str
+    designs: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def _parts(self) -> Iterator[Part]:
         """The plan in words, and what it gives for each estimate."""
@@ -69,10 +74,13 @@ def plan_sample(
     *,
     target: float | None = None,
     n: int | None = None,
+    effect: float | None = None,
+    power: float = 0.8,
     label: str | None = None,
     formula: str | None = None,
     term: str | None = None,
-    model: Literal["linear", "logit"] = "linear",
+    model: str = "linear",
+    cluster: str | None = None,
     method: str = "dsl",
     total: int | None = None,
     gold: str | None = None,
@@ -97,15 +105,19 @@ def plan_sample(
     variable, gold, predicted, pi, wave
         The coded variable, and the columns with hand codings, predictions, sampling probability and wave, as for
         `error_model`.
-    target, n
-        The target standard error, or the planned number of hand codings.
+    target, n, effect, power
+        The target standard error; or the planned number of hand codings; or an effect, a coefficient or a difference of
+        a share from a fixed one, that is to be found with this probability by a two-sided test at 5 %: its standard
+        error is the effect over 1.96 + z(power).
     label
         Plan for the share of this label; for those of all labels when left out.
     formula, term
         Plan for a regression, `topic == 'Health' ~ party`, and one of its coefficients; for all of them except the
         constant when left out.
-    model
-        What the regression is: `linear`, or `logit`, whose outcome is a label, or 0 and 1.
+    model, cluster
+        Of the regression: "linear", "logit" or "poisson", and the column of clusters for which its standard errors
+        allow. Clusters are as many in relation to the texts as in the pilot; they matter to what is left when all texts
+        are coded, as texts are drawn one by one.
     method
         `dsl`, or `ppi`, which weights predictions by their accuracy and is never worse.
     total
@@ -133,29 +145,31 @@ def plan_sample(
     >>> plan.n, plan.estimates["n_needed_hand"][0]
     (223, 380)
     """
-    if (target is None) == (n is None):
-        raise AnnotuneError("Give either target= or n=.", "A standard error to reach, or the number of hand codings.")
+    if sum(given is not None for given in (target, n, effect)) != 1:
+        advice = "A standard error to reach, an effect to find, or the number of hand codings."
+        raise AnnotuneError("Give one of target=, effect= and n=.", advice)
+    if effect is not None:
+        target = _error_that_finds(effect, power)
     if method not in METHODS:
         raise AnnotuneError(f"The method {method!r} is unknown.", "Use 'dsl' or 'ppi'.")
     if formula is None and term is not None:
         raise AnnotuneError(f"term={term!r} has no regression to be a coefficient of.", "Give its formula= as well.")
-    if model not in PLANNED_MODELS:
-        raise AnnotuneError(f"There is no plan for the model {model!r}.", nearest(model, PLANNED_MODELS))
-    if formula is None and model != "linear":
-        raise AnnotuneError(f"model={model!r} has no regression to be of.", "Give its formula= as well.")
     if formula is not None and label is not None:
         raise AnnotuneError("label= plans for a share, formula= for a regression.", "Give one of them.")
     if of not in WHOSE:
         raise AnnotuneError(f"There are no shares of {of!r}.", nearest(of, WHOSE))
+    _require_regression(formula, model, cluster, method)
     codings = labelled(pilot, variable, gold=gold, predicted=predicted, pi=pi, wave=wave)
     size = len(codings.frame) if total is None else total
     _require_sound(codings, size, target, n, n_boot)
     quantities = (
-        _share_quantities(codings, label, finite=of == "corpus")
+        share_quantities(codings, label, finite=of == "corpus")
         if formula is None
-        else _coefficient_quantities(codings, formula, term, model)
+        else coefficient_quantities(codings, formula, term, model, cluster)
     )
     floor, noise = quantities.moments(1.0 if method == "dsl" else None)
+    if quantities.clustered is not None:
+        floor = np.maximum(floor, quantities.clustered)
     by_hand = quantities.moments(0.0)[1]
     if target is not None:
         needed = needed_codings(target, size, floor, noise)
@@ -178,9 +192,71 @@ def plan_sample(
         },
         nan_to_null=True,
     ).with_columns(pl.col("n_needed", "n_needed_hand").cast(pl.Int64))
-    curve = _standard_error_curve(quantities.names, chosen, size, floor, noise, by_hand)
+    others = quantities.residuals(size).designs() if method == "dsl" else {}
+    curve = _standard_error_curve(quantities.names, chosen, size, floor, noise, by_hand, others)
     plan = SamplePlan(chosen, low, high, table, curve, size, int(codings.coded.sum()), "")
-    return SamplePlan(**{**vars(plan), "verdict": _plan_in_words(plan, target)})
+    plan = replace(plan, designs=_by_design(plan, floor, others, target))
+    return replace(plan, verdict=_plan_in_words(plan, target) + _other_designs_in_words(plan, target))
+
+
+def _error_that_finds(effect: float, power: float) -> float:
+    """The standard error with which an effect is found with this probability, by a two-sided test at 5 %.
+
+    >>> round(_error_that_finds(0.1, 0.8), 4)
+    0.0357
+    """
+    if not (np.isfinite(effect) and effect != 0 and SIGNIFICANT < power < 1):
+        what = f"An effect of {effect!r} cannot be found with a probability of {power!r}."
+        raise AnnotuneError(what, "Give an effect other than 0, and a power such as 0.8.")
+    return float(abs(effect) / (norm.ppf(1 - SIGNIFICANT / 2) + norm.ppf(power)))
+
+
+def _require_regression(formula: str | None, model: str, cluster: str | None, method: str) -> None:
+    if model not in PLANNED:
+        raise AnnotuneError(f"Codings for a {model} model cannot be planned.", nearest(model, PLANNED))
+    if formula is None and (model != "linear" or cluster is not None):
+        raise AnnotuneError("model= and cluster= are of a regression.", "Give its formula=, or leave them out.")
+    if method == "ppi" and (model != "linear" or cluster is not None):
+        raise AnnotuneError("PPI is planned for linear regressions without clusters alone.", "Use method='dsl'.")
+
+
+def _by_design(plan: SamplePlan, floor: np.ndarray, others: dict[str, Variance], target: float | None) -> pl.DataFrame:
+    """The rows of `SamplePlan.designs`."""
+    names = plan.estimates["estimate"]
+    simple = plan.estimates.select(pl.lit(SIMPLE).alias("design"), "estimate", "std_error", "n_needed")
+    parts = [simple]
+    for design_name, variance in others.items():
+        least = floor / plan.total
+        needed: list[int | None] = [None] * len(names)
+        if target is not None:
+            needed = [_fewest_of(variance, least, i, target, plan.total) for i in range(len(names))]
+        columns = {"estimate": names, "std_error": np.sqrt(least + variance(plan.n)), "n_needed": needed}
+        other = pl.DataFrame(columns, schema_overrides={"n_needed": pl.Int64})
+        parts.append(other.select(pl.lit(design_name).alias("design"), pl.all()))
+    return pl.concat(parts)
+
+
+def _fewest_of(variance: Variance, least: np.ndarray, i: int, target: float, total: int) -> int | None:
+    return fewest(lambda n: least[[i]] + variance(n)[[i]], target**2, FEWEST, total)
+
+
+def _other_designs_in_words(plan: SamplePlan, target: float | None) -> str:
+    """What the better of the other designs gives, for the estimate that needs most."""
+    if plan.designs["design"].n_unique() == 1:
+        return ""
+    figure = "std_error" if target is None else "n_needed"
+    worst = plan.designs.group_by("design", maintain_order=True).agg(pl.col(figure).max())
+    by_design = dict(worst.iter_rows())
+    best = min((name for name in by_design if name != SIMPLE), key=lambda name: by_design[name])
+    limit = WORTH if target is not None else np.sqrt(WORTH)
+    if by_design[best] > limit * by_design[SIMPLE]:
+        return (
+            " Neither an active draw nor strata by the predicted label take clearly fewer codings than a simple draw."
+        )
+    how = {ACTIVE: "Drawn actively", STRATIFIED: "Drawn in strata by the predicted label (Neyman)"}[best]
+    if target is None:
+        return f" {how}, so many codings would give {by_design[best]:.3g}."
+    return f" {how}, {by_design[best]:,} codings would do, {1 - by_design[best] / by_design[SIMPLE]:.0%} fewer."
 
 
 def standard_error(n: Any, total: int, floor: Any, noise: Any) -> Any:
@@ -202,137 +278,6 @@ def needed_codings(target: float, total: int, floor: np.ndarray, noise: np.ndarr
     with np.errstate(divide="ignore", invalid="ignore"):
         n = np.ceil(noise / (room + noise / total) - 1e-9)
     return np.asarray(np.where(room >= 0, np.clip(n, FEWEST, total), np.nan))
-
-
-@dataclass(frozen=True)
-class _Quantities:
-    """p estimates: the contributions of each of the m coded texts by its hand coding and by its prediction.
-
-    `by_hand` and `by_prediction` have the shape (m, p), `weights` (m,). `all_by_hand` and `all_by_prediction` determine
-    PPI's lambda: the contributions to all estimates that share it, coefficients of standardised covariates.
-    """
-
-    names: list[str]
-    by_hand: np.ndarray
-    by_prediction: np.ndarray
-    weights: np.ndarray
-    all_by_hand: np.ndarray
-    all_by_prediction: np.ndarray
-    finite: bool = False  # shares of the corpus, which all texts coded by hand would tell without an error
-
-    def moments(self, share: float | None, counts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """A and B (p,), with predictions weighted by `share`; without one, by PPI's lambda."""
-        weights = self.weights if counts is None else self.weights * counts
-        weights = weights / weights.sum()
-        u, v = self.by_hand, self.by_prediction
-        floor = weights @ u**2 * (not self.finite)
-        if share is not None:
-            return floor, weights @ (u - share * v) ** 2
-        every_u, every_v = (side - weights @ side for side in (self.all_by_hand, self.all_by_prediction))
-        worth, cost = (weights @ (every_v * side) for side in (every_u, every_v))
-        best = np.clip(worth.sum() / cost.sum(), 0, 1) if cost.sum() > 0 else 0.0
-        rest = u - best * v
-        return floor, weights @ (rest - weights @ rest) ** 2
-
-
-def _share_quantities(codings: Labelled, label: str | None, finite: bool) -> _Quantities:
-    """The shares of labels: indicators minus their means."""
-    if label is not None and label not in codings.labels:
-        raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, codings.labels))
-    names = list(codings.labels) if label is None else [label]
-    numbers = [codings.labels.index(name) for name in names]
-    coded, weights = codings.coded, codings.weights[codings.coded]
-    y, g = (_indicators(codings, column)[coded][:, numbers] for column in (codings.gold, codings.predicted))
-    mean = weights @ y / weights.sum()
-    return _Quantities(names, y - mean, g - mean, weights, y, g, finite)
-
-
-def _indicators(codings: Labelled, column: pl.Series) -> np.ndarray:
-    """Whether each text has each label (n, labels); for predictions their probability, where it exists."""
-    likely = codings.probabilities if column is codings.predicted else None
-    return np.eye(len(codings.labels) + 1)[codings.places(column)][:, :-1] if likely is None else likely
-
-
-def _coefficient_quantities(codings: Labelled, formula: str, term: str | None, model: str) -> _Quantities:
-    """Coefficients of a regression: the inverse information times x times the residual, by hand and by prediction."""
-    parsed = parse(formula)
-    if parsed.explained is None or parsed.explained.column != codings.name or parsed.groups:
-        what = (
-            f"{formula!r} cannot be planned for: its outcome has to be {codings.name!r}, and it has no fixed effects."
-        )
-        raise AnnotuneError(what, f"Write it as: {codings.name} == {codings.labels[0]!r} ~ party.")
-    if codings.name in [reference.column for reference in parsed.within(parsed.terms).values()]:
-        raise AnnotuneError(f"{formula!r} has {codings.name!r} on both sides.", "Plan for a predicted outcome alone.")
-    covariates = list(dict.fromkeys(reference.column for reference in parsed.within(parsed.terms).values()))
-    require_columns(codings.frame, covariates, "The pilot")
-    kept_rows = complete_rows(codings.frame, covariates).to_numpy()
-    frame = codings.frame.filter(kept_rows)
-    coded = codings.coded[kept_rows]
-    matrices = design(parsed, frame, np.flatnonzero(coded), {})
-    outcome = [
-        _has_label(codings, column, parsed.explained.label, parsed.explained.negated)[kept_rows]
-        for column in (codings.gold, codings.predicted)
-    ]
-    x, weights = matrices.design, codings.weights[kept_rows]
-    if not np.isfinite(x).all():
-        raise AnnotuneError(f"{formula!r} gives no number for some texts.", "Such as log() of 0 or less.")
-    require_full_rank(x)
-    scale = len(x) * weights / weights.sum()
-    corrected = outcome[1] + scale * np.where(coded, outcome[0] - outcome[1], 0.0)
-    fitted, inverse = _fitted(x, corrected, model, formula)
-    mean = fitted[coded]
-    names = list(matrices.names)
-    chosen = _chosen_terms(names, term)
-    reach = x[coded] @ inverse
-    y, g = ((side[coded] - mean)[:, None] * reach for side in outcome)
-    scale = x.std(axis=0)
-    constant = scale == 0  # its coefficient, of standardised covariates, is the mean
-    scale[constant] = 1.0
-    means = x.mean(axis=0)
-    total = [np.where(constant, (side @ means)[:, None], side * scale) for side in (y, g)]
-    return _Quantities([names[i] for i in chosen], y[:, chosen], g[:, chosen], weights[coded], *total)
-
-
-def _fitted(x: np.ndarray, outcome: np.ndarray, model: str, formula: str) -> tuple[np.ndarray, np.ndarray]:
-    """The fitted means of N texts (N,), and the inverse of a text's mean information (k, k)."""
-    if model == "linear":
-        inverse = np.linalg.inv(x.T @ x / len(x))
-        return x @ (inverse @ (x.T @ outcome) / len(x)), inverse
-    spread = x.std(axis=0)
-    still = spread == 0
-    centre = np.where(still | ~still.any(), 0.0, x.mean(axis=0))  # without a constant nothing is moved
-    part = moments.Part((x - centre) / np.where(still, 1.0, spread), outcome[:, None], np.ones(len(x)))
-    try:
-        beta, _ = moments.solve(moments.Equations(LOGIT, (part,), len(x)), np.zeros(x.shape[1]))
-    except moments.NoSolutionError:
-        what = f"{formula!r}: no finite coefficients fit (separation: the outcome never, or always, goes with a term)."
-        raise AnnotuneError(what, "Join categories, leave terms out, or plan with model='linear'.") from None
-    fitted = LOGIT.mean((part.design @ beta)[:, None])[:, 0]
-    return fitted, np.linalg.inv((x * (fitted * (1 - fitted))[:, None]).T @ x / len(x))
-
-
-def _has_label(codings: Labelled, column: pl.Series, label: str | None, negated: bool) -> np.ndarray:
-    """Whether each text has the label (n,), or its probability; the coded number where the formula names no label."""
-    if label is not None:
-        if label not in codings.labels:
-            raise AnnotuneError(f"No text has the label {label!r}.", nearest(label, codings.labels))
-        same = _indicators(codings, column)[:, codings.labels.index(label)]
-        return np.asarray(1 - same if negated else same)
-    if codings.labels == ("0", "1"):
-        return _indicators(codings, column)[:, 1]
-    try:
-        return np.asarray(column.cast(pl.Float64).fill_null(0.0).to_numpy())
-    except pl.exceptions.InvalidOperationError:
-        what = f"The column {codings.name!r} holds words."
-        raise AnnotuneError(what, f"Name one of its labels: {codings.name} == {codings.labels[0]!r}.") from None
-
-
-def _chosen_terms(names: list[str], term: str | None) -> list[int]:
-    if term is None:
-        return [i for i, name in enumerate(names) if name != "Intercept"] or [0]
-    if term not in names:
-        raise AnnotuneError(f"The regression has no coefficient {term!r}.", nearest(term, names))
-    return [names.index(term)]
 
 
 def _require_sound(codings: Labelled, total: int, target: float | None, n: int | None, n_boot: int) -> None:
@@ -366,7 +311,7 @@ def _require_reachable(needed: np.ndarray, names: list[str], floor: np.ndarray, 
 
 
 def _bootstrap_interval(
-    quantities: _Quantities, method: str, target: float, total: int, n_boot: int, seed: int
+    quantities: Quantities, method: str, target: float, total: int, n_boot: int, seed: int
 ) -> tuple[int, int]:
     """The 2.5 and 97.5 percentiles of the number needed; all texts where no number is sufficient."""
     rng, m = np.random.default_rng(seed), len(quantities.weights)
@@ -380,16 +325,24 @@ def _bootstrap_interval(
 
 
 def _standard_error_curve(
-    names: list[str], chosen: int, total: int, floor: np.ndarray, noise: np.ndarray, by_hand: np.ndarray
+    names: list[str],
+    chosen: int,
+    total: int,
+    floor: np.ndarray,
+    noise: np.ndarray,
+    by_hand: np.ndarray,
+    others: dict[str, Variance],
 ) -> pl.DataFrame:
     grid = np.geomspace(FEWEST, total, POINTS).round().astype(int)
     numbers = np.unique([*grid[grid <= total], chosen])
+    by_design = {key: np.array([variance(int(n)) for n in numbers]) for key, variance in others.items()}
     parts = [
         pl.DataFrame(
             {
                 "n": numbers,
                 "std_error": standard_error(numbers, total, floor[i], noise[i]),
                 "std_error_hand": standard_error(numbers, total, floor[i], by_hand[i]),
+                **{f"std_error_{key}": np.sqrt(floor[i] / total + each[:, i]) for key, each in by_design.items()},
             }
         ).select(pl.lit(name).alias("estimate"), pl.all())
         for i, name in enumerate(names)
