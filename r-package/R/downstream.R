@@ -262,29 +262,33 @@ glance.at_error_model <- function(x, ...) {
 #'
 #' @param pilot A data frame with a row per text: predictions for all, hand codings for some.
 #' @param target,n The standard error that is wanted, or the number of hand codings there will be.
+#' @param effect,power Or an effect that is to be found with this probability, by a two-sided test at 5 %.
 #' @param label Plan for this label's share; every label's by default.
 #' @param formula,term Plan for a regression, `topic == "Health" ~ party`, and one of its coefficients.
-#' @param model What the regression is: `"linear"`, or `"logit"`, whose outcome is a label, or 0 and 1.
+#' @param model,cluster Of the regression: `"linear"`, `"logit"` or `"poisson"`, and the column of clusters for which its
+#'   standard errors allow.
 #' @param method `"dsl"` or `"ppi"`.
 #' @param total Texts in the corpus, where they are not the pilot's.
 #' @param n_boot,seed Bootstrap replicates of the pilot for the interval, and their seed.
 #' @param of Whose shares, as in [at_prevalence()]; coefficients are those of a population.
 #' @inheritParams at_prevalence
-#' @return An object of class `at_sample_plan`: a list with `n`, `n_low`, `n_high`, `estimates`, `curve`, `verdict`.
+#' @return An object of class `at_sample_plan`: a list with `n`, `n_low`, `n_high`, `estimates`, `designs` (what a simple
+#'   draw, strata by the predicted label and an active draw need), `curve`, `verdict`. `plot()` draws the curve.
 #' @examplesIf at_available()
 #' truth <- rep(c(1, 0, 0, 0), 500)
 #' data <- data.frame(y_hat = ifelse(seq_along(truth) %% 10 == 4, 1 - truth, truth))
 #' data$y_gold <- ifelse(seq_along(truth) <= 200, truth, NA)
 #' at_plan_sample(data, target = 0.02, label = "1")
 #' @export
-at_plan_sample <- function(pilot, variable = NULL, target = NULL, n = NULL, label = NULL, formula = NULL, term = NULL,
-                           model = c("linear", "logit"), method = c("dsl", "ppi"), total = NULL, gold = NULL, predicted = NULL, pi = NULL,
+at_plan_sample <- function(pilot, variable = NULL, target = NULL, n = NULL, effect = NULL, power = 0.8, label = NULL,
+                           formula = NULL, term = NULL, model = c("linear", "logit", "poisson"), cluster = NULL,
+                           method = c("dsl", "ppi"), total = NULL, gold = NULL, predicted = NULL, pi = NULL,
                            wave = NULL, n_boot = 1000, seed = 1, of = c("corpus", "population")) {
   at_call(
     "plan_sample",
-    pilot = usable_columns(pilot), variable = variable, target = target, n = n, label = label,
-    formula = if (!is.null(formula)) formula_text(formula), term = term, model = match.arg(model),
-    method = match.arg(method), total = total,
+    pilot = usable_columns(pilot), variable = variable, target = target, n = n, effect = effect, power = power,
+    label = label, formula = if (!is.null(formula)) formula_text(formula), term = term, model = match.arg(model),
+    cluster = cluster, method = match.arg(method), total = total,
     gold = gold, predicted = predicted, pi = pi, wave = wave, n_boot = n_boot, seed = seed, of = match.arg(of)
   )
 }

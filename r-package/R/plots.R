@@ -1,7 +1,8 @@
 #' Pictures of agreement, confusion and models
 #'
 #' @param x A table from [at_reliability()] and its like or [at_prevalence()], an evaluation from [at_evaluate()], a
-#'   model from [at_tune()], what [at_correct()], [at_compare()], [at_calibration()] or [at_learning_curve()] gave.
+#'   model from [at_tune()], what [at_correct()], [at_compare()], [at_calibration()], [at_learning_curve()] or
+#'   [at_plan_sample()] gave.
 #' @param type Of an evaluation: `"confusion"` (shares of each true label), `"labels"` (each label's F1) or `"models"`
 #'   (the model beside its baselines).
 #' @param metrics Which metrics of a table of agreement; all by default.
@@ -12,6 +13,7 @@
 #' @param time The column along the horizontal axis, where lines with their intervals as bands are drawn; by default
 #'   that of [at_prevalence()]. Without one, or with `NULL`, groups are below each other.
 #' @param intercept Whether the intercept of a regression is drawn too.
+#' @param estimate Which share or coefficient of a plan; by default the one with the largest standard error.
 #' @param xlab,main The horizontal axis's label, and the heading.
 #' @param ... Further graphical parameters.
 #' @return What was drawn, invisibly: a tibble or matrix.
@@ -138,6 +140,30 @@ plot.at_calibration <- function(x, main = NULL, ...) {
   graphics::abline(0, 1, col = "grey60", lty = 2)
   graphics::segments(shown$confidence, shown$ci_low, shown$confidence, shown$ci_high)
   graphics::text(shown$confidence, shown$right, shown$n, pos = 4, cex = 0.8)
+  invisible(shown)
+}
+
+#' @rdname plots
+#' @export
+plot.at_sample_plan <- function(x, estimate = NULL, main = NULL, ...) {
+  worst <- x$estimates$estimate[which.max(x$estimates$std_error)]
+  estimate <- estimate %||% worst
+  shown <- x$curve[x$curve$estimate == estimate, ]
+  if (nrow(shown) == 0) abort(sprintf("There is no estimate '%s'.", estimate), "See tidy() for those there are.")
+  about <- c(
+    std_error_hand = "hand codings alone, simple draw", std_error = "corrected, simple draw",
+    std_error_stratified = "corrected, strata by predicted label", std_error_active = "corrected, active draw"
+  )
+  about <- about[names(about) %in% names(shown)]
+  errors <- as.matrix(shown[names(about)])
+  colours <- grDevices::hcl.colors(length(about), "Dark 3")
+  graphics::matplot(
+    shown$n, errors,
+    type = "l", log = "x", lty = seq_along(about), lwd = 2, col = colours, las = 1, main = main,
+    xlab = sprintf("Hand-coded texts, of %s", format(x$total, big.mark = ",")),
+    ylab = sprintf("Standard error of %s", estimate), ...
+  )
+  graphics::legend("topright", about, lty = seq_along(about), lwd = 2, col = colours, bty = "n", cex = 0.9)
   invisible(shown)
 }
 

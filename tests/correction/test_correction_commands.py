@@ -75,8 +75,13 @@ def test_plan_sample_plans_both_ways(run, table, tmp_path):
     said = run("plan-sample", "data.dta", "--n", 100, "--label", "War", "--write", "curve.csv")
     assert " ".join(plan.verdict.split()) in said
     np.testing.assert_allclose(pl.read_csv(tmp_path / "curve.csv")["std_error"], plan.curve["std_error"])
-    said = run("plan-sample", "data.csv", "--target", 0.06, "--formula", "topic == 'War' ~ party")
+    said = run("plan-sample", "data.csv", "--target", 0.06, "--formula", "topic == 'War' ~ party", "--plot", "plan.png")
     assert "party[right]" in said
+    assert "stratified" in said
+    assert (tmp_path / "plan.png").stat().st_size > 0
+    finding = ("--effect", 0.06 * (1.959964 + 0.841621), "--power", 0.8)
+    again = run("plan-sample", "data.csv", *finding, "--formula", "topic == 'War' ~ party", "--model", "linear")
+    assert again.split("texts coded by hand")[0].split()[-3:] == said.split("texts coded by hand")[0].split()[-3:]
 
 
 def test_crossfit_writes_what_the_others_read(run, topics, gold, book, tiny_base, tmp_path):
@@ -110,7 +115,7 @@ def test_crossfit_writes_what_the_others_read(run, topics, gold, book, tiny_base
         (["prevalence", "data.csv", "--methods", "dsll"], "method 'dsll' is unknown"),
         (["prevalence", "data.csv", "--pi", "0"], "pi is 0"),
         (["error-model", "data.csv", "--on", "partei,year"], "no column 'partei'"),
-        (["plan-sample", "data.csv"], "Give either target= or n="),
+        (["plan-sample", "data.csv"], "Give one of target=, effect= and n="),
         (["error-model", "data.csv", "--on", "poly(year, 1) + parti"], "no column 'parti'"),
         (["correct", "data.csv", "topic == 'War' ~ year", "--write", "table.docs"], "no writer for '.docs'"),
         (

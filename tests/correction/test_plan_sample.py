@@ -355,6 +355,24 @@ def test_each_designs_number_gives_the_target(options):
     assert plan.curve.columns[-2:] == ["std_error_stratified", "std_error_active"]
 
 
+def test_the_picture_has_a_line_for_each_design_and_dots_at_the_target(tmp_path):
+    plan = at.plan_sample(coded(with_probabilities(), 400, 2), target=0.012, formula="y ~ x")
+    figure = at.plot_plan(plan, tmp_path / "plan.png")
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert (tmp_path / "plan.png").stat().st_size > 0
+    assert list(lines["corrected, active draw"].get_ydata()) == plan.curve["std_error_active"].to_list()
+    dots = [
+        (line.get_xdata()[0], line.get_ydata()[0]) for line in figure.axes[0].lines if line.get_linestyle() == "None"
+    ]
+    assert [n for n, _ in dots] == plan.designs["n_needed"].to_list()
+    assert np.allclose([error for _, error in dots], 0.012, rtol=0.02)
+    with pytest.raises(at.AnnotuneError, match="no estimate 'z'"):
+        at.plot_plan(plan, estimate="z")
+    ppi = at.plan_sample(coded(with_probabilities(), 400, 2), n=400, formula="y ~ x", method="ppi")
+    assert len(at.plot_plan(ppi).axes[0].lines) == 2
+    assert ppi.designs["design"].to_list() == ["simple"]
+
+
 def test_where_no_design_helps_it_is_said():
     rng = np.random.default_rng(1)
     true = rng.random(2000) < 0.5
@@ -400,9 +418,8 @@ def test_clusters_are_in_what_all_codings_would_leave():
     [
         ({"effect": 0.0}, "An effect of 0.0 cannot be found"),
         ({"effect": 0.1, "power": 1.0}, "cannot be found with a probability of 1.0"),
-        ({"n": 100, "formula": "y ~ x", "model": "multinomial"}, "Codings for a multinomial model"),
-        ({"n": 100, "label": "1", "cluster": "place"}, "are of a regression"),
-        ({"n": 100, "formula": "y ~ x", "model": "logit", "method": "ppi"}, "without clusters alone"),
+        ({"n": 100, "formula": "y ~ x", "model": "multinomial"}, "no plan for the model 'multinomial'"),
+        ({"n": 100, "label": "1", "cluster": "place"}, "cluster='place' has no regression to be of"),
         ({"n": 100, "formula": "y ~ x", "cluster": "plac"}, "no column 'plac'"),
     ],
 )

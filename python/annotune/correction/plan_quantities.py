@@ -161,13 +161,18 @@ def _fitted(model: str, x: np.ndarray, corrected: np.ndarray, formula: str) -> t
     if model == "linear":
         inverse = np.linalg.inv(x.T @ x / len(x))
         return inverse, x @ (inverse @ (x.T @ corrected) / len(x))
-    equations = Equations(MODELS[model], (Part(x, corrected[:, None], np.ones(len(x))),), len(x))
+    spread = x.std(axis=0)
+    still = spread == 0
+    centre = np.where(still | ~still.any(), 0.0, x.mean(axis=0))  # without a constant nothing is moved
+    part = Part((x - centre) / np.where(still, 1.0, spread), corrected[:, None], np.ones(len(x)))
     try:
-        beta, information = solve(equations, np.zeros(x.shape[1]))
+        beta, _ = solve(Equations(MODELS[model], (part,), len(x)), np.zeros(x.shape[1]))
     except NoSolutionError:
-        what = f"{formula!r} has no {model} estimate by the pilot."
-        raise AnnotuneError(what, "Join categories, code more texts, or plan for model='linear'.") from None
-    return np.linalg.inv(information / len(x)), MODELS[model].mean(x @ beta[:, None])[:, 0]
+        what = f"{formula!r}: no finite coefficients fit (separation: the outcome never, or always, goes with a term)."
+        raise AnnotuneError(what, "Join categories, leave terms out, or plan with model='linear'.") from None
+    expected = MODELS[model].mean((part.design @ beta)[:, None])
+    slope = np.broadcast_to(MODELS[model].slope(expected, 0, 0), len(x))
+    return np.linalg.inv((x * slope[:, None]).T @ x / len(x)), expected[:, 0]
 
 
 def _likely(codings: Labelled, label: str | None) -> np.ndarray:

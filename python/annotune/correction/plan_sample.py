@@ -158,7 +158,7 @@ def plan_sample(
         raise AnnotuneError("label= plans for a share, formula= for a regression.", "Give one of them.")
     if of not in WHOSE:
         raise AnnotuneError(f"There are no shares of {of!r}.", nearest(of, WHOSE))
-    _require_regression(formula, model, cluster, method)
+    _require_regression(formula, model, cluster)
     codings = labelled(pilot, variable, gold=gold, predicted=predicted, pi=pi, wave=wave)
     size = len(codings.frame) if total is None else total
     _require_sound(codings, size, target, n, n_boot)
@@ -211,13 +211,12 @@ def _error_that_finds(effect: float, power: float) -> float:
     return float(abs(effect) / (norm.ppf(1 - SIGNIFICANT / 2) + norm.ppf(power)))
 
 
-def _require_regression(formula: str | None, model: str, cluster: str | None, method: str) -> None:
+def _require_regression(formula: str | None, model: str, cluster: str | None) -> None:
     if model not in PLANNED:
-        raise AnnotuneError(f"Codings for a {model} model cannot be planned.", nearest(model, PLANNED))
+        raise AnnotuneError(f"There is no plan for the model {model!r}.", nearest(model, PLANNED))
     if formula is None and (model != "linear" or cluster is not None):
-        raise AnnotuneError("model= and cluster= are of a regression.", "Give its formula=, or leave them out.")
-    if method == "ppi" and (model != "linear" or cluster is not None):
-        raise AnnotuneError("PPI is planned for linear regressions without clusters alone.", "Use method='dsl'.")
+        option = f"model={model!r}" if model != "linear" else f"cluster={cluster!r}"
+        raise AnnotuneError(f"{option} has no regression to be of.", "Give its formula= as well.")
 
 
 def _by_design(plan: SamplePlan, floor: np.ndarray, others: dict[str, Variance], target: float | None) -> pl.DataFrame:

@@ -165,6 +165,11 @@ test_that("shares, errors and plans are answered", {
   expect_identical(tidy(plan)$n_needed, 281L)
   # of the corpus itself, only the error of the tenth that is wrong counts: 0.1 (1 / n - 1 / 2000) = 0.02^2
   expect_identical(at_plan_sample(pilot, target = 0.02, label = "1")$n, 223L)
+  expect_identical(unique(plan$designs$design), c("simple", "stratified", "active"))
+  expect_identical(plan$designs$n_needed[1], 281L)
+  expect_identical(at_plan_sample(pilot, effect = 0.02 * (qnorm(0.975) + qnorm(0.8)), label = "1")$n, 223L)
+  expect_true(all(c("std_error_active", "std_error_stratified") %in% names(plot(plan))))
+  expect_error(plot(plan, estimate = "2"), "no estimate '2'", class = "annotune_error")
 })
 
 test_that("evidence on models comes with words and pictures", {
