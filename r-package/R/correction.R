@@ -130,6 +130,7 @@ split.at_correction <- function(x, f, drop = FALSE, ...) {
     x$estimates <- correction_rows(x, method)
     x$covariance <- x$covariance[method]
     if (method != "corrected") x$sensitivity <- NULL
+    if (!is.null(x$margins)) x$margins <- x$margins[x$margins$method == method, ]
     x
   })
   stats::setNames(parts, methods)
@@ -167,7 +168,9 @@ correction_words <- function(x, layout = "journal") {
 # Python's party[Green] is partyGreen in R; tables, coef() and print() have R's names, papers and Stata get Python's.
 named_as_r <- function(fit, formula, data) {
   fit$estimates$term <- r_terms(fit$estimates$term, formula, data)
-  if (!is.null(fit$sensitivity)) fit$sensitivity$term <- r_terms(fit$sensitivity$term, formula, data)
+  for (part in c("sensitivity", "margins")) {
+    if (!is.null(fit[[part]])) fit[[part]]$term <- r_terms(fit[[part]]$term, formula, data)
+  }
   notes <- at_call(
     "notes",
     correction = fit, terms = several(fit$estimates$term), methods = several(unique(fit$estimates$method))

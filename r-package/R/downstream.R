@@ -112,7 +112,8 @@ formula_text <- function(formula) {
 #' @return An object of class `at_correction`, its terms named as [lm()] names them. `tidy()` gives a row per coefficient
 #'   and method (of one, with `method = "corrected"`), [coef()][coef.at_correction] and `vcov()` the corrected ones,
 #'   `plot()` draws them, [split()][split.at_correction] makes a regression of each method for tables of several columns,
-#'   and [at_write()] hands it to Stata, R and papers.
+#'   and [at_write()] hands it to Stata, R and papers. `notes` are sentences about assumptions, `advice` what may be done
+#'   about them; `margins` the average marginal effects of a logit whose covariates are known and in one term each.
 #' @references Egami, N., Hinck, M., Stewart, B. M. and Wei, H. (2023). Using imperfect surrogates for downstream
 #'   inference. *Advances in Neural Information Processing Systems* 36.
 #' @examplesIf at_available()

@@ -266,7 +266,7 @@ def test_pi_that_disagrees_with_the_number_coded_is_told(data):
 
 
 def test_without_folds_the_assumption_is_noted(data):
-    assert any("was not tuned on them" in note for note in at.correct(FORMULA, data.drop("fold")).notes)
+    assert any("was not tuned on the hand-coded texts" in note for note in at.correct(FORMULA, data.drop("fold")).notes)
     assert at.correct(FORMULA, data).notes == ()
 
 

@@ -248,6 +248,7 @@ def correct(
     contrast: Annotated[
         list[str] | None, typer.Option(help="A difference: 'party[Con] - party[Lib]'; repeatable.")
     ] = None,
+    margins: Annotated[bool, typer.Option(help="Of a logit, also the average marginal effects.")] = False,
     plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg of the coefficients.")] = None,
     layout: Annotated[
         str, typer.Option(help="journal: errors in brackets below; stacked: a row per method with interval and p.")
@@ -280,6 +281,8 @@ def correct(
         console.print(display.joint_tests(table))
     for table in apart:
         console.print(display.contrasts(table))
+    if margins:
+        console.print(display.margins(correction))
     if write:
         write_table(correction, write, layout=layout, say=print)  # type: ignore[arg-type]
     if plot:

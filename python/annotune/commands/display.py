@@ -11,12 +11,14 @@ from rich.console import Group
 from rich.text import Text
 
 from annotune.data.codings import ANSWERED
+from annotune.errors import AnnotuneError
 from annotune.measures.evaluation import Evaluation, leading
 from annotune.measures.scores import IN_FULL, NAMES, in_full, named
 from annotune.numbers import p_value, with_interval
 from annotune.text_table import Column, Say, TextTable
 
 if TYPE_CHECKING:
+    from annotune.correction.result import Correction
     from annotune.evidence.comparison import Comparison
     from annotune.evidence.curve import LearningCurve
 
@@ -201,6 +203,15 @@ def contrasts(table: pl.DataFrame) -> TextTable:
     """A sum or difference of coefficients, by method."""
     shown = table if table["equation"].null_count() == 0 else table.drop("equation")
     return rows(shown, last=["statistic"], above=["contrast"])
+
+
+def margins(correction: Correction) -> TextTable:
+    """Average marginal effects of a logit, by method."""
+    if correction.margins is None:
+        what = f"{correction.formula!r} has no marginal effects by terms."
+        raise AnnotuneError(what, "These are a logit's, of covariates that are known and in one term each.")
+    title = "Average marginal effects, in points of probability"
+    return rows(correction.margins, title, last=["n", "statistic"], group=["term"])
 
 
 def effects(estimates: pl.DataFrame) -> TextTable:

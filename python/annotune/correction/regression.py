@@ -25,7 +25,8 @@ from annotune.correction.error_guard import (
 from annotune.correction.estimate import Fit, Sample
 from annotune.correction.families import MODELS, Floats, Model
 from annotune.correction.formulas import parse
-from annotune.correction.matrices import is_date
+from annotune.correction.margins import margins, margins_table, stand_alone
+from annotune.correction.matrices import Matrices, is_date
 from annotune.correction.moments import NoSolutionError
 from annotune.correction.notes import Note, advice_of
 from annotune.correction.prepare import Job, Options, prepared, require_coded, require_sound
@@ -187,6 +188,7 @@ def _estimated(job: Job) -> Correction:
     balance = None if options.method == "none" else balance_of(job, matrices, sample, equations)
     if options.prediction == "recalibrated":
         sample = _recalibrated(job, model, sample)
+    fixed = _fixed_design(job, matrices, sample)
     sample, back = estimate.standardised(sample)
     back = np.kron(np.eye(len(equations)), back)
     fits = _fits_by_clusters(job, model, sample, [term for _, term in names])
@@ -231,7 +233,33 @@ def _estimated(job: Job) -> Correction:
         advice=advice_of(notes),
         balance=balance,
         sensitivity=_sensitivity(names, fits, back, options.level),
+        margins=None if fixed is None else _margins(fixed, sample, fits, back, covariances, degrees, options.level),
     )
+
+
+def _fixed_design(job: Job, matrices: Matrices, sample: Sample) -> tuple[Floats, tuple[str, ...]] | None:
+    """The covariates of a logit as they are, with their names; None where marginal effects are not defined by terms."""
+    known = np.array_equal(sample.design[sample.at], sample.design_gold)
+    if job.options.model != "logit" or not known or not stand_alone(sample.design, matrices.names, job.frame.columns):
+        return None
+    return sample.design.copy(), matrices.names
+
+
+def _margins(
+    fixed: tuple[Floats, tuple[str, ...]],
+    sample: Sample,
+    fits: Mapping[str, Fit],
+    back: Floats,
+    covariances: Mapping[str, Floats],
+    degrees: Mapping[str, Floats],
+    level: float,
+) -> pl.DataFrame:
+    """Average marginal effects of all methods, in all texts."""
+    tables = []
+    for method, fit in fits.items():
+        effects = margins(fixed[0], sample.weight, fixed[1], back @ fit.beta, covariances[method])
+        tables.append(margins_table(method, effects, fit.n, level, float(np.min(degrees[method]))))
+    return three_rows(tables)
 
 
 def _recalibrated(job: Job, model: Model, sample: Sample) -> Sample:

@@ -61,6 +61,11 @@ class Correction(Readable):
         For each corrected coefficient: equation, term, `sign` and `interval`, the factors by which the probabilities
         of being drawn would have to depend on the error, beyond pi, for the sign to go, and for the interval to reach
         0 (1: it holds 0); null where no factor below 1,000 would do. None where there was no correction.
+    margins
+        Of a logit the average marginal effects, in points of probability and over all texts: one row per term and
+        method, as `estimates`; a category beside the reference, and a covariate of 0 and 1, by the difference it makes,
+        others by the derivative (delta method, covariates as they are). None for other models, predicted covariates,
+        and where a covariate is in several terms.
     n, n_coded, n_clusters, n_clusters_coded, cluster
         Units, units coded by hand, clusters (of two kinds, the fewer), those of them with hand-coded units, and the
         column that they are the values of, or two columns (None without clusters).
@@ -103,6 +108,7 @@ class Correction(Readable):
     advice: tuple[str, ...] = ()
     balance: Balance | None = None
     sensitivity: pl.DataFrame | None = None
+    margins: pl.DataFrame | None = None
     cluster: str | None = None
     n_clusters_coded: int | None = None
     clusters_coded: Mapping[str, int] = field(default_factory=dict)

@@ -81,6 +81,13 @@ test_that("coefficients are tested together, and differences have intervals", {
   statistic <- drop(beta %*% solve(vcov(fit)[names(beta), names(beta)], beta))
   expect_equal(joint$statistic[3], statistic, tolerance = 1e-8)
   expect_equal(joint$p_value[3], stats::pchisq(statistic, 2, lower.tail = FALSE), tolerance = 1e-8)
+  expect_null(fit$margins)
+  logit <- at_correct(y ~ land + z, data, pi = 0.2, model = "logit")
+  expect_identical(logit$margins$term[logit$margins$method == "naive"], c("landFR", "landUK", "z"))
+  peer <- stats::glm(y_hat ~ land + z, stats::binomial(), data)
+  slope <- mean(stats::dlogis(stats::predict(peer))) * stats::coef(peer)[["z"]]
+  found <- logit$margins[logit$margins$method == "naive" & logit$margins$term == "z", ]
+  expect_equal(found$estimate, slope, tolerance = 1e-6)
   difference <- at_contrast(fit, "landUK - landFR")
   expect_equal(difference$estimate[3], unname(beta[2] - beta[1]))
   expect_equal(at_contrast(fit, c(landUK = 1, landFR = -1))$std_error, difference$std_error)
