@@ -9,7 +9,7 @@ APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 R_PACKAGES := pandoc qpdf tidy r-base-core r-cran-cli r-cran-estimatr r-cran-generics r-cran-haven r-cran-knitr r-cran-readstata13 \
   r-cran-reticulate r-cran-rlang r-cran-rmarkdown r-cran-sandwich r-cran-testthat r-cran-tibble r-cran-vctrs r-cran-withr
 
-.PHONY: setup demo test test-python lint fuzz bench r-check r-check-here r-check-new vignettes vignettes-current clean
+.PHONY: setup demo test test-python stops lint fuzz bench r-check r-check-here r-check-new vignettes vignettes-current clean
 
 setup: $(VENV)/.ready
 
@@ -23,6 +23,10 @@ test: lint $(VENV)/.r-ready
 # The same without checking the R package, on any system; R and what R_PACKAGES names are looked for on the path.
 test-python: lint $(VENV)/.test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile python tests
+
+# Kills processes before each of their file operations, and fills the disk at each: all of them, where tests try some.
+stops: $(VENV)/.test-ready
+	ANNOTUNE_STOPS=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/records/test_stopped.py
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check python tests benchmarks .ci

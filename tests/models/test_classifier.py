@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 from polars.testing import assert_frame_equal
 from safetensors.torch import load_file, save_file
 
@@ -273,6 +274,38 @@ def test_a_damaged_model_is_not_used(saved, name, damage):
         path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(at.AnnotuneError):
         at.load(saved)
+
+
+def mutations(content, draw, n):
+    """The same bytes with one bit, one byte, an end or a middle of their own."""
+    for _ in range(n):
+        place = int(draw.integers(len(content)))
+        bit = content[place] ^ 1 << int(draw.integers(8))
+        middles = (bytes([bit]), bytes([int(draw.integers(256))]), b"", content[place : place + 32] * 2, bytes(8))
+        middle = middles[draw.integers(len(middles))]
+        rest = b"" if middle == b"" else content[place + 1 :]
+        if (mutated := content[:place] + middle + rest) != content:
+            yield mutated
+
+
+@pytest.mark.parametrize("card", ["today's", "an earlier one"])
+def test_whatever_is_damaged_in_a_model_is_a_sentence_or_without_effect(saved, card):
+    if card != "today's":
+        (saved / "annotune.json").write_text(json.dumps({**unsealed_card(saved), "files": {}}))
+    draw, before, n = np.random.default_rng(37), at.load(saved).logits(["new hospital"]), 0
+    for path in sorted(path for path in saved.rglob("*") if path.is_file()):
+        whole = path.read_bytes()
+        for mutated in mutations(whole, draw, 6):
+            path.write_bytes(mutated)
+            n += 1
+            try:
+                assert_array_equal(at.load(saved).logits(["new hospital"]), before)
+                refused = False
+            except at.AnnotuneError:
+                refused = True
+            assert refused or card != "today's" or json.loads(mutated) == json.loads(whole), path
+        path.write_bytes(whole)
+    assert n > 50
 
 
 @pytest.mark.parametrize("name", ["evaluation_measures.parquet", "held_out.parquet"])

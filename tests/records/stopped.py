@@ -45,7 +45,7 @@ class Moments:
     """Counts file operations in a folder, and does something before one of them."""
 
     def __init__(self, folder, number=0, then=None):
-        self.folder, self.number, self.then, self.seen = str(folder), number, then, 0
+        self.folder, self.number, self.then, self.seen, self.in_place = str(folder), number, then, 0, []
         sys.addaudithook(self)
 
     def __call__(self, event, args):
@@ -54,7 +54,10 @@ class Moments:
         place = os.fspath(args[0])
         if os.path.isabs(place) and not place.startswith(self.folder):
             return
-        if self.then == fill and not (event in FILLING and (event != "open" or self._writes(*args))):
+        writes = event == "open" and self._writes(*args)
+        if writes and "/.annotune-" not in place and not os.path.isdir(place):  # which a file without a name names
+            self.in_place.append(place)
+        if self.then == fill and not (event in FILLING and (event != "open" or writes)):
             return
         self.seen += 1
         if self.seen == self.number:
@@ -255,14 +258,14 @@ def try_at(job, template, folder, number, then, before, after):
 
 
 def count(job, template, folder, then):
-    """How many moments there are, and what is found in the end."""
+    """How many moments there are, which files are not written beside their place, and what is found in the end."""
     shutil.copytree(template, folder)
     job.change(folder)
 
     def counted():
         moments = Moments(folder, then=then)
         job.work(folder)
-        return moments.seen
+        return moments.seen, moments.in_place
 
     answer = in_child(counted)
     if "value" not in answer:
@@ -279,10 +282,11 @@ def main(name, place, most, *source):
         raise RuntimeError(made)
     before, results = in_child(lambda: job.look(template))["value"], {}
     for then in (kill, fill):
-        n, after = count(job, template, place / f"whole-{then.__name__}", then)
+        (n, in_place), after = count(job, template, place / f"whole-{then.__name__}", then)
         tried = sorted({round(number) for number in np.linspace(1, n, int(most) or n)})
         faults = [try_at(job, template, place / "tried", number, then, before, after) for number in tried]
-        results[then.__name__] = {"moments": n, "tried": len(tried), "faults": [fault for fault in faults if fault]}
+        faults = [fault for fault in faults if fault]
+        results[then.__name__] = {"moments": n, "tried": len(tried), "faults": faults, "written in place": in_place}
     print(json.dumps(results))
 
 

@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from annotune.errors import AnnotuneError
 from annotune.records import drafts
 from annotune.records.checkpoints import Checkpoints
-from annotune.records.files import folder_for, replacing, write_whole
+from annotune.records.files import folder_for, replacing, require_folder, require_writable, write_whole
 from annotune.records.fingerprints import file_sha256
 from annotune.records.record import make_record, record_outputs
 
@@ -162,3 +165,57 @@ def test_a_link_that_leads_elsewhere_is_refused(tmp_path):
     (tmp_path / "work" / "topic").symlink_to(tmp_path / "victim")
     with pytest.raises(AnnotuneError, match="leads to"):
         folder_for(tmp_path / "work", "topic")
+
+
+LEFT = """
+import os, sys
+from pathlib import Path
+from annotune.records import drafts
+from annotune.records.files import replacing, scratch_folder
+folder = Path(sys.argv[1])
+drafts._swap = lambda one, other: False
+replace = os.replace
+def killed_between(one, other):
+    replace(one, other)
+    os._exit(9)
+with scratch_folder(folder) as scratch:
+    (scratch / "large").write_text("x" * 1000)
+    with replacing(folder / "a.csv") as draft:
+        draft.write_text("half")
+        with replacing(folder / "model") as model:
+            model.mkdir()
+            drafts.os.replace = killed_between
+"""
+
+
+def test_what_a_killed_process_left_is_swept_and_what_it_moved_aside_comes_back(tmp_path):
+    fill(tmp_path / "model")
+    assert subprocess.run([sys.executable, "-c", LEFT, str(tmp_path)]).returncode == 9
+    left = names(tmp_path)
+    assert len([name for name in left if name.startswith(".annotune-")]) == 4
+    assert not (tmp_path / "model").exists()
+    write_whole(tmp_path / "b.txt", "the next process looks there")
+    assert names(tmp_path) == ["a.txt", "b.txt", "inner", "model"]
+
+
+def test_another_machines_drafts_are_left_alone_for_a_day(tmp_path):
+    young, old = (tmp_path / f".annotune-00000000-1-{n}-1.csv" for n in (1, 2))
+    for path in (young, old):
+        path.write_text("half")
+    os.utime(old, (0, time.time() - 2 * drafts.DAY))
+    (tmp_path / ".annotune-notes.txt").write_text("a person's")
+    drafts.sweep(tmp_path)
+    assert names(tmp_path) == [young.name, ".annotune-notes.txt"]
+
+
+def test_a_name_that_is_too_long_is_a_sentence(tmp_path):
+    long, longest = tmp_path / ("e" * 300 + ".csv"), tmp_path / ("é" * 119 + ".csv")
+    for refuse in (lambda: require_writable([long]), lambda: require_folder(long), lambda: write_whole(long, "")):
+        with pytest.raises(AnnotuneError, match=r"The name e{40}\.\.\. has 304 bytes, and may not have more than 2"):
+            refuse()
+    with pytest.raises(AnnotuneError, match="may not have more than 243"):  # there is a record beside it
+        require_writable([longest.with_stem("é" * 120)])
+    require_writable([longest])
+    write_whole(longest, "as long as it may be")
+    record_outputs(make_record("annotune test"), [longest])
+    assert len(names(tmp_path)) == 2

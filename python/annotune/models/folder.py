@@ -207,7 +207,7 @@ def _load_head(model: Any, path: Path) -> None:
 def _saved(path: Path) -> pl.DataFrame | None:
     try:
         return pl.read_parquet(path) if path.exists() else None
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         raise _damaged(path) from None
 
 

@@ -17,7 +17,8 @@ import xlsxwriter.exceptions
 from annotune.errors import AnnotuneError
 from annotune.records.drafts import discard, draft_of, put, recover, settle, sweep
 
-LONGEST = 255 - len(".record.json")  # bytes of a file's name: more is refused by most file systems
+LONGEST = 255  # bytes of a file's name: more is refused by most file systems
+LONGEST_OUTPUT = LONGEST - len(".record.json")  # its record stands beside it
 PLAIN = re.compile(r"\w[\w .,()+-]{0,59}")
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(10))}
 REFUSALS = (  # how each library says that a file could not be written
@@ -37,7 +38,7 @@ def require_writable(targets: Sequence[Path], inputs: Sequence[Path] = ()) -> No
     """
     input_paths, places = {path.resolve() for path in inputs}, set[Path]()
     for target in targets:
-        _require_short(target)
+        _require_short(target, LONGEST_OUTPUT)
         place = target.resolve()
         if not input_paths.isdisjoint((place, *place.parents)):
             raise AnnotuneError(f"{target} is read, and would be replaced.", "Write to a file of another name.")
@@ -66,12 +67,12 @@ def _require_above(target: Path, folder: Path) -> None:
         raise AnnotuneError(f"{target} cannot be written: see {above}.", "Choose another folder.")
 
 
-def _require_short(target: Path) -> None:
-    """Stop where a name is longer than file systems take, with that of its record."""
+def _require_short(target: Path, most: int = LONGEST) -> None:
+    """Stop where a name is longer than file systems take."""
     for name in target.parts:
         size = len(os.fsencode(name))
-        if size > LONGEST:
-            what = f"The name {name[:40]}... has {size:,} bytes, and no file's may have more than {LONGEST}."
+        if size > most:
+            what = f"The name {name[:40]}... has {size:,} bytes, and may not have more than {most}."
             raise AnnotuneError(what, "Choose a shorter one.")
 
 
