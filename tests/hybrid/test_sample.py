@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import annotune as at
+from annotune.hybrid.designs import Design, draw
 from annotune.hybrid.store import open_store
 from annotune.tables import read_table
 
@@ -350,3 +351,27 @@ def test_draws_go_out_and_in_as_plain_tables(corpus, tmp_path, suffix):
     back = at.read_draws(path)
     assert back.drop("pi").equals(draw.draws.drop("pi"))
     np.testing.assert_allclose(back["pi"], draw.draws["pi"], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n": 12},
+        {"n": 12, "poisson": True},
+        {"n": 12, "design": "stratified", "strata": ("party",), "allocation": "equal"},
+        {"n": 3, "design": "cluster", "cluster": "doc"},
+        {"n": 3, "design": "cluster", "cluster": "doc", "pps": False, "poisson": True},
+        {"n": 12, "design": "active", "floor": 0.2},
+    ],
+)
+def test_what_is_drawn_stands_for_all_texts_without_bias(corpus, options):
+    """Weighted by 1 / pi, totals of the drawn texts are on average those of all: Horvitz and Thompson (1952)."""
+    corpus = corpus.filter(~pl.col("doc").is_in(["doc3", "doc4"]) | (pl.col("unit_id") < "018"))  # documents differ
+    y = corpus["score"].to_numpy() ** 2 + (corpus["party"] == "C").to_numpy()
+    scores = corpus["score"].to_numpy() if options.get("design") == "active" else None
+    rng, totals = np.random.default_rng(1), []
+    for _ in range(1500):
+        table = draw(corpus, Design(**options), rng, scores)
+        chosen = table["drawn"].to_numpy()
+        totals.append((y[chosen] / table["pi"].to_numpy()[chosen]).sum())
+    assert abs(np.mean(totals) - y.sum()) < 4 * np.std(totals) / np.sqrt(len(totals))

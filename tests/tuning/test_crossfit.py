@@ -373,3 +373,14 @@ def test_prevalence_takes_the_place_of_the_column_pi_and_pi_may_have_another_nam
     assert by_label.model.card["shares"]["people"][1] == pytest.approx(0.1)
     assert named.model.card["shares"] == by_column.model.card["shares"]
     assert "pi" in by_label.data.columns
+
+
+def test_draws_say_how_likely_texts_were_to_be_coded_and_which_were(crossfit, texts, gold, tmp_path):
+    store = tmp_path / "study.annotune"
+    corpus = texts.drop("pi")
+    drawn = set(at.sample(corpus, 60, store=store).texts["unit_id"])
+    with pytest.warns(at.AnnotuneWarning, match="30 coded texts were drawn by no wave"):
+        data = crossfit(corpus=corpus, gold=gold, draws=store).data
+    assert set(data.filter("coded")["unit_id"]) == set(data.filter(pl.col("wave") == 1)["unit_id"]) == drawn
+    assert data["pi"].unique().to_list() == [2 / 3]
+    assert data["topic_gold"].count() == 60

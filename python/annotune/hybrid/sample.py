@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -185,16 +186,8 @@ def sample(
     >>> draw.people().rows()
     [('anna', 12, 4, 0), ('ben', 12, 4, 0)]
     """
-    how = Design(
-        n=n,
-        design=design,
-        strata=tuple(unique_names(strata)),
-        allocation=allocation,
-        cluster=cluster,
-        pps=pps,
-        floor=floor,
-        poisson=poisson,
-    )
+    options: dict[str, Any] = {"strata": tuple(unique_names(strata)), "allocation": allocation, "cluster": cluster}
+    how = Design(n=n, design=design, pps=pps, floor=floor, poisson=poisson, **options)
     how.require_sound()
     require_scores(how, for_, scores, predictions)
     people = [coders] if isinstance(coders, str) else list(coders)
@@ -215,21 +208,15 @@ def sample(
         drawn = draws.filter("drawn")
         drawn = drawn[rng.permutation(len(drawn))]
         assignments = _assignments(drawn, people, overlap, blind, rng)
-        listed = _texts(texts, drawn)
-
-        def write_sheets() -> None:
-            if book is not None:
-                _write_sheets(sheets, texts.select("unit_id", *shown), drawn, assignments, book)
-
+        write_all = partial(_write_sheets, sheets, texts.select("unit_id", *shown), drawn, assignments, book)
+        settings = asdict(how) | {"for": for_, "scores": scores, "coders": people, "overlap": overlap, "blind": blind}
+        about: dict[str, Any] = {"wave": wave, "design": design, "seed": seed, "settings": settings}
         if kept is None:
-            write_sheets()
+            write_all()
         else:
-            settings = asdict(how) | {"for": for_, "scores": scores}
-            settings |= {"coders": people, "overlap": overlap, "blind": blind}
-            about: dict[str, Any] = {"wave": wave, "design": design, "seed": seed, "settings": settings}
             about["corpus"] = fingerprint(sorted(texts["unit_id"]))
-            record_wave(kept, draws, assignments, about, codebook, write_sheets)
-    return Draw(listed, draws, assignments, wave, tuple(sheets.values()))
+            record_wave(kept, draws, assignments, about, codebook, write_all)
+    return Draw(_texts(texts, drawn), draws, assignments, wave, tuple(sheets.values()))
 
 
 def _earlier(kept: Store | None, earlier: Any) -> tuple[pl.DataFrame, int]:
@@ -287,12 +274,17 @@ def _texts(texts: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
 
 
 def _write_sheets(
-    sheets: Mapping[str, Path], shown: pl.DataFrame, drawn: pl.DataFrame, assignments: pl.DataFrame, book: Codebook
+    sheets: Mapping[str, Path],
+    shown: pl.DataFrame,
+    drawn: pl.DataFrame,
+    assignments: pl.DataFrame,
+    book: Codebook | None,
 ) -> None:
     """Every coder's sheet, or none of them where one cannot be written."""
     written: list[Path] = []
     try:
         for coder, path in sheets.items():
+            assert book is not None
             own = _own_texts(drawn, assignments, coder)
             written.append(path)
             write_sheet(path, own.join(shown, on="unit_id", how="left", maintain_order="left"), coder, book)

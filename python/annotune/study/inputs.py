@@ -71,7 +71,7 @@ def read_inputs(file: StudyFile, say: Callable[[str], None]) -> Inputs:
     if "wave" in corpus.columns and file.study.sample is not None and file.study.sample.drawn:
         gold = drawn_only(corpus, gold)
     agreement = _reliability(file, compared, codebook)
-    variables = _variables(file, codings, codebook)
+    variables = _variables(file, gold, codebook)
     files = {name: fingerprints[file.beside(name)] for name in names} | _stores(file)
     inputs = Inputs(files, codebook, corpus, compared, agreement, gold, variables, labels, headings)
     _require_formulas(file, inputs)
@@ -176,9 +176,9 @@ def _gold(file: StudyFile, codings: Codings, codebook: Codebook) -> Codings:
     return resolve(codings, part.rule, codebook=codebook, **options)  # type: ignore[arg-type]
 
 
-def _variables(file: StudyFile, codings: Codings, codebook: Codebook) -> tuple[str, ...]:
+def _variables(file: StudyFile, gold: Codings, codebook: Codebook) -> tuple[str, ...]:
     names = file.study.tune.variable
-    coded = set(codings.filter(pl.col("status").is_in(ANSWERED))["variable"])
+    coded = set(gold.filter(pl.col("status").is_in(ANSWERED))["variable"])
     if names is None:
         return tuple(entry.name for entry in codebook.variables if entry.name in coded)
     for name in names:
