@@ -199,12 +199,18 @@ def test_what_will_not_do_is_refused_in_words(data, change, options, said):
         ("scale(vote) ~ x.y", {"gold": "vote"}, "scale.. depends on all rows"),
         ("center(vote) ~ x.y", {"gold": "vote"}, "center.. depends on all rows"),
         ("topic == 'Public health' ~ x.y + (", {}, "cannot be computed"),
-        ("topic == 'Public health' ~ poly(x.y, 2000)", {}, "cannot be computed"),
+        ("topic == 'Public health' ~ poly(x.y, 2000)", {}, "a number up to 100"),
     ],
 )
 def test_formulas_that_will_not_do_are_refused_in_words(data, formula, options, said):
     with pytest.raises(at.AnnotuneError, match=said):
         at.correct(formula, data, **options)
+
+
+def test_a_polynomial_of_more_degrees_than_values_cannot_be_computed(data):
+    three = data.with_columns(three=(pl.int_range(pl.len()) % 3).cast(pl.Float64))
+    with pytest.raises(at.AnnotuneError, match="cannot be computed: no row gives numbers"):
+        at.correct("topic == 'Public health' ~ poly(three, 50)", three)
 
 
 @pytest.mark.parametrize(("lost", "said"), [(1, "1 text drawn for coding has"), (2, "2 texts drawn for coding have")])
