@@ -14,6 +14,7 @@ import pytest
 import annotune as at
 from annotune.arguments import _kinds, fits
 
+LONG = "x" * 300
 FUNCTIONS = [name for name in at.__all__[1:] if inspect.isfunction(getattr(at, name))]
 
 
@@ -91,3 +92,10 @@ def test_only_what_is_used_is_loaded():
     light = "import annotune, sys; annotune.read_corpus; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", light], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", ["read_corpus", "read_codings", "read_codebook", "load", "verify", "run", "demo"])
+def test_a_name_that_is_too_long_is_one_sentence(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(at.AnnotuneError):
+        getattr(at, name)(f"{LONG}.csv")

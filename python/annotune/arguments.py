@@ -6,6 +6,7 @@ pydantic's `validate_call` is no help here: strict, it refuses NumPy's whole num
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
 import types
@@ -24,12 +25,14 @@ UNIONS = (typing.Union, types.UnionType)
 NUMBERS = {int: Integral, float: Real}
 WORDS = {str: "a text", bool: "True or False", int: "a whole number", float: "a number", Path: "a path"}
 MOST_SHOWN = 40
+UNWRITTEN = {errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # of the user's paths and disks
 
 
 def checked(function: Callable[P, T]) -> Callable[P, T]:
     """The function; before it begins, its arguments are held against its annotations.
 
-    Only the kind is looked at: which words and numbers make sense is the function's own business.
+    Only the kind is looked at: which words and numbers make sense is the function's own business. What the system says
+    of a name that is too long, or of a disk without room, is a sentence as well.
 
     Examples
     --------
@@ -58,7 +61,14 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
                 if not fits(value, kinds[name]):
                     what = f"{name}= of {function.__name__}() cannot be {_in_words(value)}."
                     raise AnnotuneError(what, _advice(value, kinds[name]))
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except OSError as error:
+            if error.errno not in UNWRITTEN:
+                raise
+            name = str(error.filename or "A file")
+            shown = name if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN]}..."
+            raise AnnotuneError(f"{shown}: {error.strerror}.", "Check the path and the disk.") from error
 
     return door
 
