@@ -167,6 +167,45 @@ class SamplePart(_Part):
         return bool(self.draws or self.waves)
 
 
+class ProposePart(_Part):
+    """A model that proposes codes, and how it is asked (see `annotune.propose`)."""
+
+    model: str
+    provider: Literal["openai", "decoder", "tuned", "dictionary"] | None = None
+    endpoint: str | None = None
+    key: str | None = None
+    allow_upload: Words = ()
+    redact: Words = ()
+    names_model: str | None = None
+    region: str | None = None
+    coder: str | None = None
+    variable: Words | None = None
+    drawn: bool | None = None
+    examples: int = 0
+    reasons: bool = False
+    json_schema: bool = pydantic.Field(default=True, alias="schema")
+    probabilities: bool = True
+    temperature: float = 0.0
+    seed: int = 1
+    max_tokens: int = 1024
+    concurrency: int = 8
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    retries: int = 5
+    timeout: float = 60.0
+    price: tuple[float, float] | None = None
+    max_cost: float | None = None
+    batch: bool = False
+    again: int = 0
+
+
+def _as_proposers(value: Any) -> Any:
+    """A model's name, or one block, as the list that it is of."""
+    if value is None or isinstance(value, (list, tuple)):
+        return value or ()
+    return [{"model": value} if isinstance(value, str) else value]
+
+
 class CorrectPart(_Part):
     """Which regressions are corrected, and how (see `correct`; for `uncoded` see `crossfit`)."""
 
@@ -224,6 +263,7 @@ class Study(_Part):
     regressions: Words | None = None
     guard_formulas: bool = False
     sample: Annotated[SamplePart | None, _under("pi"), pydantic.BeforeValidator(_as_waves)] = None
+    propose: Annotated[tuple[ProposePart, ...], pydantic.BeforeValidator(_as_proposers)] = ()
     correct: Annotated[CorrectPart | None, _under("formulas")] = None
     report: Annotated[ReportPart | None, _under("path")] = None
 

@@ -12,6 +12,7 @@ from annotune.correction.error_model import ErrorModel
 from annotune.correction.result import Correction
 from annotune.data.codings import Codings, bind
 from annotune.data.wide import attach
+from annotune.errors import PeopleNeeded
 from annotune.measures.evaluation import Evaluation
 from annotune.models.classifier import Classifier
 from annotune.models.shares import shares_of_all
@@ -23,6 +24,7 @@ from annotune.study.file import Study, StudyFile, read_study
 from annotune.study.inputs import Inputs, read_inputs
 from annotune.study.models import Steps, classified, tuned
 from annotune.study.outputs import study_record, write_outputs, write_study_record
+from annotune.study.proposed import ask_models
 from annotune.study.reported import reported
 
 
@@ -121,9 +123,14 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     file = read_study(Path(study))
     steps = Steps(file.work, again, say or (lambda _: None))
     require_unlocked(file.work)
-    due = due_wave(file, steps.say)
-    if due is not None and not due.by_predictions:
-        draw_wave(file, due, None, steps.say)
+    try:
+        due = due_wave(file, steps.say)
+        if due is not None and not due.by_predictions:
+            draw_wave(file, due, None, steps.say)
+    except PeopleNeeded:
+        ask_models(file, steps.say)  # what people code next has its proposals
+        raise
+    ask_models(file, steps.say)
     inputs = read_inputs(file, steps.say)
     with locked(file.work):
         return _done(file, inputs, steps, due)

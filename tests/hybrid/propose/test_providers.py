@@ -9,7 +9,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*empty:annotune.AnnotuneWarning
 
 
 @pytest.fixture
-def topics():
+def three():
     labels = (at.Label(code=1, name="Health"), at.Label(code=2, name="Law"), at.Label(code=3, name="Farming"))
     return at.Codebook(variables=(at.Variable(name="topic", labels=labels),))
 
@@ -28,9 +28,9 @@ def texts():
     return pl.DataFrame({"unit_id": list("abcde"), "text": sentences})
 
 
-def test_a_dictionary_gives_the_label_of_which_most_is_found(texts, topics, store):
+def test_a_dictionary_gives_the_label_of_which_most_is_found(texts, three, store):
     dictionary = words(label=["Health", "Law", "Farming"], words=["nurse*, hospital*", "court", "farm"])
-    assert labels_of(texts, topics, store, dictionary) == [
+    assert labels_of(texts, three, store, dictionary) == [
         ("Health", "ok"),
         ("Law", "ok"),
         (None, "none"),
@@ -60,21 +60,21 @@ def test_a_dictionary_of_regular_expressions_from_a_file_codes_sets(texts, store
         ({"label": ["Health"], "pattern": ["a"]}, "no column 'words' or 'regex'"),
     ],
 )
-def test_a_dictionary_is_checked(texts, topics, store, table, says):
+def test_a_dictionary_is_checked(texts, three, store, table, says):
     with pytest.raises(at.AnnotuneError, match=says):
-        at.propose(texts, topics, words(**table), store=store)
+        at.propose(texts, three, words(**table), store=store)
 
 
-def test_another_dictionary_is_another_coder(texts, topics, store):
+def test_another_dictionary_is_another_coder(texts, three, store):
     corpus = texts.drop_nulls()
-    first = at.propose(corpus, topics, words(label=["Law"], words=["court"]), store=store)
-    second = at.propose(corpus, topics, words(label=["Law"], words=["law"]), store=store)
+    first = at.propose(corpus, three, words(label=["Law"], words=["court"]), store=store)
+    second = at.propose(corpus, three, words(label=["Law"], words=["law"]), store=store)
     assert first.coder != second.coder
     assert len(at.read_codings(store)) == 8
 
 
-def test_a_name_that_looks_like_no_file_is_a_model_behind_an_endpoint(texts, topics, store):
-    plan = at.propose(texts.drop_nulls(), topics, "gpt-5-mini", store=store, dry_run=True).plan
+def test_a_name_that_looks_like_no_file_is_a_model_behind_an_endpoint(texts, three, store):
+    plan = at.propose(texts.drop_nulls(), three, "gpt-5-mini", store=store, dry_run=True).plan
     assert plan.host == "api.openai.com"
     for provider, model, says in [
         ("openai", words(label=["Law"], words=["a"]), "is named by its name there"),
@@ -83,6 +83,34 @@ def test_a_name_that_looks_like_no_file_is_a_model_behind_an_endpoint(texts, top
         ("gpt", "x", "provider= cannot be 'gpt'"),
     ]:
         with pytest.raises(at.AnnotuneError, match=says):
-            at.propose(texts.drop_nulls(), topics, model, store=store, provider=provider)
+            at.propose(texts.drop_nulls(), three, model, store=store, provider=provider)
     with pytest.raises(at.AnnotuneError, match="in this process"):
-        at.propose(texts.drop_nulls(), topics, words(label=["Law"], words=["a"]), store=store, redact="mails")
+        at.propose(texts.drop_nulls(), three, words(label=["Law"], words=["a"]), store=store, redact="mails")
+
+
+def test_a_decoder_proposes_what_zero_shot_codes(three, store, decoder, monkeypatch):
+    monkeypatch.setattr("annotune.hybrid.propose.decoder.AT_ONCE", 4)
+    sentences = ["court judge", "nurse", "wheat", "court judge", "doctor", "police prison"]
+    corpus = pl.DataFrame({"unit_id": list("abcdef"), "text": sentences})
+    proposals = at.propose(corpus, three, str(decoder()), provider="decoder", store=store)
+    coded = at.zero_shot(corpus, three, str(decoder()))
+    assert proposals.codings["label"].to_list() == coded["label"].to_list()
+    assert proposals.codings["prob"].to_list() == pytest.approx(coded["prob"].to_list(), abs=1e-5)
+    assert proposals.codings["prob"][0] == proposals.codings["prob"][3]
+    assert proposals.ledger.is_empty()
+
+
+@pytest.mark.filterwarnings("ignore::annotune.AnnotuneWarning")  # labels of 30 texts are not those of all
+def test_a_tuned_classifier_proposes_what_it_classifies(store, questions, tiny_base, tmp_path):
+    corpus, coded = questions
+    labels = tuple(at.Label(code=code, name=name) for code, name in enumerate(["Health", "Law", "Farming"], 1))
+    book = at.Codebook(variables=(at.Variable(name="topic", labels=labels),))
+    model = at.tune(corpus, coded, book, base=str(tiny_base), method="probe", test=0.2)
+    model.save(tmp_path / "model")
+    proposals = at.propose(corpus.head(30), book, tmp_path / "model", store=store)
+    expected = model.classify(corpus.head(30))
+    assert proposals.coder == model.name
+    assert proposals.codings["label"].to_list() == expected["label"].to_list()
+    other = at.Codebook(variables=(at.Variable(name="tone", labels=labels),))
+    with pytest.raises(at.AnnotuneError, match="codes 'topic', which is not asked for"):
+        at.propose(corpus, other, model, store=store)

@@ -1,0 +1,57 @@
+"""Models that a study names propose codes, into the study's store, before people code and before anything is tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from annotune.data.codebook import read_codebook
+from annotune.hybrid.propose.privacy import OPENAI
+from annotune.hybrid.propose.proposals import propose
+from annotune.hybrid.store import open_store, store_of
+from annotune.hybrid.waves import last_wave
+from annotune.study.file import ProposePart, StudyFile
+from annotune.study.inputs import corpus_of
+from annotune.tables.store import SUFFIX
+
+
+def ask_models(file: StudyFile, say: Callable[[str], None]) -> None:
+    """Ask every model of the study about what it has not answered yet.
+
+    Where the study draws its texts, a model is asked about those that were drawn, unless the study says otherwise.
+
+    Raises
+    ------
+    AnnotuneError
+        For what `annotune.propose` refuses; what was answered is kept.
+    """
+    if not file.study.propose:
+        return
+    store = file.store if file.store.suffix == SUFFIX else store_of(file.path)
+    codebook, corpus = read_codebook(file.beside(file.study.codebook)), corpus_of(file)
+    for part in file.study.propose:
+        drawn = part.drawn if part.drawn is not None else _draws_texts(file)
+        if drawn and not _any_drawn(store):
+            continue  # there is nothing to ask about yet
+        say(f"Asking {part.model}")
+        options = part.model_dump(exclude={"model", "variable", "json_schema", "endpoint", "drawn"})
+        options |= {"schema": part.json_schema, "endpoint": part.endpoint or OPENAI, "drawn": drawn}
+        propose(corpus, codebook, _model(file, part), part.variable, store=store, **options)
+
+
+def _draws_texts(file: StudyFile) -> bool:
+    return file.study.sample is not None and file.study.sample.drawn
+
+
+def _any_drawn(store: Path) -> bool:
+    if not store.exists():
+        return False
+    with open_store(store) as opened:
+        return last_wave(opened) > 0
+
+
+def _model(file: StudyFile, part: ProposePart) -> Any:
+    """A model's name, or the path of what lies beside the study file."""
+    beside = file.beside(part.model)
+    return str(beside) if beside.exists() else part.model

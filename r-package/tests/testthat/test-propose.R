@@ -1,0 +1,25 @@
+codebook <- function() at_codebook(list(topic = c(Health = 1, Law = 2)))
+texts <- function() data.frame(id = c("a", "b", "c"), words = c("More nurses!", "The court has ruled.", "Good morning"))
+
+test_that("a dictionary proposes codes, and the store has them as codings", {
+  skip_if_no_python()
+  store <- withr::local_tempfile(fileext = ".annotune")
+  dictionary <- data.frame(label = c("Health", "Law"), words = c("nurse*", "court"))
+  proposals <- at_propose(texts(), codebook(), dictionary, store, unit_id = "id", text = "words")
+  expect_s3_class(proposals, "at_proposals")
+  expect_identical(as.character(proposals$codings$label), c("Health", "Law", NA))
+  expect_identical(as.character(proposals$codings$status), c("ok", "ok", "none"))
+  expect_output(print(proposals), "Proposals by dictionary-")
+  expect_identical(nrow(at_codings(store)), 3L)
+})
+
+test_that("a plan sends nothing, and a host that is not named is refused", {
+  skip_if_no_python()
+  store <- withr::local_tempfile(fileext = ".annotune")
+  ask <- function(...) at_propose(texts(), codebook(), "gpt-5-mini", store, ..., unit_id = "id", text = "words")
+  skip_if(!reticulate::py_module_available("openai"), "the extra propose is not installed")
+  plan <- ask(dry_run = TRUE)
+  expect_identical(as.integer(plan$plan$calls), 3L)
+  expect_output(print(plan), "3 calls to api.openai.com, for about 0.00 dollars. Nothing was sent.")
+  expect_error(ask(max_cost = 1), "was not allowed")
+})
