@@ -344,3 +344,14 @@ def test_half_a_character_is_told(tmp_path, name):
     table = read_table(tmp_path / name)
     assert table.frame["text"].to_list() == ["😀", "x� \\ud83d �"]
     assert table.notes == (f"{name}, line 2: \\uD83D is half a character, and is read as '�' (2 in all).",)
+
+
+def test_days_beyond_the_years_are_missing_and_told_in_parquet_too(tmp_path):
+    """Neither Python nor R has such days, and a frame with one breaks off when its cells are asked for."""
+    days = pl.Series([18_000, 2_000_000_000], dtype=pl.Int32).cast(pl.Date)
+    times = pl.Series([0, 2**62]).cast(pl.Datetime("us", "UTC"))
+    pl.DataFrame({"day": days, "time": times, "fine": [1, 2]}).write_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert [row[:2] == (None, None) for row in table.frame.rows()] == [False, True]
+    assert table.frame.schema["time"] == pl.Datetime("us", "UTC")
+    assert table.notes == ("t.parquet, 'day', 'time': 1 cell is missing: infinite, or not of the years 1 to 9999.",)

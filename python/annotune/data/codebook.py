@@ -255,7 +255,7 @@ def validate(model: type[Model], content: Any, path: Path, lines: dict[Location,
     except pydantic.ValidationError as error:
         first = min(error.errors(), key=lambda fault: line_of(fault["loc"], lines))
     place: Location = first["loc"]
-    what = "".join(f", {part}" if isinstance(part, str) else f" {part + 1}" for part in place)[2:] or "the file"
+    what = "".join(f", {part[:60]}" if isinstance(part, str) else f" {part + 1}" for part in place)[2:] or "the file"
     complaint = _COMPLAINTS.get(first["type"], first["msg"])
     advice = "Check the spelling of the key." if first["type"] == "extra_forbidden" else "Mend it there."
     raise AnnotuneError(f"{path}, {unit} {line_of(place, lines)}: {what}: {complaint}.", advice)

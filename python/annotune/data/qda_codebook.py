@@ -52,7 +52,9 @@ def codes_of_qdc(path: Path) -> list[Code]:
         line = error.position[0]
         raise AnnotuneError(f"{path}, line {line}: this is not XML: {error}.", "Export the codebook again.") from None
     except (LookupError, ValueError) as error:
-        raise AnnotuneError(f"{path}, line 1: this is not XML: {error}.", "Export the codebook again.") from None
+        raise AnnotuneError(
+            f"{path}, line 1: this is not XML: {str(error)[:60]}.", "Export the codebook again."
+        ) from None
     if _name(root) != "CodeBook":
         what = f"{path} is no REFI-QDA codebook: it holds {_name(root)!r}, not 'CodeBook'."
         raise AnnotuneError(what, "Export the codebook alone (.qdc).")

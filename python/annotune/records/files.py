@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
-import pyreadstat
-import xlsxwriter.exceptions
 
 from annotune.errors import AnnotuneError
 from annotune.records.drafts import discard, draft_of, put, recover, settle, sweep
@@ -21,13 +19,6 @@ LONGEST = 255  # bytes of a file's name: more is refused by most file systems
 LONGEST_OUTPUT = LONGEST - len(".record.json")  # its record stands beside it
 PLAIN = re.compile(r"\w[\w .,()+-]{0,59}")
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(10))}
-REFUSALS = (  # how each library says that a file could not be written
-    OSError,
-    pl.exceptions.PolarsError,
-    pyreadstat.PyreadstatError,
-    pyreadstat.ReadstatError,
-    xlsxwriter.exceptions.XlsxWriterException,
-)
 FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO))
 
 
@@ -197,4 +188,13 @@ def _refusal(error: Exception) -> str | None:
         return error.strerror
     first = next(iter(str(error).splitlines()), "")
     full = next((reason for reason in FULL if reason in str(error)), None)  # as libraries in Rust and C++ pass it on
-    return full or (first if isinstance(error, REFUSALS) else None)
+    return full or (first if isinstance(error, _refusals()) else None)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """How each library says that a file could not be written; those that only writing needs are loaded late."""
+    import pyreadstat
+    import xlsxwriter.exceptions
+
+    readstat = (pyreadstat.PyreadstatError, pyreadstat.ReadstatError)
+    return OSError, pl.exceptions.PolarsError, *readstat, xlsxwriter.exceptions.XlsxWriterException

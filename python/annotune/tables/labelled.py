@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyreadstat
 
 from annotune.errors import AnnotuneError, listing
 from annotune.tables.reasons import reason
 from annotune.tables.table import Code, Labels
 from annotune.tables.temporal import converted, kind_of, labels_of_format, padded
 
-READERS: dict[str, Callable[..., Any]] = {
-    ".dta": pyreadstat.read_dta,
-    ".sav": pyreadstat.read_sav,
-    ".zsav": pyreadstat.read_sav,
-    ".por": pyreadstat.read_por,
-}
+READERS = {".dta": "read_dta", ".sav": "read_sav", ".zsav": "read_sav", ".por": "read_por"}  # of pyreadstat
 EXACT_BELOW = {pl.Float32: 2**24, pl.Float64: 2**53}  # beyond, floating-point numbers skip integers
 
 
@@ -47,8 +41,10 @@ def read_labelled(path: Path, encoding: str | None, first: int = 0, most: int = 
 
     `first` and `most` choose rows: how many to skip, and how many to read (0: all of them).
     """
+    import pyreadstat  # it is slow to load, and mostly wanted in another process
+
     reader: functools.partial[Any] = functools.partial(
-        READERS[path.suffix.lower()],
+        getattr(pyreadstat, READERS[path.suffix.lower()]),
         str(path),
         output_format="polars",
         **({} if path.suffix.lower() == ".por" else {"encoding": encoding}),  # it has one for all
@@ -123,7 +119,7 @@ def _reasons_of_columns(
     The columns with missing cells are read again with their missing codes; only these are used.
     """
     gaps = [column.name for column in frame if column.has_nulls()]
-    if not gaps or reader.func is pyreadstat.read_por:  # which knows missing codes, and does not give them
+    if not gaps or reader.func.__name__ == READERS[".por"]:  # which knows missing codes, and does not give them
         return {}
     coded, _ = reader(usecols=gaps, user_missing=True, disable_datetime_conversion=True)
     reasons = {}
