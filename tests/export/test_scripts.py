@@ -47,11 +47,12 @@ def hc0(data, y, weights=None):
     return np.column_stack([model.params, model.bse])
 
 
-@pytest.mark.parametrize("suffixes", [(".dta", ".rds"), (".dta",)])
-def test_r_runs_the_script_and_agrees_with_statsmodels(tmp_path, data, suffixes):
+@pytest.mark.parametrize(("suffixes", "weight"), [((".dta", ".rds"), None), ((".dta",), None), ((".dta",), "counts")])
+def test_r_runs_the_script_and_agrees_with_statsmodels(tmp_path, data, suffixes, weight):
     if shutil.which("Rscript") is None:
         pytest.skip("R is not installed.")
-    regression = Regression(FORMULA, corrected="dsl y", gold="topic_gold", probability="pi")
+    data = data.with_columns(counts=1 + pl.int_range(pl.len()) % 3 / 2)  # of several waves, in place of 1 / pi
+    regression = Regression(FORMULA, corrected="dsl y", gold="topic_gold", probability="pi", weight=weight)
     paths = [tmp_path / f"results{suffix}" for suffix in suffixes]
     labels = {"party": {0: "right", 1: "left", 2: "far"}}
     at.write(data, paths, codebook=CODEBOOK, labels=labels, notes=["seed 1"], regressions=[regression])
@@ -65,7 +66,8 @@ def test_r_runs_the_script_and_agrees_with_statsmodels(tmp_path, data, suffixes)
     found = np.loadtxt(tmp_path / "found.txt", usecols=(1, 2))
     code = {None: np.nan, LABELS[0]: 0.0, LABELS[1]: 1.0}
     plain, gold = (np.array([code[label] for label in data[name]]) for name in ("topic", "topic_gold"))
-    wanted = [hc0(data, plain), hc0(data, gold, 1 / data["pi"].to_numpy()), hc0(data, data["dsl y"].to_numpy())]
+    stands_for = (1 / data["pi"] if weight is None else data[weight]).to_numpy()
+    wanted = [hc0(data, plain), hc0(data, gold, stands_for), hc0(data, data["dsl y"].to_numpy())]
     np.testing.assert_allclose(found, np.vstack(wanted), rtol=1e-6)
 
 

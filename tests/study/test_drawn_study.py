@@ -110,6 +110,7 @@ def test_a_second_wave_goes_by_what_the_first_taught(folder: Path) -> None:
     assert results.data["topic_wave"].value_counts().sort("topic_wave", nulls_last=True)["count"].to_list() == [
         120, 80, 500,
     ]  # fmt: skip
+    assert (results.data["topic_weight"] > 0).sum() == 200  # which the scripts weigh by, in place of 1 / pi
     effect = second.tidy().filter(method="corrected", term="party[opposition]").row(0, named=True)
     assert effect["conf_low"] < 0.12 < effect["conf_high"]
 

@@ -93,8 +93,8 @@ def waves(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None, wave: 
     if wave is None:
         if pi is not None and not isinstance(pi, str):  # all had the same chance
             return None
-        own = [(pi or "").removesuffix("pi") + COLUMN, COLUMN]
-        names = [name for name in own if name in frame.columns and _is_of_a_draw(frame[name], coded)]
+        own = pi.removesuffix("pi") + COLUMN if pi is not None and pi.endswith("_pi") else COLUMN
+        names = [name for name in (own, COLUMN) if name in frame.columns and _is_of_a_draw(frame[name], coded)]
         return frame[names[0]].cast(pl.Int64).to_numpy()[coded] if names else None
     if wave not in frame.columns:
         raise AnnotuneError(f"There is no column {wave!r} with waves.", nearest(wave, frame.columns))

@@ -128,6 +128,8 @@ def _stata_model(sheet: Sheet, regression: Regression, model: Model, right: str,
         share = names.models[f"{model.name}_w"]
         lines.append(f"generate double {share} = 1 / {names.columns[model.probability]}")
         weight = f" [pweight = {share}]"
+    elif model.weight is not None:
+        weight = f" [pweight = {names.columns[model.weight]}]"
     errors = "robust" if regression.cluster is None else f"cluster {names.columns[regression.cluster]}"
     if regression.model == "logit" and model.column == regression.corrected:
         moments = f"({left} - invlogit({{xb: {right} _cons}}))".replace("  ", " ")

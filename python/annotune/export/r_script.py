@@ -104,6 +104,8 @@ def _r_model(regression: Regression, model: Model, names: Mapping[str, str]) -> 
         lines.append(f"data${left} <- as.numeric({cells} == {r_string(model.label)})")
     if model.probability is not None:
         weight = f", weights = 1 / {r_name(names[model.probability])}"
+    elif model.weight is not None:
+        weight = f", weights = {r_name(names[model.weight])}"
     formula = f"{left} ~ {_r_right(regression, names)}"
     cluster = "" if regression.cluster is None else f", cluster = ~ {r_name(names[regression.cluster])}"
     if regression.model == "logit" and model.column == regression.corrected:

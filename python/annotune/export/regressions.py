@@ -44,6 +44,9 @@ class Regression:
     references
         The category of a column with which the others are compared; also what `relevel(party, ref = 'Labour')` in the
         formula says. By default the first one.
+    weight
+        The column with how many texts each coded one stands for, where texts were drawn in several waves: it takes the
+        place of 1 / probability.
     """
 
     formula: str
@@ -53,6 +56,7 @@ class Regression:
     model: Literal["linear", "logit"] = "linear"
     cluster: str | None = None
     references: Mapping[str, str] = field(default_factory=dict)
+    weight: str | None = None
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -100,6 +104,7 @@ def require_regression_columns(sheet: Sheet, regressions: Sequence[Regression]) 
     for regression in regressions:
         outcome, label = outcome_and_label(regression)
         columns = [outcome, regression.corrected, regression.gold, regression.probability, regression.cluster]
+        columns += [regression.weight]
         columns += regression.columns
         for name in columns:
             if name is not None and name not in sheet.schema:
@@ -157,12 +162,13 @@ def columns_by_name(sheet: Sheet) -> dict[str, Column]:
 
 @dataclass(frozen=True)
 class Model:
-    """One regression to run: its name, the column of its outcome, the label coded as 1, and the weight."""
+    """One regression to run: its name, its outcome, the label coded as 1, and the probability or the weight."""
 
     name: str
     column: str
     label: str | None = None
     probability: str | None = None
+    weight: str | None = None
 
 
 def models_of(regression: Regression, number: int) -> list[Model]:
@@ -170,7 +176,8 @@ def models_of(regression: Regression, number: int) -> list[Model]:
     column, label = outcome_and_label(regression)
     models = [Model(f"plain_{number}", column, label)]
     if regression.gold is not None:
-        models.append(Model(f"hand_{number}", regression.gold, label, regression.probability))
+        probability = regression.probability if regression.weight is None else None
+        models.append(Model(f"hand_{number}", regression.gold, label, probability, regression.weight))
     if regression.corrected is not None:
         models.append(Model(f"corrected_{number}", regression.corrected))
     return models

@@ -187,7 +187,8 @@ def corrected(
         corrections.append(_correct(part, formula, entry, data))
         errors.append(_errors(part, formula, entry, data))
         data, column_heading = _with_corrected_column(part, formula, entry, data)
-        headings |= _headings(entry) | column_heading
+        own = {column: heading for column, heading in _headings(entry).items() if column in data.columns}
+        headings |= own | column_heading
         regressions += _regression(part, formula, entry, data)
     notes = [errors_of_model.note for errors_of_model in errors if errors_of_model is not None]
     notes += [
@@ -204,6 +205,7 @@ def _headings(entry: Variable) -> dict[str, str]:
         f"{entry.name}_fold": f"{entry.name}: the fold whose model coded the text, and that left it out",
         f"{entry.name}_pi": f"{entry.name}: probability of being drawn for hand coding",
         f"{entry.name}_wave": f"{entry.name}: the wave that drew the text for hand coding",
+        f"{entry.name}_weight": f"{entry.name}: how many texts a hand-coded one stands for, by wave and probability",
     }
 
 
@@ -290,6 +292,8 @@ def _with_corrected_column(
     if name not in data.columns:
         dsl = dsl_columns(data, outcome.column, label=outcome.label, **_roles(entry))
         data = data.with_columns(dsl["dsl_y"].alias(name))
+        if "dsl_weight" in dsl.columns:  # of several waves
+            data = data.with_columns(dsl["dsl_weight"].alias(f"{entry.name}_weight"))
     return data, {name: f"{outcome}, corrected for the model's error: linear models only"}
 
 
@@ -314,5 +318,6 @@ def _regression(part: CorrectPart, formula: Formula, entry: Variable, data: pl.D
         "logit" if part.model == "logit" else "linear",
         next(iter(part.cluster), None),
         {reference.column: reference.order[0] for reference in formula.references.values() if reference.order},
+        f"{entry.name}_weight" if f"{entry.name}_weight" in data.columns else None,
     )
     return [regression] if all(name in data.columns for name in regression.columns) else []
