@@ -68,6 +68,8 @@ _HOME = {
     "sample": "hybrid.sample",
     "Draw": "hybrid.sample",
     "record": "hybrid.decisions",
+    "test_codebook": "hybrid.codebook_tests",
+    "CodebookTest": "hybrid.codebook_tests",
     "read_draws": "data.drawn",
     "propose": "hybrid.propose.proposals",
     "write": "export.write",

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from annotune.commands import agreement, correction, drawing, evidence, models, output, propose, report, study
+from annotune.commands import agreement, codebook, correction, drawing, evidence, models, output, propose, report, study
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
 from annotune.faults import SEE, library, sentence, write_report
@@ -38,6 +38,7 @@ VERBS = (
     evidence.shares,
     evidence.label_errors,
     models.zero_shot,
+    codebook.test_codebook,
     propose.propose,
     models.export,
     output.write,

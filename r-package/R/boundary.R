@@ -18,7 +18,7 @@ at_call <- function(verb, ...) {
   from_python(answer$value)
 }
 
-NEED_CODEBOOK <- c("tune", "attach", "crossfit", "learning_curve", "zero_shot", "propose")
+NEED_CODEBOOK <- c("tune", "attach", "crossfit", "learning_curve", "zero_shot", "propose", "test_codebook")
 
 run_python <- function(verb, arguments) {
   python <- python_half()

@@ -36,6 +36,70 @@ at_zero_shot <- function(corpus, codebook, base, variable = NULL, examples = 0, 
   )
 }
 
+#' Does a coder read the codebook?
+#'
+#' The same texts are coded by the codebook as written and by others that should give the same codes (labels in another
+#' order, with neutral names, a paraphrase), or that show what the codes rest on (without definitions, with the
+#' definitions of each other's labels, without each single sentence). Each definition and example is also given as a
+#' text, which should get its own label (Halterman and Keith 2025). In Python the coder may be any function.
+#'
+#' @param coder A decoder: a folder or a hub name, such as `"Qwen/Qwen3-0.6B"`.
+#' @param variable The variable; may be left out where the codebook has only one.
+#' @param paraphrase The same codebook in other words, an [at_codebook()] or its file; its labels have the same codes.
+#' @param n How many texts are coded, drawn at random where there are more; `NULL` for all.
+#' @param orders In how many other orders the labels are given.
+#' @param ablation Whether each sentence of each definition, and of the instruction, is left out in turn.
+#' @param seed Of the draw and of the orders.
+#' @param options Options of [at_zero_shot()], such as `list(template = "plain")`.
+#' @param x What `at_test_codebook()` gave.
+#' @param main,... The heading, and further graphical parameters.
+#' @inheritParams at_tune
+#' @return An object of class `at_codebook_test`: a list with `tests` (the share of codes that change in each test, with
+#'   95 % limits), `sentences` (the same for each sentence that was left out), `recognized` (the answer to each definition
+#'   and example), `moves` (from which label to which), `codings` (all codings, by a coder for each variant), and the
+#'   findings in `words`. `plot()` draws the shares.
+#' @examples
+#' # A decoder is a download of a gigabyte or more.
+#' if (interactive()) {
+#'   data <- at_demo(n = 60, n_coded = 40)
+#'   tested <- at_test_codebook(data$corpus, data$codebook, "Qwen/Qwen3-0.6B")
+#'   plot(tested)
+#' }
+#' @export
+at_test_codebook <- function(corpus, codebook, coder, variable = NULL, paraphrase = NULL, n = 100, orders = 3,
+                             ablation = TRUE, seed = 1, unit_id = "unit_id", text = "text", options = NULL) {
+  at_call(
+    "test_codebook",
+    corpus = corpus_to_python(corpus, unit_id, text), codebook = codebook, coder = as_path(coder), variable = variable,
+    paraphrase = if (is_path(paraphrase)) as_path(paraphrase) else paraphrase, n = n, orders = orders,
+    ablation = ablation, seed = seed, options = if (!is.null(options)) as.list(options)
+  )
+}
+
+#' @rdname at_test_codebook
+#' @export
+plot.at_codebook_test <- function(x, main = NULL, ...) {
+  left_out <- utils::head(x$sentences, MOST_ROWS)
+  shown <- rbind(x$tests[c("variant", "share", "ci_low", "ci_high")], left_out[c("variant", "share", "ci_low", "ci_high")])
+  shown <- shown[!is.na(shown$share), ]
+  draw_intervals(
+    shown$variant, shown$share, shown$ci_low, shown$ci_high,
+    xlab = "Share of codes that change (95 % interval)", main = main, ...
+  )
+  invisible(shown)
+}
+
+#' @export
+print.at_codebook_test <- function(x, ...) {
+  say(x$words)
+  print_brief(x$tests, c("variant", "n_units", "changed", "share", "ci_low", "ci_high"))
+  if (nrow(x$sentences)) print_brief(x$sentences, c("part", "sentence", "changed", "share", "move"))
+  invisible(x)
+}
+
+#' @export
+tidy.at_codebook_test <- function(x, ...) x$tests
+
 #' Hand a model to other programs
 #'
 #' The export is run by its own program and compared with the model before it is handed out.

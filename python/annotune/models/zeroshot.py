@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -145,12 +145,36 @@ def zero_shot(
         raise AnnotuneError(f"Weights cannot be held as {weights!r}.", f"Choose from {listing(get_args(Weights))}.")
     if examples < 0 or max_tokens < 1 or batch_tokens < 1:
         raise AnnotuneError("examples, max_tokens and batch_tokens cannot be that small.", "Give 1 or more.")
-    texts = read_corpus(corpus, **columns).select("unit_id", "text")
+    texts = read_corpus(corpus, **columns)
+    options: dict[str, Any] = {"examples": examples, "template": template, "calibrate": calibrate}
+    options |= {"max_tokens": max_tokens, "batch_tokens": batch_tokens, "precision": precision}
+    return decoder(base, weights=weights, device=device, **options)(texts, choose_variables(codebook, variable))
+
+
+def decoder(
+    base: str,
+    *,
+    examples: int = 0,
+    template: Template = "chat",
+    calibrate: bool = True,
+    max_tokens: int = 512,
+    batch_tokens: int = 4096,
+    precision: str = "float32",
+    weights: Weights = "auto",
+    device: str = "auto",
+) -> Callable[[pl.DataFrame, Codebook], pl.DataFrame]:
+    """A decoder that codes texts by one codebook after the other; its weights are read once (see `zero_shot`)."""
     known = find_base(base)
     pair = load_pair(known, choose_device(device), speaking=True, weights=weights)
-    asked = ready(choose_variables(codebook, variable).variables, *pair, examples, template, max_tokens)
     coder = f"{known.name.split('/')[-1].lower()}-{'few' if examples else 'zero'}-shot"
-    return asked.code(texts, coder, calibrate=calibrate, fast=precision == "bfloat16", batch_tokens=batch_tokens)
+    fast = precision == "bfloat16"
+
+    def code(corpus: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
+        asked = ready(codebook.variables, *pair, examples, template, max_tokens)
+        texts = corpus.select("unit_id", "text")
+        return asked.code(texts, coder, calibrate=calibrate, fast=fast, batch_tokens=batch_tokens)
+
+    return code
 
 
 def ready(
