@@ -69,7 +69,6 @@ _HOME = {
     "Draw": "hybrid.sample",
     "record": "hybrid.decisions",
     "test_codebook": "hybrid.codebook_tests",
-    "CodebookTest": "hybrid.codebook_tests",
     "read_draws": "data.drawn",
     "propose": "hybrid.propose.proposals",
     "write": "export.write",

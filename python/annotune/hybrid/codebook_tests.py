@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 Coder = Callable[[pl.DataFrame, Codebook], Any]
 NORMAL = 1.959964  # standard errors to each side of 95 % limits
 MOST_DRAWN = 20  # sentences in the picture
-NONE = "(none)"
+NONE, IN_OTHER_WORDS = "(none)", "the codebook in other words"
 CELLS = {"n_units": pl.Int64, "changed": pl.Int64, "share": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64}
 QUESTIONS = {
     ORDER: "do codes depend on the order of the labels?",
     NEUTRAL: "can it do without the labels' names?",
     UNDEFINED: "do the definitions matter?",
-    SWAPPED: "does it follow the definitions (0 %) or the names (100 %)?",
+    SWAPPED: "does it follow the definitions (0%) or the names (100%)?",
     PARAPHRASE: "do codes depend on the wording?",
 }
 
@@ -110,13 +110,10 @@ class CodebookTest(Readable):
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """The share of codes that change, for each way of writing the codebook and for the 20 leading sentences."""
-        points = [
-            Point(row["variant"], row["share"], row["ci_low"], row["ci_high"], group="the codebook in other words")
-            for row in self.tests.iter_rows(named=True)
-        ]
-        for row in self.sentences.head(MOST_DRAWN).iter_rows(named=True):
-            name = f"{row['part']}: {row['sentence']}"
-            points.append(Point(name, row["share"], row["ci_low"], row["ci_high"], group="without a sentence of"))
+        ways = [(row["variant"], row, IN_OTHER_WORDS) for row in self.tests.iter_rows(named=True)]
+        leading = self.sentences.head(MOST_DRAWN).iter_rows(named=True)
+        ways += [(f"{row['part']}: {row['sentence']}", row, "without a sentence of") for row in leading]
+        points = [Point(name, row["share"], row["ci_low"], row["ci_high"], "", group) for name, row, group in ways]
         return saved(forest(points, "share of codes that change", (-0.01, 1.01)), path)
 
 

@@ -50,3 +50,26 @@ test_that("a codebook crosses and comes back", {
 test_that("a codebook prints its labels and codes", {
   expect_snapshot(at_codebook(list(topic = c(Economy = 1, Health = 13)), name = "Questions"))
 })
+
+test_that("a codebook test needs a decoder, and says what it found", {
+  cells <- data.frame(n_units = 4L, changed = 1L, share = 0.25, ci_low = 0.05, ci_high = 0.7)
+  found <- structure(
+    list(
+      words = "made gives its own label to 1 of 2 definitions and examples.",
+      tests = cbind(data.frame(test = "paraphrase", variant = "paraphrase"), cells),
+      sentences = cbind(data.frame(variant = "without sentence 1 of A", part = "A", sentence = "About a."), cells,
+        move = "A \u2192 B (1)"
+      )
+    ),
+    class = c("at_codebook_test", "at_result")
+  )
+  expect_output(print(found), "1 of 2 definitions")
+  expect_identical(tidy(found)$variant, "paraphrase")
+  withr::local_pdf(withr::local_tempfile(fileext = ".pdf"))
+  expect_identical(plot(found)$variant, c("paraphrase", "without sentence 1 of A"))
+  skip_if_no_python()
+  book <- at_codebook(list(topic = c(War = 1, Trade = 2)))
+  texts <- data.frame(unit_id = "a", text = "tanks")
+  expect_error(at_test_codebook(texts, book, file.path(tempdir(), "none")), "no base model", class = "annotune_error")
+  expect_error(at_test_codebook(texts, book, "x", orders = -1), "-1 orders", class = "annotune_error")
+})
