@@ -31,6 +31,7 @@ _HOME = {
     "Comparison": "evidence.comparison",
     "AnnotuneError": "errors",
     "AnnotuneWarning": "errors",
+    "PeopleNeeded": "errors",
     "Codebook": "data.codebook",
     "Label": "data.codebook",
     "Variable": "data.codebook",
