@@ -140,6 +140,16 @@ def test_the_path_in_a_message_is_the_users(tmp_path, monkeypatch):
         read_table("t.sav")
 
 
+def test_no_room_for_the_answer_is_a_sentence(sav, tmp_path, monkeypatch):
+    monkeypatch.setattr(child, "_limit_memory", lambda: None)
+    monkeypatch.chdir(tmp_path)  # and back again
+    place = {"path": str(sav), "strings": [], "encoding": None, "place": "", "folder": str(tmp_path / "none")}
+    answer = child._answer(place)
+    assert answer["what"].startswith(
+        f"{sav} was read, and could not be handed over in {tmp_path / 'none'}: No such file"
+    )
+
+
 def test_threads_take_turns(sav, tmp_path):
     frames = [pl.DataFrame({"n": [n]}) for n in range(8)]
     for n, frame in enumerate(frames):

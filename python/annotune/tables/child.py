@@ -45,7 +45,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return messages.complaint(want_of_memory(Path(request["path"])))
     except OSError as error:  # of the folder for the answer
-        return messages.complaint(AnnotuneError(f"{folder}: {error.strerror}.", "Make room on the disk."))
+        what = f"{request['path']} was read, and could not be handed over in {folder}: {error.strerror or error}."
+        return messages.complaint(AnnotuneError(what, "Make room there, or set TMPDIR to a folder with more."))
     finally:
         os.chdir(sys.prefix)  # some systems keep a folder that a process is in
 
