@@ -31,7 +31,10 @@
 #' @references Zrnic, T. and Candes, E. J. (2024). Active statistical inference. *ICML*.
 #' @examplesIf at_available()
 #' corpus <- data.frame(unit_id = 1:100, text = "Why?", party = rep(c("A", "B"), 50))
-#' at_sample(corpus, 20, design = "stratified", strata = "party", coders = c("anna", "ben"), overlap = 0.2)
+#' at_sample(
+#'   corpus, 20,
+#'   design = "stratified", strata = "party", coders = c("anna", "ben"), overlap = 0.2
+#' )
 #' @export
 at_sample <- function(corpus, n, design = c("simple", "stratified", "cluster", "active"), strata = NULL,
                       allocation = c("proportional", "equal", "neyman"), cluster = NULL, pps = TRUE, for_ = NULL,
@@ -110,7 +113,8 @@ at_record <- function(store, codings, codebook = NULL) {
 #'   (`"open"`, or `"blind"`: without proposals), `answered`.
 #' @examplesIf at_available()
 #' store <- tempfile(fileext = ".annotune")
-#' draw <- at_sample(data.frame(unit_id = 1:10, text = "..."), 4, store = store, coders = c("anna", "ben"))
+#' corpus <- data.frame(unit_id = 1:10, text = "...")
+#' draw <- at_sample(corpus, 4, store = store, coders = c("anna", "ben"))
 #' at_draws(store)
 #' at_draws(store, of = "people")
 #' @export
