@@ -177,6 +177,13 @@ def test_a_second_asking_says_how_far_a_model_agrees_with_itself(corpus, book, s
     assert sum(server.asked.values()) == asked == 40
 
 
+def test_texts_without_any_answer_are_no_agreement(corpus, book, store, serve):
+    server = serve(lambda text, n: "Well," if "nurse" in text or (n > 1 and text == "Text 1: court") else LAW)
+    agreement = ask(corpus, book, store, server, again=20).agreement
+    assert agreement.select("metric", "n", "n_same").rows()[0] == ("percent", 13, 12)
+    assert ask(corpus.filter(pl.col("text").str.contains("nurse")), book, store, server, again=7).agreement.is_empty()
+
+
 def test_only_as_many_texts_as_were_wanted_are_asked_again(corpus, book, store, serve):
     server = serve()
     assert ask(corpus, book, store, server, again=5).agreement["n"].to_list() == [5, 5]

@@ -10,7 +10,7 @@ import polars as pl
 
 from annotune.agreement.reliability import reliability
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.codings import Codings, of_variable
+from annotune.data.codings import ANSWERED, Codings, of_variable
 from annotune.measures.limits import wilson
 
 Z = 1.959964  # of a 95 % interval
@@ -43,9 +43,9 @@ def self_agreement(codings: Codings, codebook: Codebook) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        Two rows per variable: `percent`, the share of texts with the same answer (no answer is one as well), with
-        Wilson's (1927) 95 % interval; and Krippendorff's `alpha` of the answers with its bootstrap interval, null where
-        it is not defined. `n` texts were asked twice, `n_same` have the same answer.
+        Two rows per variable: `percent`, the share of texts with the same answer, with Wilson's (1927) 95 % interval;
+        and Krippendorff's `alpha` of the answers with its bootstrap interval, null where it is not defined. `n` texts
+        were asked about twice and answered at least once, `n_same` have the same answer.
     """
     rows = [row for entry in codebook.variables for row in _of_variable(codings, entry, codebook)]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
@@ -56,14 +56,13 @@ def _of_variable(codings: Codings, entry: Variable, codebook: Codebook) -> list[
     answer = pl.coalesce("label", pl.format("({})", "status")).sort().str.join(";")
     answers = mine.group_by("unit_id", "coder").agg(answer.alias("answer"))
     twice = answers.group_by("unit_id").agg(pl.len().alias("n"), pl.col("answer").n_unique().alias("kinds"))
-    twice = twice.filter(pl.col("n") == 2)
+    answered = mine.filter(pl.col("status").is_in(ANSWERED))["unit_id"].unique().to_list()
+    twice = twice.filter((pl.col("n") == 2) & pl.col("unit_id").is_in(answered))
     n, same = len(twice), int((twice["kinds"] == 1).sum())
     if not n:
         return []
     low, high = wilson(np.array([same / n]), np.array([float(n)]), np.array([Z]))
     percent = (entry.name, "percent", same / n, float(low[0]), float(high[0]), n, same)
     pairs = mine.filter(pl.col("unit_id").is_in(twice["unit_id"].to_list()))
-    if not pairs["status"].is_in(["ok", "none"]).any():
-        return [percent]
     alpha = reliability(pairs, entry.name, codebook, metrics="alpha").row(0, named=True)
     return [percent, (entry.name, "alpha", alpha["estimate"], alpha["ci_low"], alpha["ci_high"], n, same)]
