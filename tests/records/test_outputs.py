@@ -10,7 +10,9 @@ import pytest
 from annotune import cli
 
 READ = {"corpus", "gold", "codebook", "codings", "data", "truth", "predicted", "held_out", "model", "costs", "texts"}
-READ |= {"record", "coded", "path"}
+READ |= {"record", "coded", "path", "earlier", "draws"}
+READ_BY = {("sample", "predictions")}  # which others write
+STORES = {"store"}  # a study's store is added to, and never replaced: tests/hybrid/test_store.py
 WRITTEN = {"write", "out", "paths", "plot", "predictions"}
 FOLDERS = {
     ("tune", "out"),
@@ -33,7 +35,16 @@ def paths_of(verb):
     return found
 
 
-OUTPUTS = [(verb, name) for verb in cli.VERBS for name in paths_of(verb) if name not in READ | SETTINGS]
+def is_read(verb, name):
+    return name in READ or (verb.__name__, name) in READ_BY
+
+
+OUTPUTS = [
+    (verb, name)
+    for verb in cli.VERBS
+    for name in paths_of(verb)
+    if not is_read(verb, name) and name not in SETTINGS | STORES
+]
 WITH_INPUTS = [(verb, name) for verb, name in OUTPUTS if READ & paths_of(verb).keys()]
 
 
@@ -44,14 +55,14 @@ def pairs(given):
 def call(verb, output, target, folder):
     """The command line of a verb that reads input.csv throughout, and writes to `target`."""
     words = [verb.__name__.replace("_", "-")]
-    paths = paths_of(verb)
+    paths, kinds = paths_of(verb), get_type_hints(verb)
     for name, parameter in inspect.signature(verb).parameters.items():
         if name == output:
             value = target
-        elif name in paths and name in READ:
+        elif name in paths and is_read(verb, name):
             value = folder / "input.csv"
         elif parameter.default is inspect.Parameter.empty:
-            value = folder / f"{name}.csv" if name in paths else "x"
+            value = folder / f"{name}.csv" if name in paths else "1" if kinds[name] is int else "x"
         else:
             continue
         words += [value] if is_argument(verb, name) else [f"--{name.replace('_', '-')}", value]
@@ -89,7 +100,9 @@ def refused(tmp_path, monkeypatch, capsys):
 
 def test_every_path_of_every_verb_is_read_or_written():
     for verb in cli.VERBS:
-        assert paths_of(verb).keys() <= READ | WRITTEN | SETTINGS, f"Say in this file what {verb.__name__} does."
+        assert paths_of(verb).keys() <= READ | WRITTEN | SETTINGS | STORES, (
+            f"Say in this file what {verb.__name__} does."
+        )
 
 
 @pairs(WITH_INPUTS)

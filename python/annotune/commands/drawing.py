@@ -65,7 +65,7 @@ def sample(
 
     if store is None and write is None and not out:
         raise AnnotuneError("The draw would be kept nowhere.", "Name a store, a table (--out), or a sheet (--write).")
-    require_outputs(out, corpus, codebook, predictions, earlier)
+    require_outputs([*(out or []), *([write] if write else [])], corpus, codebook, predictions, earlier)
     options: dict[str, Any] = {"design": design, "strata": listed(strata) or (), "allocation": allocation}
     options |= {"cluster": cluster, "pps": pps, "for_": aim, "scores": scores, "floor": floor, "poisson": poisson}
     options |= {"coders": listed(coders) or (), "overlap": overlap, "blind": blind, "show": listed(show) or ()}
