@@ -22,6 +22,7 @@ from annotune.correction.estimate import Sample, dsl
 from annotune.correction.families import LINEAR
 from annotune.correction.text_scores import best_floor, doubt, drawing_probabilities, for_coefficients, with_floor
 from annotune.correction.waves import counts
+from annotune.hybrid.draws import fixed_size
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / "build" / "active"
@@ -43,9 +44,9 @@ def simple(texts: Set, rng: np.random.Generator) -> Draw:
 
 
 def active(texts: Set, rng: np.random.Generator) -> Draw:
-    """About n texts, by their scores with the floor of .2; each is drawn by itself."""
+    """A fixed number of texts, as `sample` draws them, by their scores with the floor of .2."""
     pi = drawing_probabilities(with_floor(score_of(texts)[0]), texts.n)
-    at = np.flatnonzero(rng.random(len(pi)) < pi)
+    at = np.flatnonzero(fixed_size(pi, rng))
     return at, 1 / pi[at]
 
 
@@ -58,7 +59,7 @@ def two_waves(texts: Set, rng: np.random.Generator) -> Draw:
     score = with_floor(score, best_floor(score, added, begun, weight))
     score[begun] = 0.0
     pi = drawing_probabilities(score, texts.n - first.n)
-    more = np.flatnonzero(rng.random(len(pi)) < pi)
+    more = np.flatnonzero(fixed_size(pi, rng))
     at, wave = np.concatenate([begun, more]), np.repeat([1, 2], [len(begun), len(more)])
     count = counts(np.concatenate([1 / weight, pi[more]]), wave)
     order = np.argsort(at)
@@ -140,12 +141,12 @@ HEAD = """# What active draws are worth
 ## For a coefficient
 
 Texts whose labels are all known; a model that learned from 1,000 of them predicts the others (`active_sets.py`). Of
-each set about as many texts are coded by each design: simply at random; actively, by `annotune.hybrid.active.scores`
-for the coefficient, with a floor of .2; and in two waves, a quarter simply and the rest actively, with the floor that
-the first quarter chooses. **Effective sample**: how many simple draws would have the mean squared error of this design,
-divided by its codings. **Coverage**: how many of 100 95 % intervals hold the coefficient, where the corpus is drawn
-anew each time, too, with the mean standard error. {resamplings:,} resamplings each; the simulation error of a coverage
-of 95 is ±{error:.1f}, that of an effective sample about {relative:.0%}.
+each set as many texts are coded by each design, a fixed number as `sample` draws them: simply at random; actively, by
+`annotune.hybrid.active.scores` for the coefficient, with a floor of .2; and in two waves, a quarter simply and the rest
+actively, with the floor that the first quarter chooses. **Effective sample**: how many simple draws would have the mean
+squared error of this design, divided by its codings. **Coverage**: how many of 100 95 % intervals hold the coefficient,
+where the corpus is drawn anew each time, too, with the mean standard error. {resamplings:,} resamplings each; the
+simulation error of a coverage of 95 is ±{error:.1f}, that of an effective sample about {relative:.0%}.
 
 | set | formula | N | share | design | coded | effective sample | coverage | standard error |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |

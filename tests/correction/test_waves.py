@@ -67,6 +67,37 @@ def test_unbiased_over_all_draws_with_a_variance_that_is_right(seed, first_part)
     assert robust == pytest.approx(variance + ((likely + errors) ** 2).sum())  # HC0: that of a population
 
 
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 10_000))
+def test_three_waves_are_unbiased_each_resting_on_those_before(seed):
+    """Four texts, every way in which three waves can draw them; the third's pi rests on what both before found."""
+    rng = np.random.default_rng(seed)
+    errors, pi_first = rng.normal(size=4), rng.uniform(0.2, 0.7, 4)
+    part = np.array([0.0, 0.2, 0.3, 0.5])
+    later = np.array([0.0, 0.8, 0.5, 0.0])
+    mean = square = estimated = 0.0
+
+    def after(wave, pi, chance, number):
+        nonlocal mean, square, estimated
+        if number == 4:
+            drawn = wave > 0
+            weight = np.where(drawn, part[wave] / pi + later[wave], 0.0)
+            mean += chance * (weight @ errors)
+            square += chance * (weight @ errors) ** 2
+            estimated += chance * (drawn * (part[wave] / pi) ** 2 * (1 - pi) @ errors**2)
+            return
+        free = np.flatnonzero(wave == 0)
+        now = pi_first if number == 1 else adaptive(pi_first, wave > 0, errors)
+        for taken, then in draws_of(now[free]):
+            with_these = wave.copy()
+            with_these[free[taken]] = number
+            after(with_these, np.where(wave == 0, now, pi), chance * then, number + 1)
+
+    after(np.zeros(4, dtype=int), np.ones(4), 1.0, 1)
+    assert mean == pytest.approx(errors.sum())
+    assert estimated == pytest.approx(square - mean**2)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 4))
 def test_counts_are_by_the_definition(seed, number):
