@@ -7,8 +7,8 @@ import annotune as at
 from annotune.hybrid.store import now, open_store
 
 REQUEST = (
-    "INSERT INTO requests (key, at, unit_id, coder, provider, model, prompt, settings, status) "
-    "VALUES (?, ?, ?, 'gpt', 'openai', 'gpt', 'p', '{}', 'ok')"
+    "INSERT INTO requests (key, question, at, unit_id, coder, provider, model, prompt, settings, status) "
+    "VALUES (?, 'q', ?, ?, 'gpt', 'openai', 'gpt', 'p', '{}', 'ok')"
 )
 
 

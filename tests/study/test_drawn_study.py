@@ -134,8 +134,8 @@ def test_enough_is_enough_and_proposals_are_no_gold(folder: Path) -> None:
         at.run(study)
     code(folder, "coding_sheet_anna.xlsx", leave=8)
     request = (
-        "INSERT INTO requests (key, at, unit_id, coder, provider, model, prompt, settings, status) "
-        "VALUES (?, '', ?, 'gpt', 'openai', 'gpt', 'p', '{}', 'ok')"
+        "INSERT INTO requests (key, question, at, unit_id, coder, provider, model, prompt, settings, status) "
+        "VALUES (?, 'q', '', ?, 'gpt', 'openai', 'gpt', 'p', '{}', 'ok')"
     )
     units = pl.read_csv(folder / "truth.csv")["unit_id"].to_list()
     with open_store(folder / "study.annotune") as store, store.change() as connection:
