@@ -365,3 +365,11 @@ def test_days_beyond_the_years_are_missing_and_told_in_parquet_too(tmp_path):
     assert [row[:2] == (None, None) for row in table.frame.rows()] == [False, True]
     assert table.frame.schema["time"] == pl.Datetime("us", "UTC")
     assert table.notes == ("t.parquet, 'day', 'time': 1 cell is missing: infinite, or not of the years 1 to 9999.",)
+
+
+def test_a_long_word_takes_no_time_without_end(tmp_path):
+    """It was looked through from each of its letters on, to find one beyond ASCII."""
+    (tmp_path / "t.csv").write_bytes(b"id,text\n\xe9t\xe9," + b"x" * 100_000 + b"\n")
+    begin = time.process_time()
+    assert read_table(tmp_path / "t.csv").frame["id"].to_list() == ["été"]
+    assert time.process_time() - begin < 5
