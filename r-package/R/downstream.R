@@ -98,7 +98,9 @@ formula_text <- function(formula) {
 #'   `"recalibrated"`, what label and covariates say about it by the coded texts of other folds.
 #' @param pi The probability with which a text was drawn for hand coding: a column (by default `pi`), or a number.
 #' @param gold,predicted Where names do not tell: the column with the outcome's hand codings, and for predicted
-#'   variables `list(variable = c("hand codings", "predictions"))`.
+#'   variables `list(variable = c("hand codings", "predictions"))`. Where several coders predicted the outcome,
+#'   `list(topic = c("topic_gold", "tuned", "gpt", "dictionary"))`: what they say together is learned from the hand
+#'   codings, so that a bad one gets little weight; naive estimates are by the first.
 #' @param coded,fold The columns that say which texts were coded, and by which fold predicted.
 #' @param wave The column with the number of the wave in which a text was drawn, where later waves' `pi` rest on earlier
 #'   codings; by default `wave`, where only the drawn texts have one. `pi` is that of the text's own wave.

@@ -20,6 +20,7 @@ from annotune.commands.options import (
     shares_by_label,
 )
 from annotune.commands.screen import console, files, save
+from annotune.errors import AnnotuneError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -232,6 +233,9 @@ def correct(
     pi: Pi = None,
     wave: Wave = None,
     gold: Annotated[str | None, typer.Option(help="The column with the outcome's hand codings.")] = None,
+    predicted: Annotated[
+        str | None, typer.Option(help="The columns with its predictions, by one coder or several: tuned,gpt.")
+    ] = None,
     coded: Annotated[str | None, typer.Option(help="The column that says which texts were drawn and coded.")] = None,
     fold: Annotated[str | None, typer.Option(help="The column filled where a prediction is out of fold.")] = None,
     reference: Annotated[
@@ -267,6 +271,7 @@ def correct(
     options: dict[str, Any] = {"model": model, "method": method, "prediction": prediction}
     columns: dict[str, Any] = {"weights": weights, "gold": gold, "coded": coded, "fold": fold, "wave": wave}
     options |= {
+        "predicted": _predictions_of_outcome(formula, gold, predicted),
         "cluster": listed(cluster),
         "reference": category_by_column(reference),
         "level": level,
@@ -287,6 +292,20 @@ def correct(
         write_table(correction, write, layout=layout, say=print)  # type: ignore[arg-type]
     if plot:
         correction.plot(plot)
+
+
+def _predictions_of_outcome(formula: str, gold: str | None, predicted: str | None) -> dict[str, Any] | None:
+    """The columns with the outcome's hand codings and predictions, where the latter are named."""
+    from annotune.correction.formulas import parse
+
+    if predicted is None:
+        return None
+    explained = parse(formula).explained
+    if explained is None:
+        raise AnnotuneError(
+            f"{formula!r} explains a function of columns.", "Leave out --predicted, and name the columns."
+        )
+    return {explained.column: (gold or f"{explained.column}_gold", listed(predicted) or [])}
 
 
 def dsl_columns(

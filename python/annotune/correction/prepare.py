@@ -30,7 +30,7 @@ class Options:
     prediction: str
     pi: str | float | None
     gold: str | Mapping[str, str] | None
-    predicted: Mapping[str, tuple[str, str]]
+    predicted: Mapping[str, Sequence[str | Sequence[str]]]
     coded: str | None
     fold: str | None
     wave: str | None
@@ -38,6 +38,17 @@ class Options:
     level: float
     small_sample: bool | None
     power: float | None
+
+    def named_columns(self, name: str) -> tuple[str, tuple[str, ...]] | None:
+        """The columns with a variable's hand codings and its predictions, one or several, as the user named them."""
+        if name not in self.predicted:
+            return None
+        by_hand, *predictions = self.predicted[name]
+        several = [column for part in predictions for column in ([part] if isinstance(part, str) else part)]
+        if not isinstance(by_hand, str) or not several:
+            what = f"predicted= names no {'hand codings' if several else 'predictions'} of {name!r}."
+            raise AnnotuneError(what, f"Such as {{{name!r}: ('{name}_gold', '{name}')}}; of several ['gpt', 'tuned'].")
+        return by_hand, tuple(dict.fromkeys(several))
 
     @property
     def clusters(self) -> tuple[str, ...]:
@@ -47,7 +58,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """The rows of the regression: predicted columns are named as in the formula; `gold` has those of hand codings."""
+    """The rows of the regression: predicted columns are named as in the formula; `gold` has those of hand codings.
+
+    `proxies` are the columns with predictions of the outcome where there are several.
+    """
 
     formula: Formula
     frame: pl.DataFrame
@@ -56,6 +70,7 @@ class Job:
     counts: Counts
     options: Options
     notes: list[str]
+    proxies: tuple[str, ...] = ()
 
 
 def require_sound(options: Options) -> None:
@@ -80,6 +95,8 @@ def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
         raise AnnotuneError("The data have no rows.", "Pass one row per text.")
     _require_groups(formula, options.model)
     frame, gold = _with_predicted_columns(formula, frame, options)
+    proxies = _proxies(formula, options)
+    options = replace(options, prediction="recalibrated") if proxies else options
     options = _with_own_columns(options, gold, frame.columns)
     named = (*options.clusters, options.weights, options.coded, options.fold)
     others = [name for name in named if name is not None]
@@ -94,7 +111,7 @@ def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:
     frame = coding_columns.complete(frame, [*formula.columns, *likely, *beside])
     coded = coding_columns.coded_rows(frame, list(gold.values()), options.coded)
     notes: list[str] = []
-    job = Job(formula, frame, gold, coded, Counts(np.ones(int(coded.sum()))), options, notes)
+    job = Job(formula, frame, gold, coded, Counts(np.ones(int(coded.sum()))), options, notes, proxies)
     require_coded(job)
     if options.method != "none":
         note = coding_columns.require_out_of_fold(frame, coded, options.fold)
@@ -138,14 +155,15 @@ def _with_predicted_columns(
     for name in dict.fromkeys(entry.column for entry in formula.references.values()):
         outcome = name if name in sides else None
         by_hand = coding_columns.gold_of(options.gold, name, outcome, frame.columns)
-        column_of = coding_columns.prediction_column(name, frame.columns)
-        if name in options.predicted:
-            by_hand, column_of = options.predicted[name]
+        columns_of: tuple[str, ...] = (coding_columns.prediction_column(name, frame.columns),)
+        if named := options.named_columns(name):
+            by_hand, columns_of = named
         if by_hand is None:
             continue
-        coding_columns.require_named(frame, [by_hand, column_of], formula.text)
+        coding_columns.require_named(frame, [by_hand, *columns_of], formula.text)
         gold[name] = by_hand
-        frame = frame.with_columns(frame[column_of].alias(name))
+        # what the first did not answer is taken from the next: naive estimates want a label
+        frame = frame.with_columns(_first_answer(frame, columns_of).alias(name))
     coding_columns.require_named(frame, formula.columns, formula.text)
     if not gold:
         what = f"{formula.text!r}: no column has hand codings beside it."
@@ -155,6 +173,38 @@ def _with_predicted_columns(
     require_apart(formula, gold, (*options.clusters, options.weights, *formula.groups))
     truths = [name for name in (*formula.columns, *gold.values()) if frame.schema[name] == pl.Boolean]
     return frame.with_columns(pl.col(truths).cast(pl.Int8)), gold
+
+
+def _first_answer(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
+    """The answers of the first of these coders who gave one, in the type of the first column."""
+    first = frame[columns[0]]
+    if len(columns) == 1:
+        return first
+    words = bool(coding_columns.categories(first.dtype))
+    cells = [coding_columns.as_words(frame[name]) if words else frame[name].cast(pl.Float64) for name in columns]
+    return (
+        pl.DataFrame([part.alias(str(place)) for place, part in enumerate(cells)])
+        .select(pl.coalesce(pl.all()))
+        .to_series()
+    )
+
+
+def _proxies(formula: Formula, options: Options) -> tuple[str, ...]:
+    """The columns with predictions of the outcome, where there are several; a covariate has one."""
+    explained = formula.explained
+    several = {name for name in options.predicted if len((options.named_columns(name) or ("", ()))[1]) > 1}
+    if not several:
+        return ()
+    others = sorted(several - {explained.column if explained is not None else ""})
+    if others or explained is None:
+        name = (others or sorted(several))[0]
+        what = f"{formula.text!r}: {name!r} has several predictions, and is not what is explained."
+        raise AnnotuneError(what, "Of a covariate name one column with predictions.")
+    if options.prediction == "label":
+        raise AnnotuneError("prediction='label' takes one label per text, and there are several.", "Leave it out.")
+    if options.method == "none":
+        raise AnnotuneError("Several predictions are combined by the correction.", "Leave out method='none'.")
+    return (options.named_columns(explained.column) or ("", ()))[1]
 
 
 def require_not_reversed(formula: Formula, gold: Collection[str], schema: Mapping[str, pl.DataType]) -> None:

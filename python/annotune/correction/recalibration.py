@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from annotune.correction.coding_columns import as_words, categories
+from annotune.correction.coding_columns import as_words, categories, probability_columns
 from annotune.correction.families import Floats, Model
 from annotune.correction.formulas import Reference
 
@@ -89,12 +90,43 @@ def features_of(predicted: Floats, design: Floats, labels: Floats | None) -> Flo
     return np.hstack([predicted, design, *products, *([labels] if labels is not None else [])])
 
 
-def given_labels(frame: pl.DataFrame, explained: Reference | None) -> Floats | None:
+def given_labels(cells: pl.Series) -> Floats | None:
     """Which label each text was given, of all that the variable has, shape (N, labels); None for numbers."""
-    if explained is None or not categories(frame[explained.column].dtype):
+    if not categories(cells.dtype):
         return None
-    words = as_words(frame[explained.column])
-    labels = words.unique().sort()
+    words = as_words(cells)
+    labels = words.drop_nulls().unique().sort()
     if len(labels) > MOST_LABELS:
         return None
-    return np.column_stack([(words == label).cast(pl.Float64).to_numpy() for label in labels])
+    return np.column_stack([(words == label).fill_null(False).cast(pl.Float64).to_numpy() for label in labels])
+
+
+def proxy_features(frame: pl.DataFrame, columns: Sequence[str], explained: Reference) -> tuple[Floats, Floats]:
+    """What several coders said of each text: the outcome in their eyes, and all else.
+
+    The first, shape (N, proxies), is whether each gave the label, or its number; 0 and the mean where there is no
+    answer. The second has the label's probability where a proxy has one (`gpt_p_Health`), every label, and whether
+    there was no answer.
+    """
+    outcomes, others = [], []
+    for name in columns:
+        cells, label = frame[name], explained.label
+        labels = given_labels(cells)
+        outcomes.append(_outcome(cells, label, labels))
+        others += [cells.is_null().cast(pl.Float64).to_numpy()[:, None], *([labels] if labels is not None else [])]
+        likely = None if label is None else probability_columns(name, [str(label)], frame.columns)
+        others += [_without_gaps(frame[column])[:, None] for column in (likely or {}).values()]
+    return np.hstack(outcomes), np.hstack(others)
+
+
+def _outcome(cells: pl.Series, label: str | float | None, labels: Floats | None) -> Floats:
+    """What a coder said of the outcome: whether it is the label, or its number, (N, 1); or every label, (N, labels)."""
+    if label is not None:
+        return (as_words(cells) == str(label)).fill_null(False).cast(pl.Float64).to_numpy()[:, None]
+    return _without_gaps(cells)[:, None] if labels is None else labels
+
+
+def _without_gaps(cells: pl.Series) -> Floats:
+    """Numbers with their mean in place of those that are not there."""
+    numbers = cells.cast(pl.Float64).fill_nan(None)
+    return numbers.fill_null(numbers.mean() if numbers.count() else 0.0).to_numpy()

@@ -30,10 +30,10 @@ from annotune.correction.matrices import Matrices, is_date
 from annotune.correction.moments import NoSolutionError
 from annotune.correction.notes import Note, advice_of
 from annotune.correction.prepare import Job, Options, prepared, require_coded, require_sound
-from annotune.correction.recalibration import FOLDS, features_of, given_labels, recalibrated
+from annotune.correction.recalibration import FOLDS, features_of, given_labels, proxy_features, recalibrated
 from annotune.correction.result import CORRECTED, HAND, NAIVE, Correction, rows_of, three_rows
 from annotune.data.frames import as_frame
-from annotune.errors import AnnotuneError, counted, warn
+from annotune.errors import AnnotuneError, counted, listing, warn
 
 FEWEST_DEGREES = 4  # of freedom, with fewer of which the t distribution is a rough one (Tipton 2015)
 NEAR_GROUPS = 20  # coded texts per group, with fewer of which predicted covariates and fixed effects conflict
@@ -52,7 +52,7 @@ def correct(
     prediction: Literal["prob", "label", "recalibrated"] = "prob",
     pi: str | float | None = None,
     gold: str | Mapping[str, str] | None = None,
-    predicted: Mapping[str, tuple[str, str]] | None = None,
+    predicted: Mapping[str, Sequence[str | Sequence[str]]] | None = None,
     coded: str | None = None,
     fold: str | None = None,
     wave: str | None = None,
@@ -100,7 +100,10 @@ def correct(
         writes it, or `pi`), or a number.
     gold, predicted
         Where columns have other names: the one with the outcome's hand codings, or `{variable: column}`; and
-        `{variable: (hand codings, predictions)}`.
+        `{variable: (hand codings, predictions)}`. Where several coders predicted the outcome (a tuned model, hosted
+        ones, a dictionary), `{"topic": ("topic_gold", ["tuned", "gpt", "dictionary"])}`: what they say together is
+        learned from the hand codings as by "recalibrated", so that a bad one gets little weight; the naive rows are by
+        the first.
     coded
         The column that says which texts were drawn and coded (by default `<variable>_coded` or `coded`, or where there
         are hand codings).
@@ -268,16 +271,25 @@ def _recalibrated(job: Job, model: Model, sample: Sample) -> Sample:
     if explained is None or explained.column not in job.gold:
         what = f"{job.formula.text!r}: what it explains is not a predicted column or one of its labels."
         raise AnnotuneError(what, "Leave out prediction='recalibrated'.")
-    features = features_of(sample.predicted, sample.design, given_labels(job.frame, explained))
+    predicted, labels = sample.predicted, given_labels(job.frame[explained.column])
+    if job.proxies:
+        outcomes, labels = proxy_features(job.frame, job.proxies, explained)
+        predicted = np.hstack([predicted, outcomes])
+    features = features_of(predicted, sample.design, labels)
     weight = sample.ratio * sample.weight[sample.at]
     guesses = recalibrated(features, sample.gold, sample.at, weight, model, sample.clusters)
     if guesses is None:
         job.notes.append("Predictions were not recalibrated: too few texts are coded by hand with either value.")
         return sample
-    job.notes.append(
-        f"Predictions were recalibrated on the coded texts of other folds ({FOLDS}), with the labels and covariates."
-    )
+    job.notes.append(_note_of_recalibration(job.proxies))
     return replace(sample, predicted=guesses)
+
+
+def _note_of_recalibration(proxies: Sequence[str]) -> str:
+    by = f"on the coded texts of other folds ({FOLDS}), with the"
+    if not proxies:
+        return f"Predictions were recalibrated {by} labels and covariates."
+    return f"What {listing(proxies)} predicted was combined {by} covariates; naive estimates are by {proxies[0]!r}."
 
 
 def _sensitivity(
