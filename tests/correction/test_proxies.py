@@ -83,6 +83,13 @@ def test_a_coder_who_did_not_answer_is_no_reason_to_leave_a_text_out():
     assert fit.n == len(frame)
 
 
+def test_the_order_of_labels_stays_that_of_the_first():
+    frame, _ = coded_by((0.9, 0.8), 2)
+    frame = frame.with_columns(c0=pl.col("c0").cast(pl.Enum(["Law", "Health"])))
+    fit = at.correct("topic ~ x", frame, predicted={"topic": ("topic_gold", ["c0", "c1"])}, model="multinomial")
+    assert fit.references == {"topic": "Law"}
+
+
 def test_probabilities_and_numbers_count_as_well():
     frame, _ = coded_by((0.9, 0.8), 2)
     likely = frame.with_columns(

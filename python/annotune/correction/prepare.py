@@ -182,11 +182,10 @@ def _first_answer(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
         return first
     words = bool(coding_columns.categories(first.dtype))
     cells = [coding_columns.as_words(frame[name]) if words else frame[name].cast(pl.Float64) for name in columns]
-    return (
-        pl.DataFrame([part.alias(str(place)) for place, part in enumerate(cells)])
-        .select(pl.coalesce(pl.all()))
-        .to_series()
-    )
+    numbered = pl.DataFrame([part.alias(str(place)) for place, part in enumerate(cells)])
+    answers = numbered.select(pl.coalesce(pl.all())).to_series()
+    ordered = isinstance(first.dtype, pl.Enum) and answers.drop_nulls().is_in(first.dtype.categories.implode()).all()
+    return answers.cast(first.dtype) if ordered else answers
 
 
 def _proxies(formula: Formula, options: Options) -> tuple[str, ...]:
