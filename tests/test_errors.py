@@ -78,3 +78,10 @@ def test_importing_the_package_is_light():
 def test_python_runs_the_command_line_by_the_packages_name():
     done = subprocess.run([sys.executable, "-m", "annotune", "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"annotune {annotune.__version__}\n")
+
+
+def test_a_name_without_end_does_not_make_a_message_without_end():
+    error = errors.AnnotuneError(f"{'x' * 10_000} is not there.", "Check the path.")
+    assert len(str(error)) < 700
+    assert str(error).endswith("is not there. Check the path.")
+    assert len(errors.AnnotuneError("x" * 800).what) == 800

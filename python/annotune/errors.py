@@ -7,6 +7,8 @@ import inspect
 import warnings
 from collections.abc import Iterable, Sequence
 
+LONGEST = 800  # characters of what is wrong
+
 
 class AnnotuneError(Exception):
     """Something the user can mend: one sentence of what is wrong, one of what to do.
@@ -21,8 +23,8 @@ class AnnotuneError(Exception):
     """
 
     def __init__(self, what: str, advice: str = "") -> None:
-        self.what, self.advice = what, advice
-        super().__init__(f"{what} {advice}".strip())
+        self.what, self.advice = _in_brief(what), advice
+        super().__init__(f"{self.what} {advice}".strip())
 
 
 class PeopleNeeded(AnnotuneError):
@@ -36,6 +38,11 @@ class PeopleNeeded(AnnotuneError):
     Traceback (most recent call last):
     annotune.errors.PeopleNeeded: 300 texts were drawn. Code them in coding_sheet.xlsx, then run the study again.
     """
+
+
+def _in_brief(sentence: str) -> str:
+    """The sentence; of one with a name or a cell without end in it, its beginning and its end."""
+    return sentence if len(sentence) <= LONGEST else f"{sentence[: LONGEST // 2]} ... {sentence[-LONGEST // 4 :]}"
 
 
 class AnnotuneWarning(UserWarning):

@@ -156,11 +156,21 @@ correction_words <- function(x, layout = "journal") {
   if (is.null(x$object) || reticulate::py_is_null_xptr(x$object)) {
     return(x$words)
   }
-  in_r_words(at_call(
+  wrapped(in_r_words(at_call(
     "summary",
     correction = x, width = getOption("width"), layout = layout, terms = several(x$estimates$term),
     methods = several(unique(x$estimates$method))
-  ))
+  )))
+}
+
+# R's words can be longer than Python's: lines of sentences that became too wide are wrapped again.
+wrapped <- function(text) {
+  lines <- strsplit(text, "\n", fixed = TRUE)[[1]]
+  narrow <- lapply(lines, function(line) {
+    if (nchar(line, "width") <= getOption("width")) return(line)
+    strwrap(line, getOption("width") + 1)
+  })
+  paste(unlist(narrow), collapse = "\n")
 }
 
 # Names of terms -------------------------------------------------------------------------------------------------------

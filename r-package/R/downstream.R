@@ -136,11 +136,17 @@ at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "m
     formula = formula_text(formula), data = usable_columns(data), model = match.arg(model),
     method = match.arg(method), cluster = several(cluster), weights = weights, prediction = match.arg(prediction),
     pi = pi,
-    gold = gold, predicted = if (!is.null(predicted)) lapply(as.list(predicted), several), coded = coded, fold = fold,
+    gold = gold, predicted = if (!is.null(predicted)) lapply(as.list(predicted), hand_and_predicted), coded = coded, fold = fold,
     wave = wave, reference = if (!is.null(reference)) as.list(reference), level = level, small_sample = small_sample,
     power = power
   )
   named_as_r(fit, formula, data)
+}
+
+# The column of hand codings, and those of predictions, one or several.
+hand_and_predicted <- function(columns) {
+  columns <- unlist(columns)
+  list(columns[[1]], several(columns[-1]))
 }
 
 #' The outcome, corrected, as a column

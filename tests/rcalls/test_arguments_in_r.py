@@ -10,7 +10,7 @@ import pytest
 import annotune as at
 
 PAGES = Path(__file__).parents[2] / "r-package" / "man"
-READERS = {"read_codebook": "codebook", "read_corpus": "corpus", "read_codings": "codings"}
+READERS = {"read_codebook": "codebook", "read_corpus": "corpus", "read_codings": "codings", "read_draws": "draws"}
 OF_R = {"bind", "widen", "to_r", "from_r"}
 VERBS = sorted(name for name in at.__all__ if inspect.isfunction(getattr(at, name)) and not name.startswith("plot_"))
 # What has another name in R, as R's own functions have it.
@@ -23,9 +23,10 @@ RENAMED = {
     ("read_corpus", "path"): "x",
     ("read_codings", "paths"): "x",
     ("zero_shot", "columns"): "unit_id",
+    ("propose", "columns"): "unit_id",
 }
 # R reports progress in its own way, and a function that is called after each fold would be called from Python.
-NOT_IN_R = {"say", "each_fold"}
+NOT_IN_R = {"say", "each_fold", "confirm"}
 
 
 def usages():

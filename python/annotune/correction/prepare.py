@@ -30,7 +30,7 @@ class Options:
     prediction: str
     pi: str | float | None
     gold: str | Mapping[str, str] | None
-    predicted: Mapping[str, Sequence[str | Sequence[str]]]
+    predicted: Mapping[str, tuple[str, str | Sequence[str]]]
     coded: str | None
     fold: str | None
     wave: str | None
@@ -43,10 +43,10 @@ class Options:
         """The columns with a variable's hand codings and its predictions, one or several, as the user named them."""
         if name not in self.predicted:
             return None
-        by_hand, *predictions = self.predicted[name]
-        several = [column for part in predictions for column in ([part] if isinstance(part, str) else part)]
-        if not isinstance(by_hand, str) or not several:
-            what = f"predicted= names no {'hand codings' if several else 'predictions'} of {name!r}."
+        by_hand, predictions = self.predicted[name]
+        several = [predictions] if isinstance(predictions, str) else list(predictions)
+        if not several:
+            what = f"predicted= names no predictions of {name!r}."
             raise AnnotuneError(what, f"Such as {{{name!r}: ('{name}_gold', '{name}')}}; of several ['gpt', 'tuned'].")
         return by_hand, tuple(dict.fromkeys(several))
 

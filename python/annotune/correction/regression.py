@@ -52,7 +52,7 @@ def correct(
     prediction: Literal["prob", "label", "recalibrated"] = "prob",
     pi: str | float | None = None,
     gold: str | Mapping[str, str] | None = None,
-    predicted: Mapping[str, Sequence[str | Sequence[str]]] | None = None,
+    predicted: Mapping[str, tuple[str, str | Sequence[str]]] | None = None,
     coded: str | None = None,
     fold: str | None = None,
     wave: str | None = None,

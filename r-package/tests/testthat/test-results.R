@@ -56,7 +56,7 @@ test_that("what is not there yet is predicted in folds", {
     unit_id = "id", text = "question"
   )
   expect_s3_class(found, "at_evaluation")
-  expect_identical(length(unique(found$measures$model)), 4L)
+  expect_identical(length(unique(found$measures$model)), 3L)
   expect_identical(found$data$unit_id, as.character(data$id[1:30]))
   expect_identical(found$data$party, data$party[1:30])
   expect_setequal(found$data$fold, 1:3)
