@@ -28,6 +28,7 @@ BOOK = "--codebook codebook.yaml"
 HEALTH = "\"topic == 'Health' ~ party\""
 VERBS = f"""
 run study.yaml
+verify study.yaml
 reliability {CODERS} {BOOK} --n-boot 200 --write agreement.dta --write agreement.tex --plot agreement.png
 reliability {CODERS} {BOOK} --of pairs --plot pairs.pdf
 reliability-regression {CODERS} {BOOK} --on party --corpus questions.csv
@@ -42,6 +43,7 @@ calibration {MODEL} gold.csv --n-boot 200 --plot diagram.png
 abstain coded.parquet model gold.csv --risk 0.2 --out divided.csv
 label-errors {MODEL} gold.csv --corpus questions.csv --write look-again.xlsx
 zero-shot few.csv codes.dta {BOOK} --base Qwen/Qwen3-0.6B
+test-codebook few.csv {BOOK} --base Qwen/Qwen3-0.6B --orders 1 --no-ablation --write moved.csv --plot moved.png
 propose few.csv words.csv {BOOK} --store study.annotune --write proposals.csv
 export model merged
 export {MODEL} adapter --format adapter
