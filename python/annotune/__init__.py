@@ -71,7 +71,7 @@ _HOME = {
     "record": "hybrid.decisions",
     "test_codebook": "hybrid.codebook_tests",
     "read_draws": "data.drawn",
-    "propose": "hybrid.propose.proposals",
+    "propose": "hybrid.propose.propose",
     "write": "export.write",
     "report": "reporting.report",
     "to_r": "export.r_session",

@@ -67,7 +67,7 @@ def propose(
     from annotune.data.codebook import read_codebook
     from annotune.data.corpus import read_corpus
     from annotune.hybrid.propose.privacy import OPENAI
-    from annotune.hybrid.propose.proposals import propose as ask
+    from annotune.hybrid.propose.propose import propose as ask
 
     require_outputs(write, corpus, codebook, store)
     options: dict[str, Any] = {

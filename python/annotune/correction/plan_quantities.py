@@ -125,7 +125,7 @@ def coefficient_quantities(
     inverse, expected = _fitted(model, x, corrected, formula)
     mean = expected[coded]
     names = list(matrices.names)
-    chosen = _chosen_terms(names, term)
+    chosen = chosen_terms(names, term)
     reach = x[coded] @ inverse
     y, g = ((side[coded] - mean)[:, None] * reach for side in outcome)
     scale = x.std(axis=0)
@@ -199,7 +199,8 @@ def _has_label(codings: Labelled, column: pl.Series, label: str | None, negated:
         raise AnnotuneError(what, f"Name one of its labels: {codings.name} == {codings.labels[0]!r}.") from None
 
 
-def _chosen_terms(names: list[str], term: str | None) -> list[int]:
+def chosen_terms(names: list[str], term: str | None) -> list[int]:
+    """The places of the coefficients that are meant: the one that is named, else all but the constant."""
     if term is None:
         return [i for i, name in enumerate(names) if name != "Intercept"] or [0]
     if term not in names:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,33 +11,25 @@ import polars as pl
 
 from annotune.correction import estimate
 from annotune.correction.arrays import finite, require_outcome, sample_of
-from annotune.correction.balance import MEND_PI, Balance
-from annotune.correction.coding_columns import FEW_CLUSTERS
-from annotune.correction.design_checks import balance_of, note_of_width, sensitivity_of
+from annotune.correction.design_checks import balance_of, sensitivity_of
 from annotune.correction.error_guard import (
     Behind,
     behind_correction,
     behind_hand_coded,
-    notes_of_few,
-    notes_of_weights,
 )
 from annotune.correction.estimate import Fit, Sample
 from annotune.correction.families import MODELS, Floats, Model
+from annotune.correction.fits import fits_by_clusters
 from annotune.correction.formulas import parse
 from annotune.correction.margins import margins, margins_table, stand_alone
-from annotune.correction.matrices import Matrices, is_date
-from annotune.correction.moments import NoSolutionError
-from annotune.correction.notes import Note, advice_of
+from annotune.correction.matrices import Matrices
+from annotune.correction.notes import advice_of
 from annotune.correction.prepare import Job, Options, prepared, require_coded, require_sound
 from annotune.correction.recalibration import FOLDS, features_of, given_labels, proxy_features, recalibrated
-from annotune.correction.result import CORRECTED, HAND, NAIVE, Correction, rows_of, three_rows
+from annotune.correction.regression_notes import caution_notes, note_on_clusters, notes_of_correction, notes_of_errors
+from annotune.correction.result import CORRECTED, HAND, Correction, rows_of, three_rows
 from annotune.data.frames import as_frame
 from annotune.errors import AnnotuneError, counted, listing, warn
-
-FEWEST_DEGREES = 4  # of freedom, with fewer of which the t distribution is a rough one (Tipton 2015)
-NEAR_GROUPS = 20  # coded texts per group, with fewer of which predicted covariates and fixed effects conflict
-
-MOST_WEIGHTS = 8  # coefficients whose weights are listed
 
 
 def correct(
@@ -194,7 +185,7 @@ def _estimated(job: Job) -> Correction:
     fixed = _fixed_design(job, matrices, sample)
     sample, back = estimate.standardised(sample)
     back = np.kron(np.eye(len(equations)), back)
-    fits = _fits_by_clusters(job, model, sample, [term for _, term in names])
+    fits = fits_by_clusters(job, model, sample, [term for _, term in names])
     behind = _behind(job, model, sample, fits, back)
     covariances = {method: back @ fit.covariance @ back.T for method, fit in fits.items()}
     for method, each in behind.items():  # what "auto" weighs together is no less certain than the hand codings alone
@@ -211,10 +202,10 @@ def _estimated(job: Job) -> Correction:
     sizes, sizes_coded = (_numbers_of_clusters(options.clusters, sample, at) for at in (everyone, sample.at))
     notes = (
         *job.notes,
-        *_note_on_clusters(sizes, options.small_sample, degrees[list(fits)[-1]]),
-        *_notes_of_errors(sample, behind, names),
-        *_caution_notes(job, sample),
-        *_notes_of_correction(job, names, fits, covariances, balance),
+        *note_on_clusters(sizes, options.small_sample, degrees[list(fits)[-1]]),
+        *notes_of_errors(sample, behind, names),
+        *caution_notes(job, sample),
+        *notes_of_correction(job, names, fits, covariances, balance),
     )
     return Correction(
         estimates=three_rows(tables),
@@ -310,135 +301,7 @@ def _behind(job: Job, model: Model, sample: Sample, fits: Mapping[str, Fit], bac
     return behind
 
 
-def _notes_of_errors(
-    sample: Sample, behind: Mapping[str, Behind], names: Sequence[tuple[str | None, str]]
-) -> list[str]:
-    """On few errors, and on texts that weigh much."""
-    terms = [": ".join(part for part in name if part is not None) for name in names]
-    few = [sentence for method, each in behind.items() for sentence in notes_of_few(each, terms, method)]
-    last = list(behind.values())[-1:]
-    return [*few, *(sentence for each in last for sentence in notes_of_weights(sample, each, terms))]
-
-
-def _notes_of_correction(
-    job: Job,
-    names: Sequence[tuple[str | None, str]],
-    fits: Mapping[str, Fit],
-    covariances: Mapping[str, Floats],
-    balance: Balance | None,
-) -> list[str]:
-    """What the predictions are worth, and whether texts were drawn as pi says."""
-    if CORRECTED not in fits:
-        return []
-    terms = [": ".join(part for part in name if part is not None) for name in names]
-    return [
-        *([Note(balance.verdict, MEND_PI)] if balance is not None and balance.drawn_otherwise else []),
-        *note_of_width(terms, covariances[HAND], covariances[CORRECTED], job.options.method),
-        *_note_of_weights(fits[CORRECTED].power, terms),
-    ]
-
-
-def _fits_by_clusters(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str, Fit]:
-    """The estimates of all methods; with clusters of two kinds by each, and by their combinations."""
-    one = _fits(job, model, sample, terms)
-    if sample.clusters is None or sample.across is None:
-        return one
-    both = np.unique(np.column_stack([sample.clusters, sample.across]), axis=0, return_inverse=True)[1].ravel()
-    silent = replace(job, notes=[])
-    other, together = (_fits(silent, model, replace(sample, clusters=c), terms) for c in (sample.across, both))
-    return {name: estimate.two_ways(fit, other[name], together[name]) for name, fit in one.items()}
-
-
 def _numbers_of_clusters(columns: Sequence[str], sample: Sample, at: np.ndarray) -> dict[str, int]:
     """How many clusters of each kind the units at these places have."""
     kinds = [clusters for clusters in (sample.clusters, sample.across) if clusters is not None]
     return {name: len(np.unique(clusters[at])) for name, clusters in zip(columns, kinds, strict=True)}
-
-
-def _fits(job: Job, model: Model, sample: Sample, terms: list[str]) -> dict[str, Fit]:
-    """The estimates of all methods; an error where the last one has none, a note for the others."""
-    small = job.options.small_sample
-    methods = {
-        HAND: partial(_hand_coded, model, sample, small),
-        NAIVE: partial(estimate.naive, model, sample, small),
-    }
-    if job.options.method == "dsl":
-        methods[CORRECTED] = partial(estimate.dsl, model, sample, small)
-    elif job.options.method == "auto":
-        methods[CORRECTED] = partial(estimate.auto, model, sample, small)
-    elif job.options.method == "ppi":
-        methods[CORRECTED] = partial(estimate.ppi, model, sample, small, job.options.power)
-    return {name: _fit_or_note(job, name, work, terms, name == list(methods)[-1]) for name, work in methods.items()}
-
-
-def _hand_coded(model: Model, sample: Sample, small: bool | None) -> Fit:
-    if sample.clusters is not None and len(np.unique(sample.clusters[sample.at])) < 2:
-        raise NoSolutionError("clusters", 0)
-    return estimate.hand_coded(model, sample, small)
-
-
-def _fit_or_note(job: Job, method: str, work: Callable[[], Fit], terms: list[str], must: bool) -> Fit:
-    try:
-        return work()
-    except NoSolutionError as reason:
-        what, advice = _reason_and_advice(reason, terms[reason.term], job.options.model)
-        if must:
-            raise AnnotuneError(f"{job.formula.text!r}: {what}.", advice) from None
-        job.notes.append(f"No estimates, {method}: {what}.")
-        p, n = len(terms), int(job.coded.sum()) if method == HAND else len(job.frame)
-        return Fit(np.full(p, np.nan), np.full((p, p), np.nan), n)
-
-
-def _reason_and_advice(reason: NoSolutionError, term: str, model: str) -> tuple[str, str]:
-    if reason.kind == "determined":
-        return f"{term!r} does not vary beside the other covariates", "Leave it out, or join categories."
-    if reason.kind == "few":
-        return "there are as many coefficients as texts, or more", "Take fewer covariates, or join categories."
-    if reason.kind == "clusters":
-        return "all hand-coded texts are in one cluster", "Code texts of other clusters, too."
-    if model in ("linear", "fixed_effects"):
-        return f"the covariates do not determine the coefficient of {term!r}", "Leave it out, or code more texts."
-    what = f"no finite coefficient of {term!r} fits (separation: the outcome never, or always, goes with it)"
-    return what, "Join categories, leave the term out, code more texts by hand, or use model='linear'."
-
-
-def _note_on_clusters(sizes: Mapping[str, int], small: bool | None, degrees: Floats) -> list[str]:
-    """What few clusters mean for the intervals of the last method, whose degrees of freedom are given, (k,)."""
-    fewest = min(sizes.values(), default=FEW_CLUSTERS)
-    if fewest >= FEW_CLUSTERS:
-        return []
-    if small is not None:
-        return [Note(f"With {fewest} clusters, intervals are too narrow.", "Leave out small_sample to widen them.")]
-    low, high = degrees.min(), degrees.max()
-    span = f"{low:.1f}" if high - low < 0.05 else f"{low:.1f} to {high:.1f}"
-    caution = f" Those with fewer than {FEWEST_DEGREES} are rough." if low < FEWEST_DEGREES else ""
-    return [
-        f"With {fewest} clusters, standard errors are CR2, and intervals are widened to {span} degrees of freedom "
-        f"(Satterthwaite).{caution}"
-    ]
-
-
-def _caution_notes(job: Job, sample: Sample) -> list[str]:
-    """Cautions about dates and small groups."""
-    sentences = []
-    covariates = job.formula.within(job.formula.terms).values()
-    dates = [entry.column for entry in covariates if not entry.category and is_date(job.frame.schema[entry.column])]
-    sentences += [f"{name} is counted in days." for name in dict.fromkeys(dates)]
-    predicted = any(entry.column in job.gold for entry in covariates)
-    if predicted and sample.groups:
-        each = min(float(np.median(np.bincount(group[sample.at]))) for group in sample.groups)
-        if each < NEAR_GROUPS:
-            what = f"Half of the groups hold {each:g} hand-coded texts or fewer: with a predicted covariate, estimates "
-            what += "within so small groups are biased."
-            sentences.append(Note(what, "Take larger groups, or none."))
-    return sentences
-
-
-def _note_of_weights(power: float | Floats | None, terms: Sequence[str]) -> list[str]:
-    if power is None:
-        return []
-    if isinstance(power, (int, float)):
-        return [f"PPI's lambda is {power:.3f} (0: predictions have no weight)."]
-    weights = ", ".join(f"{term} {weight:.2f}" for term, weight in zip(terms[:MOST_WEIGHTS], power, strict=False))
-    more = ", ..." if len(terms) > MOST_WEIGHTS else ""
-    return [f"Weights of DSL's estimates (0: the hand-coded one alone): {weights}{more}."]

@@ -91,14 +91,14 @@ def require_own_columns(
 def _likely_column(argument: str, frame: pl.DataFrame) -> str | None:
     """The column that may be meant: that with the longest texts; identifiers by their name, or as none is repeated."""
     flat = [name for name in frame.columns if name != "unit_id" and not frame[name].dtype.is_nested()]
-    named = [name for name in flat if NAMED_ID.search(name)]
-    named.sort(key=lambda name: not name.lower().endswith("unit_id"))  # Mechanical Turk's Input.unit_id before HITId
+    ids = [name for name in flat if NAMED_ID.search(name)]
+    ids.sort(key=lambda name: not name.lower().endswith("unit_id"))  # Mechanical Turk's Input.unit_id before HITId
     if argument == "text":
-        words = [name for name in flat if frame[name].dtype == pl.String and name not in named]
+        words = [name for name in flat if frame[name].dtype == pl.String and name not in ids]
         lengths = {name: frame[name].str.len_chars().mean() or 0 for name in words}
         return max(lengths, key=lengths.__getitem__, default=None)
     others = [name for name in flat if name not in ("text", _likely_column("text", frame))]
-    return next(iter([*named, *(name for name in others if frame[name].n_unique() == len(frame) > 1)]), None)
+    return next(iter([*ids, *(name for name in others if frame[name].n_unique() == len(frame) > 1)]), None)
 
 
 def identifiers(column: pl.Series, source: str, first: int = 1) -> pl.Series:

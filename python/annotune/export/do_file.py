@@ -75,8 +75,8 @@ class _Names:
             for model in models_of(regression, number)
             for letter in "yw"
         ]
-        wanted = [*(f"{columns[name][:25]}_factor" for name in grouped), *models]
-        made = stata_names([*columns.values(), *wanted])[0][len(columns) :]  # those of columns come first, and stay
+        own_names = [*(f"{columns[name][:25]}_factor" for name in grouped), *models]
+        made = stata_names([*columns.values(), *own_names])[0][len(columns) :]  # those of columns come first, and stay
         macros = stata_names([f"base_{columns[name][:20]}" for name in grouped])[0]
         return cls(
             columns,

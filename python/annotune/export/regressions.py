@@ -84,8 +84,8 @@ class Regression:
     @property
     def bases(self) -> dict[str, str]:
         """The reference categories that were chosen, by column."""
-        written = {_column_of_part(match[0]): match["first"] or match["base"] for match in self._factors}
-        return {name: value_of(base) for name, base in written.items() if base} | dict(self.references)
+        base_of_column = {_column_of_part(match[0]): match["first"] or match["base"] for match in self._factors}
+        return {name: value_of(base) for name, base in base_of_column.items() if base} | dict(self.references)
 
     @property
     def _factors(self) -> list[re.Match[str]]:

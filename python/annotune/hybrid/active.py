@@ -14,6 +14,7 @@ from annotune.correction.families import MODELS, Floats
 from annotune.correction.formulas import Formula, Reference, parse
 from annotune.correction.matrices import column, design, occurring_labels, with_dates
 from annotune.correction.moments import Equations, NoSolutionError, Part, determined, solve
+from annotune.correction.plan_quantities import chosen_terms
 from annotune.correction.text_scores import (
     FLOOR,
     best_floor,
@@ -242,9 +243,9 @@ def _reach(frame: pl.DataFrame, formula: Formula, outcome: Reference, model: str
     names = [matrices.names[j] for j in slopes] if formula.groups else list(matrices.names)
     groups = [group_numbers(rows, name) for name in formula.groups]
     inverse, x = _inverse_information(formula, model, x, likely[whole], groups)
-    wanted = _chosen(names, term)
-    reach = np.zeros((len(frame), len(wanted)))
-    reach[whole] = x @ inverse[:, wanted]
+    places = chosen_terms(names, term)
+    reach = np.zeros((len(frame), len(places)))
+    reach[whole] = x @ inverse[:, places]
     return reach
 
 
@@ -265,14 +266,6 @@ def _inverse_information(
         what = f"{formula.text!r} has no solution with the predictions: covariates, or outcomes, determine each other."
         raise AnnotuneError(what, "Leave a covariate out, or join categories.") from None
     return np.linalg.inv(information / len(x)), part.design
-
-
-def _chosen(names: list[str], term: str | None) -> list[int]:
-    if term is None:
-        return [j for j, name in enumerate(names) if name != "Intercept"] or [0]
-    if term not in names:
-        raise AnnotuneError(f"The regression has no coefficient {term!r}.", nearest(term, names))
-    return [names.index(term)]
 
 
 def _with_best_floor(

@@ -196,11 +196,11 @@ def test_codebook(
     ways = variants(entry, _paraphrase_of(paraphrase, entry), orders, ablation, seed)
     code = _coder(coder, options or {})
     own = _own_texts(entry)
-    given = own.select("unit_id", "text")
+    own_texts = own.select("unit_id", "text")
     coded: dict[str, pl.DataFrame] = {}
     with bar("Testing the codebook", len(ways)) as advance:
         for way in ways:
-            asked = pl.concat([texts, given]) if way.kind == AS_WRITTEN and len(given) else texts
+            asked = pl.concat([texts, own_texts]) if way.kind == AS_WRITTEN and len(own_texts) else texts
             coded[way.name] = _codings_of(code, asked, way)
             advance(1)
     return _tested(entry, ways, coded, own)
@@ -265,8 +265,8 @@ def _answers(codings: pl.DataFrame) -> pl.DataFrame:
     """Each unit's answer, the names of its labels: unit_id, answer; null where there is none."""
     answered = pl.col("status").is_in(ANSWERED).any()
     labels = pl.col("label").drop_nulls().unique().sort().str.join("; ")
-    named = pl.when(labels == "").then(pl.lit(NONE)).otherwise(labels)
-    return codings.group_by("unit_id", maintain_order=True).agg(answer=pl.when(answered).then(named))
+    label_names = pl.when(labels == "").then(pl.lit(NONE)).otherwise(labels)
+    return codings.group_by("unit_id", maintain_order=True).agg(answer=pl.when(answered).then(label_names))
 
 
 def _tested(entry: Variable, ways: list[Variant], coded: Mapping[str, pl.DataFrame], own: pl.DataFrame) -> CodebookTest:

@@ -195,9 +195,9 @@ def sample(
     sheets = sheet_paths(Path(write), people) if write is not None else {}
     book = require_sheets(sheets, codebook) if sheets else codebook
     texts = read_corpus(corpus)
-    shown = [name for name in (*unique_names(show), before, "text", after) if name is not None]
+    columns_shown = [name for name in (*unique_names(show), before, "text", after) if name is not None]
     if sheets and book is not None:
-        require_shown(texts, shown, book)
+        require_shown(texts, columns_shown, book)
     with open_store(store) if store is not None else nullcontext() as kept:
         so_far, wave = _earlier(kept, earlier)
         free = _still_free(texts, so_far, kept)
@@ -208,7 +208,7 @@ def sample(
         drawn = draws.filter("drawn")
         drawn = drawn[rng.permutation(len(drawn))]
         assignments = _assignments(drawn, people, overlap, blind, rng)
-        write_all = partial(_write_sheets, sheets, texts.select("unit_id", *shown), drawn, assignments, book)
+        write_all = partial(_write_sheets, sheets, texts.select("unit_id", *columns_shown), drawn, assignments, book)
         settings = asdict(how) | {"for": for_, "scores": scores, "coders": people, "overlap": overlap, "blind": blind}
         about: dict[str, Any] = {"wave": wave, "design": design, "seed": seed, "settings": settings}
         if kept is None:

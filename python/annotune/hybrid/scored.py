@@ -55,10 +55,10 @@ def scored(
         of_all = table.with_columns(pl.Series(SCORE, _scores(table, for_, variable, how.floor)))
         values = _matched(free, of_all, [SCORE])[SCORE].to_numpy()
         return free, replace(how, floor=None), values  # they are above their floor already
-    wanted = [name for name in how.strata if name not in free.columns]
-    predicted = variable or next(iter(wanted), None)
+    predicted_strata = [name for name in how.strata if name not in free.columns]
+    predicted = variable or next(iter(predicted_strata), None)
     spread = f"{predicted}_prob" if f"{predicted}_prob" in table.columns else None
-    beside = _matched(free, table, [*wanted, *([spread] if spread else [])])
+    beside = _matched(free, table, [*predicted_strata, *([spread] if spread else [])])
     return beside, replace(how, spread=spread), None
 
 

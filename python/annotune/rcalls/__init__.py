@@ -221,9 +221,9 @@ def _summary(correction: Correction, width: int, layout: Layout, terms: Any, met
 
 def _joint_test(correction: Correction, terms: Any, methods: Any, which: Any) -> pl.DataFrame:
     """`Correction.joint_test` of covariates, or of terms as R names them."""
-    kept = replace(correction, estimates=correction.estimates.filter(pl.col("method").is_in(several(methods))))
-    in_python = dict(zip(several(terms), kept.estimates["term"], strict=True))
-    tested = kept.joint_test([in_python.get(name, name) for name in several(which)])
+    part = replace(correction, estimates=correction.estimates.filter(pl.col("method").is_in(several(methods))))
+    in_python = dict(zip(several(terms), part.estimates["term"], strict=True))
+    tested = part.joint_test([in_python.get(name, name) for name in several(which)])
     in_r = {name: term for term, name in in_python.items()}
     return tested.with_columns(terms=pl.Series([_with_terms(words, in_r) for words in tested["terms"]]))
 

@@ -146,8 +146,8 @@ def _advice(file: StudyFile, number: int) -> str:
 def _coders(file: StudyFile, number: int) -> list[str]:
     """Who codes a wave: those that it names, or those of the wave before."""
     assert file.study.sample is not None
-    named = [list(part.coders) for part in file.study.sample.waves[:number] if part.coders]
-    return named[-1] if named else []
+    coders_of_waves = [list(part.coders) for part in file.study.sample.waves[:number] if part.coders]
+    return coders_of_waves[-1] if coders_of_waves else []
 
 
 def _sheet(file: StudyFile, number: int) -> Path:

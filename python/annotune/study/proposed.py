@@ -8,7 +8,7 @@ from typing import Any
 
 from annotune.data.codebook import read_codebook
 from annotune.hybrid.propose.privacy import OPENAI
-from annotune.hybrid.propose.proposals import propose
+from annotune.hybrid.propose.propose import propose
 from annotune.hybrid.store import open_store, store_of
 from annotune.hybrid.waves import last_wave
 from annotune.study.file import ProposePart, StudyFile

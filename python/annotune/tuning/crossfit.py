@@ -171,8 +171,9 @@ def in_folds(
     With `keep_models`, `out` keeps each fold's model too: what codes texts that come later.
     """
     with nullcontext() if out is None else locked(folder_for(Path(out), variable)):
-        kept = None if out is None else _kept(texts, decided, codebook, variable, options, out, [uncoded, precision])
-        return _in_folds(kept, texts, decided, codebook, variable, options, uncoded, precision, keep_models)
+        how = [uncoded, precision]
+        checkpoints = None if out is None else _kept(texts, decided, codebook, variable, options, out, how)
+        return _in_folds(checkpoints, texts, decided, codebook, variable, options, uncoded, precision, keep_models)
 
 
 def _in_folds(

@@ -66,9 +66,9 @@ def try_out(task: Task, rest: np.ndarray, out: np.ndarray, keep: str = "") -> Tr
     )
     logits = fill(outputs(network.model, unseen.tokens, what="Trying it on held-out texts"))
     level = fill(level_of(network.model, seen)[None])[0]
-    kept = network.model if keep == "network" else None
+    body = network.model if keep == "network" else None
     speed = network.texts_per_second
-    return Trial(rest, out, probes, levels, logits, level, answers, speed, kept, network.weights)
+    return Trial(rest, out, probes, levels, logits, level, answers, speed, body, network.weights)
 
 
 def start_for(task: Task) -> ProbeChoice:

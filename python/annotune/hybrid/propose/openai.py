@@ -218,11 +218,11 @@ class Endpoint:
             if self.refused != before:
                 return True
             droppable = [name for name in DROPPABLE if name not in self.refused]
-            named = [name for name in droppable if re.search(DROPPABLE[name], words, re.I)]
+            unknown = [name for name in droppable if re.search(DROPPABLE[name], words, re.I)]
             if not self._answered:
-                named = named or [name for name in droppable if name in ("logprobs", "schema", "seed")]
-            self.refused.update(named[:1])
-            return bool(named)
+                unknown = unknown or [name for name in droppable if name in ("logprobs", "schema", "seed")]
+            self.refused.update(unknown[:1])
+            return bool(unknown)
 
 
 def _words(content: str, key: str) -> str:
