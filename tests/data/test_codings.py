@@ -124,6 +124,15 @@ def test_variables_whose_names_begin_alike_are_told_apart():
     ]
 
 
+@pytest.mark.parametrize("named", [{}, {"coder": "coder"}])
+def test_where_a_column_says_who_coded_no_other_column_is_a_coder(named):
+    frame = pl.DataFrame({"unit_id": ["a", "a"], "coder": ["anna", "ben"], "q1": ["Law", "Health"]})
+    message = r"'coder' says who coded, and no column is called 'topic' .*columns=\{'topic': 'q1'\}.*--columns topic=q1"
+    with pytest.raises(at.AnnotuneError, match=message):
+        at.read_codings(frame, variable="topic", **named)
+    assert triples(at.read_codings(frame, columns={"topic": "q1"})) == [("a", "anna", "Law"), ("a", "ben", "Health")]
+
+
 def test_other_columns_of_a_wide_file_are_not_coders_and_it_is_said():
     wide = pl.DataFrame(
         {"unit_id": ["a", "b"], "text": ["Why?", "How?"], "anna": [1, 3], "ben": [1, 3], "year": [8, 9]}

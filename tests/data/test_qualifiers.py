@@ -4,8 +4,10 @@ import json
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 import annotune as at
+from annotune.cli import app
 
 LABELS = (at.Label(code=1, name="Economy"), at.Label(code=2, name="Health"))
 
@@ -76,6 +78,17 @@ def test_a_batch_of_mechanical_turk(tmp_path):
         ("q1", "W1", "Economy"),
         ("q1", "W2", "Economy"),
         ("q2", "W1", "Health"),
+    ]
+    with pytest.warns(at.AnnotuneWarning, match="the last columns are empty"):  # as its columns are named
+        assert at.read_codings(path, unit_id="Input.unit_id", variable="topic").equals(codings)
+    gold = tmp_path / "gold.csv"
+    words = ["resolve", str(path), "--unit-id", "Input.unit_id", "--columns", "area=Answer.topic", "--out", str(gold)]
+    with pytest.warns(at.AnnotuneWarning, match="the last columns are empty"):
+        done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert at.read_codings(gold).select("unit_id", "variable", "label").rows() == [
+        ("q1", "area", "Economy"),
+        ("q2", "area", "Health"),
     ]
     path.write_text(
         header + "H1,W1,Approved,q1,Economy,x,\nH1,W2,Rejected,q1,Health,,\nH2,W1,Submitted,q2,Health,,slow\n"

@@ -115,19 +115,18 @@ def resolve(
     coders: Annotated[str | None, typer.Option(help="Whose codings count, such as anna,ben: all people's.")] = None,
     unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
     coder_column: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
+    columns: Annotated[list[str] | None, typer.Option(help="variable=column, where named differently.")] = None,
     variable: OfVariable = None,
 ) -> None:
     """Make one answer per unit from several coders' answers."""
     from annotune.agreement.gold import resolve as resolve_codings
-    from annotune.data.codebook import read_codebook
-    from annotune.data.codings import ANSWERED, read_codings
+    from annotune.data.codings import ANSWERED
     from annotune.export.write import write as write_table
 
     if rule is not None and at_least is not None:
         raise AnnotuneError("--rule and --at-least exclude each other.", "Leave out one of the two.")
     require_outputs(out, codings, codebook)
-    book = read_codebook(codebook) if codebook else None
-    table = read_codings(list(codings), book, unit_id=unit_id, coder=coder_column, variable=variable)
+    book, table = _read(codings, codebook, variable, unit_id, coder_column, None, columns, [])
     chosen: Any = (rule or "majority") if at_least is None else {"at_least": at_least}
     gold = resolve_codings(table, chosen, codebook=book, ties=ties, coder=decisive_coder, coders=listed(coders))
     write_table(gold, out, say=print)

@@ -60,7 +60,8 @@ def read_codings(
         Says which labels there are; without one, labels are taken as they are.
     unit_id, coder
         The columns with the text's identifier and the coder's name. Without a coder column, the
-        coder is named after the file (`coder_anna.xlsx` is anna's).
+        coder is named after the file (`coder_anna.xlsx` is anna's). Prodigy's `_annotator_id` and Mechanical
+        Turk's `WorkerId` are coders' names, `Answer.topic` what was said of topic.
     variable
         What was coded, where the file does not say; the codebook's only variable by default.
     columns

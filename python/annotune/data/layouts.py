@@ -22,7 +22,8 @@ from annotune.tables.labelled import as_whole
 from annotune.tables.reasons import explains
 
 NONE_WORDS = ("none", "[]")  # how a coder writes that no label of a multi-label variable applies
-CODER_COLUMNS = ("coder", "_annotator_id")  # the latter is Prodigy's
+CODER_COLUMNS = ("coder", "_annotator_id", "WorkerId")  # the latter are Prodigy's and Mechanical Turk's
+ANSWER = "Answer."  # how Mechanical Turk begins the name of a column of answers
 PRODIGY = {"accept", "answer", "options"}  # the columns of a choice, whose labels are in `accept`
 _FORMER = {"_row", "_column"}  # where a row of the result comes from
 
@@ -138,12 +139,26 @@ def _all_cells(source: Source, layout: Layout, qualifying: Sequence[str]) -> lis
         return [_Cells(what, pl.lit(column), column) for column in layout.coders]
     names, others = source.frame.columns, {layout.unit_id, coder or "", *layout.keep, *qualifying}
     free = [column for column in names if column not in others and not explains(column, names)]
-    by_variable = layout.columns or {name: name for name in layout.variables if name in free}
+    by_variable = layout.columns or {
+        name: column for name in layout.variables for column in (ANSWER + name, name) if column in free
+    }
     if not by_variable and set(names) >= PRODIGY:
         by_variable = {_only(layout.variable, layout.codebook, source.name): "accept"}
     if by_variable:
         return [_Cells(pl.lit(name), who, column) for name, column in by_variable.items()]
+    _require_no_coder(coder, source, layout, free)
     return _cells_of_coders(source, layout, free)
+
+
+def _require_no_coder(coder: str | None, source: Source, layout: Layout, free: Sequence[str]) -> None:
+    """Stop where a column says who coded and no column is named like what was coded: columns are not coders then."""
+    if coder is None:
+        return
+    names = layout.variables or [_only(layout.variable, layout.codebook, source.name)]
+    what = f"{source.name}: the column {coder!r} says who coded, and no column is called {listing(names)}"
+    pair = names[0], free[0] if len(free) == 1 else "..."
+    advice = f"Name the one with the labels: columns={dict([pair])}; on the command line, --columns {'='.join(pair)}."
+    raise AnnotuneError(f"{what} (columns: {listing(free)}).", advice)
 
 
 def _which(source: Source, codebook: Codebook | None, variable: str | None) -> pl.Expr:
