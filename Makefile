@@ -33,7 +33,7 @@ lint: $(VENV)/.test-ready
 	$(BIN)/ruff format --check python tests benchmarks .ci
 	$(BIN)/mypy
 
-# Ten minutes for each reader of files; the tests have a few seconds for each. What is found lies in build/fuzz.
+# Ten minutes for each reader of files; the tests read the same few hundred broken files of each. What is found lies in build/fuzz.
 fuzz: $(VENV)/.test-ready
 	$(BIN)/python tests/fuzz/fuzz.py --seconds 600
 

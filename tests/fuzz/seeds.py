@@ -1,9 +1,10 @@
-"""A small sound file of each format that is read, from which broken ones are made."""
+"""A small sound file of each format that is read, the same every time, from which broken ones are made."""
 
 import datetime as dt
 import gzip
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -22,6 +23,13 @@ FRAME = pl.DataFrame(
     }
 )
 LABELS = {"topic": {1.0: "Economy", 3.0: "Health, ünd so"}}
+# When a file was made, as the library writes it, and what stands in its place.
+STAMPS = {
+    "dta": (rb"[ \d]\d \w{3} \d{4} \d\d:\d\d", b"29 Feb 2020 12:00"),
+    "sav": (rb"[ \d]\d \w{3} \d{4}:\d\d:\d\d", b"29 Feb 2012:00:00"),
+    "zsav": (rb"[ \d]\d \w{3} \d{4}:\d\d:\d\d", b"29 Feb 2012:00:00"),
+    "por": (rb"8/\d{8}6/\d{3}\r\n\d{3}", b"8/202002296/120\r\n000"),
+}
 CODEBOOK = """name: Questions
 variables:
   - name: topic
@@ -95,6 +103,7 @@ def _written(write) -> bytes:
 
 def _xlsx() -> bytes:
     book = xlsxwriter.Workbook(buffer := io.BytesIO(), {"in_memory": True})
+    book.set_properties({"created": dt.datetime(2020, 2, 29)})
     sheet, zeros, day = (
         book.add_worksheet("Data"),
         *(book.add_format({"num_format": f}) for f in ("00000", "yyyy-mm-dd")),
@@ -139,4 +148,11 @@ def _statistical() -> dict[str, bytes]:
             write(FRAME, path := Path(folder) / f"t.{suffix}", variable_value_labels=LABELS, **more)
             files[suffix] = path.read_bytes()
         pyreadstat.write_por(FRAME.drop("day", "text"), path := Path(folder) / "t.por")
-        return files | {"por": path.read_bytes()}
+        files["por"] = path.read_bytes()
+    return {suffix: _of_one_time(content, *STAMPS[suffix]) for suffix, content in files.items()}
+
+
+def _of_one_time(content: bytes, pattern: bytes, stamp: bytes) -> bytes:
+    content, times = re.subn(pattern, stamp, content, count=1)
+    assert times == 1
+    return content

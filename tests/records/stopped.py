@@ -258,15 +258,16 @@ def try_at(job, template, folder, number, n, then, before, after):
     return f"{number}: is left over: {left_over(folder)}" if left_over(folder) else None
 
 
-def count(job, template, folder, then):
-    """How many moments there are, which files are not written beside their place, and what is found in the end."""
+def count(job, template, folder):
+    """How many moments there are for a kill and for a full disk, which files are not written beside their place, and
+    what is found in the end."""
     shutil.copytree(template, folder)
     job.change(folder)
 
     def counted():
-        moments = Moments(folder, then=then)
+        both = [Moments(folder, then=then) for then in (kill, fill)]
         job.work(folder)
-        return moments.seen, moments.in_place
+        return [(moments.seen, moments.in_place) for moments in both]
 
     answer = in_child(counted)
     if "value" not in answer:
@@ -282,8 +283,8 @@ def main(name, place, most, *source):
     if "value" not in made:
         raise RuntimeError(made)
     before, results = in_child(lambda: job.look(template))["value"], {}
-    for then in (kill, fill):
-        (n, in_place), after = count(job, template, place / f"whole-{then.__name__}", then)
+    counts, after = count(job, template, place / "whole")
+    for then, (n, in_place) in zip((kill, fill), counts, strict=True):
         spread = np.linspace(1, n, int(most) + 2)[1:-1] if int(most) else np.arange(1, n + 1)
         tried = sorted({round(number) for number in spread})
         faults = [try_at(job, template, place / "tried", number, n, then, before, after) for number in tried]

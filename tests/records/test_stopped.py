@@ -35,7 +35,7 @@ def require_held(results, kills, fills):
 
 
 @pytest.mark.parametrize(
-    ("job", "most", "kills", "fills"), [("Write", 16, 40, 18), ("Record", 0, 9, 3), ("Pieces", 24, 45, 16)]
+    ("job", "most", "kills", "fills"), [("Write", 9, 40, 18), ("Record", 0, 9, 3), ("Pieces", 16, 45, 16)]
 )
 def test_files_are_whole_or_as_before(tmp_path, job, most, kills, fills):
     require_held(stopped(job, tmp_path, most), kills, fills)
@@ -47,7 +47,7 @@ def model(topics, gold, book, tiny_base, tmp_path_factory):
     return tuned.save(tmp_path_factory.mktemp("model") / "model")
 
 
-@pytest.mark.parametrize(("job", "most"), [("Save", 12), ("SaveInSteps", 20)])
+@pytest.mark.parametrize(("job", "most"), [("Save", 7), ("SaveInSteps", 11)])
 def test_a_model_is_whole_or_the_one_before(tmp_path, model, job, most):
     require_held(stopped(job, tmp_path, most, model), 30, 8)
 
