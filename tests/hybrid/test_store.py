@@ -9,8 +9,8 @@ import textwrap
 import pytest
 
 import annotune as at
-from annotune.hybrid import schema
 from annotune.hybrid.store import now, open_store, store_of
+from annotune.tables import store_schema
 
 DECISION = "INSERT INTO decisions (at, unit_id, variable, coder, labels, status) VALUES (?, ?, ?, ?, ?, ?)"
 REQUEST = (
@@ -27,6 +27,11 @@ def path(tmp_path):
 def decide(store, unit_id, coder, labels, status="ok"):
     with store.change() as connection:
         connection.execute(DECISION, [now(), unit_id, "topic", coder, json.dumps(labels), status])
+
+
+def with_migration(monkeypatch, script):
+    """A later version of annotune, which has one more script."""
+    monkeypatch.setattr(store_schema, "MIGRATIONS", (*store_schema.MIGRATIONS, script))
 
 
 def test_the_store_of_a_study_lies_beside_it(tmp_path):
@@ -100,7 +105,7 @@ def test_a_probability_beyond_one_is_refused(path):
 def test_a_newer_store_is_refused(path):
     open_store(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+        connection.execute(f"PRAGMA user_version = {len(store_schema.MIGRATIONS) + 1}")
     with pytest.raises(at.AnnotuneError, match=r"newer version of annotune.*Update annotune"):
         open_store(path)
 
@@ -109,7 +114,7 @@ def test_an_older_store_is_brought_up_to_date(path, monkeypatch):
     with open_store(path) as store:
         decide(store, "a", "anna", ["Law"])
     later = "CREATE TABLE pauses (coder TEXT);\nCREATE TABLE rounds (n INTEGER);\n"
-    monkeypatch.setattr("annotune.hybrid.store.MIGRATIONS", (*schema.MIGRATIONS, later))
+    with_migration(monkeypatch, later)
     with open_store(path) as store:
         assert store.value("SELECT count(*) FROM pauses") == 0
         assert store.value("SELECT count(*) FROM decisions") == 1
@@ -119,7 +124,7 @@ def test_an_older_store_is_brought_up_to_date(path, monkeypatch):
 def test_a_migration_that_fails_leaves_the_store_as_it_was(path, monkeypatch):
     open_store(path).close()
     broken = "CREATE TABLE pauses (coder TEXT);\nCREATE TABLE codebooks (n INTEGER);\n"
-    monkeypatch.setattr("annotune.hybrid.store.MIGRATIONS", (*schema.MIGRATIONS, broken))
+    with_migration(monkeypatch, broken)
     with pytest.raises(at.AnnotuneError):
         open_store(path)
     monkeypatch.undo()
@@ -191,3 +196,54 @@ def test_an_empty_store_has_no_rows_yet(path):
     open_store(path).close()
     with pytest.raises(at.AnnotuneError, match="has no rows"):
         at.read_codings(path)
+
+
+def hostile(path, statement):
+    """A store of somebody who wants something else."""
+    open_store(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.executescript(statement)
+
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT"
+COLUMNS = "x, x, x, x, x, x, x, x, x, x FROM n"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER evil AFTER INSERT ON decisions BEGIN INSERT INTO ledger VALUES (1, '', '', '', '', 0, 0); END",
+        f"DROP TABLE draws; CREATE VIEW draws AS {ENDLESS} {COLUMNS}",
+        "CREATE VIRTUAL TABLE evil USING fts5(x)",
+        "CREATE INDEX evil ON decisions (json_extract(labels, '$'))",
+        "DROP TRIGGER decisions_stay",
+    ],
+)
+def test_a_store_with_what_annotune_does_not_put_there_is_neither_read_nor_written(path, statement):
+    hostile(path, statement)
+    content = path.read_bytes()
+    for use in (open_store, at.read_codings, at.read_draws):
+        with pytest.raises(at.AnnotuneError, match=r"holds '\w+', which annotune did not put there|lacks tables"):
+            use(path)
+    assert path.read_bytes() == content
+
+
+def test_views_without_end_in_a_store_are_not_looked_at(path):
+    """A view may be of an earlier version, so a store is not refused for it."""
+    with open_store(path) as store:
+        decide(store, "a", "anna", ["Law"])
+    both = "DROP VIEW codings; DROP VIEW people; CREATE VIEW people AS {0}; CREATE VIEW codings AS {0}"
+    hostile(path, both.format(f"{ENDLESS} {COLUMNS}"))
+    assert at.read_codings(path).select("unit_id", "label").rows() == [("a", "Law")]
+    assert at.read_draws(path, of="people").is_empty()
+    with open_store(path) as store:
+        assert store.table("SELECT unit_id FROM people").rows() == [("a",)]
+    with sqlite3.connect(path) as connection:  # and other programs find ours again
+        assert connection.execute("SELECT label FROM codings").fetchall() == [("Law",)]
+
+
+def test_codings_in_a_store_are_read_by_a_process_of_its_own(path, monkeypatch):
+    with open_store(path) as store:
+        decide(store, "a", "anna", ["Law"])
+    monkeypatch.setattr("annotune.tables.store.sqlite3.connect", None)
+    assert at.read_codings(path)["label"].to_list() == ["Law"]

@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.hybrid.schema import MIGRATIONS, VIEWS
-from annotune.tables.store import APPLICATION, SUFFIX
+from annotune.tables import store_schema as schema
+from annotune.tables.store import SUFFIX
 
 PATIENCE = 10.0  # seconds that a change waits for another process
 
@@ -125,52 +125,36 @@ def open_store(path: str | Path, *, create: bool = True) -> Store:
 
 def _migrate(path: Path, connection: sqlite3.Connection) -> None:
     """Bring the tables to this version; whoever comes second waits, and finds them so."""
-    version = _version(path, connection)
+    schema.trust_nothing(connection)
+    schema.require_store(path, connection)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # an answer that was acknowledged outlives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = _version(path, connection)
-        for script in MIGRATIONS[version:]:
-            _execute(connection, script)
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        if version < len(MIGRATIONS) or not _has_views(connection):
-            _execute(connection, VIEWS)
+        version = schema.require_store(path, connection)
+        _execute(connection, *schema.MIGRATIONS[version:])
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS)}")
+        if not _has_views(connection):
+            _execute(connection, schema.WITHOUT_VIEWS, schema.VIEWS)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
-
-
-def _version(path: Path, connection: sqlite3.Connection) -> int:
-    """How many migrations the file has had, after a look at whether it is a store."""
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    filled = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if filled and application != APPLICATION:
-        raise AnnotuneError(f"{path} is a database, but no store of annotune.", "Choose another name.")
-    if version > len(MIGRATIONS):
-        what = f"{path} was made by a newer version of annotune (its store is of version {version})."
-        raise AnnotuneError(what, "Update annotune.")
-    return version
+    schema.with_own_views(connection)
 
 
 def _has_views(connection: sqlite3.Connection) -> bool:
-    """Whether the views are as this version of annotune makes them."""
-    made = "SELECT sql FROM sqlite_master WHERE type = 'view'"
-    return all(sql in VIEWS for (sql,) in connection.execute(made)) and bool(connection.execute(made).fetchone())
+    """Whether the file's views, which other programs see, are as this version of annotune makes them."""
+    made = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'view'")}
+    return {f"{sql};" for sql in made} >= set(schema.statements(schema.VIEWS))
 
 
-def _execute(connection: sqlite3.Connection, script: str) -> None:
-    """Every statement of a script, within the transaction that is open (`executescript` would end it)."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
+def _execute(connection: sqlite3.Connection, *scripts: str) -> None:
+    for script in scripts:
+        for statement in schema.statements(script):
             connection.execute(statement)
-            statement = ""
 
 
 @contextlib.contextmanager

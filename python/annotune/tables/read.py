@@ -240,4 +240,15 @@ FORMATS: dict[str, Callable[[Path, tuple[str, ...], str | None], Table]] = {
     ".rds": _rds_table,
     store.SUFFIX: _store_table,
 }
-FOREIGN = {".parquet", ".xlsx", ".xls", ".ods", ".dta", ".sav", ".zsav", ".por", ".rds"}  # read by another process
+FOREIGN = {
+    ".parquet",
+    ".xlsx",
+    ".xls",
+    ".ods",
+    ".dta",
+    ".sav",
+    ".zsav",
+    ".por",
+    ".rds",
+    store.SUFFIX,
+}  # by another process

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import polars as pl
 
 from annotune.errors import AnnotuneError
+from annotune.tables.store_schema import require_store, trust_nothing, with_own_views
 
 SUFFIX = ".annotune"
-APPLICATION = 0x616E6E6F  # "anno" in the file's header: which program made it
 COLUMNS = {
     "unit_id": pl.String,
     "variable": pl.String,
@@ -56,7 +56,7 @@ OF_PEOPLE = """
 
 
 def read_store(path: Path) -> pl.DataFrame:
-    """The codings in a store: one row per label that somebody gave, in a fixed order; see `hybrid.schema`.
+    """The codings in a store: one row per label that somebody gave, in a fixed order; see `store_schema`.
 
     Raises
     ------
@@ -84,11 +84,11 @@ def _rows(path: Path, query: str, schema: dict[str, Any]) -> pl.DataFrame:
         raise AnnotuneError(f"There is no store {path}.", "Check the path, or draw texts with sample first.")
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as connection:
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            rows = connection.execute(query).fetchall() if application == APPLICATION else None
+            trust_nothing(connection)
+            require_store(path, connection)
+            with_own_views(connection)
+            rows = connection.execute(query).fetchall()
     except sqlite3.Error as error:
         raise AnnotuneError(f"{path} cannot be read as a store: {error}.", "Check that the file is whole.") from error
-    if rows is None:
-        raise AnnotuneError(f"{path} is a database, but no store of annotune.", "Choose another file.")
     loaded = {name: pl.Int64 if dtype == pl.Boolean else dtype for name, dtype in schema.items()}
     return pl.DataFrame(rows, schema=loaded, orient="row").cast(schema)  # type: ignore[arg-type]

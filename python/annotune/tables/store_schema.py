@@ -1,10 +1,23 @@
 """The tables of the store, and the one table of codings as a view of them.
 
-A later version adds a script to `MIGRATIONS` and never changes one that was handed out. Views are made anew whenever a
-store is opened for writing, so they may change with the code.
+A later version adds a script to `MIGRATIONS` and never changes one that was handed out. Views in a file are for other
+programs: here each connection makes its own, so that they may change with the code, and a view that somebody else put
+into a store is not looked at.
 """
 
 from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+from annotune.errors import AnnotuneError
+
+APPLICATION = 0x616E6E6F  # "anno" in the file's header: which program made it
+OWN_TABLES_OF_SQLITE = "CREATE TABLE sqlite_"
 
 FIRST = """
 CREATE TABLE codebooks (          -- every version of the codebook that was coded with
@@ -72,9 +85,8 @@ CREATE TABLE ledger (             -- what left this machine
 """
 MIGRATIONS = (FIRST,)
 
+WITHOUT_VIEWS = "DROP VIEW IF EXISTS main.codings; DROP VIEW IF EXISTS main.people;"
 VIEWS = """
-DROP VIEW IF EXISTS codings;
-DROP VIEW IF EXISTS people;
 CREATE VIEW people AS             -- the last answer of each person to each question about a text
     SELECT d.unit_id, d.variable, d.coder, l.value AS label, NULL AS prob, d.status, d.wave, d.arm, d.codebook
     FROM decisions d LEFT JOIN json_each(d.labels) l ON d.status = 'ok'
@@ -85,3 +97,80 @@ CREATE VIEW codings AS            -- the one table: people and models alike
     SELECT r.unit_id, p.variable, r.coder, p.label, p.prob, p.status, NULL, NULL, r.codebook, 'model'
     FROM proposals p JOIN requests r ON r.key = p.request;
 """
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would end the transaction that is open.
+
+    >>> list(statements("CREATE TABLE a (x);CREATE TABLE b (x); -- a remark"))
+    ['CREATE TABLE a (x);', 'CREATE TABLE b (x);']
+    """
+    statement = ""
+    for part in script.split(";")[:-1]:
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement.strip()
+            statement = ""
+
+
+def with_own_views(connection: sqlite3.Connection) -> None:
+    """The views as this version has them, for one connection: they come before those of the same name in the file."""
+    for statement in statements(VIEWS):
+        connection.execute(statement.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
+
+
+def trust_nothing(connection: sqlite3.Connection) -> None:
+    """Let a file that anybody may have made break nothing (SQLite's documentation: Defense against the dark arts).
+
+    What is in it is compared by `require_store`. Before, `trusted_schema = OFF` would be of no use: some versions of
+    SQLite take the tables' own json_valid for a danger.
+    """
+    connection.execute("PRAGMA cell_size_check = ON")
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+
+
+def require_store(path: Path, connection: sqlite3.Connection) -> int:
+    """The version of a store; 0 for a file that is empty.
+
+    A store has the tables, indexes and triggers of its version, letter by letter. One more could be a trigger that
+    changes what somebody writes, or a view without end in a table's place.
+
+    Raises
+    ------
+    AnnotuneError
+        For another database, a newer version's store, and one that holds what annotune does not put there.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    content = _content(connection)
+    if content and application != APPLICATION:
+        raise AnnotuneError(f"{path} is a database, but no store of annotune.", "Choose another name.")
+    if version > len(MIGRATIONS):
+        what = f"{path} was made by a newer version of annotune (its store is of version {version})."
+        raise AnnotuneError(what, "Update annotune.")
+    own = _own_content(MIGRATIONS[: max(version, 0)])
+    strange = [name for sql, name in content.items() if sql not in own]
+    if strange:
+        what = f"{path} holds {strange[0]!r}, which annotune did not put there."
+        raise AnnotuneError(
+            what, "It may be meant to do harm: ask for the codings as a .csv, and for draws as another."
+        )
+    if len(content) < len(own):
+        raise AnnotuneError(f"{path} lacks tables that a store has.", "Take a copy that is whole.")
+    return version
+
+
+def _content(connection: sqlite3.Connection) -> dict[str, str]:
+    """What the file has but for views and SQLite's own tables: the name of each, by its definition."""
+    rows = connection.execute("SELECT sql, name FROM sqlite_master WHERE sql IS NOT NULL")
+    return {sql: name for sql, name in rows if not sql.startswith(("CREATE VIEW ", OWN_TABLES_OF_SQLITE))}
+
+
+@cache
+def _own_content(scripts: tuple[str, ...]) -> frozenset[str]:
+    """The definitions in a store that these scripts made."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for script in scripts:
+            connection.executescript(script)
+        return frozenset(_content(connection))
