@@ -4,7 +4,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -247,3 +249,24 @@ def test_codings_in_a_store_are_read_by_a_process_of_its_own(path, monkeypatch):
         decide(store, "a", "anna", ["Law"])
     monkeypatch.setattr("annotune.tables.store.sqlite3.connect", None)
     assert at.read_codings(path)["label"].to_list() == ["Law"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_a_store_in_a_folder_that_may_not_be_written_to_is_read():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "study.annotune"
+        with open_store(path) as store:
+            decide(store, "a", "anna", ["Law"])
+        path.chmod(0o444)
+        os.chmod(folder, 0o555)
+        script = f"""
+            import os, pathlib
+            import annotune.tables.store
+            if os.geteuid() == 0:
+                os.setuid(65534)  # root may write everywhere
+            print(annotune.tables.store.read_store(pathlib.Path({str(path)!r}))["label"].to_list())
+        """
+        command = [sys.executable, "-c", textwrap.dedent(script)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        os.chmod(folder, 0o755)
+    assert done.stdout == "['Law']\n", done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -83,7 +84,7 @@ def _rows(path: Path, query: str, schema: dict[str, Any]) -> pl.DataFrame:
     if not path.is_file():
         raise AnnotuneError(f"There is no store {path}.", "Check the path, or draw texts with sample first.")
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(_address(path.resolve()), uri=True)) as connection:
             trust_nothing(connection)
             require_store(path, connection)
             with_own_views(connection)
@@ -92,3 +93,12 @@ def _rows(path: Path, query: str, schema: dict[str, Any]) -> pl.DataFrame:
         raise AnnotuneError(f"{path} cannot be read as a store: {error}.", "Check that the file is whole.") from error
     loaded = {name: pl.Int64 if dtype == pl.Boolean else dtype for name, dtype in schema.items()}
     return pl.DataFrame(rows, schema=loaded, orient="row").cast(schema)  # type: ignore[arg-type]
+
+
+def _address(path: Path) -> str:
+    """The file for SQLite, to be read alone.
+
+    While it is open SQLite puts files beside it. Where that cannot be, nobody writes to it either.
+    """
+    is_fixed = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    return f"file:{quote(str(path))}?mode=ro{'&immutable=1' if is_fixed else ''}"
