@@ -186,6 +186,8 @@ save_rds <- function(data, target) {
 #' @param again Do every step again.
 #' @param data Whether the coded corpus is brought into R; `FALSE` for one that is too large, which is then in the files
 #'   alone.
+#' @param allow_upload The hosts to which texts may be sent, where the study asks a model there to propose codes (see
+#'   [at_propose()]). A study file cannot say so.
 #' @return An object of class `at_results`: a list with `reliability`, `gold`, `codings`, `shares` (of labels,
 #'   beside held-out texts; see [at_shares()]), `evaluations` (an evaluation per variable), `data`, `files`, `record`
 #'   (the file that says what these were made of), `changes` and `done`. `NULL` where texts that the study draws are to
@@ -197,9 +199,10 @@ save_rds <- function(data, target) {
 #' results$evaluations$topic
 #' }
 #' @export
-at_run <- function(study, again = FALSE, data = TRUE) {
+at_run <- function(study, again = FALSE, data = TRUE, allow_upload = NULL) {
   say <- if (show_progress()) function(step) cli::cli_inform(c(i = "{step} ..."))
-  results <- at_call("run", study = as_path(study), again = again, say = say, data = data)
+  hosts <- several(allow_upload)
+  results <- at_call("run", study = as_path(study), again = again, say = say, data = data, allow_upload = hosts)
   if (!is.null(results$halt)) {
     cli::cat_line(sub("annotune run (.*)$", "at_run(\"\\1\")", unlist(results$halt)))
     return(invisible(NULL))

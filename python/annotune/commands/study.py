@@ -18,13 +18,17 @@ def run(
     again: Annotated[
         bool, typer.Option("--again", help="Do every step again, also those that are up to date.")
     ] = False,
+    allow_upload: Annotated[
+        list[str] | None,
+        typer.Option(help="A host that texts may be sent to, where the study asks a model there; repeatable."),
+    ] = None,
 ) -> None:
     """Run a study: from codebook, corpus and codings to a tuned model, the coded corpus and its files."""
     from annotune.errors import PeopleNeeded
     from annotune.study.run import run as run_study
 
     try:
-        results = run_study(study, again=again, say=say)
+        results = run_study(study, again=again, allow_upload=allow_upload or (), say=say)
     except PeopleNeeded as halt:
         console.print(str(halt), markup=False, soft_wrap=True)
         return

@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -294,10 +294,16 @@ def _code_files(
     return codings.group_by("label", "status", maintain_order=True).len("n")
 
 
-def _run(study: str, again: bool, data: bool, say: Callable[[str], None] | None = None) -> Packed:
+def _run(
+    study: str,
+    again: bool,
+    data: bool,
+    say: Callable[[str], None] | None = None,
+    allow_upload: Sequence[str] = (),
+) -> Packed:
     """`run`; without `data`, what is as long as the corpus stays in the files. `halt`: what people are to do first."""
     try:
-        results = run(study, again=again, say=say)
+        results = run(study, again=again, allow_upload=allow_upload, say=say)
     except PeopleNeeded as halt:
         return {"halt": [halt.what, halt.advice]}
     parts = {field.name: getattr(results, field.name) for field in fields(results)}

@@ -174,7 +174,6 @@ class ProposePart(_Part):
     provider: Literal["openai", "decoder", "tuned", "dictionary"] | None = None
     endpoint: str | None = None
     key: str | None = None
-    allow_upload: Words = ()
     redact: Words = ()
     names_model: str | None = None
     region: str | None = None
@@ -200,10 +199,14 @@ class ProposePart(_Part):
 
 
 def _as_proposers(value: Any) -> Any:
-    """A model's name, or one block, as the list that it is of."""
-    if value is None or isinstance(value, (list, tuple)):
-        return value or ()
-    return [{"model": value} if isinstance(value, str) else value]
+    """A model's name, or one block, as the list that it is of.
+
+    Leave to send texts is not in it: a study may come from somebody else.
+    """
+    parts = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
+    if any(isinstance(part, dict) and "allow_upload" in part for part in parts):
+        raise ValueError("allow_upload is said by who runs a study (annotune run --allow-upload HOST), not in its file")
+    return [{"model": part} if isinstance(part, str) else part for part in parts]
 
 
 class CorrectPart(_Part):

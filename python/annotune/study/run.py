@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from annotune.study.file import Study, StudyFile, read_study
 from annotune.study.inputs import Inputs, read_inputs
 from annotune.study.models import Steps, classified, tuned
 from annotune.study.outputs import study_record, write_outputs, write_study_record
-from annotune.study.proposed import ask_models
+from annotune.study.proposed import ask_models, require_leave
 from annotune.study.reported import reported
 
 
@@ -83,7 +83,13 @@ class Results(Readable):
         yield from [f"Up to date and not done again: {', '.join(current)}."] if current else []
 
 
-def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | None = None) -> Results:
+def run(
+    study: str | Path,
+    *,
+    again: bool = False,
+    allow_upload: str | Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> Results:
     """Run a study: agreement, gold, tuning, evaluation, coding, and writing.
 
     Parameters
@@ -92,6 +98,9 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
         A study.yaml; its paths are relative to its folder.
     again
         Do every step again, also those that are up to date.
+    allow_upload
+        The host, or hosts, to which texts may be sent, where the study asks a model there to `propose`. The study file
+        cannot say so. What has its answers already is not sent.
     say
         Is told of every step as it begins, in a few words.
 
@@ -104,8 +113,8 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     Raises
     ------
     AnnotuneError
-        For anything in the files that cannot be used, and while another run works on the study; outputs of earlier runs
-        are then left as they were.
+        For anything in the files that cannot be used, for a host that was not allowed, and while another run works on
+        the study; outputs of earlier runs are then left as they were.
     PeopleNeeded
         Where texts that the study draws (`sample: {n: ...}`) are to be coded first; it says by whom and where.
 
@@ -122,15 +131,19 @@ def run(study: str | Path, *, again: bool = False, say: Callable[[str], None] | 
     """
     file = read_study(Path(study))
     steps = Steps(file.work, again, say or (lambda _: None))
+    hosts = [allow_upload] if isinstance(allow_upload, str) else list(allow_upload)
     require_unlocked(file.work)
     try:
         due = due_wave(file, steps.say)
+        if due is not None:  # models will be asked about what it draws: no text is drawn before that may be
+            for part in file.study.propose:
+                require_leave(file, part, hosts)
         if due is not None and not due.by_predictions:
             draw_wave(file, due, None, steps.say)
     except PeopleNeeded:
-        ask_models(file, steps.say)  # what people code next has its proposals
+        ask_models(file, hosts, steps.say)  # what people code next has its proposals
         raise
-    ask_models(file, steps.say)
+    ask_models(file, hosts, steps.say)
     inputs = read_inputs(file, steps.say)
     with locked(file.work):
         return _done(file, inputs, steps, due)

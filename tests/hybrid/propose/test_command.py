@@ -10,6 +10,7 @@ import pytest
 import annotune as at
 from annotune import cli
 from annotune.errors import PeopleNeeded
+from annotune.hybrid.propose.provider import Answer, Proposal
 
 BOOK = """\
 variables:
@@ -125,3 +126,49 @@ def test_a_study_that_says_no_cost_asks_nothing_that_is_paid(folder, serve):
     with pytest.raises(at.AnnotuneError, match="Say with max_cost"):
         at.run(study)
     assert not server.asked
+
+
+ELSEWHERE = "{model: gpt-test, endpoint: 'https://llm.example.org/v1', key: MY_SECRET, max_cost: 1, price: [0, 0]}"
+
+
+@pytest.fixture
+def strange(folder):
+    """A study of somebody else, who would like to have the texts and what MY_SECRET holds."""
+    path = folder / "study.yaml"
+    path.write_text(STUDY.replace("{model: gpt-test, endpoint: ADDRESS}", ELSEWHERE))
+    return path
+
+
+def test_a_study_of_somebody_else_sends_nothing_and_draws_nothing_without_leave(strange, monkeypatch):
+    monkeypatch.setenv("MY_SECRET", "s3cret")
+    monkeypatch.setattr("annotune.hybrid.propose.openai.Endpoint.ask", lambda *_: pytest.fail("it was sent"))
+    with pytest.raises(
+        at.AnnotuneError, match=r"send texts to llm\.example\.org, with the key in MY_SECRET, .*allow_up"
+    ):
+        at.run(strange)
+    with pytest.raises(at.AnnotuneError, match=r"send texts to llm\.example\.org"):
+        at.run(strange, allow_upload=["api.openai.com"])
+    assert not (strange.parent / "study.annotune").exists()
+    strange.write_text(strange.read_text().replace("key:", "allow_upload: llm.example.org, key:"))
+    with pytest.raises(at.AnnotuneError, match=r"allow_upload is said by who runs a study"):
+        at.run(strange)
+
+
+def test_with_leave_it_is_sent_and_what_is_answered_needs_neither_leave_nor_key(strange, monkeypatch):
+    asked = []
+
+    def answer(endpoint, question):
+        asked.append((endpoint.host, endpoint.key))
+        return Answer(question, "ok", (Proposal("topic", "Law", None, "ok", ""),))
+
+    monkeypatch.setenv("MY_SECRET", "s3cret")
+    monkeypatch.setattr("annotune.hybrid.propose.openai.Endpoint.ask", answer)
+    monkeypatch.setattr(sys, "argv", ["annotune", "run", "study.yaml", "--allow-upload", "LLM.example.org"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert not end.value.code
+    assert asked == [("llm.example.org", "s3cret")] * 6
+    monkeypatch.delenv("MY_SECRET")
+    with pytest.raises(PeopleNeeded):
+        at.run(strange)
+    assert len(asked) == 6

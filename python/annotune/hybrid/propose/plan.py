@@ -75,6 +75,11 @@ class Plan(Readable):
     examples: pl.DataFrame
 
     @property
+    def n_left(self) -> int:
+        """Texts that are neither answered nor empty."""
+        return self.n_units - self.n_answered - self.n_missing
+
+    @property
     def is_free(self) -> bool:
         """Whether it is known that nothing is to be paid."""
         return self.cost == 0

@@ -51,6 +51,12 @@ class Proposals(Readable):
     ledger: pl.DataFrame
     store: Path
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether a further run would ask nothing, and waits for nothing."""
+        waiting = (self.requests["status"] == "waiting").any()
+        return self.plan.calls == 0 and self.plan.n_left == 0 and not waiting
+
     def _parts(self) -> Iterator[Part]:
         """How many texts have which status, what it cost, and how far the model agrees with itself."""
         yield f"Proposals by {self.coder}, in {self.store.name}"

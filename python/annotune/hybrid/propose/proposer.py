@@ -12,7 +12,7 @@ from annotune.errors import AnnotuneError, nearest
 from annotune.hybrid.propose.dictionary import read_dictionary
 from annotune.hybrid.propose.openai import Endpoint
 from annotune.hybrid.propose.pace import Pace
-from annotune.hybrid.propose.privacy import OPENAI, host_of, read_key, require_allowed
+from annotune.hybrid.propose.privacy import OPENAI, host_of, is_loopback, read_key, require_allowed
 from annotune.hybrid.propose.provider import Provider
 from annotune.hybrid.propose.redaction import Redaction
 
@@ -79,6 +79,16 @@ def choose_provider(
     from annotune.hybrid.propose.decoder import Decoder
 
     return Decoder(str(model), book.variables, choice.examples, choice.device), ""
+
+
+def other_machine(model: Any, provider: str | None, endpoint: str) -> str:
+    """The host that texts would be sent to; empty where the model is on this machine.
+
+    >>> other_machine("gpt-5-mini", None, OPENAI), other_machine("words.csv", None, OPENAI)
+    ('api.openai.com', '')
+    """
+    host = host_of(endpoint) if (provider or _looks_like(model)) == "openai" else ""
+    return "" if is_loopback(host) else host
 
 
 def _looks_like(model: Any) -> str:

@@ -62,7 +62,8 @@ class Task:
         empty, prompt = self._empty, tokens_of(self.book.provider.prompt)
         left = [one for one in self._left(self.book, self.questions) if one.unit_id not in empty]
         sent = list({one.question: one.text for one in left}.values())
-        n_again = min(self.again, len(self.questions) - len(empty))
+        repeated, asked = self._repeated()  # of a second asking, what is answered is not asked for either
+        n_again = min(self.again, len(self.questions) - len(empty)) - len(asked) + len(self._left(repeated, asked))
         again = [one.text for one in self.questions if one.unit_id not in empty][:n_again]
         reckoned = {one.key: prompt + tokens_of(one.text) for one in self.questions}
         expected = tokens_of(_expected(self.book.provider, self.choice.reasons))
