@@ -71,6 +71,8 @@ def test_a_model_behind_an_endpoint_on_the_command_line(say, folder, serve):
     code, out, _ = say("gpt-test", "--endpoint", server.address, "--dry-run")
     assert (code, sum(server.asked.values())) == (0, 24)
     assert "20 have an answer in the store" in out
+    code, out, _ = say("gpt-test", "--endpoint", server.address, "--again", "4", "--dry-run")
+    assert "0 calls" in out  # nor is a second answer asked for again
 
 
 def test_where_nobody_can_be_asked_it_stops_and_with_yes_it_goes_on(say, folder, serve, monkeypatch):
