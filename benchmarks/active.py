@@ -21,7 +21,7 @@ from annotune.correction.error_guard import behind_correction
 from annotune.correction.estimate import Sample, dsl
 from annotune.correction.families import LINEAR
 from annotune.correction.text_scores import best_floor, doubt, drawing_probabilities, for_coefficients, with_floor
-from annotune.correction.waves import counts
+from annotune.data.waves import counts
 from annotune.hybrid.draws import fixed_size
 
 HERE = Path(__file__).parent

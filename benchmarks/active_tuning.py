@@ -8,7 +8,7 @@ import numpy as np
 from active_sets import manifestos
 
 from annotune.correction.text_scores import drawing_probabilities, for_tuning, with_floor
-from annotune.correction.waves import counts
+from annotune.data.waves import counts
 
 SIZES = (100, 200, 400)
 FIRST, STEP = 50, 50  # the first wave is simple; the further ones have so many each

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import annotune as at
 from annotune.correction.balance import balance_of_waves
-from annotune.correction.waves import counts
+from annotune.data.waves import counts
 
 N = 5
 
@@ -209,6 +209,44 @@ def test_a_single_wave_is_as_without(frame):
 def test_a_panel_s_waves_are_no_draws(frame):
     panel = frame.with_columns(wave=pl.int_range(pl.len()) % 3 + 1)
     assert at.correct("y ~ x", panel).estimates.equals(at.correct("y ~ x", frame.drop("wave")).estimates)
+
+
+@pytest.mark.filterwarnings("ignore:379 texts")  # of the panel, whose pi is simulated
+def test_waves_that_drew_every_text_are_found(frame):
+    every = frame.filter(pl.col("wave").is_not_null()).with_columns(
+        pi=pl.when(pl.col("wave") == 2).then(1.0).otherwise(0.375)
+    )
+    by_itself, named = at.correct("y ~ x", every), at.correct("y ~ x", every, wave="wave")
+    assert any("in 2 waves" in note for note in by_itself.notes)
+    assert by_itself.estimates.equals(named.estimates)
+    panel = every.with_columns(pi=0.5)  # a panel's waves, of which a simple draw took half
+    assert not any("waves" in note for note in at.correct("y ~ x", panel).notes)
+
+
+def test_tuning_weighs_texts_as_the_correction_does():
+    from annotune.tuning.settings import Settings
+    from annotune.tuning.task import prepare
+
+    rng, n = np.random.default_rng(3), 60
+    wave = np.repeat([1, 2, 0], 20)[rng.permutation(n)]
+    texts = pl.DataFrame(
+        {
+            "unit_id": [f"u{i}" for i in range(n)],
+            "text": [f"nurses and hospital number {i}" for i in range(n)],
+            "pi": np.where(wave == 1, 1 / 3, rng.uniform(0.2, 0.9, n)),
+            "wave": pl.Series(np.where(wave > 0, wave, -1)).replace({-1: None}),
+        }
+    )
+    coded = texts.filter(pl.col("wave").is_not_null())
+    labels = (at.Label(code=0, name="Law"), at.Label(code=1, name="Health"))
+    book = at.Codebook(variables=(at.Variable(name="topic", labels=labels),))
+    answers = {"variable": pl.lit("topic"), "coder": pl.lit("anna"), "status": pl.lit("ok")}
+    gold = coded.select("unit_id", label=pl.Series(["Law", "Health"] * 20), **answers)
+    task = prepare(texts, gold, book, "topic", None, 0.15, Settings(method="probe"), pi="pi")
+    mine = texts.join(task.coded.frame.select("unit_id"), on="unit_id", maintain_order="right")
+    ratio = counts(mine["pi"].to_numpy(), mine["wave"].to_numpy()).ratio
+    assert task.weights == pytest.approx(ratio / ratio.mean())
+    assert task.weights != pytest.approx(1 / mine["pi"].to_numpy() / (1 / mine["pi"].to_numpy()).mean())
 
 
 @pytest.mark.parametrize(

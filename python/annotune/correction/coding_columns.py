@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 
 from annotune.correction.notes import CODE_MORE, Note
-from annotune.correction.waves import Counts, counts, waves
 from annotune.data.codebook import Codebook
 from annotune.data.columns_of_sets import label_columns
 from annotune.data.encoded import variable_of
+from annotune.data.waves import Counts, counts, waves
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 
 FEWEST = 20  # hand-coded texts in a category: with fewer, neither its error nor the error's variance can be estimated

@@ -13,9 +13,9 @@ from annotune.correction.families import Floats
 from annotune.correction.few_errors import FEWEST_ERRORS, number_of_errors, typical_error, where_errors_are
 from annotune.correction.formulas import Reference
 from annotune.correction.matrices import column, occurring_labels
-from annotune.correction.waves import Counts
 from annotune.data.codebook import Codebook
 from annotune.data.frames import as_frame
+from annotune.data.waves import Counts
 from annotune.errors import AnnotuneError, listing, nearest, warn
 
 

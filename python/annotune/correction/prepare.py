@@ -13,7 +13,7 @@ from annotune.correction import coding_columns
 from annotune.correction.families import MODELS
 from annotune.correction.formulas import Formula, Reference
 from annotune.correction.matrices import column, occurring_labels, with_dates
-from annotune.correction.waves import Counts
+from annotune.data.waves import Counts
 from annotune.errors import AnnotuneError, nearest
 
 PREDICTIONS = ("prob", "label", "recalibrated")

@@ -223,7 +223,8 @@ def _kept(
     coding: list[str],
 ) -> _Kept:
     coded = texts.filter(pl.col("unit_id").is_in(decided["unit_id"].unique().implode()))
-    columns = dict.fromkeys(("unit_id", "text", options["group"], options.get("pi"), "pi" if _unequal(coded) else None))
+    chances = ("pi", "wave") if _unequal(coded) else ()
+    columns = dict.fromkeys(("unit_id", "text", options["group"], options.get("pi"), *chances))
     seen = coded.select(name for name in columns if name in coded.columns)
     settings = read_settings({name: value for name, value in options.items() if name in Settings.model_fields})
     split = {name: value for name, value in options.items() if name not in Settings.model_fields}

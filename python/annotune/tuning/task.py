@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from annotune.data.codebook import Codebook
+from annotune.data.waves import column_of_waves
 from annotune.errors import AnnotuneError, counted, nearest, warn
 from annotune.models.card import CardDrawn
 from annotune.network.base import Base, find_base, is_decoder, load_pair
@@ -76,7 +77,9 @@ def prepare(
 ) -> Task:
     """Texts joined with their gold, split into cases, and embedded by the base."""
     coded = join(corpus, gold, codebook, variable)
-    cases, weights = cases_of(coded, group, settings.seed), text_weights(coded, pi, prevalence)
+    mine = corpus["unit_id"].is_in(coded.frame["unit_id"].implode()).to_numpy()
+    wave = None if pi is None else column_of_waves(corpus, mine, pi)
+    cases, weights = cases_of(coded, group, settings.seed), text_weights(coded, pi, prevalence, wave)
     device, base = choose_device(settings.device), find_base(settings.base)
     tokenizer, backbone, tokens = _read(coded, base, settings, device)
     if tokens.cut:

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 
 from annotune.data.codebook import Variable
+from annotune.data.waves import counts
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.tuning.coded_texts import Coded
 
 ROUNDS = 200  # of raking; a few are enough unless shares contradict each other
 
 
-def text_weights(coded: Coded, pi: str | None, prevalence: Mapping[str, float] | None) -> np.ndarray:
+def text_weights(
+    coded: Coded, pi: str | None, prevalence: Mapping[str, float] | None, wave: str | None = None
+) -> np.ndarray:
     """A weight for each coded text (n,), one on the average.
 
     Parameters
@@ -27,6 +30,9 @@ def text_weights(coded: Coded, pi: str | None, prevalence: Mapping[str, float] |
         How frequent labels are in the corpus, as shares by label, where texts were picked by their label and that is
         known. Of single labels, those not named share the rest as they do among the coded texts; of label sets, the
         weights are raked to the shares named (Deming and Stephan 1940).
+    wave
+        A column of the corpus: which of several waves drew each text. It then speaks for as many texts as in a
+        correction (see `data.waves.counts`), as pi is of texts that no wave before drew.
 
     Raises
     ------
@@ -36,7 +42,7 @@ def text_weights(coded: Coded, pi: str | None, prevalence: Mapping[str, float] |
     if pi is not None and prevalence is not None:
         raise AnnotuneError("Both pi= and prevalence= are given.", "One of them says what coded texts stand for.")
     if pi is not None:
-        weights = 1 / _probabilities(coded, pi)
+        weights = counts(_probabilities(coded, pi), None if wave is None else coded.frame[wave].to_numpy()).ratio
     elif prevalence is not None:
         weights = _to_shares(coded, _by_number(prevalence, coded.variable))
     else:

@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from annotune.correction.families import Floats
 from annotune.errors import AnnotuneError, nearest
 
+Floats = NDArray[np.float64]
 COLUMN = "wave"
+CERTAIN = 1 - 1e-12
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,7 @@ def counts(pi: Floats, wave: np.ndarray | None) -> Counts:
 def waves(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None, wave: str | None) -> np.ndarray | None:
     """The wave in which each coded text was drawn, (n,); None where there was one.
 
-    A column that is not named counts where it is as a draw leaves it: whole numbers for the texts that were drawn, and
-    nothing for others. Panels have a column `wave` that is filled for all texts, and is no draw's.
+    A column that is not named counts where `column_of_waves` finds it.
 
     Raises
     ------
@@ -93,9 +94,8 @@ def waves(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None, wave: 
     if wave is None:
         if pi is not None and not isinstance(pi, str):  # all had the same chance
             return None
-        own = pi.removesuffix("pi") + COLUMN if pi is not None and pi.endswith("_pi") else COLUMN
-        names = [name for name in (own, COLUMN) if name in frame.columns and _is_of_a_draw(frame[name], coded)]
-        return frame[names[0]].cast(pl.Int64).to_numpy()[coded] if names else None
+        name = column_of_waves(frame, coded, pi)
+        return None if name is None else frame[name].cast(pl.Int64).to_numpy()[coded]
     if wave not in frame.columns:
         raise AnnotuneError(f"There is no column {wave!r} with waves.", nearest(wave, frame.columns))
     if pi is not None and not isinstance(pi, str):
@@ -110,12 +110,35 @@ def waves(frame: pl.DataFrame, coded: np.ndarray, pi: str | float | None, wave: 
     return mine.cast(pl.Int64).to_numpy()
 
 
-def _is_of_a_draw(cells: pl.Series, coded: np.ndarray) -> bool:
-    """Whether a column is filled for all coded texts, and not for all others."""
-    if not _whole(cells):
+def column_of_waves(frame: pl.DataFrame, coded: np.ndarray, pi: str | None = None) -> str | None:
+    """The column with waves, as a draw leaves it: whole numbers for the texts that were drawn, and nothing for others.
+
+    Panels have a column `wave` that is filled for all texts, and is no draw's. Where waves together drew all texts, it
+    is known as theirs by pi, which is 1 in the last one, that took what was left, and below in those before.
+
+    >>> frame = pl.DataFrame({"pi": [0.5, 0.5, 1.0, 1.0], "wave": [1, 1, 2, 2]})
+    >>> column_of_waves(frame, np.ones(4, dtype=bool)), column_of_waves(frame, np.arange(4) < 2)
+    ('wave', None)
+    """
+    own = pi.removesuffix("pi") + COLUMN if pi is not None and pi.endswith("_pi") else COLUMN
+    chance = pi if pi is not None else "pi"
+    everything = bool(coded.all())
+    for name in (own, COLUMN):
+        if name not in frame.columns or not _whole(frame[name]):
+            continue
+        filled = frame[name].cast(pl.Float64).fill_nan(None).is_not_null().to_numpy()
+        of_all = everything and chance in frame.columns and _took_all(frame[name], frame[chance])
+        if filled[coded].all() and (of_all if everything else not filled[~coded].all()):
+            return name
+    return None
+
+
+def _took_all(wave: pl.Series, pi: pl.Series) -> bool:
+    """Whether the last of several waves drew with certainty, and each of those before did not."""
+    if wave.n_unique() < 2 or not pi.dtype.is_numeric():
         return False
-    filled = cells.cast(pl.Float64).fill_nan(None).is_not_null().to_numpy()
-    return bool(filled[coded].all() and not filled[~coded].all())
+    least = pl.DataFrame({"wave": wave, "pi": pi}).group_by("wave").agg(pl.col("pi").min()).sort("wave")["pi"]
+    return bool(least[-1] >= CERTAIN and (least[:-1] < CERTAIN).all())
 
 
 def _whole(cells: pl.Series) -> bool:
