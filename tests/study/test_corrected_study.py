@@ -297,8 +297,11 @@ def test_a_study_chooses_the_reference_category_for_its_tables_and_scripts(ran, 
     told = copied.read_text(encoding="utf-8")
     assert "  write: [regression" in told
     copied.write_text(told.replace("  write: [regression", "  reference: {party: opposition}\n  write: [regression"))
-    (found,) = at.run(copied).corrections
+    results = at.run(copied)
+    (found,) = results.corrections
     assert found.references == {"party": "opposition"}
+    assert results.errors[0] is not None
+    assert results.errors[0].effects.select("level", "reference").rows() == [("government", "opposition")]
     opposite = ran[1].corrections[0].coefficients()["party[opposition]"]
     assert found.coefficients()["party[government]"] == pytest.approx(-opposite, rel=1e-9)
     assert 'ref = "opposition")' in (copied.parent / "results.R").read_text()

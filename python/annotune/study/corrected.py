@@ -250,7 +250,7 @@ def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataF
     place = own.index(outcome.column)
     right = grouped(right_side(formula.text))[0]
     return error_model(
-        data,
+        data.with_columns(_from_reference(data[name], base) for name, base in part.reference.items() if name in covariates),
         right,
         outcome.column,
         label=outcome.label,
@@ -259,6 +259,14 @@ def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataF
         pi=f"{entry.name}_pi",
         cluster=min(part.cluster, key=lambda name: data[name].n_unique(), default=None),
     )
+
+
+def _from_reference(column: pl.Series, base: str | int) -> pl.Series:
+    """Categories with the reference first, with which errors are compared as the outcome is; numbers as they are."""
+    if not (column.dtype in (pl.String, pl.Categorical) or isinstance(column.dtype, pl.Enum)):
+        return column
+    levels = [str(base), *(level for level in occurring_labels([column]) if level != str(base))]
+    return column.cast(pl.String).cast(pl.Enum(levels))
 
 
 def _outcome(part: CorrectPart, formula: Formula, entry: Variable) -> Reference | None:
