@@ -249,8 +249,9 @@ def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataF
         return None
     place = own.index(outcome.column)
     right = grouped(right_side(formula.text))[0]
+    bases = {name: base for name, base in part.reference.items() if name in covariates}
     return error_model(
-        data.with_columns(_from_reference(data[name], base) for name, base in part.reference.items() if name in covariates),
+        data.with_columns(_from_reference(data[name], base) for name, base in bases.items()),
         right,
         outcome.column,
         label=outcome.label,
