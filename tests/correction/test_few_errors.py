@@ -134,6 +134,26 @@ def test_a_note_counts_errors_that_were_seen():
     assert "(2.0 by their weight)" in named(at.correct("y ~ 1", frame), "Few errors")[0]
 
 
+def test_a_note_says_behind_which_estimates_no_error_was_seen():
+    """Two errors among the coded texts of one party move its difference, and not the other party's share."""
+    frame = texts(n=2000, right=(1.0, 1.0)).with_columns(coded=pl.col("y_gold").is_not_nan())
+    nth = pl.col("coded").cum_sum().over("party")
+    wrong = pl.col("coded") & (pl.col("party") == 1) & (nth <= 2)
+    frame = frame.with_columns(y_gold=pl.when(wrong).then(1 - pl.col("y_gold")).otherwise("y_gold")).drop("coded")
+    (note,) = named(at.correct("y ~ party", frame), "Few errors")
+    assert "'Intercept', 'party' rest on fewer than 9 (none was seen for 'Intercept')" in note
+
+
+def test_errors_that_weigh_little_were_seen_nonetheless():
+    """Forty errors at texts with a hundredth of the others' weight."""
+    frame = texts(n=20_000, coded=300, right=(1.0, 1.0)).with_columns(coded=pl.col("y_gold").is_not_nan())
+    often = pl.col("coded") & (pl.col("coded").cum_sum() <= 40)
+    pi = pl.when(often).then(1.0).otherwise(0.01)
+    gold = pl.when(often).then(1 - pl.col("y_gold")).otherwise("y_gold")
+    (note,) = named(at.correct("y ~ 1", frame.with_columns(pi=pi, y_gold=gold).drop("coded")), "Few errors, corrected")
+    assert "(below 0.1 by their weight)" in note
+
+
 def test_errors_of_numbers_and_of_predicted_covariates_are_noted():
     """There is no typical error of a number: it is only said that few texts make up the variance."""
     rng = np.random.default_rng(3)

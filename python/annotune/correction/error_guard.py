@@ -27,7 +27,7 @@ from annotune.correction.result import HAND
 from annotune.errors import counted
 
 MOST_TERMS = 4  # that a note names
-LEAST_SEEN = 0.05  # errors by their weight, below which none was seen
+NONE_SEEN, LEAST_SEEN = 1e-9, 0.05  # errors by their weight: below the one there are none, the other is shown as 0.1
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,22 @@ def notes_of_few(behind: Behind, terms: Sequence[str], method: str) -> list[str]
         return []
     what = "errors" if method != HAND else "texts of the rarer label"
     bound = "bounds, as if there were up to three more" if behind.typical is not None else "too narrow"
-    verb, fewest = "rests" if few.sum() == 1 else "rest", behind.seen[few].min()
-    seen = f"{fewest:.1f} by their weight" if fewest >= LEAST_SEEN else "none was seen"
-    named = _named([term for term, is_few in zip(terms, few, strict=True) if is_few])
+    verb = "rests" if few.sum() == 1 else "rest"
+    names = [term for term, is_few in zip(terms, few, strict=True) if is_few]
+    named, seen = _named(names), _number_seen(behind.seen[few], names)
     sentence = (
         f"Few {what}, {method}: {named} {verb} on fewer than {FEWEST_ERRORS} ({seen}); intervals there are {bound}."
     )
     return [Note(sentence, CODE_MORE)]
+
+
+def _number_seen(seen: Floats, terms: Sequence[str]) -> str:
+    """How many errors by their weight were seen behind these estimates, and behind which none was."""
+    without = [term for term, number in zip(terms, seen, strict=True) if number < NONE_SEEN]
+    if without:
+        return "none was seen" if len(without) == len(terms) else f"none was seen for {_named(without)}"
+    least = f"{seen.min():.1f}" if seen.min() >= LEAST_SEEN else "below 0.1"
+    return f"{'the fewest: ' if len(terms) > 1 else ''}{least} by their weight"
 
 
 def notes_of_weights(sample: Sample, behind: Behind, terms: Sequence[str]) -> list[str]:
