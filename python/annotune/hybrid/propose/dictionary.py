@@ -79,11 +79,13 @@ def read_dictionary(source: Any, codebook: Codebook) -> Dictionary:
 
     Examples
     --------
+    >>> import polars as pl
+    >>> from annotune import Codebook, Variable
     >>> labels = ({"code": 1, "name": "Health"}, {"code": 2, "name": "Law"})
     >>> book = Codebook(variables=(Variable(name="topic", labels=labels),))
     >>> table = pl.DataFrame({"label": ["Health", "Law"], "words": ["nurs*, hospital", "court"]})
     >>> read_dictionary(table, book).patterns
-    {'topic': {'Health': ('\\\\bnurs\\\\w*', '\\\\bhospital\\\\b'), 'Law': ('\\\\bcourt\\\\b',)}}
+    {'topic': {'Health': ('\\bnurs\\w*', '\\bhospital\\b'), 'Law': ('\\bcourt\\b',)}}
     """
     frame, name, first = load(source, "The dictionary", (), None)
     label_column = "label" if "label" in frame.columns else "name"
@@ -130,7 +132,7 @@ def _word(word: str) -> str:
     r"""A word as a regular expression: whole, or with any ending where it has a star.
 
     >>> _word("nurs*"), _word("health care"), _word("c++")
-    ('\\\\bnurs\\\\w*', '\\\\bhealth\\\\s+care\\\\b', '\\\\bc\\\\+\\\\+')
+    ('\\bnurs\\w*', '\\bhealth\\s+care\\b', '\\bc\\+\\+')
     """
     stem = word.rstrip("*")
     begins = r"\b" if re.match(r"\w", stem) else ""
