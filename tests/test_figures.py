@@ -1,0 +1,109 @@
+"""Figures on the pages of docs/ are those that the benchmarks measured: tables are made again from the rows kept."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS, BENCHMARKS = ROOT / "docs", ROOT / "benchmarks"
+FIGURE = re.compile(r"(\d+(?:\.\d+)?)(?: \(bound\))?")
+PATH = re.compile(r"benchmarks/\w+(?:\.\w+)?")
+
+
+def page(name):
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def rows_of(text):
+    """The rows of all tables in a page, each as its cells; heads and rules are rows, too."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
+
+
+def is_rounded(cell, value):
+    """Whether a cell has the value, to as many digits as it shows."""
+    number = FIGURE.fullmatch(cell)[1]
+    return abs(float(number) - value) <= 0.5 * 10 ** -len(number.partition(".")[2]) + 1e-9
+
+
+def place(name, text):
+    """What stands on a page between the two comments with this name."""
+    return text.partition(f"<!-- {name} -->")[2].partition(f"<!-- end of {name} -->")[0].strip()
+
+
+@pytest.fixture(scope="module")
+def many_draws():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        before = set(sys.modules)
+        yield importlib.import_module("many_draws")
+        for name in set(sys.modules) - before:
+            if Path(getattr(sys.modules[name], "__file__", None) or "/").parent == BENCHMARKS:
+                del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", ["reliability", "scale", "abstention"])
+def test_tables_of_many_draws_are_what_the_benchmark_writes(many_draws, name):
+    rows = pl.read_ndjson(many_draws.ROWS, infer_schema_length=None)
+    assert place(name, page("accuracy.md")) == getattr(many_draws, f"{name}_table")(rows)
+
+
+def test_the_table_of_accuracies_has_the_means_of_the_rows_kept():
+    """Differences to annotune's are left out: they need the texts' labels, which are not ours to hand on."""
+    kept = [
+        pl.read_ndjson(BENCHMARKS / f"accuracy_{name}.jsonl", infer_schema_length=None) for name in ("drawn", "cells")
+    ]
+    means = (
+        pl.concat(kept, how="diagonal")
+        .group_by("task", "size", "method")
+        .agg(pl.len(), pl.col("n_train", "n_test", "accuracy", "macro_f1", "seconds").mean())
+    )
+    expected = set()
+    for task, size, method, draws, n, test, accuracy, f1, seconds in means.iter_rows():
+        coded = f"{n:,.0f}" if size.endswith("drawn") else f"{size} of each"
+        expected.add(
+            (task, f"{coded}, {test:,.0f}", method, str(draws), f"{accuracy:.3f}", f"{f1:.3f}", f"{seconds:.0f}")
+        )
+    shown = [row[:7] for row in rows_of(place("accuracy", page("accuracy.md"))) if len(row) == 8 and row[3].isdigit()]
+    assert len(shown) >= 30
+    assert set(shown) <= expected
+    shown_cells = {row[:2] for row in shown}
+    assert set(shown) == {row for row in expected if row[:2] in shown_cells}  # nobody's row is left out
+
+
+def test_a_scale_beside_names_is_as_measured():
+    rows = pl.read_ndjson(BENCHMARKS / "many_draws.jsonl", infer_schema_length=None)
+    shown = [row for row in rows_of(page("tuning.md")) if len(row) == 6 and row[1] in ("nominal", "ordinal")]
+    assert len(shown) == 4
+    for coded, kind, *figures in shown:
+        cell = rows.filter(set="ecosent" if kind == "nominal" else "ecosent_scale", size=int(coded))
+        assert len(cell) == 25
+        assert figures[:3] == [f"{cell[name].mean():.3f}" for name in ("kappa", "accuracy", "macro_f1")]
+
+
+def test_what_active_draws_are_worth_is_said_as_it_was_measured():
+    measured = rows_of((BENCHMARKS / "active.md").read_text(encoding="utf-8"))
+    shown = rows_of(page("waves.md"))
+    assert len(shown) > 25
+    assert shown == measured
+
+
+def test_the_edges_are_said_as_they_were_measured():
+    """Each pair of figures on the page, as is usual and by annotune, is that of one of the situations simulated."""
+    rows = rows_of((BENCHMARKS / "edges.md").read_text(encoding="utf-8"))
+    measured = [(float(row[2]), float(row[3])) for row in rows if FIGURE.fullmatch(row[2])]
+    page_rows = [row for row in rows_of(page("when-not-to-trust.md")) if len(row) == 3]
+    shown = [row for row in page_rows if all(FIGURE.fullmatch(cell) for cell in row[1:])]
+    assert len(shown) > 15
+    assert [row for row in shown if not any(all(map(is_rounded, row[1:], pair)) for pair in measured)] == []
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name
+)
+def test_benchmarks_that_are_named_are_there(path):
+    assert [name for name in PATH.findall(path.read_text(encoding="utf-8")) if not (ROOT / name).exists()] == []
