@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 import annotune as at
 from annotune.correction.balance import balance_of_waves
@@ -276,6 +277,27 @@ def test_balance_has_its_level_and_finds_what_is_otherwise():
         otherwise.append(balance_of_waves(columns, ["x", "p"], coded, flat.ratio, flat.chance).p_value)
     assert abs(np.mean(np.array(p_values) < 0.05) - 0.05) < 0.04
     assert np.mean(np.array(otherwise) < 0.05) > 0.5
+
+
+def test_balance_is_hotellings_and_holds_its_level_with_few_coded_texts():
+    """Eight columns and some 90 coded texts; Hotelling's T-squared is computed here from the columns as they are."""
+    rng, p_values = np.random.default_rng(6), []
+    for _ in range(200):
+        pi, wave = rng.uniform(0.02, 0.1, 1000), np.zeros(1000, dtype=int)
+        wave[rng.random(1000) < pi] = 1
+        wave[(wave == 0) & (rng.random(1000) < pi / 2)] = 2
+        coded, chance_of = wave > 0, np.where(wave == 2, pi / 2, pi)
+        count = counts(chance_of[coded], wave[coded])
+        x = rng.uniform(-1, 1, (1000, 8))
+        found = balance_of_waves(x, list("abcdefgh"), coded, count.ratio, count.chance)
+        z = (x - x.mean(0)) / x.std(0)
+        total = count.ratio @ z[coded] - z.sum(0)
+        drawn = z[coded] * (count.ratio * np.sqrt(count.chance))[:, None]
+        square, n = total @ np.linalg.solve(drawn.T @ drawn, total), int(coded.sum())
+        assert found.statistic == pytest.approx(square * (n - 8) / (8 * (n - 1)))
+        assert found.p_value == pytest.approx(stats.f.sf(found.statistic, 8, n - 8))
+        p_values.append(found.p_value)
+    assert 0.01 < np.mean(np.array(p_values) < 0.05) < 0.08
 
 
 def test_intervals_hold_the_truth():

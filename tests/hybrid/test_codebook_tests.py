@@ -115,6 +115,20 @@ def test_the_sentence_that_moves_codes_is_named_with_its_move():
     assert leading["ci_low"] < 1 / 8 < leading["ci_high"]
 
 
+def test_each_sentence_is_left_out_once_and_nothing_else_changes():
+    texts = {INSTRUCTION: TOPIC.instruction, **{label.name: label.definition for label in TOPIC.labels}}
+    ways = [way for way in variants(TOPIC) if way.sentence]
+    assert [way.sentence for way in ways] == [each for text in texts.values() for each in sentences(text)]
+    for way in ways:
+        instruction, definitions = way.variable.instruction, [label.definition for label in way.variable.labels]
+        left = dict(zip(texts, [instruction, *definitions], strict=True))
+        rest = [each for each in sentences(texts[way.part]) if each != way.sentence]
+        assert left == {**texts, way.part: " ".join(rest)}
+    one = coder(lambda _, entry: entry.names[2 if "Choose one" in entry.instruction else 0 :][:1])
+    found = at.test_codebook(TEXTS, BOOK, one).sentences.row(0, named=True)
+    assert (found["part"], found["sentence"], found["share"]) == (INSTRUCTION, "Choose one.", 1.0)
+
+
 def test_a_paraphrase_is_compared_by_code(tmp_path):
     other = at.Label(code=2, name="Commerce", definition="About tariffs only.")
     labels = [WAR.model_copy(update={"name": "Armed conflict"}), other, LAW]

@@ -308,6 +308,16 @@ def test_whatever_is_damaged_in_a_model_is_a_sentence_or_without_effect(saved, c
     assert n > 50
 
 
+def test_a_card_that_says_something_else_is_refused(saved):
+    """Other names of the labels would be as good a card, and codes in another meaning."""
+    path = saved / "annotune.json"
+    card = json.loads(path.read_text())
+    card["labels"] = card["labels"][::-1]
+    path.write_text(json.dumps(card))
+    with pytest.raises(at.AnnotuneError, match=r"annotune\.json is missing or damaged"):
+        at.load(saved)
+
+
 @pytest.mark.parametrize("name", ["evaluation_measures.parquet", "held_out.parquet"])
 def test_damaged_figures_are_named(saved, name):
     (saved / name).write_bytes(b"PAR1 no more")

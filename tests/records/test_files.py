@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, AnnotuneWarning
 from annotune.records import drafts
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.files import folder_for, replacing, require_folder, require_writable, write_whole
@@ -109,6 +109,22 @@ def test_notes_may_lie_elsewhere(tmp_path):
     assert names(tmp_path / "out") == ["page.html"]
     assert pieces.has("page.html")
     assert not Checkpoints(tmp_path / "out", "other", notes=tmp_path / "work").has("page.html")
+
+
+def test_a_piece_with_other_values_is_done_again_and_told_once(tmp_path):
+    """It can be read as well as the one that was finished: its fingerprint alone tells."""
+    pieces = Checkpoints(tmp_path, "basis")
+    pieces.put("sums", {"n": np.arange(3)})
+    pieces.start("page.html").write_text("whole")
+    pieces.finish("page.html")
+    np.savez(tmp_path / "sums.npz", n=np.arange(4))
+    (tmp_path / "page.html").write_text("other")
+    for name, use in (("sums.npz", lambda: pieces.get("sums")), ("page.html", lambda: pieces.read("page.html"))):
+        with pytest.warns(AnnotuneWarning, match=f"{name} is damaged; that part is done again"):
+            assert use() is None
+        assert use() is None
+    with pytest.raises(AnnotuneError, match="was changed by another program"):
+        pieces.require("page.html")
 
 
 def test_one_record_names_every_file_as_seen_from_its_place(tmp_path):

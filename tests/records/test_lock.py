@@ -98,6 +98,23 @@ def test_of_many_that_take_over_a_dead_lock_one_holds_it(tmp_path):
     assert all("is worked in by process" in other for other in words if other != "held")
 
 
+def test_who_was_faster_in_taking_over_keeps_the_lock(tmp_path, monkeypatch):
+    """Between the look at a dead holder's lock and its taking, another run has taken it over and begun to work."""
+    make = lock_module._make
+
+    def late(path, text):
+        if path.name == TAKING:
+            (tmp_path / NAME).write_text(json.dumps({"host": "third", "pid": 9, "process": "00000000-9-9"}))
+        return make(path, text)
+
+    of_another_machine(tmp_path, silent=lock_module.SILENT * 2)
+    monkeypatch.setattr(lock_module, "_make", late)
+    with pytest.raises(AnnotuneError, match="process 9 on third"), locked(tmp_path):
+        pass
+    assert json.loads((tmp_path / NAME).read_text())["pid"] == 9
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
 def test_who_died_while_taking_over_is_in_nobodys_way(tmp_path):
     of_another_machine(tmp_path, silent=lock_module.SILENT * 2)
     (tmp_path / TAKING).write_text((tmp_path / NAME).read_text())
