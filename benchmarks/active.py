@@ -20,7 +20,7 @@ from active_tuning import tuning_table
 from annotune.correction.error_guard import behind_correction
 from annotune.correction.estimate import Sample, dsl
 from annotune.correction.families import LINEAR
-from annotune.correction.text_scores import best_floor, doubt, drawing_probabilities, for_coefficients, with_floor
+from annotune.correction.text_scores import best_floor, doubt, for_coefficients, proportional, with_floor
 from annotune.data.waves import counts
 from annotune.hybrid.draws import fixed_size
 
@@ -45,7 +45,7 @@ def simple(texts: Set, rng: np.random.Generator) -> Draw:
 
 def active(texts: Set, rng: np.random.Generator) -> Draw:
     """A fixed number of texts, as `sample` draws them, by their scores with the floor of .2."""
-    pi = drawing_probabilities(with_floor(score_of(texts)[0]), texts.n)
+    pi = proportional(with_floor(score_of(texts)[0]), texts.n)
     at = np.flatnonzero(fixed_size(pi, rng))
     return at, 1 / pi[at]
 
@@ -58,7 +58,7 @@ def two_waves(texts: Set, rng: np.random.Generator) -> Draw:
     added = reach[begun] * (texts.truth - texts.likely)[begun, None]
     score = with_floor(score, best_floor(score, added, begun, weight))
     score[begun] = 0.0
-    pi = drawing_probabilities(score, texts.n - first.n)
+    pi = proportional(score, texts.n - first.n)
     more = np.flatnonzero(fixed_size(pi, rng))
     at, wave = np.concatenate([begun, more]), np.repeat([1, 2], [len(begun), len(more)])
     count = counts(np.concatenate([1 / weight, pi[more]]), wave)

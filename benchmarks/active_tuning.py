@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from active_sets import manifestos
 
-from annotune.correction.text_scores import drawing_probabilities, for_tuning, with_floor
+from annotune.correction.text_scores import for_tuning, proportional, with_floor
 from annotune.data.waves import counts
 
 SIZES = (100, 200, 400)
@@ -62,7 +62,7 @@ def one(x: np.ndarray, y: np.ndarray, design: str, seed: int) -> tuple[list[floa
         chance = np.full(len(free), STEP / len(free))
         if design != "simple" and at:
             likely = probe(x[pool[at]], y[pool[at]], _weights(pi, wave, at, design), x[pool[free]])
-            chance = drawing_probabilities(with_floor(for_tuning(np.column_stack([1 - likely, likely]))), STEP)
+            chance = proportional(with_floor(for_tuning(np.column_stack([1 - likely, likely]))), STEP)
         drawn = free[_systematic(chance, rng)]
         pi[free], wave[drawn] = chance, number
         at += drawn.tolist()

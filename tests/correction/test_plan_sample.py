@@ -304,7 +304,7 @@ def coded(frame, n, seed):
 
 def test_an_active_draw_has_the_standard_error_that_the_plan_says():
     """400 active draws by the scores themselves, of a corpus of which all is known."""
-    from annotune.correction.text_scores import drawing_probabilities
+    from annotune.correction.text_scores import proportional
     from annotune.hybrid.active import scores
 
     frame = with_probabilities()
@@ -313,7 +313,7 @@ def test_an_active_draw_has_the_standard_error_that_the_plan_says():
     x, true, likely = (frame[name].to_numpy() for name in ("x", "true", "y_p_1"))
     design = np.column_stack([np.ones(len(x)), x])
     solve = np.linalg.inv(design.T @ design) @ design.T
-    pi = drawing_probabilities(scores(coded(frame, 4000, 1), for_=formula), 300)
+    pi = proportional(scores(coded(frame, 4000, 1), for_=formula), 300)
     rng, slopes = np.random.default_rng(3), []
     for _ in range(400):
         drawn = rng.random(len(x)) < pi

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import annotune as at
-from annotune.correction.text_scores import FLOORS, best_floor, doubt, drawing_probabilities, with_floor
+from annotune.correction.text_scores import FLOORS, best_floor, doubt, proportional, with_floor
 from annotune.hybrid.active import scores
 
 
@@ -29,7 +29,7 @@ def frame():
     )
 
 
-def proportional(score, expected):
+def in_proportion(score, expected):
     return np.allclose(score / score.mean(), expected / expected.mean())
 
 
@@ -38,9 +38,9 @@ def test_linear_coefficient(frame):
     p = frame["topic_p_Health"].to_numpy()
     reach = design @ np.linalg.inv(design.T @ design)
     score = scores(frame, for_="topic == 'Health' ~ x", floor=0)
-    assert proportional(score, abs(reach[:, 1]) * np.sqrt(p * (1 - p)))
+    assert in_proportion(score, abs(reach[:, 1]) * np.sqrt(p * (1 - p)))
     intercept = scores(frame, for_="topic == 'Health' ~ x", term="Intercept", floor=0)
-    assert proportional(intercept, abs(reach[:, 0]) * np.sqrt(p * (1 - p)))
+    assert in_proportion(intercept, abs(reach[:, 0]) * np.sqrt(p * (1 - p)))
     assert np.allclose(score, scores(frame, for_="topic != 'Health' ~ x", floor=0))
 
 
@@ -61,7 +61,7 @@ def test_logit_weighs_by_the_information(frame):
 def test_fixed_effects_are_taken_out(frame):
     p = frame["topic_p_Health"].to_numpy()
     within = (frame["x"] - frame.select(pl.col("x").mean().over("place")).to_series()).to_numpy()
-    assert proportional(
+    assert in_proportion(
         scores(frame, for_="topic == 'Health' ~ x | place", floor=0), abs(within) * np.sqrt(p * (1 - p))
     )
 
@@ -74,8 +74,8 @@ def test_coefficients_count_alike_whatever_their_unit(frame):
 
 def test_shares_of_one_and_of_all_labels(frame):
     p = frame["topic_p_Health"].to_numpy()
-    assert proportional(scores(frame, for_="topic == 'Health'", floor=0), doubt(p))
-    assert proportional(
+    assert in_proportion(scores(frame, for_="topic == 'Health'", floor=0), doubt(p))
+    assert in_proportion(
         scores(frame, for_="share", variable="topic", floor=0), doubt(p)
     )  # of two labels both are alike
 
@@ -132,7 +132,7 @@ def test_texts_without_predictions_or_covariates_keep_a_chance(frame):
 def test_probabilities_sum_to_n(values, share):
     score = with_floor(np.array(values), 0.1)
     n = share * len(score)
-    pi = drawing_probabilities(score, n)
+    pi = proportional(score, n)
     assert pi.sum() == pytest.approx(n)
     assert ((pi > 0) & (pi <= 1)).all()
     free = pi < 1
@@ -143,7 +143,7 @@ def test_probabilities_sum_to_n(values, share):
 def test_no_other_probabilities_have_a_smaller_variance(seed):
     rng = np.random.default_rng(seed)
     added = rng.exponential(size=20)
-    best, other = drawing_probabilities(added, 5), drawing_probabilities(added * rng.uniform(0.2, 5, 20), 5)
+    best, other = proportional(added, 5), proportional(added * rng.uniform(0.2, 5, 20), 5)
     variance = [((1 - pi) / pi * added**2).sum() for pi in (best, other)]
     assert variance[0] <= variance[1] * (1 + 1e-9)
 

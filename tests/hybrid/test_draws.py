@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from annotune.hybrid.draws import allocated, by_scores, fixed_size, poisson, proportional
+from annotune.correction.text_scores import proportional
+from annotune.hybrid.draws import allocated, by_scores, fixed_size, poisson
 
 SIZES = arrays(float, st.integers(2, 40), elements=st.floats(0.01, 1000))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotune.correction.families import Floats
-from annotune.correction.text_scores import best_floor, drawing_probabilities, for_coefficients, with_floor
+from annotune.correction.text_scores import best_floor, for_coefficients, proportional, with_floor
 
 SIMPLE, STRATIFIED, ACTIVE = "simple", "stratified", "active"
 FEWEST_IN_STRATUM = 2  # codings, without which a stratum has no variance
@@ -79,7 +79,7 @@ class Residuals:
         weights = self.weights / self.weights.sum()
 
         def variance(n: int) -> Floats:
-            pi = drawing_probabilities(score, n * len(score) / self.total)[self.at]
+            pi = proportional(score, n * len(score) / self.total)[self.at]
             return np.asarray((weights * (1 - pi) / pi) @ self.added**2 / self.total)
 
         return variance

@@ -17,7 +17,7 @@ from annotune.correction.few_errors import FEWEST_ERRORS, number_of_errors
 
 FLOOR = 0.2  # the part of the codings that is drawn as if all texts mattered alike, where nothing better is known
 FLOORS = tuple(i / 10 for i in range(1, 11))  # among which coded texts choose; 1 is a simple draw
-CLOSE = 1e-12
+CERTAIN = 1 - 1e-12  # a text with this probability or more is always drawn
 
 
 def doubt(probabilities: Floats) -> Floats:
@@ -128,19 +128,23 @@ def best_floor(score: Floats, added: Floats, coded: np.ndarray, weight: Floats) 
     return FLOORS[int(np.argmin(variances))]
 
 
-def drawing_probabilities(score: Floats, n: float) -> Floats:
-    """Probabilities in proportion to the scores that sum to n, none above 1, shape (N,).
+def proportional(sizes: Floats, n: float) -> Floats:
+    """Probabilities proportional to sizes of 0 or more, (N,), whose sum is n; those that would exceed 1 are 1.
 
-    >>> drawing_probabilities(np.array([1.0, 1.0, 2.0, 8.0]), 2)
-    array([0.25, 0.25, 0.5 , 1.  ])
+    What they have too much is shared among the others, again in proportion to their sizes (Särndal, Swensson and
+    Wretman 1992, Model Assisted Survey Sampling, p. 89).
+
+    Examples
+    --------
+    >>> proportional(np.array([1.0, 1.0, 2.0, 96.0]), 2).tolist()
+    [0.25, 0.25, 0.5, 1.0]
     """
-    pi = np.zeros(len(score))
-    certain = np.zeros(len(score), dtype=bool)
+    certain = np.zeros(len(sizes), dtype=bool)
     while True:
-        rest = score[~certain].sum()
+        rest = sizes[~certain].sum()
         left = n - certain.sum()
-        pi = np.where(certain, 1.0, score * (left / rest) if rest > 0 and left > 0 else 0.0)
-        above = (pi >= 1 - CLOSE) & ~certain
-        if not above.any():
-            return np.minimum(pi, 1.0)
-        certain |= above
+        pi = np.where(certain, 1.0, sizes * (left / rest) if rest > 0 and left > 0 else 0.0)
+        beyond = (pi >= CERTAIN) & ~certain
+        if not beyond.any():
+            return np.asarray(pi)
+        certain |= beyond

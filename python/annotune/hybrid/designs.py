@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from annotune.correction.text_scores import proportional
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, counted, listing, nearest
-from annotune.hybrid.draws import LEAST, Floats, allocated, by_scores, fixed_size, poisson, proportional
+from annotune.hybrid.draws import LEAST, Floats, allocated, by_scores, fixed_size, poisson
 
 DESIGNS = ("simple", "stratified", "cluster", "active")
 ALLOCATIONS = ("proportional", "equal", "neyman")

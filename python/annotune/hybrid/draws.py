@@ -10,29 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from annotune.correction.text_scores import CERTAIN, proportional
+
 Floats = NDArray[np.float64]
-CERTAIN = 1 - 1e-12  # a unit with this probability or more is always drawn
 LEAST = 2  # texts of each stratum: from one alone no variance can be told
-
-
-def proportional(sizes: Floats, n: int) -> Floats:
-    """Probabilities proportional to positive sizes, (N,), whose sum is n; those that would exceed 1 are 1.
-
-    What they have too much is shared among the others, again in proportion to their sizes (Särndal et al. 1992, p. 89).
-
-    Examples
-    --------
-    >>> proportional(np.array([1.0, 1.0, 2.0, 96.0]), 2).tolist()
-    [0.25, 0.25, 0.5, 1.0]
-    """
-    certain = np.zeros(len(sizes), dtype=bool)
-    while True:
-        rest = sizes * ~certain
-        pi = np.where(certain, 1.0, (n - certain.sum()) * rest / max(rest.sum(), np.finfo(float).tiny))
-        beyond = (pi > CERTAIN) & ~certain
-        if not beyond.any():
-            return pi
-        certain |= beyond
 
 
 def by_scores(scores: Floats, n: int, floor: float) -> Floats:
