@@ -111,10 +111,9 @@ def _asked(commands: typer.Typer) -> Any | None:
 def in_options(message: str, commands: typer.Typer = app) -> str:
     """A message in the words of the command line: `variable=` is `--variable` there, where the verb has that option."""
     verb = _asked(commands)
-    names = {
-        str(param.name): next((name for name in param.opts if name.startswith("--")), None)
-        for param in (verb.params if verb else ())
-    }
+    params = verb.params if verb else ()
+    names = {str(param.name): next((name for name in param.opts if name.startswith("--")), None) for param in params}
+    names["for_"] = "--for" if "--for" in names.values() else None  # no parameter can be called so in Python
 
     def spelt(match: re.Match[str]) -> str:
         option, value = names.get(match[1]), (match[2] or "").strip("'")

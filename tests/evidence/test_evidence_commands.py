@@ -248,6 +248,7 @@ def test_mistakes_are_one_sentence(annotune, files, words, says):
         ("evaluate", "n_boot=-1 replicates; give unit_id=.", "--n-boot -1 replicates; give --unit-id."),
         ("evaluate", "Give predicted=, or folds=3.", "Give predicted=, or folds=3."),
         ("curve", "test=0.3 is too much (method='lora').", "--test 0.3 is too much (--method lora)."),
+        ("sample", "Give for_= ('share'), or scores=.", "Give --for ('share'), or --scores."),
         ("curve", "Such as party=Greens; column=value.", "Such as party=Greens; column=value."),
     ],
 )

@@ -68,9 +68,20 @@ def test_a_further_wave_and_its_table(folder):
 
 
 def test_a_draw_that_would_be_kept_nowhere_is_refused(folder):
-    with pytest.raises(at.AnnotuneError, match="kept nowhere"):
-        typed("sample questions.csv --n 10 --unit-id id --text q")
+    for sheet in ("", " --write sheet.xlsx --codebook codebook.yaml"):
+        with pytest.raises(at.AnnotuneError, match="kept nowhere"):
+            typed(f"sample questions.csv --n 10 --unit-id id --text q{sheet}")
+    assert not (folder / "sheet.xlsx").exists()
     typed(DRAW)
     with pytest.raises(at.AnnotuneError, match=r"coding_sheet_anna\.xlsx is there already"):
         typed(DRAW)
     assert at.read_draws("study.annotune")["wave"].max() == 1
+
+
+def test_sheets_whose_columns_are_named_otherwise_are_recorded(folder):
+    typed(DRAW)
+    drawn = at.read_draws("study.annotune", of="people").filter(coder="ben").head(2)
+    drawn.select("unit_id", "coder", Thema=pl.lit("Law")).write_csv("ben.csv")
+    said = typed("record study.annotune ben.csv --columns topic=Thema")
+    assert said.split()[5:] == ["ben", "2", "0", "0", "4"]
+    assert at.read_codings("study.annotune").select("variable", "label").unique().rows() == [("topic", "Law")]

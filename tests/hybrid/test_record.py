@@ -149,6 +149,25 @@ def test_codings_of_another_study_are_refused_and_strangers_told_of(store, topic
     assert at.read_codings(store).select("unit_id", "wave").rows() == [("u1", 1), ("x1", None)]
 
 
+def test_two_answers_of_which_one_can_hold_are_refused(store, topics):
+    twice = codings([("u1", "anna", "Law", "elite"), ("u2", "anna", "Law", None)], topics)
+    again = codings([("u1", "anna", "Health", "people"), ("u2", "anna", "Law", None)], topics)
+    complaint = r"'anna' coded 'topic' of the text 'u1' twice, as 'Law', 'Health' \(1 such answer\)"
+    with pytest.raises(at.AnnotuneError, match=complaint):
+        at.record(store, at.bind(twice, again))
+    with open_store(store) as kept:
+        assert kept.value("SELECT count(*) FROM decisions") == 0
+    at.record(store, twice)
+    assert at.record(store, again).select("new", "changed", "same").rows() == [(0, 2, 1)]
+
+
+def test_coders_who_were_given_no_text_are_told_of(store, topics):
+    said = "'Ben' coded and had been given no text; those who had are 'anna', 'ben'"
+    with pytest.warns(at.AnnotuneWarning, match=said):
+        at.record(store, codings([("u1", "Ben", "Law", None)], topics))
+    assert at.read_codings(store, topics)["coder"].to_list() == ["Ben"]
+
+
 def test_there_must_be_a_store_and_something_to_record(store, topics, tmp_path):
     with pytest.raises(at.AnnotuneError, match="no store"):
         at.record(tmp_path / "other.annotune", codings([("u1", "anna", "Law", None)], topics))

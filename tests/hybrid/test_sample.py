@@ -181,7 +181,7 @@ def test_sheets_are_read_back_as_they_are(corpus, topics, tmp_path):
     table = read_table(anna)
     assert table.notes == ()
     assert table.frame.columns == [
-        "unit_id", "coder", "party", "doc", "text", "late", "topic", "marks_elite", "marks_people",
+        "unit_id", "coder", "party", "doc", "text", "late", "row_check", "topic", "marks_elite", "marks_people",
     ]  # fmt: skip
     assert table.frame["unit_id"].to_list() == draw.assignments.filter(coder="anna").sort("place")["unit_id"].to_list()
     fill(anna, {"topic": lambda unit: "Law" if unit < "030" else "Health"})
@@ -194,6 +194,28 @@ def test_sheets_are_read_back_as_they_are(corpus, topics, tmp_path):
     assert codings.filter(variable="marks", coder="anna")["status"].unique().to_list() == ["missing"]
     by_two = mine.join(codings.filter(variable="topic", coder="ben"), on="unit_id")
     assert len(by_two) == 30
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".csv", ".parquet"])
+def test_a_sheet_of_which_one_column_was_sorted_is_refused(corpus, topics, tmp_path, suffix):
+    (path,) = at.sample(corpus, 9, write=tmp_path / f"sheet{suffix}", codebook=topics).files
+    sheet = read_table(path, strings=("unit_id",)).frame.with_columns(topic=pl.lit("Law"))
+    assert len(at.read_codings(sheet.sort("text"), topics)) == 18  # whole rows may go anywhere
+    moved = sheet.with_columns(pl.col("text").sort())
+    at.write(moved, path.with_stem("moved"))
+    with pytest.raises(at.AnnotuneError, match=rf"moved\{suffix}, row \d+: the text beside '0\d\d' is another one's"):
+        at.read_codings(path.with_stem("moved"), topics)
+    assert len(at.read_codings(moved.with_columns(row_check=None), topics)) == 18
+
+
+def test_coders_see_no_checks_and_sort_rows_as_wholes(corpus, topics, tmp_path):
+    (path,) = at.sample(corpus, 9, write=tmp_path / "sheet.xlsx", codebook=topics).files
+    page = openpyxl.load_workbook(path).worksheets[0]
+    hidden = [cell.value for cell in page[1] if page.column_dimensions[cell.column_letter].hidden]
+    assert hidden == ["row_check"]
+    assert page.auto_filter.ref == page.dimensions
+    (plain,) = at.sample(corpus, 9, write=tmp_path / "sheet.csv", codebook=topics).files
+    assert pl.read_csv(plain).columns[-1] == "row_check"
 
 
 def test_a_text_that_begins_with_an_equals_sign_is_no_formula(topics, tmp_path):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from annotune.commands.options import Id, OfVariable, Text, listed, require_outputs
+from annotune.commands.options import Id, OfVariable, Text, listed, pairs, require_outputs
 from annotune.commands.screen import console, files, save
 from annotune.errors import AnnotuneError
 
@@ -63,8 +63,9 @@ def sample(
     from annotune.hybrid.sample import sample as draw_texts
     from annotune.tables import read_table
 
-    if store is None and write is None and not out:
-        raise AnnotuneError("The draw would be kept nowhere.", "Name a store, a table (--out), or a sheet (--write).")
+    if store is None and not out:
+        what = "The texts' probabilities of being drawn, which corrections rest on, would be kept nowhere."
+        raise AnnotuneError(what, "Name a store (--store study.annotune), or a table (--out draws.csv).")
     require_outputs([*(out or []), *([write] if write else [])], corpus, codebook, predictions, earlier)
     options: dict[str, Any] = {"design": design, "strata": listed(strata) or (), "allocation": allocation}
     options |= {"cluster": cluster, "pps": pps, "for_": aim, "scores": scores, "floor": floor, "poisson": poisson}
@@ -90,6 +91,7 @@ def record(
     unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
     coder_column: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
     variable: OfVariable = None,
+    columns: Annotated[list[str] | None, typer.Option(help="variable=column, where named differently.")] = None,
 ) -> None:
     """Put what people coded into the study's store; what is there is not recorded twice."""
     from annotune.data.codebook import read_codebook
@@ -101,7 +103,8 @@ def record(
 
     with open_store(store, create=False) as kept:
         book = read_codebook(codebook) if codebook else codebook_of(kept)
-    table = read_codings(list(codings), book, unit_id=unit_id, coder=coder_column, variable=variable)
+    layout: dict[str, Any] = {"variable": None if columns else variable, "columns": pairs(columns)}
+    table = read_codings(list(codings), book, unit_id=unit_id, coder=coder_column, **layout)
     console.print(brief_table(record_codings(store, table, book)))
 
 

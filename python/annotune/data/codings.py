@@ -13,6 +13,7 @@ from annotune.data import layouts
 from annotune.data.checked import Door
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.frames import as_frame, identifiers, require_columns, unique_names
+from annotune.data.row_checks import require_whole_rows
 from annotune.errors import AnnotuneError, counted, nearest, warn
 from annotune.tables.labelled import as_whole
 from annotune.tables.store import SUFFIX
@@ -84,7 +85,8 @@ def read_codings(
     Raises
     ------
     AnnotuneError
-        Naming the file, row and column of the first cell that cannot be read.
+        Naming the file, row and column of the first cell that cannot be read; and for a coding sheet of `sample` whose
+        rows were moved in part, as by sorting one column alone.
 
     Examples
     --------
@@ -103,6 +105,7 @@ def read_codings(
     for number, data in enumerate(sources, start=1):
         source = layouts.read_source(data, unit_id, encoding, str(number) if len(sources) > 1 else "")
         require_columns(source.frame, layout.named_columns, source.name)
+        require_whole_rows(source.frame, source.name, source.first)
         own = replace(layout, keep=unique_names([*further, *OF_STORE])) if is_store(data) else layout
         long = layouts.lengthen(source, own)
         parts.append(check(layouts.name_labels(long, codebook, source.name, unknown)))

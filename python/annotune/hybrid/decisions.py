@@ -50,13 +50,13 @@ def record(store: str | Path, codings: Any, codebook: Codebook | None = None) ->
     Raises
     ------
     AnnotuneError
-        For codings by models, for a store of another study, which drew none of these texts, and for what `read_codings`
-        refuses. Nothing is recorded then.
+        For codings by models, for a store of another study, which drew none of these texts, for a text with two answers
+        by one coder, and for what `read_codings` refuses. Nothing is recorded then.
 
     Warns
     -----
     AnnotuneWarning
-        Where texts were coded that no wave drew: no correction can count them.
+        Where texts were coded that no wave drew, which no correction can count, and by coders who were given none.
 
     Examples
     --------
@@ -77,8 +77,9 @@ def record(store: str | Path, codings: Any, codebook: Codebook | None = None) ->
             if isinstance(codings, pl.DataFrame) and "status" in codings.columns
             else read_codings(codings, book)
         )
-        answers = _answers(check(rows))
+        answers = _answers(check(rows), book)
         _require_drawn(kept, answers)
+        _tell_of_strangers(kept, answers)
         places = kept.table("SELECT unit_id, wave FROM draws", schema={"unit_id": pl.String, "wave": pl.Int64})
         arms = kept.table(
             "SELECT unit_id, coder, arm FROM assignments",
@@ -101,7 +102,7 @@ def codebook_of(store: Store) -> Codebook | None:
     return None if content is None else Codebook.model_validate_json(content)
 
 
-def _answers(codings: pl.DataFrame) -> pl.DataFrame:
+def _answers(codings: pl.DataFrame, book: Codebook | None) -> pl.DataFrame:
     """One row per text, variable and coder with an answer: its labels as a JSON list, and its status."""
     if "kind" in codings.columns:
         codings = codings.filter(pl.col("kind").fill_null("person") != "model")
@@ -113,12 +114,34 @@ def _answers(codings: pl.DataFrame) -> pl.DataFrame:
     if given.is_empty():
         what = f"No text has an answer ({len(codings):,} cells are empty)."
         raise AnnotuneError(what, "Record sheets when people have coded.")
+    _require_one_answer(given, book)
     sets = given.group_by(KEY, maintain_order=True).agg(pl.col("label").drop_nulls().unique(maintain_order=True))
     labels = [json.dumps(sorted(cell), ensure_ascii=False) for cell in sets["label"].to_list()]
     status = ["ok" if len(cell) else "none" for cell in sets["label"].to_list()]
     return sets.drop("label").with_columns(
         labels=pl.Series(labels, dtype=pl.String), status=pl.Series(status, dtype=pl.String)
     )
+
+
+def _require_one_answer(given: pl.DataFrame, book: Codebook | None) -> None:
+    """Stop where a coder gave a text two labels of which one can hold: a row twice, an old sheet beside a new one."""
+    single = [entry.name for entry in book.variables if entry.kind != "multilabel"] if book else []
+    several = given.filter(pl.col("variable").is_in(single)).group_by(KEY, maintain_order=True)
+    twice = several.agg(pl.col("label").unique(maintain_order=True)).filter(pl.col("label").list.len() > 1)
+    if len(twice):
+        unit, variable, coder, labels = twice.row(0)
+        what = f"{coder!r} coded {variable!r} of the text {unit!r} twice, as {listing(labels)}"
+        advice = "Leave the answer that holds; of two versions of a sheet record the older first, then the newer."
+        raise AnnotuneError(f"{what} ({counted(len(twice), 'such answer', 'such answers')}).", advice)
+
+
+def _tell_of_strangers(store: Store, answers: pl.DataFrame) -> None:
+    """Warn of coders who were given no text, which may be a name that was written otherwise."""
+    known = store.table("SELECT DISTINCT coder FROM assignments ORDER BY coder", schema={"coder": pl.String})["coder"]
+    strangers = [name for name in answers["coder"].unique(maintain_order=True) if name not in known]
+    if len(known) and strangers:
+        what = f"{listing(strangers)} coded and had been given no text; those who had are {listing(known.to_list())}."
+        warn(f"{what} If a name was written otherwise, mend the column with the coders and record it again.")
 
 
 def _require_drawn(store: Store, answers: pl.DataFrame) -> None:

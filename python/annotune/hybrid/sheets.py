@@ -12,6 +12,7 @@ import xlsxwriter
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.columns_of_sets import label_columns
 from annotune.data.frames import require_columns
+from annotune.data.row_checks import CHECK, row_checks
 from annotune.errors import AnnotuneError, listing, warn
 from annotune.export.others import XLSX_MADE, XLSX_ROWS, cut_for_excel
 from annotune.records.files import replacing, require_writable
@@ -54,7 +55,7 @@ def require_sheets(paths: Mapping[str, Path], codebook: Codebook | None) -> Code
 def require_shown(corpus: pl.DataFrame, shown: Sequence[str], codebook: Codebook) -> None:
     """Stop where a column that coders are to see is not there, or is called as one for their answers."""
     require_columns(corpus, shown, "The corpus")
-    in_use = {"unit_id", "coder", *shown}
+    in_use = {"unit_id", "coder", CHECK, *shown}
     answers = [name for name in answer_columns(codebook) if name in in_use]
     if answers:
         what = f"The column {answers[0]!r} of the sheet would be both shown and coded."
@@ -78,22 +79,28 @@ def write_sheet(path: Path, texts: pl.DataFrame, coder: str, codebook: Codebook)
     path
         .xlsx, with drop-downs and the codebook on a second sheet; .csv or .parquet.
     texts
-        One row per text, in the coder's order: `unit_id`, and what is shown.
+        One row per text, in the coder's order: `unit_id`, `text`, and what else is shown.
     coder
         Fills the column `coder`; without a name there is none.
     """
     about = {} if not coder else {"coder": pl.lit(coder)}
     frame = texts.with_columns(pl.col(pl.String), **about)
     frame = frame.select("unit_id", *about, *(name for name in texts.columns if name != "unit_id"))
+    frame = frame.with_columns(row_checks(frame["unit_id"], frame["text"]))
     empty = [pl.lit(None, pl.String).alias(name) for name in answer_columns(codebook)]
     suffix = path.suffix.lower()
     with replacing(path) as draft:
         if suffix == ".xlsx":
             _write_workbook(draft, frame, codebook, path.name)
         elif suffix == ".csv":
-            _as_plain_csv(frame, path).with_columns(empty).write_csv(draft, include_bom=True)
+            _with_answers(_as_plain_csv(frame, path), empty).write_csv(draft, include_bom=True)
         else:
-            frame.with_columns(empty).write_parquet(draft)
+            _with_answers(frame, empty).write_parquet(draft)
+
+
+def _with_answers(frame: pl.DataFrame, empty: Sequence[pl.Expr]) -> pl.DataFrame:
+    """The columns that coders fill beside what they see, and last what only programs read."""
+    return frame.with_columns(empty).select(pl.exclude(CHECK), CHECK)
 
 
 def _as_plain_csv(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
@@ -119,8 +126,10 @@ def _write_workbook(draft: Path, frame: pl.DataFrame, codebook: Codebook, name: 
         page, about = book.add_worksheet("texts"), book.add_worksheet("codebook")
         page.freeze_panes(1, 1)
         _write_shown(page, frame, words, head, name)
+        answers = answer_columns(codebook)
+        page.autofilter(0, 0, max(len(frame), 1), frame.width + len(answers) - 1)  # sorts rows as wholes
         rows = _write_codebook(about, codebook, words, head)
-        for place, (column, entry) in enumerate(answer_columns(codebook).items(), start=frame.width):
+        for place, (column, entry) in enumerate(answers.items(), start=frame.width):
             page.write_string(0, place, column, head)
             page.set_column(place, place, ANSWER_WIDTH, words)
             page.data_validation(1, place, max(len(frame), 1), place, _choices(entry, rows[entry.name]))
@@ -129,7 +138,8 @@ def _write_workbook(draft: Path, frame: pl.DataFrame, codebook: Codebook, name: 
 def _write_shown(page: Any, frame: pl.DataFrame, words: Any, head: Any, name: str) -> None:
     """The columns to the left, as texts whatever they look like; what is too long for a cell is cut, and counted."""
     for place, column in enumerate(frame):
-        page.set_column(place, place, WIDTHS.get(column.name, OTHER_WIDTH), words)
+        hidden = {"hidden": column.name == CHECK}
+        page.set_column(place, place, WIDTHS.get(column.name, OTHER_WIDTH), words, hidden)
         page.write_string(0, place, column.name, head)
         cells = [cut_for_excel(cell) if cell else "" for cell in column.cast(pl.String).to_list()]
         cut = sum(len(cell) < len(whole or "") for cell, whole in zip(cells, column.cast(pl.String), strict=True))
