@@ -32,15 +32,16 @@ while not (folder / "go").exists():
     time.sleep(0.001)
 try:
     with locked(folder):
-        print("held")
-        time.sleep(1)
+        print("held", flush=True)
+        sys.stdin.read()  # until all others were told
 except AnnotuneError as error:
-    print(error)
+    print(error, flush=True)
 """
 
 
 def started(script, folder):
-    return subprocess.Popen([sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, text=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", script, str(folder)], **pipes)
 
 
 @pytest.fixture
@@ -50,8 +51,7 @@ def holder(tmp_path):
     assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
-    process.wait()
-    process.stdout.close()
+    process.communicate()
 
 
 def of_another_machine(folder, silent):
@@ -93,7 +93,9 @@ def test_of_many_that_take_over_a_dead_lock_one_holds_it(tmp_path):
     of_another_machine(tmp_path, silent=lock_module.SILENT * 2)
     racers = [started(RACER, tmp_path) for _ in range(4)]
     (tmp_path / "go").touch()
-    words = [racer.communicate()[0].strip() for racer in racers]
+    words = [racer.stdout.readline().strip() for racer in racers]
+    for racer in racers:
+        racer.communicate()
     assert words.count("held") == 1, words
     assert all("is worked in by process" in other for other in words if other != "held")
 

@@ -36,6 +36,7 @@ class Lock:
     """A folder that this process works in; other processes are refused until it is done."""
 
     folder: Path
+    called: str  # what messages call the work
     thread: int
     text: str
     _stopped: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -43,7 +44,7 @@ class Lock:
     def require(self) -> None:
         """Stop where the lock was lost: this machine slept for so long that another took the work over."""
         if _read(self.folder / NAME) != self.text:
-            raise _refusal(self.folder, "was taken over while this run stood still")
+            raise _refusal(self.called, "was taken over while this run stood still")
 
     def beat(self) -> None:
         """Touch the file until the lock is given back."""
@@ -62,10 +63,11 @@ class Lock:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, called: str = "") -> Iterator[None]:
     """Keep other runs out of `folder`, which is made, while the block runs; inside it, the same thread may ask again.
 
-    Of processes that share one model, the first alone holds it.
+    Of processes that share one model, the first alone holds it. `called` is what messages call it, by default the
+    folder.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def locked(folder: Path) -> Iterator[None]:
     if os.environ.get("RANK", "0") != "0" or (own is not None and own.thread == threading.get_ident()):
         yield
         return
-    lock = _taken(folder)
+    lock = _taken(folder, called or str(folder))
     _held[place] = lock
     threading.Thread(target=lock.beat, daemon=True, name="annotune-lock").start()
     try:
@@ -108,10 +110,10 @@ def require_unlocked(folder: Path) -> None:
     """Stop, before long work, where another run works in the folder."""
     text = _read(folder / NAME)
     if text is not None and folder.resolve() not in _held and not _is_dead(folder / NAME, text):
-        raise _refusal(folder, _who(text))
+        raise _refusal(str(folder), _who(text))
 
 
-def _taken(folder: Path) -> Lock:
+def _taken(folder: Path, called: str) -> Lock:
     text = json.dumps(
         {
             "host": socket.gethostname(),
@@ -124,30 +126,30 @@ def _taken(folder: Path) -> Lock:
     make_folder(folder)
     try:
         if not _make(folder / NAME, text):
-            _take_over(folder, text)
+            _take_over(folder, called, text)
     except OSError as error:
         what = f"The folder {folder} cannot be worked in: {error.strerror}."
         raise AnnotuneError(what, "Check that there is room and that it may be written to.") from error
-    return Lock(folder, threading.get_ident(), text)
+    return Lock(folder, called, threading.get_ident(), text)
 
 
-def _take_over(folder: Path, text: str) -> None:
+def _take_over(folder: Path, called: str, text: str) -> None:
     """Take the lock of a holder that is gone; of several that try, one succeeds, and the others are told of it."""
     lock, taking = folder / NAME, folder / TAKING
     holder = _read(lock)
     if holder is not None and not _is_dead(lock, holder):
-        raise _refusal(folder, _who(holder))
+        raise _refusal(called, _who(holder))
     if not _make(taking, text):
         rival = _read(taking)
         if rival is not None and not _is_dead(taking, rival):
-            raise _refusal(folder, _who(rival))
+            raise _refusal(called, _who(rival))
         discard(taking)
         if not _make(taking, text):
-            raise _refusal(folder, _who(_read(taking)))
+            raise _refusal(called, _who(_read(taking)))
     try:
         now = _read(lock)  # whoever was as fast has put its own there by now
         if now != holder:
-            raise _refusal(folder, _who(now))
+            raise _refusal(called, _who(now))
         draft = draft_of(lock)
         draft.write_text(text, encoding="utf-8")
         os.replace(draft, lock)
@@ -232,5 +234,5 @@ def _who(text: str | None) -> str:
     return f"is worked in by process {content.get('pid', '?')} on {content.get('host', '?')}, since {since} UTC"
 
 
-def _refusal(folder: Path, who: str) -> AnnotuneError:
-    return AnnotuneError(f"{folder} {who}.", "Wait until that run has ended, or stop it; or work in another folder.")
+def _refusal(called: str, who: str) -> AnnotuneError:
+    return AnnotuneError(f"{called} {who}.", "Wait until that run has ended, or stop it; or work elsewhere.")

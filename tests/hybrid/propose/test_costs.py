@@ -1,7 +1,9 @@
 """What is to be paid is known, asked for, and kept to; batches lose nothing; a second asking is measured."""
 
+import contextlib
 import json
 import sqlite3
+import threading
 
 import polars as pl
 import pytest
@@ -9,7 +11,9 @@ import pytest
 import annotune as at
 from annotune.hybrid.propose.pace import Pace, backoff
 from annotune.hybrid.propose.prices import find_price
+from annotune.hybrid.propose.propose import lock_of
 from annotune.hybrid.store import open_store
+from annotune.records.lock import locked
 
 LAW = '{"topic": "Law"}'
 
@@ -190,17 +194,38 @@ def test_only_as_many_texts_as_were_wanted_are_asked_again(corpus, book, store, 
     assert sorted(server.asked.values()) == [1] * 15 + [2] * 5
 
 
+@contextlib.contextmanager
+def held_by_another(folder):
+    """The lock of a folder is another thread's, as it would be another process's."""
+    taken, free = threading.Event(), threading.Event()
+
+    def hold():
+        with locked(folder):
+            taken.set()
+            free.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    taken.wait()
+    try:
+        yield
+    finally:
+        free.set()
+        holder.join()
+
+
 def test_a_store_of_another_study_and_one_that_is_in_use_are_refused(corpus, book, store, serve):
     server = serve()
     ask(corpus, book, store, server)
     others = corpus.with_columns(unit_id="x" + pl.col("unit_id"))
     with pytest.raises(at.AnnotuneError, match="is of another study: none of its 20 texts is in the corpus"):
         ask(others, book, store, server)
-    from annotune.hybrid.propose.one_at_a_time import alone
-
-    with alone(store), pytest.raises(at.AnnotuneError, match="Another process asks models"):
-        ask(corpus, book, store, server)
-    ask(corpus, book, store, server)
+    sentence = pytest.raises(at.AnnotuneError, match=r"annotune is worked in by process \d+")
+    with held_by_another(lock_of(store)), sentence:
+        ask(corpus, book, store, server, temperature=0.5)
+    assert server.asked.total() == 20
+    ask(corpus, book, store, server, temperature=0.5)
+    assert server.asked.total() == 40
 
 
 def test_a_store_that_is_locked_says_so_before_anything_is_sent(corpus, book, store, serve, monkeypatch):

@@ -14,7 +14,6 @@ from annotune.data.codebook import Codebook
 from annotune.data.corpus import Corpus, read_corpus, sound_corpus
 from annotune.errors import AnnotuneError, counted
 from annotune.hybrid.propose.asking import Purse
-from annotune.hybrid.propose.one_at_a_time import alone
 from annotune.hybrid.propose.openai import Endpoint
 from annotune.hybrid.propose.plan import Plan
 from annotune.hybrid.propose.prices import dollars, find_price
@@ -27,6 +26,7 @@ from annotune.hybrid.propose.requests import Book
 from annotune.hybrid.propose.task import Task, questions_about
 from annotune.hybrid.store import Store, now, open_store
 from annotune.records.fingerprints import fingerprint
+from annotune.records.lock import locked
 
 STORED = "SELECT unit_id FROM requests UNION SELECT unit_id FROM draws UNION SELECT unit_id FROM decisions"
 
@@ -191,9 +191,14 @@ def propose(
         since = now()
         if not dry_run:
             _require_consent(plan, max_cost, confirm)
-            with alone(opened.path):
+            with locked(lock_of(opened.path), str(opened.path)):
                 task.carry_out(plan, purse)
         return task.result(plan, purse, since)
+
+
+def lock_of(store: Path) -> Path:
+    """The folder that says who asks for a store: two runs at a time would pay for the same texts twice."""
+    return store.with_name(f".{store.name}-proposing")
 
 
 def _name(provider: Provider, host: str) -> str:
