@@ -40,6 +40,7 @@ EXTRAS = {
         "names and telephone numbers, replaced before a text is sent",
         {"spacy": "spacy", "phonenumbers": "phonenumbers"},
     ),
+    "page": Extra("the page on which people code", {"starlette": "starlette", "uvicorn": "uvicorn"}),
     "4bit": Extra("base models in 4 bits, on a GPU", {"bitsandbytes": "bitsandbytes"}),
 }
 

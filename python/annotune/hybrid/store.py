@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,14 @@ from annotune.tables import store_schema as schema
 from annotune.tables.store import SUFFIX
 
 PATIENCE = 10.0  # seconds that a change waits for another process
+
+
+class StoreFull(AnnotuneError):
+    """The disk has no room for what is to be kept."""
+
+
+class StoreUnusable(AnnotuneError):
+    """The file cannot be read or written now."""
 
 
 class Store:
@@ -68,6 +76,11 @@ class Store:
             rows, names = cursor.fetchall(), [column[0] for column in cursor.description]
         schema = {name: (schema or {}).get(name) for name in names}
         return pl.DataFrame(rows, schema=schema, orient="row", infer_schema_length=None)
+
+    def rows(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
+        """What a query gives, as plain rows."""
+        with _in_words(self.path):
+            return self._connection.execute(query, values).fetchall()
 
     def value(self, query: str, values: Sequence[Any] = ()) -> Any:
         """The only cell that a query gives; None without one."""
@@ -165,10 +178,10 @@ def _in_words(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         reason = str(error)
         if "locked" in reason or "busy" in reason:
-            raise AnnotuneError(f"{path} is in use by another process.", "Wait until it has finished.") from None
+            raise StoreUnusable(f"{path} is in use by another process.", "Wait until it has finished.") from None
         if "full" in reason:
-            raise AnnotuneError(f"{path} cannot grow: the disk is full.", "Make room; nothing was lost.") from None
+            raise StoreFull(f"{path} cannot grow: the disk is full.", "Make room; nothing was lost.") from None
         advice = "Check that the file and its folder may be written to."
-        raise AnnotuneError(f"{path} cannot be used: {reason}.", advice) from error
+        raise StoreUnusable(f"{path} cannot be used: {reason}.", advice) from error
     except sqlite3.DatabaseError as error:
-        raise AnnotuneError(f"{path} is damaged, or no store: {error}.", "Take a copy that is whole.") from error
+        raise StoreUnusable(f"{path} is damaged, or no store: {error}.", "Take a copy that is whole.") from error

@@ -83,7 +83,39 @@ CREATE TABLE ledger (             -- what left this machine
     unit_id TEXT NOT NULL, characters INTEGER NOT NULL, redacted INTEGER NOT NULL DEFAULT 0
 );
 """
-MIGRATIONS = (FIRST,)
+PAGE = """
+CREATE TABLE entries (            -- what a coder sent from the page, in order: an answer to a text, or an undo
+    id INTEGER PRIMARY KEY AUTOINCREMENT, coder TEXT NOT NULL,
+    key TEXT NOT NULL,            -- made by the page: what comes twice under one key is one entry
+    at TEXT NOT NULL,
+    content TEXT NOT NULL,        -- the fingerprint of what was sent
+    unit_id TEXT,                 -- null where there was nothing to undo
+    seconds REAL,                 -- that the coder spent on the text
+    first INTEGER, last INTEGER,  -- the decisions that came of it
+    undoes INTEGER UNIQUE REFERENCES entries,  -- the answer that this undoes; null of an answer
+    UNIQUE (coder, key)
+);
+CREATE TABLE shown (              -- the proposals that a coder saw beside a text, as they were when it was first shown
+    coder TEXT NOT NULL, unit_id TEXT NOT NULL, at TEXT NOT NULL,
+    proposals TEXT NOT NULL CHECK (json_valid(proposals)),  -- of each variable a list, in the order shown
+    PRIMARY KEY (coder, unit_id)
+) WITHOUT ROWID;
+CREATE TABLE again (              -- answers under earlier versions of the codebook that are to be looked at again
+    version INTEGER NOT NULL REFERENCES codebooks, unit_id TEXT NOT NULL, variable TEXT NOT NULL,
+    PRIMARY KEY (unit_id, variable, version)
+) WITHOUT ROWID;
+CREATE TABLE links (              -- who may use the page: a token's hash, never the token
+    hash TEXT PRIMARY KEY, coder TEXT NOT NULL, role TEXT NOT NULL CHECK (role IN ('coder', 'adjudicator')),
+    at TEXT NOT NULL, expires TEXT  -- null where it is for this machine alone
+) WITHOUT ROWID;
+CREATE TABLE breaks (             -- when coders paused, and went on
+    id INTEGER PRIMARY KEY AUTOINCREMENT, coder TEXT NOT NULL, at TEXT NOT NULL,
+    paused INTEGER NOT NULL CHECK (paused IN (0, 1))
+);
+CREATE INDEX decisions_by_coder ON decisions (coder, unit_id, variable, id);
+CREATE INDEX assignments_by_coder ON assignments (coder, wave, place);
+"""
+MIGRATIONS = (FIRST, PAGE)
 
 WITHOUT_VIEWS = "DROP VIEW IF EXISTS main.codings; DROP VIEW IF EXISTS main.people;"
 VIEWS = """

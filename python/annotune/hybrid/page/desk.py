@@ -1,0 +1,221 @@
+"""What the page asks for, as plain dictionaries: one function for each address, whoever carries it there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import pydantic
+
+from annotune.data.codebook import Codebook
+from annotune.errors import AnnotuneError
+from annotune.hybrid.page import adjudication, answers, arms, versions
+from annotune.hybrid.page.access import Person
+from annotune.hybrid.page.answers import Key, Posted, Sent, Words
+from annotune.hybrid.page.texts import Texts
+from annotune.hybrid.page.work import Task, next_task, progress, tasks_of
+from annotune.hybrid.store import Store, now
+
+ADJUDICATOR = "adjudicator"
+BEGINNING = 90  # characters of a text in an overview
+LONGEST_DEFINITION = 8000
+
+
+class NotFound(AnnotuneError):
+    """What is asked for is not there."""
+
+
+class NotAllowed(AnnotuneError):
+    """It is there, and not for who asks."""
+
+
+class UndoRequest(Sent):
+    """An undo, under a key of its own."""
+
+    key: Key
+
+
+class PauseRequest(Sent):
+    """That a coder pauses, or goes on."""
+
+    paused: bool
+
+
+class DefinitionRequest(Sent):
+    """A sharper definition of a label, and why."""
+
+    variable: Words
+    label: Words
+    definition: Words = pydantic.Field(max_length=LONGEST_DEFINITION)
+    reason: Annotated[Words, pydantic.StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A study's store with its texts, at which coders work; `name` is what the page calls the study."""
+
+    store: Store
+    texts: Texts
+    name: str
+
+    def codebook(self) -> tuple[int, Codebook]:
+        """The codebook that is coded with, and its version."""
+        return versions.latest(self.store)
+
+    def tasks(self, person: Person) -> list[Task]:
+        """What somebody has to do; texts that the corpus lacks are left out."""
+        _, codebook = self.codebook()
+        of = adjudication.tasks_of_adjudicator if person.role == ADJUDICATOR else tasks_of
+        return [task for task in of(self.store, person.name, codebook) if task.unit_id in self.texts]
+
+
+def study(desk: Desk, person: Person, _: Mapping[str, str]) -> dict[str, Any]:
+    """What is coded, and by whom."""
+    version, codebook = desk.codebook()
+    return {
+        "name": desk.name or codebook.name,
+        "coder": person.name,
+        "role": person.role,
+        "version": version,
+        "language": codebook.language,
+        "variables": codebook.model_dump(mode="json")["variables"],
+        "offline": False,
+    }
+
+
+def overview(desk: Desk, person: Person, _: Mapping[str, str]) -> dict[str, Any]:
+    """Every text in the coder's order, with its beginning and its state."""
+    tasks = desk.tasks(person)
+    items = [
+        {
+            "place": task.place,
+            "unit_id": task.unit_id,
+            "state": task.state,
+            "unsure": any(held.unsure for held in task.held.values()),
+            "begins": desk.texts.begins(task.unit_id, BEGINNING),
+            "answers": {
+                name: {"labels": list(held.labels), "status": held.status} for name, held in _visible(task).items()
+            },
+        }
+        for task in tasks
+    ]
+    return {"items": items, "done": sum(task.state == "done" for task in tasks), "of": len(tasks)}
+
+
+def item(desk: Desk, person: Person, query: Mapping[str, str]) -> dict[str, Any]:
+    """A text with what is shown beside it: the one at `place`, or the next that is to be coded."""
+    version, codebook = desk.codebook()
+    tasks = desk.tasks(person)
+    far = progress(desk.store, person.name, tasks)
+    task = _at(tasks, query["place"]) if "place" in query else next_task(tasks)
+    if task is None:
+        return {"finished": True, "version": version, "progress": far}
+    shown = arms.shown_to(desk.store, person.name, task, codebook)
+    return {
+        "place": task.place,
+        "of": len(tasks),
+        "unit_id": task.unit_id,
+        "state": task.state,
+        **desk.texts.shown(task.unit_id),
+        "answers": {name: held.as_json() for name, held in _visible(task).items()},
+        "proposals": {variable: _without_names(proposals) for variable, proposals in shown.items()},
+        "again": _why_again(desk, task),
+        "version": version,
+        "progress": far,
+    }
+
+
+def answer(desk: Desk, person: Person, content: Any) -> dict[str, Any]:
+    """Keep an answer; it is on the disk when this returns."""
+    posted = Posted.model_validate(content)
+    answers.require_sound(posted, versions.of_version(desk.store, posted.version))
+    task = next((task for task in desk.tasks(person) if task.unit_id == posted.unit_id), None)
+    if task is None:
+        what = f"The text {posted.unit_id!r} is not among those of {person.name}."
+        raise NotFound(what, "Load the page again.")
+    shown = {} if task.is_blind else arms.kept_for(desk.store, person.name, task.unit_id) or {}
+    later = [(part.version, part.variable, part.label) for part in versions.changes_after(desk.store, posted.version)]
+    answers.save(desk.store, person.name, task, posted, shown, later)
+    return _saved(desk, person)
+
+
+def undo(desk: Desk, person: Person, content: Any) -> dict[str, Any]:
+    """Take back the last answer that was not taken back."""
+    unit = answers.undo(desk.store, person.name, UndoRequest.model_validate(content).key)
+    tasks = desk.tasks(person)
+    place = next((task.place for task in tasks if task.unit_id == unit), None)
+    return {"place": place, "progress": progress(desk.store, person.name, tasks)}
+
+
+def definition(desk: Desk, person: Person, content: Any) -> dict[str, Any]:
+    """Define a label more sharply."""
+    wanted = DefinitionRequest.model_validate(content)
+    words = (wanted.variable, wanted.label, wanted.definition, wanted.reason)
+    version, again = versions.sharpen(desk.store, person.name, *words)
+    return {"version": version, "again": again}
+
+
+def pause(desk: Desk, person: Person, content: Any) -> dict[str, Any]:
+    """Keep that a coder pauses, or goes on."""
+    paused = PauseRequest.model_validate(content).paused
+    with desk.store.change() as connection:
+        connection.execute("INSERT INTO breaks (coder, at, paused) VALUES (?, ?, ?)", [person.name, now(), paused])
+    return {"saved": True}
+
+
+def differences(desk: Desk, person: Person, _: Mapping[str, str]) -> dict[str, Any]:
+    """Where coders differ, with what each of them said, and what the adjudicator did."""
+    if person.role != ADJUDICATOR:
+        raise NotAllowed("What others coded is not shown to coders.", "Ask for an adjudicator's link.")
+    version, codebook = desk.codebook()
+    codings, _waves = adjudication.codings_of(desk.store, codebook)
+    open_to = adjudication.differences(desk.store, person.name, codebook)
+    items: list[dict[str, Any]] = []
+    for (unit, variable), by_coder in open_to.items():
+        if unit in desk.texts:
+            own = codings[unit, variable].get(person.name)
+            about = {"place": len(items) + 1, "unit_id": unit, "variable": variable, **desk.texts.shown(unit)}
+            said = {"codings": adjudication.as_json(by_coder), "answer": None if own is None else own.as_json()}
+            items.append({**about, **said})
+    done = sum(part["answer"] is not None for part in items)
+    return {"items": items, "done": done, "of": len(items), "version": version}
+
+
+def _saved(desk: Desk, person: Person) -> dict[str, Any]:
+    version, _ = desk.codebook()
+    return {"saved": True, "version": version, "progress": progress(desk.store, person.name, desk.tasks(person))}
+
+
+def _visible(task: Task) -> Mapping[str, Any]:
+    """What the coder decided so far; at a second look nothing, as it would be a proposal again."""
+    return {} if task.state == "again" and task.awaits_second_look else task.held
+
+
+def _without_names(proposals: list[arms.Proposal]) -> list[dict[str, Any]]:
+    """Proposals as the page shows them: who made them, and whether anybody did, stays here."""
+    return [
+        {"id": number, "labels": proposal["labels"], "status": proposal["status"]}
+        for number, proposal in enumerate(proposals)
+    ]
+
+
+def _why_again(desk: Desk, task: Task) -> dict[str, Any] | None:
+    """Why a text comes up again: the first definition that changed since and concerns it, or a second look."""
+    if task.state != "again":
+        return None
+    if not task.changed:
+        return {"why": "second"}
+    oldest = min(held.version or 1 for held in task.held.values())
+    changes = [part for part in versions.changes_after(desk.store, oldest) if part.version == task.changed]
+    first = changes[0]
+    about = {"variable": first.variable, "label": first.label, "was": first.was}
+    return {"why": "definition", **about, "reason": first.reason, "by": first.by}
+
+
+def _at(tasks: list[Task], place: str) -> Task:
+    """The task at a place that was asked for."""
+    number = int(place) if place.isascii() and place.isdigit() and len(place) < 10 else 0
+    if not 1 <= number <= len(tasks):
+        raise NotFound(f"There is no text at place {place[:20]!r}.", f"There are {len(tasks):,}.")
+    return tasks[number - 1]

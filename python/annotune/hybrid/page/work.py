@@ -1,0 +1,152 @@
+"""What a coder has to do: the texts in the coder's order, what was decided of each, and which come up again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from annotune.data.codebook import Codebook
+from annotune.hybrid.store import Store
+
+LAG = 20  # texts that lie at least between a decoy and the second look at its text
+ORDER = "order"  # the design of a wave that offers all texts in a random order
+TASKS = """
+    WITH last AS (SELECT max(id) AS id FROM decisions WHERE coder = :coder GROUP BY unit_id, variable)
+    SELECT a.unit_id, a.wave, a.arm, d.id, d.variable, d.labels, d.status, d.unsure, d.note, d.codebook, d.arm,
+        (SELECT max(version) FROM again g WHERE g.unit_id = a.unit_id AND g.variable = d.variable),
+        EXISTS (SELECT 1 FROM shown s WHERE s.coder = :coder AND s.unit_id = a.unit_id
+            AND s.proposals LIKE '%"decoy": true%')
+    FROM assignments a JOIN waves w ON w.wave = a.wave
+    LEFT JOIN decisions d ON d.coder = :coder AND d.unit_id = a.unit_id AND d.status <> 'withdrawn'
+        AND d.id IN (SELECT id FROM last)
+    WHERE a.coder = :coder AND (w.design <> 'order' OR w.wave = (SELECT max(wave) FROM waves) OR d.id IS NOT NULL)
+    ORDER BY a.wave, a.place, d.id
+"""
+SECONDS = """
+    SELECT seconds FROM entries e WHERE coder = ? AND undoes IS NULL AND seconds > 0
+    AND NOT EXISTS (SELECT 1 FROM entries u WHERE u.undoes = e.id) ORDER BY id DESC LIMIT 50
+"""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a coder's last decision about a variable says; `version` is that of the codebook, None where not known."""
+
+    id: int
+    labels: tuple[str, ...]
+    status: str
+    unsure: bool
+    note: str
+    version: int | None
+    arm: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for the page."""
+        return {"labels": list(self.labels), "status": self.status, "unsure": self.unsure, "note": self.note}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A text that a coder is to code.
+
+    Attributes
+    ----------
+    place
+        In the coder's order, from 1.
+    arm
+        What was drawn to be shown: `open`, `blind`, `two` or `decoy`; None for an adjudicator.
+    held
+        The last decision about each variable that was decided.
+    changed
+        The version of the codebook since which a definition is another that concerns an answer; 0 where none is.
+    has_decoy
+        Whether a label that nobody proposed was shown.
+    state
+        `open`, `skipped` (open, and a later one is done), `done`, or `again`: to be looked at another time.
+    """
+
+    place: int
+    unit_id: str
+    wave: int | None
+    arm: str | None
+    held: dict[str, Held] = field(default_factory=dict)
+    changed: int = 0
+    has_decoy: bool = False
+    state: str = "open"
+
+    @property
+    def last(self) -> int:
+        """The number of the last decision about the text, 0 before the first."""
+        return max((held.id for held in self.held.values()), default=0)
+
+    @property
+    def awaits_second_look(self) -> bool:
+        """Whether the last answer was given beside a decoy."""
+        return self.has_decoy and any(held.arm == "decoy" for held in self.held.values())
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether no proposal is shown: it was drawn so, or the text is looked at after a decoy."""
+        second = self.state == "again" and self.awaits_second_look
+        return self.arm in (None, "blind") or second or (self.has_decoy and self.was_seen_again)
+
+    @property
+    def was_seen_again(self) -> bool:
+        """Whether the answer after a decoy was given without it."""
+        return any(held.arm == "blind" for held in self.held.values())
+
+
+def tasks_of(store: Store, coder: str, codebook: Codebook) -> list[Task]:
+    """Everything that was given to a coder, in order, each with its state."""
+    rows = store.rows(TASKS, {"coder": coder})
+    tasks: dict[str, Task] = {}
+    for unit, wave, arm, *decision, has_decoy in rows:
+        task = tasks.setdefault(unit, Task(len(tasks) + 1, unit, wave, arm, has_decoy=bool(has_decoy)))
+        if decision[0] is not None:
+            tasks[unit] = _with_decision(task, decision)
+    return with_states(list(tasks.values()), codebook)
+
+
+def _with_decision(task: Task, decision: Sequence[Any]) -> Task:
+    """The task with one more decision, a row of `TASKS` from the decision's number on."""
+    number, variable, labels, status, unsure, note, version, arm, changed = decision
+    held = Held(number, tuple(json.loads(labels)), status, bool(unsure), note, version, arm)
+    concerned = changed is not None and changed > (version or 0)
+    return replace(task, held={**task.held, variable: held}, changed=max(task.changed, changed if concerned else 0))
+
+
+def with_states(tasks: Sequence[Task], codebook: Codebook) -> list[Task]:
+    """The tasks, each as open, skipped, done, or to be looked at again."""
+    names = {entry.name for entry in codebook.variables}
+    coded = [names <= set(task.held) for task in tasks]
+    furthest = max((task.place for task, done in zip(tasks, coded, strict=True) if done), default=0)
+    newest = sorted((task.last for task in tasks if task.held), reverse=True)
+    is_end = all(coded)
+
+    def state(task: Task, done: bool) -> str:
+        if not done:
+            return "skipped" if task.place < furthest else "open"
+        due = task.awaits_second_look and (is_end or sum(number > task.last for number in newest[:LAG]) == LAG)
+        return "again" if task.changed or due else "done"
+
+    return [replace(task, state=state(task, done)) for task, done in zip(tasks, coded, strict=True)]
+
+
+def next_task(tasks: Sequence[Task]) -> Task | None:
+    """What is to be coded next: first what comes up again, then what is open, then what was skipped."""
+    order = ("again", "open", "skipped")
+    due = [task for task in tasks if task.state in order]
+    return min(due, key=lambda task: (order.index(task.state), task.place), default=None)
+
+
+def progress(store: Store, coder: str, tasks: Sequence[Task]) -> dict[str, Any]:
+    """How far a coder is, and the time that is left: open texts times the median of the last 50."""
+    done = sum(task.state == "done" for task in tasks)
+    seconds = pl.Series([row[0] for row in store.rows(SECONDS, [coder])], dtype=pl.Float64).median()
+    each = None if seconds is None else round(float(seconds), 1)  # type: ignore[arg-type]
+    left = None if each is None else round(each * (len(tasks) - done))
+    return {"done": done, "of": len(tasks), "seconds_each": each, "seconds_left": left}
