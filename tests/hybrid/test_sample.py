@@ -263,6 +263,37 @@ def test_a_sheet_is_never_written_over_and_nothing_is_drawn_then(corpus, topics,
     assert not (tmp_path / "sheet_anna.xlsx").exists()
 
 
+def test_sheets_of_a_run_that_was_killed_before_its_wave_counted_are_taken_up(corpus, topics, tmp_path):
+    """Their wave would never be drawn otherwise; what somebody changed in them is left alone."""
+    store, options = tmp_path / "study.annotune", {"codebook": topics, "coders": ["anna", "ben"]}
+    draw = at.sample(corpus, 6, write=tmp_path / "sheet.xlsx", **options)  # as if the store had not kept the wave
+    open_store(store).close()
+    again = at.sample(corpus, 6, store=store, write=tmp_path / "sheet.xlsx", **options)
+    assert again.files == draw.files
+    assert again.draws.equals(at.read_draws(store))
+    (tmp_path / "other.annotune").write_bytes(b"")
+    fill(draw.files[1], {"topic": lambda _: "Health"})
+    filled = draw.files[1].read_bytes()
+    with pytest.raises(at.AnnotuneError, match=r"sheet_ben\.xlsx is there already"):
+        at.sample(corpus, 6, store=tmp_path / "other.annotune", write=tmp_path / "sheet.xlsx", **options)
+    assert draw.files[1].read_bytes() == filled
+    assert draw.files[0].exists()
+    assert len(at.read_draws(tmp_path / "other.annotune")) == 0
+
+
+def test_no_sheet_stays_where_its_wave_does_not_count(corpus, topics, tmp_path, monkeypatch):
+    store = tmp_path / "study.annotune"
+
+    def full(store, draws, assignments, about, codebook, write_all):
+        write_all()
+        raise at.AnnotuneError("The disk is full.")
+
+    monkeypatch.setattr("annotune.hybrid.sample.record_wave", full)
+    with pytest.raises(at.AnnotuneError, match="disk is full"):
+        at.sample(corpus, 6, store=store, write=tmp_path / "sheet.xlsx", codebook=topics)
+    assert not (tmp_path / "sheet.xlsx").exists()
+
+
 def test_where_a_sheet_cannot_be_written_nothing_is_recorded(corpus, topics, tmp_path, monkeypatch):
     store = tmp_path / "study.annotune"
 

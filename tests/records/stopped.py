@@ -4,9 +4,10 @@
 
 tries so many moments, spread over all; with 0, all of them.
 
-A hook sees every file that Python opens, renames, links or removes. Whatever the moment, what a reader then finds is
-as before or whole; what a killed process left is cleared by the next one; and that one ends with the right bytes.
-Processes are forked from this one, which has imported everything and computed nothing: each costs milliseconds.
+A hook sees every file that Python and SQLite open, write, rename, link or remove. Whatever the moment, what a reader
+then finds is as before or whole; what a killed process left is cleared by the next one; and that one ends with the
+right bytes. Processes are forked from this one, which has imported everything and computed nothing: each costs
+milliseconds.
 """
 
 import errno
@@ -15,17 +16,24 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import sys
+import tempfile
 import traceback
+from contextlib import closing
 from pathlib import Path
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import numpy as np
 import polars as pl
+import sqlite_calls
 
 import annotune as at
 from annotune.errors import AnnotuneError
+from annotune.hybrid.propose import asking
+from annotune.hybrid.store import open_store
+from annotune.hybrid.waves import last_wave
 from annotune.records import drafts
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.files import replacing
@@ -33,12 +41,24 @@ from annotune.records.lock import locked
 from annotune.records.record import record_outputs
 from annotune.records.sealed import differing, is_sealed
 
-at.write, at.run  # noqa: B018  (imported before anything is forked)
+at.write, at.run, at.sample, at.propose, at.record  # noqa: B018  (imported before anything is forked)
 
-OPERATIONS = {"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "annotune.swap"}
-FILLING = {"open", "os.rename", "os.link", "os.mkdir", "annotune.swap"}
+OF_SQLITE = {f"annotune.sqlite.{name}" for name in ("open", "write", "ftruncate", "unlink")}
+OPERATIONS = {"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "annotune.swap", *OF_SQLITE}
+FILLING = {"open", "os.rename", "os.link", "os.mkdir", "annotune.swap", "annotune.sqlite.open", "annotune.sqlite.write"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 SLACK = 6  # moments by which a slow run has more than another: its lock is looked at and touched meanwhile
+OWN_OF_SQLITE = ("-wal", "-shm", "-journal")
+LABELS = ({"code": 1, "name": "yes"}, {"code": 2, "name": "no"})
+BOOK = at.Codebook(variables=(at.Variable(name="agree", labels=LABELS),))
+WORDS = pl.DataFrame({"label": ["yes", "no"], "words": ["for", "against"]})
+CORPUS = pl.DataFrame(
+    {
+        "unit_id": [f"u{number}" for number in range(12)],
+        "text": [f"I am {'for' if number % 3 else 'against'} it {number % 9}" for number in range(12)],
+        "party": ["A", "B"] * 6,
+    }
+)
 SUFFIXES = ("csv", "parquet", "dta", "rds", "sav", "xlsx")
 
 
@@ -55,18 +75,20 @@ class Moments:
         place = os.fspath(args[0])
         if os.path.isabs(place) and not place.startswith(self.folder):
             return
-        writes = event == "open" and self._writes(*args)
-        if writes and "/.annotune-" not in place and not os.path.isdir(place):  # which a file without a name names
-            self.in_place.append(place)
-        if self.then == fill and not (event in FILLING and (event != "open" or writes)):
+        writes = event in ("open", "annotune.sqlite.open") and self._writes(event, *args)
+        if event == "open" and writes and "/.annotune-" not in place and not os.path.isdir(place):
+            self.in_place.append(place)  # a folder is named by a file without a name
+        if self.then == fill and not (event in FILLING and (writes or not event.endswith("open"))):
             return
         self.seen += 1
         if self.seen == self.number:
             self.then()
 
     @staticmethod
-    def _writes(place, mode, flags):
-        return bool(set(mode or "") & set("wax+")) or bool(flags & WRITING)
+    def _writes(event, place, how, flags):
+        if event == "annotune.sqlite.open":  # which opens what is there to write to it, and a full disk lets it
+            return bool(how & os.O_CREAT) and not os.path.exists(place)
+        return bool(set(how or "") & set("wax+")) or bool(flags & WRITING)
 
 
 def kill():
@@ -174,6 +196,70 @@ class SaveInSteps(Save):
         drafts._swap = lambda one, other: False
 
 
+class Draw(Write):
+    """A wave of texts with the sheets of two coders, in a store that is not there yet."""
+
+    def __init__(self):
+        sqlite_calls.tell()
+        asking.AT_ONCE = 3
+
+    def before(self, folder):
+        """There is nothing."""
+
+    def work(self, folder):
+        with open_store(folder / "s.annotune") as store:
+            is_drawn = bool(last_wave(store))
+        if not is_drawn:  # else this would be the second wave
+            options = {"store": folder / "s.annotune", "codebook": BOOK, "coders": ["anna", "ben"], "overlap": 0.5}
+            at.sample(CORPUS, 6, write=folder / "sheet.xlsx", show="party", **options)
+
+    def look(self, folder):
+        """What the store holds but for the times, and the sheets."""
+        sheets = {path.name: digest(path) for path in folder.glob("*.xlsx")}
+        return sheets | {"tables": tables_of(folder / "s.annotune")}
+
+    def holds(self, found, before, after):
+        """There is a wave with all that belongs to it, or there is none."""
+        return found == after if found["tables"].get("waves") else not any(found["tables"].values())
+
+
+class Decide(Draw):
+    """People's codings beside earlier ones, of which one has changed."""
+
+    def before(self, folder):
+        Draw.work(self, folder)
+        self.record(folder, ["yes", "no", "no", None])
+
+    def work(self, folder):
+        self.record(folder, ["yes", "yes", "no", "no"])
+
+    def record(self, folder, labels):
+        drawn = at.read_draws(folder / "s.annotune").filter("drawn")["unit_id"]
+        sheet = pl.DataFrame({"unit_id": drawn.head(len(labels)), "coder": "anna", "label": labels})
+        at.record(folder / "s.annotune", at.read_codings(sheet, variable="agree"), BOOK)
+
+    def holds(self, found, before, after):
+        """All that was recorded at once is there, or nothing of it."""
+        return found in (before, after)
+
+
+class Propose(Draw):
+    """A dictionary's answers for texts, of which some are equal; they are kept three at a time."""
+
+    def before(self, folder):
+        Draw.work(self, folder)
+
+    def work(self, folder):
+        at.propose(CORPUS, BOOK, WORDS, store=folder / "s.annotune")
+
+    def holds(self, found, before, after):
+        """Every answer is there with its labels or is not there, and those that are there are right."""
+        tables, first, last = (each["tables"] for each in (found, before, after))
+        between = all(set(first[name]) <= set(rows) <= set(last[name]) for name, rows in tables.items())
+        keys = {json.loads(row)["key"] for row in tables["requests"]}
+        return between and keys == {json.loads(row)["request"] for row in tables["proposals"]}
+
+
 class Run(Write):
     """A whole study, done again with another seed."""
 
@@ -194,7 +280,35 @@ class Run(Write):
         return {path.name: digest(path) for path in folder.glob("results.*")}
 
 
-JOBS = {job.__name__: job for job in (Write, Record, Pieces, Save, SaveInSteps, Run)}
+JOBS = {job.__name__: job for job in (Write, Record, Pieces, Save, SaveInSteps, Draw, Decide, Propose, Run)}
+
+
+def tables_of(store):
+    """The rows of each table of a store but for their times, as another program finds them; it is sound.
+
+    A copy is looked at, as whoever looks into a store also mends it.
+    """
+    if not store.exists():
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        for path in store.parent.glob(f"{store.name}*"):
+            shutil.copy(path, folder)
+        with closing(sqlite3.connect(Path(folder) / store.name)) as connection:
+            return _rows_of_tables(connection)
+
+
+def _rows_of_tables(connection):
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert not connection.execute("PRAGMA foreign_key_check").fetchall()
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    connection.row_factory = sqlite3.Row
+    return {
+        name: sorted(
+            json.dumps({key: row[key] for key in row.keys() if key not in ("at", "seconds")})  # noqa: SIM118
+            for row in connection.execute(f"SELECT * FROM {name}")
+        )
+        for (name,) in names.fetchall()
+    }
 
 
 def digest(path):
@@ -224,7 +338,9 @@ def in_child(function):
 
 
 def left_over(folder):
-    return [path.name for path in folder.rglob("*") if path.name.startswith((".annotune-", ".lock"))]
+    """What only a run that was stopped leaves, SQLite's own files among it."""
+    names = [path.name for path in folder.rglob("*")]
+    return [name for name in names if name.startswith((".annotune-", ".lock")) or name.endswith(OWN_OF_SQLITE)]
 
 
 def holds(job, found, before, after):
@@ -251,11 +367,11 @@ def try_at(job, template, folder, number, n, then, before, after):
     looked = in_child(lambda: job.look(folder))
     if "value" not in looked or not holds(job, looked["value"], before, after):
         return f"{number}: after it a reader finds {looked}"
-    again = in_child(lambda: job.work(folder))
+    again, left = in_child(lambda: job.work(folder)), left_over(folder)  # before a reader, who cannot clear a store
     looked = in_child(lambda: job.look(folder))
     if again.get("fault") or looked.get("value") != after:
         return f"{number}: the next run gives {again}, {looked}"
-    return f"{number}: is left over: {left_over(folder)}" if left_over(folder) else None
+    return f"{number}: is left over: {left}" if left else None
 
 
 def count(job, template, folder):

@@ -1,6 +1,6 @@
 """A kill at every file operation, and a full disk at every one: what is read afterwards is as before or whole.
 
-`ANNOTUNE_STOPS=all` tries every moment of a whole study as well, of which there are hundreds.
+`ANNOTUNE_STOPS=all` tries every moment, those of a whole study as well, of which there are hundreds.
 """
 
 import json
@@ -38,6 +38,14 @@ def require_held(results, kills, fills):
     ("job", "most", "kills", "fills"), [("Write", 9, 40, 18), ("Record", 0, 9, 3), ("Pieces", 16, 45, 16)]
 )
 def test_files_are_whole_or_as_before(tmp_path, job, most, kills, fills):
+    require_held(stopped(job, tmp_path, most), kills, fills)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only there is it known where SQLite's functions are.")
+@pytest.mark.parametrize(
+    ("job", "most", "kills", "fills"), [("Draw", 7, 90, 70), ("Decide", 4, 30, 20), ("Propose", 5, 55, 50)]
+)
+def test_a_change_of_a_store_is_there_whole_or_not_at_all(tmp_path, job, most, kills, fills):
     require_held(stopped(job, tmp_path, most), kills, fills)
 
 

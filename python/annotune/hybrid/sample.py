@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -193,12 +193,12 @@ def sample(
     people = [coders] if isinstance(coders, str) else list(coders)
     require_people(people, overlap, blind)
     sheets = sheet_paths(Path(write), people) if write is not None else {}
-    book = require_sheets(sheets, codebook) if sheets else codebook
+    book = require_sheets(sheets, codebook, store) if sheets else codebook
     texts = read_corpus(corpus)
     columns_shown = [name for name in (*unique_names(show), before, "text", after) if name is not None]
     if sheets and book is not None:
         require_shown(texts, columns_shown, book)
-    with open_store(store) if store is not None else nullcontext() as kept:
+    with open_store(store) if store is not None else nullcontext() as kept, _none_where_one_fails() as written:
         so_far, wave = _earlier(kept, earlier)
         free = _still_free(texts, so_far, kept)
         frame, how, value = scored(free, how, for_, scores, predictions, variable, codebook)
@@ -208,7 +208,8 @@ def sample(
         drawn = draws.filter("drawn")
         drawn = drawn[rng.permutation(len(drawn))]
         assignments = _assignments(drawn, people, overlap, blind, rng)
-        write_all = partial(_write_sheets, sheets, texts.select("unit_id", *columns_shown), drawn, assignments, book)
+        shown = texts.select("unit_id", *columns_shown)
+        write_all = partial(_write_sheets, written, sheets, shown, drawn, assignments, book)
         settings = asdict(how) | {"for": for_, "scores": scores, "coders": people, "overlap": overlap, "blind": blind}
         about: dict[str, Any] = {"wave": wave, "design": design, "seed": seed, "settings": settings}
         if kept is None:
@@ -273,25 +274,34 @@ def _texts(texts: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
     return beside.select("unit_id", "text", "wave", "pi", *groups)
 
 
+@contextmanager
+def _none_where_one_fails() -> Iterator[list[Path]]:
+    """A list for the sheets that are written: none of them stays where the wave does not count."""
+    written: list[Path] = []
+    try:
+        yield written
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+
+
 def _write_sheets(
+    written: list[Path],
     sheets: Mapping[str, Path],
     shown: pl.DataFrame,
     drawn: pl.DataFrame,
     assignments: pl.DataFrame,
     book: Codebook | None,
 ) -> None:
-    """Every coder's sheet, or none of them where one cannot be written."""
-    written: list[Path] = []
-    try:
-        for coder, path in sheets.items():
-            assert book is not None
-            own = _own_texts(drawn, assignments, coder)
+    """Every coder's sheet; those that were not there are put into the list."""
+    for coder, path in sheets.items():
+        assert book is not None
+        own = _own_texts(drawn, assignments, coder)
+        was_there = path.exists()
+        write_sheet(path, own.join(shown, on="unit_id", how="left", maintain_order="left"), coder, book)
+        if not was_there:
             written.append(path)
-            write_sheet(path, own.join(shown, on="unit_id", how="left", maintain_order="left"), coder, book)
-    except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise
 
 
 def _own_texts(drawn: pl.DataFrame, assignments: pl.DataFrame, coder: str) -> pl.DataFrame:

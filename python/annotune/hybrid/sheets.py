@@ -37,19 +37,26 @@ def sheet_paths(target: Path, coders: Sequence[str]) -> dict[str, Path]:
     return {name: target.with_name(f"{target.stem}_{name}{target.suffix}") for name in coders}
 
 
-def require_sheets(paths: Mapping[str, Path], codebook: Codebook | None) -> Codebook:
-    """Stop, before texts are drawn, where a sheet could not be written or is there: people may have filled it."""
+def require_sheets(paths: Mapping[str, Path], codebook: Codebook | None, store: str | Path | None = None) -> Codebook:
+    """Stop, before texts are drawn, where a sheet could not be written or is there: people may have filled it.
+
+    Beside a store that is there, `write_sheet` looks whether it is the one that a run had written when it was stopped.
+    """
     if codebook is None:
         raise AnnotuneError("A coding sheet needs to know what is coded.", "Give the codebook.")
     for path in paths.values():
         if path.suffix.lower() not in SUFFIXES:
             what = f"{path} cannot be a coding sheet."
             raise AnnotuneError(what, f"Write one of {', '.join(SUFFIXES)}.")
-        if path.exists():
-            what = f"{path} is there already, and may hold what people coded."
-            raise AnnotuneError(what, "Write to a file of another name, or move it away.")
+        if path.exists() and not (store is not None and Path(store).exists()):
+            raise _in_use(path)
     require_writable(list(paths.values()))
     return codebook
+
+
+def _in_use(path: Path) -> AnnotuneError:
+    what = f"{path} is there already, and may hold what people coded."
+    return AnnotuneError(what, "Write to a file of another name, or move it away.")
 
 
 def require_shown(corpus: pl.DataFrame, shown: Sequence[str], codebook: Codebook) -> None:
@@ -72,7 +79,7 @@ def answer_columns(codebook: Codebook) -> dict[str, Variable]:
 
 
 def write_sheet(path: Path, texts: pl.DataFrame, coder: str, codebook: Codebook) -> None:
-    """Write one coder's sheet, whole or not at all.
+    """Write one coder's sheet, whole or not at all; one that is there has to be the same to the last byte.
 
     Parameters
     ----------
@@ -96,6 +103,8 @@ def write_sheet(path: Path, texts: pl.DataFrame, coder: str, codebook: Codebook)
             _with_answers(_as_plain_csv(frame, path), empty).write_csv(draft, include_bom=True)
         else:
             _with_answers(frame, empty).write_parquet(draft)
+        if path.exists() and path.read_bytes() != draft.read_bytes():
+            raise _in_use(path)
 
 
 def _with_answers(frame: pl.DataFrame, empty: Sequence[pl.Expr]) -> pl.DataFrame:

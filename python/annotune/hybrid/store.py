@@ -153,7 +153,8 @@ def _migrate(path: Path, connection: sqlite3.Connection) -> None:
             _execute(connection, schema.WITHOUT_VIEWS, schema.VIEWS)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk ends it
+            connection.execute("ROLLBACK")
         raise
     schema.with_own_views(connection)
 

@@ -10,8 +10,6 @@ import codecs
 import re
 from itertools import islice
 
-import charset_normalizer
-
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -57,6 +55,8 @@ def detect_encoding(data: bytes) -> str:
     likeliest = max(scores, key=lambda name: scores[name])
     if scores[likeliest] > len(words) / 2:
         return likeliest
+    import charset_normalizer  # it is slow to load, and seldom wanted
+
     best = charset_normalizer.from_bytes(data[:200_000]).best()
     return best.encoding if best else "cp1252"
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import fastexcel
 import polars as pl
 
 from annotune.errors import AnnotuneError, counted
@@ -48,6 +47,8 @@ class _Marks:
 
 def read_excel(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """The first sheet, and notes on assumptions and losses."""
+    import fastexcel  # it is slow to load, and mostly wanted in another process
+
     content, cut = _readable(path)
     book = fastexcel.read_excel(content)
     header = book.load_sheet(0, header_row=None, n_rows=1).to_polars()

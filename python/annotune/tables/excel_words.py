@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import fastexcel
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from annotune.errors import counted
+
+if TYPE_CHECKING:
+    import fastexcel
 
 _DAY = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"  # as fastexcel writes one in a column of words
 
