@@ -60,6 +60,7 @@ sample questions.csv --n 100 --design stratified --strata party --store own.anno
 sample questions.csv --n 50 --design active --for share --predictions results.parquet --store own.annotune
 record own.annotune coder_anna.xlsx
 draws own.annotune --of people --write people.csv
+anchoring answers.csv --write given.csv --shares moved.dta --plot anchoring.png
 """
 NEED_AN_EXTRA = {
     f"report tables.docx --model {MODEL}": "tables",
@@ -83,6 +84,9 @@ def folder(tmp_path_factory):
     pl.concat([texts.filter(by_hand).head(200), texts.filter(~by_hand).head(50)]).write_csv(folder / "some.csv")
     texts.head(3).write_csv(folder / "few.csv")
     (folder / "words.csv").write_text("label,words\nHealth,hospital*\n")
+    seen = pl.Series("proposals", ["Health", "Health", None] * 40)
+    by_sight = {"label": ["Health", "Law", "Law", "Health"] * 30, "coder": ["anna", "ben"] * 60}
+    pl.DataFrame({"unit_id": range(120), **by_sight}).with_columns(seen).write_csv(folder / "answers.csv")
     study = (folder / "study.yaml").read_text("utf-8")
     (folder / "for_word.yaml").write_text(study.replace("[regression.csv,", "[regression.docx,"), "utf-8")
     page = (ROOT / "docs" / "decoders.md").read_text("utf-8")

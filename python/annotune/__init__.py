@@ -69,6 +69,8 @@ _HOME = {
     "sample": "hybrid.sample",
     "Draw": "hybrid.sample",
     "record": "hybrid.decisions",
+    "anchoring": "hybrid.anchoring",
+    "Anchoring": "hybrid.anchoring",
     "test_codebook": "hybrid.codebook_tests",
     "read_draws": "data.drawn",
     "propose": "hybrid.propose.propose",

@@ -11,7 +11,19 @@ from typing import Annotated, Any
 
 import typer
 
-from annotune.commands import agreement, codebook, correction, drawing, evidence, models, output, propose, report, study
+from annotune.commands import (
+    agreement,
+    anchoring,
+    codebook,
+    correction,
+    drawing,
+    evidence,
+    models,
+    output,
+    propose,
+    report,
+    study,
+)
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
 from annotune.faults import SEE, library, sentence, write_report
@@ -25,6 +37,7 @@ VERBS = (
     drawing.sample,
     drawing.record,
     drawing.draws,
+    anchoring.anchoring,
     agreement.reliability,
     agreement.reliability_regression,
     agreement.resolve,

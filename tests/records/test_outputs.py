@@ -10,10 +10,10 @@ import pytest
 from annotune import cli
 
 READ = {"corpus", "gold", "codebook", "codings", "data", "truth", "predicted", "held_out", "model", "costs", "texts"}
-READ |= {"record", "coded", "path", "earlier", "draws"}
-READ_BY = {("sample", "predictions"), ("test_codebook", "paraphrase")}  # which others write
+READ |= {"answers", "record", "coded", "path", "earlier", "draws"}
+READ_BY = {("sample", "predictions"), ("anchoring", "proposals"), ("test_codebook", "paraphrase")}  # which others write
 STORES = {"store"}  # a study's store is added to, and never replaced: tests/hybrid/test_store.py
-WRITTEN = {"write", "out", "paths", "plot", "predictions", "sentences"}
+WRITTEN = {"write", "out", "paths", "plot", "predictions", "sentences", "shares", "recall"}
 FOLDERS = {
     ("tune", "out"),
     ("curve", "out"),

@@ -45,6 +45,18 @@ PEOPLE = {
     "arm": pl.String,
     "answered": pl.Boolean,
 }
+DECISIONS = {
+    "id": pl.Int64,
+    "unit_id": pl.String,
+    "variable": pl.String,
+    "coder": pl.String,
+    "labels": pl.String,
+    "status": pl.String,
+    "wave": pl.Int64,
+    "arm": pl.String,
+    "proposals": pl.String,
+    "seconds": pl.Float64,
+}
 # A wave that offers all texts in a random order is a simple random sample of those that were coded so far.
 OF_TEXTS = """
     WITH coded AS (SELECT DISTINCT unit_id FROM people),
@@ -86,6 +98,14 @@ def draws_in_store(path: Path) -> pl.DataFrame:
 def people_in_store(path: Path) -> pl.DataFrame:
     """Who is to code what in a store: one row per wave, text and coder, with the columns of `PEOPLE`."""
     return _rows(path, OF_PEOPLE, PEOPLE)
+
+
+def decisions_in_store(path: Path) -> pl.DataFrame:
+    """Every decision in a store in order, those that later ones changed among them, with the columns of `DECISIONS`.
+
+    `labels` and `proposals` are JSON: the labels of the answer, and what was shown, in order.
+    """
+    return _rows(path, f"SELECT {', '.join(DECISIONS)} FROM decisions ORDER BY id", DECISIONS)
 
 
 def _rows(path: Path, query: str, schema: dict[str, Any]) -> pl.DataFrame:
