@@ -98,8 +98,8 @@ def read_answers(source: Any, columns: Mapping[str, str] | None = None, proposal
 def _of_store(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The answers that stand, the last one of each coder, text and arm; and what models proposed."""
     rows = decisions_in_store(path)
-    before = pl.col("arm").forward_fill().over(KEY)  # an answer is withdrawn in its arm
-    rows = rows.with_columns(arm=pl.when(pl.col("status") == "withdrawn").then(before).otherwise("arm"))
+    earlier = pl.col("arm").forward_fill().over(KEY)  # an answer is withdrawn in its arm
+    rows = rows.with_columns(arm=pl.when(pl.col("status") == "withdrawn").then(earlier).otherwise("arm"))
     last = rows.filter(pl.col("id") == pl.col("id").max().over([*KEY, "arm"]))
     standing = last.filter(pl.col("status").is_in(ANSWERED) & pl.col("arm").is_not_null())
     before = rows.filter(pl.col("arm") != BLIND).group_by(KEY).agg(first=pl.col("id").min())
