@@ -28,6 +28,7 @@ BOOK = "--codebook codebook.yaml"
 HEALTH = "\"topic == 'Health' ~ party\""
 VERBS = f"""
 run study.yaml
+round rounds.yaml
 verify study.yaml
 reliability {CODERS} {BOOK} --n-boot 200 --write agreement.dta --write agreement.tex --plot agreement.png
 reliability {CODERS} {BOOK} --of pairs --plot pairs.pdf
@@ -89,6 +90,8 @@ def folder(tmp_path_factory):
     pl.DataFrame({"unit_id": range(120), **by_sight}).with_columns(seen).write_csv(folder / "answers.csv")
     study = (folder / "study.yaml").read_text("utf-8")
     (folder / "for_word.yaml").write_text(study.replace("[regression.csv,", "[regression.docx,"), "utf-8")
+    rounds = "sample: {rounds: {n: 40, evaluation: 20, write: rounds.xlsx}}"
+    (folder / "rounds.yaml").write_text(f"codebook: codebook.yaml\ncorpus: questions.csv\n{rounds}\n", "utf-8")
     page = (ROOT / "docs" / "decoders.md").read_text("utf-8")
     stand_in = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
     before = Path.cwd()
@@ -139,7 +142,7 @@ def plain(name):
 
 def test_every_verb_is_tried():
     tried = {line.split()[0] for line in VERBS.strip().splitlines()}
-    assert tried | {"demo"} == {verb.__name__.replace("_", "-") for verb in cli.VERBS}
+    assert tried | {"demo"} == {verb.__name__.strip("_").replace("_", "-") for verb in cli.VERBS}
 
 
 @pytest.mark.parametrize("command", VERBS.strip().splitlines(), ids=lambda command: command.split()[0])

@@ -32,6 +32,7 @@ from annotune.version import __version__
 app = typer.Typer(invoke_without_command=True, add_completion=False, rich_markup_mode=None)
 VERBS = (
     study.run,
+    study.round_,
     study.demo,
     study.verify,
     drawing.sample,
@@ -71,7 +72,7 @@ annotune: from a codebook to a regression table, by a model tuned on coded texts
   docs/                      a page on every step, in the folder of annotune"""
 VALUE = r"'[^']*'|-?[^\W_][\w/-]*(?:\.\d+)?"  # what may follow a name and its equals sign in a message
 for verb in VERBS:
-    app.command()(verb)
+    app.command(verb.__name__.strip("_").replace("_", "-"))(verb)
 
 
 def main() -> None:

@@ -22,13 +22,13 @@ ASIDE = (COLOURS[3], "D")
 
 
 def new_figure(
-    width: float, height: float, rows: int = 1, heights: Sequence[float] | None = None
+    width: float, height: float, rows: int = 1, heights: Sequence[float] | None = None, columns: int = 1
 ) -> tuple[Figure, Any]:
-    """A figure of so many inches, and its axes (an array of them where there are several rows)."""
+    """A figure of so many inches, and its axes (an array of them where there are several rows or columns)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, height_ratios=heights)
+    return figure, figure.subplots(rows, columns, height_ratios=heights)
 
 
 def saved(figure: Figure, path: str | Path | None) -> Figure:

@@ -1,8 +1,8 @@
 #' Pictures of agreement, confusion and models
 #'
 #' @param x A table from [at_reliability()] and its like or [at_prevalence()], an evaluation from [at_evaluate()], a
-#'   model from [at_tune()], what [at_correct()], [at_compare()], [at_calibration()], [at_learning_curve()] or
-#'   [at_plan_sample()] gave.
+#'   model from [at_tune()], what [at_correct()], [at_compare()], [at_calibration()], [at_learning_curve()],
+#'   [at_plan_sample()] or [at_round()] gave.
 #' @param type Of an evaluation: `"confusion"` (shares of each true label), `"labels"` (each label's F1) or `"models"`
 #'   (the model beside its baselines).
 #' @param metrics Which metrics of a table of agreement; all by default.
@@ -165,6 +165,46 @@ plot.at_sample_plan <- function(x, estimate = NULL, main = NULL, ...) {
   )
   graphics::legend("topright", about, lty = seq_along(about), lwd = 2, col = colours, bty = "n", cex = 0.9)
   invisible(shown)
+}
+
+# Agreement, the model, and the first regression's coefficients by round, beside what is expected of the next.
+#' @rdname plots
+#' @export
+plot.at_rounds <- function(x, main = NULL, ...) {
+  if (nrow(x$table) == 0) abort("No round is done yet: there is nothing to draw.", x$due)
+  shown <- x$table[x$table$variable == x$table$variable[1], ]
+  first <- x$coefficients[x$coefficients$formula %in% x$coefficients$formula[1], ]
+  slopes <- first[!grepl("Intercept$", first$term), ]
+  first <- if (nrow(slopes) > 0) slopes else first
+  before <- graphics::par(mfrow = c(2, 2), mar = c(4, 4, 2.5, 1), las = 1)
+  on.exit(graphics::par(before))
+  draw_rounds(shown$round, shown[c("alpha", "alpha_low", "alpha_high")], "Agreement (alpha)", ...)
+  draw_rounds(shown$round, shown[c("macro_f1", "macro_f1_low", "macro_f1_high")], "macro-F1, cross-fitted", ...)
+  for (term in unique(first$term)[seq_len(min(1, nrow(first)))]) {
+    mine <- first[first$term == term, ]
+    ahead <- mine[nrow(mine), ]
+    half <- if (is.na(ahead$expected_width)) numeric() else ahead$expected_width / 2
+    draw_rounds(mine$round, mine[c("estimate", "conf_low", "conf_high")], term, more = length(half), ...)
+    graphics::segments(max(mine$round) + 1, ahead$estimate - half, max(mine$round) + 1, ahead$estimate + half, lty = 2)
+  }
+  graphics::barplot(shown$codings, names.arg = shown$round, xlab = "Round", main = "Codings", border = NA)
+  if (!is.null(main)) graphics::title(main, outer = TRUE, line = -1)
+  invisible(shown)
+}
+
+draw_rounds <- function(round, cells, title, more = 0, ...) {
+  names(cells) <- c("estimate", "low", "high")
+  if (all(is.na(cells$estimate))) {
+    return(graphics::plot.new())
+  }
+  graphics::plot(
+    round, cells$estimate,
+    xlim = c(min(round) - 0.3, max(round) + more + 0.3), ylim = range(unlist(cells), na.rm = TRUE), type = "o", pch = 19,
+    xaxt = "n", xlab = "Round", ylab = "", main = title, ...
+  )
+  graphics::axis(1, round)
+  known <- !is.na(cells$low)
+  graphics::segments(round[known], cells$low[known], round[known], cells$high[known])
 }
 
 #' @rdname plots

@@ -211,6 +211,61 @@ at_run <- function(study, again = FALSE, data = TRUE, allow_upload = NULL) {
   structure(results, class = "at_results")
 }
 
+#' Rounds of a study: what is due, and what each gave
+#'
+#' For a study.yaml that draws its texts in rounds (`sample: {rounds: {n: 200, evaluation: 300, ...}}`). The first call
+#' draws the evaluation set and the first round, has models propose, and says what people are to code. Further calls take
+#' in what they coded; when a round is coded, the model is tuned, the corpus coded and the regressions are corrected, and
+#' what is printed says what another round is expected to bring.
+#'
+#' @param study The path of a study.yaml.
+#' @param another Draw one more round, where the last one is done. Without it nothing further is drawn.
+#' @param again Compute the figures of every round again.
+#' @param allow_upload The hosts to which texts may be sent, as for [at_run()].
+#' @return An object of class `at_rounds`: a list with `table` (a row per round and variable: `n_coded`, `codings`,
+#'   `hours`, `cost`, `alpha`, `macro_f1` by cross-fitting, `evaluation_f1` on the texts that are kept apart, with
+#'   limits), `coefficients` (a row per round, formula and term: the corrected estimate, and the width that its interval
+#'   is expected to have after the next round), `labels` (agreement on each), `words`, `rule` (why rounds end here, if
+#'   they do) and `due`. `tidy()` is the `table`, and `plot()` draws it.
+#' @examplesIf at_available(tuning = TRUE)
+#' \donttest{
+#' folder <- file.path(tempdir(), "rounds")
+#' data <- at_demo(folder, n = 300, n_coded = 20)
+#' study <- c(
+#'   "codebook: codebook.yaml", "corpus: questions.csv", "sample: {rounds: {n: 60, evaluation: 40, coders: [anna]}}"
+#' )
+#' writeLines(study, data$study)
+#' at_round(data$study)
+#' }
+#' @export
+at_round <- function(study, another = FALSE, again = FALSE, allow_upload = NULL) {
+  say <- if (show_progress()) function(step) cli::cli_inform(c(i = "{step} ..."))
+  at_call(
+    "rounds",
+    study = as_path(study), another = another, again = again, say = say, allow_upload = several(allow_upload)
+  )
+}
+
+#' @export
+tidy.at_rounds <- function(x, ...) x$table
+
+#' @export
+print.at_rounds <- function(x, ...) {
+  if (nrow(x$table) > 0) {
+    known <- vapply(x$table, function(column) any(!is.na(column)), NA)
+    shown <- c("round", "variable", "n_coded", "codings", "hours", "cost", "alpha", "macro_f1", "evaluation_f1")
+    print_brief(x$table[intersect(shown, names(x$table)[known])])
+    shown <- c("term", "round", "estimate", "conf_low", "conf_high", "expected_width")
+    if (nrow(x$coefficients) > 0) print_brief(x$coefficients[shown])
+  }
+  say(unlist(x$words))
+  if (nzchar(x$rule)) say(x$rule)
+  due <- gsub("annotune round (.*?[.]ya?ml) --next", "at_round(\"\\1\", another = TRUE)", x$due, perl = TRUE)
+  due <- gsub("annotune round (.*?[.]ya?ml)", "at_round(\"\\1\")", due, perl = TRUE)
+  say(gsub("annotune run (.*?[.]ya?ml)", "at_run(\"\\1\")", due, perl = TRUE))
+  invisible(x)
+}
+
 #' Are files still what was recorded of them?
 #'
 #' Compares files with the fingerprints that runs left of them: outputs and inputs with the records, finished pieces of

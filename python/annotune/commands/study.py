@@ -35,6 +35,36 @@ def run(
     _show_results(results)
 
 
+def round_(
+    study: Annotated[Path, typer.Argument(help="The study file, with sample: {rounds: ...}.")],
+    another: Annotated[bool, typer.Option("--next", help="Draw one more round, where the last one is done.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Compute the figures of every round again.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg of the rounds.")] = None,
+    write: Annotated[list[Path] | None, typer.Option(help="Also write the rounds to a .csv, .dta ...")] = None,
+    allow_upload: Annotated[
+        list[str] | None,
+        typer.Option(help="A host that texts may be sent to, where the study asks a model there; repeatable."),
+    ] = None,
+) -> None:
+    """Do what is due in a study with rounds, show what they gave, and say what is next."""
+    from annotune.commands.options import require_outputs
+    from annotune.commands.screen import files, save
+    from annotune.hybrid.round_plot import plot_rounds
+    from annotune.study.rounds import rounds
+
+    require_outputs(write, study, plot=plot)
+    result = rounds(study, another=another, again=again, allow_upload=allow_upload or (), say=say)
+    for part in result._parts():
+        console.print(part, markup=False, soft_wrap=isinstance(part, str))
+    if not result.n:
+        return
+    save(result.table, write)
+    if plot:
+        plot_rounds(result, plot)
+    if shown := [*(write or []), *([plot] if plot else [])]:
+        files(shown)
+
+
 def verify(
     path: Annotated[Path, typer.Argument(help="A folder, a study file, an output, or a record.")] = Path(),
 ) -> None:

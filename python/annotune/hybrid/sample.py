@@ -134,7 +134,8 @@ def sample(
     for_, scores, floor
         What an active draw is for: "tuning", "share", a label's share such as `"topic == 'Health'"`, or the
         coefficients of a formula such as `"topic == 'Health' ~ party"`; or, in place of it, a column of the corpus with
-        scores of 0 or more. `floor`, above 0 and up to 1: by default what earlier codings choose, .2 without any.
+        scores of 0 or more. A simple draw may be for "evaluation": its texts are kept apart, as `rounds` does, and this
+        is recorded. `floor`, above 0 and up to 1: by default what earlier codings choose, .2 without any.
     predictions, variable
         What a model says about the texts: a table as `crossfit(...).data` or `attach` gives it, with covariates and the
         gold so far, or a table of codings by one coder (with `codebook`). And which variable, where it has several.

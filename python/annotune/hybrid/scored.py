@@ -18,10 +18,13 @@ from annotune.hybrid.designs import FLOOR, Design
 from annotune.hybrid.draws import Floats
 
 SCORE, STANDS_FOR = "_score", "_stands_for"  # columns that only pass through
+EVALUATION = "evaluation"  # what texts are drawn for that are kept apart, simply, and nothing is decided on
 
 
 def require_scores(how: Design, for_: str | None, scores: str | None, predictions: Any) -> None:
     """An active draw has something to go by, and no other has."""
+    if how.design == "simple" and for_ == EVALUATION and scores is None and how.floor is None:
+        return
     if how.design != "active":
         if for_ is not None or scores is not None or how.floor is not None:
             raise AnnotuneError(
@@ -48,7 +51,7 @@ def scored(
     """The texts with the predictions that the design needs beside them, the design, and each text's score (n,)."""
     if scores is not None:
         return free, replace(how, floor=FLOOR if how.floor is None else how.floor), _sound_scores(free, scores)
-    if predictions is None:
+    if predictions is None or for_ == EVALUATION:
         return free, how, None
     table = _predicted(free, predictions, codebook)
     if for_ is not None:

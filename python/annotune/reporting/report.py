@@ -14,6 +14,7 @@ from annotune.data.codebook import Codebook
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.export.journal import Layout
+from annotune.hybrid.rounds import Rounds
 from annotune.records.files import replacing
 from annotune.reporting import sections
 from annotune.reporting.files import writer_for
@@ -23,6 +24,7 @@ from annotune.reporting.methods import methods
 from annotune.reporting.page import Page, Section
 from annotune.reporting.provenance import provenance
 from annotune.reporting.references import cited
+from annotune.reporting.rounds import rounds_section
 from annotune.reporting.summary import summary_section
 
 
@@ -39,6 +41,7 @@ def report(
     by: str | Sequence[str] | None = None,
     compare: Comparison | None = None,
     curve: LearningCurve | None = None,
+    rounds: Rounds | None = None,
     correct: Correction | Sequence[Correction] | None = None,
     errors: ErrorModel | Sequence[ErrorModel | None] | None = None,
     record: Any = None,
@@ -51,8 +54,8 @@ def report(
     """Write a report: a page with figures, or its tables for a paper.
 
     The page has the sections whose inputs are there, and ends with a list of missing sections and their inputs. At
-    least one of `model`, `codings`, `reliability`, `compare`, `curve` and `correct` is needed. No text of the corpus
-    is printed. The same input gives the same bytes.
+    least one of `model`, `codings`, `reliability`, `compare`, `curve`, `rounds` and `correct` is needed. No text of the
+    corpus is printed. The same input gives the same bytes.
 
     Parameters
     ----------
@@ -75,8 +78,8 @@ def report(
     corpus, by
         Covariates of the texts (unit_id and columns), and those by which errors are shown: by default up to six columns
         with 2 to 12 values. Numbers with more values are cut into quarters where `by` names them.
-    compare, curve, correct, errors
-        The results of `compare`, `learning_curve`, `correct` and `error_model`; for the last two also a list.
+    compare, curve, rounds, correct, errors
+        The results of `compare`, `learning_curve`, `rounds`, `correct` and `error_model`; for the last two also a list.
     record
         A record to print (a dictionary, or the path of a `.record.json`), without its times.
     title
@@ -121,6 +124,7 @@ def report(
         by=by,
         compare=compare,
         curve=curve,
+        rounds=rounds,
         correct=correct,
         errors=errors,
         record=record,
@@ -155,6 +159,8 @@ def _results_at_a_glance(inputs: Inputs, results: Findings) -> Iterator[Section]
 
 def _sections(inputs: Inputs, results: Findings) -> Iterator[Section]:
     yield from _results_at_a_glance(inputs, results)
+    if inputs.rounds is not None:
+        yield rounds_section(inputs.rounds)
     if results.reliability is not None:
         yield sections.agreement_section(inputs, results.reliability)
     for judged in inputs.judged:

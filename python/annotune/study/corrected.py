@@ -29,11 +29,12 @@ LINEAR_AND_LOGIT = ("linear", "logit")
 
 def coded_variables(formula: Formula, codebook: Codebook, names: Sequence[str]) -> list[Variable]:
     """The variables of the study that a formula is about."""
-    variable_of = {column: codebook.variable(name) for name in names for column in _columns(codebook.variable(name))}
+    variable_of = {column: codebook.variable(name) for name in names for column in columns_of(codebook.variable(name))}
     return list({variable_of[name].name: variable_of[name] for name in formula.columns if name in variable_of}.values())
 
 
-def _columns(entry: Variable) -> list[str]:
+def columns_of(entry: Variable) -> list[str]:
+    """The columns of the results that hold a variable: one, or of sets of labels one per label."""
     return list(label_columns(entry, entry.name).values()) if entry.kind == "multilabel" else [entry.name]
 
 
@@ -82,9 +83,9 @@ def _require_clusters(part: CorrectPart, table: pl.DataFrame) -> None:
 
 def _require_sense(part: CorrectPart, formula: Formula, entry: Variable, schema: Mapping[str, pl.DataType]) -> None:
     """What is coded is explained by something else, and as one of its labels where the model wants numbers."""
-    require_not_reversed(formula, _columns(entry), schema)
+    require_not_reversed(formula, columns_of(entry), schema)
     require_apart(
-        formula, dict(zip(_columns(entry), _gold_columns(entry), strict=True)), (*part.cluster, *formula.groups)
+        formula, dict(zip(columns_of(entry), gold_columns_of(entry), strict=True)), (*part.cluster, *formula.groups)
     )
     outcome = formula.explained
     words = outcome is not None and outcome.column == entry.name and outcome.label is None
@@ -224,7 +225,8 @@ def _with_sampling(data: pl.DataFrame, entry: Variable, sample: SamplePart, fold
     return data.with_columns(pi, *waves)
 
 
-def _gold_columns(entry: Variable) -> list[str]:
+def gold_columns_of(entry: Variable) -> list[str]:
+    """The columns with what people decided, in the same order."""
     stem = f"{entry.name}_gold"
     return list(label_columns(entry, stem).values()) if entry.kind == "multilabel" else [stem]
 
@@ -243,7 +245,7 @@ def _roles(entry: Variable) -> dict[str, Any]:
 
 def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> ErrorModel | None:
     """Whether the model errs more often for some values of the covariates; not asked where these were coded too."""
-    outcome, own = formula.explained, _columns(entry)
+    outcome, own = formula.explained, columns_of(entry)
     covariates = [reference.column for reference in formula.within(formula.terms).values()]
     if outcome is None or not covariates or any(name in own for name in covariates):
         return None
@@ -255,7 +257,7 @@ def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataF
         right,
         outcome.column,
         label=outcome.label,
-        gold=_gold_columns(entry)[place],
+        gold=gold_columns_of(entry)[place],
         predicted=outcome.column,
         pi=f"{entry.name}_pi",
         cluster=min(part.cluster, key=lambda name: data[name].n_unique(), default=None),
@@ -273,7 +275,7 @@ def _from_reference(column: pl.Series, base: str | int) -> pl.Series:
 def _outcome(part: CorrectPart, formula: Formula, entry: Variable) -> Reference | None:
     """The outcome, where it is a label (or a column of a label set) that a single column can hold corrected."""
     outcome = formula.explained
-    not_negated = outcome is not None and not outcome.negated and outcome.column in _columns(entry)
+    not_negated = outcome is not None and not outcome.negated and outcome.column in columns_of(entry)
     in_one_column = not_negated and outcome is not None and (outcome.label is not None) == (entry.kind != "multilabel")
     as_column = part.method == "dsl" and part.prediction == "prob" and part.model in LINEAR_AND_LOGIT
     return outcome if in_one_column and as_column else None
@@ -295,7 +297,7 @@ def _with_corrected_column(
     """The data with the outcome corrected for the model's error, and what the column's label says."""
     outcome = _outcome(part, formula, entry)
     covariates = [reference.column for reference in formula.within(formula.terms).values()]
-    if outcome is None or any(name in _columns(entry) for name in covariates):
+    if outcome is None or any(name in columns_of(entry) for name in covariates):
         return data, {}
     name = _dsl_name(outcome, entry)
     if name not in data.columns:
@@ -318,11 +320,11 @@ def _regression(part: CorrectPart, formula: Formula, entry: Variable, data: pl.D
         or _dsl_name(outcome, entry) not in data.columns
     ):
         return []
-    place = _columns(entry).index(outcome.column)
+    place = columns_of(entry).index(outcome.column)
     regression = Regression(
         formula.text,
         _dsl_name(outcome, entry),
-        _gold_columns(entry)[place],
+        gold_columns_of(entry)[place],
         f"{entry.name}_pi",
         "logit" if part.model == "logit" else "linear",
         next(iter(part.cluster), None),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -15,13 +15,12 @@ from annotune.data.drawn import read_draws
 from annotune.errors import AnnotuneError, PeopleNeeded, counted
 from annotune.hybrid.decisions import record
 from annotune.hybrid.sample import sample
+from annotune.hybrid.scored import EVALUATION
 from annotune.hybrid.sheets import sheet_paths
 from annotune.hybrid.store import open_store
 from annotune.hybrid.waves import last_wave, settings_of
-from annotune.study.file import StudyFile, WavePart
+from annotune.study.file import SHEET, SamplePart, StudyFile, goes_by_predictions
 from annotune.study.inputs import corpus_of
-
-SHEET = "coding_sheet"
 
 
 @dataclass(frozen=True)
@@ -40,25 +39,29 @@ def due_wave(file: StudyFile, say: Callable[[str], None]) -> Due | None:
     PeopleNeeded
         Where texts of a wave are still to be coded.
     """
-    waves = file.study.sample.waves if file.study.sample is not None else ()
-    if not waves:
+    sample = file.study.sample
+    if sample is None or not sample.draws_texts:
         return None
+    done = waves_drawn(file)
+    planned = sample.planned(done)
     codebook = read_codebook(file.beside(file.study.codebook))
-    done = _waves_so_far(file)
-    for number, part in enumerate(waves[:done], start=1):
-        _require_same_wave(file, number, part)
+    for number in range(1, min(done, planned) + 1):
+        _require_same_wave(file, sample, number)
         _take_in(file, number, codebook, say)
-    for number in range(1, min(done, len(waves)) + 1):
-        _require_coded(file, number)
-    if done >= len(waves):
-        return None
-    part = waves[done]
-    predicted = {entry.name for entry in codebook.variables} & set(part.strata)
-    return Due(done + 1, part.aim is not None or part.allocation == "neyman" or bool(predicted))
+    if done >= sample.at_once:
+        _require_coded(file, sample, range(1, min(done, planned) + 1))
+    return next_wave(file, done, codebook) if done < planned else None
+
+
+def next_wave(file: StudyFile, done: int, codebook: Codebook) -> Due:
+    """The wave that comes after so many."""
+    assert file.study.sample is not None
+    names = [entry.name for entry in codebook.variables]
+    return Due(done + 1, goes_by_predictions(file.study.sample.wave(done + 1, names), names))
 
 
 def draw_wave(file: StudyFile, due: Due, predictions: pl.DataFrame | None, say: Callable[[str], None]) -> NoReturn:
-    """Draw a wave, write its sheets, and say what people are to do.
+    """Draw a wave, and those that people code with it, write their sheets, and say what people are to do.
 
     Raises
     ------
@@ -66,32 +69,50 @@ def draw_wave(file: StudyFile, due: Due, predictions: pl.DataFrame | None, say: 
         Always, when all went well.
     """
     assert file.study.sample is not None
-    part, codebook = file.study.sample.waves[due.number - 1], read_codebook(file.beside(file.study.codebook))
-    say(f"Drawing texts (wave {due.number})")
+    numbers = range(due.number, max(due.number, file.study.sample.at_once) + 1)
+    drawn = [_draw(file, number, predictions, say) for number in numbers]
+    raise PeopleNeeded(" ".join(drawn), _advice(file, numbers))
+
+
+def _draw(file: StudyFile, number: int, predictions: pl.DataFrame | None, say: Callable[[str], None]) -> str:
+    """Draw one wave, and say of how many texts."""
+    assert file.study.sample is not None
+    codebook, name = read_codebook(file.beside(file.study.codebook)), file.study.sample.called(number)
+    part = file.study.sample.wave(number, [entry.name for entry in codebook.variables])
+    say(f"Drawing texts ({_lower(name)})")
     options = part.model_dump(exclude={"aim", "write", "enough"}) | {"for_": part.aim}
-    options |= {"coders": _coders(file, due.number), "write": _sheet(file, due.number), "store": file.store}
+    options |= {"coders": _coders(file, number), "write": _sheet(file, number), "store": file.store}
     draw = sample(corpus_of(file), codebook=codebook, predictions=predictions, **options)
-    drawn = f"Wave {draw.wave}: {counted(len(draw.texts), 'text was', 'texts were')} drawn from {len(draw.draws):,}."
-    raise PeopleNeeded(drawn, _advice(file, due.number))
+    return f"{name}: {counted(len(draw.texts), 'text was', 'texts were')} drawn from {len(draw.draws):,}."
 
 
-def _waves_so_far(file: StudyFile) -> int:
+def waves_drawn(file: StudyFile) -> int:
+    """How many waves the store has."""
     if not file.store.exists():
         return 0
     with open_store(file.store) as store:
         return last_wave(store)
 
 
-def _require_same_wave(file: StudyFile, number: int, part: WavePart) -> None:
-    """Stop where the study now says something else of a wave than what it was drawn by."""
+def _require_same_wave(file: StudyFile, sample: SamplePart, number: int) -> None:
+    """Stop where the study now says something else of a wave than what it was drawn by.
+
+    What it says of rounds is about those to come; their evaluation set stays the one that it is.
+    """
     with open_store(file.store) as store:
         settings = settings_of(store, number)
-    now = {"n": part.n, "design": part.design}
+    part = sample.wave(number)
+    now: dict[str, object] = {"n": part.n, "design": part.design}
+    if sample.rounds is not None:
+        of_evaluation = number < sample.at_once
+        now = {"for": part.aim} | ({"n": part.n} if of_evaluation else {})
+        if not of_evaluation and settings.get("for") != EVALUATION:
+            return
     for name, value in now.items():
         if settings.get(name) != value:
-            what = f"{file.path}: sample: wave {number} was drawn with {name}: {settings.get(name)}, not {value}."
+            what = f"{file.path}: sample: {_lower(sample.called(number))} was drawn with {name}: {settings.get(name)}, "
             advice = "Texts that were drawn stay drawn: put it back, and add a wave, {n: ...}, for more."
-            raise AnnotuneError(what, advice)
+            raise AnnotuneError(f"{what}not {value}.", advice)
 
 
 def _take_in(file: StudyFile, number: int, codebook: Codebook, say: Callable[[str], None]) -> None:
@@ -106,18 +127,32 @@ def _take_in(file: StudyFile, number: int, codebook: Codebook, say: Callable[[st
         record(file.store, codings, codebook)
 
 
-def _require_coded(file: StudyFile, number: int) -> None:
+def _require_coded(file: StudyFile, sample: SamplePart, numbers: Sequence[int]) -> None:
     """Stop where people have left more of a wave's texts than the study can do without."""
-    assert file.study.sample is not None
-    part, left = file.study.sample.waves[number - 1], _left(file, number)
-    done = sum(left["done"].to_list()) / max(sum(left["texts"].to_list()), 1)
-    if done >= part.enough:
+    open_waves = [number for number in numbers if _share_coded(file, number) < sample.wave(number).enough]
+    if not open_waves:
         return
-    behind = left.filter(pl.col("done") < pl.col("texts")).iter_rows()
-    who = ", ".join(f"{coder or 'Somebody'} has {texts - n:,} of {texts:,} texts left" for coder, texts, n in behind)
+    parts = []
+    for number in open_waves:
+        behind = _left(file, number).filter(pl.col("done") < pl.col("texts")).iter_rows()
+        who = [f"{coder or 'Somebody'} has {texts - n:,} of {texts:,} texts left" for coder, texts, n in behind]
+        parts.append(f"{sample.called(number)} is not coded yet: {', '.join(who)}.")
+    done = min(_share_coded(file, number) for number in open_waves)
     share = f"To go on without them, set enough: {int(done * 100) / 100:g} in sample:." if done > 0 else ""
-    what = f"Wave {number} is not coded yet: {who}."
-    raise PeopleNeeded(what, f"{_advice(file, number)} {share}".strip())
+    raise PeopleNeeded(" ".join(parts), f"{_advice(file, open_waves)} {share}".strip())
+
+
+def waves_coded(file: StudyFile) -> int:
+    """How many waves are coded, from the first on without a gap."""
+    assert file.study.sample is not None
+    sample, done = file.study.sample, waves_drawn(file)
+    coded = [_share_coded(file, number) >= sample.wave(number).enough for number in range(1, done + 1)]
+    return coded.index(False) if False in coded else done
+
+
+def _share_coded(file: StudyFile, number: int) -> float:
+    left = _left(file, number)
+    return float(sum(left["done"].to_list()) / max(sum(left["texts"].to_list()), 1))
 
 
 def _left(file: StudyFile, number: int) -> pl.DataFrame:
@@ -133,25 +168,49 @@ def _left(file: StudyFile, number: int) -> pl.DataFrame:
     return pl.DataFrame({"coder": [""], "texts": [len(units)], "done": [done]})
 
 
-def _advice(file: StudyFile, number: int) -> str:
+def _advice(file: StudyFile, numbers: Sequence[int]) -> str:
     """What people do next, and how to go on."""
-    left = {coder: texts - done for coder, texts, done in _left(file, number).iter_rows()}
-    sheets = sheet_paths(_sheet(file, number), _coders(file, number))
-    work = [
-        f"{coder or 'somebody'} codes {n:,} in {sheets[coder]}" for coder, n in left.items() if n and coder in sheets
-    ]
-    return f"Next: {'; '.join(work)}. Save the sheets where they are, then go on with: annotune run {file.path}"
+    work = []
+    for number in numbers:
+        left = {coder: texts - done for coder, texts, done in _left(file, number).iter_rows()}
+        sheets = sheet_paths(_sheet(file, number), _coders(file, number))
+        work += [
+            f"{coder or 'somebody'} codes {n:,} in {sheets[coder]}"
+            for coder, n in left.items()
+            if n and coder in sheets
+        ]
+    verb = "round" if file.study.sample is not None and file.study.sample.rounds is not None else "run"
+    return f"Next: {'; '.join(work)}. Save the sheets where they are, then go on with: annotune {verb} {file.path}"
 
 
 def _coders(file: StudyFile, number: int) -> list[str]:
-    """Who codes a wave: those that it names, or those of the wave before."""
+    """Who codes a wave: who was given it; else those that it names, or those of the wave before."""
     assert file.study.sample is not None
-    coders_of_waves = [list(part.coders) for part in file.study.sample.waves[:number] if part.coders]
+    if number <= waves_drawn(file):
+        with open_store(file.store) as store:
+            return list(settings_of(store, number).get("coders", []))
+    coders_of_waves = [list(part.coders) for part in map(file.study.sample.wave, range(1, number + 1)) if part.coders]
     return coders_of_waves[-1] if coders_of_waves else []
 
 
 def _sheet(file: StudyFile, number: int) -> Path:
     """Where a wave's sheets go; those of later waves have its number in their names, if they are not named."""
     assert file.study.sample is not None
-    part = file.study.sample.waves[number - 1]
-    return file.beside(part.write or (f"{SHEET}.xlsx" if number == 1 else f"{SHEET}_{number}.xlsx"))
+    path = Path(SHEET)
+    named = file.study.sample.wave(number).write
+    return file.beside(named or (SHEET if number == 1 else f"{path.stem}_{number}{path.suffix}"))
+
+
+def _lower(name: str) -> str:
+    return name[0].lower() + name[1:]
+
+
+def next_settings(file: StudyFile, number: int) -> tuple[int, str]:
+    """How many texts a wave has, and by which design: as it was drawn, or else as the study says."""
+    assert file.study.sample is not None
+    if number > waves_drawn(file):
+        part = file.study.sample.wave(number)
+        return part.n, part.design
+    with open_store(file.store) as store:
+        settings = settings_of(store, number)
+    return int(settings["n"]), str(settings["design"])

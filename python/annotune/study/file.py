@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,11 +18,13 @@ from annotune.export.regression_table import SUFFIXES as TABLES
 from annotune.export.regression_table import require_library
 from annotune.export.scripts import Regression
 from annotune.export.write import require_writer
+from annotune.hybrid.scored import EVALUATION
 from annotune.hybrid.store import store_of
 from annotune.records.files import folder_for, require_writable
 from annotune.reporting.files import writer_for
 from annotune.tuning.settings import Settings
 
+SHEET = "coding_sheet.xlsx"
 SIMPLE = "simple"  # of sample:, at random from the corpus
 WORK = "annotune-work"  # beside the study file: models, codings and what each step rested on
 
@@ -134,11 +137,62 @@ class WavePart(_Part):
     enough: float = pydantic.Field(default=1.0, gt=0, le=1)
 
 
+class StopPart(_Part):
+    """When rounds end: after so many; or once every standard error and every macro-F1 is as good as is wanted."""
+
+    rounds: int | None = pydantic.Field(default=None, ge=1)
+    std_error: float | None = pydantic.Field(default=None, gt=0)
+    macro_f1: float | None = pydantic.Field(default=None, gt=0, lt=1)
+
+
+class RoundsPart(WavePart):
+    """Waves that are drawn one by one, each when people have seen what those before gave; how, from the second on.
+
+    `first` is the size of the first, `evaluation` that of the texts that are drawn before it and kept apart.
+    """
+
+    first: int | None = pydantic.Field(default=None, ge=1)
+    evaluation: int = pydantic.Field(default=0, ge=0)
+    stop: StopPart = StopPart()
+
+    def wave_of(self, number: int) -> int:
+        """The number of the wave that a round is: the evaluation set, where there is one, is the first wave."""
+        return number + bool(self.evaluation)
+
+    def wave(self, number: int, variables: Collection[str]) -> WavePart:
+        """How the wave so numbered is drawn; the first round simply, where its design goes by predictions."""
+        options = self.model_dump(by_alias=True, exclude={"first", "evaluation", "stop"})
+        if number < self.wave_of(1):
+            simply = {
+                name: options[name] for name in ("coders", "overlap", "show", "before", "after", "seed", "enough")
+            }
+            apart = {"n": self.evaluation, "for": EVALUATION, "blind": float(bool(self.coders))}
+            return WavePart.model_validate(simply | apart | {"write": self._sheet("evaluation")})
+        place = number - bool(self.evaluation)
+        options["write"] = self._sheet(f"round_{place}")
+        if place == 1:
+            options["n"] = self.first or self.n
+            if goes_by_predictions(self, variables):
+                simple = ("design", "strata", "allocation", "for", "scores", "floor")
+                options = {name: value for name, value in options.items() if name not in simple}
+        return WavePart.model_validate(options)
+
+    def _sheet(self, name: str) -> str:
+        path = Path(self.write or SHEET)
+        return str(path.with_name(f"{path.stem}_{name}{path.suffix}"))
+
+
+def goes_by_predictions(part: WavePart, variables: Collection[str]) -> bool:
+    """Whether a wave is drawn by what a model says, `variables` being those that are coded."""
+    by_aim = part.aim is not None and part.aim != EVALUATION
+    return by_aim or part.allocation == "neyman" or bool(set(variables) & set(part.strata))
+
+
 def _as_waves(value: Any) -> Any:
     """A list of waves, or one, as the block that holds them."""
     if isinstance(value, (list, tuple)):
         return {"waves": value}
-    if isinstance(value, dict) and not {"pi", "draws", "waves"} & set(value):
+    if isinstance(value, dict) and not {"pi", "draws", "waves", "rounds"} & set(value):
         return {"waves": [value]}
     return value
 
@@ -147,12 +201,42 @@ class SamplePart(_Part):
     """How the hand-coded texts were drawn, or are to be.
 
     `simple` at random from the corpus, each with the probability `pi`, as a store or a table of `draws` says, or by
-    this study, in `waves`.
+    this study, in `waves` that are listed, or in `rounds`.
     """
 
     pi: float | str | None = pydantic.Field(default=None, union_mode="left_to_right")  # "0.1" in the file is a number
     draws: str | None = None
     waves: tuple[WavePart, ...] = ()
+    rounds: RoundsPart | None = None
+
+    @property
+    def draws_texts(self) -> bool:
+        """Whether this study draws its texts."""
+        return bool(self.waves or self.rounds)
+
+    @property
+    def at_once(self) -> int:
+        """How many waves are drawn before anybody codes."""
+        return self.rounds.wave_of(1) if self.rounds is not None else 1
+
+    def planned(self, drawn: int) -> int:
+        """How many waves there are to be, of which so many are drawn; a further round is somebody's decision."""
+        return max(drawn, self.at_once) if self.rounds is not None else len(self.waves)
+
+    def wave(self, number: int, variables: Collection[str] = ()) -> WavePart:
+        """How the wave so numbered is drawn."""
+        return self.rounds.wave(number, variables) if self.rounds is not None else self.waves[number - 1]
+
+    def called(self, number: int) -> str:
+        """What a wave is called at the beginning of a sentence.
+
+        >>> SamplePart(rounds=RoundsPart(n=100, evaluation=50)).called(3)
+        'Round 2'
+        """
+        if self.rounds is None:
+            return f"Wave {number}"
+        place = number - bool(self.rounds.evaluation)
+        return f"Round {place}" if place else "The evaluation set"
 
     @property
     def column(self) -> str | None:
@@ -164,7 +248,7 @@ class SamplePart(_Part):
     @property
     def drawn(self) -> bool:
         """Whether it is recorded which texts were drawn, by this study or elsewhere."""
-        return bool(self.draws or self.waves)
+        return bool(self.draws or self.draws_texts)
 
 
 class ProposePart(_Part):
@@ -349,10 +433,10 @@ def read_study(path: Path) -> StudyFile:
 def _require_codings(path: Path, plan: Study) -> None:
     """Stop where nobody codes: no codings are named, and no texts are drawn for any; and where a draw cannot be."""
     waves = plan.sample.waves if plan.sample is not None else ()
-    if not plan.codings.paths and not waves:
+    if not plan.codings.paths and not (plan.sample is not None and plan.sample.draws_texts):
         what = f"{path}, line 1: codings: it is missing."
         raise AnnotuneError(what, "Name the files with codings, or have texts drawn: sample: {n: 300, coders: [anna]}.")
-    if plan.sample is not None and sum((plan.sample.pi is not None, bool(plan.sample.draws), bool(waves))) != 1:
+    if plan.sample is not None and len(plan.sample.model_dump(exclude_defaults=True)) != 1:
         what = f"{path}: sample: says in several ways how texts were drawn, or in none."
         raise AnnotuneError(what, "Say simple, {pi: column}, {draws: store}, or {n: 300, ...}.")
     if waves and waves[0].aim is not None:

@@ -10,7 +10,7 @@ import polars as pl
 
 from annotune.agreement.gold import resolve
 from annotune.data.codebook import Codebook, read_codebook
-from annotune.data.codings import ANSWERED, SCHEMA, Codings, of_people, read_codings, sound_codings
+from annotune.data.codings import ANSWERED, SCHEMA, Codings, bind, of_people, read_codings, sound_codings
 from annotune.data.corpus import Corpus, read_corpus, sound_corpus
 from annotune.data.drawn import drawn_only, read_draws, with_draws
 from annotune.data.frames import require_columns as require_columns_of_corpus
@@ -18,7 +18,7 @@ from annotune.data.wide import blank, require_room
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.export.scripts import Regression, require_regression_columns
 from annotune.export.sheet import describe
-from annotune.records.fingerprints import fingerprint, frame_sha256, reading
+from annotune.records.fingerprints import file_sha256, fingerprint, frame_sha256, reading
 from annotune.study.corrected import require_codings, require_formulas, require_pi, require_references
 from annotune.study.file import Study, StudyFile
 from annotune.tables import read_table
@@ -39,7 +39,9 @@ class Inputs:
     codings, reliability
         What the coders said whose agreement is reported, and that agreement.
     gold
-        One answer a coded unit.
+        One answer a coded unit, but for those that are kept apart.
+    evaluation
+        The same of the texts that rounds keep apart for evaluation: nothing is tuned and nothing decided on them.
     variables
         The names of what is tuned.
     labels, headings
@@ -55,27 +57,62 @@ class Inputs:
     variables: tuple[str, ...]
     labels: Labels = field(default_factory=dict)
     headings: Mapping[str, str] = field(default_factory=dict)
+    evaluation: Codings | None = None
+
+    @property
+    def all_gold(self) -> Codings:
+        """One answer a coded unit, of those that are kept apart as well."""
+        return self.gold if self.evaluation is None else bind(self.gold, self.evaluation)
 
 
-def read_inputs(file: StudyFile, say: Callable[[str], None]) -> Inputs:
-    """Read all that the study names; what could not be written in the end is refused here, before it is tuned."""
+def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None = None) -> Inputs:
+    """Read all that the study names; what could not be written in the end is refused here, before it is tuned.
+
+    With `until` all is as if later waves were not drawn, and agreement is that on the texts that are not kept apart.
+    """
     names = _files(file)
     with reading(*map(file.beside, names)) as fingerprints:
         codebook = read_codebook(file.beside(file.study.codebook))
         say("Reading the corpus")
-        corpus, (labels, headings) = _corpus(file), _words_of_file(file)
+        corpus, (labels, headings) = _corpus(file, until), _words_of_file(file)
         say("Reading the codings")
-        codings = _codings(file, codebook)
+        codings = _codings(file, codebook, until)
     say("Comparing the coders")
+    apart = _kept_apart(file, corpus)
     compared, gold = _compared(file, codings), _gold(file, codings, codebook)
     if "wave" in corpus.columns and file.study.sample is not None and file.study.sample.drawn:
         gold = drawn_only(corpus, gold)
+    if until is not None:
+        compared = sound_codings(compared.filter(~pl.col("unit_id").is_in(apart)))
     agreement = _reliability(file, compared, codebook)
+    gold, evaluation = _parted(gold, apart)
     variables = _variables(file, gold, codebook)
-    files = {name: fingerprints[file.beside(name)] for name in names} | _stores(file)
-    inputs = Inputs(files, codebook, corpus, compared, agreement, gold, variables, labels, headings)
+    files = {name: fingerprints[file.beside(name)] for name in names} | _stores(file, until)
+    inputs = Inputs(
+        files, codebook, corpus, compared, agreement, gold, variables, labels, headings, evaluation=evaluation
+    )
     _require_formulas(file, inputs)
     return inputs
+
+
+def fingerprints_until(file: StudyFile, until: int) -> dict[str, str]:
+    """The fingerprint of everything that the study reads, as if waves after this one were not drawn."""
+    return {name: file_sha256(file.beside(name)) for name in _files(file)} | _stores(file, until)
+
+
+def _kept_apart(file: StudyFile, corpus: Corpus) -> list[str]:
+    """The texts of the evaluation set."""
+    sample = file.study.sample
+    if sample is None or sample.rounds is None or not sample.rounds.evaluation:
+        return []
+    return corpus.filter(pl.col("wave") < sample.at_once)["unit_id"].to_list()
+
+
+def _parted(gold: Codings, apart: Sequence[str]) -> tuple[Codings, Codings | None]:
+    if not apart:
+        return gold, None
+    is_apart = gold["unit_id"].is_in(apart)
+    return sound_codings(gold.filter(~is_apart)), sound_codings(gold.filter(is_apart))
 
 
 def words_of_columns(inputs: Inputs, columns: Sequence[str]) -> tuple[Labels, dict[str, str]]:
@@ -105,23 +142,42 @@ def _files(file: StudyFile) -> list[str]:
     return [name for name in names if Path(name).suffix != SUFFIX]
 
 
-def _stores(file: StudyFile) -> dict[str, str]:
+def _stores(file: StudyFile, until: int | None = None) -> dict[str, str]:
     """The fingerprint of the draws and codings in each store: its bytes change while nothing in it does."""
     names = [name for name in file.study.codings.paths if Path(name).suffix == SUFFIX]
     names += [file.store.name] if file.study.sample is not None and file.study.sample.drawn else []
     paths = {name: file.beside(name) for name in names if Path(name).suffix == SUFFIX}
+    later = _drawn_later(file, until)
     return {
-        name: fingerprint([frame_sha256(read_draws(path)), frame_sha256(read_store(path))])
+        name: fingerprint(
+            [
+                frame_sha256(_draws_until(path, until)),
+                frame_sha256(read_store(path).filter(~pl.col("unit_id").is_in(later))),
+            ]
+        )
         for name, path in paths.items()
     }
 
 
-def _corpus(file: StudyFile) -> Corpus:
+def _draws_until(store: Path, until: int | None) -> pl.DataFrame:
+    """The draws of waves up to this one; of all without one."""
+    draws = read_draws(store)
+    return draws if until is None else draws.filter(pl.col("wave") <= until)
+
+
+def _drawn_later(file: StudyFile, until: int | None) -> list[str]:
+    """The texts that waves after this one drew: they do not count yet."""
+    if until is None:
+        return []
+    return read_draws(file.store).filter(pl.col("drawn") & (pl.col("wave") > until))["unit_id"].to_list()
+
+
+def _corpus(file: StudyFile, until: int | None = None) -> Corpus:
     """The texts, and where draws are recorded the probability and the wave of each."""
     corpus = corpus_of(file)
     if file.study.sample is None or not file.study.sample.drawn:
         return corpus
-    return sound_corpus(with_draws(corpus, file.store))
+    return sound_corpus(with_draws(corpus, file.store if until is None else _draws_until(file.store, until)))
 
 
 def corpus_of(file: StudyFile) -> Corpus:
@@ -130,15 +186,17 @@ def corpus_of(file: StudyFile) -> Corpus:
     return read_corpus(file.beside(part.path), part.unit_id, part.text, part.covariates, part.encoding)
 
 
-def _codings(file: StudyFile, codebook: Codebook) -> Codings:
+def _codings(file: StudyFile, codebook: Codebook, until: int | None = None) -> Codings:
     part = file.study.codings
     options = part.model_dump(exclude={"paths", "where", "keep"})
     options["keep"] = [*part.keep, *(name for name in part.where if name not in part.keep)]
     options["coders"] = list(part.coders) if part.coders else None
     paths = [file.beside(name) for name in part.paths]
-    if file.study.sample is not None and file.study.sample.waves and file.store not in paths:
+    if file.study.sample is not None and file.study.sample.draws_texts and file.store not in paths:
         paths.append(file.store)
     codings = read_codings(paths, codebook, **options)
+    if later := _drawn_later(file, until):
+        codings = sound_codings(codings.filter(~pl.col("unit_id").is_in(later)))
     for column, values in part.where.items():
         codings = _rows_where(codings, column, values)
     return sound_codings(codings.drop([name for name in part.where if name not in (*part.keep, *SCHEMA)]))
@@ -211,7 +269,7 @@ def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
     if study.correct and study.sample:
         require_formulas(study.correct, table, codebook, inputs.variables)
         require_references(study.correct, inputs.corpus)
-        require_codings(study.correct, inputs.gold, codebook, inputs.variables)
+        require_codings(study.correct, inputs.all_gold, codebook, inputs.variables)
     if study.regressions:
         sheet = describe(table.lazy(), codebook, words_of_columns(inputs, table.columns)[0])
         require_regression_columns(sheet, [Regression(formula) for formula in study.regressions])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from annotune.data.codings import Codings
+from annotune.hybrid.rounds import Rounds
 from annotune.models.classifier import Classifier
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import fingerprint, versions
@@ -25,6 +26,7 @@ def reported(
     coded: Codings,
     record: Mapping[str, Any],
     steps: Steps,
+    rounds: Rounds | None = None,
 ) -> tuple[Path, ...]:
     """Write the report that the study asks for, the record of the run in it; which file it is."""
     part = file.study.report
@@ -45,6 +47,7 @@ def reported(
             coded=coded,
             corpus=inputs.corpus,
             by=part.by,
+            rounds=rounds,
             correct=outcome.corrections,
             errors=outcome.errors,
             record=record,
@@ -52,13 +55,18 @@ def reported(
             title=part.title,
         )
 
-    pieces = Checkpoints(target.parent, _basis(file, inputs, models, outcome, coded), notes=file.work)
+    pieces = Checkpoints(target.parent, _basis(file, inputs, models, outcome, coded, rounds), notes=file.work)
     steps.once("report", pieces, target.name, make)
     return (target,)
 
 
 def _basis(
-    file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected, coded: Codings
+    file: StudyFile,
+    inputs: Inputs,
+    models: Mapping[str, Classifier],
+    outcome: Corrected,
+    coded: Codings,
+    rounds: Rounds | None,
 ) -> str:
     """The fingerprint of all that the report stands on."""
     return fingerprint(
@@ -69,6 +77,7 @@ def _basis(
             [model.evaluation.measures.to_dicts() for model in models.values() if model.evaluation is not None],
             [correction.estimates.to_dicts() for correction in outcome.corrections],
             coded.group_by("variable", "label", "status", maintain_order=True).len().rows(),
+            [] if rounds is None else [rounds.table.to_dicts(), rounds.coefficients.to_dicts(), rounds.rule],
             versions(),
         ]
     )

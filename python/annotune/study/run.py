@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,22 +10,21 @@ import polars as pl
 
 from annotune.correction.error_model import ErrorModel
 from annotune.correction.result import Correction
-from annotune.data.codings import Codings, bind
-from annotune.data.wide import attach
 from annotune.errors import PeopleNeeded
+from annotune.hybrid.rounds import Rounds
 from annotune.measures.evaluation import Evaluation
-from annotune.models.classifier import Classifier
 from annotune.models.shares import shares_of_all
 from annotune.readable import Part, Readable
 from annotune.records.lock import locked, require_held, require_unlocked
-from annotune.study.corrected import Corrected, corrected
+from annotune.study.coded import coded_corpus, corrected_regressions
 from annotune.study.drawing import Due, draw_wave, due_wave
-from annotune.study.file import Study, StudyFile, read_study
+from annotune.study.file import StudyFile, read_study
 from annotune.study.inputs import Inputs, read_inputs
-from annotune.study.models import Steps, classified, tuned
+from annotune.study.models import Steps
 from annotune.study.outputs import study_record, write_outputs, write_study_record
 from annotune.study.proposed import ask_models, require_leave
 from annotune.study.reported import reported
+from annotune.study.round_figures import rounds_so_far
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +47,8 @@ class Results(Readable):
     corrections, errors
         Each formula's estimates by hand codings, naive and corrected; and whether the model's error is related to its
         covariates (see `correct` and `error_model`).
+    rounds
+        What each round gave, where texts were drawn in rounds (see `annotune.rounds`).
     files
         What was written.
     record
@@ -70,6 +71,7 @@ class Results(Readable):
     done: dict[str, str]
     corrections: tuple[Correction, ...] = ()
     errors: tuple[ErrorModel | None, ...] = ()
+    rounds: Rounds | None = None
 
     def _parts(self) -> Iterator[Part]:
         """What was coded, how good the models are, the corrected regressions, and the files."""
@@ -151,23 +153,22 @@ def run(
 
 def _done(file: StudyFile, inputs: Inputs, steps: Steps, due: Due | None) -> Results:
     """Every step in its order, in the study's folder of work, which no other run uses meanwhile."""
-    models = {name: tuned(file, inputs, name, steps) for name in inputs.variables}
-    codings = {name: classified(file, inputs, name, model, steps) for name, model in models.items()}
-    together = bind(*codings.values())
-    data = attach(inputs.corpus, together, codebook=inputs.codebook, gold=inputs.gold)
+    rounds = rounds_so_far(file, steps)
+    coded = coded_corpus(file, inputs, steps)
+    models, together = coded.models, coded.together
     if due is not None:
-        draw_wave(file, due, data, steps.say)
-    outcome = _corrected(file.study, inputs, data, codings, models, steps.say)
+        draw_wave(file, due, coded.data, steps.say)
+    outcome = corrected_regressions(file.study, inputs, coded, steps.say)
     steps.say("Writing")
     require_held(file.work)
     shares = shares_of_all(models.values(), together)
     files, changes = write_outputs(file, inputs, models, outcome, shares)
     record = study_record(file, inputs, models, outcome)
     names = [path.name for path in files]
-    files += reported(file, inputs, models, outcome, together, {**record, "files": names}, steps)
+    files += reported(file, inputs, models, outcome, together, {**record, "files": names}, steps, rounds)
     return Results(
         reliability=inputs.reliability,
-        gold=inputs.gold,
+        gold=inputs.all_gold,
         codings=together,
         shares=shares,
         evaluations={name: model.evaluation for name, model in models.items() if model.evaluation is not None},
@@ -178,25 +179,5 @@ def _done(file: StudyFile, inputs: Inputs, steps: Steps, due: Due | None) -> Res
         done={**steps.done, "write": "done"},
         corrections=outcome.corrections,
         errors=outcome.errors,
+        rounds=rounds,
     )
-
-
-def _corrected(
-    study: Study,
-    inputs: Inputs,
-    data: pl.DataFrame,
-    codings: Mapping[str, Codings],
-    models: Mapping[str, Classifier],
-    say: Callable[[str], None],
-) -> Corrected:
-    """The results with what a correction adds to them; as they are where none is asked for."""
-    if study.correct is None or study.sample is None:
-        return Corrected(data)
-    say("Correcting the regressions")
-    coded = {name: model.held_out["unit_id"] for name, model in models.items() if model.held_out is not None}
-    folds = {
-        name: rows.select("unit_id", "fold", coded=pl.col("unit_id").is_in(coded[name].implode()))
-        for name, rows in codings.items()
-        if "fold" in rows.columns
-    }
-    return corrected(study.correct, study.sample, data, inputs.codebook, list(codings), folds)

@@ -67,3 +67,34 @@ test_that("a study that draws says what people do next, in R's words", {
     "anna codes 20 in .*coding_sheet_anna.xlsx.*go on with: at_run\\(\".*own.yaml\"\\)"
   )
 })
+
+test_that("rounds say what is due in R's words, and are drawn, printed and reported", {
+  skip_if_no_python(tuning = TRUE)
+  folder <- withr::local_tempdir()
+  data <- at_demo(folder, n = 240, n_coded = 20)
+  study <- file.path(folder, "own.yaml")
+  rounds <- "{rounds: {n: 40, first: 80, evaluation: 30, coders: [anna], write: sheet.csv}}"
+  writeLines(c(
+    "codebook: codebook.yaml", "corpus: questions.csv", paste("sample:", rounds), "reliability: {n_boot: 100}",
+    "tune: {variable: topic, method: probe, folds: 2}", "correct: {formulas: [\"topic == 'Economy' ~ party\"]}"
+  ), study)
+  expect_output(print(at_round(study)), "Round 1: 80 texts.*at_round\\(\".*own.yaml\"\\)")
+  truth <- utils::read.csv(file.path(folder, "truth.csv"), colClasses = "character")
+  for (path in Sys.glob(file.path(folder, "sheet_*_anna.csv"))) {
+    sheet <- utils::read.csv(path, fileEncoding = "UTF-8-BOM", colClasses = "character")
+    sheet$topic <- truth$topic[match(sheet$unit_id, truth$unit_id)]
+    utils::write.csv(sheet, path, row.names = FALSE)
+  }
+  done <- suppressWarnings(at_round(study))
+  expect_s3_class(done, "at_rounds")
+  expect_identical(done$table$n_coded, 80L)
+  expect_identical(tidy(done)$n_evaluation, 30L)
+  expect_true(done$coefficients$expected_width[2] < done$coefficients$conf_high[2] - done$coefficients$conf_low[2])
+  expect_output(print(done), "at_round\\(\".*own.yaml\", another = TRUE\\)")
+  expect_output(print(done), "40 more codings are expected to narrow")
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  expect_identical(plot(done)$round, 1L)
+  page <- at_report(file.path(folder, "rounds.html"), rounds = done)
+  expect_match(paste(readLines(page, warn = FALSE), collapse = ""), "Rounds were decided on the texts")
+})

@@ -1,0 +1,66 @@
+"""The corpus as a study's models code it, and its corrected regressions: what a run and a round have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from annotune.data.codings import Codings, bind
+from annotune.data.wide import attach
+from annotune.models.classifier import Classifier
+from annotune.study.corrected import Corrected, corrected
+from annotune.study.file import Study, StudyFile
+from annotune.study.inputs import Inputs
+from annotune.study.models import Steps, classified, tuned
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A study's models and what they say of every text, by variable; the corpus with that and the gold beside it."""
+
+    models: dict[str, Classifier]
+    codings: dict[str, Codings]
+    data: pl.DataFrame
+
+    @property
+    def together(self) -> Codings:
+        """What all models say, in one table."""
+        return bind(*self.codings.values())
+
+    def without(self, units: pl.Series) -> Coded:
+        """The same of a corpus that lacks these texts."""
+        return replace(self, data=self.data.filter(~pl.col("unit_id").is_in(units.implode())))
+
+
+def coded_corpus(file: StudyFile, inputs: Inputs, steps: Steps) -> Coded:
+    """Tune a model for every variable, and code the corpus with it, each where it is not up to date."""
+    models = {name: tuned(file, inputs, name, steps) for name in inputs.variables}
+    codings = {name: classified(file, inputs, name, model, steps) for name, model in models.items()}
+    data = attach(inputs.corpus, bind(*codings.values()), codebook=inputs.codebook, gold=inputs.all_gold)
+    return Coded(models, codings, data)
+
+
+def corrected_regressions(study: Study, inputs: Inputs, coded: Coded, say: Callable[[str], None]) -> Corrected:
+    """The results with what a correction adds to them; as they are where none is asked for."""
+    if study.correct is None or study.sample is None:
+        return Corrected(coded.data)
+    say("Correcting the regressions")
+    held_out = {name: model for name, model in coded.models.items() if model.held_out is not None}
+    by_hand = {name: _by_hand(inputs, name, model) for name, model in held_out.items()}
+    folds = {
+        name: rows.select("unit_id", "fold", coded=pl.col("unit_id").is_in(by_hand[name].implode()))
+        for name, rows in coded.codings.items()
+        if "fold" in rows.columns
+    }
+    return corrected(study.correct, study.sample, coded.data, inputs.codebook, list(coded.models), folds)
+
+
+def _by_hand(inputs: Inputs, name: str, model: Classifier) -> pl.Series:
+    """The texts that people coded and models did not learn from: held out of folds, or kept apart from all of them."""
+    assert model.held_out is not None
+    held_out = model.held_out["unit_id"]
+    if inputs.evaluation is None:
+        return held_out
+    return pl.concat([held_out, inputs.evaluation.filter(variable=name)["unit_id"]])
