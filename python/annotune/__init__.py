@@ -18,6 +18,8 @@ _HOME = {
     "Evaluation": "measures.evaluation",
     "evaluate": "evidence.evaluate",
     "CrossValidation": "evidence.evaluate",
+    "classify": "bulk.classify",
+    "status": "bulk.status",
     "tune": "tuning.tuner",
     "zero_shot": "models.zeroshot",
     "calibration": "evidence.calibrated",

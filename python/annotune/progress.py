@@ -57,8 +57,11 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def bar(what: str, total: int) -> Iterator[Advance]:
-    """Show how much of `total` is done; the block calls the function it is given with each step's size."""
+def bar(what: str, total: int, unit: str = "") -> Iterator[Advance]:
+    """Show how much of `total` is done; the block calls the function it is given with each step's size.
+
+    With a `unit`, such as `texts`, it is also shown how many are done in a second, and which share of all.
+    """
     what = f"{_step.get()}: {what}" if _step.get() and what else what
     listener = _listener.get()
     if listener is not None:
@@ -68,9 +71,9 @@ def bar(what: str, total: int) -> Iterator[Advance]:
 
     console = Console(stderr=True)
     if not (console.is_terminal or _draws_in_notebook(console)):
-        yield _counting(_Log(sys.stderr.write), what, total)
+        yield _counting(_Log(sys.stderr.write, unit=unit), what, total)
         return
-    with _display(console) as display:
+    with _display(console, unit) as display:
         task = display.add_task(what, total=total)
         yield lambda step: display.advance(task, step)
 
@@ -80,20 +83,30 @@ def _draws_in_notebook(console: Any) -> bool:
     return bool(console.is_jupyter) and importlib.util.find_spec("ipywidgets") is not None
 
 
-def _display(console: Any) -> Any:
+def _display(console: Any, unit: str) -> Any:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class RateColumn(ProgressColumn):
+        """The share that is done, and how many are done in a second."""
+
+        def render(self, task: Any) -> Text:
+            speed = f", {task.speed:,.0f} {unit}/s" if task.speed else ""
+            return Text(f"{task.percentage:.0f} %{speed}")
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        *([RateColumn()] if unit else []),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -103,8 +116,10 @@ def _display(console: Any) -> Any:
 class _Log:
     """Lines for a log: how far a step is and how long it will take, once that can be said, and then each minute."""
 
-    def __init__(self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
-        self.write, self.clock = write, clock
+    def __init__(
+        self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic, unit: str = ""
+    ) -> None:
+        self.write, self.clock, self.unit = write, clock, unit
         self.began = clock()
         self.due = self.began + FIRST_LINE
 
@@ -112,8 +127,9 @@ class _Log:
         now = self.clock()
         if now < self.due or not 0 < done < total:
             return
-        left = (now - self.began) / done * (total - done)
-        self.write(f"{what}: {done:,} of {total:,}, about {duration(left)} left\n")
+        seconds = now - self.began
+        rate = f" {self.unit} ({done / total:.0%}), {done / seconds:,.0f} a second" if self.unit else ""
+        self.write(f"{what}: {done:,} of {total:,}{rate}, about {duration(seconds / done * (total - done))} left\n")
         self.due = now + NEXT_LINES
 
 

@@ -69,13 +69,13 @@ def test_a_study_checks_each_table_once(study: Path, monkeypatch: pytest.MonkeyP
 
         monkeypatch.setattr(module, name, counting)
 
-    count(corpus, "_texts")
+    count(corpus, "texts_of")
     count(corpus, "_tell_losses")
     count(codings, "_checked")
     for module in (corpus, codings, frames, layouts):
         count(module, "identifiers")
     at.run(study, again=True)
-    assert calls["corpus._texts"] == calls["corpus._tell_losses"] == calls["corpus.identifiers"] == 1
+    assert calls["corpus.texts_of"] == calls["corpus._tell_losses"] == calls["corpus.identifiers"] == 1
     assert calls["layouts.identifiers"] == 3
     assert calls["frames.identifiers"] == 0
     assert calls["codings._checked"] == 3 + 1  # the coders' files, and what the model coded, read from its file

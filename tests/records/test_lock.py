@@ -102,7 +102,7 @@ def test_of_many_that_take_over_a_dead_lock_one_holds_it(tmp_path):
 
 def test_who_was_faster_in_taking_over_keeps_the_lock(tmp_path, monkeypatch):
     """Between the look at a dead holder's lock and its taking, another run has taken it over and begun to work."""
-    make = lock_module._make
+    make = lock_module.make_exclusively
 
     def late(path, text):
         if path.name == TAKING:
@@ -110,7 +110,7 @@ def test_who_was_faster_in_taking_over_keeps_the_lock(tmp_path, monkeypatch):
         return make(path, text)
 
     of_another_machine(tmp_path, silent=lock_module.SILENT * 2)
-    monkeypatch.setattr(lock_module, "_make", late)
+    monkeypatch.setattr(lock_module, "make_exclusively", late)
     with pytest.raises(AnnotuneError, match="process 9 on third"), locked(tmp_path):
         pass
     assert json.loads((tmp_path / NAME).read_text())["pid"] == 9

@@ -64,7 +64,7 @@ def read_corpus(
     require_columns(frame, [unit_id, text, *columns], name)
     corpus = frame.select(
         identifiers(frame[unit_id], name, first).alias("unit_id"),
-        _texts(frame[text], name).alias("text"),
+        texts_of(frame[text], name).alias("text"),
         *(frame[column] for column in columns if column not in ("unit_id", "text", unit_id, text)),
     )
     _require_unique(corpus["unit_id"], name, unit_id, first)
@@ -106,7 +106,8 @@ def _tell_of_bare_codes(table: Table, source: str) -> None:
         warn(f"{what} ({bare[0]}: {first}). annotune write keeps them from file to file.")
 
 
-def _texts(column: pl.Series, source: str) -> pl.Series:
+def texts_of(column: pl.Series, source: str) -> pl.Series:
+    """A column of texts, null where one is missing or blank; a column of anything else is refused."""
     if column.dtype not in (pl.String, pl.Null, pl.Categorical, pl.Enum):
         raise AnnotuneError(
             f"{source}: the column {column.name!r} holds {column.dtype}, not texts.", "Name another with text=."

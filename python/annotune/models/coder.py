@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,16 @@ from annotune.models.card import Card
 from annotune.models.share_check import warn_of_shares
 from annotune.network.logits import decide, from_logits
 
+if TYPE_CHECKING:
+    from annotune.network.batches import Tokens
+    from annotune.progress import Advance
+
 TEXTS_AT_ONCE = 20_000
+
+
+def name_of(card: Mapping[str, Any]) -> str:
+    """The name of a tuned model as a coder, by its card."""
+    return f"{card['base']['name'].split('/')[-1].lower()}-{card['model_sha256'][:4]}"
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Coder:
     @property
     def name(self) -> str:
         """The coder's name in tables of codings, such as `minilm-3f2a`."""
-        return f"{self.card['base']['name'].split('/')[-1].lower()}-{self.card['model_sha256'][:4]}"
+        return name_of(self.card)
 
     def classify(self, corpus: Any, *, precision: str = "float32", **columns: Any) -> pl.DataFrame:
         """Code every text.
@@ -84,19 +93,37 @@ class Coder:
 
     def logits(self, texts: list[str], fast: bool = False, together: bool = False) -> np.ndarray:
         """Logits (texts, labels) as they come from the network; texts that are too long are cut, and counted."""
-        from annotune.network.batches import tokenize
         from annotune.network.encoder import outputs
 
-        limit = min(self.card["settings"]["max_tokens"], self.tokenizer.model_max_length)
         what = f"Coding {self.variable.name}"
         parts, cut = [np.zeros((0, len(self.labels)), dtype=np.float32)], 0
         for start in range(0, len(texts), TEXTS_AT_ONCE):
-            tokens = tokenize(self.tokenizer, texts[start : start + TEXTS_AT_ONCE], limit, special=not self._prompted)
+            tokens = self._tokens(texts[start : start + TEXTS_AT_ONCE])
             cut += tokens.cut
             parts.append(outputs(self.model, tokens, what=what, fast=fast, together=together))
         if cut:
+            limit = self._limit
             warn(f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their start is read.")
         return np.concatenate(parts)
+
+    def steady_logits(
+        self, texts: list[str], fast: bool = False, advance: Advance | None = None
+    ) -> tuple[np.ndarray, int]:
+        """The same, each row the same to the last bit whatever the other texts are; and how many texts were cut."""
+        from annotune.network.steady import steady_logits
+
+        tokens = self._tokens(texts)
+        return steady_logits(self.model, tokens, fast, advance), tokens.cut
+
+    def _tokens(self, texts: list[str]) -> Tokens:
+        from annotune.network.batches import tokenize
+
+        return tokenize(self.tokenizer, texts, self._limit, special=not self._prompted)
+
+    @property
+    def _limit(self) -> int:
+        """The tokens beyond which a text is cut."""
+        return int(min(self.card["settings"]["max_tokens"], self.tokenizer.model_max_length))
 
     @property
     def _prompted(self) -> bool:

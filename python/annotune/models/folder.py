@@ -97,7 +97,7 @@ def read_coder(folder: Path, device: str = "auto") -> Coder:
     from annotune.network.speaker import speaker_for
 
     recover(folder)
-    saved = _read_card(folder)
+    saved = read_card(folder)
     compared = _require_whole(saved, folder)
     variable, labels, check = _subject(saved, folder)
     card = _sound_card(saved, len(labels), variable.kind == "ordinal", folder)
@@ -179,7 +179,8 @@ def read_held_out(folder: Path) -> dict[str, Any]:
     }
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a saved model as it is written, before anything is compared."""
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except OSError:

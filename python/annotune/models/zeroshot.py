@@ -21,6 +21,8 @@ from annotune.network.memory import Weights
 from annotune.network.prompts import Template, make_prompt
 from annotune.network.slots import make_slots, room_for_text
 from annotune.network.speaker import Speaker, require_exact
+from annotune.network.steady import steady_logits
+from annotune.progress import Advance
 
 CONTENT_FREE = ("N/A", "", "[MASK]")  # the three of Zhao et al. (2021)
 TIE = 1e-5  # probabilities that differ by less are equal: rounding depends on which texts are read together
@@ -60,13 +62,31 @@ class Asked:
     ) -> pl.DataFrame:
         """A table of codings for texts (`unit_id`, `text`), as `zero_shot` gives it; equal texts are read once."""
         distinct = texts["text"].drop_nulls().unique(maintain_order=True)
-        answers = _split(self, self.logits(distinct.to_list(), what, fast, batch_tokens))
-        if calibrate:
-            empty = _split(self, self.logits(CONTENT_FREE, fast=fast, batch_tokens=batch_tokens))
-            answers = [_calibrated(given, free) for given, free in zip(answers, empty, strict=True)]
+        logits = self.logits(distinct.to_list(), what, fast, batch_tokens)
+        empty = self.logits(CONTENT_FREE, fast=fast, batch_tokens=batch_tokens) if calibrate else None
         place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
         places = texts.join(place, on="text", how="left", maintain_order="left")["_place"].fill_null(-1)
-        return _as_codings(texts["unit_id"], places.to_numpy(), self.variables, answers, coder)
+        return self.as_codings(texts["unit_id"], logits, places.to_numpy(), coder, empty)
+
+    def steady_logits(
+        self, texts: Sequence[str], fast: bool = False, advance: Advance | None = None
+    ) -> tuple[np.ndarray, int]:
+        """`logits`, each row the same to the last bit whatever the other texts are; and how many texts were cut."""
+        room = room_for_text(self.model.slots, self.tokenizer, self.max_tokens)
+        tokens = tokenize(self.tokenizer, texts, room, special=False)
+        return steady_logits(self.model, tokens, fast, advance), tokens.cut
+
+    def as_codings(
+        self, units: pl.Series, logits: np.ndarray, place: np.ndarray, coder: str, empty: np.ndarray | None = None
+    ) -> pl.DataFrame:
+        """A table of codings for units; `place` is a text's row in `logits`, -1 where there is no text.
+
+        With `empty`, the logits of texts without content, the answers are calibrated by these.
+        """
+        answers = _split(self, logits)
+        if empty is not None:
+            answers = [_calibrated(given, free) for given, free in zip(answers, _split(self, empty), strict=True)]
+        return _as_codings(units, place, self.variables, answers, coder)
 
 
 def zero_shot(

@@ -8,7 +8,6 @@ once; one of another machine counts as gone when its file was not touched for a 
 from __future__ import annotations
 
 import datetime
-import errno
 import json
 import os
 import socket
@@ -21,6 +20,7 @@ from typing import Any
 
 from annotune.errors import AnnotuneError
 from annotune.records.drafts import discard, draft_of
+from annotune.records.exclusive import make_exclusively, text_of
 from annotune.records.files import make_folder
 from annotune.records.processes import is_gone, this_process
 
@@ -43,13 +43,13 @@ class Lock:
 
     def require(self) -> None:
         """Stop where the lock was lost: this machine slept for so long that another took the work over."""
-        if _read(self.folder / NAME) != self.text:
+        if text_of(self.folder / NAME) != self.text:
             raise _refusal(self.called, "was taken over while this run stood still")
 
     def beat(self) -> None:
         """Touch the file until the lock is given back."""
         while not self._stopped.wait(HEARTBEAT):
-            if _read(self.folder / NAME) != self.text:
+            if text_of(self.folder / NAME) != self.text:
                 return
             with suppress(OSError):
                 os.utime(self.folder / NAME)
@@ -57,7 +57,7 @@ class Lock:
     def give_back(self) -> None:
         """Let others work in the folder."""
         self._stopped.set()
-        if _read(self.folder / NAME) == self.text:
+        if text_of(self.folder / NAME) == self.text:
             with suppress(OSError):
                 (self.folder / NAME).unlink()
 
@@ -108,7 +108,7 @@ def require_held(folder: Path) -> None:
 
 def require_unlocked(folder: Path) -> None:
     """Stop, before long work, where another run works in the folder."""
-    text = _read(folder / NAME)
+    text = text_of(folder / NAME)
     if text is not None and folder.resolve() not in _held and not _is_dead(folder / NAME, text):
         raise _refusal(str(folder), _who(text))
 
@@ -125,7 +125,7 @@ def _taken(folder: Path, called: str) -> Lock:
     )
     make_folder(folder)
     try:
-        if not _make(folder / NAME, text):
+        if not make_exclusively(folder / NAME, text):
             _take_over(folder, called, text)
     except OSError as error:
         what = f"The folder {folder} cannot be worked in: {error.strerror}."
@@ -136,18 +136,18 @@ def _taken(folder: Path, called: str) -> Lock:
 def _take_over(folder: Path, called: str, text: str) -> None:
     """Take the lock of a holder that is gone; of several that try, one succeeds, and the others are told of it."""
     lock, taking = folder / NAME, folder / TAKING
-    holder = _read(lock)
+    holder = text_of(lock)
     if holder is not None and not _is_dead(lock, holder):
         raise _refusal(called, _who(holder))
-    if not _make(taking, text):
-        rival = _read(taking)
+    if not make_exclusively(taking, text):
+        rival = text_of(taking)
         if rival is not None and not _is_dead(taking, rival):
             raise _refusal(called, _who(rival))
         discard(taking)
-        if not _make(taking, text):
-            raise _refusal(called, _who(_read(taking)))
+        if not make_exclusively(taking, text):
+            raise _refusal(called, _who(text_of(taking)))
     try:
-        now = _read(lock)  # whoever was as fast has put its own there by now
+        now = text_of(lock)  # whoever was as fast has put its own there by now
         if now != holder:
             raise _refusal(called, _who(now))
         draft = draft_of(lock)
@@ -155,42 +155,6 @@ def _take_over(folder: Path, called: str, text: str) -> None:
         os.replace(draft, lock)
     finally:
         discard(taking)
-
-
-def _make(path: Path, text: str) -> bool:
-    """Make a file with this text, whole, where there is none of that name; whether it was made."""
-    draft = draft_of(path)
-    try:
-        draft.write_text(text, encoding="utf-8")
-        return _link(draft, path) if hasattr(os, "link") else _make_in_two_steps(path, text)
-    finally:
-        discard(draft)
-
-
-def _link(draft: Path, path: Path) -> bool:
-    try:
-        os.link(draft, path)  # fails where the name is taken, on NFS too
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise
-        return _make_in_two_steps(path, draft.read_text(encoding="utf-8"))  # a file system without links
-    return True
-
-
-def _make_in_two_steps(path: Path, text: str) -> bool:
-    try:
-        file = path.open("x", encoding="utf-8")
-    except FileExistsError:
-        return False
-    try:
-        with file:
-            file.write(text)
-    except OSError:
-        discard(path)
-        raise
-    return True
 
 
 def _is_dead(path: Path, text: str) -> bool:
@@ -211,13 +175,6 @@ def _age(path: Path) -> float:
         return 0.0
     finally:
         discard(now)
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
 
 
 def _content(text: str | None) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class _Child:
     def __init__(self, interpreter: str) -> None:
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the process
         self.process = subprocess.Popen(
-            [interpreter, "-c", BEGINNING, *_path()],
+            [interpreter, "-c", BEGINNING, *module_path()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -194,7 +194,7 @@ def _no_interpreter() -> str:
     raise NoProcess(f"there is no Python in {sys.exec_prefix}")
 
 
-def _path() -> list[str]:
+def module_path() -> list[str]:
     """Where this process finds modules. The folder that the user is in comes last: a file there is no library."""
     places = [os.path.abspath(place) for place in sys.path if isinstance(place, str)]
     here = os.path.abspath("")

@@ -1,0 +1,186 @@
+"""classify(): very many texts, by one model or several, into a folder; whatever stops it, it goes on from there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from annotune.bulk.coders import Spec, decoder_spec, tuned_spec
+from annotune.bulk.manifest import RunFolder
+from annotune.bulk.places import here, one_part
+from annotune.bulk.plan import Plan, begin
+from annotune.bulk.shards import Shard
+from annotune.bulk.status import RunStatus, status
+from annotune.data.codebook import Codebook
+from annotune.errors import AnnotuneError, listing
+from annotune.models.classifier import Classifier
+
+PLACES: dict[str, Callable[..., None]] = {"local": here}
+MEMORY = 1_500_000_000  # bytes that a worker may need
+DECODING = {"examples": 0, "template": "chat", "calibrate": True, "max_tokens": 512}
+
+
+def classify(
+    path: str | Path | Sequence[str | Path],
+    model: Any = None,
+    out: str | Path | None = None,
+    *,
+    on: str = "local",
+    unit_id: str = "unit_id",
+    text: str = "text",
+    covariates: Sequence[str] = (),
+    base: str | None = None,
+    codebook: Codebook | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    shard: tuple[int, int] | None = None,
+    rows_per_shard: int | None = None,
+    probabilities: bool = True,
+    precision: str = "float32",
+    device: str = "auto",
+) -> RunStatus:
+    """Code very many texts: files in, a folder of parquet files with the same rows out.
+
+    A file is coded as a shard, a large one as several. What was done is kept: a run that was stopped, whatever stopped
+    it, goes on from there when the same is called again, and ends with the same bytes; shards that failed are tried
+    again. Any number of processes, on any number of machines that share the folder, may take part at once.
+
+    Parameters
+    ----------
+    path
+        A file, a folder, a pattern (`tweets/2019-*.parquet`), or a list of such: parquet, csv, tsv, jsonl.
+    model
+        The folder of a tuned model, a `Classifier`, or a list of them: all code each text, which is read once.
+    out
+        The folder for the codes; one that holds codes by another model is refused.
+    on
+        `local`: in processes of this machine.
+    unit_id, text
+        The columns with the identifier and the text.
+    covariates
+        Columns that are kept beside the codes.
+    base, codebook
+        A decoder that codes by the codebook alone, as `zero_shot` does; with `model` or in its place.
+    workers
+        Processes at a time; by default as many as processor and memory have room for.
+    threads
+        Of each worker; by default the processor's, shared out. The last bits of probabilities depend on it, so that a
+        run keeps the number that it was begun with.
+    shard
+        `(3, 100)`: only the third of a hundred parts, for a scheduler that starts a hundred jobs.
+    rows_per_shard
+        Files with more rows are several shards: 100,000 by default.
+    probabilities
+        Whether the probability of every label is kept, in columns `p_<label>`, and not only that of the label given.
+    precision
+        `float32`, or `bfloat16` for speed where the processor has it.
+    device
+        `auto`, `cpu`, `cuda` or `mps`.
+
+    Returns
+    -------
+    RunStatus
+        Each shard's state, with the reason where it failed; see `annotune.status`.
+
+    Raises
+    ------
+    AnnotuneError
+        Where there are no texts, the folder holds something else, cannot be written to, or a model has changed. What is
+        wrong with one shard raises nothing: the others are done, and the shard says why it is not.
+
+    Examples
+    --------
+    >>> import annotune as at
+    >>> at.classify("tweets/", "model", "coded/", workers=4)  # doctest: +SKIP
+    """
+    if out is None:
+        raise AnnotuneError("There is no folder to code into.", "Name one with out=.")
+    folder = RunFolder(Path(out))
+    columns = {"unit_id": unit_id, "text": text, "covariates": list(covariates)}
+    settings = {"precision": precision, "device": device, "probabilities": probabilities}
+    _require_choices(on, precision, workers, threads, shard, rows_per_shard)
+    settings |= {"rows_per_shard": rows_per_shard, "threads": threads}
+    n_workers = workers or (1 if shard else default_workers(device))
+    specs = specs_of(model, base, codebook, folder)
+    plan = begin(folder, path, columns, settings, specs, lambda n: default_threads(min(n_workers, n)))
+    pending = prepare(folder, plan, shard)
+    if shard is not None:
+        one_part(folder, pending, shard)
+    elif pending:
+        PLACES[on](folder, pending, min(n_workers, len(pending)), plan.settings["threads"])
+    return status(out)
+
+
+def prepare(folder: RunFolder, plan: Plan, part: tuple[int, int] | None = None) -> list[Shard]:
+    """The shards of a part that are to be done; those that failed are tried again, and those of changed files anew."""
+    pending = []
+    for shard in plan.part(part):
+        manifest = folder.manifest(shard)
+        if folder.is_done(shard, manifest):
+            continue
+        pending.append(shard)
+        folder.manifest_path(shard).unlink(missing_ok=True)
+    return pending
+
+
+def specs_of(model: Any, base: str | None, codebook: Codebook | None, folder: RunFolder) -> list[Spec]:
+    """What is known of the models; one that is only in memory is saved into the run's folder."""
+    models = model if isinstance(model, (list, tuple)) else [] if model is None else [model]
+    specs = [tuned_spec(_saved(one, folder) if isinstance(one, Classifier) else Path(one)) for one in models]
+    if base is not None:
+        if codebook is None:
+            raise AnnotuneError(f"{base} codes by a codebook, and there is none.", "Give one with codebook=.")
+        specs.append(decoder_spec(base, codebook, DECODING))
+    if not specs:
+        raise AnnotuneError("There is no model.", "Name one with model=, or a decoder with base= and codebook=.")
+    names = [spec["name"] for spec in specs]
+    double = [name for name in names if names.count(name) > 1]
+    if double:
+        raise AnnotuneError(f"The model {double[0]} is there twice.", "Name each once.")
+    return specs
+
+
+def _saved(model: Classifier, folder: RunFolder) -> Path:
+    place = folder.books / "models" / model.name
+    return place if (place / "annotune.json").exists() else model.save(place)
+
+
+def default_workers(device: str = "auto") -> int:
+    """As many processes as there are cores and memory for; on a GPU one."""
+    import psutil
+
+    from annotune.network.machine import choose_device
+
+    if choose_device(device).type != "cpu":
+        return 1
+    return max(1, min(cores(), int(psutil.virtual_memory().available // MEMORY)))
+
+
+def default_threads(workers: int) -> int:
+    """The processor's cores, shared out."""
+    return max(1, cores() // workers)
+
+
+def cores() -> int:
+    """The cores that this process may use, as a scheduler allots them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _require_choices(
+    on: str,
+    precision: str,
+    workers: int | None,
+    threads: int | None,
+    shard: tuple[int, int] | None,
+    rows_per_shard: int | None,
+) -> None:
+    if on not in PLACES:
+        raise AnnotuneError(f"Texts cannot be coded on {on!r}.", f"Choose from {listing(list(PLACES))}.")
+    if precision not in ("float32", "bfloat16"):
+        raise AnnotuneError(f"The precision {precision!r} is unknown.", "Use 'float32' or 'bfloat16'.")
+    if any(n is not None and n < 1 for n in (workers, threads, rows_per_shard)):
+        raise AnnotuneError("workers, threads and rows_per_shard cannot be that small.", "Give 1 or more.")
+    if shard is not None and not 1 <= shard[0] <= shard[1]:
+        raise AnnotuneError(f"There is no part {shard[0]} of {shard[1]}.", "Parts are counted from 1, such as 3/100.")

@@ -1,0 +1,159 @@
+"""The models of a run: what is known of them before they are loaded, and what codes texts once they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from annotune.bulk.cache import Cache
+from annotune.data.codebook import Codebook
+from annotune.errors import AnnotuneError
+from annotune.models.coder import name_of
+from annotune.models.folder import CARD, read_card
+from annotune.progress import Advance
+from annotune.records.fingerprints import file_sha256, fingerprint
+
+Spec = dict[str, Any]  # a model in the plan: what it is called, where it is, and its fingerprint
+TUNED, DECODER = "tuned", "zero-shot"
+AT_ONCE = 8_000_000  # characters that are made tokens of together
+MOST_READ = 20_000  # characters of a text, about as many as any base reads
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A model that is loaded: texts in, a table of codings out; what it computed for a text it keeps for a while."""
+
+    compute: Callable[[list[str], Advance], tuple[np.ndarray, int]]
+    codings: Callable[[pl.Series, np.ndarray, np.ndarray], pl.DataFrame]
+    cache: Cache
+
+    def code(self, units: pl.Series, texts: pl.Series, advance: Advance) -> tuple[pl.DataFrame, int]:
+        """A table of codings for these texts, in their order, and how many were cut of those that were computed."""
+        distinct = texts.drop_nulls().unique(maintain_order=True)
+        cut = 0
+
+        def compute(unknown: list[str]) -> np.ndarray:
+            nonlocal cut
+            parts = []
+            for group in groups(unknown):
+                logits, n_cut = self.compute(group, advance)
+                parts.append(logits)
+                cut += n_cut
+            return np.concatenate(parts)
+
+        logits = self.cache.rows(distinct.to_list(), compute)
+        place = pl.DataFrame({"text": distinct, "place": np.arange(len(distinct))})
+        places = pl.DataFrame({"text": texts}).join(place, on="text", how="left", maintain_order="left")["place"]
+        return self.codings(units, logits, places.fill_null(-1).to_numpy()), cut
+
+
+def groups(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in groups that hold no more characters than memory has room for as tokens.
+
+    >>> [len(group) for group in groups(["short", "x" * 9_000_000, "y" * 15_000, "z"])]
+    [4]
+    >>> [len(group) for group in groups(["x" * 20_000] * 1_000)]
+    [400, 400, 200]
+    """
+    group: list[str] = []
+    size = 0
+    for text in texts:
+        if group and size + min(len(text), MOST_READ) > AT_ONCE:
+            yield group
+            group, size = [], 0
+        group.append(text)
+        size += min(len(text), MOST_READ)
+    if group:
+        yield group
+
+
+def tuned_spec(folder: Path) -> Spec:
+    """What is known of a tuned model by its card alone."""
+    card = read_card(folder)
+    about = {"name": name_of(card), "variables": [card["variable"]], "labels": card["labels"]}
+    return {"kind": TUNED, **about, "path": str(folder.absolute()), "sha256": sha256_of(folder)}
+
+
+def sha256_of(folder: Path) -> str:
+    """The fingerprint of a model's card, which has those of all its files."""
+    try:
+        return file_sha256(folder / CARD)
+    except OSError:
+        raise AnnotuneError(f"{folder} is no model any more.", "Bring it back, and run the same again.") from None
+
+
+def decoder_spec(base: str, codebook: Codebook, settings: Mapping[str, Any]) -> Spec:
+    """What is known of a decoder that codes by the codebook alone."""
+    from annotune.network.base import find_base
+
+    known = find_base(base)
+    about: dict[str, Any] = {"base": base, "revision": known.revision, "settings": dict(settings)}
+    about["variables"] = [entry.model_dump(mode="json") for entry in codebook.variables]
+    about["labels"] = list(dict.fromkeys(name for entry in codebook.variables for name in entry.names))
+    name = f"{known.name.split('/')[-1].lower()}-{'few' if settings['examples'] else 'zero'}-shot"
+    return {"kind": DECODER, "name": name, **about, "sha256": fingerprint(about)}
+
+
+def require_same(spec: Spec) -> None:
+    """Stop where a tuned model is not the one that the run was begun with."""
+    if spec["kind"] == TUNED and sha256_of(Path(spec["path"])) != spec["sha256"]:
+        what = f"{spec['path']} holds another model than the one that this run was begun with ({spec['name']})."
+        raise AnnotuneError(what, "Put that one back, or code into a new folder.")
+
+
+def load_reader(spec: Spec, precision: str, device: str) -> Reader:
+    """A model of the plan, ready to code.
+
+    Raises
+    ------
+    AnnotuneError
+        Where it is not the one of the plan.
+    """
+    fast = precision == "bfloat16"
+    require_same(spec)
+    return _tuned(spec, fast, device) if spec["kind"] == TUNED else _decoder(spec, fast, device)
+
+
+def _tuned(spec: Spec, fast: bool, device: str) -> Reader:
+    from annotune.models.classifier import load
+
+    coder = load(spec["path"], device)
+
+    def compute(texts: list[str], advance: Advance) -> tuple[np.ndarray, int]:
+        return coder.steady_logits(texts, fast, advance)
+
+    return Reader(compute, coder.as_codings, Cache(len(coder.labels)))
+
+
+def _decoder(spec: Spec, fast: bool, device: str) -> Reader:
+    from annotune.models.zeroshot import CONTENT_FREE, ready
+    from annotune.network.base import find_base, load_pair
+    from annotune.network.machine import choose_device
+
+    settings = spec["settings"]
+    known = find_base(spec["base"])
+    if known.revision != spec["revision"]:
+        what = f"{spec['base']} is not the version that this run was begun with."
+        raise AnnotuneError(what, f"Use {spec['revision']}, or code into a new folder.")
+    book = Codebook.model_validate({"variables": spec["variables"]})
+    pair = load_pair(known, choose_device(device), speaking=True)
+    asked = ready(book.variables, *pair, settings["examples"], settings["template"], settings["max_tokens"])
+    empty = asked.steady_logits(CONTENT_FREE, fast)[0] if settings["calibrate"] else None
+
+    def codings(units: pl.Series, logits: np.ndarray, places: np.ndarray) -> pl.DataFrame:
+        return asked.as_codings(units, logits, places, spec["name"], empty)
+
+    def compute(texts: list[str], advance: Advance) -> tuple[np.ndarray, int]:
+        return asked.steady_logits(texts, fast, advance)
+
+    return Reader(compute, codings, Cache(asked.model.n_outputs))
+
+
+def label_names(specs: Sequence[Spec]) -> list[str]:
+    """The labels that any of the models can give, each once."""
+    return list(dict.fromkeys(name for spec in specs for name in spec["labels"]))

@@ -1,0 +1,191 @@
+"""status(): how far a run is, read from its folder anywhere and at any time, and what went wrong with which shard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from annotune.bulk.claims import key_of
+from annotune.bulk.manifest import DONE, RunFolder, input_of
+from annotune.bulk.plan import require_plan
+from annotune.bulk.shards import Shard
+from annotune.progress import duration
+from annotune.readable import Part, Readable, brief_table
+
+WORKING, STOPPED, WAITING = "working", "stopped", "waiting"
+SCHEMA = {
+    "shard": pl.String,
+    "state": pl.String,
+    "texts": pl.Int64,
+    "coded": pl.Int64,
+    "seconds": pl.Float64,
+    "host": pl.String,
+    "why": pl.String,
+}
+
+
+@dataclass(frozen=True, repr=False)
+class RunStatus(Readable):
+    """How far a run is.
+
+    Attributes
+    ----------
+    shards
+        One row per shard: `shard`, `state` (`done`, `failed`, `working`; `stopped` where the process that worked on it
+        is gone; `waiting`), `texts` (null where the file cannot be read), `coded` (texts that are done), `seconds`,
+        `host`, `why` (what is wrong with it).
+    labels
+        One row per label of each variable and coder: `variable`, `coder`, `label`, `n`, `share` of the texts that the
+        coder answered.
+    notes
+        What was assumed or lost on the way: a sentence each.
+    seconds_left
+        At the speed of the shards that are done and with as many processes as work now; None where none does.
+    """
+
+    shards: pl.DataFrame
+    labels: pl.DataFrame
+    notes: tuple[str, ...] = field(default=())
+    seconds_left: float | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every shard is done."""
+        return bool((self.shards["state"] == DONE).all())
+
+    @property
+    def texts_per_second(self) -> float | None:
+        """Of one process, over the shards that are done."""
+        texts, seconds = _speed(self.shards)
+        return texts / seconds if seconds else None
+
+    def in_words(self) -> str:
+        """How much is done, how fast, and what is left."""
+        n, coded = int(self.shards["texts"].sum()), int(self.shards["coded"].sum())
+        states: dict[str, int] = dict(self.shards["state"].value_counts().rows())
+        share = f" ({coded / n:.0%})" if n else ""
+        sentence = f"{coded:,} of {n:,} texts{share} in {states.get(DONE, 0):,} of {len(self.shards):,} shards"
+        others = [f"{states[state]:,} {state}" for state in ("failed", WORKING, STOPPED, WAITING) if state in states]
+        parts = [f"{sentence}; {', '.join(others)}." if others else f"{sentence}."]
+        if self.texts_per_second:
+            parts.append(f"A process codes {self.texts_per_second:,.0f} texts a second.")
+        if self.seconds_left:
+            parts.append(f"About {duration(self.seconds_left)} left.")
+        return " ".join(parts)
+
+    def _parts(self) -> Iterator[Part]:
+        """How far it is, what failed and why, and what was noted."""
+        yield self.in_words()
+        for row in self.shards.filter(state="failed").head(20).to_dicts():
+            yield f"{row['shard']}: {row['why']}"
+        if len(self.labels):
+            yield brief_table(self.labels)
+        yield from self.notes
+
+
+def status(out: str | Path) -> RunStatus:
+    """How far a run of `classify` over many texts is, also while it runs and on another machine.
+
+    Parameters
+    ----------
+    out
+        The folder that is coded into.
+
+    Returns
+    -------
+    RunStatus
+        `.shards` has one row per shard, `.labels` how often each label was given so far; printed, it says how much is
+        done and what failed and why.
+
+    Raises
+    ------
+    AnnotuneError
+        Where the folder holds no such run.
+
+    Examples
+    --------
+    >>> import annotune as at
+    >>> at.status("coded/")  # doctest: +SKIP
+    400,000 of 1,000,000 texts (40%) in 4 of 10 shards; 2 working, 4 waiting. A process codes 412 texts a second.
+    """
+    folder = RunFolder(Path(out))
+    plan = require_plan(folder.out)
+    held = folder.claims().held()
+    told = [(shard, folder.manifest(shard)) for shard in plan.shards]
+    rows = [_row(folder, shard, manifest, held.get(key_of(shard.name))) for shard, manifest in told]
+    shards = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    done = [manifest for _, manifest in told if manifest is not None and manifest["state"] == DONE]
+    notes = dict.fromkeys(note for manifest in done for note in manifest["notes"])
+    return RunStatus(shards, _labels(done), (*plan.notes, *notes), _seconds_left(shards))
+
+
+def _row(
+    folder: RunFolder, shard: Shard, manifest: dict[str, Any] | None, holder: dict[str, Any] | None
+) -> tuple[Any, ...]:
+    if folder.is_done(shard, manifest):
+        assert manifest is not None
+        return shard.name, DONE, shard.rows, shard.rows, manifest["seconds"], manifest["host"], None
+    if manifest is not None and manifest["state"] != DONE and manifest["input"] == input_of(shard):
+        return shard.name, "failed", shard.rows, 0, manifest["seconds"], manifest["host"], manifest["why"]
+    if holder is not None:
+        state = STOPPED if holder["gone"] else WORKING
+        return shard.name, state, shard.rows, min(holder["rows"], shard.rows or 0), None, holder.get("host"), None
+    return shard.name, WAITING, shard.rows, 0, None, None, None
+
+
+def _labels(manifests: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """How often each label was given, over all shards that are done."""
+    counts: dict[tuple[str, str, str], int] = {}
+    answered: dict[tuple[str, str], int] = {}
+    for manifest in manifests:
+        for row in manifest["labels"]:
+            key = (row["variable"], row["coder"], row["label"])
+            counts[key] = counts.get(key, 0) + row["n"]
+        for row in manifest["statuses"]:
+            if row["status"] in ("ok", "none"):
+                pair = (row["variable"], row["coder"])
+                answered[pair] = answered.get(pair, 0) + row["n"]
+    rows = [(*key, n, n / answered[key[:2]]) for key, n in counts.items()]
+    schema = {"variable": pl.String, "coder": pl.String, "label": pl.String, "n": pl.Int64, "share": pl.Float64}
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    return table.sort("variable", "coder", pl.col("n").neg())
+
+
+def _seconds_left(shards: pl.DataFrame) -> float | None:
+    """How long what is open takes as many processes as work now; None where none does, or none has done any."""
+    (texts, seconds), n_working = _speed(shards), shards.filter(state=WORKING).height
+    if not n_working or not texts:
+        return None
+    still_open = shards.filter(pl.col("state").is_in([WORKING, STOPPED, WAITING]))
+    return int((still_open["texts"] - still_open["coded"]).sum()) * seconds / texts / n_working
+
+
+def _speed(shards: pl.DataFrame) -> tuple[int, float]:
+    """The texts of shards that are done, and the seconds that they took."""
+    done = shards.filter(state=DONE)
+    return int(done["texts"].sum()), float(done["seconds"].sum())
+
+
+class Watch:
+    """How many texts of some shards are settled, by looks at their folder that cost little."""
+
+    def __init__(self, folder: RunFolder, shards: Sequence[Shard]) -> None:
+        self.folder = folder
+        self.rows = {key_of(shard.name): shard.rows or 0 for shard in shards}
+        self.claims = folder.claims()
+        self.most = 0
+
+    def texts(self) -> int:
+        """Texts that are coded, or of which it is known why not; never fewer than at the last look."""
+        settled = {entry.name.removesuffix(".json") for entry in os.scandir(self.folder.books / "shards")}
+        n = sum(self.rows.get(key, 0) for key in settled)
+        for key, holder in self.claims.held().items():
+            if key in self.rows and key not in settled:
+                n += min(holder["rows"], self.rows[key])
+        self.most = max(self.most, n)
+        return self.most
