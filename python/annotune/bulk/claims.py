@@ -39,7 +39,7 @@ def key_of(name: str) -> str:
     """A file name for a shard's name, whatever that is: its last letters, and a fingerprint.
 
     >>> key_of("2019/07")
-    '2019_07-d3b3ac0a7fb8'
+    '2019_07-e3615acc8acc'
     """
     letters = re.sub(r"[^\w-]+", "_", name)[-60:]
     return f"{letters}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
