@@ -76,6 +76,7 @@ _HOME = {
     "record": "hybrid.decisions",
     "anchoring": "hybrid.anchoring",
     "Anchoring": "hybrid.anchoring",
+    "code": "study.coding",
     "test_codebook": "hybrid.codebook_tests",
     "read_draws": "data.drawn",
     "propose": "hybrid.propose.propose",

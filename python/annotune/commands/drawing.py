@@ -39,6 +39,8 @@ def sample(
     coders: Annotated[str | None, typer.Option(help="Who codes: anna,ben.")] = None,
     overlap: Annotated[float, typer.Option(help="The share of texts that two of them code.")] = 0.0,
     blind: Annotated[float, typer.Option(help="The share of texts coded without a proposal.")] = 0.0,
+    two: Annotated[float, typer.Option(help="The share shown with the proposals of two models.")] = 0.0,
+    decoy: Annotated[float, typer.Option(help="The share shown with a label that no model proposed.")] = 0.0,
     store: Annotated[
         Path | None, typer.Option(help="The study's store (.annotune): a further wave if it has one.")
     ] = None,
@@ -69,7 +71,8 @@ def sample(
     require_outputs([*(out or []), *([write] if write else [])], corpus, codebook, predictions, earlier)
     options: dict[str, Any] = {"design": design, "strata": listed(strata) or (), "allocation": allocation}
     options |= {"cluster": cluster, "pps": pps, "for_": aim, "scores": scores, "floor": floor, "poisson": poisson}
-    options |= {"coders": listed(coders) or (), "overlap": overlap, "blind": blind, "show": listed(show) or ()}
+    options |= {"coders": listed(coders) or (), "overlap": overlap, "blind": blind, "two": two, "decoy": decoy}
+    options |= {"show": listed(show) or ()}
     options |= {"before": before, "after": after, "store": store, "earlier": earlier, "write": write, "seed": seed}
     options |= {"codebook": read_codebook(codebook) if codebook else None, "variable": variable}
     if predictions:

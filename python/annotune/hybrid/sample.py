@@ -18,11 +18,11 @@ from annotune.data.drawn import as_draws, read_draws
 from annotune.data.frames import unique_names
 from annotune.errors import AnnotuneError, counted, warn
 from annotune.hybrid.designs import Design, draw
-from annotune.hybrid.people import assigned, require_people
+from annotune.hybrid.people import ARMS, Shares, assigned, require_people
 from annotune.hybrid.scored import require_scores, scored
 from annotune.hybrid.sheets import require_sheets, require_shown, sheet_paths, write_sheet
 from annotune.hybrid.store import Store, open_store
-from annotune.hybrid.waves import ARMS, last_wave, record_wave
+from annotune.hybrid.waves import last_wave, record_wave
 from annotune.readable import Part, Readable, brief_table
 from annotune.records.fingerprints import fingerprint
 
@@ -39,8 +39,9 @@ class Draw(Readable):
         One row per text that could be drawn: `unit_id`, `wave`, `pi` (the probability of being drawn in this wave,
         above 0), `drawn`, `stratum`, `cluster`. It is what `attach` and `crossfit` take as `draws`.
     assignments
-        One row per text and coder: `unit_id`, `wave`, `coder`, `place` (in the coder's order) and `arm`: "open", or
-        "blind", to be coded without a proposal.
+        One row per text and coder: `unit_id`, `wave`, `coder`, `place` (in the coder's order) and `arm`: "open" (with
+        one model's proposal), "blind" (without), "two" (with two models' proposals) or "decoy" (with a label that no
+        model proposed, and later again without).
     wave
         1 for the first draw, 2 for the next among the texts that it left, and so on.
     files
@@ -73,12 +74,14 @@ class Draw(Readable):
             yield f"Coding sheets: {', '.join(map(str, self.files))}"
 
     def people(self) -> pl.DataFrame:
-        """One row per coder: how many texts, how many of them with somebody else, how many blind."""
+        """One row per coder: how many texts, how many of them with somebody else, how many blind or in another arm."""
         shared = pl.col("unit_id").is_duplicated().alias("shared")
+        arms = ["blind", *(arm for arm in ("two", "decoy") if (self.assignments["arm"] == arm).any())]
+        counts = [(pl.col("arm") == arm).sum().alias(arm) for arm in arms]
         return (
             self.assignments.with_columns(shared)
             .group_by("coder", maintain_order=True)
-            .agg(pl.len().alias("texts"), pl.col("shared").sum(), (pl.col("arm") == "blind").sum().alias("blind"))
+            .agg(pl.len().alias("texts"), pl.col("shared").sum(), *counts)
         )
 
 
@@ -100,6 +103,8 @@ def sample(
     coders: Sequence[str] = (),
     overlap: float = 0.0,
     blind: float = 0.0,
+    two: float = 0.0,
+    decoy: float = 0.0,
     store: str | Path | None = None,
     earlier: Any = None,
     write: str | Path | None = None,
@@ -141,9 +146,12 @@ def sample(
         gold so far, or a table of codings by one coder (with `codebook`). And which variable, where it has several.
     poisson
         Each text is drawn by itself, so that the number of texts is n on average; otherwise it is n.
-    coders, overlap, blind
-        Who codes; the share of texts that two of them code, so that agreement can be computed; and the share of each
-        coder's texts that is coded without seeing a model's proposal.
+    coders, overlap
+        Who codes, and the share of texts that two of them code, so that agreement can be computed.
+    blind, two, decoy
+        The share of each coder's texts that is coded without seeing a model's proposal; with the proposals of two
+        models in random order; and with a label that no model proposed, and later again without (see `code`). Coding
+        sheets show no proposals.
     store
         The study's store (.annotune), made where there is none: the wave is recorded there.
     earlier
@@ -192,7 +200,8 @@ def sample(
     how.require_sound()
     require_scores(how, for_, scores, predictions)
     people = [coders] if isinstance(coders, str) else list(coders)
-    require_people(people, overlap, blind)
+    shares = Shares(blind, two, decoy)
+    require_people(people, overlap, shares)
     sheets = sheet_paths(Path(write), people) if write is not None else {}
     book = require_sheets(sheets, codebook, store) if sheets else codebook
     texts = read_corpus(corpus)
@@ -208,10 +217,11 @@ def sample(
         draws = draws.select("unit_id", "wave", "pi", "drawn", "stratum", "cluster")
         drawn = draws.filter("drawn")
         drawn = drawn[rng.permutation(len(drawn))]
-        assignments = _assignments(drawn, people, overlap, blind, rng)
+        assignments = _assignments(drawn, people, overlap, shares, rng)
         shown = texts.select("unit_id", *columns_shown)
         write_all = partial(_write_sheets, written, sheets, shown, drawn, assignments, book)
-        settings = asdict(how) | {"for": for_, "scores": scores, "coders": people, "overlap": overlap, "blind": blind}
+        settings = asdict(how) | {"for": for_, "scores": scores, "coders": people, "overlap": overlap}
+        settings |= asdict(shares) | {"show": unique_names(show), "before": before, "after": after}
         about: dict[str, Any] = {"wave": wave, "design": design, "seed": seed, "settings": settings}
         if kept is None:
             write_all()
@@ -250,19 +260,19 @@ def _still_free(texts: pl.DataFrame, earlier: pl.DataFrame, kept: Store | None) 
 
 
 def _assignments(
-    drawn: pl.DataFrame, coders: Sequence[str], overlap: float, blind: float, rng: np.random.Generator
+    drawn: pl.DataFrame, coders: Sequence[str], overlap: float, shares: Shares, rng: np.random.Generator
 ) -> pl.DataFrame:
     """Who codes which of the drawn texts."""
     schema = {"unit_id": pl.String, "wave": pl.Int64, "coder": pl.String, "place": pl.Int64, "arm": pl.String}
     if not coders or drawn.is_empty():
         return pl.DataFrame(schema=schema)
-    work = assigned(len(drawn), len(coders), overlap, blind, rng)
+    work = assigned(len(drawn), len(coders), overlap, shares, rng)
     columns = {
         "unit_id": drawn["unit_id"][work.text],
         "wave": drawn["wave"][work.text],
         "coder": [coders[number] for number in work.coder],
         "place": work.place,
-        "arm": [ARMS[bool(hidden)] for hidden in work.blind],
+        "arm": [ARMS[number] for number in work.arm],
     }
     return pl.DataFrame(columns, schema=schema)
 

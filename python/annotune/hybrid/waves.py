@@ -13,8 +13,6 @@ from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError
 from annotune.hybrid.store import Store, now
 
-ARMS = {False: "open", True: "blind"}
-
 
 def last_wave(store: Store) -> int:
     """The number of the last wave, 0 before the first."""

@@ -129,6 +129,8 @@ class WavePart(_Part):
     coders: Words = ()
     overlap: float = 0.0
     blind: float = 0.0
+    two: float = 0.0
+    decoy: float = 0.0
     write: str | None = None
     show: Words = ()
     before: str | None = None
@@ -293,6 +295,20 @@ def _as_proposers(value: Any) -> Any:
     return [{"model": part} if isinstance(part, str) else part for part in parts]
 
 
+class CodePart(_Part):
+    """Who codes on the page, and what it shows (see `annotune.code`)."""
+
+    coders: Words = ()
+    adjudicator: str | None = None
+    show: Words = ()
+    before: str | None = None
+    after: str | None = None
+    document: str | None = None
+    mark: str | None = None
+    port: int | None = None
+    hours: float | None = None
+
+
 class CorrectPart(_Part):
     """Which regressions are corrected, and how (see `correct`; for `uncoded` see `crossfit`)."""
 
@@ -351,6 +367,7 @@ class Study(_Part):
     guard_formulas: bool = False
     sample: Annotated[SamplePart | None, _under("pi"), pydantic.BeforeValidator(_as_waves)] = None
     propose: Annotated[tuple[ProposePart, ...], pydantic.BeforeValidator(_as_proposers)] = ()
+    code: Annotated[CodePart, _under("coders")] = CodePart()
     correct: Annotated[CorrectPart | None, _under("formulas")] = None
     report: Annotated[ReportPart | None, _under("path")] = None
 

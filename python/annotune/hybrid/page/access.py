@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from annotune.hybrid.page.shell import PAGE_POLICY
 from annotune.hybrid.store import Store, now
 
 BYTES = 32  # of a token
@@ -17,10 +18,7 @@ SAVE = "INSERT INTO links VALUES (?, ?, ?, ?, ?)"
 WHO = "SELECT coder, role, expires FROM links WHERE hash = ?"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; manifest-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": PAGE_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",

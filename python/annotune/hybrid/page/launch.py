@@ -15,17 +15,19 @@ from typing import Any
 import polars as pl
 
 from annotune.data.codebook import Codebook
+from annotune.data.codings import Codings, read_codings
 from annotune.data.corpus import Corpus
-from annotune.errors import AnnotuneError, counted
+from annotune.errors import AnnotuneError
 from annotune.extras import require
 from annotune.hybrid.page import access, versions
 from annotune.hybrid.page.access import Person
 from annotune.hybrid.page.desk import ADJUDICATOR, Desk
 from annotune.hybrid.page.offered import coders_of, require_texts
 from annotune.hybrid.page.server import Site, app
+from annotune.hybrid.page.summary import agreement_by_version, people_of
 from annotune.hybrid.page.texts import Columns, Texts
 from annotune.hybrid.store import Store, open_store
-from annotune.readable import Part, Readable
+from annotune.readable import Part, Readable, brief_table
 
 PORT = 8470  # what a browser keeps belongs to an address and a port: the same again finds what was not yet sent
 PORTS = 20  # that are tried, where others are in use
@@ -34,42 +36,64 @@ PATIENCE = 15.0  # seconds for the server to begin, and to end
 
 @dataclass(repr=False)
 class Page(Readable):
-    """A coding page that is being served.
+    """A coding page: what was served to whom, and what is coded.
 
     Attributes
     ----------
     links
         The address for each person, with a token: whoever has it codes under that name.
     store
-        The study's store, in which everything is at once.
-    expires
-        After how many hours the links end; None where they work on this machine alone.
+        The study's store, in which every answer is as soon as the page says so.
+    hours
+        After how many the links end; None where they work on this machine alone, and do not end.
     """
 
     links: dict[str, str]
     store: Path
-    expires: float | None
+    hours: float | None
     _server: Any = field(repr=False)
     _thread: threading.Thread = field(repr=False)
     _open: Store = field(repr=False)
 
     def _parts(self) -> Iterator[Part]:
+        """The links and who can use them, as long as it is served; how far coders are, and how well they agree."""
+        if self.is_served:
+            yield from self.instructions()
+            return
+        yield f"Coded on the page, in {self.store.name}:"
+        yield brief_table(self.people())
+        if len(versions := self.versions()) > 1 or versions["alpha"].count():
+            yield "Agreement under each version of the codebook:"
+            yield brief_table(versions)
+
+    def instructions(self) -> Iterator[str]:
         """The links, and who can use them."""
         yield f"The coding page for {self.store.name}. Each link is for one person:"
         yield from (f"  {name}  {link}" for name, link in self.links.items())
-        if self.expires is None:
+        if self.hours is None:
             yield "It can be reached from this machine alone."
-        else:
-            hours = counted(round(self.expires), "hour", "hours")
-            yield (
-                "It can be reached from the whole local network, unencrypted: who has a link codes under that name. "
-                f"Links end in {hours}."
-            )
+            return
+        yield "It can be reached from the whole local network, unencrypted: who has a link codes under that name."
+        yield f"The links end in {self.hours:g} hours."
 
     @property
     def is_served(self) -> bool:
         """Whether the server answers."""
         return self._thread.is_alive()
+
+    def codings(self) -> Codings:
+        """What people coded so far, and models proposed, as the one table; see `read_codings`."""
+        return read_codings(self.store)
+
+    def people(self) -> pl.DataFrame:
+        """One row per coder: `texts` to code, how many are `coded`, or come up `again`, and `seconds` per text."""
+        with open_store(self.store, create=False) as store:
+            return people_of(store, versions.latest(store)[1])
+
+    def versions(self) -> pl.DataFrame:
+        """Every version of the codebook: `author`, `reason`, and each variable's alpha under it over `units` texts."""
+        with open_store(self.store, create=False) as store:
+            return agreement_by_version(store)
 
     def stop(self) -> None:
         """End the server; answers that were acknowledged are in the store."""
@@ -201,10 +225,3 @@ def _started(application: Any, listener: socket.socket) -> tuple[Any, threading.
     if not server.started:
         raise AnnotuneError("The page's server did not begin.", "Try another port with port=.")
     return server, thread
-
-
-def codings_in(store: Path) -> pl.DataFrame:
-    """What is coded so far, as the one table; without rows where nothing is."""
-    from annotune.tables.store import read_store
-
-    return read_store(store).filter(pl.col("kind") == "person")

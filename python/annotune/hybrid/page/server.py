@@ -14,6 +14,7 @@ from annotune.errors import AnnotuneError
 from annotune.extras import require
 from annotune.faults import sentence, write_report
 from annotune.hybrid.page import desk as pages
+from annotune.hybrid.page import shell
 from annotune.hybrid.page.access import HEADERS, Limits, Person, is_own, person_of
 from annotune.hybrid.page.desk import Desk, NotAllowed, NotFound
 from annotune.hybrid.store import StoreFull, StoreUnusable
@@ -39,6 +40,7 @@ CHANGE: Mapping[str, Callable[[Desk, Person, Any], dict[str, Any]]] = {
 }
 STATUS: Mapping[type[AnnotuneError], int] = {StoreFull: 507, StoreUnusable: 503, NotFound: 404, NotAllowed: 403}
 WAIT = {"Retry-After": "1"}
+NOTHING = {"error": "There is nothing at this address.", "advice": "Open the link that annotune printed."}
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def app(site: Site) -> Starlette:
     from starlette.routing import Route
 
     routes = [Route(address, _reading(site, function), methods=["GET"]) for address, function in READ.items()]
+    routes += [Route("/code/{token}", _page(site)), Route("/static/{name}", _file)]
     routes += [Route(address, _changing(site, function), methods=["POST"]) for address, function in CHANGE.items()]
     inner = Starlette(routes=routes, exception_handlers={404: _no_address, 405: _no_address})
     inner.add_middleware(Door, site=site)
@@ -120,6 +123,34 @@ class Door:
         await refusal(scope, receive, with_headers)
 
 
+def _page(site: Site) -> Any:
+    """The page, to whoever has a link; without any data, which it fetches."""
+
+    async def endpoint(request: Request) -> Response:
+        from starlette.responses import HTMLResponse, PlainTextResponse
+
+        def role(person: Person) -> dict[str, Any]:
+            return {"page": shell.page(person.role)}
+
+        answer = await _served(site, request, role, request.path_params["token"])
+        content = json.loads(bytes(answer.body))
+        if answer.status_code == 200:
+            return HTMLResponse(content["page"])
+        return PlainTextResponse(f"{content['error']} {content['advice']}", answer.status_code)
+
+    return endpoint
+
+
+async def _file(request: Request) -> Response:
+    """One of the page's own files: names are looked up in a list, and never become a path."""
+    from starlette.responses import Response
+
+    name = request.path_params["name"]
+    if name not in shell.STATIC:
+        return _answer(404, NOTHING)
+    return Response(shell.static(name), media_type=shell.STATIC[name])
+
+
 def _reading(site: Site, function: Callable[[Desk, Person, Mapping[str, str]], dict[str, Any]]) -> Any:
     async def endpoint(request: Request) -> Response:
         return await _served(site, request, lambda person: function(site.desk, person, request.query_params))
@@ -138,16 +169,18 @@ def _changing(site: Site, function: Callable[[Desk, Person, Any], dict[str, Any]
     return endpoint
 
 
-async def _served(site: Site, request: Request, work: Callable[[Person], dict[str, Any]]) -> Response:
+async def _served(
+    site: Site, request: Request, work: Callable[[Person], dict[str, Any]], token: str | None = None
+) -> Response:
     """What the work gives, or one sentence on why it is not done; one request after another uses the store."""
     from starlette.concurrency import run_in_threadpool
 
     address = request.client.host if request.client else ""
-    token = request.headers.get("x-annotune-token", "")
+    key = request.headers.get("x-annotune-token", "") if token is None else token
 
     def locked() -> dict[str, Any]:
         with site.lock:
-            return work(_admitted(site, token, address))
+            return work(_admitted(site, key, address))
 
     try:
         return _answer(200, await run_in_threadpool(locked))
@@ -214,4 +247,4 @@ def _refusal(refusal: Refused) -> Response:
 
 async def _no_address(_: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
-    return _answer(status, {"error": "There is nothing at this address.", "advice": "Open the link that was printed."})
+    return _answer(status, NOTHING)
