@@ -64,7 +64,7 @@ class Posted(Sent):
 
     key: Key
     unit_id: Words
-    version: int
+    version: int = pydantic.Field(ge=1, lt=2**31)
     seconds: float = pydantic.Field(default=0.0, ge=0, allow_inf_nan=False, strict=False)
     answers: dict[str, Answer] = pydantic.Field(min_length=1)
 

@@ -42,13 +42,19 @@ class PauseRequest(Sent):
     paused: bool
 
 
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("Say why")
+    return text.strip()
+
+
 class DefinitionRequest(Sent):
     """A sharper definition of a label, and why."""
 
     variable: Words
     label: Words
     definition: Words = pydantic.Field(max_length=LONGEST_DEFINITION)
-    reason: Annotated[Words, pydantic.StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+    reason: Annotated[Words, pydantic.AfterValidator(_not_blank)] = pydantic.Field(max_length=2000)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ TASKS = """
     SELECT a.unit_id, a.wave, a.arm, d.id, d.variable, d.labels, d.status, d.unsure, d.note, d.codebook, d.arm,
         (SELECT max(version) FROM again g WHERE g.unit_id = a.unit_id AND g.variable = d.variable),
         EXISTS (SELECT 1 FROM shown s WHERE s.coder = :coder AND s.unit_id = a.unit_id
-            AND s.proposals LIKE '%"decoy": true%')
+            AND s.proposals LIKE '%"decoy": true%'),
+        EXISTS (SELECT 1 FROM decisions b WHERE b.coder = :coder AND b.unit_id = a.unit_id AND b.arm = 'blind')
     FROM assignments a JOIN waves w ON w.wave = a.wave
     LEFT JOIN decisions d ON d.coder = :coder AND d.unit_id = a.unit_id AND d.status <> 'withdrawn'
         AND d.id IN (SELECT id FROM last)
@@ -65,6 +66,8 @@ class Task:
         The version of the codebook since which a definition is another that concerns an answer; 0 where none is.
     has_decoy
         Whether a label that nobody proposed was shown.
+    was_due
+        Whether the second look after a decoy came already; where it was undone it is due again at once.
     state
         `open`, `skipped` (open, and a later one is done), `done`, or `again`: to be looked at another time.
     """
@@ -76,6 +79,7 @@ class Task:
     held: dict[str, Held] = field(default_factory=dict)
     changed: int = 0
     has_decoy: bool = False
+    was_due: bool = False
     state: str = "open"
 
     @property
@@ -104,8 +108,9 @@ def tasks_of(store: Store, coder: str, codebook: Codebook) -> list[Task]:
     """Everything that was given to a coder, in order, each with its state."""
     rows = store.rows(TASKS, {"coder": coder})
     tasks: dict[str, Task] = {}
-    for unit, wave, arm, *decision, has_decoy in rows:
-        task = tasks.setdefault(unit, Task(len(tasks) + 1, unit, wave, arm, has_decoy=bool(has_decoy)))
+    for unit, wave, arm, *decision, has_decoy, was_due in rows:
+        new = Task(len(tasks) + 1, unit, wave, arm, has_decoy=bool(has_decoy), was_due=bool(was_due))
+        task = tasks.setdefault(unit, new)
         if decision[0] is not None:
             tasks[unit] = _with_decision(task, decision)
     return with_states(list(tasks.values()), codebook)
@@ -130,7 +135,8 @@ def with_states(tasks: Sequence[Task], codebook: Codebook) -> list[Task]:
     def state(task: Task, done: bool) -> str:
         if not done:
             return "skipped" if task.place < furthest else "open"
-        due = task.awaits_second_look and (is_end or sum(number > task.last for number in newest[:LAG]) == LAG)
+        is_late = is_end or task.was_due or sum(number > task.last for number in newest[:LAG]) == LAG
+        due = task.awaits_second_look and is_late
         return "again" if task.changed or due else "done"
 
     return [replace(task, state=state(task, done)) for task, done in zip(tasks, coded, strict=True)]
