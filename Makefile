@@ -26,7 +26,7 @@ test-python: lint $(VENV)/.test-ready
 
 # Kills processes before each of their file operations, and fills the disk at each: all of them, where tests try some.
 stops: $(VENV)/.test-ready
-	ANNOTUNE_STOPS=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/records/test_stopped.py
+	ANNOTUNE_STOPS=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rP tests/records/test_stopped.py
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check python tests benchmarks .ci

@@ -23,7 +23,10 @@ def stopped(job, folder, most, *source):
     command = [sys.executable, str(SCRIPT), job, str(folder), "0" if ALL else str(most), *map(str, source)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    results = json.loads(done.stdout.splitlines()[-1])
+    for name, end in results.items():
+        print(f"{job}, {name}: {end['moments']} moments, {end['tried']} tried, {len(end['faults'])} faults")
+    return results
 
 
 def require_held(results, kills, fills):

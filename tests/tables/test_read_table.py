@@ -6,6 +6,7 @@ import io
 import random
 import shutil
 import subprocess
+import sys
 import time
 
 import polars as pl
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import annotune as at
-from annotune.tables import ALL_COLUMNS, read_table
+from annotune.tables import ALL_COLUMNS, delimited, read_table
 from annotune.tables.encodings import detect_encoding
 
 LONG_ID = 1234567890123456789
@@ -283,6 +284,77 @@ def test_many_rows_are_read_quickly(tmp_path):
 
 
 # --- other formats ------------------------------------------------------------------------------
+
+
+@given(
+    rows=st.lists(st.tuples(*[st.text("ab\"',; \n\ré9", max_size=6)] * 3), min_size=1, max_size=12),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    size=st.integers(24, 90),
+)
+def test_a_csv_is_read_in_parts_as_it_is_at_once(tmp_path_factory, rows, quoting, end, size):
+    path = tmp_path_factory.mktemp("parts") / "t.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        if quoting == csv.QUOTE_MINIMAL:  # which leaves a lone \\r without marks: is it the end of a row?
+            rows = [tuple(cell.replace("\r", "") for cell in row) for row in rows]
+        csv.writer(file, quoting=quoting, lineterminator=end).writerows([("i", "j", "k"), *rows])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("annotune.tables.delimited.PART", size)
+        parts = delimited._in_parts(path, None, ",")
+    assert parts is not None
+    whole, notes = delimited._at_once(path, None, ",", str)
+    assert_frame_equal(parts[0], whole)
+    assert parts[1] == notes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'id,t\n1,5" pipe\n2,"a\nb"\n3,c\n',  # a mark inside of a field that has none around it
+        'id,t\n1,5"\n2,"a\nb, c"\n3,"d\ne"\n',
+        'id,t\n1,"a" b\n2,c\n',
+        'id,t\n1,"not closed\n2,c\n',
+        "id,t\n1,a\n2,b,c\n",
+        "id,t\n1,a,b\n2,b,c\n",
+        "id,t\n1,a\n2\n",
+        "id,t\n1,a\n2,\0b\n",
+        "sep=;\nid;t\n1;a\n",
+    ],
+)
+def test_where_a_text_is_unusual_all_of_it_says_how_it_is_read(tmp_path, monkeypatch, text):
+    (path := tmp_path / "t.csv").write_text(text)
+    monkeypatch.setattr("annotune.tables.delimited.PART", 16)
+    assert delimited._in_parts(path, None, "") is None
+
+
+PEAK = """
+import sys
+from annotune.tables import read_table
+
+def peak():
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+read_table(sys.argv[1])
+before = peak()
+assert len(read_table(sys.argv[2], strings=("unit_id", "text")).frame) == int(sys.argv[3])
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is the most memory of a process known")
+def test_packed_texts_take_no_more_than_twice_their_length(tmp_path):
+    rows = [f'{number},"{number:0600d}, {number:b}"\n'.encode() for number in range(100_000)]
+    text = b"unit_id,text\n" + b"".join(rows)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text, 1))
+    (tmp_path / "tiny.csv").write_text("unit_id,text\n1,a\n")
+    command = [sys.executable, "-c", PEAK, tmp_path / "tiny.csv", tmp_path / "t.csv.gz", str(len(rows))]
+    peak = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert peak < 1.8 * len(text)
+
+
+def test_more_columns_than_a_table_has_are_a_sentence(table):
+    with pytest.raises(at.AnnotuneError, match=r"t\.csv has 40,001 columns, and may not have more than 32,767"):
+        table("," * 40_000 + "\n1\n")
 
 
 def test_gzipped_text(table):

@@ -75,12 +75,21 @@ def _kind(column: pl.Series) -> pl.DataType | type[pl.DataType] | None:
 
 
 def inferred(
-    written: pl.DataFrame, strings: tuple[str, ...], source: str, first: int
+    written: list[pl.Series], strings: tuple[str, ...], source: str, first: int
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A table of texts, all but `strings` as numbers or truth values, and notes on what is doubtful in it."""
-    names = [] if strings == ALL_COLUMNS else [name for name in written.columns if name not in strings]
-    frame = written.with_columns(infer(written[name]) for name in names)
-    return frame, tuple(note for name in names for note in _notes_on_column(written[name], frame[name], source, first))
+    """Columns of texts, all but `strings` as numbers or truth values, and notes on what is doubtful in them.
+
+    The list is used up, so that no column is there twice for longer than it takes.
+    """
+    columns, notes = list[pl.Series](), list[str]()
+    while written:
+        column = written.pop(0)
+        if strings == ALL_COLUMNS or column.name in strings:
+            columns.append(column)
+        else:
+            columns.append(infer(column))
+            notes += _notes_on_column(column, columns[-1], source, first)
+    return pl.DataFrame(columns), tuple(notes)
 
 
 def with_numbers_beside_words(
@@ -92,7 +101,7 @@ def with_numbers_beside_words(
     """
     words = [] if strings == ALL_COLUMNS else [column for column in frame if column.dtype == pl.String]
     mixed = [column.name for column in words if are_missing(column).any()]
-    numbers, notes = inferred(frame.select(mixed), strings, source, first)
+    numbers, notes = inferred(frame.select(mixed).get_columns(), strings, source, first)
     others = (column for column in words if column.name not in (*mixed, *strings))
     doubts = (note for column in others for note in _notes_on_words(column, source, first))
     return frame.with_columns(numbers), (*notes, *doubts)

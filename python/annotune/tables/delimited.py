@@ -9,8 +9,9 @@ import codecs
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import polars as pl
@@ -21,11 +22,15 @@ from annotune.tables.descriptions import Rows, without_descriptions
 from annotune.tables.encodings import detect_encoding, is_utf8
 from annotune.tables.labelled import require_different
 from annotune.tables.r_columns import ROW_NAMES
-from annotune.tables.unpacking import unpacked
+from annotune.tables.row_parts import UnusualQuotes, first_row, row_parts
+from annotune.tables.unpacking import pieces, unpacked
 
 DELIMITERS = ",;\t|"
 UTF8 = ("utf-8", "utf-8-sig")
 COPIES = 3  # of the text, while it becomes a table
+PART = 1 << 22  # bytes that are parsed at once
+SEPARATOR = b"sep="  # how a first line of Excel begins that names the delimiter
+MOST_COLUMNS = 32_767  # as many as Stata takes; each takes time, and marks alone can make a million of them
 _BEYOND = "\n"  # the beginning of the names of fields beyond the header's; no header has it, as names are stripped
 _START = 1_000_000  # characters from which the delimiter is detected
 _AT_ONCE = 50_000  # rows held as Python objects when a file is read row by row
@@ -39,14 +44,57 @@ def read_delimited(
 
     The delimiter is found out where none is given; `plain` makes csv of a form that differs in its marks.
     """
-    written, notes = _written(path, encoding, delimiter, plain)
-    described = without_descriptions(written.with_columns(pl.all().replace("", None)), path.name)
-    frame, doubts = inferred(described.frame, strings, path.name, described.first)
+    frame, notes = (None if plain is not str else _in_parts(path, encoding, delimiter)) or _at_once(
+        path, encoding, delimiter, plain
+    )
+    described = without_descriptions(frame, path.name)
     blanks = notes_on_blanks(described.frame, path.name)
+    columns, described = described.frame.get_columns(), replace(described, frame=pl.DataFrame())
+    del frame  # each column is given up where another takes its place
+    frame, doubts = inferred(columns, strings, path.name, described.first)
     return replace(described, frame=frame, notes=(*notes, *described.notes, *doubts, *blanks))
 
 
-def _written(
+def _in_parts(path: Path, encoding: str | None, delimiter: str) -> tuple[pl.DataFrame, list[str]] | None:
+    """The cells as they are written, and notes, of a text that is UTF-8 and whose rows are as long as its header.
+
+    It is never there as a whole. None for any other text, of which only all of it says how it is to be read.
+    """
+    if encoding not in (None, *UTF8):
+        return None
+    rest = pieces(path, COPIES, PART)
+    first = next(rest, b"").removeprefix(codecs.BOM_UTF8)
+    if b"\n" not in first or first.startswith((b"\n", b"\r", SEPARATOR)):
+        return None
+    delimiter = delimiter or detect_delimiter(_start(first))
+    frames, lost = list[pl.DataFrame](), 0
+    try:
+        for part in row_parts(chain([first], rest), delimiter):
+            if b"\0" in part or not is_utf8(part):
+                return None
+            lost += part.count("\ufffd".encode())
+            if not frames:
+                header, names = first_row(part), _header(path, part, delimiter)
+            frame = _part(path, part if not frames else header + part, delimiter, names)
+            if frame is None:
+                return None
+            frames.append(frame.with_columns(pl.all().replace("", None)))
+    except UnusualQuotes:
+        return None
+    return pl.concat(frames), list(_notes_on_lost(path, "utf-8", 0 if encoding else lost))
+
+
+def _part(path: Path, data: bytes, delimiter: str, names: list[str]) -> pl.DataFrame | None:
+    """The rows of a part; None where some are too short or too long, or quotation marks are amiss."""
+    frame = _parsed(data, delimiter, names)
+    if frame is not None:
+        return frame
+    with suppress(AnnotuneError):  # only the whole text says in which line that is, or whether all rows are so
+        return _by_row(path, data, delimiter, names)
+    return None
+
+
+def _at_once(
     path: Path, encoding: str | None, delimiter: str, plain: Callable[[str], str]
 ) -> tuple[pl.DataFrame, list[str]]:
     """The cells as they are written, and notes; the bytes of the file are given up on the way out."""
@@ -54,10 +102,10 @@ def _written(
     if plain is not str:
         data = plain(data.decode()).encode()
     delimiter = delimiter or detect_delimiter(_start(data))
-    if data.startswith(b"sep="):  # a first line of Excel; it stays empty, so that the others keep their numbers
+    if data.startswith(SEPARATOR):  # it stays empty, so that the other lines keep their numbers
         delimiter, data = _start(data)[4], b"\n" + data.partition(b"\n")[2]
     frame, fitted = _parsed_frame(path, data, delimiter)
-    return frame, [*notes, *fitted]
+    return frame.with_columns(pl.all().replace("", None)), [*notes, *fitted]
 
 
 def decode(path: Path, data: bytes, encoding: str | None) -> tuple[bytes, tuple[str, ...]]:
@@ -113,23 +161,33 @@ def _parsed_frame(path: Path, data: bytes, delimiter: str) -> tuple[pl.DataFrame
     With it, notes on rows that are all shorter or longer than the header.
     """
     names = _header(path, data, delimiter)
+    frame = _parsed(data, delimiter, names)
+    if frame is not None:
+        return frame, []
+    width = _width_of_rows(data, delimiter, len(names))
+    columns = [*names[:width], *(f"{_BEYOND}{place}" for place in range(width - len(names)))]
+    return _fitted(path, _by_row(path, data, delimiter, columns), names)
+
+
+def _parsed(data: bytes, delimiter: str, names: list[str]) -> pl.DataFrame | None:
+    """The frame as read by polars; None where rows may be short."""
     try:
         frame = pl.read_csv(io.BytesIO(data), separator=delimiter, infer_schema=False)
-        doubtful = frame.width != len(names) or frame.to_series(-1).has_nulls() or b'\\"' in data
     except pl.exceptions.PolarsError:
-        doubtful = True
-    if doubtful:
-        width = _width_of_rows(data, delimiter, len(names))
-        columns = [*names[:width], *(f"{_BEYOND}{place}" for place in range(width - len(names)))]
-        return _fitted(path, _by_row(path, data, delimiter, columns), names)
+        return None
+    if frame.width != len(names) or frame.to_series(-1).has_nulls() or b'\\"' in data:
+        return None
     frame.columns = names
-    return frame, []
+    return frame
 
 
 def _header(path: Path, data: bytes, delimiter: str) -> list[str]:
     header = next(_rows_of_text(path, io.StringIO(_start(data), newline=""), delimiter), [])
     if not header:
         raise AnnotuneError(f"{path} is empty.", "It needs a header and rows.")
+    if len(header) > MOST_COLUMNS:
+        what = f"{path} has {len(header):,} columns, and may not have more than {MOST_COLUMNS:,}."
+        raise AnnotuneError(what, "Check its delimiter, and that it has a row for each text.")
     names = [name.strip() or f"column_{i}" for i, name in enumerate(header, start=1)]
     require_different(names, f"{path}, line 1")
     return names

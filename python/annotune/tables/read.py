@@ -175,7 +175,7 @@ def _excel_table(path: Path, strings: tuple[str, ...], _encoding: str | None) ->
     rows = without_descriptions(_without_empty_ends(frame), path.name)
     if rows.notes:  # numbers stand below words there, and came as words
         kept = strings if strings == column_types.ALL_COLUMNS else (*strings, *_not_words(frame))
-        frame, doubts = column_types.inferred(rows.frame, kept, path.name, rows.first)
+        frame, doubts = column_types.inferred(rows.frame.get_columns(), kept, path.name, rows.first)
     else:
         frame, doubts = column_types.with_numbers_beside_words(rows.frame, strings, path.name, rows.first)
     notes = (*notes, *rows.notes, *doubts, *_notes_on_rounded_numbers(path, frame))

@@ -6,7 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -27,29 +27,31 @@ def unpacked(path: Path, copies: int) -> bytes:
     `copies`: of how many times as many bytes the table takes while it is made of them; if there is no memory for these,
     the file is refused before they are there.
     """
-    most = free_memory() // copies
+    buffer = io.BytesIO()  # which grows in its place, and is handed out as it is
+    for piece in pieces(path, copies, PIECE):
+        buffer.write(piece)
+    return buffer.getvalue()
+
+
+def pieces(path: Path, copies: int, size: int) -> Iterator[bytes]:
+    """The same bytes, so many at a time."""
+    most, length = free_memory() // copies, 0
     if path.stat().st_size > most:
         raise _too_large(path, most)
     with path.open("rb") as file:
         opener = next((opener for mark, opener in _OPENERS.items() if _begins(file, mark)), None)
-        return file.read() if opener is None else _read(opener(file), path, most)
+        with io.BufferedReader(file if opener is None else opener(file), PIECE) as source:
+            while piece := source.read(size):
+                length += len(piece)
+                if length > most:
+                    raise _too_large(path, most)
+                yield piece
 
 
 def _begins(file: IO[bytes], mark: bytes) -> bool:
     start = file.read(len(mark))
     file.seek(0)
     return start == mark
-
-
-def _read(source: io.BufferedIOBase, path: Path, most: int) -> bytes:
-    """What a packed file holds, in a buffer that grows in its place and is handed out as it is."""
-    buffer = io.BytesIO()
-    with source:
-        while piece := source.read(PIECE):
-            if buffer.tell() + len(piece) > most:
-                raise _too_large(path, most)
-            buffer.write(piece)
-    return buffer.getvalue()
 
 
 def _too_large(path: Path, most: int) -> AnnotuneError:
