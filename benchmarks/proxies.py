@@ -107,6 +107,7 @@ def main() -> None:
         *simulation("right 50, 50, 50 %", (0.5, 0.5, 0.5), chosen.samples),
         *(headlines(chosen.data, chosen.samples) if chosen.data.is_dir() else []),
     ]
+    off = 196 * (0.95 * 0.05 / chosen.samples) ** 0.5
     head = f"""# Several coders at once
 
 `correct(predicted={{"topic": ("topic_gold", [...])}})` beside each coder alone, recalibrated: the slope of a linear
@@ -114,7 +115,8 @@ regression. Simulated: 4,000 texts, 300 of them coded by hand, coders right with
 where x > 0. Headlines: those that experts and three machines coded (Van Atteveldt, Van der Velden and Boukes 2021),
 half of them drawn; the truth there is the slope in all of them, so that intervals, which are for a larger population,
 hold it too often. *Effective sample*: how many hand codings of the best coder alone one of this row is worth.
-{chosen.samples} samples each.
+{chosen.samples:,} samples each; the simulation error of a coverage of 95 is ±{off:.1f}. Rows on one kind of texts
+are of the same samples, and so are off together.
 
 | texts | coders | error (root mean square) | stated | coverage | effective sample |
 |---|---|---|---|---|---|
