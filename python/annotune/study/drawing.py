@@ -138,8 +138,8 @@ def _require_coded(file: StudyFile, sample: SamplePart, numbers: Sequence[int]) 
         who = [f"{coder or 'Somebody'} has {texts - n:,} of {texts:,} texts left" for coder, texts, n in behind]
         parts.append(f"{sample.called(number)} is not coded yet: {', '.join(who)}.")
     done = min(_share_coded(file, number) for number in open_waves)
-    share = f"To go on without them, set enough: {int(done * 100) / 100:g} in sample:." if done > 0 else ""
-    raise PeopleNeeded(" ".join(parts), f"{_advice(file, open_waves)} {share}".strip())
+    share = f"To go on without them, write enough: {int(done * 100) / 100:g} beside n. " if done > 0 else ""
+    raise PeopleNeeded(" ".join(parts), share + _advice(file, open_waves))
 
 
 def waves_coded(file: StudyFile) -> int:

@@ -198,7 +198,7 @@ def propose(
 
 def lock_of(store: Path) -> Path:
     """The folder that says who asks for a store: two runs at a time would pay for the same texts twice."""
-    return store.with_name(f".{store.name}-proposing")
+    return store.with_name(f".{store.name}-lock")
 
 
 def _name(provider: Provider, host: str) -> str:
