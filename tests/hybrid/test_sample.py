@@ -58,6 +58,13 @@ def test_designs_draw_what_they_say(corpus, options, n_drawn, probabilities):
     assert draw.draws.filter("drawn")["unit_id"].sort().to_list() == draw.texts["unit_id"].sort().to_list()
 
 
+def test_columns_may_be_named_otherwise(corpus, tmp_path):
+    corpus.rename({"unit_id": "id", "text": "question"}).write_csv(tmp_path / "questions.csv")
+    options = {"design": "stratified", "strata": "party"}
+    drawn = at.sample(tmp_path / "questions.csv", 12, unit_id="id", text="question", **options)
+    assert drawn.texts.equals(at.sample(corpus, 12, **options).texts)
+
+
 def test_strata_have_their_numbers_and_clusters_are_whole(corpus):
     options = {"design": "stratified", "strata": ["party"], "allocation": "equal"}
     drawn = at.sample(corpus, 12, **options).texts

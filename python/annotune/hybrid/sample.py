@@ -113,6 +113,7 @@ def sample(
     before: str | None = None,
     after: str | None = None,
     seed: int = 1,
+    **columns: Any,
 ) -> Draw:
     """Draw texts for coding, each with a known probability, and divide them among coders.
 
@@ -121,7 +122,8 @@ def sample(
     Parameters
     ----------
     corpus
-        N texts: a file or a table with `unit_id`, `text` and covariates. Empty texts cannot be drawn.
+        N texts: a file or a table with `unit_id`, `text` and covariates, or what `read_corpus` takes (with `unit_id=`
+        and `text=`). Empty texts cannot be drawn.
     n
         How many texts are drawn; with the design "cluster" how many clusters.
     design
@@ -204,7 +206,7 @@ def sample(
     require_people(people, overlap, shares)
     sheets = sheet_paths(Path(write), people) if write is not None else {}
     book = require_sheets(sheets, codebook, store) if sheets else codebook
-    texts = read_corpus(corpus)
+    texts = read_corpus(corpus, **columns)
     columns_shown = [name for name in (*unique_names(show), before, "text", after) if name is not None]
     if sheets and book is not None:
         require_shown(texts, columns_shown, book)

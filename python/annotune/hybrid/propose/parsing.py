@@ -58,7 +58,7 @@ def parse(raw: str, variables: Sequence[Variable], tokens: Tokens = (), reasons:
     if extra:
         return without_label(variables, "unparsed", f"the key {min(extra)!r} was not asked for")
     why = values[reasons_key(variables)].content if reasons and reasons_key(variables) in values else {}
-    if "".join(piece for piece, _ in tokens) != raw:
+    if "".join(piece for piece, _ in tokens).rstrip() != raw.rstrip():  # servers cut the blanks after an answer
         tokens = ()
     rows: list[Proposal] = []
     for entry in variables:
