@@ -23,9 +23,10 @@ export class Coding {
     this.item = null;
     this.questions = [];
     this.active = 0;
-    this.ahead = new Map(); // promises of items, by place
+    this.ahead = new Map(); // promises of items that were not answered since they were fetched, by place
     this.history = []; // places that were answered, the last one at the end
     this.remembered = new Map(); // answers by text, shown again when they are undone
+    this.unsent = new Map(); // items whose answers are not acknowledged, by place: they can be undone unheard
     this.drafts = new Map(Object.entries(draftsKept()));
     this.ticket = 0;
     byId("questions").addEventListener("pointerup", (event) => this.leavePointer(event));
@@ -119,7 +120,6 @@ export class Coding {
     if (ticket !== this.ticket) return undefined;
     this.onTrouble(null);
     if (item.finished) return this.finish();
-    this.ahead.delete(place);
     if (item.version > this.study.version) await this.onVersion();
     return this.lay(item, prefill);
   }
@@ -257,6 +257,7 @@ export class Coding {
     const unsure = Object.values(answers).some((answer) => answer.unsure);
     if (entry) Object.assign(entry, { state: "done", answers, unsure });
     this.ahead.delete(place);
+    this.unsent.set(place, this.item);
     this.outbox.add("/api/answer", body, place).then(
       (receipt) => this.acknowledged(receipt, place),
       (error) => {
@@ -269,6 +270,7 @@ export class Coding {
   }
 
   async acknowledged({ progress, version }, place) {
+    this.unsent.delete(place);
     this.tellProgress(progress);
     this.onSaved(place);
     if (version > this.study.version) {
@@ -312,7 +314,8 @@ export class Coding {
     const entry = this.entry(place);
     if (entry) entry.state = "open";
     this.tellProgress(null);
-    this.ahead.delete(place);
+    if (this.unsent.has(place)) this.ahead.set(place, Promise.resolve(this.unsent.get(place)));
+    else this.ahead.delete(place);
     announce("The last answer is undone.");
     this.onReturn();
     this.show(place, true);

@@ -25,10 +25,17 @@ export function showPassage(item, language) {
   const after = neighbours(item.after, "After");
   passage.replaceChildren(...[before, text, after].filter((part) => part !== null));
   passage.scrollTop = 0;
-  passage.querySelector("mark")?.scrollIntoView({ block: "center" });
-  passage.classList.toggle("long", passage.scrollHeight > passage.clientHeight);
   showFacts(item.shown ?? {});
   showAgain(item.again);
+  centre(passage, passage.querySelector("mark"));
+}
+
+/** Scroll the text until a passage that is out of view is in its middle; the page itself stays. */
+function centre(box, part) {
+  if (part === null) return;
+  const [inner, outer] = [part.getBoundingClientRect(), box.getBoundingClientRect()];
+  const above = Math.max((box.clientHeight - inner.height) / 2, 0);
+  if (inner.bottom > outer.bottom) box.scrollTop += inner.top - outer.top - above;
 }
 
 function showFacts(shown) {

@@ -327,4 +327,5 @@ class Page {
   }
 }
 
+history.scrollRestoration = "manual"; // each text begins at its beginning
 new Page().begin();

@@ -1,0 +1,199 @@
+"""What coders see: texts as texts, proposals without their makers, differences, and the codebook as it grows."""
+
+import json
+
+import polars as pl
+import pytest
+
+import annotune as at
+
+HOSTILE = "<script>document.title = 'owned'; alert(1)</script><img src=x onerror=\"alert(2)\"> {{7*7}} &amp; ]]>"
+
+
+def test_a_text_that_is_a_script_is_shown_and_never_run(serve, window, answers_in):
+    label = at.Label(code=1, name="<b>bold</b>", definition=HOSTILE, examples=(HOSTILE,))
+    other = at.Label(code=2, name="javascript:alert(3)")
+    variable = at.Variable(name="<i>topic</i>", instruction=HOSTILE, labels=(label, other))
+    book = at.Codebook(name=HOSTILE, variables=(variable,))
+    corpus = pl.DataFrame({"unit_id": [HOSTILE, "b"], "text": [HOSTILE, "b"], "party": [HOSTILE, HOSTILE]})
+    served = serve(corpus, book, columns={"show": ["party"], "before": "party"})
+    anna = window(served.links["anna"])
+    assert anna.text == HOSTILE
+    assert anna.page.locator("#facts dd").inner_text() == HOSTILE
+    assert HOSTILE in anna.page.locator("#entries").inner_text()
+    anna.press("1", "n")
+    anna.page.keyboard.type(HOSTILE)
+    anna.press("Enter", "Enter")
+    anna.wait_for_place(2)
+    anna.press("o")
+    assert HOSTILE[:90].strip() in anna.page.locator("#rows").inner_text()
+    assert anna.page.locator("#rows img, #rows script, main img, main script").count() == 0
+    assert "owned" not in anna.page.title()[:5]
+    assert list(answers_in(served.store).values()) == [["<b>bold</b>"]]
+
+
+def test_an_arm_of_each_kind(serve, window, texts, topics, decisions_in):
+    corpus = texts(4)
+    arms = dict(zip(corpus["unit_id"], ("open", "blind", "two", "decoy"), strict=True))
+    models = ("model-of-one-maker", "model-of-another")
+    proposals = [(model, unit, "topic", ["Law"]) for unit in corpus["unit_id"] for model in models[:1]]
+    proposals.append((models[1], "u02", "topic", ["Trade"]))
+    served = serve(corpus, topics, arms=arms, proposals=proposals)
+    anna = window(served.links["anna"])
+    offers = anna.page.locator(".offer .name")
+    shown = []
+    for place in range(1, 5):
+        anna.wait_for_place(place)
+        shown.append(offers.all_inner_texts())
+        assert not [word for word in (*models, "decoy", "blind") if word in anna.page.content()]
+        anna.press("b" if place == 3 else "1" if place == 2 else "a", "Enter")
+    anna.wait_for_place(4)  # the text of the decoy comes again, without it and without what was said
+    anna.page.wait_for_selector("#again:not([hidden])")
+    assert "once more" in anna.page.locator("#again").inner_text()
+    assert (offers.count(), anna.chosen()) == (0, [])
+    anna.press("1", "Enter")
+    anna.wait_for_view("finished")
+    assert shown[0] == ["Law"]
+    assert shown[1] == []
+    assert sorted(shown[2]) == ["Law", "Trade"]
+    assert len(shown[3]) == 1
+    assert shown[3] != ["Law"]
+    rows = decisions_in(served.store)
+    assert [row["arm"] for row in rows] == ["open", "blind", "two", "decoy", "blind"]
+    labels = [json.loads(row["labels"]) for row in rows]
+    assert labels == [["Law"], ["Health"], [shown[2][1]], shown[3], ["Health"]]
+    stored = [[proposal["labels"] for proposal in json.loads(row["proposals"])] for row in rows]
+    assert stored == [[["Law"]], [], [[label] for label in shown[2]], [shown[3]], []]
+
+
+def test_a_sharper_definition_brings_texts_back_and_says_why(serve, window, texts, topics, decisions_in):
+    served = serve(texts(4), topics, ("anna", "ben"))
+    anna, ben = (window(served.links[name]) for name in ("anna", "ben"))
+    anna.code("Law")
+    anna.code("Health")
+    ben.page.locator(".entry", has_text="Law").locator(".sharpen").click()
+    form = ben.page.locator("#sharpen-form")
+    assert form.locator("[name=definition]").input_value() == "Courts, police and prisons."
+    form.locator("[name=definition]").fill("Courts and prisons; the police is Order.")
+    form.locator("[name=reason]").fill("Two of us disagree about the police.")
+    form.locator("button[type=submit]").click()
+    ben.page.wait_for_selector("#noted:not([hidden])")
+    assert "Saved as version 2. 1 text comes up again." in ben.page.locator("#noted").inner_text()
+    assert "the police is Order" in ben.page.locator("#entries").inner_text()
+    anna.code("Health")  # its receipt tells of the new version
+    anna.wait_until_saved()
+    anna.code("Health")
+    anna.wait_for_place(1)
+    words = anna.page.locator("#again").inner_text()
+    assert "the definition of “Law” was sharpened by ben" in words
+    assert "Two of us disagree about the police." in words
+    assert "Courts, police and prisons." in words
+    assert anna.chosen() == ["Law"]
+    anna.press("Enter")  # it stays as it is, and is said anew
+    anna.wait_for_view("finished")
+    assert [row["codebook"] for row in decisions_in(served.store)][-1] == 2
+
+
+def test_differences_are_settled_side_by_side(serve, window, texts, topics, answers_in):
+    served = serve(texts(3), topics, ("anna", "ben"), adjudicator="cara")
+    anna, ben = (window(served.links[name]) for name in ("anna", "ben"))
+    for label in ("Health", "Law", "Trade"):
+        anna.code(label)
+    ben.code("Health")
+    ben.press(ben.key_of("Farming"), "q", "n")
+    ben.page.keyboard.type("Or is it trade?")
+    ben.press("Enter", "Enter")
+    ben.wait_for_place(3)
+    ben.code("Health")
+    ben.wait_until_saved()
+    cara = window(served.links["cara"])
+    assert cara.page.locator("#place").inner_text() == "Text 1 of 2"
+    codings = cara.page.locator(".offer")
+    assert codings.locator(".name").all_inner_texts() == ["Law", "Farming"]
+    assert codings.locator(".aside").all_inner_texts()[0] == "anna"
+    assert "Or is it trade?" in codings.last.inner_text()
+    assert "unsure" in codings.last.inner_text()
+    cara.press("a", "Enter")
+    cara.wait_for_place(2)
+    cara.press("Backspace")
+    cara.wait_for_place(1)
+    cara.press("b", "Enter")
+    cara.wait_for_place(2)
+    cara.code("Farming")  # neither of the two
+    cara.wait_for_view("finished")
+    assert "2 differences are settled" in cara.page.locator("#finished-words").inner_text()
+    own = {unit: labels for (unit, _, coder), labels in answers_in(served.store).items() if coder == "cara"}
+    assert own == {"u01": ["Farming"], "u02": ["Farming"]}
+
+
+def test_the_marked_passage_of_a_long_text_is_in_view(serve, window, topics):
+    text = "😀 " + "A sentence that says nothing in particular. " * 200 + "Here it is. " + "And so on. " * 200
+    served = serve(
+        pl.DataFrame({"unit_id": ["a"], "text": [text], "said": ["Here it is."]}), topics, columns={"mark": "said"}
+    )
+    anna = window(served.links["anna"])
+    mark = anna.page.locator("mark")
+    assert mark.inner_text() == "Here it is."
+    box, outer = mark.bounding_box(), anna.page.locator("#passage").bounding_box()
+    assert outer["y"] <= box["y"] < outer["y"] + outer["height"] - box["height"]
+
+
+@pytest.mark.parametrize(
+    ("text", "direction"), [("الصحة حق لكل مواطن.", "rtl"), ("(שלום) לכולם", "rtl"), ("Health.", "ltr")]
+)
+def test_a_text_runs_as_its_script_does(serve, window, topics, text, direction):
+    served = serve(pl.DataFrame({"unit_id": ["a"], "text": [text]}), topics)
+    anna = window(served.links["anna"])
+    computed = anna.page.locator("#passage .text").evaluate("text => getComputedStyle(text).direction")
+    assert computed == direction
+
+
+def test_neighbours_and_facts_stand_beside_the_text(serve, window, topics):
+    corpus = pl.DataFrame(
+        {
+            "unit_id": ["a", "b", "c"],
+            "text": ["One.", "Two.", "Three."],
+            "speech": [1, 1, 1],
+            "year": [2019, 2020, 2021],
+        }
+    )
+    served = serve(corpus, topics, columns={"document": "speech", "show": ["year"]})
+    anna = window(served.links["anna"])
+    anna.press("ArrowRight")
+    anna.wait_for_place(2)
+    before, after = anna.page.locator(".neighbour").all_inner_texts()
+    assert ("One." in before, "Three." in after) == (True, True)
+    assert anna.page.locator("#facts").inner_text().split() == ["year", "2020"]
+
+
+def test_the_overview_finds_texts_and_leads_to_them(serve, window, texts, topics):
+    served = serve(texts(8), topics)
+    anna = window(served.links["anna"])
+    anna.press("1", "q", "Enter")
+    anna.wait_for_place(2)
+    anna.code()
+    anna.press("o")
+    rows = anna.page.locator("#rows .row")
+    assert rows.count() == 8
+    anna.page.locator("#filters label", has_text="Unsure").click()
+    assert rows.count() == 1
+    assert "Health" in rows.inner_text()
+    anna.page.locator("#filters label", has_text="All").click()
+    anna.page.locator("#overview-search").fill("wheat")
+    assert rows.count() == 2
+    rows.last.click()
+    anna.wait_for_place(8)
+    assert "wheat" in anna.text
+
+
+def test_progress_and_the_time_that_is_left_are_said(serve, window, texts, topics):
+    served = serve(texts(8), topics)
+    anna = window(served.links["anna"])
+    for _ in range(4):
+        anna.page.wait_for_timeout(120)
+        anna.code()
+    anna.wait_until_saved()
+    assert anna.page.locator(".progress").inner_text().split("·")[0].strip() == "4 of 8"
+    assert "left" in anna.page.locator("#progress-left").inner_text()
+    assert anna.page.locator("#progress").evaluate("bar => bar.value / bar.max") == 0.5
+    assert anna.page.title().startswith("4 of 8")
