@@ -8,6 +8,8 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 R_PACKAGES := pandoc qpdf tidy r-base-core r-cran-cli r-cran-estimatr r-cran-generics r-cran-haven r-cran-knitr r-cran-readstata13 \
   r-cran-reticulate r-cran-rlang r-cran-rmarkdown r-cran-sandwich r-cran-testthat r-cran-tibble r-cran-vctrs r-cran-withr
+# The coding page is tested in a browser: one that is there, or Debian's.
+BROWSER := $(shell command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo chromium)
 
 .PHONY: setup demo test test-python stops lint fuzz bench r-check r-check-here r-check-new vignettes vignettes-current clean
 
@@ -20,7 +22,7 @@ test: lint $(VENV)/.r-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile python tests
 	$(MAKE) r-check vignettes-current
 
-# The same without checking the R package, on any system; R and what R_PACKAGES names are looked for on the path.
+# The same without checking the R package, on any system; R, what R_PACKAGES names and a browser are looked for on the path.
 test-python: lint $(VENV)/.test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile python tests
 
@@ -86,7 +88,8 @@ $(VENV)/.test-ready: $(VENV)/.ready
 
 # rpy2 is built against R; this mode needs no compiler.
 $(VENV)/.r-ready: $(VENV)/.test-ready Makefile
-	@dpkg -s $(R_PACKAGES) >/dev/null 2>&1 || { $(APT) update -q && $(APT) install -q -y --no-install-recommends $(R_PACKAGES); }
+	@dpkg -s $(R_PACKAGES) $(BROWSER) >/dev/null 2>&1 || \
+	  { $(APT) update -q && $(APT) install -q -y --no-install-recommends $(R_PACKAGES) $(BROWSER); }
 	RPY2_CFFI_MODE=ABI $(PIP) --editable '.[r]'
 	touch $@
 
