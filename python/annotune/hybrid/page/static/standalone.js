@@ -9,7 +9,19 @@ export class StandAlone {
     this.data = data;
     this.offline = true;
     this.prefix = `annotune:answers:${data.study.name}:${data.study.coder}:`;
+    this.read();
+    window.addEventListener("storage", () => this.read()); // the file may be open in another tab, too
+  }
+
+  /** All that was decided, and what of it holds for each text. */
+  read() {
     this.decisions = decisionsIn(this.prefix);
+    this.standing = standingOf(this.decisions);
+    this.byUnit = new Map();
+    for (const decision of this.standing) {
+      const unit = decision.body.unit_id;
+      this.byUnit.set(unit, [...(this.byUnit.get(unit) ?? []), decision]);
+    }
   }
 
   async study() {
@@ -23,58 +35,47 @@ export class StandAlone {
 
   async item(place) {
     const items = this.data.items;
-    const open = (item) => ["open", "again"].includes(this.state(item));
+    const open = (item) => this.state(item) !== "done";
     const item = place === null ? items.find(open) : items.find((other) => other.place === place);
     if (item === undefined) return { finished: true, progress: this.progress() };
-    const again = this.state(item) === "again";
-    const { arms, given, ...shown } = item;
-    const more = { state: this.state(item), again: again ? { why: "second" } : null, progress: this.progress() };
-    const proposals = again ? {} : shown.proposals;
-    return { ...shown, ...more, proposals, of: items.length, answers: again ? {} : this.answers(item) };
+    const state = this.state(item);
+    const own = { state, answers: this.answers(item), progress: this.progress(), of: items.length };
+    return { ...item, ...own, again: state === "again" ? item.again : null };
   }
 
   async send(path, body) {
     if (path === "/api/pause") return {};
     if (path !== "/api/answer" && path !== "/api/undo") throw new Refusal(400, { error: "This needs the server." });
-    const undone = path === "/api/undo" ? this.standing().at(-1) : null;
+    const undone = path === "/api/undo" ? this.standing.at(-1) : null;
     if (!this.decisions.some((decision) => decision.body.key === body.key)) this.keep({ path, body, at: now() });
     if (path === "/api/answer") return { saved: true, version: this.data.study.version, progress: this.progress() };
     return { place: undone ? this.data.items.find((item) => item.unit_id === undone.body.unit_id).place : null };
   }
 
   keep(decision) {
-    const name = this.prefix + String(this.decisions.length).padStart(9, "0");
+    const last = this.decisions.at(-1)?.time ?? 0;
+    const time = Math.max(Date.now(), last + 1); // two of one millisecond keep their order
+    const name = `${this.prefix}${String(time).padStart(15, "0")}:${decision.body.key}`;
     try {
-      localStorage.setItem(name, JSON.stringify(decision));
+      localStorage.setItem(name, JSON.stringify({ ...decision, time }));
     } catch {
       throw new Refusal(507, { error: "This browser keeps nothing more.", advice: "Export your answers now." });
     }
-    this.decisions.push(decision);
-  }
-
-  /** The answers that were not undone, in their order. */
-  standing() {
-    const stack = [];
-    for (const decision of this.decisions) {
-      if (decision.path === "/api/answer") stack.push(decision);
-      else stack.pop();
-    }
-    return stack;
+    this.read();
   }
 
   of(item) {
-    return this.standing().filter((decision) => decision.body.unit_id === item.unit_id);
+    return this.byUnit.get(item.unit_id) ?? [];
   }
 
   answers(item) {
-    return Object.assign({}, ...this.of(item).map((decision) => decision.body.answers));
+    return Object.assign({}, item.answers, ...this.of(item).map((decision) => decision.body.answers));
   }
 
-  /** A decoy is coded a second time, without it. */
+  /** What it was when the file was made, until it is coded here. */
   state(item) {
-    const times = this.of(item).length;
-    if (times === 0) return "open";
-    return times === 1 && Object.values(item.arms ?? {}).includes("decoy") ? "again" : "done";
+    if (this.of(item).length > 0) return "done";
+    return ["done", "again"].includes(item.state) ? item.state : "open";
   }
 
   listed(item) {
@@ -87,28 +88,17 @@ export class StandAlone {
   progress() {
     const items = this.data.items;
     const done = items.filter((item) => this.state(item) === "done").length;
-    const each = median(this.standing().map((decision) => decision.body.seconds));
+    const each = median(this.standing.map((decision) => decision.body.seconds));
     const left = each === null ? null : each * (items.length - done);
     return { done, of: items.length, seconds_each: each, seconds_left: left };
   }
 
-  /** What is written into the exported file: one entry per text, variable and arm, as it stands. */
+  /** What is written into the exported file: all that was decided and undone, in its order, as it would be posted. */
   exported() {
     const { name, coder } = this.data.study;
-    const rows = new Map();
-    for (const item of this.data.items) {
-      for (const [time, { body, at }] of this.of(item).entries()) {
-        for (const [variable, answer] of Object.entries(body.answers)) {
-          const decoy = item.arms?.[variable] === "decoy";
-          const second = decoy && time > 0;
-          const arm = second ? "blind" : (item.arms?.[variable] ?? null);
-          const proposals = second ? [] : (item.given?.[variable] ?? []);
-          const row = { unit_id: item.unit_id, variable, ...answer, seconds: body.seconds, at, proposals, arm };
-          rows.set(JSON.stringify([item.unit_id, variable, second]), row);
-        }
-      }
-    }
-    return { annotune: 1, study: name, coder, answers: [...rows.values()] };
+    const kind = (path) => path.split("/").at(-1);
+    const entries = this.decisions.map(({ path, body, at }) => ({ kind: kind(path), ...body, at }));
+    return { format: "annotune-answers", version: 1, study: name, coder, entries };
   }
 }
 
@@ -119,6 +109,16 @@ function decisionsIn(prefix) {
   } catch {
     return [];
   }
+}
+
+/** The answers that were not undone, in their order. */
+function standingOf(decisions) {
+  const stack = [];
+  for (const decision of decisions) {
+    if (decision.path === "/api/answer") stack.push(decision);
+    else stack.pop();
+  }
+  return stack;
 }
 
 function median(values) {

@@ -318,12 +318,13 @@ class Page {
   export() {
     const text = JSON.stringify(this.source.exported(), null, 1);
     const address = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-    const link = element("a", { href: address, download: `${this.study.coder}.json` });
+    const name = `answers_${this.study.coder}.json`;
+    const link = element("a", { href: address, download: name });
     document.body.append(link);
     link.click();
     link.remove();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
-    this.note(`${this.study.coder}.json was saved: hand it in. You can go on and export again.`);
+    this.note(`${name} is among your downloads: hand it in. You can go on, and export again.`);
   }
 }
 
