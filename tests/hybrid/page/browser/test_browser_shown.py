@@ -89,6 +89,7 @@ def test_a_sharper_definition_brings_texts_back_and_says_why(serve, window, text
     assert "Two of us disagree about the police." in words
     assert "Courts, police and prisons." in words
     assert anna.chosen() == ["Law"]
+    assert anna.page.locator(".entry.changed .name").all_inner_texts() == ["Law"]
     anna.press("Enter")  # it stays as it is, and is said anew
     anna.wait_for_view("finished")
     assert [row["codebook"] for row in decisions_in(served.store)][-1] == 2

@@ -19,14 +19,16 @@ export class CodebookPanel {
     byId("open-codebook").addEventListener("click", () => this.open());
   }
 
-  /** Show a variable's labels, and mark those that are chosen. */
-  show(variable, chosen) {
+  /** Show a variable's labels, and mark those that are chosen, and the one whose definition has changed. */
+  show(variable, chosen, changed = null) {
     if (this.variable !== variable) this.build(variable);
     for (const [name, node] of this.entries) {
       node.classList.toggle("chosen", chosen.includes(name));
+      node.classList.toggle("changed", name === changed);
     }
-    const first = chosen.length > 0 ? this.entries.get(chosen.at(-1)) : null;
-    if (first && this.wide) reveal(first, byId("entries"));
+    for (const name of [chosen.at(-1), changed]) {
+      if (this.entries.has(name) && this.wide) reveal(this.entries.get(name), byId("entries"));
+    }
   }
 
   get wide() {

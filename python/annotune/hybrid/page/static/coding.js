@@ -183,7 +183,14 @@ export class Coding {
     for (const [at, question] of this.questions.entries()) question.activate(at === place);
     const question = this.questions[place];
     if (scroll) question.node.scrollIntoView({ block: "nearest" });
-    this.codebook.show(question.variable, question.answer.labels);
+    this.showCodebook();
+  }
+
+  showCodebook() {
+    const { variable, answer } = this.questions[this.active];
+    const { again } = this.item;
+    const changed = again?.why === "definition" && again.variable === variable.name ? again.label : null;
+    this.codebook.show(variable, answer.labels, changed);
   }
 
   /** The variable above or below becomes the one that keys answer. */
@@ -202,7 +209,7 @@ export class Coding {
     const question = this.questions[this.active];
     const open = this.questions.findIndex(({ answer }) => !isAnswered(answer));
     if (whole && isAnswered(question.answer) && open >= 0) this.activate(open);
-    else this.codebook.show(question.variable, question.answer.labels);
+    else this.showCodebook();
   }
 
   keepDraft(answers) {

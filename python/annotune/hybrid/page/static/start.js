@@ -298,7 +298,7 @@ class Page {
     const variable = this.study.variables.find(({ name }) => name === question?.variable.name);
     if (!variable) return;
     question.variable = variable;
-    this.codebook.show(variable, question.answer.labels);
+    this.coding.showCodebook();
   }
 
   note(sentence) {
