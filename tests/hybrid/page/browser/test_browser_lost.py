@@ -2,8 +2,6 @@
 
 import json
 
-from annotune.hybrid.page import launch
-
 
 def test_a_lost_connection_loses_nothing(serve, window, texts, topics, answers_in):
     corpus = texts(9)
@@ -31,7 +29,7 @@ def test_a_lost_connection_loses_nothing(serve, window, texts, topics, answers_i
     assert answers_in(served.store) == {(unit, "topic", "anna"): [label] for unit, _, label in corpus.rows()[:4]}
 
 
-def test_a_tab_that_was_closed_unsent_is_sent_by_the_next(serve, window, texts, topics, answers_in):
+def test_a_tab_that_was_closed_unsent_is_sent_by_the_next(serve, window, texts, topics, answers_in, decisions_in):
     served = serve(texts(4), topics)
     anna = window(served.links["anna"])
     context = anna.page.context
@@ -39,7 +37,7 @@ def test_a_tab_that_was_closed_unsent_is_sent_by_the_next(serve, window, texts, 
     anna.code()
     anna.code()
     anna.page.close()
-    assert launch.codings_in(served.store).is_empty()
+    assert decisions_in(served.store) == []
     context.unroute("**/api/answer")
     again = window(served.links["anna"], context=context)
     again.wait_for_place(3)
