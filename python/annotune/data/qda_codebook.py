@@ -60,6 +60,8 @@ def codes_of_qdc(path: Path) -> list[Code]:
         raise AnnotuneError(what, "Export the codebook alone (.qdc).")
     groups: list[str] = []
     codes = list(_codes_below(root, (), groups))
+    if not all(code.path[-1] for code in codes):
+        raise AnnotuneError(f"{path} has a code without a name.", "Name it, and export the codebook again.")
     if groups:
         warn(f"{path}: {listing(groups)} cannot be given to a text (isCodable is false), and were left out.")
     return codes

@@ -16,6 +16,7 @@ from annotune.errors import AnnotuneError
 from annotune.records.drafts import discard, draft_of, put, recover, settle, sweep
 
 LONGEST = 255  # bytes of a file's name: more is refused by most file systems
+LONGEST_PATH = 4_000  # with the folders above, and some left for what is written beside it
 LONGEST_OUTPUT = LONGEST - len(".record.json")  # its record stands beside it
 PLAIN = re.compile(r"\w[\w .,()+-]{0,59}")
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(10))}
@@ -59,11 +60,12 @@ def _require_above(target: Path, folder: Path) -> None:
 
 
 def _require_short(target: Path, most: int = LONGEST) -> None:
-    """Stop where a name is longer than file systems take."""
-    for name in target.parts:
+    """Stop where a name, or all of a path, is longer than file systems take."""
+    names = [(name, most) for name in target.parts] + [(os.path.abspath(target), LONGEST_PATH)]
+    for name, limit in names:
         size = len(os.fsencode(name))
-        if size > most:
-            what = f"The name {name[:40]}... has {size:,} bytes, and may not have more than {most}."
+        if size > limit:
+            what = f"The name {name[:40]}... has {size:,} bytes, and may not have more than {limit:,}."
             raise AnnotuneError(what, "Choose a shorter one.")
 
 

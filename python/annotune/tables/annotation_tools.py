@@ -211,10 +211,10 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
 
     >>> short_names(["Topic > Health", "Topic > Tax"])
     {'Topic > Health': 'Health', 'Topic > Tax': 'Tax'}
-    >>> short_names(["A > Other", "B > Other"])["B > Other"]
-    'B > Other'
+    >>> short_names(["A > Other", "B > Other", " > "])
+    {'A > Other': 'A > Other', 'B > Other': 'B > Other', ' > ': '>'}
     """
-    last = {path: parts(path)[-1] for path in paths}
+    last = {path: (parts(path) or [path.strip()])[-1] for path in paths}
     double = Counter(name.casefold() for name in last.values())
     return {path: path.strip() if double[name.casefold()] > 1 else name for path, name in last.items()}
 
