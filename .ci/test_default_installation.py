@@ -62,6 +62,7 @@ sample questions.csv --n 50 --design active --for share --predictions results.pa
 record own.annotune coder_anna.xlsx
 draws own.annotune --of people --write people.csv
 anchoring answers.csv --write given.csv --shares moved.dta --plot anchoring.png
+blind-gold blind.csv blind.annotune --write undone.parquet --write undone.dta
 """
 NEED_AN_EXTRA = {
     f"report tables.docx --model {MODEL}": "tables",
@@ -88,6 +89,12 @@ def folder(tmp_path_factory):
     seen = pl.Series("proposals", ["Health", "Health", None] * 40)
     by_sight = {"label": ["Health", "Law", "Law", "Health"] * 30, "coder": ["anna", "ben"] * 60}
     pl.DataFrame({"unit_id": range(120), **by_sight}).with_columns(seen).write_csv(folder / "answers.csv")
+    few = pl.DataFrame({"unit_id": map(str, range(60)), "text": "Why?", "topic": "Health"})
+    few.write_csv(folder / "blind.csv")
+    book, store = at.read_codebook(folder / "codebook.yaml"), folder / "blind.annotune"
+    at.sample(few, 40, store=store, coders=["anna"], blind=0.5, codebook=book)
+    drawn = at.read_draws(store).filter("drawn").select("unit_id", coder=pl.lit("anna"), topic=pl.lit("Health"))
+    at.record(store, at.read_codings(drawn, book))
     study = (folder / "study.yaml").read_text("utf-8")
     (folder / "for_word.yaml").write_text(study.replace("[regression.csv,", "[regression.docx,"), "utf-8")
     rounds = "sample: {rounds: {n: 40, evaluation: 20, write: rounds.xlsx}}"

@@ -76,6 +76,7 @@ _HOME = {
     "record": "hybrid.decisions",
     "anchoring": "hybrid.anchoring",
     "Anchoring": "hybrid.anchoring",
+    "blind_gold": "hybrid.blind_gold",
     "code": "study.coding",
     "test_codebook": "hybrid.codebook_tests",
     "read_draws": "data.drawn",

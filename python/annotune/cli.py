@@ -40,6 +40,7 @@ VERBS = (
     drawing.record,
     drawing.draws,
     anchoring.anchoring,
+    anchoring.blind_gold,
     coding.code,
     agreement.reliability,
     agreement.reliability_regression,

@@ -73,3 +73,34 @@ tidy.at_anchoring <- function(x, ...) x$acceptance
 
 # What is shown of how often proposed labels are given: rows by label can be many.
 MAIN_GROUPS <- c("all", "these coders", "coder", "proposer")
+
+#' Blind answers as hand codings
+#'
+#' Answers that people gave with a model's proposal in sight lean towards it, and are one more proxy; those that were given
+#' without ([at_sample()] with `blind`) take the place of hand codings, so that [at_correct()] and [at_prevalence()] undo
+#' what proposals did. The probability of a blind answer is known by the draw: that of the text times the part of its wave
+#' that was coded blind.
+#'
+#' @param data A data frame with a row per text of the corpus, with covariates and predictions, as [at_crossfit()] or
+#'   [at_attach()] gives them. Its hand codings, `pi` and `wave` are replaced.
+#' @param store The study's store (`.annotune`), with coders in the arm `blind`.
+#' @param codebook By default the store's.
+#' @param among `"corpus"`: all rows. `"verified"`: the texts that were coded with proposals, whose codings
+#'   `<variable>_shown` are a proxy for `predicted`; hand codings are those of texts that another coder coded blind, and the
+#'   column `stands_for` has survey weights for `weights`.
+#' @return The rows with `<variable>_gold`, `pi`, and `<variable>_shown`.
+#' @examplesIf at_available()
+#' store <- tempfile(fileext = ".annotune")
+#' codebook <- at_codebook(list(topic = c(Health = 1, Law = 2)))
+#' corpus <- data.frame(unit_id = as.character(1:100), text = "Why?", topic = "Law")
+#' draw <- at_sample(corpus, 50, coders = "anna", blind = 0.2, store = store, codebook = codebook)
+#' answers <- data.frame(unit_id = draw$texts$unit_id, coder = "anna", topic = "Health")
+#' at_record(store, at_codings(answers, codebook))
+#' table(at_blind_gold(corpus, store)$topic_gold)
+#' @export
+at_blind_gold <- function(data, store, codebook = NULL, among = c("corpus", "verified")) {
+  at_call(
+    "blind_gold",
+    data = usable_columns(data), store = as_path(store), codebook = codebook, among = match.arg(among)
+  )
+}

@@ -53,14 +53,25 @@ def add_decisions(path, rows):
             connection.execute(DECISION, [now(), unit, coder, *values])
 
 
-def simulated(path, book, n=600, pull=0.5, blind=0.3, overlap=0.0, coders=("anna", "ben", "cleo"), seed=1, drawn=None):
+def coded_study(
+    path,
+    book,
+    n=600,
+    pull=0.5,
+    blind=0.3,
+    overlap=0.0,
+    coders=("anna", "ben", "cleo"),
+    seed=1,
+    drawn=None,
+    skewed=False,
+):
     """A store in which every drawn text is coded: a coder is right with .85, and follows a proposal with `pull`.
 
-    Returns the corpus with the truth and the proposal of each text.
+    Returns the corpus with the truth and the proposal of each text; wrong ones are all Trade if `skewed`.
     """
     rng = np.random.default_rng(seed)
     truth = rng.choice(LABELS, n, p=[0.5, 0.3, 0.2])
-    proposed = np.where(rng.random(n) < 0.6, truth, rng.choice(LABELS, n))
+    proposed = np.where(rng.random(n) < 0.6, truth, "Trade" if skewed else rng.choice(LABELS, n))
     corpus = pl.DataFrame({"unit_id": [f"t{i:05}" for i in range(n)], "text": ["..."] * n, "x": rng.random(n) < 0.5})
     corpus = corpus.with_columns(truth=pl.Series(truth), proposed=pl.Series(proposed))
     draw = at.sample(
@@ -96,5 +107,11 @@ def decide():
 def study(tmp_path, book):
     """A store of 600 texts, three coders, and proposals that are followed half of the time."""
     path = tmp_path / "study.annotune"
-    simulated(path, book)
+    coded_study(path, book)
     return path
+
+
+@pytest.fixture
+def simulated():
+    """`simulated(path, book, ...)`: see `coded_study`."""
+    return coded_study

@@ -13,6 +13,7 @@ from annotune.agreement.intervals import Method
 from annotune.agreement.pairs import over_units, sided, two_groups
 from annotune.agreement.ratings import Ratings
 from annotune.agreement.reliability import Options, described, each, framed, measured_by
+from annotune.data.codings import ANSWERED
 
 BLIND, SEEN = "without a proposal", "with a proposal"
 PAIRS = ((BLIND, BLIND), (SEEN, BLIND), (SEEN, SEEN))
@@ -75,3 +76,41 @@ def _measured(ratings: Ratings, metric: str, first: np.ndarray, second: np.ndarr
     except NotDefined as reason:
         return size | {"note": str(reason)}
     return size | measured_by(coefficient, ratings, options, metric)
+
+
+def notes_of_sight(codings: pl.DataFrame) -> list[str]:
+    """What gold is worth that rests on answers given with a proposal in sight: a sentence for each variable with any.
+
+    `codings` are a store's, with the column `shown`: how many proposals the person saw.
+    """
+    if "shown" not in codings.columns:
+        return []
+    answered = codings.filter(pl.col("status").is_in(ANSWERED))
+    sets = pl.col("label").fill_null("").sort().str.join("; ")
+    each = answered.group_by("variable", "unit_id", "coder", maintain_order=True).agg(
+        sets, (pl.col("shown").first().fill_null(0) > 0).alias("shown")
+    )
+    notes = []
+    for (variable,), part in each.group_by("variable", maintain_order=True):
+        seen = part.filter("shown")["unit_id"].n_unique()
+        if seen:
+            texts = f"Gold of {seen:,} of {part['unit_id'].n_unique():,} texts for {variable!r}"
+            notes.append(f"{texts} rests on answers that were given with a proposal in sight. {_worth(part)}")
+    return notes
+
+
+def _worth(codings: pl.DataFrame) -> str:
+    """How such answers agree with others, beside which these agree with each other."""
+    table = agreement_by_sight(codings).filter(pl.col("estimate").is_not_null())
+    figures = {tuple(row[:3]): row[3] for row in table.select("metric", "coder_a", "coder_b", "estimate").iter_rows()}
+    percent, alpha = (figures.get((metric, SEEN, BLIND)) for metric in METRICS)
+    if percent is None:
+        return "How they agree with answers without one is not known: no text has both (sample: blind=, overlap=)."
+    texts = table.filter((pl.col("coder_a") == SEEN) & (pl.col("coder_b") == BLIND))["n_pairable"][0]
+    by_chance = "" if alpha is None else f" (alpha {alpha:.2f})"
+    among = figures.get(("percent", BLIND, BLIND))
+    beside = "" if among is None else f", and two of the latter with each other in {among:.0%}"
+    return (
+        f"They agree with answers without one in {percent:.0%} of {texts:,} texts{by_chance}{beside}. anchoring() says "
+        "what proposals did, and blind_gold() takes the answers without."
+    )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from annotune.agreement.arms import notes_of_sight
 from annotune.agreement.ratings import require_codings
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import ANSWERED, SCHEMA, Codings, of_people, require_labels, sound_codings
@@ -70,8 +71,9 @@ def resolve(
     Warns
     -----
     AnnotuneWarning
-        Where 5 % of the coded texts or more, and at least 5, get no answer because coders disagree on them; and where
-        proposals by models are left out.
+        Where 5 % of the coded texts or more, and at least 5, get no answer because coders disagree on them; where
+        proposals by models are left out; and where answers were given with a proposal in sight: how these agree with
+        others.
 
     Examples
     --------
@@ -91,7 +93,7 @@ def resolve(
         resolved = _resolve_variable(part, name, least, ties, coder, _entry(codebook, str(variable)))
         parts.append(_as_gold(part, resolved, str(variable)))
     gold = sound_codings(pl.concat(parts))
-    for note in notes_of_dropped(rows, gold):
+    for note in [*notes_of_dropped(rows, gold), *notes_of_sight(rows)]:
         warn(note)
     return gold
 

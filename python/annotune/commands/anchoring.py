@@ -46,3 +46,26 @@ def anchoring(
     if plot:
         result.plot(plot)
         files([plot])
+
+
+def blind_gold(
+    data: Annotated[Path, typer.Argument(help="One row per text, with predictions and covariates.")],
+    store: Annotated[Path, typer.Argument(help="The study's store, with texts that were coded blind.")],
+    write: Annotated[list[Path], typer.Option(help="The table for correct and prevalence, as .csv, .parquet ...")],
+    codebook: Annotated[Path | None, typer.Option(help="By default the store's.")] = None,
+    among: Annotated[str, typer.Option(help="corpus: all rows; verified: texts coded with proposals.")] = "corpus",
+) -> None:
+    """Put blind answers in the place of hand codings, so that a correction undoes what proposals did."""
+    from annotune.data.codebook import read_codebook
+    from annotune.errors import counted
+    from annotune.hybrid.blind_gold import blind_gold as with_blind_gold
+    from annotune.tables import read_table
+
+    require_outputs(write, data, store, codebook)
+    frame = read_table(data, strings=("unit_id",)).frame
+    book = read_codebook(codebook) if codebook else None
+    table = with_blind_gold(frame, store, book, among=among)  # type: ignore[arg-type]
+    save(table, write)
+    names = [name for name in table.columns if name.endswith("_gold")]
+    coded = ", ".join(f"{table[name].count():,} in {name}" for name in names)
+    console.print(f"{counted(len(table), 'text', 'texts')}; blind answers: {coded}.", markup=False, soft_wrap=True)

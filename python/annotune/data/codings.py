@@ -27,7 +27,8 @@ SCHEMA: dict[str, Any] = {
     "status": pl.String,
 }
 STATUSES = ("ok", "none", "missing", "unparsed", "error")
-OF_STORE = ("wave", "arm", "kind")  # what a store's codings have besides: the draw, what was shown, person or model
+# What a store's codings have besides: the draw, the arm, person or model, and how many proposals were in sight.
+OF_STORE = ("wave", "arm", "kind", "shown")
 ANSWERED = ("ok", "none")  # the coder answered: with a label, or that none applies
 Codings = NewType("Codings", pl.DataFrame)  # what `check` gave: these columns in their types, and sound
 CHECKED = Door()
@@ -79,7 +80,8 @@ def read_codings(
     polars.DataFrame
         unit_id, variable, coder, label, prob, status, and the kept columns; a row per label given. A table of
         predictions made in folds keeps its `fold`, which says that every coded text has a row; a study's store
-        (.annotune) gives `wave`, `arm` and `kind`: "person", or "model" for proposals.
+        (.annotune) gives `wave`, `arm`, `kind` ("person", or "model" for proposals), and `shown`: how many proposals
+        the person saw.
         A cell left empty (or NA, unless NA is a label) is a row with the status `missing`.
 
     Raises

@@ -78,7 +78,7 @@ def attach(
         if len(rows):
             frame = _beside(frame, rows, entry)
             if gold_rows is not None:
-                frame = _gold_beside(frame, gold_rows.filter(pl.col("variable") == entry.name), entry)
+                frame = gold_beside(frame, gold_rows.filter(pl.col("variable") == entry.name), entry)
     return frame
 
 
@@ -189,14 +189,15 @@ def _beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.Data
     return joined.join(about_answer, on="unit_id", how="left", maintain_order="left")
 
 
-def _gold_beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
+def gold_beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable, role: str = "gold") -> pl.DataFrame:
+    """The frame with one answer per text: `<variable>_gold`, or another role; of sets a 0/1 column a label."""
     if entry.kind == "multilabel":
-        answer = _columns_of_sets(rows, entry, f"{entry.name}_gold")
+        answer = _columns_of_sets(rows, entry, f"{entry.name}_{role}")
     else:
         if rows["unit_id"].is_duplicated().any():
-            what = f"A unit has several answers for {entry.name!r} in the gold."
+            what = f"A unit has several answers for {entry.name!r} in the {role}."
             raise AnnotuneError(what, "Make them one with resolve().")
-        answer = rows.select("unit_id", _label(entry).alias(f"{entry.name}_gold"))
+        answer = rows.select("unit_id", _label(entry).alias(f"{entry.name}_{role}"))
     return frame.join(answer, on="unit_id", how="left", maintain_order="left")
 
 

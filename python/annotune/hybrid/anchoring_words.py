@@ -16,7 +16,7 @@ from annotune.numbers import p_equals
 
 SURE = 0.05
 FEWEST = 20  # verdicts behind a share that is named as the highest or lowest
-TO_CORRECT = "To correct for it, take the blind answers as hand codings."
+TO_CORRECT = "To correct for it, take the blind answers as hand codings: blind_gold()."
 CLUSTER_NAMES = {"coder": "coders", "unit_id": "texts"}
 
 

@@ -26,6 +26,7 @@ COLUMNS = {
     "arm": pl.String,
     "codebook": pl.Int64,
     "kind": pl.String,
+    "shown": pl.Int64,
 }
 
 

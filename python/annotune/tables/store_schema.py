@@ -120,13 +120,15 @@ MIGRATIONS = (FIRST, PAGE)
 WITHOUT_VIEWS = "DROP VIEW IF EXISTS main.codings; DROP VIEW IF EXISTS main.people;"
 VIEWS = """
 CREATE VIEW people AS             -- the last answer of each person to each question about a text
-    SELECT d.unit_id, d.variable, d.coder, l.value AS label, NULL AS prob, d.status, d.wave, d.arm, d.codebook
+    SELECT d.unit_id, d.variable, d.coder, l.value AS label, NULL AS prob, d.status, d.wave, d.arm, d.codebook,
+        json_array_length(d.proposals) AS shown
     FROM decisions d LEFT JOIN json_each(d.labels) l ON d.status = 'ok'
     WHERE d.status <> 'withdrawn' AND d.id IN (SELECT max(id) FROM decisions GROUP BY unit_id, variable, coder);
 CREATE VIEW codings AS            -- the one table: people and models alike
-    SELECT unit_id, variable, coder, label, prob, status, wave, arm, codebook, 'person' AS kind FROM people
+    SELECT unit_id, variable, coder, label, prob, status, wave, arm, codebook, 'person' AS kind, shown
+    FROM people
     UNION ALL
-    SELECT r.unit_id, p.variable, r.coder, p.label, p.prob, p.status, NULL, NULL, r.codebook, 'model'
+    SELECT r.unit_id, p.variable, r.coder, p.label, p.prob, p.status, NULL, NULL, r.codebook, 'model', NULL
     FROM proposals p JOIN requests r ON r.key = p.request;
 """
 

@@ -33,3 +33,19 @@ test_that("without blind answers what is accepted is drawn", {
   expect_equal(plot(found)$difference[1], 0.75)
   expect_error(at_anchoring(verdicts, cluster = "party"), "'party'", class = "annotune_error")
 })
+
+test_that("blind answers are hand codings with their probability", {
+  skip_if_no_python()
+  store <- withr::local_tempfile(fileext = ".annotune")
+  codebook <- at_codebook(list(topic = c(Health = 1, Law = 2)))
+  corpus <- data.frame(unit_id = sprintf("u%03d", 1:100), text = "Why?", topic = "Law")
+  draw <- at_sample(corpus, 50, coders = c("anna", "ben"), blind = 0.4, store = store, codebook = codebook)
+  answers <- data.frame(unit_id = draw$texts$unit_id, coder = "anna", topic = "Health")
+  answers$coder <- draw$assignments$coder[match(answers$unit_id, draw$assignments$unit_id)]
+  at_record(store, at_codings(answers, codebook))
+  table <- at_blind_gold(corpus, store)
+  expect_identical(sum(!is.na(table$topic_gold)), 20L)
+  expect_equal(unique(table$pi), 0.2)
+  expect_equal(sum(1 / table$pi[!is.na(table$topic_gold)]), 100)
+  expect_error(at_blind_gold(corpus, store, among = "verified"), "with a proposal in sight", class = "annotune_error")
+})
