@@ -39,9 +39,12 @@ def label_of(text):
     return next(label for label, word in WORDS.items() if word in text)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """One browser for all tests; each opens windows of its own."""
+    """One browser for the tests of a file; each opens windows of its own.
+
+    As long as Playwright runs, this thread has a running event loop, which tests of other files must not find.
+    """
     path = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if path is None and "CI" not in os.environ:
         pytest.skip("No Chromium is installed.")
