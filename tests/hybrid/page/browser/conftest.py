@@ -142,6 +142,7 @@ class Window:
         return "waiting" in self.page.locator("#coding").get_attribute("class")
 
     def wait_for_place(self, place):
+        self.wait_for_view("coding")
         self.until(lambda: self.place == place and not self.is_waiting)
 
     def wait_until_saved(self):
