@@ -29,9 +29,6 @@ def code(
     port: Annotated[int | None, typer.Option(help="By default 8470, or the next that is free.")] = None,
     hours: Annotated[float | None, typer.Option(help="After how many links end on the network: 12.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the first coder's link here.")] = True,
-    offline: Annotated[
-        Path | None, typer.Option(help="A folder for one HTML file per coder, in place of a server.")
-    ] = None,
     unit_id: Id = "unit_id",
     text: Text = "text",
     seed: Annotated[int, typer.Option(help="Of the random order, where nothing was drawn.")] = 1,
@@ -43,11 +40,9 @@ def code(
     options: dict[str, Any] = {"codebook": codebook, "coders": listed(coders) or (), "adjudicator": adjudicator}
     options |= {"show": listed(show) or (), "before": before, "after": after, "document": document, "mark": mark}
     options |= {"network": network, "host": host, "port": port, "hours": hours, "browser": browser, "seed": seed}
-    options |= {"offline": offline}
     texts = None if corpus is None else read_corpus(corpus, unit_id, text)
     page = serve_page(study, texts, **options, say=_line)
-    if offline is None:
-        console.print(repr(page), markup=False, soft_wrap=True)
+    console.print(repr(page), markup=False, soft_wrap=True)
 
 
 def _line(line: str) -> None:

@@ -11,10 +11,8 @@ import polars as pl
 from annotune.data.codebook import Codebook
 from annotune.data.codings import ANSWERED, check, read_codings
 from annotune.errors import AnnotuneError, counted, listing, warn
-from annotune.hybrid.page.offline import take_in
 from annotune.hybrid.store import Store, now, open_store
 from annotune.hybrid.waves import codebook_version
-from annotune.tables.page_answers import Log, read_log
 
 KEY = ["unit_id", "variable", "coder"]
 ADD = """
@@ -39,8 +37,7 @@ def record(store: str | Path, codings: Any, codebook: Codebook | None = None) ->
     store
         The study's store (.annotune), in which the texts were drawn.
     codings
-        A file, several of them, or a table, as `read_codings` takes them. What a stand-alone coding page exported
-        (answers_anna.json) comes in with all that it says: proposals shown, seconds, doubts, notes, and undone answers.
+        A file, several of them, or a table, as `read_codings` takes them.
     codebook
         Says which labels there are; by default that of the store, if it has one.
 
@@ -74,8 +71,6 @@ def record(store: str | Path, codings: Any, codebook: Codebook | None = None) ->
     ['yes', 'no']
     """
     with open_store(store, create=False) as kept:
-        if logs := _logs(codings):
-            return _taken_in(kept, logs)
         book = codebook or codebook_of(kept)
         rows = (
             codings
@@ -99,30 +94,6 @@ def record(store: str | Path, codings: Any, codebook: Codebook | None = None) ->
             values = added.select(*KEY, "labels", "status", "wave", "arm").rows()
             connection.executemany(ADD, [(now(), *row, version) for row in values])
         return _summary(kept, marked)
-
-
-def _logs(codings: Any) -> dict[Path, Log]:
-    """The files that the stand-alone coding page exported; {} where none is such a file."""
-    files = [Path(source) for source in _listed(codings) if isinstance(source, (str, Path))]
-    logs = {file: log for file in files if (log := read_log(file)) is not None}
-    if logs and len(logs) < len(_listed(codings)):
-        what = f"{next(iter(logs))} is an export of the coding page, and others are not."
-        raise AnnotuneError(what, "Record them one after the other.")
-    return logs
-
-
-def _listed(codings: Any) -> list[Any]:
-    return list(codings) if isinstance(codings, (list, tuple)) else [codings]
-
-
-def _taken_in(store: Store, logs: dict[Path, Log]) -> pl.DataFrame:
-    """The same for what the page exported: with proposals, seconds, doubts and notes, and each answer once."""
-    before = store.table(LAST, schema=LAST_SCHEMA)
-    for file, log in logs.items():
-        take_in(store, log, file)
-    after = store.table(LAST, schema=LAST_SCHEMA).rename({"last": "labels", "last_status": "status"})
-    coders = [log.coder for log in logs.values()]
-    return _summary(store, _marked(after.filter(pl.col("coder").is_in(coders)), before))
 
 
 def codebook_of(store: Store) -> Codebook | None:

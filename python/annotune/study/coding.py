@@ -11,7 +11,7 @@ from annotune.data.codebook import Codebook, read_codebook
 from annotune.data.corpus import Corpus, read_corpus
 from annotune.data.frames import unique_names
 from annotune.errors import AnnotuneError, PeopleNeeded
-from annotune.hybrid.page.launch import Page, serve, write
+from annotune.hybrid.page.launch import Page, serve
 from annotune.hybrid.page.texts import Columns
 from annotune.hybrid.store import open_store
 from annotune.hybrid.waves import last_wave, settings_of
@@ -41,7 +41,6 @@ def code(
     hours: float | None = None,
     browser: bool = True,
     wait: bool = True,
-    offline: str | Path | None = None,
     seed: int = 1,
     say: Callable[[str], None] = print,
 ) -> Page:
@@ -78,9 +77,6 @@ def code(
         After how many links end on the network; 12 by default.
     browser, wait
         Whether the first coder's link is opened here, and whether to wait until it is interrupted (Ctrl-C).
-    offline
-        A folder that gets one HTML file for each coder, in place of a server: it is opened in a browser, keeps answers
-        there and exports answers_<coder>.json, which `record` puts into the store and `read_codings` reads.
     seed
         Of the random order, where nothing was drawn.
     say
@@ -124,8 +120,6 @@ def code(
         file = read_study(path)
         path, texts, book, name = _of_study(file, say)
         part = _together(part, file.study.code)
-    if offline is not None:
-        return _written(path, texts, book, part, Path(offline), name, seed, say)
     page = serve(
         path,
         texts,
@@ -145,28 +139,6 @@ def code(
     if wait:
         say("Stop with Ctrl-C; what is coded is kept.")
         page.wait()
-    return page
-
-
-def _written(
-    path: Path,
-    texts: Corpus,
-    book: Codebook | None,
-    part: CodePart,
-    folder: Path,
-    name: str,
-    seed: int,
-    say: Callable[[str], None],
-) -> Page:
-    """The page in files, told of; differences can only be settled where a server knows them."""
-    if part.adjudicator is not None:
-        raise AnnotuneError(
-            "An adjudicator has no file: what coders see differently changes while they code.",
-            "Leave out adjudicator=, and serve the page when their answers are recorded.",
-        )
-    page = write(path, texts, book, part.coders, folder, columns=_columns(path, part), name=name, seed=seed)
-    for line in page.instructions():
-        say(line)
     return page
 
 

@@ -1,4 +1,4 @@
-"""What annotation tools export, as texts and as codings: Label Studio, doccano, Prodigy, Taguette, MAXQDA, the page.
+"""What annotation tools export, as texts and as codings: Label Studio, doccano, Prodigy, Taguette and MAXQDA.
 
 Their rows are tasks, annotations or coded segments, so one file holds two tables: the texts, each once, and the
 codings, with the columns that annotune's own files have. The forms are those of the tools' documentation.
@@ -15,7 +15,6 @@ from typing import Any
 import polars as pl
 
 from annotune.errors import AnnotuneError, counted
-from annotune.tables import page_answers
 
 SEPARATORS = (" > ", "\\")  # between a code and its subcode in MAXQDA and NVivo
 OWN = ("unit_id", "coder", "variable", "label")
@@ -39,10 +38,8 @@ class Export:
 
 
 def from_records(records: Sequence[Any], path: Path) -> Export | None:
-    """Label Studio's or the coding page's export out of a JSON file's objects, None where they are no such thing."""
+    """Label Studio's export out of a JSON file's objects, None where they are no such thing."""
     first = records[0] if records and isinstance(records[0], dict) else {}
-    if page_answers.is_log(first):
-        return Export(*page_answers.tables(page_answers.log_of(first, path)))
     if "data" in first and ("annotations" in first or "completions" in first):
         return _label_studio(records, path)
     if {"id", "annotation_id", "annotator"} <= set(first):

@@ -111,29 +111,24 @@ def overview(desk: Desk, person: Person, _: Mapping[str, str]) -> dict[str, Any]
 
 def item(desk: Desk, person: Person, query: Mapping[str, str]) -> dict[str, Any]:
     """A text with what is shown beside it: the one at `place`, or the next that is to be coded."""
-    version, _ = desk.codebook()
+    version, codebook = desk.codebook()
     tasks = desk.tasks(person)
     far = progress(desk.store, person.name, tasks)
     task = _at(tasks, query["place"]) if "place" in query else next_task(tasks)
     if task is None:
         return {"finished": True, "version": version, "progress": far}
-    return {**shown(desk, person, task, len(tasks)), "progress": far}
-
-
-def shown(desk: Desk, person: Person, task: Task, of: int) -> dict[str, Any]:
-    """A text with what is shown beside it, which is kept as shown."""
-    version, codebook = desk.codebook()
-    proposed = arms.shown_to(desk.store, person.name, task, codebook)
+    shown = arms.shown_to(desk.store, person.name, task, codebook)
     return {
         "place": task.place,
-        "of": of,
+        "of": len(tasks),
         "unit_id": task.unit_id,
         "state": task.state,
         **desk.texts.shown(task.unit_id),
         "answers": {name: held.as_json() for name, held in _visible(task).items()},
-        "proposals": {variable: _without_names(proposals) for variable, proposals in proposed.items()},
+        "proposals": {variable: _without_names(proposals) for variable, proposals in shown.items()},
         "again": _why_again(desk, task),
         "version": version,
+        "progress": far,
     }
 
 

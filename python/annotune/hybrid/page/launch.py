@@ -23,7 +23,6 @@ from annotune.hybrid.page import access, versions
 from annotune.hybrid.page.access import Person
 from annotune.hybrid.page.desk import ADJUDICATOR, Desk
 from annotune.hybrid.page.offered import coders_of, require_texts
-from annotune.hybrid.page.offline import write_files
 from annotune.hybrid.page.server import Site, app
 from annotune.hybrid.page.summary import agreement_by_version, people_of
 from annotune.hybrid.page.texts import Columns, Texts
@@ -42,8 +41,7 @@ class Page(Readable):
     Attributes
     ----------
     links
-        The address for each person, with a token: whoever has it codes under that name. Where nothing is served, the
-        path of each coder's file.
+        The address for each person, with a token: whoever has it codes under that name.
     store
         The study's store, in which every answer is as soon as the page says so.
     hours
@@ -53,9 +51,9 @@ class Page(Readable):
     links: dict[str, str]
     store: Path
     hours: float | None
-    _server: Any = field(default=None, repr=False)
-    _thread: threading.Thread | None = field(default=None, repr=False)
-    _open: Store | None = field(default=None, repr=False)
+    _server: Any = field(repr=False)
+    _thread: threading.Thread = field(repr=False)
+    _open: Store = field(repr=False)
 
     def _parts(self) -> Iterator[Part]:
         """The links and who can use them, as long as it is served; how far coders are, and how well they agree."""
@@ -70,11 +68,6 @@ class Page(Readable):
 
     def instructions(self) -> Iterator[str]:
         """The links, and who can use them."""
-        if self._thread is None:
-            yield f"The coding page for {self.store.name}, without a server. Each file is for one person:"
-            yield from (f"  {name}  {path}" for name, path in self.links.items())
-            yield "It is opened in a browser, and exports answers_<coder>.json: put that into the store with record."
-            return
         yield f"The coding page for {self.store.name}. Each link is for one person:"
         yield from (f"  {name}  {link}" for name, link in self.links.items())
         if self.hours is None:
@@ -86,7 +79,7 @@ class Page(Readable):
     @property
     def is_served(self) -> bool:
         """Whether the server answers."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._thread.is_alive()
 
     def codings(self) -> Codings:
         """What people coded so far, and models proposed, as the one table; see `read_codings`."""
@@ -104,10 +97,9 @@ class Page(Readable):
 
     def stop(self) -> None:
         """End the server; answers that were acknowledged are in the store."""
-        if self._thread is not None and self._open is not None:
-            self._server.should_exit = True
-            self._thread.join(PATIENCE)
-            self._open.close()
+        self._server.should_exit = True
+        self._thread.join(PATIENCE)
+        self._open.close()
 
     def wait(self) -> None:
         """Serve until somebody interrupts (Ctrl-C), then stop."""
@@ -165,24 +157,6 @@ def serve(
     if browser and is_local:
         webbrowser.open(next(iter(links.values())))
     return Page(links, Path(store), None if is_local else hours, server, thread, kept)
-
-
-def write(
-    store: Path,
-    corpus: Corpus,
-    codebook: Codebook | None,
-    coders: Sequence[str],
-    folder: Path,
-    *,
-    columns: Columns | None = None,
-    name: str = "",
-    seed: int = 1,
-) -> Page:
-    """Write the page as one HTML file for each coder, with all texts in it."""
-    with open_store(store) as kept:
-        people = prepared(kept, corpus, codebook, coders, None, seed)
-        files = write_files(Desk(kept, Texts(corpus, columns or Columns()), name), people, folder)
-    return Page({person: str(file) for person, file in files.items()}, Path(store), None)
 
 
 def prepared(
