@@ -205,6 +205,19 @@ def test_what_the_server_will_never_take_is_said_with_the_way_back(serve, window
     anna.page.unroute("**/api/answer")
     anna.page.click("#refused button")
     anna.wait_for_place(1)
-    anna.code("Law")
+    assert anna.chosen() == ["Law"]
+    anna.press("Enter")
+    anna.wait_for_place(2)
     anna.wait_until_saved()
     assert answers_in(served.store) == {("u00", "topic", "anna"): ["Law"]}
+
+
+def test_what_one_coder_has_chosen_is_not_shown_to_the_next_in_the_same_tab(serve, window, texts, topics):
+    served = serve(texts(3), topics, ("anna", "ben"))
+    anna = window(served.links["anna"])
+    anna.press(anna.key_of("Law"))
+    assert anna.chosen() == ["Law"]
+    anna.page.goto(served.links["ben"])
+    anna.until(lambda: anna.page.locator("#coder").inner_text() == "ben")
+    anna.wait_for_place(1)
+    assert anna.chosen() == []

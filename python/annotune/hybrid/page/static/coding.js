@@ -7,14 +7,14 @@ import { plainName } from "./words.js";
 
 const AHEAD = 5; // texts that are fetched before they are needed: so many can be coded while there is no connection
 const AGAIN_AFTER = 3000; // milliseconds until a text that could not be fetched is asked for again
-const DRAFTS = "annotune:drafts";
 
 export class Coding {
   /**
    * @param desk gives list() and item(place): the server, the stand-alone file, or the differences
    * @param outbox takes what was decided
-   * @param tools the clock, the codebook's panel, and what is to be called: onShown(), onReturn(), onProgress(progress),
-   *   onFinished(list), onTrouble(error or null), onRefused(place, error), onSaved(place), onVersion()
+   * @param tools whose work it is (`name`), the clock, the codebook's panel, and what is to be called: onShown(),
+   *   onReturn(), onProgress(progress), onFinished(list), onTrouble(error or null), onRefused(place, error),
+   *   onSaved(place), onVersion()
    */
   constructor(desk, outbox, tools) {
     Object.assign(this, { desk, outbox, ...tools });
@@ -27,7 +27,8 @@ export class Coding {
     this.history = []; // places that were answered, the last one at the end
     this.remembered = new Map(); // answers by text, shown again when they are undone
     this.unsent = new Map(); // items whose answers are not acknowledged, by place: they can be undone unheard
-    this.drafts = new Map(Object.entries(draftsKept()));
+    this.draftsName = `annotune:drafts:${this.name}`;
+    this.drafts = new Map(Object.entries(draftsKept(this.draftsName)));
     this.ticket = 0;
     byId("questions").addEventListener("pointerup", (event) => this.leavePointer(event));
   }
@@ -212,12 +213,11 @@ export class Coding {
     else this.showCodebook();
   }
 
-  keepDraft(answers) {
-    const unit = this.item.unit_id;
+  keepDraft(answers, unit = this.item.unit_id) {
     if (answers === null) this.drafts.delete(unit);
     else this.drafts.set(unit, answers);
     try {
-      sessionStorage.setItem(DRAFTS, JSON.stringify(Object.fromEntries(this.drafts)));
+      sessionStorage.setItem(this.draftsName, JSON.stringify(Object.fromEntries(this.drafts)));
     } catch {
       // a draft is kept as long as the page is
     }
@@ -269,6 +269,7 @@ export class Coding {
       (receipt) => this.acknowledged(receipt, place),
       (error) => {
         if (entry) entry.state = before;
+        this.keepDraft(answers, unit_id); // it is chosen still, and can be changed and sent again
         this.onRefused(place, error);
         this.tellProgress(null);
       },
@@ -358,9 +359,9 @@ function comparable(answers) {
   });
 }
 
-function draftsKept() {
+function draftsKept(name) {
   try {
-    return JSON.parse(sessionStorage.getItem(DRAFTS)) ?? {};
+    return JSON.parse(sessionStorage.getItem(name)) ?? {};
   } catch {
     return {};
   }

@@ -36,9 +36,9 @@ class Page {
       this.explain(error);
       return;
     }
-    const name = `${this.study.name}:${this.study.coder}`;
+    this.name = `${this.study.name}:${this.study.coder}`;
     const send = (path, body) => this.source.send(path, body);
-    this.outbox = new Outbox(name, send, (box) => this.tellBox(box));
+    this.outbox = new Outbox(this.name, send, (box) => this.tellBox(box));
     this.overview = new Overview((place) => this.goTo(place));
     this.connect();
     this.nameStudy();
@@ -48,6 +48,7 @@ class Page {
   async startCoding() {
     const desk = this.adjudicates ? new Differences(this.source) : this.source;
     this.coding = new Coding(desk, this.outbox, {
+      name: this.name,
       clock: this.clock,
       codebook: this.codebook,
       onShown: () => this.view("coding"),
@@ -169,7 +170,8 @@ class Page {
     const unsure = list.filter((entry) => entry.unsure).length;
     const differences = ["difference is settled", "differences are settled"];
     const done = counted(list.length, ...(this.adjudicates ? differences : ["text is coded", "texts are coded"]));
-    byId("finished-words").textContent = list.length > 0 ? `${done}. Thank you.` : "There is nothing to do for you now.";
+    const nothing = "There is nothing to do for you now.";
+    byId("finished-words").textContent = list.length > 0 ? `${done}. Thank you.` : nothing;
     byId("finished-unsure").hidden = unsure === 0;
     byId("finished-unsure").textContent = `Look at the ${counted(unsure, "text", "texts")} you were unsure of`;
     byId("finished-export").hidden = !this.source.offline;
