@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import annotune as at
 from annotune.errors import PeopleNeeded
-from annotune.hybrid.store import open_store
+from annotune.hybrid.store import now, open_store
 
 STUDY = """\
 codebook: codebook.yaml
@@ -185,3 +186,34 @@ def test_draws_may_be_made_elsewhere(folder: Path) -> None:
     assert data["pi"].unique().to_list() == pytest.approx([1 / 7])
     assert data.filter(pl.col("wave") == 1)["topic_gold"].count() == data["topic_gold"].count() == 100
     assert at.verify(study).is_sound
+
+
+@pytest.mark.filterwarnings("default::annotune.AnnotuneWarning")
+def test_what_proposals_did_is_in_the_report_of_a_study_whose_coders_saw_some(folder: Path) -> None:
+    """Half of the open answers are the proposal, Security; the others and blind ones are the truth."""
+    study = study_of(folder, ONE.replace("blind: 0.1", "blind: 0.5"), correct=False)
+    study.write_text(study.read_text("utf-8") + "report: report.html\n", "utf-8")
+    with pytest.raises(PeopleNeeded):
+        at.run(study)
+    store = folder / "study.annotune"
+    truth = dict(pl.read_csv(folder / "truth.csv").select("unit_id", "topic").iter_rows())
+    seen = [{"coder": "gpt", "labels": ["Security"], "status": "ok", "decoy": False}]
+    with open_store(store) as kept, kept.change() as connection:
+        people = at.read_draws(store, of="people").select("unit_id", "coder", "arm", "place")
+        for unit, coder, arm, place in people.iter_rows():
+            shown = seen if arm == "open" else []
+            label = "Security" if shown and place % 2 else truth[unit]
+            connection.execute(
+                "INSERT INTO decisions (at, unit_id, variable, coder, labels, status, wave, arm, proposals) "
+                "VALUES (?, ?, 'topic', ?, ?, 'ok', 1, ?, ?)",
+                [now(), unit, coder, json.dumps([label]), arm, json.dumps(shown)],
+            )
+    at.run(study)
+    page = (folder / "report.html").read_text("utf-8")
+    assert "What proposals did to answers" in page
+    found = at.anchoring(store).shares.filter(label="Security").row(0, named=True)
+    assert found["share_shown"] > 0.5 > found["share_blind"]
+    assert f"{found['share_blind']:.3f}" in page
+    before = (folder / "report.html").stat().st_mtime_ns
+    at.run(study)
+    assert (folder / "report.html").stat().st_mtime_ns == before

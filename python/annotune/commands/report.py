@@ -30,6 +30,9 @@ def report(
     variable: OfVariable = None,
     unit_id: Annotated[str, typer.Option(help="The column with the identifier, in every file.")] = "unit_id",
     coder: Annotated[str | None, typer.Option(help="The column with the coder's name; else the file's name.")] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="The study's store, or a table, for what proposals did to answers.")
+    ] = None,
     record: Annotated[Path | None, typer.Option(help="A .record.json to print.")] = None,
     title: Annotated[str | None, typer.Option(help="Of the page.")] = None,
     format: Annotated[str | None, typer.Option(help="html, docx or tex, where the ending does not say.")] = None,
@@ -40,12 +43,13 @@ def report(
     from annotune.commands.options import coded_texts, identified
     from annotune.data.codebook import read_codebook
     from annotune.data.codings import read_codings
+    from annotune.hybrid.anchoring import anchoring
     from annotune.records.files import require_writable
     from annotune.reporting.files import writer_for
     from annotune.reporting.report import report as write_report
 
     tables = [path for several in (model, codings, gold, coded) for path in several or ()]
-    inputs = [*tables, *(path for path in (codebook, corpus, record) if path)]
+    inputs = [*tables, *(path for path in (codebook, corpus, answers, record) if path)]
     require_writable([out], inputs)
     writer_for(out, format)
     book = read_codebook(codebook) if codebook else None
@@ -59,6 +63,7 @@ def report(
         coded=coded_texts(coded, unit_id) if coded else None,
         corpus=identified(corpus, unit_id) if corpus else None,
         by=by or None,
+        anchoring=anchoring(answers) if answers else None,
         record=record,
         title=title,
         format=format,

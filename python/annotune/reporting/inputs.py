@@ -19,6 +19,7 @@ from annotune.errors import AnnotuneError
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.export.journal import Layout, require_layout
+from annotune.hybrid.anchoring import Anchoring
 from annotune.hybrid.rounds import Rounds
 from annotune.measures.evaluation import Evaluation
 from annotune.models.classifier import Classifier, load
@@ -84,6 +85,7 @@ class Inputs:
     compare: Comparison | None = None
     curve: LearningCurve | None = None
     rounds: Rounds | None = None
+    anchoring: Anchoring | None = None
     correct: tuple[Correction, ...] = ()
     errors: tuple[ErrorModel, ...] = ()
     record: Mapping[str, Any] | None = None
@@ -110,6 +112,7 @@ def gather_inputs(
     compare: Comparison | None,
     curve: LearningCurve | None,
     rounds: Rounds | None,
+    anchoring: Anchoring | None,
     correct: Any,
     errors: Any,
     record: Any,
@@ -119,7 +122,8 @@ def gather_inputs(
 ) -> Inputs:
     """The inputs, read from their files and checked; at least one of them must allow a section."""
     require_layout(layout)
-    if all(thing is None for thing in (model, codings, reliability, compare, curve, rounds)) and not _as_list(correct):
+    sections = (model, codings, reliability, compare, curve, rounds, anchoring)
+    if all(thing is None for thing in sections) and not _as_list(correct):
         what = "There is nothing to report."
         raise AnnotuneError(what, "Pass a model, codings, a comparison, a learning curve, or a correction.")
     if n_boot < 100:
@@ -142,6 +146,7 @@ def gather_inputs(
         compare=compare,
         curve=curve,
         rounds=rounds if rounds is not None and rounds.n else None,
+        anchoring=anchoring,
         correct=tuple(_as_list(correct)),
         errors=tuple(one for one in _as_list(errors) if one is not None),
         record=_read_record(record),

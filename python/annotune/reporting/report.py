@@ -14,9 +14,11 @@ from annotune.data.codebook import Codebook
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
 from annotune.export.journal import Layout
+from annotune.hybrid.anchoring import Anchoring
 from annotune.hybrid.rounds import Rounds
 from annotune.records.files import replacing
 from annotune.reporting import sections
+from annotune.reporting.anchoring import anchoring_section
 from annotune.reporting.files import writer_for
 from annotune.reporting.findings import Findings, findings
 from annotune.reporting.inputs import Inputs, gather_inputs
@@ -42,6 +44,7 @@ def report(
     compare: Comparison | None = None,
     curve: LearningCurve | None = None,
     rounds: Rounds | None = None,
+    anchoring: Anchoring | None = None,
     correct: Correction | Sequence[Correction] | None = None,
     errors: ErrorModel | Sequence[ErrorModel | None] | None = None,
     record: Any = None,
@@ -54,8 +57,8 @@ def report(
     """Write a report: a page with figures, or its tables for a paper.
 
     The page has the sections whose inputs are there, and ends with a list of missing sections and their inputs. At
-    least one of `model`, `codings`, `reliability`, `compare`, `curve`, `rounds` and `correct` is needed. No text of the
-    corpus is printed. The same input gives the same bytes.
+    least one of `model`, `codings`, `reliability`, `compare`, `curve`, `rounds`, `anchoring` and `correct` is needed.
+    No text of the corpus is printed. The same input gives the same bytes.
 
     Parameters
     ----------
@@ -78,8 +81,9 @@ def report(
     corpus, by
         Covariates of the texts (unit_id and columns), and those by which errors are shown: by default up to six columns
         with 2 to 12 values. Numbers with more values are cut into quarters where `by` names them.
-    compare, curve, rounds, correct, errors
-        The results of `compare`, `learning_curve`, `rounds`, `correct` and `error_model`; for the last two also a list.
+    compare, curve, rounds, anchoring, correct, errors
+        The results of `compare`, `learning_curve`, `rounds`, `anchoring`, `correct` and `error_model`; for the last two
+        also a list.
     record
         A record to print (a dictionary, or the path of a `.record.json`), without its times.
     title
@@ -125,6 +129,7 @@ def report(
         compare=compare,
         curve=curve,
         rounds=rounds,
+        anchoring=anchoring,
         correct=correct,
         errors=errors,
         record=record,
@@ -157,12 +162,19 @@ def _results_at_a_glance(inputs: Inputs, results: Findings) -> Iterator[Section]
             yield sections.shares_section(judged, results.shares[judged.key])
 
 
+def _people(inputs: Inputs, results: Findings) -> Iterator[Section]:
+    """Whether people agree, and what models' proposals did to their answers."""
+    if results.reliability is not None:
+        yield sections.agreement_section(inputs, results.reliability)
+    if inputs.anchoring is not None:
+        yield anchoring_section(inputs.anchoring)
+
+
 def _sections(inputs: Inputs, results: Findings) -> Iterator[Section]:
     yield from _results_at_a_glance(inputs, results)
     if inputs.rounds is not None:
         yield rounds_section(inputs.rounds)
-    if results.reliability is not None:
-        yield sections.agreement_section(inputs, results.reliability)
+    yield from _people(inputs, results)
     for judged in inputs.judged:
         yield sections.model_section(judged, inputs)
         yield sections.confusions_section(judged)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from annotune.data.codings import Codings
+from annotune.data.codings import Codings, is_store
+from annotune.hybrid.anchoring import Anchoring, anchoring
 from annotune.hybrid.rounds import Rounds
 from annotune.models.classifier import Classifier
 from annotune.records.checkpoints import Checkpoints
@@ -16,6 +17,7 @@ from annotune.study.corrected import Corrected
 from annotune.study.file import StudyFile
 from annotune.study.inputs import Inputs
 from annotune.study.models import Steps
+from annotune.tables.store import read_store
 
 
 def reported(
@@ -33,6 +35,7 @@ def reported(
     if part is None:
         return ()
     target = file.beside(part.path)
+    effects = _effects_of_proposals(file)
 
     def make() -> None:
         from annotune.reporting.report import report  # it brings torch, which R has to load in its own way
@@ -48,6 +51,7 @@ def reported(
             corpus=inputs.corpus,
             by=part.by,
             rounds=rounds,
+            anchoring=effects,
             correct=outcome.corrections,
             errors=outcome.errors,
             record=record,
@@ -55,7 +59,8 @@ def reported(
             title=part.title,
         )
 
-    pieces = Checkpoints(target.parent, _basis(file, inputs, models, outcome, coded, rounds), notes=file.work)
+    basis = _basis(file, inputs, models, outcome, coded, rounds, effects)
+    pieces = Checkpoints(target.parent, basis, notes=file.work)
     steps.once("report", pieces, target.name, make)
     return (target,)
 
@@ -67,6 +72,7 @@ def _basis(
     outcome: Corrected,
     coded: Codings,
     rounds: Rounds | None,
+    effects: Anchoring | None,
 ) -> str:
     """The fingerprint of all that the report stands on."""
     return fingerprint(
@@ -78,6 +84,16 @@ def _basis(
             [correction.estimates.to_dicts() for correction in outcome.corrections],
             coded.group_by("variable", "label", "status", maintain_order=True).len().rows(),
             [] if rounds is None else [rounds.table.to_dicts(), rounds.coefficients.to_dicts(), rounds.rule],
+            [] if effects is None else [*effects.in_words(), effects.acceptance.to_dicts(), effects.shares.to_dicts()],
             versions(),
         ]
     )
+
+
+def _effects_of_proposals(file: StudyFile) -> Anchoring | None:
+    """What proposals did to answers, where people saw any."""
+    sample = file.study.sample
+    if sample is None or not sample.drawn or not is_store(file.store) or not file.store.exists():
+        return None
+    in_sight = read_store(file.store)["shown"].fill_null(0) > 0
+    return anchoring(file.store) if in_sight.any() else None
