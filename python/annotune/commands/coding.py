@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from annotune.commands.options import Id, Text, listed
-from annotune.commands.screen import console
+from annotune.commands.screen import console, files
 
 
 def code(
@@ -29,6 +29,9 @@ def code(
     port: Annotated[int | None, typer.Option(help="By default 8470, or the next that is free.")] = None,
     hours: Annotated[float | None, typer.Option(help="After how many links end on the network: 12.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the first coder's link here.")] = True,
+    offline: Annotated[
+        Path | None, typer.Option(help="A folder for a page per coder that needs no server; nothing is served.")
+    ] = None,
     unit_id: Id = "unit_id",
     text: Text = "text",
     seed: Annotated[int, typer.Option(help="Of the random order, where nothing was drawn.")] = 1,
@@ -41,7 +44,11 @@ def code(
     options |= {"show": listed(show) or (), "before": before, "after": after, "document": document, "mark": mark}
     options |= {"network": network, "host": host, "port": port, "hours": hours, "browser": browser, "seed": seed}
     texts = None if corpus is None else read_corpus(corpus, unit_id, text)
-    page = serve_page(study, texts, **options, say=_line)
+    page = serve_page(study, texts, **options, offline=offline, say=_line)
+    if isinstance(page, dict):
+        files(list(page.values()))
+        console.print("What is exported there: annotune record STORE answers_NAME.json", markup=False)
+        return
     console.print(repr(page), markup=False, soft_wrap=True)
 
 

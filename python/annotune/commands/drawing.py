@@ -97,8 +97,11 @@ def record(
     columns: Annotated[list[str] | None, typer.Option(help="variable=column, where named differently.")] = None,
 ) -> None:
     """Put what people coded into the study's store; what is there is not recorded twice."""
+    import polars as pl
+
     from annotune.data.codebook import read_codebook
     from annotune.data.codings import read_codings
+    from annotune.data.exported_answers import is_export
     from annotune.hybrid.decisions import codebook_of
     from annotune.hybrid.decisions import record as record_codings
     from annotune.hybrid.store import open_store
@@ -107,8 +110,11 @@ def record(
     with open_store(store, create=False) as kept:
         book = read_codebook(codebook) if codebook else codebook_of(kept)
     layout: dict[str, Any] = {"variable": None if columns else variable, "columns": pairs(columns)}
-    table = read_codings(list(codings), book, unit_id=unit_id, coder=coder_column, **layout)
-    console.print(brief_table(record_codings(store, table, book)))
+    exports = [path for path in codings if is_export(path)]
+    sheets = [path for path in codings if path not in exports]
+    options: dict[str, Any] = {"unit_id": unit_id, "coder": coder_column, **layout}
+    tables = [*([exports] if exports else []), *([read_codings(sheets, book, **options)] if sheets else [])]
+    console.print(brief_table(pl.concat([record_codings(store, table, book) for table in tables])))
 
 
 def draws(

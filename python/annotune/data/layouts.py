@@ -13,6 +13,7 @@ import polars as pl
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.columns_of_sets import with_sets_joined
 from annotune.data.corpus import load
+from annotune.data.exported_answers import codings_of_export, is_export
 from annotune.data.frames import identifiers, require_own_columns
 from annotune.data.qualifiers import qualifiers, statuses, without_labels
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
@@ -87,7 +88,10 @@ class Layout:
 def read_source(data: Any, unit_id: str, encoding: str | None, number: str = "") -> Source:
     """A coder's file, or a frame that is called `coder` and its number."""
     # labels and identifiers are words in every column, so nothing is inferred for a text file
-    frame, name, first = load(data, "The table of codings", ALL_COLUMNS, encoding, codings=True)
+    if is_export(data):
+        frame, name, first = codings_of_export(Path(data)), str(data), 1
+    else:
+        frame, name, first = load(data, "The table of codings", ALL_COLUMNS, encoding, codings=True)
     if unit_id not in frame.columns and {"unit_id", "variable", "coder", "label", "status"} <= set(frame.columns):
         frame = frame.rename({"unit_id": unit_id})  # a table that annotune wrote, beside files that name it otherwise
     require_own_columns(frame, {"unit_id": unit_id}, name, "codings")

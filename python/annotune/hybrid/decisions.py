@@ -10,7 +10,9 @@ import polars as pl
 
 from annotune.data.codebook import Codebook
 from annotune.data.codings import ANSWERED, check, read_codings
+from annotune.data.exported_answers import is_export
 from annotune.errors import AnnotuneError, counted, listing, warn
+from annotune.hybrid.page.offline import take_in
 from annotune.hybrid.store import Store, now, open_store
 from annotune.hybrid.waves import codebook_version
 
@@ -37,7 +39,8 @@ def record(store: str | Path, codings: Any, codebook: Codebook | None = None) ->
     store
         The study's store (.annotune), in which the texts were drawn.
     codings
-        A file, several of them, or a table, as `read_codings` takes them.
+        A file, several of them, or a table, as `read_codings` takes them. What a stand-alone coding page exported is
+        recorded with all that was undone, the times, and the proposals that were shown.
     codebook
         Says which labels there are; by default that of the store, if it has one.
 
@@ -70,6 +73,11 @@ def record(store: str | Path, codings: Any, codebook: Codebook | None = None) ->
     >>> at.read_codings(store)["label"].to_list()
     ['yes', 'no']
     """
+    sources = list(codings) if isinstance(codings, (list, tuple)) else [codings]
+    exports = [Path(source) for source in sources if is_export(source)]
+    if exports and len(exports) < len(sources):
+        sheets = [source for source in sources if not is_export(source)]
+        return pl.concat([record(store, exports, codebook), record(store, sheets, codebook)])
     with open_store(store, create=False) as kept:
         book = codebook or codebook_of(kept)
         rows = (
@@ -78,8 +86,9 @@ def record(store: str | Path, codings: Any, codebook: Codebook | None = None) ->
             else read_codings(codings, book)
         )
         answers = _answers(check(rows), book)
-        _require_drawn(kept, answers)
-        _tell_of_strangers(kept, answers)
+        if not exports:  # of which a text that was not the coder's is refused
+            _require_drawn(kept, answers)
+            _tell_of_strangers(kept, answers)
         places = kept.table("SELECT unit_id, wave FROM draws", schema={"unit_id": pl.String, "wave": pl.Int64})
         arms = kept.table(
             "SELECT unit_id, coder, arm FROM assignments",
@@ -90,9 +99,11 @@ def record(store: str | Path, codings: Any, codebook: Codebook | None = None) ->
             before = kept.table(LAST, schema=LAST_SCHEMA)
             marked = _marked(placed, before)
             version = None if book is None else codebook_version(connection, book)
-            added = marked.filter(pl.col("mark") != "same")
+            added = marked.filter(pl.col("mark") != "same" if not exports else False)
             values = added.select(*KEY, "labels", "status", "wave", "arm").rows()
             connection.executemany(ADD, [(now(), *row, version) for row in values])
+        for path in exports:  # with more than a table of codings has
+            take_in(kept, path)
         return _summary(kept, marked)
 
 

@@ -12,12 +12,12 @@ from annotune.data.corpus import Corpus, read_corpus
 from annotune.data.frames import unique_names
 from annotune.errors import AnnotuneError, PeopleNeeded
 from annotune.hybrid.page.launch import Page, serve
+from annotune.hybrid.page.offline import write_pages
 from annotune.hybrid.page.texts import Columns
 from annotune.hybrid.store import open_store
 from annotune.hybrid.waves import last_wave, settings_of
 from annotune.study.file import CodePart, StudyFile, read_study
 from annotune.study.inputs import corpus_of
-from annotune.study.run import run
 from annotune.tables.store import SUFFIX
 
 NETWORK = "0.0.0.0"
@@ -41,9 +41,10 @@ def code(
     hours: float | None = None,
     browser: bool = True,
     wait: bool = True,
+    offline: str | Path | None = None,
     seed: int = 1,
     say: Callable[[str], None] = print,
-) -> Page:
+) -> Page | dict[str, Path]:
     """Serve the page on which people code, until it is interrupted.
 
     Every answer is in the store before the page says so. The page offers each coder the texts that `sample` drew; where
@@ -77,6 +78,9 @@ def code(
         After how many links end on the network; 12 by default.
     browser, wait
         Whether the first coder's link is opened here, and whether to wait until it is interrupted (Ctrl-C).
+    offline
+        A folder: nothing is served, and a page that needs no server is written for each coder, `code_anna.html`. What
+        is exported there is read by `record` and `read_codings`.
     seed
         Of the random order, where nothing was drawn.
     say
@@ -85,7 +89,8 @@ def code(
     Returns
     -------
     Page
-        `links`; `codings()`, `people()` and `versions()` (agreement under each version of the codebook), `stop()`.
+        `links`; `codings()`, `people()` and `versions()` (agreement under each version of the codebook), `stop()`. With
+        `offline` the file of each coder.
 
     Raises
     ------
@@ -120,19 +125,20 @@ def code(
         file = read_study(path)
         path, texts, book, name = _of_study(file, say)
         part = _together(part, file.study.code)
+    about: dict[str, Any] = {"columns": _columns(path, part), "name": name, "seed": seed}
+    if offline is not None:
+        return write_pages(path, texts, book, part.coders, Path(offline), **about)
     page = serve(
         path,
         texts,
         book,
         part.coders,
+        **about,
         adjudicator=part.adjudicator,
-        columns=_columns(path, part),
-        name=name,
         host=host or (NETWORK if network else "127.0.0.1"),
         port=part.port,
         hours=12.0 if part.hours is None else part.hours,
         browser=browser,
-        seed=seed,
     )
     for line in page.instructions():
         say(line)
@@ -156,6 +162,8 @@ def _of_study(file: StudyFile, say: Callable[[str], None]) -> tuple[Path, Corpus
         what = f"{file.path}: {file.store.name} is a table of draws, to which no answers can be added."
         raise AnnotuneError(what, "Name a store (.annotune), or have the study draw: sample: {n: 300}.")
     if file.study.sample is not None and file.study.sample.waves and not _has_waves(file.store):
+        from annotune.study.run import run  # it brings all that a study may need, which serving does not
+
         try:
             run(file.path, say=say)
         except PeopleNeeded as halt:

@@ -29,7 +29,8 @@ ENTRY = """
 """
 KEPT = "at, unit_id, variable, coder, labels, status, wave, arm, codebook, proposals, seconds, unsure, note"
 LAST_ENTRY = """
-    SELECT id, unit_id, first, last FROM entries e WHERE coder = ? AND undoes IS NULL AND first IS NOT NULL
+    SELECT id, unit_id, first, last FROM entries e
+    WHERE coder = ? AND undoes IS NULL AND first IS NOT NULL AND (? IS NULL OR key = ?)
     AND NOT EXISTS (SELECT 1 FROM entries u WHERE u.undoes = e.id) ORDER BY id DESC LIMIT 1
 """
 
@@ -151,8 +152,13 @@ def _is_concerned(answer: Answer, label: str) -> bool:
     return answer.unsure or answer.status == "none" or label in answer.labels
 
 
-def undo(store: Store, coder: str, key: str) -> str | None:
+def undo(store: Store, coder: str, key: str, answer: str | None = None) -> str | None:
     """Take back a coder's last answer that was not taken back yet; what was decided before it holds again.
+
+    Parameters
+    ----------
+    answer
+        The key of the answer, where another one may have come since.
 
     Returns
     -------
@@ -164,7 +170,7 @@ def undo(store: Store, coder: str, key: str) -> str | None:
         if _is_there(connection, coder, key, "undo"):
             unit = connection.execute(query, [coder, key]).fetchone()[0]
             return None if unit is None else str(unit)
-        entry = connection.execute(LAST_ENTRY, [coder]).fetchone()
+        entry = connection.execute(LAST_ENTRY, [coder, answer, answer]).fetchone()
         if entry is None:
             connection.execute(ENTRY, [coder, key, now(), "undo", None, None, None, None, None])
             return None

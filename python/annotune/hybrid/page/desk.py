@@ -14,7 +14,7 @@ from annotune.hybrid.page import adjudication, answers, arms, versions
 from annotune.hybrid.page.access import Person
 from annotune.hybrid.page.answers import Key, Posted, Sent, Words
 from annotune.hybrid.page.texts import Texts
-from annotune.hybrid.page.work import Task, next_task, progress, tasks_of
+from annotune.hybrid.page.work import Task, next_task, progress, task_of, tasks_of
 from annotune.hybrid.store import Store, now
 
 ADJUDICATOR = "adjudicator"
@@ -74,6 +74,12 @@ class Desk:
         _, codebook = self.codebook()
         of = adjudication.tasks_of_adjudicator if person.role == ADJUDICATOR else tasks_of
         return [task for task in of(self.store, person.name, codebook) if task.unit_id in self.texts]
+
+    def task(self, person: Person, unit_id: str) -> Task | None:
+        """One of somebody's texts."""
+        if person.role == ADJUDICATOR or unit_id not in self.texts:
+            return next((task for task in self.tasks(person) if task.unit_id == unit_id), None)
+        return task_of(self.store, person.name, self.codebook()[1], unit_id)
 
 
 def study(desk: Desk, person: Person, _: Mapping[str, str]) -> dict[str, Any]:
@@ -136,12 +142,12 @@ def answer(desk: Desk, person: Person, content: Any) -> dict[str, Any]:
     """Keep an answer; it is on the disk when this returns."""
     posted = Posted.model_validate(content)
     answers.require_sound(posted, versions.of_version(desk.store, posted.version))
-    task = next((task for task in desk.tasks(person) if task.unit_id == posted.unit_id), None)
+    task = desk.task(person, posted.unit_id)
     if task is None:
         what = f"The text {posted.unit_id!r} is not among those of {person.name}."
         raise NotFound(what, "Load the page again.")
     shown = {} if task.is_blind else arms.kept_for(desk.store, person.name, task.unit_id) or {}
-    later = [(part.version, part.variable, part.label) for part in versions.changes_after(desk.store, posted.version)]
+    later = versions.labels_changed_after(desk.store, posted.version)
     answers.save(desk.store, person.name, task, posted, shown, later)
     return _saved(desk, person)
 

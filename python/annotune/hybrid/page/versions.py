@@ -126,6 +126,11 @@ def changes_after(store: Store, version: int) -> list[Change]:
     return done
 
 
+def labels_changed_after(store: Store, version: int) -> list[tuple[int, str, str]]:
+    """The version, the variable and the label of each of these changes."""
+    return [(part.version, part.variable, part.label) for part in changes_after(store, version)]
+
+
 def _definitions(codebook: Codebook) -> dict[tuple[str, str], str]:
     return {(entry.name, label.name): label.definition for entry in codebook.variables for label in entry.labels}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -24,7 +24,8 @@ TASKS = """
     FROM assignments a JOIN waves w ON w.wave = a.wave
     LEFT JOIN decisions d ON d.coder = :coder AND d.unit_id = a.unit_id AND d.status <> 'withdrawn'
         AND d.id IN (SELECT id FROM last)
-    WHERE a.coder = :coder AND (w.design <> 'order' OR w.wave = (SELECT max(wave) FROM waves) OR d.id IS NOT NULL)
+    WHERE a.coder = :coder AND (:unit IS NULL OR a.unit_id = :unit)
+        AND (w.design <> 'order' OR w.wave = (SELECT max(wave) FROM waves) OR d.id IS NOT NULL)
     ORDER BY a.wave, a.place, d.id
 """
 SECONDS = """
@@ -50,7 +51,7 @@ class Held:
         return {"labels": list(self.labels), "status": self.status, "unsure": self.unsure, "note": self.note}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Task:
     """A text that a coder is to code.
 
@@ -106,28 +107,39 @@ class Task:
 
 def tasks_of(store: Store, coder: str, codebook: Codebook) -> list[Task]:
     """Everything that was given to a coder, in order, each with its state."""
-    rows = store.rows(TASKS, {"coder": coder})
-    tasks: dict[str, Task] = {}
-    for unit, wave, arm, *decision, has_decoy, was_due in rows:
-        new = Task(len(tasks) + 1, unit, wave, arm, has_decoy=bool(has_decoy), was_due=bool(was_due))
-        task = tasks.setdefault(unit, new)
+    return with_states(_read(store, coder, None), codebook)
+
+
+def task_of(store: Store, coder: str, codebook: Codebook, unit_id: str) -> Task | None:
+    """One of a coder's texts; its place and state are told only where it may be due for a second look."""
+    task = next(iter(_read(store, coder, unit_id)), None)
+    if task is None or not task.awaits_second_look:
+        return task
+    return next(task for task in tasks_of(store, coder, codebook) if task.unit_id == unit_id)
+
+
+def _read(store: Store, coder: str, unit_id: str | None) -> list[Task]:
+    """The coder's tasks, or the one of a text, as if all were open."""
+    texts: dict[str, tuple[tuple[Any, ...], dict[str, Held], list[int]]] = {}
+    for unit, wave, arm, *decision, has_decoy, was_due in store.rows(TASKS, {"coder": coder, "unit": unit_id}):
+        about = (unit, wave, arm, bool(has_decoy), bool(was_due))
+        _, held, changed = texts.setdefault(unit, (about, {}, [0]))
         if decision[0] is not None:
-            tasks[unit] = _with_decision(task, decision)
-    return with_states(list(tasks.values()), codebook)
-
-
-def _with_decision(task: Task, decision: Sequence[Any]) -> Task:
-    """The task with one more decision, a row of `TASKS` from the decision's number on."""
-    number, variable, labels, status, unsure, note, version, arm, changed = decision
-    held = Held(number, tuple(json.loads(labels)), status, bool(unsure), note, version, arm)
-    concerned = changed is not None and changed > (version or 0)
-    return replace(task, held={**task.held, variable: held}, changed=max(task.changed, changed if concerned else 0))
+            number, variable, labels, status, unsure, note, version, arm_of_answer, since = decision
+            answer = Held(number, tuple(json.loads(labels)), status, bool(unsure), note, version, arm_of_answer)
+            held[variable] = answer
+            if since is not None and since > (version or 0):
+                changed.append(since)
+    return [
+        Task(place, unit, wave, arm, held, max(changed), has_decoy, was_due)
+        for place, ((unit, wave, arm, has_decoy, was_due), held, changed) in enumerate(texts.values(), start=1)
+    ]
 
 
 def with_states(tasks: Sequence[Task], codebook: Codebook) -> list[Task]:
     """The tasks, each as open, skipped, done, or to be looked at again."""
     names = {entry.name for entry in codebook.variables}
-    coded = [names <= set(task.held) for task in tasks]
+    coded = [names <= task.held.keys() for task in tasks]
     furthest = max((task.place for task, done in zip(tasks, coded, strict=True) if done), default=0)
     newest = sorted((task.last for task in tasks if task.held), reverse=True)
     is_end = all(coded)
@@ -135,11 +147,14 @@ def with_states(tasks: Sequence[Task], codebook: Codebook) -> list[Task]:
     def state(task: Task, done: bool) -> str:
         if not done:
             return "skipped" if task.place < furthest else "open"
+        if task.changed or not task.awaits_second_look:
+            return "again" if task.changed else "done"
         is_late = is_end or task.was_due or sum(number > task.last for number in newest[:LAG]) == LAG
-        due = task.awaits_second_look and is_late
-        return "again" if task.changed or due else "done"
+        return "again" if is_late else "done"
 
-    return [replace(task, state=state(task, done)) for task, done in zip(tasks, coded, strict=True)]
+    for task, done in zip(tasks, coded, strict=True):
+        task.state = state(task, done)
+    return list(tasks)
 
 
 def next_task(tasks: Sequence[Task]) -> Task | None:
