@@ -17,8 +17,9 @@
 #' @param predictions,variable What a model says about the texts: the `data` of [at_crossfit()], or a table of codings
 #'   (with `codebook`); and which variable, where there are several.
 #' @param poisson Whether each text is drawn by itself, so that their number is `n` on average.
-#' @param coders,overlap,blind Who codes; the share of texts that two of them code; and the share of each coder's texts
-#'   that is coded without seeing a model's proposal.
+#' @param coders,overlap Who codes, and the share of texts that two of them code.
+#' @param blind,two,decoy The share of each coder's texts that is coded without seeing a model's proposal; with those of two
+#'   models in random order; and with a label that no model proposed, and later again without (see [at_code()]).
 #' @param store The study's store (`.annotune`), where the wave is recorded; made where there is none.
 #' @param earlier Draws of earlier waves where there is no store: their `draws`, or the path of a table.
 #' @param write,codebook A coding sheet for each coder, `"coding_sheet.xlsx"`, with drop-downs of the codebook's labels. A
@@ -39,7 +40,7 @@
 at_sample <- function(corpus, n, design = c("simple", "stratified", "cluster", "active"), strata = NULL,
                       allocation = c("proportional", "equal", "neyman"), cluster = NULL, pps = TRUE, for_ = NULL,
                       scores = NULL, floor = NULL, predictions = NULL, variable = NULL, poisson = FALSE, coders = NULL,
-                      overlap = 0, blind = 0, store = NULL, earlier = NULL, write = NULL, codebook = NULL, show = NULL,
+                      overlap = 0, blind = 0, two = 0, decoy = 0, store = NULL, earlier = NULL, write = NULL, codebook = NULL, show = NULL,
                       before = NULL, after = NULL, seed = 1, unit_id = "unit_id", text = "text") {
   corpus <- whole_corpus(corpus, unit_id, text)
   own <- if (is.null(predictions)) strata else intersect(strata, names(corpus))
@@ -51,7 +52,8 @@ at_sample <- function(corpus, n, design = c("simple", "stratified", "cluster", "
     strata = several(strata), allocation = match.arg(allocation), cluster = cluster, pps = pps,
     for_ = if (!is.null(for_)) formula_text(for_), scores = scores, floor = floor,
     predictions = if (!is.null(predictions)) usable_columns(predictions), variable = variable, poisson = poisson,
-    coders = several(coders), overlap = overlap, blind = blind, store = as_path(store), earlier = draws_to_python(earlier),
+    coders = several(coders), overlap = overlap, blind = blind, two = two, decoy = decoy,
+    store = as_path(store), earlier = draws_to_python(earlier),
     write = as_path(write), codebook = codebook, show = several(show), before = before, after = after, seed = seed
   )
 }

@@ -36,6 +36,7 @@ from annotune.models.classifier import Classifier
 from annotune.models.coder import TEXTS_AT_ONCE
 from annotune.models.shares import notes_of
 from annotune.progress import Listener, listening
+from annotune.rcalls.coding import FOR_R
 from annotune.rcalls.packing import Packed, codes, pack, series, several
 from annotune.records.files import require_writable
 from annotune.records.fingerprints import fingerprint
@@ -323,6 +324,7 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "object": lambda sent: sent["object"].value,
 }
 _HERE: dict[str, Callable[..., Any]] = {
+    **dict(FOR_R),
     "write": _write,
     "run": _run,
     "classify": _classify,
