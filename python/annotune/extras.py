@@ -41,6 +41,7 @@ EXTRAS = {
         {"spacy": "spacy", "phonenumbers": "phonenumbers"},
     ),
     "page": Extra("the page on which people code", {"starlette": "starlette", "uvicorn": "uvicorn"}),
+    "ray": Extra("very many texts on a Ray cluster", {"ray": "ray"}),
     "4bit": Extra("base models in 4 bits, on a GPU", {"bitsandbytes": "bitsandbytes"}),
 }
 

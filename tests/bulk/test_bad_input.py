@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import annotune as at
-from annotune.bulk import places, run
+from annotune.bulk import run, team
 
 from .conftest import bytes_of, make_texts
 
@@ -178,8 +178,8 @@ def test_a_shard_at_which_processes_end_is_left_out_after_three(texts, model_fol
 
 def test_workers_that_break_off_again_and_again_are_told_of(texts, model_folder, tmp_path, monkeypatch):
     make_texts(10, 3, "b").write_parquet(texts / "b.parquet")
-    monkeypatch.setattr(places, "BEGINNING", "import os, sys; print('out of luck', flush=True); os.abort()")
-    monkeypatch.setattr(places, "MOST_ENDED", 1)
+    monkeypatch.setattr(team, "BEGINNING", "import os, sys; print('out of luck', flush=True); os.abort()")
+    monkeypatch.setattr(team, "MOST_ENDED", 1)
     with pytest.raises(at.AnnotuneError, match=r"break off again and again \(SIGABRT; the last words: out of luck"):
         at.classify(texts, model_folder, tmp_path / "o", workers=2)
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from annotune.bulk.coders import Spec, decoder_spec, tuned_spec
 from annotune.bulk.manifest import RunFolder
-from annotune.bulk.places import here, one_part
+from annotune.bulk.places import Local, Place, one_part
 from annotune.bulk.plan import Plan, begin
+from annotune.bulk.ray_cluster import OnRay
 from annotune.bulk.shards import Shard
+from annotune.bulk.slurm import OnSlurm
 from annotune.bulk.status import RunStatus, status
 from annotune.data.codebook import Codebook
-from annotune.errors import AnnotuneError, listing
+from annotune.errors import AnnotuneError, listing, nearest
 from annotune.models.classifier import Classifier
 
-PLACES: dict[str, Callable[..., None]] = {"local": here}
-MEMORY = 1_500_000_000  # bytes that a worker may need
+PLACES: dict[str, type[Local] | type[OnRay] | type[OnSlurm]] = {"local": Local, "ray": OnRay, "slurm": OnSlurm}
 DECODING = {"examples": 0, "template": "chat", "calibrate": True, "max_tokens": 512}
 
 
@@ -40,6 +41,7 @@ def classify(
     probabilities: bool = True,
     precision: str = "float32",
     device: str = "auto",
+    **options: Any,
 ) -> RunStatus:
     """Code very many texts: files in, a folder of parquet files with the same rows out.
 
@@ -56,7 +58,7 @@ def classify(
     out
         The folder for the codes; one that holds codes by another model is refused.
     on
-        `local`: in processes of this machine.
+        `local`: in processes of this machine; `ray`: on a Ray cluster; `slurm`: in a job array, which is submitted.
     unit_id, text
         The columns with the identifier and the text.
     covariates
@@ -78,6 +80,12 @@ def classify(
         `float32`, or `bfloat16` for speed where the processor has it.
     device
         `auto`, `cpu`, `cuda` or `mps`.
+    options
+        Of the place. On Ray: `address` (of a cluster; otherwise one is started here) and `gpus` of each worker. On
+        SLURM: `cluster` and `clusters` (a name in a file with what jobs ask for on each cluster, and that file),
+        `partition`, `account`, `qos`, `constraint`, `time`, `cpus`, `memory`, `gpus`, `parallel`, `modules`, `setup`,
+        `python`, `options` (see `annotune.bulk.clusters.Profile`), `wait` (stay until the job has ended) and
+        `write_sbatch` (write the file for `sbatch` there, and submit nothing).
 
     Returns
     -------
@@ -102,15 +110,36 @@ def classify(
     settings = {"precision": precision, "device": device, "probabilities": probabilities}
     _require_choices(on, precision, workers, threads, shard, rows_per_shard)
     settings |= {"rows_per_shard": rows_per_shard, "threads": threads}
-    n_workers = workers or (1 if shard else default_workers(device))
+    place = place_of(on, workers or (1 if shard else None), device, options)
     specs = specs_of(model, base, codebook, folder)
-    plan = begin(folder, path, columns, settings, specs, lambda n: default_threads(min(n_workers, n)))
+    plan = begin(folder, path, columns, settings, specs, place.threads)
     pending = prepare(folder, plan, shard)
     if shard is not None:
         one_part(folder, pending, shard)
-    elif pending:
-        PLACES[on](folder, pending, min(n_workers, len(pending)), plan.settings["threads"])
-    return status(out)
+        return status(out)
+    told = place.work(folder, pending, plan.settings["threads"]) if pending else ()
+    found = status(out)
+    return replace(found, notes=(*told, *found.notes))
+
+
+def place_of(on: str, workers: int | None, device: str, options: Mapping[str, Any]) -> Place:
+    """Where a run is worked on.
+
+    Raises
+    ------
+    AnnotuneError
+        Where the place has no such option.
+    """
+    kind = PLACES[on]
+    known = {one.name for one in fields(kind)} - {"workers", "device", "changes"}
+    own = {name: value for name, value in options.items() if name in known and value is not None}
+    others = {name: value for name, value in options.items() if name not in known and value is not None}
+    if kind is OnSlurm:
+        return OnSlurm(workers, device, **own, changes=others)
+    if others:
+        name = next(iter(others))
+        raise AnnotuneError(f"on={on!r} has no option {name!r}.", nearest(name, known) if known else "Leave it out.")
+    return kind(workers, device, **own)
 
 
 def prepare(folder: RunFolder, plan: Plan, part: tuple[int, int] | None = None) -> list[Shard]:
@@ -147,27 +176,6 @@ def _saved(model: Classifier, folder: RunFolder) -> Path:
     return place if (place / "annotune.json").exists() else model.save(place)
 
 
-def default_workers(device: str = "auto") -> int:
-    """As many processes as there are cores and memory for; on a GPU one."""
-    import psutil
-
-    from annotune.network.machine import choose_device
-
-    if choose_device(device).type != "cpu":
-        return 1
-    return max(1, min(cores(), int(psutil.virtual_memory().available // MEMORY)))
-
-
-def default_threads(workers: int) -> int:
-    """The processor's cores, shared out."""
-    return max(1, cores() // workers)
-
-
-def cores() -> int:
-    """The cores that this process may use, as a scheduler allots them."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _require_choices(
     on: str,
     precision: str,
@@ -182,5 +190,7 @@ def _require_choices(
         raise AnnotuneError(f"The precision {precision!r} is unknown.", "Use 'float32' or 'bfloat16'.")
     if any(n is not None and n < 1 for n in (workers, threads, rows_per_shard)):
         raise AnnotuneError("workers, threads and rows_per_shard cannot be that small.", "Give 1 or more.")
+    if shard is not None and on != "local":
+        raise AnnotuneError(f"A part is coded here, and not on={on!r}.", "Leave out either shard= or on=.")
     if shard is not None and not 1 <= shard[0] <= shard[1]:
         raise AnnotuneError(f"There is no part {shard[0]} of {shard[1]}.", "Parts are counted from 1, such as 3/100.")

@@ -7,152 +7,77 @@ wrong.
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import IO, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from annotune.bulk.manifest import RunFolder
 from annotune.bulk.run import Part, work
 from annotune.bulk.shards import Shard
-from annotune.bulk.status import Watch
-from annotune.errors import AnnotuneError
+from annotune.bulk.team import Process, Team
 from annotune.progress import bar
-from annotune.tables.isolation import interpreter, module_path
 
-BEGINNING = "import sys; n = int(sys.argv[1]); args = sys.argv[2:2 + n]; sys.path[:] = sys.argv[2 + n:]; " + (
-    "from annotune.bulk.worker import main; main(args)"
-)
-BETWEEN = 0.5  # seconds between two looks at the workers
-MOST_ENDED = 10  # workers that may break off, for each that was asked for
-LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS")
+MEMORY = 1_500_000_000  # bytes that a worker may need
 
 
 class Place(Protocol):
-    """Somewhere that a run is worked on until all its shards are done or have failed."""
+    """Somewhere that a run is worked on."""
 
-    def __call__(self, folder: RunFolder, shards: Sequence[Shard], workers: int, threads: int) -> None:
-        """Work on these shards with so many workers, each with so many threads."""
+    def threads(self, n_shards: int, /) -> int:
+        """How many each worker has where nothing was set, and there are so many shards."""
+
+    def work(self, folder: RunFolder, shards: Sequence[Shard], threads: int) -> tuple[str, ...]:
+        """Have these shards done, or have others begin with it; sentences that the user should read."""
 
 
-def here(folder: RunFolder, shards: Sequence[Shard], workers: int, threads: int) -> None:
-    """Work in processes of this machine; a single worker is this process itself."""
-    total = sum(shard.rows or 0 for shard in shards)
-    with bar("Coding", total, unit="texts") as advance:
+@dataclass(frozen=True)
+class Local:
+    """Processes of this machine; a single worker is this process itself."""
+
+    workers: int | None = None
+    device: str = "auto"
+
+    def threads(self, n_shards: int) -> int:
+        """The processor's cores, shared out."""
+        return max(1, cores() // self._workers(n_shards))
+
+    def work(self, folder: RunFolder, shards: Sequence[Shard], threads: int) -> tuple[str, ...]:
+        """Have these shards done."""
+        workers = self._workers(len(shards))
         if workers == 1:
-            work(folder.out, report=advance)
-            return
-        watch = Watch(folder, shards)
-        before = watch.texts()
-        team = _Team(folder, workers, threads)
-        try:
-            while team.goes_on():
-                time.sleep(BETWEEN)
-                now = watch.texts()
-                advance(now - before)
-                before = now
-        finally:
-            team.end()
+            with bar("Coding", texts_of(shards), unit="texts") as advance:
+                work(folder.out, report=advance)
+        else:
+            Team(lambda: Process(folder.out, threads), workers).attend(folder, shards)
+        return ()
+
+    def _workers(self, n_shards: int) -> int:
+        return max(1, min(self.workers or default_workers(self.device), n_shards))
 
 
 def one_part(folder: RunFolder, shards: Sequence[Shard], part: Part) -> None:
     """Work in this process on one part of several, as a scheduler asks each of its jobs to."""
-    total = sum(shard.rows or 0 for shard in shards)
-    with bar(f"Coding part {part[0]} of {part[1]}", total, unit="texts") as advance:
+    with bar(f"Coding part {part[0]} of {part[1]}", texts_of(shards), unit="texts") as advance:
         work(folder.out, part=part, wait=False, report=advance)
 
 
-@dataclass
-class _Child:
-    """A worker in a process of its own; it ends when this one does."""
-
-    process: subprocess.Popen[bytes]
-    words: IO[bytes]
-
-    def complaint(self) -> AnnotuneError | None:
-        """What it said was wrong with more than a shard."""
-        lines = self._said()
-        with suppress(ValueError, KeyError, IndexError):
-            content = json.loads(lines[-1])
-            return AnnotuneError(content["what"], content["advice"])
-        return None
-
-    def last_words(self) -> str:
-        """The last line that it or a library in it wrote."""
-        return (self._said() or ["nothing"])[-1]
-
-    def _said(self) -> list[str]:
-        self.words.seek(0)
-        return [line for line in self.words.read().decode(errors="replace").splitlines() if line.strip()]
+def texts_of(shards: Sequence[Shard]) -> int:
+    """How many texts there are in shards that can be read."""
+    return sum(shard.rows or 0 for shard in shards)
 
 
-@dataclass
-class _Team:
-    """Worker processes; those that break off are replaced, as long as that is worth it."""
+def default_workers(device: str = "auto") -> int:
+    """As many processes as there are cores and memory for; on a GPU one."""
+    import psutil
 
-    folder: RunFolder
-    workers: int
-    threads: int
-    n_ended: int = 0
-    children: list[_Child] = field(default_factory=list)
+    from annotune.network.machine import choose_device
 
-    def __post_init__(self) -> None:
-        self.children = [self._started() for _ in range(self.workers)]
+    if choose_device(device).type != "cpu":
+        return 1
+    return max(1, min(cores(), int(psutil.virtual_memory().available // MEMORY)))
 
-    def goes_on(self) -> bool:
-        """Whether any of them works; one that broke off is replaced.
 
-        Raises
-        ------
-        AnnotuneError
-            Where one met what all others will meet, or where they break off again and again.
-        """
-        for child in [child for child in self.children if child.process.poll() is not None]:
-            self.children.remove(child)
-            code = child.process.returncode
-            if code == 0:
-                continue
-            complaint = child.complaint()
-            if complaint is not None:
-                raise complaint
-            self.n_ended += 1
-            if self.n_ended > MOST_ENDED * self.workers:
-                how = signal.Signals(-code).name if code < 0 else f"code {code}"
-                what = f"The workers break off again and again ({how}; the last words: {child.last_words()})."
-                raise AnnotuneError(what, "Use fewer workers, and run the same again: what is done is kept.")
-            self.children.append(self._started())
-        return bool(self.children)
-
-    def end(self) -> None:
-        """Have those that still work give their shards back, and end."""
-        for child in self.children:
-            with suppress(OSError):
-                child.process.stdin.close()  # type: ignore[union-attr]
-        for child in self.children:
-            try:
-                child.process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                child.process.kill()
-                child.process.wait()
-
-    def _started(self) -> _Child:
-        words = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as the process)
-        args = [str(self.folder.out.absolute())]
-        environment = {**os.environ, **dict.fromkeys(LIBRARIES, str(self.threads)), "TOKENIZERS_PARALLELISM": "true"}
-        process = subprocess.Popen(
-            [interpreter(), "-c", BEGINNING, str(len(args)), *args, *module_path()],
-            stdin=subprocess.PIPE,
-            stdout=words,
-            stderr=words,
-            env=environment,
-            start_new_session=sys.platform != "win32",  # what interrupts this process ends the worker by its input
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-        return _Child(process, words)
+def cores() -> int:
+    """The cores that this process may use, as a scheduler allots them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
