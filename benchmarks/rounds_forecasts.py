@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -45,12 +46,7 @@ def drawn(texts: Set, likely: np.ndarray, so_far: Draws, design: str, rng: np.ra
     free = np.setdiff1d(np.arange(len(texts.truth)), so_far.at)
     pi = np.full(len(free), N / len(free))
     if design == "active" and len(so_far.at):
-        x = texts.design
-        reach = (x @ np.linalg.inv(x.T @ x))[:, 1:]
-        score = for_coefficients(reach, doubt(likely))
-        added = reach[so_far.at] * (texts.truth - likely)[so_far.at, None]
-        floor = best_floor(score, added, so_far.at, so_far.ratio())
-        pi = proportional(with_floor(score, floor)[free], N)
+        pi = proportional(score_of(texts, likely, so_far)[free], N)
     new = fixed_size(pi, rng)
     number = int(so_far.wave.max(initial=0)) + 1
     parts = (so_far.at, free[new]), (so_far.wave, np.full(new.sum(), number)), (so_far.pi, pi[new])
@@ -64,6 +60,15 @@ def width(texts: Set, likely: np.ndarray, draws: Draws) -> float:
     return 2 * 1.959964 * corrected(learned, draws.at[order], draws.ratio()[order])[1]
 
 
+def score_of(texts: Set, likely: np.ndarray, draws: Draws) -> np.ndarray:
+    """How far each text's coding is expected to move the coefficient, above the floor that the codings choose (N,)."""
+    x = texts.design
+    reach = (x @ np.linalg.inv(x.T @ x))[:, 1:]
+    score = for_coefficients(reach, doubt(likely))
+    added = reach[draws.at] * (texts.truth - likely)[draws.at, None]
+    return with_floor(score, best_floor(score, added, draws.at, draws.ratio()))
+
+
 def expected_part(texts: Set, likely: np.ndarray, draws: Draws, design: str) -> float:
     """What the next round is expected to leave of the interval's width."""
     wave, gold, pi = (np.full(len(likely), np.nan) for _ in range(3))
@@ -72,8 +77,10 @@ def expected_part(texts: Set, likely: np.ndarray, draws: Draws, design: str) -> 
     data = pl.DataFrame(cells, nan_to_null=True).with_columns(
         pl.col("y", "y_gold", "wave").cast(pl.Int64), pl.col("pi").fill_null(0.5)
     )
-    row = next_standard_errors(data, "y ~ x", n=N, design=design, variable="y", pi="pi", wave="wave").row(0, named=True)
-    return row["expected"] / row["now"]
+    score = score_of(texts, likely, draws) if design == "active" else None
+    how: dict[str, Any] = {"n": N, "score": score, "variable": "y", "pi": "pi", "wave": "wave"}
+    row = next_standard_errors(data, "y ~ x", **how).row(0, named=True)
+    return float(row["expected"] / row["now"])
 
 
 def fixed_rounds(texts: Set, design: str, seed: int) -> Iterator[tuple[float, float, float]]:

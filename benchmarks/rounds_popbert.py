@@ -5,7 +5,10 @@ What the study estimates is known: the share of sentences against elites by thes
 
 from __future__ import annotations
 
+import json
 import shutil
+import urllib.request
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,13 @@ from active_sets import DATA
 
 import annotune as at
 
+SENTENCES = 1_000  # of 7,036, so that it takes minutes
 CODERS, OVERLAP = ("coder_1", "coder_2"), 0.25
 STUDY = f"""codebook: codebook.yaml
 corpus: sentences.parquet
 sample:
   rounds:
-    {{n: 200, evaluation: 300, design: active, for: "elite == 'yes' ~ words", coders: [{", ".join(CODERS)}],
+    {{n: 100, evaluation: 150, design: active, for: "elite == 'yes' ~ words", coders: [{", ".join(CODERS)}],
      overlap: {OVERLAP}, write: sheet.parquet, stop: {{rounds: 3}}}}
 gold: {{ties: "yes"}}
 reliability: {{n_boot: 200}}
@@ -41,7 +45,8 @@ def popbert(folder: Path) -> str:
     folder.mkdir(parents=True)
     answers = _answers()
     words = pl.col("text").str.count_matches(r"\S+").log().round(3).alias("words")
-    corpus = pl.read_parquet(DATA / "popbert_bundestag" / "sentences.parquet").select("unit_id", "text", words)
+    sentences = pl.read_parquet(DATA / "popbert_bundestag" / "sentences.parquet").sort("unit_id")
+    corpus = sentences.sample(SENTENCES, seed=1).select("unit_id", "text", words)
     corpus.write_parquet(folder / "sentences.parquet")
     (folder / "codebook.yaml").write_text(BOOK)
     study = folder / "study.yaml"
@@ -50,7 +55,7 @@ def popbert(folder: Path) -> str:
     for number in (1, 2, 3):
         if number > 1:
             lines.append(at.rounds(study, another=True).due)
-        _code(folder, answers)
+        (_code if number < 3 else _click)(folder, answers)
         rounds = at.rounds(study)
     at.plot_rounds(rounds, folder / "rounds.png")
     results = at.run(study)
@@ -73,6 +78,28 @@ def _code(folder: Path, answers: dict[tuple[str, str], str]) -> None:
             said = [answers[row["unit_id"], row["coder"]] for row in sheet.iter_rows(named=True)]
             sheet.with_columns(elite=pl.Series(said)).write_parquet(path)
             at.record(folder / "study.annotune", path)
+
+
+def _click(folder: Path, answers: dict[tuple[str, str], str]) -> None:
+    """Give the same answers on the coding page, as a browser sends them, half a minute for each sentence."""
+    page = at.code(folder / "study.yaml", browser=False, wait=False, port=0, say=lambda line: None)
+    try:
+        for coder, link in page.links.items():
+            while not (item := _asked(link, "item")).get("finished"):
+                answer = {"labels": [answers[item["unit_id"], coder]], "status": "ok", "unsure": False, "note": ""}
+                content = {"key": str(uuid.uuid4()), "unit_id": item["unit_id"], "version": item["version"]}
+                _asked(link, "answer", content | {"seconds": 30.0, "answers": {"elite": answer}})
+    finally:
+        page.stop()
+
+
+def _asked(link: str, what: str, content: Any = None) -> dict[str, Any]:
+    """What the page's server says to a question, or to what is posted."""
+    address, token = link.split("/code/")
+    head = {"X-Annotune-Token": token, "Content-Type": "application/json", "Origin": address}
+    data = None if content is None else json.dumps(content).encode()
+    with urllib.request.urlopen(urllib.request.Request(f"{address}/api/{what}", data, head)) as answer:
+        return dict(json.load(answer))
 
 
 def _truth(corpus: pl.DataFrame, answers: dict[tuple[str, str], str]) -> tuple[float, float]:

@@ -204,7 +204,7 @@ at_run <- function(study, again = FALSE, data = TRUE, allow_upload = NULL) {
   hosts <- several(allow_upload)
   results <- at_call("run", study = as_path(study), again = again, say = say, data = data, allow_upload = hosts)
   if (!is.null(results$halt)) {
-    cli::cat_line(sub("annotune run (.*)$", "at_run(\"\\1\")", unlist(results$halt)))
+    cli::cat_line(commands_in_r(unlist(results$halt)))
     return(invisible(NULL))
   }
   class(results$reliability) <- c("at_reliability", class(results$reliability))
@@ -260,10 +260,14 @@ print.at_rounds <- function(x, ...) {
   }
   say(unlist(x$words))
   if (nzchar(x$rule)) say(x$rule)
-  due <- gsub("annotune round (.*?[.]ya?ml) --next", "at_round(\"\\1\", another = TRUE)", x$due, perl = TRUE)
-  due <- gsub("annotune round (.*?[.]ya?ml)", "at_round(\"\\1\")", due, perl = TRUE)
-  say(gsub("annotune run (.*?[.]ya?ml)", "at_run(\"\\1\")", due, perl = TRUE))
+  say(commands_in_r(x$due))
   invisible(x)
+}
+
+# `annotune round study.yaml --next` is `at_round("study.yaml", another = TRUE)` here.
+commands_in_r <- function(text) {
+  text <- gsub("annotune round (.*?[.]ya?ml) --next", "at_round(\"\\1\", another = TRUE)", text, perl = TRUE)
+  gsub("annotune (run|round|code) (.*?[.]ya?ml)", "at_\\1(\"\\2\")", text, perl = TRUE)
 }
 
 #' Are files still what was recorded of them?

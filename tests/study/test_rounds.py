@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
+import uuid
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openpyxl
@@ -286,3 +290,30 @@ def test_a_study_without_rounds_is_refused(tmp_path: Path) -> None:
         at.sample(
             pl.DataFrame({"unit_id": ["a"], "text": ["x"]}), 1, design="stratified", strata="t", for_="evaluation"
         )
+
+
+def asked(link: str, what: str, content: dict[str, object] | None = None) -> dict[str, Any]:
+    """What the coding page's server says to a question, or to what is posted."""
+    address, token = link.split("/code/")
+    head = {"X-Annotune-Token": token, "Content-Type": "application/json", "Origin": address}
+    data = None if content is None else json.dumps(content).encode()
+    with urllib.request.urlopen(urllib.request.Request(f"{address}/api/{what}", data, head)) as answer:
+        return dict(json.load(answer))
+
+
+def test_a_round_that_is_coded_on_the_page_knows_its_hours(tmp_path: Path) -> None:
+    pytest.importorskip("starlette")
+    pytest.importorskip("uvicorn")
+    parliament(tmp_path)
+    study = study_of(tmp_path, "n: 40, first: 80, evaluation: 30, coders: [anna]")
+    truth = dict(pl.read_csv(tmp_path / "truth.csv").select("unit_id", "topic").iter_rows())
+    page = at.code(study, browser=False, wait=False, port=0, say=lambda line: None)  # draws what is due
+    link = page.links["anna"]
+    while not (item := asked(link, "item")).get("finished"):
+        answer = {"labels": [truth[item["unit_id"]]], "status": "ok", "unsure": False, "note": ""}
+        content = {"key": str(uuid.uuid4()), "unit_id": item["unit_id"], "version": item["version"], "seconds": 36.0}
+        asked(link, "answer", content | {"answers": {"topic": answer}})
+    page.stop()
+    row = at.rounds(study).table.row(0, named=True)
+    assert (row["n_coded"], row["codings"], row["n_evaluation"]) == (80, 110, 30)
+    assert row["hours"] == pytest.approx(110 * 36 / 3600)

@@ -7,18 +7,17 @@ learns from the further codings too, and errs less, is not counted: intervals te
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from annotune.correction.coding_columns import blanks_as_null, complete_rows
+from annotune.correction.coding_columns import blanks_as_null
 from annotune.correction.families import Floats
 from annotune.correction.formulas import parse
 from annotune.correction.labelled import Labelled, labelled
-from annotune.correction.plan_designs import ACTIVE, SIMPLE, STRATIFIED
 from annotune.correction.plan_quantities import Quantities, coefficient_quantities
+from annotune.correction.text_scores import proportional
 
 
 def next_standard_errors(
@@ -26,7 +25,7 @@ def next_standard_errors(
     formula: str,
     *,
     n: int,
-    design: str = SIMPLE,
+    score: Floats | None = None,
     model: str = "linear",
     cluster: str | None = None,
     variable: str,
@@ -40,9 +39,9 @@ def next_standard_errors(
         N texts, as for `correct`: predictions for all, gold for those that were coded.
     formula, model, cluster
         The regression, as for `plan_sample`.
-    n, design
-        How many further texts are to be coded, and how they are drawn: "simple", "stratified" by the predicted label,
-        or "active".
+    n, score
+        How many further texts are to be coded; and of an active draw how much it matters to code each text (N,), in
+        proportion to which it is drawn. Without one they are drawn simply.
     variable, **columns
         The coded variable, and the columns gold, predicted, pi and wave, as for `plan_sample`.
 
@@ -58,10 +57,12 @@ def next_standard_errors(
     """
     parsed = parse(formula)
     beside = [reference.column for reference in parsed.within(parsed.terms).values()] + ([cluster] if cluster else [])
-    whole = data.filter(complete_rows(blanks_as_null(data, beside), beside)) if beside else data
+    gaps = [pl.col(name).is_null() for name in beside]  # of which the correction itself has told
+    kept = blanks_as_null(data, beside).select(~pl.any_horizontal(pl.repeat(False, pl.len()), *gaps)).to_series()
+    whole, score = data.filter(kept), None if score is None else score[kept.to_numpy()]
     codings = labelled(whole, variable, **columns)
     quantities = coefficient_quantities(codings, formula, None, model, cluster)
-    now, further = _by_draws(codings, quantities), _of_wave(quantities, len(whole), n, design)
+    now, further = _by_draws(codings, quantities), _of_wave(quantities, len(whole), n, score)
     coded = int(codings.coded.sum())
     part = n / (coded + n)
     least = quantities.moments(1.0)[0] if quantities.clustered is None else quantities.clustered
@@ -78,14 +79,14 @@ def _by_draws(codings: Labelled, quantities: Quantities) -> Floats:
     return np.asarray((chance * ratio**2) @ added**2 / len(codings.coded) ** 2)
 
 
-def _of_wave(quantities: Quantities, total: int, n: int, design: str) -> Floats:
+def _of_wave(quantities: Quantities, total: int, n: int, score: Floats | None) -> Floats:
     """The variances (p,) of one further wave of n of the texts that are left, the others being known."""
     left = total - len(quantities.at)
-    residuals = replace(quantities.residuals(total), total=left)
-    n = min(n, left)
-    if design in (ACTIVE, STRATIFIED):
-        variance = residuals.designs()[design](n)
+    n, weights = min(n, left), quantities.weights / quantities.weights.sum()
+    added = quantities.by_hand - quantities.by_prediction
+    if score is None:
+        variance = (1 / n - 1 / left) * (weights @ added**2)
     else:
-        weights = quantities.weights / quantities.weights.sum()
-        variance = (1 / n - 1 / left) * (weights @ residuals.added**2)
+        pi = proportional(score, n * total / left)[quantities.at]  # as if these texts could be drawn once more
+        variance = (weights * (1 - pi) / pi) @ added**2 / left
     return np.asarray((left / total) ** 2 * variance)

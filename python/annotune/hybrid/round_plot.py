@@ -101,7 +101,10 @@ def _draw_coefficients(axes: Any, coefficients: pl.DataFrame) -> None:
     rows = of_interest(coefficients.filter(formula=coefficients["formula"][0])) if len(coefficients) else coefficients
     terms = rows["term"].unique(maintain_order=True).to_list()[:MOST_TERMS]
     lines = [
-        (short(term, 22), rows.filter(term=term).select("round", "estimate", low="conf_low", high="conf_high"))
+        (
+            short(term if term != "Intercept" else rows["formula"][0], 22),
+            rows.filter(term=term).select("round", "estimate", low="conf_low", high="conf_high"),
+        )
         for term in terms
     ]
     _draw_series(axes, lines)

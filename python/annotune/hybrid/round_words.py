@@ -134,9 +134,12 @@ def expected_gain(rows: pl.DataFrame, n_next: int, seed: int = 1) -> dict[str, f
 
 def _unclear(labels: pl.DataFrame) -> Iterator[str]:
     """The labels on which coders agree too little to rely on, the worst first; how sure that is, by its interval."""
+    yes_or_no = pl.len().over("variable") == 2  # of two labels, agreement on one is that on the other
+    labels = labels.with_columns(alone=yes_or_no).filter(~pl.col("alone") | pl.col("variable").is_last_distinct())
     known = labels.filter(pl.col("n_pairable") >= FEWEST_PAIRS, pl.col("alpha") < TENTATIVE).sort("alpha")
     for row in known.head(MOST_NAMED).to_dicts():
-        agreement = f"Agreement on {row['label']!r} of {row['variable']} is {row['alpha']:.2f}"
+        name = row["variable"] if row["alone"] else f"{row['label']!r} of {row['variable']}"
+        agreement = f"Agreement on {name} is {row['alpha']:.2f}"
         low, high, n = row["alpha_low"], row["alpha_high"], f"{row['n_pairable']:,} texts"
         if high is None or high < RELIABLE:
             spread = "" if high is None else f" ({low:.2f} to {high:.2f})"

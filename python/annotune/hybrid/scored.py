@@ -55,7 +55,7 @@ def scored(
         return free, how, None
     table = _predicted(free, predictions, codebook)
     if for_ is not None:
-        of_all = table.with_columns(pl.Series(SCORE, _scores(table, for_, variable, how.floor)))
+        of_all = table.with_columns(pl.Series(SCORE, scores_for(table, for_, variable, how.floor)))
         values = _matched(free, of_all, [SCORE])[SCORE].to_numpy()
         return free, replace(how, floor=None), values  # they are above their floor already
     predicted_strata = [name for name in how.strata if name not in free.columns]
@@ -65,7 +65,7 @@ def scored(
     return beside, replace(how, spread=spread), None
 
 
-def _scores(table: pl.DataFrame, for_: str, variable: str | None, floor: float | None) -> Floats:
+def scores_for(table: pl.DataFrame, for_: str, variable: str | None, floor: float | None) -> Floats:
     """How much each text of the table matters, (n,); codings so far count by the number of texts each stands for."""
     from annotune.hybrid.active import scores
 

@@ -161,7 +161,7 @@ def _of_study(file: StudyFile, say: Callable[[str], None]) -> tuple[Path, Corpus
     if file.store.suffix != SUFFIX:
         what = f"{file.path}: {file.store.name} is a table of draws, to which no answers can be added."
         raise AnnotuneError(what, "Name a store (.annotune), or have the study draw: sample: {n: 300}.")
-    if file.study.sample is not None and file.study.sample.waves and not _has_waves(file.store):
+    if file.study.sample is not None and file.study.sample.draws_texts and not _has_waves(file.store):
         from annotune.study.run import run  # it brings all that a study may need, which serving does not
 
         try:

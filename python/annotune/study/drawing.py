@@ -111,7 +111,8 @@ def _require_same_wave(file: StudyFile, sample: SamplePart, number: int) -> None
     for name, value in now.items():
         if settings.get(name) != value:
             what = f"{file.path}: sample: {_lower(sample.called(number))} was drawn with {name}: {settings.get(name)}, "
-            advice = "Texts that were drawn stay drawn: put it back, and add a wave, {n: ...}, for more."
+            more = ", and add a wave, {n: ...}, for more" if sample.rounds is None else ""
+            advice = f"Texts that were drawn stay drawn: put it back{more}."
             raise AnnotuneError(f"{what}not {value}.", advice)
 
 
@@ -180,7 +181,8 @@ def _advice(file: StudyFile, numbers: Sequence[int]) -> str:
             if n and coder in sheets
         ]
     verb = "round" if file.study.sample is not None and file.study.sample.rounds is not None else "run"
-    return f"Next: {'; '.join(work)}. Save the sheets where they are, then go on with: annotune {verb} {file.path}"
+    how = f"Save the sheets where they are, or code on the page (annotune code {file.path})"
+    return f"Next: {'; '.join(work)}. {how}, then go on with: annotune {verb} {file.path}"
 
 
 def _coders(file: StudyFile, number: int) -> list[str]:
@@ -205,12 +207,24 @@ def _lower(name: str) -> str:
     return name[0].lower() + name[1:]
 
 
-def next_settings(file: StudyFile, number: int) -> tuple[int, str]:
-    """How many texts a wave has, and by which design: as it was drawn, or else as the study says."""
+@dataclass(frozen=True)
+class Coming:
+    """How a round is drawn: as it was, or else as the study says; what `WavePart` says of these."""
+
+    n: int
+    design: str
+    aim: str | None
+    scores: str | None
+    floor: float | None
+    variable: str | None
+
+
+def coming_wave(file: StudyFile, number: int) -> Coming:
+    """A wave that was drawn, or is to be."""
     assert file.study.sample is not None
+    part = file.study.sample.wave(number)
     if number > waves_drawn(file):
-        part = file.study.sample.wave(number)
-        return part.n, part.design
+        return Coming(part.n, part.design, part.aim, part.scores, part.floor, part.variable)
     with open_store(file.store) as store:
-        settings = settings_of(store, number)
-    return int(settings["n"]), str(settings["design"])
+        drawn = settings_of(store, number)
+    return Coming(drawn["n"], drawn["design"], drawn["for"], drawn["scores"], part.floor, part.variable)

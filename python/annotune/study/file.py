@@ -456,6 +456,12 @@ def _require_codings(path: Path, plan: Study) -> None:
     if plan.sample is not None and len(plan.sample.model_dump(exclude_defaults=True)) != 1:
         what = f"{path}: sample: says in several ways how texts were drawn, or in none."
         raise AnnotuneError(what, "Say simple, {pi: column}, {draws: store}, or {n: 300, ...}.")
+    rounds = plan.sample.rounds if plan.sample is not None else None
+    if rounds is not None and rounds.evaluation and plan.propose and not rounds.coders:
+        what = f"{path}: sample: nobody is named who codes the evaluation set without proposals."
+        raise AnnotuneError(
+            what, "Name the coders, so that it is known from whom they are hidden: coders: [anna, ben]."
+        )
     if waves and waves[0].aim is not None:
         what = f"{path}: sample: the first wave is for {waves[0].aim!r}, and there are no codings to sample from."
         advice = "Put a wave before it: [{design: simple, n: 100}, {design: active, n: 200, for: ...}]."

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from annotune.agreement.pairs import category_reliability
 from annotune.correction.next_wave import next_standard_errors
 from annotune.correction.result import CORRECTED, Correction
+from annotune.correction.text_scores import FLOOR, with_floor
 from annotune.data.codebook import Variable
 from annotune.data.codings import answered, of_variable, sound_codings
 from annotune.data.corpus import sound_corpus
@@ -20,6 +22,7 @@ from annotune.evidence.evaluate import evaluate
 from annotune.hybrid.effort import effort_until
 from annotune.hybrid.round_words import Stop
 from annotune.hybrid.rounds import Rounds, made_of
+from annotune.hybrid.scored import scores_for
 from annotune.models.classifier import Classifier
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.files import write_whole
@@ -27,7 +30,7 @@ from annotune.records.fingerprints import fingerprint, versions
 from annotune.records.lock import locked, require_held
 from annotune.study.coded import Coded, coded_corpus, corrected_regressions
 from annotune.study.corrected import coded_variables, columns_of, gold_columns_of
-from annotune.study.drawing import next_settings, waves_coded
+from annotune.study.drawing import Coming, coming_wave, waves_coded
 from annotune.study.file import RoundsPart, StudyFile
 from annotune.study.inputs import Inputs, fingerprints_until, read_inputs
 from annotune.study.models import Steps
@@ -43,8 +46,7 @@ class Round:
     file: StudyFile
     part: RoundsPart
     number: int
-    n_next: int
-    design: str
+    coming: Coming
 
     @property
     def wave(self) -> int:
@@ -61,13 +63,13 @@ class Round:
         file = self.file
         keys = ("codebook", "corpus", "codings", "reliability", "gold", "tune", "classify", "correct")
         study = json.loads(file.study.model_dump_json(include=set(keys)))
-        rests_on = [fingerprints_until(file, self.wave), study, self.part.evaluation, self.n_next, self.design]
+        rests_on = [fingerprints_until(file, self.wave), study, self.part.evaluation, asdict(self.coming)]
         return Checkpoints(file.work / FOLDER, fingerprint([*rests_on, versions()]))
 
 
 def round_of(file: StudyFile, part: RoundsPart, number: int) -> Round:
     """A round, and what comes after it: as it was drawn, or as the study says."""
-    return Round(file, part, number, *next_settings(file, part.wave_of(number) + 1))
+    return Round(file, part, number, coming_wave(file, part.wave_of(number) + 1))
 
 
 def _rows(file: StudyFile, part: RoundsPart, steps: Steps) -> list[dict[str, Any]]:
@@ -179,7 +181,7 @@ def _coefficients(one: Round, correction: Correction, expected: dict[str, float]
         known = row["conf_low"] is not None and term in expected
         width = (row["conf_high"] - row["conf_low"]) * expected[term] if known else None
         about = {name: row[name] for name in ("estimate", "std_error", "conf_low", "conf_high")}
-        about |= {"n_next": one.n_next, "expected_width": width}
+        about |= {"n_next": one.coming.n, "expected_width": width}
         yield {"formula": correction.formula, "term": term, **about}
 
 
@@ -188,14 +190,15 @@ def _expected_widths(one: Round, inputs: Inputs, correction: Correction, data: p
     part = one.file.study.correct
     formula = next(parsed for parsed in part.parsed() if parsed.text == correction.formula) if part else None
     entry = coded_variables(formula, inputs.codebook, inputs.variables)[0] if formula else None
-    if part is None or formula is None or entry is None or formula.explained is None:
+    documents = one.coming.design == "cluster"  # of which n are drawn, with nobody knows how many texts
+    if part is None or formula is None or entry is None or formula.explained is None or documents:
         return {}
     try:
         table = next_standard_errors(
             data,
             correction.formula,
-            n=one.n_next,
-            design=one.design,
+            n=one.coming.n,
+            score=_scores(one.coming, data),
             model="linear" if part.model == "fixed_effects" else part.model,
             cluster=min(part.cluster, key=lambda name: data[name].n_unique(), default=None),
             variable=formula.explained.column,
@@ -204,6 +207,16 @@ def _expected_widths(one: Round, inputs: Inputs, correction: Correction, data: p
     except AnnotuneError:  # a regression that plan_sample cannot plan for: that is no reason to have no other figures
         return {}
     return {term: expected / now for term, now, expected in table.iter_rows() if now > 0}
+
+
+def _scores(coming: Coming, data: pl.DataFrame) -> np.ndarray | None:
+    """In proportion to what each text is drawn in an active round; other designs count as a simple draw."""
+    if coming.design != "active":
+        return None
+    if coming.aim is not None:
+        return scores_for(data, coming.aim, coming.variable, coming.floor)
+    floor = FLOOR if coming.floor is None else coming.floor
+    return with_floor(data[str(coming.scores)].cast(pl.Float64).fill_null(0.0).to_numpy(), floor)
 
 
 def _columns(entry: Variable, outcome: str) -> dict[str, str]:
