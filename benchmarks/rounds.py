@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from active_sets import sets
-from rounds_forecasts import DESIGNS, FIXED, ROUNDS, N, embedded, fixed_rounds, learning_rounds
+from rounds_forecasts import DESIGNS, FIXED, ROUNDS, N, fixed_rounds, in_words, learning_rounds
 from rounds_popbert import popbert
 
 from annotune.errors import AnnotuneWarning
@@ -47,9 +47,10 @@ def fixed(repeats: int) -> str:
 
 def learning(repeats: int) -> str:
     """Rows of the sets whose model learns from each round, and below them its macro-F1."""
+    of = {texts.name: texts for texts in sets(HERE.parent / "build" / "active")}
     widths, gains = [], []
     for name, design in product(LEARNING, DESIGNS):
-        x, texts = embedded(name, HERE.parent / "build" / "active")
+        x, texts = in_words(name), of[name]
         results = [learning_rounds(x, texts, design, 100 * seed) for seed in range(repeats)]
         widths.append(row(np.array([steps for steps, _ in results]), f"{name} | {texts.formula} | {design}"))
         expected, low, high = (np.array([gain[side] for _, (gain, _) in results]) for side in SIDES)
@@ -69,7 +70,7 @@ HEAD = f"""# Rounds
 
 {ROUNDS} rounds of {N} texts in corpora whose labels are all known. After each round but the last, the width that the
 interval of the coefficient is expected to have after the next (`annotune.correction.next_wave`) is compared with the
-one that it then has, in per cent of the latter; means over rounds and {{repeats}} repeats. "active": rounds from the
+one that it then has, in per cent of the latter; means over rounds and repeats. "active": rounds from the
 second on are drawn for the coefficient.
 
 """
@@ -94,7 +95,8 @@ def main() -> None:
     for name in ("fixed", "learning", "popbert"):
         if arguments.only is None or name in arguments.only:
             part = {"fixed": fixed, "learning": learning}.get(name)
-            (CACHE / f"{name}.md").write_text(part(arguments.repeats) if part else popbert(CACHE / "popbert"))
+            told = f"\n\n{arguments.repeats} repeats."
+            (CACHE / f"{name}.md").write_text(part(arguments.repeats) + told if part else popbert(CACHE / "popbert"))
     titles = {
         "fixed": f"## Predictions that stay as they are\n\n{COLUMNS}",
         "learning": f"\n\n## A model that learns from each round\n\n{COLUMNS}",
@@ -102,7 +104,7 @@ def main() -> None:
     }
     paths = {CACHE / f"{name}.md": title for name, title in titles.items()}
     parts = [title + path.read_text() for path, title in paths.items() if path.exists()]
-    (HERE / "rounds.md").write_text(HEAD.format(repeats=arguments.repeats) + "".join(parts) + "\n")
+    (HERE / "rounds.md").write_text(HEAD + "".join(parts) + "\n")
 
 
 if __name__ == "__main__":

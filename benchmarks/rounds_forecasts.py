@@ -1,6 +1,6 @@
 """What rounds were expected to bring, and what they brought, on texts whose labels are all known.
 
-In one simulation predictions stay as they are; in the other a model of the texts' embeddings learns from each round's
+In one simulation predictions stay as they are; in the other a model of the texts' words learns from each round's
 codings, in folds, as a study's does.
 """
 
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from active import corrected
-from active_sets import DATA, Set, manifestos, sets
+from active_sets import DATA, Set, manifestos
 
 import annotune as at
 from annotune.correction.next_wave import next_standard_errors
@@ -26,6 +25,7 @@ from annotune.hybrid.round_words import expected_gain
 N, ROUNDS, FOLDS = 200, 4, 5
 FIXED = ("uk_manifestos", "popbert", "simulated")
 DESIGNS = ("simple", "active")
+SENTENCES = DATA / "popbert_bundestag" / "sentences.parquet"
 
 
 @dataclass
@@ -96,34 +96,22 @@ def fixed_rounds(texts: Set, design: str, seed: int) -> Iterator[tuple[float, fl
         now = then
 
 
-def embedded(name: str, cache: Path) -> tuple[np.ndarray, Set]:
-    """The texts of a set by MiniLM, (N, 384), kept in the folder `cache`, and the set."""
-    texts = next(one for one in sets(cache) if one.name == name)
-    path = cache / f"{name}.embeddings.npy"
-    if not path.exists():
-        from sentence_transformers import SentenceTransformer
+def in_words(name: str) -> Any:
+    """A set's texts as weighted words and pairs of words, a sparse matrix of N rows."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
-        from annotune.network.base import find_base
-
-        model = SentenceTransformer(str(find_base("minilm").folder), device="cpu")
-        np.save(path, model.encode(_words(name), batch_size=128, normalize_embeddings=True))
-    return np.asarray(np.load(path)), texts
+    texts = manifestos() if name == "uk_manifestos" else pl.read_parquet(SENTENCES).sort("unit_id")
+    return TfidfVectorizer(ngram_range=(1, 2), min_df=3, sublinear_tf=True).fit_transform(texts["text"].to_list())
 
 
-def _words(name: str) -> list[str]:
-    if name == "uk_manifestos":
-        return manifestos()["text"].to_list()
-    return pl.read_parquet(DATA / "popbert_bundestag" / "sentences.parquet").sort("unit_id")["text"].to_list()
-
-
-def learned(x: np.ndarray, texts: Set, draws: Draws, seed: int) -> np.ndarray:
+def learned(x: Any, texts: Set, draws: Draws, seed: int) -> np.ndarray:
     """Probabilities (N,), each by a model of four fifths of the codings that has not seen the text."""
     from sklearn.linear_model import LogisticRegression
 
     rng = np.random.default_rng(seed)
-    fold = rng.integers(0, FOLDS, len(x))
+    fold = rng.integers(0, FOLDS, x.shape[0])
     fold[draws.at] = rng.permutation(len(draws.at)) % FOLDS
-    likely, ratio, y = np.zeros(len(x)), draws.ratio(), texts.truth[draws.at]
+    likely, ratio, y = np.zeros(x.shape[0]), draws.ratio(), texts.truth[draws.at]
     for number in range(FOLDS):
         others = fold[draws.at] != number
         model = LogisticRegression(C=10, max_iter=500)
@@ -143,7 +131,7 @@ def macro_f1(texts: Set, likely: np.ndarray, draws: Draws) -> dict[str, float]:
 
 
 def learning_rounds(
-    x: np.ndarray, texts: Set, design: str, seed: int
+    x: Any, texts: Set, design: str, seed: int
 ) -> tuple[list[tuple[float, float, float]], tuple[dict[str, float], float]]:
     """The same where the model learns; and the gain of macro-F1 that was expected of the last round, and what came."""
     rng, nothing = np.random.default_rng(seed), np.array([], dtype=int)

@@ -92,6 +92,13 @@ def test_what_active_draws_are_worth_is_said_as_it_was_measured():
     assert shown == measured
 
 
+def test_what_rounds_brought_is_said_as_it_was_measured():
+    measured = rows_of((BENCHMARKS / "rounds.md").read_text(encoding="utf-8"))
+    shown = [row for row in rows_of(page("rounds.md")) if len(row) > 2]
+    assert len(shown) > 7
+    assert [row for row in shown if row not in measured] == []
+
+
 def test_the_edges_are_said_as_they_were_measured():
     """Each pair of figures on the page, as is usual and by annotune, is that of one of the situations simulated."""
     rows = rows_of((BENCHMARKS / "edges.md").read_text(encoding="utf-8"))
