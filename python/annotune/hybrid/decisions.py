@@ -89,12 +89,13 @@ def record(store: str | Path, codings: Any, codebook: Codebook | None = None) ->
         if not exports:  # of which a text that was not the coder's is refused
             _require_drawn(kept, answers)
             _tell_of_strangers(kept, answers)
-        places = kept.table("SELECT unit_id, wave FROM draws", schema={"unit_id": pl.String, "wave": pl.Int64})
+        query = "SELECT unit_id, max(wave) AS wave FROM draws GROUP BY unit_id"  # of all texts on offer some are drawn
+        places = kept.table(query, schema={"unit_id": pl.String, "wave": pl.Int64})
         arms = kept.table(
-            "SELECT unit_id, coder, arm FROM assignments",
-            schema=dict.fromkeys(("unit_id", "coder", "arm"), pl.String),
+            "SELECT unit_id, wave, coder, arm FROM assignments",
+            schema={"unit_id": pl.String, "wave": pl.Int64, "coder": pl.String, "arm": pl.String},
         )
-        placed = answers.join(places, on="unit_id", how="left").join(arms, on=["unit_id", "coder"], how="left")
+        placed = answers.join(places, on="unit_id", how="left").join(arms, on=["unit_id", "wave", "coder"], how="left")
         with kept.change() as connection:
             before = kept.table(LAST, schema=LAST_SCHEMA)
             marked = _marked(placed, before)

@@ -60,14 +60,15 @@ DECISIONS = {
 }
 # A wave that offers all texts in a random order is a simple random sample of those that were coded so far.
 OF_TEXTS = """
-    WITH coded AS (SELECT DISTINCT unit_id FROM people),
+    WITH coded AS (SELECT DISTINCT unit_id, wave FROM people),
     offered AS (
         SELECT d.wave, count(*) AS texts, count(c.unit_id) AS coded FROM draws d
-        JOIN waves w ON w.wave = d.wave AND w.design = 'order' LEFT JOIN coded c ON c.unit_id = d.unit_id
+        JOIN waves w ON w.wave = d.wave AND w.design = 'order'
+        LEFT JOIN coded c ON c.unit_id = d.unit_id AND c.wave = d.wave
         GROUP BY d.wave
     )
     SELECT d.unit_id, d.wave, CASE WHEN o.wave IS NULL THEN d.pi ELSE max(o.coded, 1) * 1.0 / o.texts END AS pi,
-        o.wave IS NULL OR d.unit_id IN (SELECT unit_id FROM coded) AS drawn, d.stratum, d."cluster"
+        o.wave IS NULL OR (d.unit_id, d.wave) IN (SELECT unit_id, wave FROM coded) AS drawn, d.stratum, d."cluster"
     FROM draws d LEFT JOIN offered o ON o.wave = d.wave
     UNION ALL SELECT unit_id, wave, pi, 0, stratum, "cluster" FROM chances ORDER BY wave, unit_id
 """

@@ -40,7 +40,8 @@ def test_what_was_coded_of_all_counts_as_a_simple_random_sample(people, path, co
     assert draws["pi"].unique().to_list() == [3 / 12]
     people["anna"].undo()
     assert at.read_draws(path)["pi"].unique().to_list() == [2 / 12]
-    data = at.attach(corpus, at.read_codings(path, topics), codebook=topics, draws=path)
+    gold = at.resolve(at.read_codings(path, topics), codebook=topics)
+    data = at.attach(corpus, gold, codebook=topics, draws=path)
     assert data.filter(pl.col("wave").is_not_null())["unit_id"].sort().to_list() == sorted(order[:2])
     assert data["pi"].to_list() == [2 / 12] * 12
 
@@ -71,6 +72,10 @@ def test_a_further_wave_ends_the_order_and_draws_among_the_rest(people, path, co
     assert drawn.group_by("wave").len().sort("wave").rows() == [(1, 4), (2, 5)]
     people["anna"].say(draw.texts["unit_id"][0])
     assert at.read_draws(path).filter(wave=1)["pi"].unique().to_list() == [4 / 12]
+    sheet = pl.DataFrame({"unit_id": [draw.texts["unit_id"][1]], "coder": ["anna"], "topic": ["Law"]})
+    assert at.record(path, at.read_codings(sheet, topics))["new"].to_list() == [1]
+    waves = at.read_codings(path).filter(pl.col("unit_id").is_in(draw.texts["unit_id"].implode()))["wave"]
+    assert waves.unique().to_list() == [2]
 
 
 def test_a_wave_that_was_divided_among_nobody_is_for_everybody(path, corpus, topics, opened):

@@ -25,7 +25,7 @@ TASKS = """
     LEFT JOIN decisions d ON d.coder = :coder AND d.unit_id = a.unit_id AND d.status <> 'withdrawn'
         AND d.id IN (SELECT id FROM last)
     WHERE a.coder = :coder AND (:unit IS NULL OR a.unit_id = :unit)
-        AND (w.design <> 'order' OR w.wave = (SELECT max(wave) FROM waves) OR d.id IS NOT NULL)
+        AND (w.design <> 'order' OR w.wave = (SELECT max(wave) FROM waves) OR d.wave = w.wave)
     ORDER BY a.wave, a.place, d.id
 """
 SECONDS = """
