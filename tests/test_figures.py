@@ -114,3 +114,22 @@ def test_the_edges_are_said_as_they_were_measured():
 )
 def test_benchmarks_that_are_named_are_there(path):
     assert [name for name in PATH.findall(path.read_text(encoding="utf-8")) if not (ROOT / name).exists()] == []
+
+
+def test_what_a_correction_does_to_anchoring_is_as_the_benchmark_measured():
+    of_name = {
+        "verified answers": "verified answers",
+        "the same, with the model's predictions (DSL)": "verified answers as the hand coding",
+        "`blind_gold`": "blind_gold",
+        '`blind_gold(among="verified")`, verified codings as a proxy': "blind_gold, among verified",
+    }
+    measured = {row[:2]: row for row in rows_of((BENCHMARKS / "anchoring.md").read_text("utf-8")) if len(row) == 7}
+    shown = [row for row in rows_of(page("anchoring.md")) if len(row) == 4 and row[0] in of_name]
+    assert len(shown) == 7
+    for name, of, bias, coverage in shown:
+        row = measured[of_name[name], of.split(" ")[0]]
+        assert float(bias) == pytest.approx(float(row[4]), abs=0.0006)
+        assert coverage == f"{row[6]} %"
+    corrected = [float(row[6]) for (name, _), row in measured.items() if name.startswith("blind_gold")]
+    assert len(corrected) == 3
+    assert all(93 <= figure <= 97 for figure in corrected)
