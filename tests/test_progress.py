@@ -47,3 +47,13 @@ def test_a_notebook_draws_a_bar_where_it_can_and_has_lines_otherwise(monkeypatch
     monkeypatch.setattr(progress.importlib.util, "find_spec", lambda name: spec if name == "ipywidgets" else None)
     assert progress._draws_in_notebook(Console(force_jupyter=True, file=sys.stderr)) is has_widgets
     assert not progress._draws_in_notebook(Console(force_jupyter=False, file=sys.stderr))
+
+
+def test_work_without_a_name_is_a_part_of_what_is_shown():
+    heard = []
+    with progress.listening(lambda *words: heard.append(words)), progress.bar("Asking", 2) as advance:
+        with progress.bar("", 100) as silent:
+            silent(50)
+        advance(1)
+    assert [words[0] for words in heard] == ["Asking"] * len(heard)
+    assert heard

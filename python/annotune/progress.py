@@ -60,9 +60,13 @@ def duration(seconds: float) -> str:
 def bar(what: str, total: int, unit: str = "") -> Iterator[Advance]:
     """Show how much of `total` is done; the block calls the function it is given with each step's size.
 
-    With a `unit`, such as `texts`, it is also shown how many are done in a second, and which share of all.
+    With a `unit`, such as `texts`, it is also shown how many are done in a second, and which share of all. Work without
+    a name is a part of some other that is shown, and is not.
     """
-    what = f"{_step.get()}: {what}" if _step.get() and what else what
+    if not what:
+        yield lambda _: None
+        return
+    what = f"{_step.get()}: {what}" if _step.get() else what
     listener = _listener.get()
     if listener is not None:
         yield _counting(listener, what, total)

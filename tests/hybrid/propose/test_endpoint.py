@@ -174,9 +174,13 @@ def test_several_variables_sets_scales_and_reasons_come_in_one_call(store, serve
     assert "an ordered scale, from low to high" in server.bodies[0]["messages"][0]["content"]
 
 
-@pytest.mark.parametrize("end", [(), (("\n", -0.1), ("\n", -0.1), ("", 0.0))])  # blanks that llama-server cuts
-def test_probabilities_are_those_of_the_labels_own_words(corpus, book, store, serve, end):
-    pieces = [('{"', 0.0), ("topic", -0.1), ('": "', 0.0), ("He", -0.2), ("alth", -0.3), ('"}', -0.4), *end]
+FENCE = [("\n", -0.1), ("```", -0.1), ("json", -0.1)]  # what llama-server cuts around an answer
+
+
+@pytest.mark.parametrize(("before", "after"), [([], []), ([], [("\n", -0.1), ("", 0.0)]), (FENCE, FENCE)])
+def test_probabilities_are_those_of_the_labels_own_words(corpus, book, store, serve, before, after):
+    pieces = [('{"', 0.0), ("topic", -0.1), ('": "', 0.0), ("He", -0.2), ("alth", -0.3), ('"}', -0.4)]
+    pieces = [*before, *pieces, *after]
     server = serve(lambda text, n: {"content": '{"topic": "Health"}', "logprobs": pieces})
     proposals = ask(corpus, book, store, server)
     assert proposals.codings["prob"].to_list() == pytest.approx([2.718281828**-0.5] * 20)

@@ -100,6 +100,27 @@ def test_a_decoder_proposes_what_zero_shot_codes(three, store, decoder, monkeypa
     assert proposals.ledger.is_empty()
 
 
+def test_what_a_decoder_coded_is_kept_before_it_goes_on(three, store, decoder, monkeypatch):
+    from annotune.models.zeroshot import Asked
+
+    code, calls = Asked.code, []
+
+    def stopped(asked, texts, *rest, **options):
+        calls.append(len(texts))
+        if len(calls) == 3:
+            raise SystemError("killed")
+        return code(asked, texts, *rest, **options)
+
+    monkeypatch.setattr(Asked, "code", stopped)
+    corpus = pl.DataFrame({"unit_id": [str(i) for i in range(120)], "text": [f"nurse {i}" for i in range(120)]})
+    with pytest.raises(SystemError):
+        at.propose(corpus, three, str(decoder()), provider="decoder", store=store)
+    assert len(at.read_codings(store)) == 100
+    codings = at.propose(corpus, three, str(decoder()), provider="decoder", store=store).codings
+    assert (codings["status"] == "ok").all()
+    assert calls == [50, 50, 20, 20]
+
+
 @pytest.mark.filterwarnings("ignore::annotune.AnnotuneWarning")  # labels of 30 texts are not those of all
 def test_a_tuned_classifier_proposes_what_it_classifies(store, questions, tiny_base, tmp_path):
     corpus, coded = questions

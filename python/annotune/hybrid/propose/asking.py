@@ -15,7 +15,8 @@ from annotune.hybrid.propose.requests import Book
 from annotune.hybrid.propose.tokens import tokens_of
 from annotune.progress import bar
 
-AT_ONCE = 500  # answers of a model in this process that are written together
+AT_ONCE = 500  # answers that are written together where they take no time,
+SLOW = {"openai": 1, "decoder": 50}  # and where they do: a run that is killed has to ask for these again
 
 
 @dataclass
@@ -76,7 +77,7 @@ def ask(book: Book, questions: Sequence[Question], purse: Purse, usage: Usage) -
     prompt = tokens_of(book.provider.prompt)
     try:
         with bar(f"Asking {book.coder}", len(first)) as advance:
-            for answers in _parts(book.provider.answers(first, purse), 1 if book.host else AT_ONCE):
+            for answers in _parts(book.provider.answers(first, purse), SLOW.get(book.provider.kind, AT_ONCE)):
                 book.keep(
                     [
                         (answer, purse.cost(answer, prompt + tokens_of(answer.question.text), usage))

@@ -14,7 +14,7 @@ from annotune.models.zeroshot import Asked, ready
 from annotune.network.base import find_base, load_pair
 from annotune.network.machine import choose_device
 
-AT_ONCE = 200  # texts, after which what is known is written down
+AT_ONCE = 50  # texts, after which what is known is written down; the codebook is read anew for as many
 
 
 @dataclass(frozen=True)

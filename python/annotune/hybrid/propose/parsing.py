@@ -58,8 +58,7 @@ def parse(raw: str, variables: Sequence[Variable], tokens: Tokens = (), reasons:
     if extra:
         return without_label(variables, "unparsed", f"the key {min(extra)!r} was not asked for")
     why = values[reasons_key(variables)].content if reasons and reasons_key(variables) in values else {}
-    if "".join(piece for piece, _ in tokens).rstrip() != raw.rstrip():  # servers cut the blanks after an answer
-        tokens = ()
+    tokens = _pieces_of(raw, tokens)
     rows: list[Proposal] = []
     for entry in variables:
         reason = why.get(entry.name) if isinstance(why, dict) else None
@@ -83,6 +82,24 @@ def _of_variable(entry: Variable, value: Value | None, tokens: Tokens, reason: s
     once = {label.content: label for label in labels}  # a set names a label once, however often it is written
     ordered = (once[name] for name in entry.names if name in once)
     return [Proposal(entry.name, label.content, _probability(label, tokens), "ok", reason) for label in ordered]
+
+
+def _pieces_of(raw: str, tokens: Tokens) -> Tokens:
+    """The pieces that the answer is made of: servers cut what stands around it, such as blanks and fences of code.
+
+    >>> list(_pieces_of("{}", [("`", -0.1), (" {", -0.2), ("}", -0.3), ("` ", -0.4)]))
+    [('{', -0.2), ('}', -0.3), ('` ', -0.4)]
+    """
+    whole = "".join(piece for piece, _ in tokens)
+    place = -whole.find(raw)
+    if whole.count(raw) != 1:
+        return ()
+    pieces = []
+    for piece, logprob in tokens:
+        if place + len(piece) > 0:
+            pieces.append((piece[max(-place, 0) :], logprob))
+        place += len(piece)
+    return pieces
 
 
 def _probability(label: Value, tokens: Tokens) -> float | None:
