@@ -2,10 +2,17 @@
 
 import json
 
+import polars as pl
 import pytest
 
+import annotune as at
 from annotune.hybrid.page.shell import stand_alone
+from annotune.hybrid.store import now, open_store
 
+REQUEST = (
+    "INSERT INTO requests (key, question, at, unit_id, coder, provider, model, prompt, settings, status) "
+    "VALUES ('k', 'q', ?, ?, 'gpt', 'openai', 'gpt', 'p', '{}', 'ok')"
+)
 HOSTILE = "</script><script>alert(1)</script>"
 
 
@@ -69,6 +76,38 @@ def test_a_file_is_coded_without_a_server_and_exported(offline, window, tmp_path
     assert {entry["version"] for entry in entries if "answers" in entry} == {3}
     assert len({entry["key"] for entry in entries}) == 5
     assert not [url for url in requests if not url.startswith(("file:", "blob:"))]
+
+
+def test_a_study_is_coded_in_files_and_comes_back_into_its_store(window, tmp_path, texts, topics, decisions_in):
+    corpus = texts(4)
+    store = tmp_path / "study.annotune"
+    at.sample(corpus, 4, store=store, coders=["anna"], codebook=topics)
+    with open_store(store) as kept, kept.change() as connection:
+        connection.execute(REQUEST, [now(), "u01"])
+        connection.execute("INSERT INTO proposals VALUES ('k', 'topic', 0, 'Law', .9, 'ok', '')")
+    at.code(store, corpus, topics, ["anna"], offline=tmp_path, say=lambda line: None)
+    anna = window((tmp_path / "code_anna.html").as_uri())
+    for place in range(1, 5):
+        anna.wait_for_place(place)
+        anna.press("a" if anna.page.locator(".offer").count() else "1", "q", "Enter")
+    anna.wait_for_view("finished")
+    anna.press("u")
+    anna.wait_for_place(4)
+    anna.press("2", "Enter")
+    anna.wait_for_view("finished")
+    path = exported(anna, tmp_path)
+    read = at.read_codings(path, topics).sort("unit_id")
+    assert set(read["coder"]) == {"anna"}
+    assert at.record(store, path).rows() == [("anna", 4, 0, 0, 0)]
+    first = decisions_in(store)
+    assert at.record(store, path).rows() == [("anna", 0, 0, 4, 0)]
+    assert decisions_in(store) == first  # each answer once
+    stored = at.read_codings(store).filter(pl.col("kind") == "person").sort("unit_id")
+    assert stored.select("unit_id", "label", "status").equals(read.select("unit_id", "label", "status"))
+    shown = {row["unit_id"]: json.loads(row["proposals"]) for row in first if row["status"] == "ok"}
+    assert [proposal["labels"] for proposal in shown["u01"]] == [["Law"]]
+    assert shown["u00"] == []
+    assert sum(row["unsure"] for row in first) >= 3
 
 
 def test_two_tabs_of_one_file_lose_nothing(offline, window, tmp_path):
