@@ -67,16 +67,17 @@ def test_a_study_that_was_run_is_as_recorded(finished):
     assert {name for name in work if (finished.parent / name).is_file()} <= named
 
 
-def test_no_flipped_bit_of_a_folder_of_work_goes_unseen(study):
+def test_no_flipped_bit_of_a_folder_of_work_an_output_or_the_record_goes_unseen(study):
     draw, n = np.random.default_rng(19), 0
-    for path in sorted(path for path in study.parent.glob("annotune-work/**/*") if path.is_file()):
+    results = [*study.parent.glob("results.*"), study.parent / "study.record.json"]
+    for path in sorted([*results, *(path for path in study.parent.glob("annotune-work/**/*") if path.is_file())]):
         whole = path.read_bytes()
         for bit in draw.integers(len(whole) * 8, size=FLIPS):
             flip(path, int(bit))
             assert path.relative_to(study.parent).as_posix() in states(study), (path, bit)
             path.write_bytes(whole)
             n += 1
-    assert n > 15 * FLIPS
+    assert n > 20 * FLIPS
     assert at.verify(study).is_sound
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from annotune.records.files import write_whole
 from annotune.records.fingerprints import file_sha256, versions
+from annotune.records.sealed import sealed
 
 SUFFIX = ".record.json"
 
@@ -55,5 +56,6 @@ def _seen_from(folder: Path, path: Path) -> str:
 
 
 def _write(record: Mapping[str, Any], path: Path) -> Path:
-    write_whole(path, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
+    """Written with its own fingerprint, so that damage of a figure in it is seen as well."""
+    write_whole(path, json.dumps(sealed(record), indent=2, ensure_ascii=False) + "\n")
     return path

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from annotune.records.record import without_folders
+from annotune.records.sealed import SEAL
 from annotune.reporting.inputs import Inputs
 
 LEFT_OUT = {
@@ -19,6 +20,7 @@ LEFT_OUT = {
     "evaluation",
     "corrections",
     "output",
+    SEAL,
 }
 LONGEST = 400
 

@@ -138,7 +138,7 @@ def _names(record: Path, file: Path) -> bool:
 
 def _of_record(record: Path) -> Iterator[Row]:
     """Outputs, and those inputs that are beside the record: it may be read where they are not."""
-    content = _content(record)
+    content = read_sealed(record)
     if content is None:
         yield record, CHANGED, record
         return
