@@ -35,7 +35,7 @@ def start(
             command += ["--corpus", str(target)]
         if codebook is not None:
             book = Path(folder) / "codebook.yaml"
-            book.write_text(codebook.model_dump_json(), encoding="utf-8")  # JSON is YAML
+            book.write_text(codebook.model_dump_json(exclude_none=True), encoding="utf-8")  # JSON is YAML
             command += ["--codebook", str(book)]
         options["coders"] = ",".join(several(coders)) if coders is not None else None
         command += _typed(options)
