@@ -101,12 +101,15 @@ def _model(rows: pl.DataFrame, variable: str, n_next: int) -> Iterator[str]:
     now = rows["macro_f1"][-1]
     yield (
         f"With them the model's macro-F1 for {variable}, {now:.3f} now, is expected to rise by {gain['estimate']:.3f} "
-        f"({low} to {high})."
+        f"({low} to {high} as measured, with few texts mostly by chance)."
     )
 
 
 def expected_gain(rows: pl.DataFrame, n_next: int, seed: int = 1) -> dict[str, float] | None:
     """What n further texts are expected to add to macro-F1: estimate, ci_low, ci_high; None with fewer than 3 rounds.
+
+    The interval is that of the gain as it will be measured: by the curve's uncertainty, and by chance in both figures,
+    as if they were of different texts.
 
     Parameters
     ----------
@@ -126,10 +129,13 @@ def expected_gain(rows: pl.DataFrame, n_next: int, seed: int = 1) -> dict[str, f
     sizes, measured = rows["n_coded"].to_numpy().astype(float), rows["macro_f1"].to_numpy()
     errors = ((rows["macro_f1_high"] - rows["macro_f1_low"]) / (2 * norm.ppf(0.975))).to_numpy()
     errors = np.maximum(errors, 1e-6)
-    drawn = measured + np.random.default_rng(seed).normal(0, errors, (REPLICATES, len(rows)))
+    rng, further = np.random.default_rng(seed), sizes[-1] + n_next
+    drawn = measured + rng.normal(0, errors, (REPLICATES, len(rows)))
     law = fit_power_law(sizes, np.vstack([measured, drawn]), 1 / errors**2)
-    now, then = law.at(np.array([sizes[-1], sizes[-1] + n_next])).T
-    return {name: value for name, value in bounds(then - now).items() if value is not None}
+    now, then = law.at(np.array([sizes[-1], further])).T
+    chance = rng.normal(0, errors[-1] * np.sqrt(1 + sizes[-1] / further), REPLICATES)
+    gain = then - now + np.concatenate([[0.0], chance])
+    return {name: value for name, value in bounds(gain).items() if value is not None}
 
 
 def _unclear(labels: pl.DataFrame) -> Iterator[str]:
