@@ -33,7 +33,7 @@ test_that("waves, sheets and what people coded pass through the store", {
     store = store, coders = "anna", write = file.path(folder, "coding_sheet.csv"), codebook = codebook
   )
   sheet <- utils::read.csv(unlist(draw$files), fileEncoding = "UTF-8-BOM")
-  expect_named(sheet, c("unit_id", "coder", "text", "topic"))
+  expect_named(sheet, c("unit_id", "coder", "text", "topic", "row_check"))
   sheet$topic <- rep(c("Health", "Law"), 15)
   done <- at_record(store, at_codings(sheet, codebook))
   expect_identical(done$new, 30L)
