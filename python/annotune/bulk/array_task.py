@@ -65,7 +65,8 @@ def _queued_again(n_done: int) -> int:
     if not n_done:
         what = "The time of a task is too short for a single shard."
         raise AnnotuneError(what, "Give it more, or code into a new folder with smaller rows_per_shard.")
-    print(f"{n_done:,} shards were done in this turn; the rest is for the next one.", flush=True)
+    print(f"The time is over; {n_done:,} shards were done here meanwhile. The rest is for the next turn.", flush=True)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # by which SLURM ends what it queues again
     return subprocess.run(["scontrol", "requeue", job], check=False, stdin=subprocess.DEVNULL).returncode
 
 
