@@ -14,6 +14,7 @@ import typer
 from annotune.commands import (
     agreement,
     anchoring,
+    bulk,
     codebook,
     coding,
     correction,
@@ -47,6 +48,7 @@ VERBS = (
     agreement.resolve,
     models.tune,
     models.classify,
+    bulk.status,
     evidence.evaluate,
     evidence.compare,
     evidence.curve,

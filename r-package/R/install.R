@@ -18,17 +18,25 @@ usable <- function(look, tuning = FALSE) {
   fits && is.na(look["annotune_error"]) && (!tuning || !is.na(look["torch"]))
 }
 
-#' Is everything there that annotune needs?
+#' Is everything there that annotune needs? How far are very many texts?
 #'
 #' Looks at Python, annotune, torch, the graphics processor and the memory in a process of its own, and says how to
 #' mend each fault. Nothing is started, changed or downloaded.
 #'
-#' @return A tibble, invisibly: item, value, ok, advice.
-#' @seealso [at_install()]
+#' With a folder, it says instead how far the coding of very many texts into it is (see [at_classify()]), also while
+#' it runs and on another machine, and which shards failed and why.
+#'
+#' @param out The folder that texts are coded into.
+#' @return A tibble, invisibly: item, value, ok, advice. With a folder a list: `shards` (a row per shard: shard, state,
+#'   texts, coded, seconds, host, why), `labels` (how often each was given), `notes`, `seconds_left`.
+#' @seealso [at_install()], [at_classify()]
 #' @examples
 #' at_status()
 #' @export
-at_status <- function() {
+at_status <- function(out = NULL) {
+  if (!is.null(out)) {
+    return(at_call("status", out = as_path(out)))
+  }
   the$look <- look()
   told <- status_rows(the$look)
   cli::cli_h2("annotune {utils::packageVersion('annotune')}")

@@ -88,9 +88,19 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL, precision 
 #' @param corpus A data frame, a character vector, or the path of a file.
 #' @param unit_id,text The columns with the identifier and the text.
 #' @param path Where to write the corpus with its codes: .dta, .rds, .parquet, .csv, .sav, .xlsx; one or several.
+#' @param out A folder for the codes of very many texts: `corpus` is then a file, a folder or a pattern such as
+#'   `"tweets/*.parquet"`, and `model` a model, the path of one, or several paths. A run that was stopped goes on where it
+#'   was when the same is called again; see [at_status()].
+#' @param on Where very many texts are coded: `"local"`, in processes of this machine.
+#' @param workers Processes at a time; by default as many as there is room for.
+#' @param shard `c(3, 100)` for only the third of a hundred parts, as a scheduler asks each of its jobs to do.
+#' @param covariates Columns of very many texts that are kept beside their codes.
+#' @param dry_run Whether to code nothing, and to say what all of it takes.
+#' @param price_per_hour Of the machine, for that forecast.
 #' @inheritParams predict.at_model
 #' @return A tibble with a row per text (per label given, for a multi-label variable): unit_id, variable, coder, label,
-#'   prob, status, and `p_<label>` for each label. With `path`: how many texts got each label.
+#'   prob, status, and `p_<label>` for each label. With `path`: how many texts got each label. With `out`: how far it is,
+#'   as [at_status()] says it.
 #' @examplesIf at_available(tuning = TRUE)
 #' data <- at_demo(n = 60, n_coded = 40)
 #' gold <- at_resolve(at_codings(data$coders["anna"], data$codebook))
@@ -98,9 +108,16 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL, precision 
 #' at_classify(model, data$corpus)
 #' @export
 at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path = NULL,
-                        precision = c("float32", "bfloat16")) {
-  require_model(model)
+                        precision = c("float32", "bfloat16"), out = NULL, on = "local", workers = NULL, shard = NULL,
+                        covariates = NULL, dry_run = FALSE, price_per_hour = NULL) {
   precision <- match.arg(precision)
+  if (!is.null(out)) {
+    return(code_folder(
+      model, corpus, as_path(out), unit_id = unit_id, text = text, precision = precision, on = on, workers = workers,
+      shard = shard, covariates = covariates, dry_run = dry_run, price_per_hour = price_per_hour
+    ))
+  }
+  require_model(model)
   if (is.null(path)) {
     sent <- corpus_to_python(corpus, unit_id, text)
     return(at_call("classify", model = model, corpus = sent, precision = precision))
@@ -110,6 +127,31 @@ at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path 
     "code_files",
     model = model, corpus = sent, unit_id = unit_id, text = text, paths = several(as_path(path)), precision = precision
   )
+}
+
+# What is coded into a folder never passes through R.
+code_folder <- function(model, path, out, workers, ...) {
+  if (!is.character(path)) abort("Very many texts are read from files.", "Give the path of a file or a folder.")
+  if (!is.character(model)) require_model(model)
+  if (!is.null(workers)) workers <- as.integer(workers)
+  sent <- if (is.character(model)) several(as_path(model)) else model
+  at_call("code_folder", model = sent, path = several(as_path(path)), out = out, workers = workers, ...)
+}
+
+#' @export
+print.at_run_status <- function(x, ...) {
+  say(x$words)
+  failed <- x$shards[x$shards$state == "failed", ]
+  if (nrow(failed)) say(paste0(failed$shard, ": ", failed$why))
+  if (nrow(x$labels)) print(x$labels)
+  if (length(x$notes)) say(unlist(x$notes))
+  invisible(x)
+}
+
+#' @export
+print.at_forecast <- function(x, ...) {
+  say(x$words)
+  invisible(x)
 }
 
 # Only what is needed crosses; a file crosses as its path.

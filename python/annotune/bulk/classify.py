@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from annotune.bulk.coders import Spec, decoder_spec, tuned_spec
+from annotune.bulk.forecast import Forecast, forecast
 from annotune.bulk.manifest import RunFolder
-from annotune.bulk.places import Local, Place, one_part
+from annotune.bulk.places import Local, Place, default_workers, one_part
 from annotune.bulk.plan import Plan, begin
 from annotune.bulk.ray_cluster import OnRay
+from annotune.bulk.repeats import known_repeats
 from annotune.bulk.shards import Shard
 from annotune.bulk.slurm import OnSlurm
 from annotune.bulk.status import RunStatus, status
@@ -41,8 +43,10 @@ def classify(
     probabilities: bool = True,
     precision: str = "float32",
     device: str = "auto",
+    dry_run: bool = False,
+    price_per_hour: float | None = None,
     **options: Any,
-) -> RunStatus:
+) -> RunStatus | Forecast:
     """Code very many texts: files in, a folder of parquet files with the same rows out.
 
     A file is coded as a shard, a large one as several. What was done is kept: a run that was stopped, whatever stopped
@@ -80,6 +84,10 @@ def classify(
         `float32`, or `bfloat16` for speed where the processor has it.
     device
         `auto`, `cpu`, `cuda` or `mps`.
+    dry_run
+        Code nothing: time 500 of the texts, and say what all of them take.
+    price_per_hour
+        Of the machine, for that forecast.
     options
         Of the place. On Ray: `address` (of a cluster; otherwise one is started here) and `gpus` of each worker. On
         SLURM: `cluster` and `clusters` (a name in a file with what jobs ask for on each cluster, and that file),
@@ -89,8 +97,8 @@ def classify(
 
     Returns
     -------
-    RunStatus
-        Each shard's state, with the reason where it failed; see `annotune.status`.
+    RunStatus or Forecast
+        Each shard's state, with the reason where it failed (see `annotune.status`); with `dry_run`, hours and money.
 
     Raises
     ------
@@ -110,16 +118,29 @@ def classify(
     settings = {"precision": precision, "device": device, "probabilities": probabilities}
     _require_choices(on, precision, workers, threads, shard, rows_per_shard)
     settings |= {"rows_per_shard": rows_per_shard, "threads": threads}
+    is_new = not folder.plan.exists()
     place = place_of(on, workers or (1 if shard else None), device, options)
     specs = specs_of(model, base, codebook, folder)
     plan = begin(folder, path, columns, settings, specs, place.threads)
+    if dry_run:
+        pending = [one for one in plan.part(shard) if not folder.is_done(one, folder.manifest(one))]
+        try:
+            n_workers = min(place.workers or default_workers(device), max(len(pending), 1))
+            return forecast(folder, plan, pending, n_workers, price_per_hour)
+        finally:
+            if is_new:
+                folder.forget_plan()
     pending = prepare(folder, plan, shard)
+    notes: tuple[str, ...] = ()
     if shard is not None:
         one_part(folder, pending, shard)
-        return status(out)
-    told = place.work(folder, pending, plan.settings["threads"]) if pending else ()
+    elif pending:
+        notes = place.work(folder, pending, plan.settings["threads"])
     found = status(out)
-    return replace(found, notes=(*told, *found.notes))
+    if found.is_complete and known_repeats(folder, plan.shards) is None:
+        known_repeats(folder, plan.shards, look=True)
+        found = status(out)
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def place_of(on: str, workers: int | None, device: str, options: Mapping[str, Any]) -> Place:

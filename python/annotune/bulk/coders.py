@@ -29,6 +29,7 @@ class Reader:
     """A model that is loaded: texts in, a table of codings out; what it computed for a text it keeps for a while."""
 
     compute: Callable[[list[str], Advance], tuple[np.ndarray, int]]
+    seconds_a_text: Callable[[list[str], bool], float]
     codings: Callable[[pl.Series, np.ndarray, np.ndarray], pl.DataFrame]
     cache: Cache
 
@@ -76,6 +77,7 @@ def tuned_spec(folder: Path) -> Spec:
     """What is known of a tuned model by its card alone."""
     card = read_card(folder)
     about = {"name": name_of(card), "variables": [card["variable"]], "labels": card["labels"]}
+    about["shares"] = card.get("shares")
     return {"kind": TUNED, **about, "path": str(folder.absolute()), "sha256": sha256_of(folder)}
 
 
@@ -127,7 +129,7 @@ def _tuned(spec: Spec, fast: bool, device: str) -> Reader:
     def compute(texts: list[str], advance: Advance) -> tuple[np.ndarray, int]:
         return coder.steady_logits(texts, fast, advance)
 
-    return Reader(compute, coder.as_codings, Cache(len(coder.labels)))
+    return Reader(compute, coder.seconds_a_text, coder.as_codings, Cache(len(coder.labels)))
 
 
 def _decoder(spec: Spec, fast: bool, device: str) -> Reader:
@@ -151,7 +153,7 @@ def _decoder(spec: Spec, fast: bool, device: str) -> Reader:
     def compute(texts: list[str], advance: Advance) -> tuple[np.ndarray, int]:
         return asked.steady_logits(texts, fast, advance)
 
-    return Reader(compute, codings, Cache(asked.model.n_outputs))
+    return Reader(compute, asked.seconds_a_text, codings, Cache(asked.model.n_outputs))
 
 
 def label_names(specs: Sequence[Spec]) -> list[str]:

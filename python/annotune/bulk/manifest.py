@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from annotune.bulk.claims import Claims, key_of
 from annotune.bulk.shards import Shard
@@ -49,10 +52,23 @@ class RunFolder:
         """What is written before it has its name."""
         return self.books / "drafts"
 
+    def types(self) -> pl.Schema:
+        """The types of the covariates."""
+        return pl.Schema(pl.read_parquet_schema(self.schema) if self.schema.exists() else {})
+
     def make(self) -> None:
         """Make all of them."""
         for folder in (self.drafts, self.converted, self.books / "claims", self.books / "shards"):
             folder.mkdir(parents=True, exist_ok=True)
+
+    def forget_plan(self) -> None:
+        """Undo what was planned and not begun; what was converted is kept for when it is."""
+        discard(self.plan)
+        discard(self.schema)
+        if not any(self.converted.iterdir()):
+            discard(self.books)
+            with suppress(OSError):  # it was there before, with a folder of a file manager's
+                self.out.rmdir()
 
     def claims(self) -> Claims:
         """Who works on what."""

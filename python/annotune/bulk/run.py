@@ -78,7 +78,7 @@ class Worker:
         content: dict[str, Any]
         try:
             _require_alive(claim.number)
-            codings, about = coded(shard, self.plan, readers, self._types(), self._advance(claim))
+            codings, about = coded(shard, self.plan, readers, self.folder.types(), self._advance(claim))
             _require_unchanged(shard)
         except AnnotuneError as error:
             content = {"state": FAILED, "why": str(error)}
@@ -114,10 +114,6 @@ class Worker:
         precision, device = self.plan.settings["precision"], self.plan.settings["device"]
         self.readers = self.readers or [load_reader(spec, precision, device) for spec in self.plan.models]
         return self.readers
-
-    def _types(self) -> pl.Schema:
-        """The covariates' types."""
-        return pl.Schema(pl.read_parquet_schema(self.folder.schema) if self.folder.schema.exists() else {})
 
     def _advance(self, claim: Claim) -> Report:
         def advance(step: int) -> None:

@@ -12,8 +12,10 @@ import polars as pl
 
 from annotune.bulk.claims import key_of
 from annotune.bulk.manifest import DONE, RunFolder, input_of
-from annotune.bulk.plan import require_plan
+from annotune.bulk.plan import Plan, require_plan
+from annotune.bulk.repeats import known_repeats
 from annotune.bulk.shards import Shard
+from annotune.models.share_check import in_words, shares_of_counts
 from annotune.progress import duration
 from annotune.readable import Part, Readable, brief_table
 
@@ -120,8 +122,11 @@ def status(out: str | Path) -> RunStatus:
     rows = [_row(folder, shard, manifest, held.get(key_of(shard.name))) for shard, manifest in told]
     shards = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     done = [manifest for _, manifest in told if manifest is not None and manifest["state"] == DONE]
-    notes = dict.fromkeys(note for manifest in done for note in manifest["notes"])
-    return RunStatus(shards, _labels(done), (*plan.notes, *notes), _seconds_left(shards))
+    labels = _labels(done)
+    repeats = known_repeats(folder, plan.shards) if len(done) == len(told) else None
+    notes = [*plan.notes, *(note for manifest in done for note in manifest["notes"]), *_unlike(plan, labels)]
+    notes += [repeats.in_words()] if repeats is not None and repeats.n else []
+    return RunStatus(shards, labels, tuple(dict.fromkeys(filter(None, notes))), _seconds_left(shards))
 
 
 def _row(
@@ -154,6 +159,16 @@ def _labels(manifests: Sequence[dict[str, Any]]) -> pl.DataFrame:
     schema = {"variable": pl.String, "coder": pl.String, "label": pl.String, "n": pl.Int64, "share": pl.Float64}
     table = pl.DataFrame(rows, schema=schema, orient="row")
     return table.sort("variable", "coder", pl.col("n").neg())
+
+
+def _unlike(plan: Plan, labels: pl.DataFrame) -> Iterator[str]:
+    """Where a model gives a label more or less often than to held-out texts by more than chance."""
+    for spec in plan.models:
+        rows = labels.filter(pl.col("coder") == spec["name"])
+        if spec.get("shares") and len(rows):
+            n = round(rows["n"][0] / rows["share"][0])
+            counts = dict(rows.select("label", "n").rows())
+            yield in_words(shares_of_counts(spec["shares"], spec["labels"], counts, n)) or ""
 
 
 def _seconds_left(shards: pl.DataFrame) -> float | None:

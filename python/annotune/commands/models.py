@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from annotune.commands.bulk import classify_folder, part_of
 from annotune.commands.options import (
     CutOffs,
     Drawn,
@@ -20,6 +21,7 @@ from annotune.commands.options import (
     shares_by_label,
 )
 from annotune.commands.screen import console, files
+from annotune.errors import AnnotuneError
 
 UNTUNED = (
     "With fewer than 300 coded texts, fine-tuning gained nothing in trials: the model is a logistic regression on the "
@@ -79,16 +81,51 @@ def tune(
 
 
 def classify(
-    model: Annotated[Path, typer.Argument(help="The folder of a tuned model.")],
-    corpus: Annotated[Path, typer.Argument(help="The texts to code.")],
-    paths: Annotated[list[Path], typer.Argument(help="Where to: .dta, .rds, .parquet, .csv ...")],
+    places: Annotated[
+        list[Path],
+        typer.Argument(help="MODEL TEXTS OUTPUT ... (.dta, .rds, .parquet, .csv); with --out, the texts alone."),
+    ],
     unit_id: Id = "unit_id",
     text: Text = "text",
     precision: Annotated[
         str, typer.Option(help="float32, or bfloat16 for speed where the processor has it.")
     ] = "float32",
+    out: Annotated[
+        Path | None, typer.Option(help="Very many texts: the folder for their codes; a stopped run goes on there.")
+    ] = None,
+    model: Annotated[list[Path] | None, typer.Option(help="With --out: a tuned model's folder; repeatable.")] = None,
+    base: Annotated[str | None, typer.Option(help="With --out: a decoder that codes by the codebook alone.")] = None,
+    codebook: Annotated[list[Path] | None, typer.Option(help="With --base: what it codes; repeatable.")] = None,
+    on: Annotated[str, typer.Option(help="With --out: where; local.")] = "local",
+    workers: Annotated[int | None, typer.Option(help="With --out: processes at a time.")] = None,
+    threads: Annotated[int | None, typer.Option(help="With --out: threads of each.")] = None,
+    shard: Annotated[str | None, typer.Option(help="With --out: one part of several, such as 3/100.")] = None,
+    rows_per_shard: Annotated[int | None, typer.Option(help="With --out: larger files are several shards.")] = None,
+    covariates: Annotated[str | None, typer.Option(help="With --out: columns to keep, with commas between.")] = None,
+    probabilities: Annotated[bool, typer.Option(help="With --out: keep the probability of every label.")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --out: say what it takes, code nothing.")] = False,
+    price_per_hour: Annotated[float | None, typer.Option(help="With --dry-run: of the machine.")] = None,
 ) -> None:
-    """Code texts with a tuned model, and write them with their covariates."""
+    """Code texts with a tuned model, and write them with their covariates; or very many of them, into a folder."""
+    if out is None:
+        if model or base or dry_run or shard:
+            raise AnnotuneError("There is no folder to code into.", "Name one with --out.")
+        _classify_file(places, unit_id, text, precision, device)
+        return
+    options: dict[str, Any] = {"on": on, "unit_id": unit_id, "text": text, "covariates": listed(covariates) or ()}
+    options |= {"workers": workers, "threads": threads, "shard": part_of(shard), "rows_per_shard": rows_per_shard}
+    options |= {"probabilities": probabilities, "precision": precision, "device": device, "base": base}
+    options |= {"dry_run": dry_run, "price_per_hour": price_per_hour}
+    classify_folder([str(place) for place in places], model or [], out, codebook or [], **options)
+
+
+def _classify_file(places: list[Path], unit_id: str, text: str, precision: str, device: str) -> None:
+    """Code a corpus and write it: `places` are the model, the corpus, and the files to be written."""
+    if len(places) < 3:
+        what = f"There {'is' if len(places) == 1 else 'are'} {len(places)} of a model, texts and an output."
+        raise AnnotuneError(what, "Write: annotune classify MODEL TEXTS OUTPUT; or name a folder with --out.")
+    model, corpus, *paths = places
     from annotune.commands import display
     from annotune.data.codebook import Codebook
     from annotune.data.corpus import read_corpus
@@ -101,7 +138,7 @@ def classify(
     from annotune.records.record import make_record, record_outputs
 
     require_outputs(paths, model, corpus)
-    coder = load(model)
+    coder = load(model, device)
     with reading(corpus) as fingerprints:
         texts = read_corpus(corpus, unit_id, text)
     require_room(texts, [coder.variable], gold=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,14 @@ class Coder:
 
         tokens = self._tokens(texts)
         return steady_logits(self.model, tokens, fast, advance), tokens.cut
+
+    def seconds_a_text(self, texts: list[str], fast: bool = False) -> float:
+        """How long one of these texts takes where there are many."""
+        from annotune.network.steady import seconds_a_text
+
+        began = time.perf_counter()
+        tokens = self._tokens(texts)
+        return (time.perf_counter() - began) / len(texts) + seconds_a_text(self.model, tokens, fast)
 
     def _tokens(self, texts: list[str]) -> Tokens:
         from annotune.network.batches import tokenize

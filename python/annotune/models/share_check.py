@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,13 @@ LEAST = 0.005  # added to shares that are compared as ratios
 def share_table(known: CardShares, labels: Sequence[str], codings: pl.DataFrame) -> pl.DataFrame:
     """One row per label, as `annotune.shares` returns it; `known` are the shares on the model's card."""
     rows = codings.filter(pl.col("status").is_in(ANSWERED))
-    n = rows["unit_id"].n_unique()
-    counts = dict(rows.group_by("label").len().iter_rows())
+    return shares_of_counts(known, labels, dict(rows.group_by("label").len().iter_rows()), rows["unit_id"].n_unique())
+
+
+def shares_of_counts(
+    known: CardShares, labels: Sequence[str], counts: Mapping[str | None, int], n: int
+) -> pl.DataFrame:
+    """The same from how often each label was given to `n` texts that were answered."""
     corpus, held_out = np.array([counts.get(label, 0) for label in labels]) / max(n, 1), np.array(known["model"])
     return pl.DataFrame(
         {

@@ -21,7 +21,7 @@ from annotune.network.memory import Weights
 from annotune.network.prompts import Template, make_prompt
 from annotune.network.slots import make_slots, room_for_text
 from annotune.network.speaker import Speaker, require_exact
-from annotune.network.steady import steady_logits
+from annotune.network.steady import seconds_a_text, steady_logits
 from annotune.progress import Advance
 
 CONTENT_FREE = ("N/A", "", "[MASK]")  # the three of Zhao et al. (2021)
@@ -67,6 +67,11 @@ class Asked:
         place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
         places = texts.join(place, on="text", how="left", maintain_order="left")["_place"].fill_null(-1)
         return self.as_codings(texts["unit_id"], logits, places.to_numpy(), coder, empty)
+
+    def seconds_a_text(self, texts: Sequence[str], fast: bool = False) -> float:
+        """How long one of these texts takes where there are many."""
+        room = room_for_text(self.model.slots, self.tokenizer, self.max_tokens)
+        return seconds_a_text(self.model, tokenize(self.tokenizer, texts, room, special=False), fast)
 
     def steady_logits(
         self, texts: Sequence[str], fast: bool = False, advance: Advance | None = None

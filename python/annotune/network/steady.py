@@ -8,6 +8,9 @@ the same bytes; it costs a few percent of the time.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
@@ -26,19 +29,37 @@ def steady_logits(model: Network, tokens: Tokens, fast: bool = False, advance: A
     That holds for one kind of processor, one number of threads and one version of torch. `advance` is told how many
     texts each batch had.
     """
+    result = np.zeros((len(tokens), model.n_outputs), dtype=np.float32)
+    for batch, _, logits in _computed(model, tokens, fast):
+        result[batch] = logits
+        if advance is not None:
+            advance(len(batch))
+    return result
+
+
+def seconds_a_text(model: Network, tokens: Tokens, fast: bool = False) -> float:
+    """How long a text takes where there are many: of a batch that these texts do not fill, their part is counted."""
+    for _ in _computed(model, tokens.take(np.arange(min(len(tokens), 1))), fast):
+        pass  # the first time takes longer
+    seconds, began = 0.0, time.perf_counter()
+    for batch, n, _ in _computed(model, tokens, fast):
+        now = time.perf_counter()
+        seconds += (now - began) * len(batch) / n
+        began = now
+    return seconds / len(tokens)
+
+
+def _computed(model: Network, tokens: Tokens, fast: bool) -> Iterator[tuple[np.ndarray, int, np.ndarray]]:
+    """For each batch the places of its texts, how many it has room for, and their logits."""
     model.eval()
     rungs = rungs_of(tokens.lengths, tokens.limit)
-    result = np.zeros((len(tokens), model.n_outputs), dtype=np.float32)
     with no_gradients(), half_precision(model.device, fast):
         for rung in np.unique(rungs)[::-1]:  # whatever memory is needed is asked for at once
             places, n = np.flatnonzero(rungs == rung), _texts_at_once(model, int(rung))
             for start in range(0, len(places), n):
                 batch = places[start : start + n]
                 ids, mask = _filled(*pad(tokens, batch, model.device), n, int(rung), tokens.padding)
-                result[batch] = model(ids, mask).float().cpu().numpy()[: len(batch)]
-                if advance is not None:
-                    advance(len(batch))
-    return result
+                yield batch, n, model(ids, mask).float().cpu().numpy()[: len(batch)]
 
 
 def rungs_of(lengths: np.ndarray, limit: int) -> np.ndarray:

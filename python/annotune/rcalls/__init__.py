@@ -45,6 +45,8 @@ from annotune.tables import Table
 from annotune.tables.reasons import with_reasons_beside
 
 if TYPE_CHECKING:
+    from annotune.bulk.forecast import Forecast
+    from annotune.bulk.status import RunStatus
     from annotune.correction.result import Correction
     from annotune.export.journal import Layout
 
@@ -298,6 +300,15 @@ def _code_files(
     return codings.group_by("label", "status", maintain_order=True).len("n")
 
 
+def _code_folder(model: Any, path: Any, shard: Any = None, **options: Any) -> RunStatus | Forecast:
+    """`classify` of files into a folder: how far it is, or with `dry_run` what it takes."""
+    part = None if shard is None else (int(shard[0]), int(shard[1]))
+    if "covariates" in options:
+        options["covariates"] = several(options["covariates"])
+    found: RunStatus | Forecast = annotune.classify(several(path), several(model), shard=part, **options)
+    return found
+
+
 def _run(
     study: str,
     again: bool,
@@ -330,6 +341,7 @@ _HERE: dict[str, Callable[..., Any]] = {
     "classify": _classify,
     "predict": _predict,
     "code_files": _code_files,
+    "code_folder": _code_folder,
     "save": lambda model, folder: model.save(folder),
     "forecast": lambda curve, n: curve.forecast(n),
     "summary": _summary,
