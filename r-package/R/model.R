@@ -95,6 +95,12 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL, precision 
 #' @param workers Processes at a time; by default as many as there is room for.
 #' @param shard `c(3, 100)` for only the third of a hundred parts, as a scheduler asks each of its jobs to do.
 #' @param covariates Columns of very many texts that are kept beside their codes.
+#' @param base,codebook A decoder that codes very many texts by the codebook alone, as [at_zero_shot()] does; beside
+#'   `model`, or in its place where that is `NULL`.
+#' @param threads Of each worker; by default the processor's, shared out.
+#' @param rows_per_shard Files with more rows are several shards: 100,000 by default.
+#' @param probabilities Whether the probability of every label is kept for very many texts.
+#' @param device Of very many texts: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
 #' @param dry_run Whether to code nothing, and to say what all of it takes.
 #' @param price_per_hour Of the machine, for that forecast.
 #' @inheritParams predict.at_model
@@ -109,12 +115,15 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL, precision 
 #' @export
 at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path = NULL,
                         precision = c("float32", "bfloat16"), out = NULL, on = "local", workers = NULL, shard = NULL,
-                        covariates = NULL, dry_run = FALSE, price_per_hour = NULL) {
+                        covariates = NULL, base = NULL, codebook = NULL, threads = NULL, rows_per_shard = NULL,
+                        probabilities = TRUE, device = "auto", dry_run = FALSE, price_per_hour = NULL) {
   precision <- match.arg(precision)
   if (!is.null(out)) {
     return(code_folder(
       model, corpus, as_path(out), unit_id = unit_id, text = text, precision = precision, on = on, workers = workers,
-      shard = shard, covariates = covariates, dry_run = dry_run, price_per_hour = price_per_hour
+      shard = shard, covariates = covariates, base = as_path(base), codebook = codebook, threads = threads,
+      rows_per_shard = rows_per_shard, probabilities = probabilities, device = device, dry_run = dry_run,
+      price_per_hour = price_per_hour
     ))
   }
   require_model(model)
@@ -130,12 +139,11 @@ at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path 
 }
 
 # What is coded into a folder never passes through R.
-code_folder <- function(model, path, out, workers, ...) {
+code_folder <- function(model, path, out, ...) {
   if (!is.character(path)) abort("Very many texts are read from files.", "Give the path of a file or a folder.")
-  if (!is.character(model)) require_model(model)
-  if (!is.null(workers)) workers <- as.integer(workers)
+  if (!is.null(model) && !is.character(model)) require_model(model)
   sent <- if (is.character(model)) several(as_path(model)) else model
-  at_call("code_folder", model = sent, path = several(as_path(path)), out = out, workers = workers, ...)
+  at_call("code_folder", model = sent, path = several(as_path(path)), out = out, ...)
 }
 
 #' @export

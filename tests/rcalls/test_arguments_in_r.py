@@ -22,6 +22,9 @@ RENAMED = {
     ("read_codebook", "path"): "x",
     ("read_corpus", "path"): "x",
     ("read_codings", "paths"): "x",
+    ("classify", "path"): "corpus",
+    ("classify", "out"): "out",
+    ("status", "out"): "out",
     ("zero_shot", "columns"): "unit_id",
     ("propose", "columns"): "unit_id",
 }

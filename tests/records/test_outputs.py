@@ -11,11 +11,18 @@ from annotune import cli
 
 READ = {"corpus", "gold", "codebook", "codings", "data", "truth", "predicted", "held_out", "model", "costs", "texts"}
 READ |= {"answers", "record", "coded", "path", "earlier", "draws"}
-READ_BY = {("sample", "predictions"), ("anchoring", "proposals"), ("test_codebook", "paraphrase")}  # which others write
+READ_BY = {
+    ("classify", "places"),
+    ("status", "out"),
+    ("sample", "predictions"),
+    ("anchoring", "proposals"),
+    ("test_codebook", "paraphrase"),
+}  # which others write
 STORES = {"store"}  # a study's store is added to, and never replaced: tests/hybrid/test_store.py
 WRITTEN = {"write", "out", "paths", "plot", "predictions", "sentences", "shares", "recall"}
 FOLDERS = {
     ("tune", "out"),
+    ("classify", "out"),
     ("curve", "out"),
     ("crossfit", "out"),
     ("export", "out"),
@@ -131,6 +138,31 @@ def test_a_folder_is_not_replaced_with_what_lies_in_it(refused, tmp_path):
     tune = next(verb for verb in cli.VERBS if verb.__name__ == "tune")
     (tmp_path / "annotune.json").write_text("{}")  # as if it were a model's, which may be replaced
     assert "would be replaced" in refused(tune, "out", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        ("input.csv", "is read, and would be replaced"),
+        ("below/../input.csv", "is read, and would be replaced"),
+        ("link.csv", "is read, and would be replaced"),
+        ("notes.txt/inside.csv", "cannot be written: see"),
+        ("result.nonsense", "nonsense"),
+    ],
+)
+def test_classify_looks_at_its_files_before_it_reads(tmp_path, monkeypatch, capsys, output, sentence):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "input.csv").write_text("nobody should read this\n")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "input.csv")
+    (tmp_path / "notes.txt").write_text("a file is no folder")
+    before = sorted(tmp_path.rglob("*"))
+    words = ["classify", tmp_path / "no-model", tmp_path / "input.csv", tmp_path / output]
+    monkeypatch.setattr(sys, "argv", ["annotune", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert sentence in " ".join(capsys.readouterr().err.split())
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_nothing_is_written_into_a_model_that_is_read(tmp_path, monkeypatch, capsys):

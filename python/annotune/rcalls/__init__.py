@@ -300,12 +300,13 @@ def _code_files(
     return codings.group_by("label", "status", maintain_order=True).len("n")
 
 
-def _code_folder(model: Any, path: Any, shard: Any = None, **options: Any) -> RunStatus | Forecast:
+def _code_folder(path: Any, model: Any = None, shard: Any = None, **options: Any) -> RunStatus | Forecast:
     """`classify` of files into a folder: how far it is, or with `dry_run` what it takes."""
     part = None if shard is None else (int(shard[0]), int(shard[1]))
     if "covariates" in options:
         options["covariates"] = several(options["covariates"])
-    found: RunStatus | Forecast = annotune.classify(several(path), several(model), shard=part, **options)
+    models = [] if model is None else several(model)
+    found: RunStatus | Forecast = annotune.classify(several(path), models, shard=part, **options)
     return found
 
 
