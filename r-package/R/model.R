@@ -91,7 +91,7 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL, precision 
 #' @param out A folder for the codes of very many texts: `corpus` is then a file, a folder or a pattern such as
 #'   `"tweets/*.parquet"`, and `model` a model, the path of one, or several paths. A run that was stopped goes on where it
 #'   was when the same is called again; see [at_status()].
-#' @param on Where very many texts are coded: `"local"`, in processes of this machine.
+#' @param on Where very many texts are coded: `"local"`, in processes of this machine; `"ray"` or `"slurm"`.
 #' @param workers Processes at a time; by default as many as there is room for.
 #' @param shard `c(3, 100)` for only the third of a hundred parts, as a scheduler asks each of its jobs to do.
 #' @param covariates Columns of very many texts that are kept beside their codes.
@@ -103,6 +103,7 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL, precision 
 #' @param device Of very many texts: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
 #' @param dry_run Whether to code nothing, and to say what all of it takes.
 #' @param price_per_hour Of the machine, for that forecast.
+#' @param ... What a cluster is asked for, such as `partition = "gpu"`; see the page on many texts.
 #' @inheritParams predict.at_model
 #' @return A tibble with a row per text (per label given, for a multi-label variable): unit_id, variable, coder, label,
 #'   prob, status, and `p_<label>` for each label. With `path`: how many texts got each label. With `out`: how far it is,
@@ -116,14 +117,14 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL, precision 
 at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path = NULL,
                         precision = c("float32", "bfloat16"), out = NULL, on = "local", workers = NULL, shard = NULL,
                         covariates = NULL, base = NULL, codebook = NULL, threads = NULL, rows_per_shard = NULL,
-                        probabilities = TRUE, device = "auto", dry_run = FALSE, price_per_hour = NULL) {
+                        probabilities = TRUE, device = "auto", dry_run = FALSE, price_per_hour = NULL, ...) {
   precision <- match.arg(precision)
   if (!is.null(out)) {
     return(code_folder(
       model, corpus, as_path(out), unit_id = unit_id, text = text, precision = precision, on = on, workers = workers,
       shard = shard, covariates = covariates, base = as_path(base), codebook = codebook, threads = threads,
       rows_per_shard = rows_per_shard, probabilities = probabilities, device = device, dry_run = dry_run,
-      price_per_hour = price_per_hour
+      price_per_hour = price_per_hour, ...
     ))
   }
   require_model(model)

@@ -24,6 +24,7 @@ RENAMED = {
     ("read_codings", "paths"): "x",
     ("classify", "path"): "corpus",
     ("classify", "out"): "out",
+    ("classify", "options"): "...",
     ("status", "out"): "out",
     ("zero_shot", "columns"): "unit_id",
     ("propose", "columns"): "unit_id",

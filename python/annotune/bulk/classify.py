@@ -125,7 +125,7 @@ def classify(
     if dry_run:
         pending = [one for one in plan.part(shard) if not folder.is_done(one, folder.manifest(one))]
         try:
-            n_workers = min(place.workers or default_workers(device), max(len(pending), 1))
+            n_workers = min(workers or default_workers(device), max(len(pending), 1))
             return forecast(folder, plan, pending, n_workers, price_per_hour)
         finally:
             if is_new:

@@ -31,7 +31,7 @@ def classify_folder(places: list[str], models: list[Path], out: Path, codebook: 
     from annotune.models.zeroshot import choose_variables
     from annotune.records.files import require_folder
 
-    require_folder(out, [Path(place) for place in (*places, *models, *codebook)])
+    require_folder(out, [*map(Path, places), *models, *codebook])
     book = choose_variables([read_codebook(path) for path in codebook]) if codebook else None
     found = classify(places, models, out, codebook=book, **options)
     if isinstance(found, RunStatus):

@@ -96,7 +96,7 @@ def classify(
     model: Annotated[list[Path] | None, typer.Option(help="With --out: a tuned model's folder; repeatable.")] = None,
     base: Annotated[str | None, typer.Option(help="With --out: a decoder that codes by the codebook alone.")] = None,
     codebook: Annotated[list[Path] | None, typer.Option(help="With --base: what it codes; repeatable.")] = None,
-    on: Annotated[str, typer.Option(help="With --out: where; local.")] = "local",
+    on: Annotated[str, typer.Option(help="With --out: local, ray or slurm.")] = "local",
     workers: Annotated[int | None, typer.Option(help="With --out: processes at a time.")] = None,
     threads: Annotated[int | None, typer.Option(help="With --out: threads of each.")] = None,
     shard: Annotated[str | None, typer.Option(help="With --out: one part of several, such as 3/100.")] = None,
