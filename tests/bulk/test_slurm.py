@@ -303,3 +303,25 @@ def test_a_profile_holds_what_was_written():
     assert profile.setup == ("a\nb",)
     assert profile.gpus == "1"
     assert profile.options == ("--exclusive",)
+
+
+def test_the_command_line_says_what_a_job_asks_for(texts_folder, model_folder, clusters, commands, tmp_path):
+    from typer.testing import CliRunner
+
+    from annotune.cli import app
+
+    def typed(*options):
+        line = ["classify", str(texts_folder), "--model", str(model_folder), "--out", str(tmp_path / "coded")]
+        return CliRunner().invoke(app, [*line, "--on", "slurm", "--rows-per-shard", "100", *options])
+
+    script = tmp_path / "job.sh"
+    options = ["--job", "memory=16G", "--job", "modules=gcc", "--job", "modules=mkl", "--job", "cpus=1"]
+    done = typed("--clusters", str(clusters), "--cluster", "horeka", "--write-sbatch", str(script), *options)
+    assert done.exit_code == 0, done.output
+    assert "Submit 11 tasks with: sbatch" in done.output
+    text = script.read_text()
+    assert "#SBATCH --mem=16G\n" in text
+    assert "#SBATCH --account=hk-project\n" in text
+    assert "module load gcc mkl || exit 1\n" in text
+    for wrong, sentence in (("memory", "--job 'memory' has no value"), ("memori=1", "has no option 'memori'")):
+        assert sentence in str(typed("--job", wrong).exception)

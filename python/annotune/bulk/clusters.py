@@ -22,7 +22,9 @@ def _several(value: Any) -> Any:
 
 
 def _as_written(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    """A whole number as its digits; R has whole numbers as floats."""
+    is_whole = not isinstance(value, bool) and isinstance(value, (int, float)) and value == int(value)
+    return str(int(value)) if is_whole else value
 
 
 def _worded(pattern: str) -> pydantic.StringConstraints:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from annotune.commands.screen import console
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, nearest
 
 if TYPE_CHECKING:
     from annotune.bulk.status import RunStatus
@@ -59,3 +59,27 @@ def part_of(words: str | None) -> tuple[int, int] | None:
     if not (slash and number.isdecimal() and of.isdecimal()):
         raise AnnotuneError(f"--shard {words!r} is not a part of several.", "Such as 3/100.")
     return int(number), int(of)
+
+
+def job_of(entries: list[str], on: str) -> dict[str, Any]:
+    """What `--job` says, entry by entry; a name that comes again, such as `modules`, has several values.
+
+    >>> job_of(["time=8:00:00", "modules=gcc", "modules=mkl"], "slurm")
+    {'time': '8:00:00', 'modules': ['gcc', 'mkl']}
+    """
+    from annotune.bulk.clusters import Profile
+
+    job: dict[str, Any] = {}
+    for entry in entries:
+        name, equals, value = entry.partition("=")
+        if name not in Profile.model_fields:
+            raise AnnotuneError(f"A job has no option {name!r}.", nearest(name, Profile.model_fields))
+        if not equals:
+            raise AnnotuneError(f"--job {entry!r} has no value.", "Such as time=8:00:00.")
+        job[name] = value if name not in job else [*([job[name]] if isinstance(job[name], str) else job[name]), value]
+    if on == "ray" and "gpus" in job:
+        try:
+            job["gpus"] = float(job["gpus"])
+        except (TypeError, ValueError):
+            raise AnnotuneError(f"--job gpus={job['gpus']!r} is no number.", "Such as gpus=1 or gpus=0.5.") from None
+    return job

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from annotune.commands.bulk import classify_folder, part_of
+from annotune.commands.bulk import classify_folder, job_of, part_of
 from annotune.commands.options import (
     CutOffs,
     Drawn,
@@ -106,6 +106,16 @@ def classify(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --out: say what it takes, code nothing.")] = False,
     price_per_hour: Annotated[float | None, typer.Option(help="With --dry-run: of the machine.")] = None,
+    address: Annotated[str | None, typer.Option(help="With --on ray: of a cluster; else one is started here.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="With --on slurm: its name in the file --clusters.")] = None,
+    clusters: Annotated[Path | None, typer.Option(help="What jobs ask for on each cluster; a YAML file.")] = None,
+    job: Annotated[
+        list[str] | None, typer.Option(help="What a job asks for, such as partition=cpu or time=8:00:00; repeatable.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="With --on slurm: stay until the job has ended.")] = False,
+    write_sbatch: Annotated[
+        Path | None, typer.Option(help="With --on slurm: write the file for sbatch here, submit nothing.")
+    ] = None,
 ) -> None:
     """Code texts with a tuned model, and write them with their covariates; or very many of them, into a folder."""
     if out is None:
@@ -116,7 +126,8 @@ def classify(
     options: dict[str, Any] = {"on": on, "unit_id": unit_id, "text": text, "covariates": listed(covariates) or ()}
     options |= {"workers": workers, "threads": threads, "shard": part_of(shard), "rows_per_shard": rows_per_shard}
     options |= {"probabilities": probabilities, "precision": precision, "device": device, "base": base}
-    options |= {"dry_run": dry_run, "price_per_hour": price_per_hour}
+    options |= {"dry_run": dry_run, "price_per_hour": price_per_hour, "address": address, "cluster": cluster}
+    options |= {"clusters": clusters, "wait": wait or None, "write_sbatch": write_sbatch, **job_of(job or [], on)}
     classify_folder([str(place) for place in places], model or [], out, codebook or [], **options)
 
 
