@@ -12,6 +12,8 @@
 #' @param show,before,after,document,mark Columns that are shown beside the text, those with the text before and after it,
 #'   with its document, and with a passage that is marked.
 #' @param network Whether other machines in the local network can reach the page, unencrypted; links then end after `hours`.
+#' @param host The address to listen on, where it is another than these.
+#' @param seed Of the random order, where nothing was drawn.
 #' @param port By default 8470, or the next that is free.
 #' @param hours After how many links end on the network: 12.
 #' @param browser Whether the first coder's link is opened.
@@ -29,8 +31,9 @@
 #' at_code(store, corpus, codebook, coders = "anna", offline = tempfile())
 #' @export
 at_code <- function(study, corpus = NULL, codebook = NULL, coders = NULL, adjudicator = NULL, show = NULL, before = NULL,
-                    after = NULL, document = NULL, mark = NULL, network = FALSE, port = NULL, hours = NULL,
-                    browser = interactive(), wait = interactive(), offline = NULL, unit_id = "unit_id", text = "text") {
+                    after = NULL, document = NULL, mark = NULL, network = FALSE, host = NULL, port = NULL, hours = NULL,
+                    browser = interactive(), wait = interactive(), offline = NULL, seed = 1, unit_id = "unit_id",
+                    text = "text") {
   sent <- if (!is.null(corpus)) {
     corpus <- whole_corpus(corpus, unit_id, text)
     beside <- c(show, before, after, document, mark)
@@ -39,12 +42,12 @@ at_code <- function(study, corpus = NULL, codebook = NULL, coders = NULL, adjudi
   }
   shared <- list(
     study = as_path(study), corpus = sent, codebook = codebook, coders = several(coders), show = several(show),
-    before = before, after = after, document = document, mark = mark
+    before = before, after = after, document = document, mark = mark, seed = seed
   )
   if (!is.null(offline)) {
     return(unlist(do.call(at_call, c("code", shared, list(offline = as_path(offline))))))
   }
-  more <- list(adjudicator = adjudicator, network = network, port = port, hours = hours)
+  more <- list(adjudicator = adjudicator, network = network, host = host, port = port, hours = hours)
   page <- structure(do.call(at_call, c("code_start", shared, more)), class = "at_page")
   print(page)
   if (browser) utils::browseURL(page$links[[1]])
