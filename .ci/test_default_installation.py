@@ -36,6 +36,8 @@ reliability-regression {CODERS} {BOOK} --on party --corpus questions.csv
 resolve {CODERS} {BOOK} --out gold.csv
 tune questions.csv gold.csv {BOOK} --out model --method probe
 classify model some.csv coded.dta coded.rds coded.parquet
+classify some.csv --model model --out many
+status many
 shares model coded.parquet --write shares_of_labels.csv
 evaluate gold.csv {CODINGS} {BOOK} --n-boot 200 --corpus questions.csv --write measures.xlsx
 compare {CODERS} {CODINGS} {BOOK} --gold gold.csv --n-boot 200 --write comparison.csv --write comparison.html
