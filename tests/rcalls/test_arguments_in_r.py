@@ -11,6 +11,7 @@ import annotune as at
 
 PAGES = Path(__file__).parents[2] / "r-package" / "man"
 READERS = {"read_codebook": "codebook", "read_corpus": "corpus", "read_codings": "codings", "read_draws": "draws"}
+READERS |= {"rounds": "round"}  # at_round() does what is due of one
 OF_R = {"bind", "widen", "to_r", "from_r"}
 VERBS = sorted(name for name in at.__all__ if inspect.isfunction(getattr(at, name)) and not name.startswith("plot_"))
 # What has another name in R, as R's own functions have it.
@@ -27,6 +28,7 @@ RENAMED = {
     ("classify", "options"): "...",
     ("status", "out"): "out",
     ("zero_shot", "columns"): "unit_id",
+    ("sample", "columns"): "unit_id",
     ("propose", "columns"): "unit_id",
 }
 # R reports progress in its own way, and a function that is called after each fold would be called from Python.

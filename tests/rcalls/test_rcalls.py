@@ -276,6 +276,7 @@ def test_a_corpus_is_coded_from_file_to_file(model, topics, tmp_path):
 
 
 READERS = {"read_codebook": "codebook", "read_corpus": "corpus", "read_codings": "codings", "read_draws": "draws"}
+READERS |= {"rounds": "round"}
 # R has its own words for these: rbind(), its own reshaping, plot(), and R objects themselves.
 OF_R = {"bind", "widen", "to_r", "from_r"}
 

@@ -13,13 +13,14 @@ READ = {"corpus", "gold", "codebook", "codings", "data", "truth", "predicted", "
 READ |= {"answers", "record", "coded", "path", "earlier", "draws"}
 READ_BY = {
     ("classify", "places"),
+    ("classify", "clusters"),
     ("status", "out"),
     ("sample", "predictions"),
     ("anchoring", "proposals"),
     ("test_codebook", "paraphrase"),
 }  # which others write
 STORES = {"store"}  # a study's store is added to, and never replaced: tests/hybrid/test_store.py
-WRITTEN = {"write", "out", "paths", "plot", "predictions", "sentences", "shares", "recall"}
+WRITTEN = {"write", "out", "paths", "plot", "predictions", "sentences", "shares", "recall", "offline", "write_sbatch"}
 FOLDERS = {
     ("tune", "out"),
     ("classify", "out"),
@@ -28,6 +29,8 @@ FOLDERS = {
     ("export", "out"),
     ("demo", "out"),
     ("evaluate", "out"),
+    ("code", "offline"),
+    ("classify", "write_sbatch"),  # a script, whatever it is called
 }
 SETTINGS = {"study"}  # a study file names its own inputs and outputs
 
@@ -61,11 +64,13 @@ def pairs(given):
 
 def call(verb, output, target, folder):
     """The command line of a verb that reads input.csv throughout, and writes to `target`."""
-    words = [verb.__name__.replace("_", "-")]
+    words = [verb.__name__.rstrip("_").replace("_", "-")]
     paths, kinds = paths_of(verb), get_type_hints(verb)
     for name, parameter in inspect.signature(verb).parameters.items():
         if name == output:
             value = target
+        elif (verb.__name__, output, name) == ("classify", "write_sbatch", "out"):
+            value = folder / "coded"
         elif name in paths and is_read(verb, name):
             value = folder / "input.csv"
         elif parameter.default is inspect.Parameter.empty:

@@ -38,8 +38,11 @@ def code(
 ) -> None:
     """Serve the page on which people code: a link for each of them, until Ctrl-C."""
     from annotune.data.corpus import read_corpus
+    from annotune.records.files import require_folder
     from annotune.study.coding import code as serve_page
 
+    if offline is not None:
+        require_folder(offline)
     options: dict[str, Any] = {"codebook": codebook, "coders": listed(coders) or (), "adjudicator": adjudicator}
     options |= {"show": listed(show) or (), "before": before, "after": after, "document": document, "mark": mark}
     options |= {"network": network, "host": host, "port": port, "hours": hours, "browser": browser, "seed": seed}

@@ -65,10 +65,10 @@ def sample(
     from annotune.hybrid.sample import sample as draw_texts
     from annotune.tables import read_table
 
+    require_outputs([*(out or []), *([write] if write else [])], corpus, codebook, predictions, earlier)
     if store is None and not out:
         what = "The texts' probabilities of being drawn, which corrections rest on, would be kept nowhere."
         raise AnnotuneError(what, "Name a store (--store study.annotune), or a table (--out draws.csv).")
-    require_outputs([*(out or []), *([write] if write else [])], corpus, codebook, predictions, earlier)
     options: dict[str, Any] = {"design": design, "strata": listed(strata) or (), "allocation": allocation}
     options |= {"cluster": cluster, "pps": pps, "for_": aim, "scores": scores, "floor": floor, "poisson": poisson}
     options |= {"coders": listed(coders) or (), "overlap": overlap, "blind": blind, "two": two, "decoy": decoy}

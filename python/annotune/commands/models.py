@@ -118,6 +118,12 @@ def classify(
     ] = None,
 ) -> None:
     """Code texts with a tuned model, and write them with their covariates; or very many of them, into a folder."""
+    if write_sbatch is not None:
+        from annotune.records.files import require_writable
+
+        require_writable(
+            [write_sbatch], [*places, *(model or []), *(codebook or []), *([clusters] if clusters else [])]
+        )
     if out is None:
         if model or base or dry_run or shard:
             raise AnnotuneError("There is no folder to code into.", "Name one with --out.")
