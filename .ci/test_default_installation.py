@@ -62,6 +62,7 @@ plan-sample results.parquet --target 0.01 --label Health
 sample questions.csv --n 100 --design stratified --strata party --store own.annotune --write to_code.xlsx {BOOK}
 sample questions.csv --n 50 --design active --for share --predictions results.parquet --store own.annotune
 record own.annotune coder_anna.xlsx
+code own.annotune --corpus questions.csv {BOOK} --coders eve --offline pages
 draws own.annotune --of people --write people.csv
 anchoring answers.csv --write given.csv --shares moved.dta --plot anchoring.png
 blind-gold blind.csv blind.annotune --write undone.parquet --write undone.dta
@@ -73,6 +74,7 @@ NEED_AN_EXTRA = {
     f"correct results.parquet {HEALTH} --pi 0.1 --write effect.html": "tables",
     "run for_word.yaml": "tables",
     f"propose few.csv gpt {BOOK} --store gpt.annotune --endpoint http://localhost:9/v1": "propose",
+    f"code own.annotune --corpus questions.csv {BOOK} --coders eve": "page",
     f"export {MODEL} onnx --format onnx": "onnx",
     f"export {MODEL} model.gguf --format gguf": "gguf",
 }

@@ -13,6 +13,8 @@ import annotune as at
 from annotune.data.codebook import Label, Variable
 from annotune.tuning import task
 
+collect_ignore = ["records/stopped.py", "records/sqlite_calls.py"]  # scripts that tests run
+
 # A busy machine is no fault: how long an example takes is not what these tests are about.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

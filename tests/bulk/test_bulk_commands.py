@@ -91,7 +91,7 @@ def test_a_forecast_holds_for_many_texts(model_folder, tmp_path):
     found = at.classify(tmp_path / "t.parquet", model_folder, tmp_path / "o", workers=1, threads=1, dry_run=True)
     done = at.classify(tmp_path / "t.parquet", model_folder, tmp_path / "o", workers=1, threads=1)
     measured = done.shards["seconds"].sum()
-    assert measured / 3 < found.seconds < measured * 3  # on a machine that others use, too
+    assert measured / 10 < found.seconds < measured * 10  # on a machine that others use, too: no timing, but its unit
 
 
 def test_a_sample_reaches_from_the_beginning_to_the_end(texts_folder, model_folder, tmp_path):

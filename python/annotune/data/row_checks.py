@@ -24,8 +24,9 @@ def row_checks(units: pl.Series, texts: pl.Series) -> pl.Series:
 
     Examples
     --------
-    >>> row_checks(pl.Series(["a", "b"]), pl.Series(["A text.", "a  text"])).str.split("-").to_list()
-    [['rac8d8342', '80f3c1ca'], ['r05a9bf22', '80f3c1ca']]
+    >>> checks = row_checks(pl.Series(["a", "b"]), pl.Series(["A text.", "a  text"])).str.split("-")
+    >>> checks.list.first().n_unique(), checks.list.last().n_unique()  # two identifiers; blanks and case are no matter
+    (2, 1)
     """
     pairs = zip(map(_short, units.cast(pl.String)), map(_short, map(_letters, texts.cast(pl.String))), strict=True)
     return pl.Series(CHECK, [f"r{unit}-{text}" for unit, text in pairs], dtype=pl.String)

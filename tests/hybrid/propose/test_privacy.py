@@ -102,8 +102,8 @@ def test_a_key_is_in_no_file_error_or_message(corpus, book, store, serve, monkey
     assert all(header["authorization"] == f"Bearer {SECRET}" for header in server.headers)
     assert not any("org-of-somebody" in str(header) for header in server.headers)
     assert "[key]" in " ".join(proposals.requests["reason"])
-    for path in store.parent.iterdir():
-        assert SECRET.encode() not in path.read_bytes()
+    for path in store.parent.rglob("*"):
+        assert path.is_dir() or SECRET.encode() not in path.read_bytes()
     shown = repr(proposals) + str(proposals.requests.to_dicts()) + "".join(capfd.readouterr())
     assert SECRET not in shown
 
