@@ -48,6 +48,7 @@ at_code <- function(study, corpus = NULL, codebook = NULL, coders = NULL, adjudi
     return(unlist(do.call(at_call, c("code", shared, list(offline = as_path(offline))))))
   }
   more <- list(adjudicator = adjudicator, network = network, host = host, port = port, hours = hours)
+  if (nzchar(Sys.getenv("LD_LIBRARY_PATH"))) more$library_path <- library_path_of_user()
   page <- structure(do.call(at_call, c("code_start", shared, more)), class = "at_page")
   print(page)
   if (browser) utils::browseURL(page$links[[1]])

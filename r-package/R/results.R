@@ -232,7 +232,8 @@ at_run <- function(study, again = FALSE, data = TRUE, allow_upload = NULL) {
 #' folder <- file.path(tempdir(), "rounds")
 #' data <- at_demo(folder, n = 300, n_coded = 20)
 #' study <- c(
-#'   "codebook: codebook.yaml", "corpus: questions.csv", "sample: {rounds: {n: 60, evaluation: 40, coders: [anna]}}"
+#'   "codebook: codebook.yaml", "corpus: questions.csv",
+#'   "sample: {rounds: {n: 60, evaluation: 40, coders: [anna]}}"
 #' )
 #' writeLines(study, data$study)
 #' at_round(data$study)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError
 from annotune.rcalls.packing import several
 from annotune.study.file import read_study
+from annotune.tables.isolation import interpreter
 from annotune.tables.store import SUFFIX, read_store
 
 SERVED: dict[int, tuple[subprocess.Popen[str], Path]] = {}  # by process; the store of each
@@ -23,11 +25,21 @@ PATIENCE = 10.0  # seconds for a server to end
 
 
 def start(
-    study: str, corpus: Any = None, codebook: Codebook | None = None, coders: Any = None, **options: Any
+    study: str,
+    corpus: Any = None,
+    codebook: Codebook | None = None,
+    coders: Any = None,
+    library_path: str | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
-    """Serve the page: `process` (its number) and `links`, an address for each person by name."""
+    """Serve the page: `process` (its number) and `links`, an address for each person by name.
+
+    `library_path` is what LD_LIBRARY_PATH was before R put its own folders there, from which the process would load
+    another Python's library.
+    """
     path = Path(study)
-    command = [sys.executable, "-m", "annotune", "code", str(path), "--no-browser"]
+    environment = os.environ | ({} if library_path is None else {"LD_LIBRARY_PATH": library_path})
+    command = [interpreter(), "-m", "annotune", "code", str(path), "--no-browser"]
     with tempfile.TemporaryDirectory() as folder:
         if corpus is not None:
             target = Path(folder) / "corpus.parquet"
@@ -39,7 +51,7 @@ def start(
             command += ["--codebook", str(book)]
         options["coders"] = ",".join(several(coders)) if coders is not None else None
         command += _typed(options)
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
         links = _links(process)
     if not links:
         assert process.stderr is not None

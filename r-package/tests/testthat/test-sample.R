@@ -90,7 +90,7 @@ test_that("rounds say what is due in R's words, and are drawn, printed and repor
   expect_identical(done$table$n_coded, 80L)
   expect_identical(tidy(done)$n_evaluation, 30L)
   expect_true(done$coefficients$expected_width[2] < done$coefficients$conf_high[2] - done$coefficients$conf_low[2])
-  expect_output(print(done), "at_round\\(\".*own.yaml\", another = TRUE\\)")
+  expect_output(print(done), "at_round\\(\".*own.yaml\",\\s+another = TRUE\\)")
   expect_output(print(done), "40 more codings are expected to narrow")
   grDevices::pdf(NULL)
   withr::defer(grDevices::dev.off())
