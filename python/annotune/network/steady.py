@@ -3,7 +3,7 @@
 What a processor makes of a text depends, in its last bits, on the shape of the batch that it stands in, and on nothing
 else of that batch. So here every length has one shape: texts are padded to the next rung of a ladder, and a batch to a
 number of texts that follows from the rung. That is what lets work that was stopped, or parted in another way, end with
-the same bytes; it costs a few percent of the time.
+the same bytes, at the price of some padding.
 """
 
 from __future__ import annotations
