@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from annotune.records.drafts import discard, draft_of
-from annotune.records.exclusive import make_exclusively, text_of
+from annotune.records.exclusive import content_of, make_exclusively, text_of
 from annotune.records.processes import is_gone, this_process
 
 HEARTBEAT = 5.0  # seconds
@@ -169,7 +169,7 @@ class Claims:
         text = text_of(self.path(key, number))
         if text is None:  # given back a moment ago; the next look will tell
             return False
-        gone = is_gone(str(_content(text).get("process")))
+        gone = is_gone(str(content_of(text).get("process")))
         return self._is_silent(key, number) if gone is None else gone
 
     def _is_silent(self, key: str, number: int) -> bool:
@@ -181,8 +181,8 @@ class Claims:
         return now - since > SILENT
 
     def _holder(self, key: str, number: int) -> dict[str, Any]:
-        content = _content(text_of(self.path(key, number)))
-        rows = _content(text_of(self.beat_path(key, number))).get("rows", 0)
+        content = content_of(text_of(self.path(key, number)))
+        rows = content_of(text_of(self.beat_path(key, number))).get("rows", 0)
         return {**content, "rows": rows, "attempt": number, "gone": is_gone(str(content.get("process")))}
 
     def path(self, key: str, number: int) -> Path:
@@ -197,11 +197,3 @@ class Claims:
         since = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds")
         who = {"shard": name, "host": socket.gethostname(), "pid": os.getpid(), "process": self.process, "since": since}
         return json.dumps({**who, "thread": threading.get_ident()})
-
-
-def _content(text: str | None) -> dict[str, Any]:
-    try:
-        content = json.loads(text or "")
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}

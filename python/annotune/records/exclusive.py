@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from annotune.records.drafts import discard, draft_of
 
@@ -51,3 +53,16 @@ def text_of(path: Path) -> str | None:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
+
+
+def content_of(text: str | None) -> dict[str, Any]:
+    """What a file that holds a JSON object says; nothing where it is gone or damaged.
+
+    >>> content_of('{"pid": 3}'), content_of("[1]"), content_of('{"pid'), content_of(None)
+    ({'pid': 3}, {}, {}, {})
+    """
+    try:
+        content = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from annotune.errors import AnnotuneError
 from annotune.records.drafts import discard, draft_of
-from annotune.records.exclusive import make_exclusively, text_of
+from annotune.records.exclusive import content_of, make_exclusively, text_of
 from annotune.records.files import make_folder
 from annotune.records.processes import is_gone, this_process
 
@@ -159,7 +158,7 @@ def _take_over(folder: Path, called: str, text: str) -> None:
 
 def _is_dead(path: Path, text: str) -> bool:
     """Whether the holder is known to have ended, or was not heard of for so long that it must have."""
-    gone = is_gone(str(_content(text).get("process")))
+    gone = is_gone(str(content_of(text).get("process")))
     return _age(path) > SILENT if gone is None else gone
 
 
@@ -177,16 +176,8 @@ def _age(path: Path) -> float:
         discard(now)
 
 
-def _content(text: str | None) -> dict[str, Any]:
-    try:
-        content = json.loads(text or "")
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def _who(text: str | None) -> str:
-    content = _content(text)
+    content = content_of(text)
     since = str(content.get("since", "a moment ago"))[:16].replace("T", " ")
     return f"is worked in by process {content.get('pid', '?')} on {content.get('host', '?')}, since {since} UTC"
 
