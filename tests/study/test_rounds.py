@@ -282,6 +282,20 @@ def test_rounds_to_come_may_be_others(story: Story, tmp_path: Path) -> None:
     assert "For 30 more texts" in longer.due
 
 
+@pytest.mark.parametrize(
+    ("rounds", "complaint"),
+    [
+        ("n: 0", r"study\.yaml, line 4: sample, rounds, n: it must be 1 or more\. Mend"),
+        ("n: 5, stop: {macro_f1: 70}", "stop, macro_f1: it must be less than 1"),
+        ("n: 5, stop: {std_error: 0}", "stop, std_error: it must be more than 0"),
+        ("n: 5, enough: 2", "enough: it must be 1 or less"),
+    ],
+)
+def test_a_number_that_cannot_be_is_told_with_its_bound(tmp_path: Path, rounds: str, complaint: str) -> None:
+    with pytest.raises(at.AnnotuneError, match=complaint):
+        at.rounds(study_of(tmp_path, rounds))
+
+
 def test_a_study_without_rounds_is_refused(tmp_path: Path) -> None:
     study = at.demo(tmp_path, n=60, n_coded=40).study
     with pytest.raises(at.AnnotuneError, match=r"draws no texts in rounds\..*sample: {rounds:"):

@@ -29,8 +29,12 @@ _COMPLAINTS = {  # pydantic's commonest, in the words of a file's author
     "too_short": "it is empty",
     "int_parsing": "it must be a whole number",
     "int_type": "it must be a whole number",
-    "greater_than_equal": "it must be 0 or more (a label such as -1 is a name, and has a code beside it)",
+    "greater_than_equal": "it must be {ge:.12g} or more",
+    "greater_than": "it must be more than {gt:.12g}",
+    "less_than_equal": "it must be {le:.12g} or less",
+    "less_than": "it must be less than {lt:.12g}",
 }
+_OF_CODES = " (a label such as -1 is a name, and has a code beside it)"
 
 
 class _Part(pydantic.BaseModel):
@@ -256,7 +260,9 @@ def validate(model: type[Model], content: Any, path: Path, lines: dict[Location,
         first = min(error.errors(), key=lambda fault: line_of(fault["loc"], lines))
     place: Location = first["loc"]
     what = "".join(f", {part[:60]}" if isinstance(part, str) else f" {part + 1}" for part in place)[2:] or "the file"
-    complaint = _COMPLAINTS.get(first["type"], first["msg"])
+    own = _COMPLAINTS.get(first["type"])
+    complaint = first["msg"] if own is None else own.format_map(first.get("ctx", {}))
+    complaint += _OF_CODES if place[-1:] == ("code",) and first["type"] == "greater_than_equal" else ""
     advice = "Check the spelling of the key." if first["type"] == "extra_forbidden" else "Mend it there."
     raise AnnotuneError(f"{path}, {unit} {line_of(place, lines)}: {what}: {complaint}.", advice)
 
