@@ -193,7 +193,8 @@ def coded_texts() -> pl.DataFrame:
 
 def at_once(frame: pl.DataFrame, **part: object) -> at.study.corrected.Corrected:
     from annotune.study.corrected import corrected
-    from annotune.study.file import CorrectPart, SamplePart
+    from annotune.study.parts import CorrectPart
+    from annotune.study.sampling import SamplePart
 
     good = at.Label(code=1, name="good")
     book = at.Codebook(
@@ -260,7 +261,7 @@ def test_a_study_weighs_and_recalibrates(coded_texts) -> None:
 )
 def test_formulas_without_sense_are_refused_before_anything_is_tuned(formula, model, said) -> None:
     from annotune.study.corrected import require_formulas
-    from annotune.study.file import CorrectPart
+    from annotune.study.parts import CorrectPart
 
     vote = at.Variable(name="vote", labels=(at.Label(code=0, name="no"), at.Label(code=1, name="yes")))
     table = pl.DataFrame({"side": [], "vote": [], "vote_gold": []})
@@ -271,7 +272,7 @@ def test_formulas_without_sense_are_refused_before_anything_is_tuned(formula, mo
 
 def test_few_codings_of_a_label_are_told_before_anything_is_tuned_and_few_in_all_refused() -> None:
     from annotune.study.corrected import require_codings
-    from annotune.study.file import CorrectPart
+    from annotune.study.parts import CorrectPart
 
     vote = at.Variable(name="vote", labels=(at.Label(code=0, name="no"), at.Label(code=1, name="yes")))
     gold = pl.DataFrame({"variable": "vote", "label": ["no"] * 30 + ["yes"] * 12})

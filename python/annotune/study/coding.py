@@ -16,8 +16,9 @@ from annotune.hybrid.page.offline import write_pages
 from annotune.hybrid.page.texts import Columns
 from annotune.hybrid.store import open_store
 from annotune.hybrid.waves import last_wave, settings_of
-from annotune.study.file import CodePart, StudyFile, read_study
+from annotune.study.file import StudyFile, read_study
 from annotune.study.inputs import corpus_of
+from annotune.study.parts import CodePart
 from annotune.tables.store import SUFFIX
 
 NETWORK = "0.0.0.0"

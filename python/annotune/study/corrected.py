@@ -22,7 +22,8 @@ from annotune.data.columns_of_sets import label_columns
 from annotune.data.formula_sides import grouped, right_side
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.export.scripts import Regression
-from annotune.study.file import SIMPLE, CorrectPart, SamplePart
+from annotune.study.parts import CorrectPart
+from annotune.study.sampling import SIMPLE, SamplePart
 
 LINEAR_AND_LOGIT = ("linear", "logit")
 

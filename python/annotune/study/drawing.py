@@ -19,8 +19,9 @@ from annotune.hybrid.scored import EVALUATION
 from annotune.hybrid.sheets import sheet_paths
 from annotune.hybrid.store import open_store
 from annotune.hybrid.waves import last_wave, settings_of
-from annotune.study.file import SHEET, SamplePart, StudyFile, goes_by_predictions
+from annotune.study.file import StudyFile
 from annotune.study.inputs import corpus_of
+from annotune.study.sampling import SHEET, SamplePart, goes_by_predictions
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import fingerprint, versions
 from annotune.records.lock import require_held
 from annotune.study.corrected import coded_variables
-from annotune.study.file import Study, StudyFile, TunePart
+from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs
+from annotune.study.parts import TunePart
 
 if TYPE_CHECKING:
     from annotune.tuning.uncoded import FoldCoder

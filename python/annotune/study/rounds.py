@@ -11,10 +11,11 @@ from annotune.errors import AnnotuneError, PeopleNeeded
 from annotune.hybrid.rounds import Rounds
 from annotune.records.lock import locked, require_unlocked
 from annotune.study.drawing import draw_wave, due_wave, next_wave
-from annotune.study.file import RoundsPart, StudyFile, read_study
+from annotune.study.file import StudyFile, read_study
 from annotune.study.models import Steps
 from annotune.study.proposed import ask_models, require_leave
 from annotune.study.round_figures import coded_by, round_of, rounds_so_far
+from annotune.study.sampling import RoundsPart
 
 
 def rounds(

@@ -1,0 +1,189 @@
+"""What stands under the keys of study.yaml, but for `sample:` (sampling.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from annotune.correction.formulas import Formula, parse
+from annotune.export.journal import Layout
+from annotune.tuning.settings import Settings
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def under(key: str) -> pydantic.BeforeValidator:
+    """Where a block is wanted and something else stands, that is the block's value of `key`."""
+
+    def block(value: Any) -> Any:
+        return value if value is None or isinstance(value, (dict, pydantic.BaseModel)) else {key: value}
+
+    return pydantic.BeforeValidator(block)
+
+
+Words = Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)]  # a list, or its only word
+
+
+class Part(pydantic.BaseModel):
+    """What stands under one key: nothing else may."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusPart(Part):
+    """Where the texts are."""
+
+    path: str
+    unit_id: str = "unit_id"
+    text: str = "text"
+    covariates: tuple[str, ...] | None = None
+    encoding: str | None = None
+
+
+class CodingsPart(Part):
+    """Where the codings are, and how to read them (see `read_codings`); `where` keeps rows with these values."""
+
+    paths: Words = ()
+    unit_id: str = "unit_id"
+    coder: str | None = None
+    variable: str | None = None
+    columns: dict[str, str] | None = None
+    coders: tuple[str, ...] | None = None
+    keep: tuple[str, ...] = ()
+    where: dict[str, Words] = pydantic.Field(default_factory=dict)
+    unknown: Literal["error", "drop"] = "error"
+    encoding: str | None = None
+
+
+class ReliabilityPart(Part):
+    """Which coders' agreement is reported, and how."""
+
+    coders: tuple[str, ...] | None = None
+    metrics: tuple[str, ...] | None = None
+    by: str | None = None
+    cluster: str | None = None
+    n_boot: int = 1000
+    seed: int = 1
+
+
+class GoldPart(Part):
+    """How several coders' answers become one (see `resolve`)."""
+
+    rule: str | dict[str, int] = "majority"
+    ties: str = "drop"
+    coder: str | None = None
+    coders: tuple[str, ...] | None = None
+
+
+class TunePart(Settings):
+    """What is tuned (see `tune`); by default every variable that was coded."""
+
+    variable: Words | None = None
+    test: float | dict[str, str | tuple[str, ...]] | None = None
+    validation: float = pydantic.Field(default=0.15, gt=0, lt=1)
+    folds: int | None = pydantic.Field(default=None, ge=2)
+    group: str | None = None
+    pi: str | None = None
+    prevalence: dict[str, float] | None = None
+
+
+class ClassifyPart(Part):
+    """How the corpus is coded."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+class ProposePart(Part):
+    """A model that proposes codes, and how it is asked (see `annotune.propose`)."""
+
+    model: str
+    provider: Literal["openai", "decoder", "tuned", "dictionary"] | None = None
+    endpoint: str | None = None
+    key: str | None = None
+    redact: Words = ()
+    names_model: str | None = None
+    region: str | None = None
+    coder: str | None = None
+    variable: Words | None = None
+    drawn: bool | None = None
+    examples: int = 0
+    reasons: bool = False
+    json_schema: bool = pydantic.Field(default=True, alias="schema")
+    probabilities: bool = True
+    temperature: float = 0.0
+    seed: int = 1
+    max_tokens: int = 1024
+    concurrency: int = 8
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    retries: int = 5
+    timeout: float = 60.0
+    price: tuple[float, float] | None = None
+    max_cost: float | None = None
+    batch: bool = False
+    again: int = 0
+
+
+def as_proposers(value: Any) -> Any:
+    """A model's name, or one block, as the list that it is of.
+
+    Leave to send texts is not in it: a study may come from somebody else.
+    """
+    parts = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
+    if any(isinstance(part, dict) and "allow_upload" in part for part in parts):
+        raise ValueError("allow_upload is said by who runs a study (annotune run --allow-upload HOST), not in its file")
+    return [{"model": part} if isinstance(part, str) else part for part in parts]
+
+
+class CodePart(Part):
+    """Who codes on the page, and what it shows (see `annotune.code`)."""
+
+    coders: Words = ()
+    adjudicator: str | None = None
+    show: Words = ()
+    before: str | None = None
+    after: str | None = None
+    document: str | None = None
+    mark: str | None = None
+    port: int | None = None
+    hours: float | None = None
+
+
+class CorrectPart(Part):
+    """Which regressions are corrected, and how (see `correct`; for `uncoded` see `crossfit`)."""
+
+    formulas: Words = pydantic.Field(min_length=1)
+    model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear"
+    method: Literal["dsl", "ppi", "auto"] = "dsl"
+    prediction: Literal["prob", "label", "recalibrated"] = "prob"
+    uncoded: Literal["folds", "model"] = "folds"
+    cluster: Words = ()
+    reference: dict[str, str | int] = pydantic.Field(default_factory=dict)
+    layout: Layout = "journal"
+    write: Words = ("regressions.csv",)
+
+    def parsed(self) -> list[Formula]:
+        """The formulas, taken apart, each with the reference categories of its columns."""
+        plain = [parse(formula) for formula in self.formulas]
+        return [
+            formula.with_bases({name: base for name, base in self.reference.items() if name in formula.columns})
+            for formula in plain
+        ]
+
+    def targets(self, number: int) -> list[str]:
+        """Where the regression so numbered is written; with several, each has its number in the name."""
+        if len(self.formulas) == 1:
+            return list(self.write)
+        return [str(path.with_name(f"{path.stem}_{number}{path.suffix}")) for path in map(Path, self.write)]
+
+
+class ReportPart(Part):
+    """Where the report goes, what it is called, and the covariates it shows errors by (see `report`)."""
+
+    path: str
+    by: Words | None = None
+    title: str | None = None
