@@ -319,14 +319,14 @@ def test_where_a_sheet_cannot_be_written_nothing_is_recorded(corpus, topics, tmp
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"n": 61}, "n=61 texts cannot be drawn from the 60"),
+        ({"n": 61}, "n=61: so many texts cannot be drawn from the 60"),
         ({"n": 0}, "n=0 is no number of texts"),
         ({"n": 5, "design": "stratified"}, "strata= and design='stratified' go together"),
         ({"n": 5, "strata": "party"}, "strata= and design='stratified' go together"),
         ({"n": 5, "design": "stratified", "strata": "party"}, "n=5 texts are too few for 3 strata"),
         ({"n": 60, "design": "stratified", "strata": "unit_id"}, "60 strata have one text only"),
         ({"n": 5, "design": "stratified", "strata": "partei"}, "no column 'partei'. Did you mean 'party'"),
-        ({"n": 13, "design": "cluster", "cluster": "doc"}, "n=13 clusters .doc. cannot be drawn from the 12"),
+        ({"n": 13, "design": "cluster", "cluster": "doc"}, "n=13: so many clusters .doc. cannot be drawn from the 12"),
         ({"n": 5, "design": "aktive"}, "no design 'aktive'. Did you mean 'active'"),
         ({"n": 5, "design": "active"}, "needs to know what it is for"),
         ({"n": 5, "design": "active", "for_": "topic == 'Health' ~ party"}, "no predictions to sample from"),

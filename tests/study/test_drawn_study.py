@@ -153,7 +153,7 @@ def test_enough_is_enough_and_proposals_are_no_gold(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("sample", "complaint"),
     [
-        ("{n: 800}", "n=800 texts cannot be drawn from the 700"),
+        ("{n: 800}", "n=800: so many texts cannot be drawn from the 700"),
         ("{n: 60, design: activ}", r"study\.yaml, line 3: sample"),
         ("{n: 60, coders: [anna, Anna]}", "two coders are called 'Anna'"),
         ("{n: 60, pi: 0.1}", r"study\.yaml, line 3: sample"),

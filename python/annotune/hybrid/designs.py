@@ -95,7 +95,7 @@ def _equal(size: int, n: int) -> Floats:
 
 def _require_room(n: int, size: int, what: str) -> None:
     if n > size:
-        sentence = f"n={n:,} {what} cannot be drawn from the {size:,} that there are to draw from."
+        sentence = f"n={n}: so many {what} cannot be drawn from the {size:,} that there are."
         raise AnnotuneError(sentence, "Draw fewer. Texts that are empty or were drawn before cannot be drawn.")
 
 

@@ -88,8 +88,8 @@ class Plan(Readable):
         """What will be asked, what that takes, and what will be sent in place of what stands in the texts."""
         where = f" at {self.host}" if self.host else ", in this process"
         yield f"{self.coder}: {self.model}{where}"
-        known = [f"{self.n_answered:,} have an answer in the store"] if self.n_answered else []
-        known += [f"{self.n_missing:,} are empty"] if self.n_missing else []
+        known = [counted(self.n_answered, "has", "have") + " an answer in the store"] if self.n_answered else []
+        known += [counted(self.n_missing, "is empty", "are empty")] if self.n_missing else []
         yield f"{counted(self.n_units, 'text', 'texts')}{': ' if known else ''}{', '.join(known)}"
         if self.seconds is None:
             yield f"{counted(self.calls, 'text', 'texts')} to code; nothing is sent and nothing is paid."
