@@ -186,3 +186,12 @@ def test_a_study_brings_its_corpus_its_codebook_its_coders_and_draws_its_first_w
     assert set(at.read_draws(page.store, of="people")["arm"]) == {"open", "two"}
     with pytest.raises(at.AnnotuneError, match="has its corpus"):
         at.code(study, corpus, **QUIET)
+
+
+def test_texts_that_are_kept_apart_for_evaluation_are_coded_blind_by_whoever_is_named_later(opened, path, corpus):
+    """As those are that were divided among coders when they were drawn; other free waves show proposals."""
+    at.sample(corpus, 3, store=path, for_="evaluation")
+    at.sample(corpus, 4, store=path)
+    opened(coders=("anna",))
+    arms = at.read_draws(path, of="people").group_by("wave", "arm").len().sort("wave").rows()
+    assert arms == [(1, "blind", 3), (2, "open", 4)]

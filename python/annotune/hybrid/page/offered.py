@@ -12,11 +12,15 @@ from annotune.data.corpus import Corpus
 from annotune.errors import AnnotuneError, nearest
 from annotune.hybrid.page.work import ORDER
 from annotune.hybrid.people import Shares, require_people
+from annotune.hybrid.scored import EVALUATION
 from annotune.hybrid.store import Store
 from annotune.hybrid.waves import last_wave, record_wave
 from annotune.records.fingerprints import fingerprint
 
-FREE_WAVES = "SELECT wave, seed FROM waves WHERE json_array_length(settings, '$.coders') = 0 OR design = 'order'"
+FREE_WAVES = """
+    SELECT wave, seed, json_extract(settings, '$.for') FROM waves
+    WHERE json_array_length(settings, '$.coders') = 0 OR design = 'order'
+"""
 
 
 def coders_of(store: Store, corpus: Corpus, codebook: Codebook | None, coders: Sequence[str], seed: int) -> list[str]:
@@ -68,8 +72,12 @@ def _offer_all(store: Store, corpus: Corpus, codebook: Codebook | None, coders: 
 
 
 def _divide_free_waves(store: Store, coders: Sequence[str]) -> None:
-    """Every named coder gets all texts of the waves that were divided among nobody, in one random order."""
-    for wave, seed in store.rows(FREE_WAVES):
+    """Every named coder gets all texts of the waves that were divided among nobody, in one random order.
+
+    Texts that are kept apart for evaluation are coded blind, as those are that were divided when they were drawn.
+    """
+    for wave, seed, aim in store.rows(FREE_WAVES):
+        arm = "blind" if aim == EVALUATION else "open"
         units = [unit for (unit,) in store.rows("SELECT unit_id FROM draws WHERE wave = ? ORDER BY unit_id", [wave])]
         order = np.random.default_rng([seed, wave]).permutation(len(units))
         with store.change() as connection:
@@ -77,7 +85,7 @@ def _divide_free_waves(store: Store, coders: Sequence[str]) -> None:
                 name for (name,) in connection.execute("SELECT DISTINCT coder FROM assignments WHERE wave = ?", [wave])
             }
             for coder in (name for name in coders if name not in there):
-                rows = [(wave, units[number], coder, place, "open") for place, number in enumerate(order, start=1)]
+                rows = [(wave, units[number], coder, place, arm) for place, number in enumerate(order, start=1)]
                 connection.executemany("INSERT INTO assignments VALUES (?, ?, ?, ?, ?)", rows)
 
 
