@@ -279,13 +279,32 @@ def test_answers_that_are_all_alike_have_limits():
         ({"proposals": None}, "No answer was given with a proposal in sight"),
         ({"arm": "shown"}, "has 'shown' in its column 'arm'"),
         ({"seconds": "quick"}, "has words in its column 'seconds'"),
-        ({"proposals": "[{"}, "is no JSON list of proposals"),
+        ({"proposals": "[{"}, "row 1, column 'proposals': the cell is no JSON list of proposals"),
+        ({"decoy": "maybe"}, "has words in its column 'decoy'"),
+        ({"coder": None}, "row 1, column 'coder': the name is missing"),
     ],
 )
 def test_a_table_that_cannot_be_is_refused(change, message):
     table = answers(n=20).with_columns(**{name: pl.lit(value, pl.String) for name, value in change.items()})
     with pytest.raises(at.AnnotuneError, match=message):
         at.anchoring(table)
+
+
+def test_a_cell_that_is_no_list_among_lists_is_named_by_its_row():
+    listed = '[{"coder": "gpt", "labels": ["Health"], "status": "ok", "decoy": false}]'
+    cells = pl.Series("proposals", [listed, None, "Law", listed] * 5)
+    with pytest.raises(at.AnnotuneError, match="row 3, column 'proposals'"):
+        at.anchoring(answers(n=20).with_columns(cells))
+
+
+def test_proposals_that_name_no_variable_are_of_that_of_the_answers(tmp_path):
+    """A table of answers without `variable` is about one, and so are the models' codings beside it."""
+    table = answers(n=200).drop("variable", strict=False)
+    path = tmp_path / "models.csv"
+    pl.DataFrame({"unit_id": table["unit_id"].unique(), "coder": "gpt", "label": "Health"}).write_csv(path)
+    result = at.anchoring(table, proposals=path)
+    assert result.n_blind > 0
+    assert not any("give it with proposals=" in note for note in result.notes)
 
 
 def test_names_that_there_are_not_are_refused(study):

@@ -184,14 +184,16 @@ def notes_of(answers: Answers, rows: pl.DataFrame, clusters: Sequence[str]) -> I
     if lost:
         by = "by coders with one kind of answers alone in a wave"
         yield f"{counted(lost, 'answer', 'answers')} {by} are not compared."
+    n_coders = rows["coder"].n_unique()
     few = [f"{n} {CLUSTER_NAMES[name]}" for name in clusters if 1 < (n := rows[name].n_unique()) < FEW_CLUSTERS]
     if few:
-        alone = " cluster='unit_id' gives intervals for these very coders." if "coder" in clusters else ""
+        several = "coder" in clusters and n_coders > 1
+        alone = " cluster='unit_id' gives intervals for these very coders." if several else ""
         yield (
             f"With {' and '.join(few)}, standard errors are CR2 and intervals by t (degrees of freedom: df), so that "
             f"they hold for others like these.{alone}"
         )
-    if "coder" in clusters and rows["coder"].n_unique() == 1:
+    if "coder" in clusters and n_coders == 1:
         yield "There is one coder: intervals say nothing about others."
 
 

@@ -33,6 +33,7 @@ ROLES = (
     "wave",
 )
 KEY = ["unit_id", "variable", "coder"]
+VARIABLE = "label"  # what a table is about that does not say so
 ANSWER = ["answer", *KEY, "arm", "wave", "seconds", "labels", "second"]
 OFFER = ["unit_id", "variable", "proposer", "label"]
 SHOWN = pl.List(pl.Struct({"coder": pl.String, "labels": pl.List(pl.String), "status": pl.String, "decoy": pl.Boolean}))
@@ -77,7 +78,7 @@ class Answers:
 
 def read_answers(source: Any, columns: Mapping[str, str] | None = None, proposals: Any = None) -> Answers:
     """The answers and proposals in a study's store, a table, or the file of one."""
-    named = _offers(read_codings(proposals)) if proposals is not None else _no_offers()
+    named = _offers(_read_proposals(proposals)) if proposals is not None else _no_offers()
     if not is_store(source):
         rows, models = _of_table(source, columns or {}, named["proposer"].unique().to_list()), named
     elif columns:
@@ -113,6 +114,14 @@ def _of_store(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
 
 
+def _read_proposals(source: Any) -> pl.DataFrame:
+    """Codings by models; where they do not say of which variable, of that of a plain table of answers."""
+    frame = read_table(Path(source)).frame if isinstance(source, (str, Path)) and not is_store(source) else source
+    if isinstance(frame, pl.DataFrame) and "label" in frame.columns and "variable" not in frame.columns:
+        return read_codings(source, variable=VARIABLE)
+    return read_codings(source)
+
+
 def _no_offers() -> pl.DataFrame:
     return pl.DataFrame(schema=dict.fromkeys(OFFER, pl.String))
 
@@ -140,13 +149,14 @@ def _of_table(source: Any, columns: Mapping[str, str], proposers: Sequence[str])
     if not {"label", "accepted"} & set(frame.columns):
         raise AnnotuneError(f"{name} has neither answers nor verdicts.", "Give a column label, or accepted.")
     proposer = proposers[0] if len(proposers) == 1 else "the model"
-    defaults = {"variable": "label", "proposer": proposer, "decoy": False, "seconds": None, "wave": None}
+    defaults = {"variable": VARIABLE, "proposer": proposer, "decoy": False, "seconds": None, "wave": None}
     absent = [pl.lit(value).alias(role) for role, value in defaults.items() if role not in frame.columns]
     frame = frame.with_columns(*absent, identifiers(frame["unit_id"], name).alias("unit_id"))
     frame = frame.with_columns(_whole(frame, "seconds", pl.Float64, name), _whole(frame, "wave", pl.Int64, name))
-    frame = frame.with_columns(
-        pl.col("variable", "coder", "proposer").cast(pl.String), pl.col("decoy").cast(pl.Boolean)
-    )
+    frame = frame.with_columns(pl.col("variable", "coder", "proposer").cast(pl.String), _decoys(frame, name))
+    nameless = frame["coder"].is_null().arg_max() if frame["coder"].null_count() else None
+    if nameless is not None:
+        raise AnnotuneError(f"{name}, row {nameless + 1}, column 'coder': the name is missing.", "Fill it in.")
     frame = frame.with_columns(_proposals(frame, name))
     frame = frame.with_columns(labels=_labels(frame, name)).drop_nulls("labels")
     frame = frame.with_columns(arm=_arms(frame, name), labels=_or_none(pl.col("labels")))
@@ -172,6 +182,15 @@ def _whole(frame: pl.DataFrame, column: str, dtype: Any, name: str) -> pl.Series
         raise AnnotuneError(f"{name} has words in its column {column!r}.", "Give numbers.") from None
 
 
+def _decoys(frame: pl.DataFrame, name: str) -> pl.Series:
+    """Whether each proposal was false on purpose."""
+    cells = frame["decoy"]
+    try:
+        return cells.cast(pl.Int8 if cells.dtype == pl.String else pl.Boolean).cast(pl.Boolean)
+    except pl.exceptions.InvalidOperationError:
+        raise AnnotuneError(f"{name} has words in its column 'decoy'.", "Give true and false, or 1 and 0.") from None
+
+
 def _split(cells: pl.Series) -> pl.Series:
     """Labels joined by semicolons as lists; null stays null."""
     if cells.dtype.is_nested():
@@ -194,7 +213,8 @@ def _proposals(frame: pl.DataFrame, name: str) -> pl.Series:
         try:
             return words.fill_null("[]").str.json_decode(SHOWN).alias("proposals")
         except pl.exceptions.PolarsError:
-            what = f"{name}: a cell of 'proposals' is no JSON list of proposals."
+            row = next(row for row, cell in enumerate(words, start=1) if not _is_listed(cell))
+            what = f"{name}, row {row}, column 'proposals': the cell is no JSON list of proposals, as others are."
             raise AnnotuneError(what, "Give labels (joined by ;), or a list as a store has it.") from None
     one = pl.struct(
         coder=pl.when(~pl.col("decoy").fill_null(False)).then("proposer"),
@@ -206,6 +226,15 @@ def _proposals(frame: pl.DataFrame, name: str) -> pl.Series:
     empty = pl.col("labels").list.len().fill_null(0) == 0
     listed = table.select(pl.when(~empty).then(pl.concat_list(one)).otherwise(pl.lit([], SHOWN)))
     return listed.to_series().cast(SHOWN).alias("proposals")
+
+
+def _is_listed(cell: str | None) -> bool:
+    """Whether a cell is a JSON list of proposals, or empty."""
+    try:
+        pl.Series([cell or "[]"]).str.json_decode(SHOWN)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
 
 
 def _labels(frame: pl.DataFrame, name: str) -> pl.Series:
