@@ -44,10 +44,10 @@ at_code <- function(study, corpus = NULL, codebook = NULL, coders = NULL, adjudi
     study = as_path(study), corpus = sent, codebook = codebook, coders = several(coders), show = several(show),
     before = before, after = after, document = document, mark = mark, seed = seed
   )
-  if (!is.null(offline)) {
-    return(unlist(do.call(at_call, c("code", shared, list(offline = as_path(offline))))))
-  }
   more <- list(adjudicator = adjudicator, network = network, host = host, port = port, hours = hours)
+  if (!is.null(offline)) {
+    return(unlist(do.call(at_call, c("code", shared, more, list(offline = as_path(offline))))))
+  }
   if (nzchar(Sys.getenv("LD_LIBRARY_PATH"))) more$library_path <- library_path_of_user()
   page <- structure(do.call(at_call, c("code_start", shared, more)), class = "at_page")
   print(page)

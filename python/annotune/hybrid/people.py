@@ -75,6 +75,12 @@ def require_people(coders: Sequence[str], overlap: float, shares: Shares) -> Non
             raise AnnotuneError(f"{argument}= needs coders, among whose texts it is drawn.", "Name them with coders=.")
 
 
+def require_seed(seed: int) -> None:
+    """Refuse a seed of which no random numbers can be made."""
+    if seed < 0:
+        raise AnnotuneError(f"seed={seed} is below 0.", "Give 0 or more.")
+
+
 def assigned(n: int, n_coders: int, overlap: float, shares: Shares, rng: np.random.Generator) -> Work:
     """Divide n texts among coders: a random part is coded by two of them, the others by one, the work evenly.
 

@@ -18,7 +18,7 @@ from annotune.data.drawn import as_draws, read_draws
 from annotune.data.frames import unique_names
 from annotune.errors import AnnotuneError, counted, warn
 from annotune.hybrid.designs import Design, draw
-from annotune.hybrid.people import ARMS, Shares, assigned, require_people
+from annotune.hybrid.people import ARMS, Shares, assigned, require_people, require_seed
 from annotune.hybrid.scored import require_scores, scored
 from annotune.hybrid.sheets import require_sheets, require_shown, sheet_paths, write_sheet
 from annotune.hybrid.store import Store, open_store
@@ -204,6 +204,7 @@ def sample(
     people = [coders] if isinstance(coders, str) else list(coders)
     shares = Shares(blind, two, decoy)
     require_people(people, overlap, shares)
+    require_seed(seed)
     sheets = sheet_paths(Path(write), people) if write is not None else {}
     book = require_sheets(sheets, codebook, store) if sheets else codebook
     texts = read_corpus(corpus, **columns)

@@ -128,6 +128,7 @@ def code(
         part = _together(part, file.study.code)
     about: dict[str, Any] = {"columns": _columns(path, part), "name": name, "seed": seed}
     if offline is not None:
+        _require_nothing_served(adjudicator=adjudicator, host=host, port=port, hours=hours, network=network or None)
         return write_pages(path, texts, book, part.coders, Path(offline), **about)
     page = serve(
         path,
@@ -178,6 +179,13 @@ def _has_waves(store: Path) -> bool:
         return False
     with open_store(store) as kept:
         return last_wave(kept) > 0
+
+
+def _require_nothing_served(**options: Any) -> None:
+    """Refuse what a page without a server cannot have."""
+    name = next((name for name, value in options.items() if value is not None), None)
+    if name is not None:
+        raise AnnotuneError(f"{name}= is of a page that is served, and offline= serves none.", "Leave one of them out.")
 
 
 def _together(part: CodePart, study: CodePart) -> CodePart:

@@ -94,13 +94,24 @@ def test_a_wave_that_was_divided_among_nobody_is_for_everybody(path, corpus, top
         ({"coders": ["../anna"]}, "cannot be named after"),
         ({"show": "mood"}, "mood"),
         ({"hours": 0.0}, "no time for links"),
-        ({"port": 70000}, "cannot be served"),
+        ({"port": 70000}, r"port must be 0-65535\. Choose another with port= or host="),
+        ({"adjudicator": ""}, "cannot be named after ''"),
+        ({"offline": "pages", "port": None, "adjudicator": "cara"}, "adjudicator= is of a page that is served"),
+        ({"offline": "pages", "port": None, "network": True}, "network= is of a page that is served"),
     ],
 )
 def test_what_cannot_be_served_is_one_sentence(path, corpus, topics, options, complaint):
     at.sample(corpus, 6, store=path, coders=["anna", "ben"], codebook=topics)
     with pytest.raises(at.AnnotuneError, match=complaint):
         at.code(path, corpus, topics, **{**QUIET, **options})
+
+
+def test_a_seed_of_which_nothing_can_be_drawn_leaves_no_wave_behind(path, corpus, topics):
+    with pytest.raises(at.AnnotuneError, match="seed=-1 is below 0"):
+        at.code(path, corpus, topics, ["anna"], seed=-1, **QUIET)
+    page = at.code(path, corpus, topics, ["anna"], **QUIET)
+    page.stop()
+    assert page.people()["texts"].to_list() == [12]
 
 
 def test_a_corpus_of_another_study_is_refused(path, corpus, topics):

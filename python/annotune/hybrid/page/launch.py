@@ -26,6 +26,7 @@ from annotune.hybrid.page.offered import coders_of, require_texts
 from annotune.hybrid.page.server import Site, app
 from annotune.hybrid.page.summary import agreement_by_version, people_of
 from annotune.hybrid.page.texts import Columns, Texts
+from annotune.hybrid.people import Shares, require_people
 from annotune.hybrid.store import Store, open_store
 from annotune.readable import Part, Readable, brief_table
 
@@ -168,6 +169,8 @@ def prepared(
     seed: int,
 ) -> list[Person]:
     """Who codes, when the store has a codebook and texts for everybody."""
+    if adjudicator is not None:
+        require_people([adjudicator], 0.0, Shares())
     if codebook is not None:
         versions.bring_in(store, codebook)
     versions.latest(store)
@@ -205,7 +208,8 @@ def _listener(host: str, port: int | None) -> socket.socket:
             listener.close()
             reason = str(error)
     where = f"port {port}" if port is not None else f"ports {PORT} to {PORT + PORTS - 1}"
-    raise AnnotuneError(f"The page cannot be served at {host}, {where}: {reason}.", "Choose another with port=.")
+    what = f"The page cannot be served at {host}, {where}: {reason.rstrip('.')}."
+    raise AnnotuneError(what, "Choose another with port= or host=.")
 
 
 def _started(application: Any, listener: socket.socket) -> tuple[Any, threading.Thread]:

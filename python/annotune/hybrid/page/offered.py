@@ -11,7 +11,7 @@ from annotune.data.codebook import Codebook
 from annotune.data.corpus import Corpus
 from annotune.errors import AnnotuneError, nearest
 from annotune.hybrid.page.work import ORDER
-from annotune.hybrid.people import Shares, require_people
+from annotune.hybrid.people import Shares, require_people, require_seed
 from annotune.hybrid.scored import EVALUATION
 from annotune.hybrid.store import Store
 from annotune.hybrid.waves import last_wave, record_wave
@@ -36,6 +36,7 @@ def coders_of(store: Store, corpus: Corpus, codebook: Codebook | None, coders: S
         Where nobody is named, and where somebody is for whom nothing was drawn.
     """
     require_people(coders, 0.0, Shares())
+    require_seed(seed)
     if last_wave(store) == 0:
         _offer_all(store, corpus, codebook, coders, seed)
     _divide_free_waves(store, coders)
