@@ -155,6 +155,15 @@ def test_a_process_of_another_machine_is_gone_when_its_heart_stood_still(tmp_pat
     assert list(tmp_path.glob("s-*")) == []
 
 
+def test_claims_that_were_not_given_back_are_removed_once_their_shard_is_settled(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "HEARTBEAT", 1e9)
+    monkeypatch.setattr(module, "is_gone", lambda process: {"ended": True, "works": False}.get(process))
+    for name, process in [("done", "ended"), ("open", "ended"), ("busy", "works"), ("far", "elsewhere")]:
+        claims_of(tmp_path, process).take(name)._stopped.set()
+    Claims(tmp_path).clear([key_of(name) for name in ("done", "busy", "far")])
+    assert set(Claims(tmp_path).held()) == {key_of(name) for name in ("open", "busy", "far")}
+
+
 @pytest.mark.parametrize("jump", [-1e7, 1e7])
 def test_a_clock_that_jumps_moves_nothing(tmp_path, monkeypatch, jump):
     monkeypatch.setattr(module, "is_gone", lambda process: None)

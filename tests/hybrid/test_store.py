@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -203,7 +204,7 @@ def test_an_empty_store_has_no_rows_yet(path):
 def hostile(path, statement):
     """A store of somebody who wants something else."""
     open_store(path).close()
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(statement)
 
 
@@ -270,3 +271,25 @@ def test_a_store_in_a_folder_that_may_not_be_written_to_is_read():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         os.chmod(folder, 0o755)
     assert done.stdout == "['Law']\n", done.stderr
+
+
+def test_reading_leaves_the_file_as_it_is_and_nothing_beside_it(path):
+    with open_store(path) as store:
+        decide(store, "a", "anna", ["Law"])
+    content = path.read_bytes()
+    at.read_codings(path)
+    at.read_draws(path, of="people")
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes() == content
+
+
+def test_a_journal_that_somebody_put_beside_a_store_is_not_followed(path):
+    """SQLite would undo in the store what the journal says, and remove a file that it names."""
+    with open_store(path) as store:
+        decide(store, "a", "anna", ["Law"])
+    content, journal = path.read_bytes(), path.with_name(f"{path.name}-journal")
+    journal.write_bytes(b"\xd9\xd5\x05\xf9 \xa1c\xd7" + bytes(4096))
+    with contextlib.suppress(at.AnnotuneError):
+        assert at.read_codings(path)["label"].to_list() == ["Law"]
+    assert journal.exists()
+    assert path.read_bytes() == content

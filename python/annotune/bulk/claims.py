@@ -20,7 +20,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,6 +163,14 @@ class Claims:
             if end.isdecimal():
                 numbers[key] = max(int(end), numbers.get(key, 0))
         return {key: self._holder(key, number) for key, number in numbers.items()}
+
+    def clear(self, keys: Collection[str]) -> None:
+        """Remove the claims of processes that ended after these shards were settled, and before they gave them back."""
+        for key, holder in self.held().items():
+            if key in keys and holder["gone"]:
+                for number in range(1, holder["attempt"] + 1):
+                    discard(self.path(key, number))
+                    discard(self.beat_path(key, number))
 
     def is_dead(self, key: str, number: int) -> bool:
         """Whether the maker of a claim is known to have ended, or was not heard of for so long that it must have."""

@@ -14,6 +14,7 @@ from annotune.bulk.places import Local, Place, default_workers, one_part
 from annotune.bulk.plan import Plan, begin
 from annotune.bulk.ray_cluster import OnRay
 from annotune.bulk.repeats import known_repeats
+from annotune.bulk.run import tidy
 from annotune.bulk.shards import Shard
 from annotune.bulk.slurm import OnSlurm
 from annotune.bulk.status import RunStatus, status
@@ -136,11 +137,12 @@ def classify(
         one_part(folder, pending, shard)
     elif pending:
         notes = place.work(folder, pending, plan.settings["threads"])
-    found = status(out)
-    if found.is_complete and known_repeats(folder, plan.shards) is None:
+    tidy(folder)
+    state = status(out)
+    if state.is_complete and known_repeats(folder, plan.shards) is None:
         known_repeats(folder, plan.shards, look=True)
-        found = status(out)
-    return replace(found, notes=(*notes, *found.notes))
+        state = status(out)
+    return replace(state, notes=(*notes, *state.notes))
 
 
 def place_of(on: str, workers: int | None, device: str, options: Mapping[str, Any]) -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -73,6 +74,10 @@ class RunFolder:
     def claims(self) -> Claims:
         """Who works on what."""
         return Claims(self.books / "claims")
+
+    def settled(self) -> set[str]:
+        """The keys of the shards that were done, or of which it is known why not, by a look that costs little."""
+        return {entry.name.removesuffix(".json") for entry in os.scandir(self.books / "shards")}
 
     def manifest_path(self, shard: Shard) -> Path:
         """The file that says what became of a shard."""

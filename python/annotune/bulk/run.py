@@ -66,8 +66,8 @@ class Worker:
 
     def left(self) -> list[Shard]:
         """The shards of which nothing is known yet; each process begins at another one."""
-        settled = {entry.name for entry in os.scandir(self.folder.books / "shards")}
-        left = [shard for shard in self.shards if f"{key_of(shard.name)}.json" not in settled]
+        settled = self.folder.settled()
+        left = [shard for shard in self.shards if key_of(shard.name) not in settled]
         start = os.getpid() % max(len(left), 1)
         return left[start:] + left[:start]
 
@@ -165,10 +165,16 @@ def work(
     """
     folder = RunFolder(Path(out))
     plan = require_plan(folder.out)
-    for place in (folder.drafts, folder.books / "claims"):
-        sweep(place)
+    tidy(folder)
     with listening(lambda *_: None), threads(plan.settings["threads"]):
         Worker(folder, plan, plan.part(part), report).work(wait)
+
+
+def tidy(folder: RunFolder) -> None:
+    """Remove what processes that were killed have left: drafts, and claims on shards that are settled."""
+    for place in (folder.drafts, folder.books / "claims"):
+        sweep(place)
+    folder.claims().clear(folder.settled())
 
 
 @contextmanager

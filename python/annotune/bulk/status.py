@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,7 +196,7 @@ class Watch:
 
     def texts(self) -> int:
         """Texts that are coded, or of which it is known why not; never fewer than at the last look."""
-        settled = {entry.name.removesuffix(".json") for entry in os.scandir(self.folder.books / "shards")}
+        settled = self.folder.settled()
         n = sum(self.rows.get(key, 0) for key in settled)
         for key, holder in self.claims.held().items():
             if key in self.rows and key not in settled:

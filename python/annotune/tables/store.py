@@ -119,6 +119,7 @@ def _rows(path: Path, query: str, schema: dict[str, Any]) -> pl.DataFrame:
             trust_nothing(connection)
             require_store(path, connection)
             with_own_views(connection)
+            connection.execute("PRAGMA query_only = ON")
             rows = connection.execute(query).fetchall()
     except sqlite3.Error as error:
         raise AnnotuneError(f"{path} cannot be read as a store: {error}.", "Check that the file is whole.") from error
@@ -127,9 +128,13 @@ def _rows(path: Path, query: str, schema: dict[str, Any]) -> pl.DataFrame:
 
 
 def _address(path: Path) -> str:
-    """The file for SQLite, to be read alone.
+    """The file for SQLite, which puts files beside it while it is open.
 
-    While it is open SQLite puts files beside it. Where that cannot be, nobody writes to it either.
+    Only who may write can remove those at the end, so that the file is opened as if to be written; `query_only` sees
+    to it that nothing is. A journal beside it is none of ours, and whatever it says is not done.
     """
-    is_fixed = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
-    return f"file:{quote(str(path))}?mode=ro{'&immutable=1' if is_fixed else ''}"
+    is_ours = os.access(path, os.W_OK) and not path.with_name(f"{path.name}-journal").exists()
+    query = "mode=rw" if is_ours else "mode=ro"
+    if not os.access(path.parent, os.W_OK):  # nothing can be put beside it, and nobody writes to it either
+        query = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    return f"file:{quote(str(path))}?{query}"
