@@ -62,6 +62,7 @@ plan-sample results.parquet --target 0.01 --label Health
 sample questions.csv --n 100 --design stratified --strata party --store own.annotune --write to_code.xlsx {BOOK}
 sample questions.csv --n 50 --design active --for share --predictions results.parquet --store own.annotune
 record own.annotune coder_anna.xlsx
+sheets own.annotune --corpus questions.csv --write left.xlsx
 code own.annotune --corpus questions.csv {BOOK} --coders eve --offline pages
 draws own.annotune --of people --write people.csv
 anchoring answers.csv --write given.csv --shares moved.dta --plot anchoring.png

@@ -74,6 +74,7 @@ _HOME = {
     "sample": "hybrid.sample",
     "Draw": "hybrid.sample",
     "record": "hybrid.decisions",
+    "sheets": "hybrid.later_sheets",
     "anchoring": "hybrid.anchoring",
     "Anchoring": "hybrid.anchoring",
     "blind_gold": "hybrid.blind_gold",

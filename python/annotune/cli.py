@@ -38,6 +38,7 @@ VERBS = (
     study.demo,
     study.verify,
     drawing.sample,
+    drawing.sheets,
     drawing.record,
     drawing.draws,
     anchoring.anchoring,

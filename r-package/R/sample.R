@@ -83,6 +83,39 @@ print.at_draw <- function(x, ...) {
   invisible(x)
 }
 
+#' Coding sheets of what is still to be coded
+#'
+#' [at_sample()] writes sheets with the draw; this does so later, for texts that were drawn without sheets, and again for
+#' what is left when some sheets came back and were recorded.
+#'
+#' @param store The study's store (`.annotune`), in which texts were drawn.
+#' @param corpus A data frame with the texts, or the path of a file with them.
+#' @param write `coding_sheet.xlsx` becomes coding_sheet_anna.xlsx for the coder anna, with her texts that have no answer
+#'   of hers; where texts were drawn for nobody in particular it is one sheet. A file that is there is never written over.
+#' @param codebook What is coded, from [at_codebook()]; by default the store's, in its last version.
+#' @param coders For whom; by default for everybody with texts left.
+#' @param show,before,after Further columns of the corpus that coders see, and those with the text before and after; by
+#'   default as in the last draw.
+#' @param unit_id,text The columns with the identifier and the text.
+#' @return The paths of the sheets, named by their coders, invisibly.
+#' @examplesIf at_available()
+#' store <- tempfile(fileext = ".annotune")
+#' corpus <- data.frame(unit_id = letters[1:4], text = "...")
+#' draw <- at_sample(corpus, 3, store = store, coders = "anna")
+#' codebook <- at_codebook(list(topic = c(Health = 1, Law = 2)))
+#' basename(at_sheets(store, corpus, tempfile("sheet", fileext = ".csv"), codebook))
+#' @export
+at_sheets <- function(store, corpus, write, codebook = NULL, coders = NULL, show = NULL, before = NULL, after = NULL,
+                      unit_id = "unit_id", text = "text") {
+  corpus <- whole_corpus(corpus, unit_id, text)
+  paths <- at_call(
+    "sheets",
+    store = as_path(store), corpus = frame_to_python(corpus), write = as_path(write), codebook = codebook,
+    coders = several(coders), show = if (!is.null(show)) several(show), before = before, after = after
+  )
+  invisible(unlist(paths))
+}
+
 #' Put what people coded into the study's store
 #'
 #' Returned coding sheets, or any other table of people's codings. An answer that is there already is not recorded twice;

@@ -85,3 +85,10 @@ def test_sheets_whose_columns_are_named_otherwise_are_recorded(folder):
     said = typed("record study.annotune ben.csv --columns topic=Thema")
     assert said.split()[5:] == ["ben", "2", "0", "0", "4"]
     assert at.read_codings("study.annotune").select("variable", "label").unique().rows() == [("topic", "Law")]
+
+
+def test_sheets_of_what_is_left(folder):
+    typed(DRAW)
+    said = typed("sheets study.annotune --corpus questions.csv --unit-id id --text q --write left.csv --coders ben")
+    assert "annotune record study.annotune left_ben.csv" in said
+    assert len(pl.read_csv("left_ben.csv")) == 6

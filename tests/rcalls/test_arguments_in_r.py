@@ -29,6 +29,7 @@ RENAMED = {
     ("status", "out"): "out",
     ("zero_shot", "columns"): "unit_id",
     ("sample", "columns"): "unit_id",
+    ("sheets", "columns"): "unit_id",
     ("propose", "columns"): "unit_id",
 }
 # R reports progress in its own way, and a function that is called after each fold would be called from Python.

@@ -87,6 +87,32 @@ def sample(
         console.print(f"When they are filled: annotune record {store} {sheets}", markup=False, soft_wrap=True)
 
 
+def sheets(
+    store: StoreFile,
+    corpus: Annotated[Path, typer.Option(help="The texts.")],
+    write: Annotated[Path, typer.Option(help="A sheet per coder: coding_sheet.xlsx (or .csv, .parquet).")],
+    codebook: Book = None,
+    coders: Annotated[str | None, typer.Option(help="For whom, by default for all with texts left: anna,ben.")] = None,
+    show: Annotated[str | None, typer.Option(help="Further columns that coders see, by default as drawn.")] = None,
+    before: Annotated[str | None, typer.Option(help="The column with the text before.")] = None,
+    after: Annotated[str | None, typer.Option(help="The column with the text after.")] = None,
+    unit_id: Id = "unit_id",
+    text: Text = "text",
+) -> None:
+    """Write coding sheets of the texts that a study drew and that are still to be coded."""
+    from annotune.data.codebook import read_codebook
+    from annotune.data.corpus import read_corpus
+    from annotune.hybrid.later_sheets import sheets as write_sheets
+
+    require_outputs([write], store, corpus, codebook)
+    options: dict[str, Any] = {"coders": listed(coders) or (), "show": listed(show), "before": before, "after": after}
+    options |= {"codebook": read_codebook(codebook) if codebook else None}
+    paths = list(write_sheets(store, read_corpus(corpus, unit_id, text), write, **options).values())
+    files(paths)
+    names = " ".join(map(str, paths))
+    console.print(f"When they are filled: annotune record {store} {names}", markup=False, soft_wrap=True)
+
+
 def record(
     store: StoreFile,
     codings: Annotated[list[Path], typer.Argument(help="Coding sheets that came back, or other files with codings.")],

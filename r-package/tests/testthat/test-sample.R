@@ -56,6 +56,23 @@ test_that("waves, sheets and what people coded pass through the store", {
   expect_identical(nrow(at_resolve(codings, coders = "anna")), 30L)
 })
 
+test_that("sheets are written of what is left", {
+  skip_if_no_python()
+  folder <- withr::local_tempdir()
+  store <- file.path(folder, "study.annotune")
+  codebook <- at_codebook(list(topic = c(Health = 1, Law = 2)))
+  corpus <- data.frame(id = sprintf("u%02d", 1:40), question = "Why?", party = "A")
+  draw <- at_sample(corpus, 30, store = store, coders = c("anna", "ben"), show = "party", unit_id = "id", text = "question")
+  first <- draw$assignments$unit_id[draw$assignments$coder == "anna"][1:3]
+  at_record(store, at_codings(data.frame(unit_id = first, coder = "anna", topic = "Law"), codebook))
+  paths <- at_sheets(store, corpus, file.path(folder, "left.csv"), codebook, unit_id = "id", text = "question")
+  expect_named(paths, c("anna", "ben"))
+  left <- utils::read.csv(paths[["anna"]], fileEncoding = "UTF-8-BOM")
+  expect_named(left, c("unit_id", "coder", "party", "text", "topic", "row_check"))
+  expect_identical(nrow(left), 12L)
+  expect_length(intersect(left$unit_id, first), 0)
+})
+
 test_that("a study that draws says what people do next, in R's words", {
   skip_if_no_python(tuning = TRUE)
   folder <- withr::local_tempdir()
