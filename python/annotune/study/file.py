@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import pydantic
-
 from annotune.data.codebook import validate
 from annotune.data.yaml_file import read_yaml
 from annotune.errors import AnnotuneError
@@ -26,15 +24,14 @@ from annotune.study.parts import (
     CorrectPart,
     GoldPart,
     Part,
-    ProposePart,
+    Proposers,
     ReliabilityPart,
     ReportPart,
     TunePart,
     Words,
-    as_proposers,
     under,
 )
-from annotune.study.sampling import SamplePart, as_waves
+from annotune.study.sampling import Sample
 
 WORK = "annotune-work"  # beside the study file: models, codings and what each step rested on
 
@@ -59,8 +56,8 @@ class Study(Part):
     write: Words = ("results.dta", "results.rds", "results.parquet")
     regressions: Words | None = None
     guard_formulas: bool = False
-    sample: Annotated[SamplePart | None, under("pi"), pydantic.BeforeValidator(as_waves)] = None
-    propose: Annotated[tuple[ProposePart, ...], pydantic.BeforeValidator(as_proposers)] = ()
+    sample: Sample = None
+    propose: Proposers = ()
     code: Annotated[CodePart, under("coders")] = CodePart()
     correct: Annotated[CorrectPart | None, under("formulas")] = None
     report: Annotated[ReportPart | None, under("path")] = None

@@ -2,30 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
+from pydantic import GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from annotune.correction.formulas import Formula, parse
 from annotune.export.journal import Layout
 from annotune.tuning.settings import Settings
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shorthand:
+    """A shorter form that a key of the study file may have: how it is read, and how the file's JSON schema says it.
+
+    `read` makes the full form of whatever stands there; `described` adds the shorter forms to the full form's schema.
+    """
+
+    read: Callable[[Any], Any]
+    described: Callable[[Schema, GetJsonSchemaHandler], Schema]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
+        """The reader."""
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
+        """The schema."""
+        return self.described(handler(core), handler)
+
+
+def under(key: str) -> Shorthand:
+    """Where a block is wanted and something else stands, that is the block's value of `key`."""
+
+    def block(value: Any) -> Any:
+        return value if value is None or isinstance(value, (dict, pydantic.BaseModel)) else {key: value}
+
+    def described(schema: Schema, handler: GetJsonSchemaHandler) -> Schema:
+        return {"anyOf": [handler.resolve_ref_schema(block_of(schema, handler))["properties"][key], schema]}
+
+    return Shorthand(block, described)
+
+
+def block_of(schema: Schema, handler: GetJsonSchemaHandler) -> Schema:
+    """The block among the forms that a schema names."""
+    forms = [form for form in schema.get("anyOf", [schema]) if form.get("type") != "null"]
+    blocks = [form for form in forms if "properties" in handler.resolve_ref_schema(form)]
+    return blocks[0] if blocks else block_of(forms[-1], handler)
 
 
 def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def under(key: str) -> pydantic.BeforeValidator:
-    """Where a block is wanted and something else stands, that is the block's value of `key`."""
-
-    def block(value: Any) -> Any:
-        return value if value is None or isinstance(value, (dict, pydantic.BaseModel)) else {key: value}
-
-    return pydantic.BeforeValidator(block)
+def _or_one(schema: Schema, _: GetJsonSchemaHandler) -> Schema:
+    return {"anyOf": [schema["items"], schema]}
 
 
-Words = Annotated[tuple[str, ...], pydantic.BeforeValidator(_several)]  # a list, or its only word
+Words = Annotated[tuple[str, ...], Shorthand(_several, _or_one)]  # a list, or its only word
 
 
 class Part(pydantic.BaseModel):
@@ -137,6 +176,14 @@ def as_proposers(value: Any) -> Any:
     if any(isinstance(part, dict) and "allow_upload" in part for part in parts):
         raise ValueError("allow_upload is said by who runs a study (annotune run --allow-upload HOST), not in its file")
     return [{"model": part} if isinstance(part, str) else part for part in parts]
+
+
+def _proposers_described(schema: Schema, _: GetJsonSchemaHandler) -> Schema:
+    name = {"type": "string"}
+    return {"anyOf": [name, schema["items"], schema | {"items": {"anyOf": [name, schema["items"]]}}]}
+
+
+Proposers = Annotated[tuple[ProposePart, ...], Shorthand(as_proposers, _proposers_described)]
 
 
 class CodePart(Part):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
+from pydantic import GetJsonSchemaHandler
 
 from annotune.hybrid.scored import EVALUATION
-from annotune.study.parts import Part, Words
+from annotune.study.parts import Part, Schema, Shorthand, Words
 
 SHEET = "coding_sheet.xlsx"
 SIMPLE = "simple"  # at random from the corpus
@@ -154,3 +155,19 @@ class SamplePart(Part):
     def drawn(self) -> bool:
         """Whether it is recorded which texts were drawn, by this study or elsewhere."""
         return bool(self.draws or self.draws_texts)
+
+
+def _sample_described(schema: Schema, handler: GetJsonSchemaHandler) -> Schema:
+    """The block, or in its place the probability, a wave, or a list of waves."""
+    block = next(form for form in schema["anyOf"] if form.get("type") != "null")
+    properties = handler.resolve_ref_schema(block)["properties"]
+    waves = properties["waves"]
+    return {"anyOf": [properties["pi"], waves["items"], waves, block]}
+
+
+def _as_block(value: Any) -> Any:
+    block = as_waves(value)
+    return block if block is None or isinstance(block, (dict, pydantic.BaseModel)) else {"pi": block}
+
+
+Sample = Annotated[SamplePart | None, Shorthand(_as_block, _sample_described)]
