@@ -1,8 +1,11 @@
 """What several tests share: small coded texts, base models that are tuned in a blink, encoders and decoders."""
 
 import os
+import tempfile
+from pathlib import Path
 
 os.environ.pop("COLUMNS", None)  # what is printed is compared line by line, wherever the tests run
+os.environ["ANNOTUNE_CACHE"] = str(Path(tempfile.gettempdir()) / "annotune-tests")  # and not the user's own
 
 import numpy as np
 import polars as pl

