@@ -184,12 +184,13 @@ at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, pre
 #' In all texts, or by group and time, by several methods: the count of predicted labels (errors and all), the
 #' hand-coded texts alone, and what corrects the one by the other.
 #'
-#' @param data A data frame with a row per text, as [at_crossfit()] gives it.
-#' @param variable,gold,predicted,pi What was coded, and the columns, where names do not tell.
+#' @param data A data frame with a row per text, as [at_crossfit()] gives it; or a folder that [at_classify()] coded texts
+#'   into, which is read file by file, however many texts there are.
+#' @param variable,gold,predicted,pi What was coded (one or several), and the columns, where names do not tell.
 #' @param by,time Columns whose values are looked at separately.
 #' @param every For a column of dates, how long a period is: `"1mo"`, `"1q"`, `"1y"`.
 #' @param methods Any of `"count"`, `"hand"`, `"adjusted"` (Forman 2008), `"em"` (Saerens et al. 2002), `"dsl"`,
-#'   `"ppi"`.
+#'   `"ppi"`; by default all, for a folder all but `"em"`, and without hand codings `"count"`.
 #' @param wave The column with the number of the wave in which a text was drawn; by default `wave`, where only the drawn
 #'   texts have one.
 #' @param cluster A column whose values depend on each other.
@@ -197,7 +198,10 @@ at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, pre
 #' @param n_boot,seed Replicates of the bootstrap of `"em"`, and its seed.
 #' @param of Whose shares: `"corpus"`, those of these very texts, of which the hand-coded ones are known; or `"population"`,
 #'   those of a larger one of which all texts are a random sample (wider intervals).
-#' @return A tibble of class `at_prevalence`: by and time, label, method, estimate, std_error, conf_low, conf_high,
+#' @param hand_coded For a folder the hand-coded texts, a data frame or file: a row per text with `unit_id`,
+#'   `<variable>_gold` and `pi`, as [at_crossfit()] gives it, or a row per coding with `unit_id`, `variable`, `label`, `pi`.
+#' @param texts For a folder the texts, where these have moved and columns are read that are not among the codes.
+#' @return A tibble of class `at_prevalence`: by and time (before them, of several variables, `variable`), label, method, estimate, std_error, conf_low, conf_high,
 #'   interval, n, n_coded, note.
 #' @examplesIf at_available()
 #' truth <- rep(c("war", "trade"), c(30, 70))
@@ -206,12 +210,14 @@ at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, pre
 #' at_prevalence(data.frame(topic, topic_gold), pi = 0.5, methods = c("count", "dsl"))
 #' @export
 at_prevalence <- function(data, variable = NULL, by = NULL, time = NULL, every = NULL,
-                          methods = c("count", "hand", "adjusted", "em", "dsl", "ppi"), gold = NULL, predicted = NULL,
-                          pi = NULL, wave = NULL, cluster = NULL, level = 0.95, n_boot = 200, seed = 1,
-                          of = c("corpus", "population")) {
+                          methods = NULL, gold = NULL, predicted = NULL, pi = NULL, wave = NULL, cluster = NULL,
+                          level = 0.95, n_boot = 200, seed = 1, of = c("corpus", "population"), hand_coded = NULL,
+                          texts = NULL) {
   found <- at_call(
     "prevalence",
-    data = usable_columns(data), variable = variable, by = several(by), time = time, every = every,
+    data = if (is_path(data)) as_path(data) else usable_columns(data),
+    hand_coded = if (is.data.frame(hand_coded)) usable_columns(hand_coded) else as_path(hand_coded),
+    texts = as_path(texts), variable = if (length(variable) > 1) several(variable) else variable, by = several(by), time = time, every = every,
     methods = several(methods), gold = gold, predicted = predicted, pi = pi, wave = wave, cluster = cluster,
     level = level, n_boot = n_boot, seed = seed, of = match.arg(of)
   )
@@ -229,6 +235,8 @@ tidy.at_prevalence <- function(x, ...) tibble::as_tibble(as.list(x))
 #'
 #' @param covariates Columns, or the right side of a formula: `~ party * year`.
 #' @param label Look at errors about this label alone.
+#' @param data A data frame with a row per text, as [at_crossfit()] gives it.
+#' @param variable,gold,predicted,pi What was coded, and the columns, where names do not tell.
 #' @inheritParams at_prevalence
 #' @return An object of class `at_error_model`: a list with `coefficients`, `effects`, `tests`, `outcome`, `verdict`,
 #'   `note`.
@@ -280,6 +288,7 @@ glance.at_error_model <- function(x, ...) {
 #' @param total Texts in the corpus, where they are not the pilot's.
 #' @param n_boot,seed Bootstrap replicates of the pilot for the interval, and their seed.
 #' @param of Whose shares, as in [at_prevalence()]; coefficients are those of a population.
+#' @param variable,gold,predicted,pi What was coded, and the columns, where names do not tell.
 #' @inheritParams at_prevalence
 #' @return An object of class `at_sample_plan`: a list with `n`, `n_low`, `n_high`, `estimates`, `designs` (what a simple
 #'   draw, strata by the predicted label and an active draw need), `curve`, `verdict`. `plot()` draws the curve.

@@ -14,6 +14,7 @@ from statsmodels.regression.linear_model import OLS
 import annotune as at
 from annotune.correction.prevalence import METHODS
 from annotune.correction.quantify import Errors, adjusted_count, em, onto_simplex
+from annotune.correction.tally import HandCoded, group_of
 
 
 def simulated(n=3000, share=0.15, seed=1, differential=False, k=3):
@@ -104,7 +105,8 @@ def test_a_point_on_the_simplex_is_the_nearest(k, seed):
 def test_without_errors_the_adjusted_count_is_the_count():
     gold = np.arange(60) % 3
     errors = Errors.of(np.where(np.arange(60) < 30, gold, -1), gold, np.ones(60), 3)
-    shares, covariance = adjusted_count(errors, gold, np.arange(60))
+    coded = HandCoded(gold[:30], gold[:30], np.eye(3)[gold[:30]], np.ones(30))
+    shares, covariance = adjusted_count(errors, group_of(gold, None, 3, np.arange(30)), coded)
     np.testing.assert_allclose(shares, 1 / 3)
     np.testing.assert_allclose(np.diag(covariance), 2 / 9 / 60)
 

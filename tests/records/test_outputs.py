@@ -10,7 +10,7 @@ import pytest
 from annotune import cli
 
 READ = {"corpus", "gold", "codebook", "codings", "data", "truth", "predicted", "held_out", "model", "costs", "texts"}
-READ |= {"answers", "record", "coded", "path", "earlier", "draws"}
+READ |= {"answers", "record", "coded", "path", "earlier", "draws", "hand_coded"}
 READ_BY = {
     ("classify", "places"),
     ("classify", "clusters"),

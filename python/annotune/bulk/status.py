@@ -121,7 +121,7 @@ def status(out: str | Path) -> RunStatus:
     rows = [_row(folder, shard, manifest, held.get(key_of(shard.name))) for shard, manifest in told]
     shards = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     done = [manifest for _, manifest in told if manifest is not None and manifest["state"] == DONE]
-    labels = _labels(done)
+    labels = label_counts(done)
     repeats = known_repeats(folder, plan.shards) if len(done) == len(told) else None
     notes = [*plan.notes, *(note for manifest in done for note in manifest["notes"]), *_unlike(plan, labels)]
     notes += [repeats.in_words()] if repeats is not None and repeats.n else []
@@ -142,7 +142,7 @@ def _row(
     return shard.name, WAITING, shard.rows, 0, None, None, None
 
 
-def _labels(manifests: Sequence[dict[str, Any]]) -> pl.DataFrame:
+def label_counts(manifests: Sequence[dict[str, Any]]) -> pl.DataFrame:
     """How often each label was given, over all shards that are done."""
     counts: dict[tuple[str, str, str], int] = {}
     answered: dict[tuple[str, str], int] = {}

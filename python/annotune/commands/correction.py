@@ -115,12 +115,24 @@ def crossfit(
 
 
 def prevalence(
-    data: Table,
-    variable: Coded = None,
+    data: Annotated[
+        Path,
+        typer.Argument(help="One row per text: predictions, gold, pi, covariates; or a folder of classify --out."),
+    ],
+    variable: Annotated[
+        str | None, typer.Option(help="What was coded, or several as a,b; by default what _gold tells.")
+    ] = None,
     by: Annotated[str | None, typer.Option(help="Columns to divide by, as a,b.")] = None,
     time: Annotated[str | None, typer.Option(help="A column of years or dates.")] = None,
     every: Annotated[str | None, typer.Option(help="How long a period of dates is: 1mo, 1q, 1y.")] = None,
     methods: Annotated[str | None, typer.Option(help="Of count,hand,adjusted,em,dsl,ppi; all by default.")] = None,
+    hand_coded: Annotated[
+        Path | None,
+        typer.Option(help="For a folder: a file with unit_id, <variable>_gold, pi, as of crossfit."),
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="For a folder: the texts, if they moved, for columns that the codes lack.")
+    ] = None,
     gold: Gold = None,
     predicted: Predicted = None,
     pi: Pi = None,
@@ -134,19 +146,23 @@ def prevalence(
 ) -> None:
     """How frequent each label is, with and without a correction for the model's error."""
     from annotune.commands import display
+    from annotune.correction.coded_folder import is_folder_of_codes
     from annotune.correction.plots import plot_prevalence
-    from annotune.correction.prevalence import METHODS
     from annotune.correction.prevalence import prevalence as shares
 
     options: dict[str, Any] = {"by": listed(by), "time": time, "every": every, "cluster": cluster, "seed": seed}
     options["of"] = of
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
-    chosen_methods = listed(methods) or METHODS
-    require_outputs(write, data, plot=plot)
-    estimates = shares(_table(data), variable, methods=chosen_methods, n_boot=n_boot, **options, **columns)
-    console.print(display.shares(estimates, [*(listed(by) or []), *([time] if time else [])]))
+    options |= {"hand_coded": hand_coded, "texts": texts, "methods": listed(methods)}
+    require_outputs(write, data, *([hand_coded] if hand_coded else []), plot=plot)
+    names = variable if variable is None or "," not in variable else listed(variable)
+    source = str(data) if is_folder_of_codes(data) else _table(data)
+    estimates = shares(source, names, n_boot=n_boot, **options, **columns)
+    about = [name for name in ("variable", "coder") if name in estimates.columns]
+    console.print(display.shares(estimates, [*about, *(listed(by) or []), *([time] if time else [])]))
     save(estimates, write)
     if plot:
+        chosen_methods = estimates["method"].unique(maintain_order=True).to_list()
         plotted = (
             [name for name in ("count", "dsl") if name in chosen_methods] if len(chosen_methods) > 2 else chosen_methods
         )

@@ -230,9 +230,13 @@ def _warn_of_implausible_pi(chance: np.ndarray, coded: np.ndarray) -> None:
     chances = chance[~np.isnan(chance)]
     if len(chances) < len(chance):
         return
-    expected, spread = chances.sum(), np.sqrt((chances * (1 - chances)).sum())
-    if abs(coded.sum() - expected) > FAR * spread + 1:
-        warn(f"{int(coded.sum()):,} texts are coded by hand, and pi implies about {expected:,.0f}: check pi.")
+    warn_of_implausible_number(int(coded.sum()), float(chances.sum()), float((chances * (1 - chances)).sum()))
+
+
+def warn_of_implausible_number(n: int, expected: float, variance: float) -> None:
+    """Warn where a number of coded texts is far from what pi implies."""
+    if abs(n - expected) > FAR * np.sqrt(max(variance, 0)) + 1:
+        warn(f"{n:,} texts are coded by hand, and pi implies about {expected:,.0f}: check pi.")
 
 
 def require_enough(cells: pl.Series, what: str) -> None:

@@ -127,7 +127,7 @@ def labelled(
     if not drawn.any():
         raise AnnotuneError(f"No text has a hand-coded label in {gold!r}.", "Errors cannot be estimated without any.")
     coding_columns.require_out_of_fold(frame, drawn, own["fold"])
-    cells = _labels_as_words(frame[predicted]), _labels_as_words(frame[gold]).set(~pl.Series(drawn), None)
+    cells = labels_as_words(frame[predicted]), labels_as_words(frame[gold]).set(~pl.Series(drawn), None)
     return Labelled(
         name,
         frame,
@@ -159,7 +159,7 @@ def _with_prediction(frame: pl.DataFrame, predicted: str, name: str) -> pl.DataF
     return whole
 
 
-def _labels_as_words(column: pl.Series) -> pl.Series:
+def labels_as_words(column: pl.Series) -> pl.Series:
     """Labels as words; 0 and 1 for yes and no. Fractions and lists are refused."""
     if column.dtype.is_nested():
         raise AnnotuneError(f"The column {column.name!r} holds lists.", "Give one label per text.")

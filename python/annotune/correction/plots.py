@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from annotune.correction.prevalence import COLUMNS
+from annotune.correction.share_table import COLUMNS
 from annotune.data.frames import unique_names
 from annotune.errors import AnnotuneError, nearest
 from annotune.pictures import COLOURS, MARKERS, PALE, new_figure, saved
@@ -80,6 +80,8 @@ def plot_prevalence(
     rows = _with_group(rows, groups)
     apart = rows["_group"].unique(maintain_order=True).to_list()
     cells = [(label, group) for label in panels for group in (apart if time is not None and groups else [None])]
+    there = set(rows.select("label", "_group").unique().iter_rows())
+    cells = [(label, group) for label, group in cells if group is None or (label, group) in there]
     if len(cells) > MOST_PANELS or (time is None and len(apart) > MOST_ROWS):
         what = f"{len(cells)} panels of {len(apart)} groups do not fit on a page."
         raise AnnotuneError(what, f"Choose up to {MOST_PANELS} panels with labels=, or fewer groups.")
@@ -87,7 +89,8 @@ def plot_prevalence(
     figure, axes = new_figure(7.0, 0.9 + height * len(cells), rows=len(cells))
     for axis, (label, group) in zip(np.atleast_1d(axes), cells, strict=True):
         part = rows.filter(pl.col("label") == label, pl.lit(True) if group is None else pl.col("_group") == group)
-        _draw_lines(axis, part, shown, time) if time is not None else _draw_bars(axis, part, shown, apart)
+        own = part["_group"].unique(maintain_order=True).to_list() if "variable" in groups else apart
+        _draw_lines(axis, part, shown, time) if time is not None else _draw_bars(axis, part, shown, own)
         axis.set_title(label if group is None else f"{label}: {group}", fontsize=10, loc="left")
         axis.spines[["top", "right"]].set_visible(False)
     _same_scale(np.atleast_1d(axes), rows, upright=time is not None)

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
-from annotune.correction.coding_columns import blanks_as_null
+from annotune.correction.coded_folder import is_folder_of_codes
+from annotune.correction.folder_prevalence import folder_prevalence
+from annotune.correction.folder_tally import Grouping
+from annotune.correction.frame_tally import cluster_numbers, frame_tally
 from annotune.correction.labelled import Labelled, labelled
-from annotune.correction.matrices import with_dates
-from annotune.correction.shares_by_method import DESIGNED, Estimate, Texts, estimates_by_group
+from annotune.correction.periods import usable_keys, with_periods
+from annotune.correction.share_table import COLUMNS, estimate_rows
+from annotune.correction.shares_by_em import em_by_group
+from annotune.correction.shares_by_method import estimates_by_group, require_design
 from annotune.data.frames import require_columns, unique_names
 from annotune.errors import AnnotuneError, nearest, warn
 
 METHODS = ("count", "hand", "adjusted", "em", "dsl", "ppi")
 WHOSE = ("corpus", "population")
-COLUMNS = ("label", "method", "estimate", "std_error", "conf_low", "conf_high", "interval", "n", "n_coded", "note")
-FIGURES = dict.fromkeys(("estimate", "std_error", "conf_low", "conf_high"), pl.Float64)
+FOLDER_METHODS = tuple(name for name in METHODS if name != "em")
 
 
 def prevalence(
     data: Any,
-    variable: str | None = None,
+    variable: str | Sequence[str] | None = None,
     *,
     by: str | Sequence[str] | None = None,
     time: str | None = None,
     every: str | None = None,
-    methods: str | Sequence[str] = METHODS,
+    methods: str | Sequence[str] | None = None,
     gold: str | None = None,
     predicted: str | None = None,
     pi: str | float | None = None,
@@ -38,6 +43,8 @@ def prevalence(
     n_boot: int = 200,
     seed: int = 1,
     of: Literal["corpus", "population"] = "corpus",
+    hand_coded: Any = None,
+    texts: str | Path | None = None,
 ) -> pl.DataFrame:
     """Estimate the share of every label, in all texts or by group and time.
 
@@ -57,16 +64,20 @@ def prevalence(
     ----------
     data
         One row per text, as in `crossfit(...).data`: predictions, `<variable>_gold`, `pi`, and for `em` the columns
-        `<variable>_p_<label>` or `p_<label>`, which `dsl` and `ppi` use as well where they exist.
+        `<variable>_p_<label>` or `p_<label>`, which `dsl` and `ppi` use as well where they exist. Or a folder that
+        `classify` coded texts into, which is read file by file: memory does not grow with the number of texts.
     variable, gold, predicted, pi, wave
         The coded variable, and the columns with hand codings, predictions, sampling probability and wave, as for
-        `error_model`. A multi-label variable has one 0/1 column per label: name one.
+        `error_model`. A multi-label variable has one 0/1 column per label: name one. Of a folder it has a row for each
+        label, and `pi` and `wave` are columns of `hand_coded`. With several variables the table has a column
+        `variable`; a folder gives all that were coded by hand, or without hand codings all.
     by, time
         Columns; shares are estimated for each combination of their values.
     every
         For a column of dates: the length of a period, such as `1mo`, `1q` or `1y`.
     methods
-        The methods to use.
+        The methods to use; by default all, of a folder all but `em`, which would read it many times, and without hand
+        codings `count`.
     cluster
         A column whose values (documents, authors) depend on each other.
     level
@@ -81,6 +92,13 @@ def prevalence(
         Whose shares: "corpus", those of these very texts, of which the hand-coded ones are known (a finite-population
         interval); or "population", those of a larger population of which all texts are a random sample, which have
         wider intervals. Those of `adjusted` and `em` are of the population in either case.
+    hand_coded
+        For a folder the hand-coded texts, a table or file: one row per text with `unit_id`, `<variable>_gold` and `pi`,
+        as in `crossfit(...).data`, whose predictions by models that had not seen the text then take the place of those
+        in the folder; or rows with `unit_id`, `variable`, `label` and `pi`, as from `resolve`.
+    texts
+        For a folder the texts that were coded, where columns of `by`, `time` and `cluster` that are not among the codes
+        are read; by default where they were when they were coded.
 
     Returns
     -------
@@ -92,7 +110,8 @@ def prevalence(
     Raises
     ------
     AnnotuneError
-        For `hand`, `dsl` and `ppi` without pi, and for missing columns.
+        For `hand`, `dsl` and `ppi` without pi, and for missing columns. What is not done yet of a folder is left out,
+        and counted in a warning.
 
     Examples
     --------
@@ -105,32 +124,70 @@ def prevalence(
     >>> dict(shares.select("method", pl.col("estimate").round(3)).iter_rows())
     {'count': 0.2, 'dsl': 0.3}
     """
-    chosen = _checked_methods(methods)
+    _require_sense(of, level, n_boot)
+    if is_folder_of_codes(data):
+        if gold is not None or predicted is not None:
+            what = "gold= and predicted= name columns of a table, and these codes are in a folder."
+            raise AnnotuneError(what, "Give the hand-coded texts with hand_coded=.")
+        chosen = _checked_methods(methods or (FOLDER_METHODS if hand_coded is not None else "count"))
+        grouping = Grouping(_grouping_columns(by, time), time, every, cluster)
+        names = None if variable is None else unique_names(variable)
+        place = None if texts is None else Path(texts)
+        return folder_prevalence(Path(data), names, grouping, chosen, hand_coded, place, pi, wave, level, of)
+    if hand_coded is not None or texts is not None:
+        what = "hand_coded= and texts= belong to a folder of codes, and this is a table."
+        raise AnnotuneError(what, "Leave them out; hand codings are a column of the table (gold=).")
+    chosen = _checked_methods(methods or METHODS)
+    columns = {"gold": gold, "predicted": predicted, "pi": pi, "wave": wave}
+    if variable is None or isinstance(variable, str):
+        codings = labelled(data, variable, **columns)  # type: ignore[arg-type]
+        return _of_frame(codings, by, time, every, chosen, cluster, level, n_boot, seed, of)
+    parts = []
+    for name in unique_names(variable):
+        codings = labelled(data, name, **columns)  # type: ignore[arg-type]
+        table = _of_frame(codings, by, time, every, chosen, cluster, level, n_boot, seed, of)
+        parts.append(table.select(pl.lit(name).alias("variable"), pl.all()))
+    return pl.concat(parts)
+
+
+def _of_frame(
+    codings: Labelled,
+    by: str | Sequence[str] | None,
+    time: str | None,
+    every: str | None,
+    chosen: list[str],
+    cluster: str | None,
+    level: float,
+    n_boot: int,
+    seed: int,
+    of: str,
+) -> pl.DataFrame:
+    """The shares of one variable, from a table in memory."""
+    codings, keys = _with_groups(codings, by, time, every)
+    if codings.ratio is None:
+        require_design(chosen)
+    groups = _rows_by_group(codings.frame, keys)
+    rows_by_group, clusters = [rows for _, rows in groups], cluster_numbers(codings, cluster)
+    tally = frame_tally(codings, rows_by_group, clusters, finite=of == "corpus")
+    tables = {method: estimates_by_group(method, tally, level) for method in chosen if method != "em"}
+    if "em" in chosen:
+        likely, coded = codings.probabilities, codings.coded
+        tables["em"] = em_by_group(tally, rows_by_group, likely, coded, clusters, n_boot, seed, level)
+    parts = [
+        estimate_rows(values, keys, codings.labels, method, tables[method][i], tally.n(tally.groups[i]))
+        for i, (values, _) in enumerate(groups)
+        for method in chosen
+    ]
+    return _with_group_types(pl.concat(parts, how="vertical_relaxed"), codings.frame, keys)
+
+
+def _require_sense(of: str, level: float, n_boot: int) -> None:
     if of not in WHOSE:
         raise AnnotuneError(f"There are no shares of {of!r}.", nearest(of, WHOSE))
     if not 0 < level < 1:
         raise AnnotuneError(f"An interval cannot have the level {level!r}.", "Give a share such as 0.95.")
     if n_boot < 0:
         raise AnnotuneError(f"There cannot be {n_boot!r} replicates.", "Give 0 for no bootstrap, or such as 200.")
-    codings, keys = _with_groups(
-        labelled(data, variable, gold=gold, predicted=predicted, pi=pi, wave=wave), by, time, every
-    )
-    if codings.ratio is None and set(chosen) & set(DESIGNED):
-        what = "It is not known with which probability texts were drawn for hand coding."
-        advice = "Add it as a column pi, or give it with pi=; only count, adjusted and em do without it."
-        raise AnnotuneError(what, advice)
-    texts = Texts.of(codings, cluster, finite=of == "corpus")
-    groups = _rows_by_group(codings.frame, keys)
-    tables = {
-        method: estimates_by_group(method, texts, [rows for _, rows in groups], n_boot, seed, level)
-        for method in chosen
-    }
-    parts = [
-        _estimate_rows(values, keys, codings.labels, method, tables[method][i], texts.n(rows))
-        for i, (values, rows) in enumerate(groups)
-        for method in chosen
-    ]
-    return _with_group_types(pl.concat(parts, how="vertical_relaxed"), codings.frame, keys)
 
 
 def _checked_methods(methods: str | Sequence[str]) -> list[str]:
@@ -147,22 +204,11 @@ def _with_groups(
     codings: Labelled, by: str | Sequence[str] | None, time: str | None, every: str | None
 ) -> tuple[Labelled, list[str]]:
     """The texts with a value in every grouping column, and those columns; dates as the start of their period."""
-    keys = list(dict.fromkeys([*unique_names(by or ()), *([time] if time else [])]))
+    keys = _grouping_columns(by, time)
     require_columns(codings.frame, keys, "The table")
     if estimated := sorted(set(keys) & {codings.predicted.name, codings.gold.name}):
         raise AnnotuneError(f"Shares of {estimated[0]!r} cannot be grouped by it.", "Group by another column.")
-    taken = [key for key in keys if key in COLUMNS]
-    if taken:
-        raise AnnotuneError(f"The result has a column {taken[0]!r} of its own.", "Rename the grouping column.")
-    frame = blanks_as_null(codings.frame, keys)
-    frame = with_dates(frame, [time] if time and every else [])
-    if every is not None:
-        if time is None or not frame[time].dtype.is_temporal():
-            raise AnnotuneError("every= divides a column of dates, and time= names none.", "Name one.")
-        try:
-            frame = frame.with_columns(pl.col(time).dt.truncate(every))
-        except pl.exceptions.PolarsError:
-            raise AnnotuneError(f"{every!r} is not a period.", "Such as 1mo, 1q or 1y.") from None
+    frame = usable_keys(with_periods(codings.frame, time, every), keys)
     if not keys:
         return codings, keys
     whole = frame.select(pl.all_horizontal(pl.col(key).is_not_null() for key in keys)).to_series()
@@ -176,6 +222,13 @@ def _with_groups(
     return Labelled(codings.name, frame.filter(whole), sides[0], sides[1], codings.labels, ratio, chance), keys
 
 
+def _grouping_columns(by: str | Sequence[str] | None, time: str | None) -> list[str]:
+    keys = list(dict.fromkeys([*unique_names(by or ()), *([time] if time else [])]))
+    if double := [key for key in keys if key in COLUMNS]:
+        raise AnnotuneError(f"The result has a column {double[0]!r} of its own.", "Rename the grouping column.")
+    return keys
+
+
 def _rows_by_group(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple[Any, ...], np.ndarray]]:
     """The values and rows of every group, in the order of the columns."""
     if not keys:
@@ -183,33 +236,6 @@ def _rows_by_group(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple[Any
     numbered = frame.select(*keys, _row=pl.int_range(pl.len()))
     parts = numbered.group_by(keys).agg("_row").sort(keys)
     return [(row[:-1], np.array(row[-1])) for row in parts.iter_rows()]
-
-
-def _estimate_rows(
-    values: tuple[Any, ...],
-    keys: list[str],
-    labels: Sequence[str],
-    method: str,
-    estimate: Estimate,
-    n: tuple[int, int],
-) -> pl.DataFrame:
-    """The rows of one group and method, one per label."""
-    figures = (estimate.shares, estimate.error, estimate.low, estimate.high)
-    unknown = np.full(len(labels), np.nan)
-    columns = {name: unknown if column is None else column for name, column in zip(FIGURES, figures, strict=True)}
-    notes = list(estimate.note) if isinstance(estimate.note, tuple) else [estimate.note] * len(labels)
-    schema = {"label": pl.String, **FIGURES, "note": pl.String}
-    table = pl.DataFrame({"label": list(labels), **columns, "note": notes}, schema=schema, nan_to_null=True)
-    return table.select(
-        *(pl.lit(value).alias(key) for key, value in zip(keys, values, strict=True)),
-        "label",
-        pl.lit(method).alias("method"),
-        *FIGURES,
-        pl.lit(estimate.interval, pl.String).alias("interval"),
-        pl.lit(n[0], pl.Int64).alias("n"),
-        pl.lit(n[1], pl.Int64).alias("n_coded"),
-        "note",
-    )
 
 
 def _with_group_types(table: pl.DataFrame, frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 
 from annotune.correction.families import Floats
 from annotune.correction.few_errors import typical_error
-from annotune.correction.moments import sums_by_group
+from annotune.correction.tally import Group, HandCoded, added
 
 CLOSE, MOST_ROUNDS = 1e-9, 10_000
 NEAR = 1e-6  # is close enough for replicates, of which only the spread is used
@@ -79,9 +79,7 @@ class Errors:
         return seen, typical_error(weight[:, None] ** 2 * per_label[:, self.gold].T, self.ratio)
 
 
-def adjusted_count(
-    errors: Errors, predicted: np.ndarray, rows: np.ndarray, clusters: np.ndarray | None = None
-) -> tuple[Floats, Floats]:
+def adjusted_count(errors: Errors, group: Group, by_hand: HandCoded) -> tuple[Floats, Floats]:
     """Shares (k,) of a group's texts and their covariance (k, k), as if error rates were the same in all groups.
 
     With q the shares of predictions and M the rates, p = M^-1 q (Buck and Gart 1966; Rogan and Gladen 1978; Forman
@@ -90,23 +88,23 @@ def adjusted_count(
 
     Parameters
     ----------
-    predicted, clusters
-        Label numbers and clusters of all N texts.
-    rows
-        The numbers of those in the group.
+    by_hand
+        The hand-coded texts of all groups, on which the rates rest.
     """
     k = len(errors.rates)
-    indicators = np.eye(k)[predicted[rows]]
-    q = indicators.mean(0)
+    q = group.sums.given[0] / group.n
     inverse = np.linalg.inv(errors.rates)
     shares = inverse @ q
-    concerned, place = np.unique(np.concatenate([rows, errors.coded]), return_inverse=True)
-    scores = np.zeros((len(concerned), k))
-    scores[place[: len(rows)]] = (indicators - q) / len(rows)
-    scores[place[len(rows) :]] -= shares[errors.gold][:, None] * errors.scores
-    if clusters is not None:
-        scores = sums_by_group(scores, clusters[concerned])
-    return shares, inverse @ (scores.T @ scores) @ inverse.T
+    by_rates = -shares[errors.gold][:, None] * errors.scores
+    if by_hand.clusters is not None and group.clusters is not None and group.by_cluster is not None:
+        by_count = (group.by_cluster.given - group.by_cluster.n[:, None] * q) / group.n
+        numbers = np.union1d(group.clusters, by_hand.clusters)
+        scores = added([(group.clusters, by_count), (by_hand.clusters, by_rates)], numbers, k)
+        return shares, inverse @ (scores.T @ scores) @ inverse.T
+    own = (np.eye(k)[by_hand.predicted[group.at]] - q) / group.n
+    both = own.T @ by_rates[group.at]
+    meat = (np.diag(q) - np.outer(q, q)) / group.n + by_rates.T @ by_rates + both + both.T
+    return shares, inverse @ meat @ inverse.T
 
 
 def onto_simplex(shares: Floats) -> Floats:

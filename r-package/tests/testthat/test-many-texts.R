@@ -40,3 +40,27 @@ test_that("what is not a path or a model is refused", {
   expect_error(at_classify("model", data.frame(text = "a"), out = "coded"), "read from files", class = "annotune_error")
   expect_error(at_classify(7, "texts", out = "coded"), "is no model", class = "annotune_error")
 })
+
+test_that("shares over a folder of codes are those of the same rows", {
+  skip_if_no_python(tuning = TRUE)
+  place <- withr::local_tempdir()
+  data <- coded_texts()
+  data$land <- rep(c("x", "y"), length.out = nrow(data))
+  dir.create(texts <- file.path(place, "texts"))
+  for (part in 1:2) {
+    utils::write.csv(data[seq_len(nrow(data)) %% 2 == part - 1, c("id", "question", "land")],
+      file.path(texts, paste0(part, ".csv")), row.names = FALSE)
+  }
+  out <- file.path(place, "coded")
+  at_classify(quick_model(), texts, "id", "question", out = out, workers = 1, covariates = "land")
+  counted <- at_prevalence(out, by = "land")
+  expect_s3_class(counted, "at_prevalence")
+  labels <- table(predict(quick_model(), data)$.pred_class[data$land == "x"])
+  shares <- counted[counted$land == "x", ]
+  expect_equal(shares$estimate, as.numeric(labels[shares$label]) / sum(data$land == "x"))
+  gold <- data.frame(unit_id = data$id, topic_gold = as.character(data$topic), pi = 1)
+  expect_warning(found <- at_prevalence(out, by = "land", hand_coded = gold, methods = c("hand", "dsl")), "was tuned on")
+  by_hand <- found[found$method == "dsl" & found$label == "Health", ]
+  expect_equal(by_hand$estimate, as.numeric(tapply(data$topic == "Health", data$land, mean)))
+  expect_error(at_prevalence(out, "tone"), "no codes of 'tone'", class = "annotune_error")
+})
