@@ -129,7 +129,8 @@ def prevalence(
         if gold is not None or predicted is not None:
             what = "gold= and predicted= name columns of a table, and these codes are in a folder."
             raise AnnotuneError(what, "Give the hand-coded texts with hand_coded=.")
-        chosen = _checked_methods(methods or (FOLDER_METHODS if hand_coded is not None else "count"))
+        usual = FOLDER_METHODS if hand_coded is not None else ("count",)
+        chosen = _checked_methods(usual if methods is None else methods)
         grouping = Grouping(_grouping_columns(by, time), time, every, cluster)
         names = None if variable is None else unique_names(variable)
         place = None if texts is None else Path(texts)
@@ -137,7 +138,7 @@ def prevalence(
     if hand_coded is not None or texts is not None:
         what = "hand_coded= and texts= belong to a folder of codes, and this is a table."
         raise AnnotuneError(what, "Leave them out; hand codings are a column of the table (gold=).")
-    chosen = _checked_methods(methods or METHODS)
+    chosen = _checked_methods(METHODS if methods is None else methods)
     columns = {"gold": gold, "predicted": predicted, "pi": pi, "wave": wave}
     if variable is None or isinstance(variable, str):
         codings = labelled(data, variable, **columns)  # type: ignore[arg-type]
