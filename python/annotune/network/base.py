@@ -20,6 +20,7 @@ from annotune.extras import require
 from annotune.network.machine import has_fast_bf16
 from annotune.network.memory import Weights, choose_weights, free_memory
 from annotune.network.packed_weights import PACKED, REVISION, unpacked_folder
+from annotune.network.reading import POOLING, PREFIX, pooling_of, prefix_of
 from annotune.network.shares import in_shares, processes_there, rests_on
 from annotune.records.fingerprints import file_sha256
 
@@ -110,6 +111,8 @@ def load_backbone(
         raise _unloadable(base.name, error) from None
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
+    if pooling := pooling_of(base.folder, base.name):
+        setattr(model.config, POOLING, pooling)
     return model.to(place)
 
 
@@ -216,6 +219,8 @@ def load_tokenizer(base: Base) -> Any:
         raise AnnotuneError(f"The base model {base.name} has no tokenizer with words.", "Check its folder.")
     for note in ("is_local", "local_files_only"):  # about how it was read, and not to be saved with it
         tokenizer.init_kwargs.pop(note, None)
+    if prefix := prefix_of(base.folder):
+        tokenizer.init_kwargs[PREFIX] = prefix
     return tokenizer
 
 

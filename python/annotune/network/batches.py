@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from annotune.errors import AnnotuneError
+from annotune.network.reading import PREFIX
 
 Indices = np.ndarray
 
@@ -37,7 +38,7 @@ class Tokens:
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int, special: bool = True) -> Tokens:
-    """Texts as tokens, cut at `max_tokens` or at what the model can take.
+    """Texts as tokens, cut at `max_tokens` or at what the model can take; before each goes what its base wants there.
 
     Without `special`, for texts within a prompt, nothing is put around them, and a text that spells out a special token
     (such as the end of a turn) does not become one. NUL characters are dropped: tokenizers treat them in different
@@ -45,7 +46,8 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int, special: boo
     """
     limit = min(max_tokens, tokenizer.model_max_length)
     # a token has hardly more than 32 characters, so nothing beyond can survive the cut
-    clean = [text.replace("\x00", "")[: limit * 32] for text in texts]
+    prefix = tokenizer.init_kwargs.get(PREFIX, "") if special else ""
+    clean = [prefix + text.replace("\x00", "")[: limit * 32] for text in texts]
     within = {} if special else {"add_special_tokens": False, "split_special_tokens": True}
     encoded = tokenizer(clean, truncation=True, max_length=limit, **within)
     cut = sum(bool(encoding.overflowing) for encoding in encoded.encodings)

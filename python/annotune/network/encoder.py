@@ -13,6 +13,7 @@ from annotune.network.base import is_decoder
 from annotune.network.batches import Tokens, by_length, pad
 from annotune.network.machine import half_precision
 from annotune.network.memory import attempt, halved, out_of_step
+from annotune.network.reading import POOLING, Pooling
 from annotune.network.shares import computing, in_shares, no_gradients
 from annotune.network.speaker import Speaker
 from annotune.progress import bar
@@ -21,16 +22,16 @@ from annotune.progress import bar
 class Encoder(nn.Module):
     """Texts in, one logit a label out.
 
-    The embedding of a text is the mean of its token vectors (Reimers and Gurevych 2019); in a decoder, with `last`, the
-    vector of its last token, the only one that has seen all others. It is scaled to length one, so that a head fitted
-    to embeddings beforehand means the same inside the network.
+    The embedding of a text is the mean of its token vectors (Reimers and Gurevych 2019), or the vector of its first
+    token, where the base says so; in a decoder that of its last token, the only one that has seen all others. It is
+    scaled to length one, so that a head fitted to embeddings beforehand means the same inside the network.
     """
 
-    def __init__(self, backbone: nn.Module, n_labels: int, width: int, last: bool = False) -> None:
+    def __init__(self, backbone: nn.Module, n_labels: int, width: int, pooling: Pooling = "mean") -> None:
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(width, n_labels)
-        self.last = last
+        self.pooling = pooling
 
     overhead, most_texts = 0, 256  # tokens that a text costs beside its own, and the most texts at a time
 
@@ -46,7 +47,7 @@ class Encoder(nn.Module):
 
     def embed(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Embeddings (texts, width) of length one."""
-        if self.last:  # by the mask and not by a token's number: whatever pads, it is the text's own last token
+        if self.pooling == "last":  # by the mask and not by a token's number, whatever pads
             mask = torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], 1)  # of nothing, padding is the one token
             vectors = self.backbone(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
             ends = mask.sum(1) - 1
@@ -54,7 +55,7 @@ class Encoder(nn.Module):
         else:
             vectors = self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state.float()
             weight = mask.unsqueeze(-1).float()
-            pooled = (vectors * weight).sum(1) / weight.sum(1)
+            pooled = vectors[:, 0] if self.pooling == "first" else (vectors * weight).sum(1) / weight.sum(1)
         return nn.functional.normalize(pooled, dim=-1)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
@@ -75,7 +76,8 @@ def build(backbone: Any, n_labels: int) -> Encoder:
     """
     quieten(backbone)
     width = backbone.config.get_text_config().hidden_size
-    return Encoder(backbone, n_labels, width, is_decoder(backbone.config)).to(backbone.device)
+    usual: Pooling = "last" if is_decoder(backbone.config) else "mean"
+    return Encoder(backbone, n_labels, width, getattr(backbone.config, POOLING, usual)).to(backbone.device)
 
 
 def quieten(backbone: nn.Module) -> None:

@@ -21,6 +21,7 @@ from annotune.models.formats.format import Options
 from annotune.models.formats.recipe import accompany, is_sets, read_labels
 from annotune.network.base import Base, find_base, is_decoder, load_backbone, load_tokenizer, quiet
 from annotune.network.logits import from_logits
+from annotune.network.reading import POOLING, Pooling
 
 OPTIONS = ("base",)
 FOLDER = True
@@ -28,7 +29,9 @@ CPU = torch.device("cpu")
 HUB = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
 HEAD = "head.safetensors"
 MEAN = "vector = (vectors * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)"
+FIRST = "vector = vectors[:, 0]"
 LAST = "vector = vectors[torch.arange(len(texts)), mask.sum(1) - 1]  # of the last token, which has seen all others"
+POOLED: dict[Pooling, str] = {"mean": MEAN, "first": FIRST, "last": LAST}
 
 RECIPE = """
 import json
@@ -46,7 +49,7 @@ if len(tokenizer) > base.get_input_embeddings().num_embeddings:
     base.resize_token_embeddings(len(tokenizer))  # a token for padding
 model = PeftModel.from_pretrained(base, ".").eval()
 
-texts = ["A text to code.", "Another one."]
+texts = [about["prefix"] + text for text in ("A text to code.", "Another one.")]
 batch = tokenizer(texts, truncation=True, max_length=about["max_tokens"], padding=True, return_tensors="pt")
 mask = batch["attention_mask"]
 with torch.inference_mode():
@@ -128,7 +131,7 @@ def write(coder: Coder, place: Path, options: Options) -> None:
     if not speaks(coder):
         state = coder.model.head.state_dict()
         save_file({key: weights.detach().cpu().contiguous() for key, weights in state.items()}, place / HEAD)
-        recipe = RECIPE.replace("{pooled}", LAST if coder.model.last else MEAN)
+        recipe = RECIPE.replace("{pooled}", POOLED[coder.model.pooling])
     accompany(coder, place, recipe.format(base=named) + (SCORING if speaks(coder) else ""))
 
 
@@ -182,11 +185,14 @@ def run(place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray
     name = f"peft {peft.__version__}"
     if "prompt" in about:
         return from_logits(by_transformers(model, tokenizer, about, texts), False), name
-    head, logits, last = load_file(place / HEAD), [], is_decoder(model.config)
+    head, logits = load_file(place / HEAD), []
+    usual: Pooling = "last" if is_decoder(model.config) else "mean"
+    pooling: Pooling = getattr(model.config, POOLING, usual)
     for start in range(0, len(texts), 32):
-        some, right = list(texts[start : start + 32]), {"padding_side": "right", "return_tensors": "pt"}
+        some = [about["prefix"] + text for text in texts[start : start + 32]]
+        right = {"padding_side": "right", "return_tensors": "pt"}
         batch = tokenizer(some, truncation=True, max_length=about["max_tokens"], padding=True, **right)
-        vector = _vectors(model, batch["input_ids"], batch["attention_mask"], last)
+        vector = _vectors(model, batch["input_ids"], batch["attention_mask"], pooling)
         logits.append((vector @ head["weight"].T + head["bias"]).numpy())
     return from_logits(np.concatenate(logits), is_sets(about)), name
 
@@ -206,10 +212,12 @@ def _loaded(place: Path, options: Options, speaking: bool) -> tuple[Any, Any]:
     return peft.PeftModel.from_pretrained(backbone, str(place)).eval(), tokenizer
 
 
-def _vectors(model: Any, ids: torch.Tensor, mask: torch.Tensor, last: bool) -> torch.Tensor:
-    """Of length one: of the last token, or the mean over all."""
+def _vectors(model: Any, ids: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+    """Of length one: of the first or last token, or the mean over all."""
     with torch.inference_mode():
         vectors = model(input_ids=ids, attention_mask=mask).last_hidden_state
-    if last:
+    if pooling == "first":
+        return torch.nn.functional.normalize(vectors[:, 0], dim=-1)
+    if pooling == "last":
         return torch.nn.functional.normalize(vectors[torch.arange(len(ids)), mask.sum(1) - 1], dim=-1)
     return torch.nn.functional.normalize((vectors * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True), dim=-1)

@@ -19,7 +19,7 @@ from annotune import extras
 from annotune.errors import AnnotuneError, nearest
 from annotune.models.formats.answer_tokens import by_llama_cpp, speaks
 from annotune.models.formats.llama_vocabulary import Vocabulary, read_vocabulary
-from annotune.models.formats.recipe import describe, is_sets
+from annotune.models.formats.recipe import describe, is_sets, prefix_of
 from annotune.network.logits import from_logits
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ def require(coder: Coder, options: Options) -> None:
         )
     network: Any = coder.model.backbone
     require_known(network.config)
+    if not speaks(coder) and (coder.model.pooling != "last" or prefix_of(coder)):
+        what = "GGUF tells of no words before a text, and of no vector but the last token's; the base wants others."
+        raise AnnotuneError(what, "Export it as 'merged' or 'onnx'.")
     read_vocabulary(coder.tokenizer, network.get_input_embeddings().num_embeddings)
 
 

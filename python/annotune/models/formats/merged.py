@@ -17,12 +17,14 @@ import numpy as np
 from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import SCORING, by_transformers, speaks
 from annotune.models.formats.format import Options
-from annotune.models.formats.recipe import accompany, is_sets, limit, read_labels
+from annotune.models.formats.recipe import accompany, is_sets, limit, prefix_of, read_labels
 from annotune.network.base import quiet
 from annotune.network.logits import from_logits
+from annotune.network.reading import CODING, KNOWN
 
 OPTIONS: tuple[str, ...] = ()
 FOLDER = True
+MODES = {way: mode for mode, way in KNOWN.items()}
 
 RECIPE = """
 import json
@@ -84,12 +86,15 @@ def _modules(coder: Coder, place: Path) -> None:
         (
             "1_Pooling",
             "Pooling",
-            {"embedding_dimension": head.in_features, "pooling_mode": "lasttoken" if coder.model.last else "mean"},
+            {"embedding_dimension": head.in_features, "pooling_mode": MODES[coder.model.pooling]},
         ),
         ("2_Normalize", "Normalize", {}),
         ("3_Dense", "Dense", _dense(head)),
     ]
     _json(place / "sentence_bert_config.json", {"max_seq_length": limit(coder), "do_lower_case": False})
+    if prefix := prefix_of(coder):
+        prompts = {"prompts": {CODING: prefix}, "default_prompt_name": CODING}
+        _json(place / "config_sentence_transformers.json", prompts)
     for path, _, settings in modules:
         if settings is not None:
             (place / path).mkdir()

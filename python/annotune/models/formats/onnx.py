@@ -37,7 +37,8 @@ about = json.load(open("labels.json", encoding="utf-8"))
 tokenizer = Tokenizer.from_file("tokenizer.json")  # cuts and pads as the model was tuned
 network = onnxruntime.InferenceSession("model.onnx")
 
-encoded = tokenizer.encode_batch(["A text to code.", "Another one."])
+texts = ["A text to code.", "Another one."]
+encoded = tokenizer.encode_batch([about["prefix"] + text for text in texts])
 logits = network.run(
     ["logits"],
     {
@@ -134,7 +135,7 @@ def run(place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray
     network = onnxruntime.InferenceSession(str(place / NETWORK), providers=["CPUExecutionProvider"])
     logits = []
     for start in range(0, len(texts), 32):
-        encoded = tokenizer.encode_batch(list(texts[start : start + 32]))
+        encoded = tokenizer.encode_batch([about["prefix"] + text for text in texts[start : start + 32]])
         ids = np.array([text.ids for text in encoded], dtype=np.int64)
         mask = np.array([text.attention_mask for text in encoded], dtype=np.int64)
         logits.append(network.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0])

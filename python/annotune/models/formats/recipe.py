@@ -12,6 +12,7 @@ from annotune.errors import AnnotuneError
 from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import describe_prompt, speaks
 from annotune.network.logits import decide
+from annotune.network.reading import PREFIX
 
 LABELS = "labels.json"
 LIKELIEST = """print([about["labels"][row.argmax()] for row in logits])
@@ -37,6 +38,7 @@ def describe(coder: Coder) -> dict[str, Any]:
         "kind": coder.variable.kind,
         "labels": list(coder.labels),
         "codes": [codes[label] for label in coder.labels],
+        "prefix": prefix_of(coder),
         "above": above(coder),
         "cuts": cuts(coder),
         "handicaps": handicaps(coder),
@@ -76,6 +78,11 @@ def answers(coder: Coder, shares: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         logits = np.log(shares)
     return decide(logits, False, coder.card["choices"]["cutoffs"])[:, None]
+
+
+def prefix_of(coder: Coder) -> str:
+    """What goes before each text, where the base wants something there."""
+    return str(coder.tokenizer.init_kwargs.get(PREFIX, ""))
 
 
 def limit(coder: Coder) -> int:
