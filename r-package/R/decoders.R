@@ -9,7 +9,7 @@
 #' @param template `"chat"` is the base's own; `"plain"` is for bases without one.
 #' @param calibrate Whether to calibrate.
 #' @param max_tokens Longer texts are cut there.
-#' @param batch_tokens A batch holds about so many tokens.
+#' @param batch_tokens A batch holds about so many tokens; by default 4,096, and 65,536 on a GPU.
 #' @param weights In what precision the base model's weights are read; `"4bit"` needs a graphics processor of NVIDIA's,
 #'   and `at_install(extras = "4bit")`.
 #' @param device `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
@@ -24,7 +24,7 @@
 #' }
 #' @export
 at_zero_shot <- function(corpus, codebook, base, variable = NULL, examples = 0, template = c("chat", "plain"),
-                         calibrate = TRUE, max_tokens = 512, batch_tokens = 4096,
+                         calibrate = TRUE, max_tokens = 512, batch_tokens = NULL,
                          precision = c("float32", "bfloat16"), weights = c("auto", "float32", "bfloat16", "4bit"),
                          device = "auto", unit_id = "unit_id", text = "text") {
   at_call(

@@ -163,7 +163,7 @@ def test_several_processes_add_up_to_one(headed, n):
         )
         model.zero_grad()
         loss = summing(shared, model, tokens, targets, True).of(batch)
-        return loss, model.head.weight.grad.clone()
+        return loss.item(), model.head.weight.grad.clone()
 
     whole, parts = gradient(0, 1), [gradient(index, 2) for index in range(2)]
     assert torch.allclose((parts[0][1] + parts[1][1]) / 2, whole[1], atol=1e-6)

@@ -105,7 +105,7 @@ def crossfit(
         codebook_sha256=book.sha256,
         settings={"folds": folds, "group": group, "uncoded": uncoded, "unit_id": unit_id, "text": text},
         evaluation=predictions.evaluation.measures.to_dicts(),
-        hardware=hardware(),
+        hardware=hardware(device),
     )
     record_outputs(record, write)
     console.print(display.comparison(predictions.evaluation))

@@ -171,7 +171,7 @@ def _classify_file(places: list[Path], unit_id: str, text: str, precision: str, 
         inputs={corpus.name: fingerprints[corpus]},
         codebook_sha256=book.sha256,
         settings={"unit_id": unit_id, "text": text, "precision": precision},
-        hardware=hardware(),
+        hardware=hardware(device),
     )
     record_outputs(record, paths)
     console.print("[bold]The corpus as coded[/bold]")
@@ -259,7 +259,7 @@ def zero_shot(
         inputs={corpus.name: fingerprints[corpus]},
         codebook_sha256=book.sha256,
         settings={**settings, "precision": precision, "unit_id": unit_id, "text": text},
-        hardware=hardware(),
+        hardware=hardware(device),
     )
     record_outputs(record, paths)
     console.print(display.counts(codings))

@@ -37,7 +37,9 @@ class Asked:
     variables: tuple[Variable, ...]
     max_tokens: int
 
-    def logits(self, texts: Sequence[str], what: str = "", fast: bool = False, batch_tokens: int = 4096) -> np.ndarray:
+    def logits(
+        self, texts: Sequence[str], what: str = "", fast: bool = False, batch_tokens: int | None = None
+    ) -> np.ndarray:
         """Mean log-probabilities (texts, answers), the questions beside each other; cut texts are counted."""
         if not len(texts):
             return np.zeros((0, self.model.n_outputs), dtype=np.float32)
@@ -57,7 +59,7 @@ class Asked:
         *,
         calibrate: bool = True,
         fast: bool = False,
-        batch_tokens: int = 4096,
+        batch_tokens: int | None = None,
         what: str = "Coding",
     ) -> pl.DataFrame:
         """A table of codings for texts (`unit_id`, `text`), as `zero_shot` gives it; equal texts are read once."""
@@ -104,7 +106,7 @@ def zero_shot(
     template: Template = "chat",
     calibrate: bool = True,
     max_tokens: int = 512,
-    batch_tokens: int = 4096,
+    batch_tokens: int | None = None,
     precision: str = "float32",
     weights: Weights = "auto",
     device: str = "auto",
@@ -138,7 +140,7 @@ def zero_shot(
     max_tokens
         Longer texts are cut there; the codebook never is. How many were cut is said in a warning.
     batch_tokens
-        A batch holds about so many tokens.
+        A batch holds about so many tokens; by default 4,096, and 65,536 on a GPU.
     precision
         `float32`, or `bfloat16` for speed where the processor has it.
     weights
@@ -168,7 +170,7 @@ def zero_shot(
         raise AnnotuneError(f"The precision {precision!r} is unknown.", "Use 'float32' or 'bfloat16'.")
     if weights not in get_args(Weights):
         raise AnnotuneError(f"Weights cannot be held as {weights!r}.", f"Choose from {listing(get_args(Weights))}.")
-    if examples < 0 or max_tokens < 1 or batch_tokens < 1:
+    if examples < 0 or max_tokens < 1 or (batch_tokens is not None and batch_tokens < 1):
         raise AnnotuneError("examples, max_tokens and batch_tokens cannot be that small.", "Give 1 or more.")
     texts = read_corpus(corpus, **columns)
     options: dict[str, Any] = {"examples": examples, "template": template, "calibrate": calibrate}
@@ -183,7 +185,7 @@ def decoder(
     template: Template = "chat",
     calibrate: bool = True,
     max_tokens: int = 512,
-    batch_tokens: int = 4096,
+    batch_tokens: int | None = None,
     precision: str = "float32",
     weights: Weights = "auto",
     device: str = "auto",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from annotune.errors import AnnotuneError
 from annotune.network.reading import PREFIX
+from annotune.network.transfers import send
 
 Indices = np.ndarray
 
@@ -81,10 +83,9 @@ def by_length(
 
 def pad(tokens: Tokens, batch: Indices, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and attention mask of a batch, both (texts, longest)."""
-    longest = max(1, *(len(tokens.ids[i]) for i in batch))
-    ids = np.full((len(batch), longest), tokens.padding, dtype=np.int64)
-    mask = np.zeros((len(batch), longest), dtype=np.int64)
-    for row, i in enumerate(batch):
-        ids[row, : len(tokens.ids[i])] = tokens.ids[i]
-        mask[row, : len(tokens.ids[i])] = 1
-    return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
+    rows = [tokens.ids[i] for i in batch]
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
+    ids = np.full(mask.shape, tokens.padding, dtype=np.int64)
+    ids[mask] = np.fromiter(chain.from_iterable(rows), np.int64, lengths.sum())
+    return send(ids, device), send(mask.astype(np.int64), device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,10 @@ from annotune.network.memory import attempt, halved, out_of_step
 from annotune.network.reading import POOLING, Pooling
 from annotune.network.shares import computing, in_shares, no_gradients
 from annotune.network.speaker import Speaker
+from annotune.network.transfers import Arriving, fetch, in_turn
 from annotune.progress import bar
+
+TOKENS_ON_CPU, TOKENS_ON_GPU = 4096, 65_536  # in a batch
 
 
 class Encoder(nn.Module):
@@ -33,7 +37,12 @@ class Encoder(nn.Module):
         self.head = nn.Linear(width, n_labels)
         self.pooling = pooling
 
-    overhead, most_texts = 0, 256  # tokens that a text costs beside its own, and the most texts at a time
+    overhead = 0  # tokens that a text costs beside its own
+
+    @property
+    def most_texts(self) -> int:
+        """The most texts at a time: a GPU is kept busy by more than a processor."""
+        return 256 if self.device.type == "cpu" else 8192
 
     @property
     def device(self) -> torch.device:
@@ -94,14 +103,14 @@ def outputs(
     what: str = "",
     embeddings: bool = False,
     fast: bool = False,
-    batch_tokens: int = 4096,
+    batch_tokens: int | None = None,
     together: bool = True,
 ) -> np.ndarray:
     """Logits (n, labels), or an encoder's embeddings (n, width), float32, in the order of the texts.
 
-    Each text's row depends on that text alone, up to rounding: batches are made by length. Where memory runs out, they
-    are halved, and the work goes on. Of several processes with shares of a model all have to call this `together`; else
-    this one computes alone, where the model rests.
+    Each text's row depends on that text alone, up to rounding: batches are made by length, of 4,096 tokens or on a GPU
+    65,536 where no number is given. Where memory runs out, they are halved, and the work goes on. Of several processes
+    with shares of a model all have to call this `together`; else this one computes alone, where the model rests.
     """
     if together:
         model = computing(model)
@@ -109,22 +118,29 @@ def outputs(
     run: Any = model.embed if embeddings and isinstance(model, Encoder) else model
     width = model.head.in_features if embeddings and isinstance(model, Encoder) else model.n_outputs
     result = np.zeros((len(tokens), width), dtype=np.float32)
-    costs, most = tokens.lengths + model.overhead, model.most_texts
-    pending = by_length(costs, batch_tokens, most)  # taken from the end: whatever memory is needed is asked for at once
     with no_gradients(), half_precision(model.device, fast), bar(what, len(tokens)) as advance:
-        while pending:
-            batch = pending.pop()
-            found = attempt(partial(_rows, run, tokens, batch, model.device))
-            if found is None:
-                if together and in_shares():
-                    raise out_of_step()
-                pending = halved(batch, pending)
-                continue
-            result[batch] = found
+        for batch, rows in in_turn(_started(model, run, tokens, batch_tokens, together)):
+            result[batch] = rows
             advance(len(batch))
     return result
 
 
-def _rows(run: Any, tokens: Tokens, batch: np.ndarray, device: torch.device) -> np.ndarray:
-    rows: np.ndarray = run(*pad(tokens, batch, device)).float().cpu().numpy()
-    return rows
+def _started(
+    model: Network, run: Any, tokens: Tokens, batch_tokens: int | None, together: bool
+) -> Iterator[tuple[np.ndarray, Arriving]]:
+    """Batches that are being computed; those that memory has no room for in halves."""
+    size = batch_tokens or (TOKENS_ON_CPU if model.device.type == "cpu" else TOKENS_ON_GPU)
+    pending = by_length(tokens.lengths + model.overhead, size, model.most_texts)
+    while pending:
+        batch = pending.pop()  # from the end: whatever memory is needed is asked for at once
+        rows = attempt(partial(_rows, run, tokens, batch, model.device))
+        if rows is not None:
+            yield batch, rows
+        elif together and in_shares():
+            raise out_of_step()
+        else:
+            pending = halved(batch, pending)
+
+
+def _rows(run: Any, tokens: Tokens, batch: np.ndarray, device: torch.device) -> Arriving:
+    return fetch(run(*pad(tokens, batch, device)))

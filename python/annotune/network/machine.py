@@ -28,11 +28,14 @@ def choose_device(wanted: str = "auto") -> torch.device:
         wanted = next(name for name in ("cuda", "mps", "cpu") if there[name])
     if wanted == "cuda" and "LOCAL_RANK" in os.environ:  # one of several processes, each with a GPU
         wanted = f"cuda:{os.environ['LOCAL_RANK']}"
-    kind = wanted.split(":")[0]
-    if kind not in there:
+    kind, _, number = wanted.partition(":")
+    if kind not in there or not (number.isdigit() or wanted == kind):
         raise AnnotuneError(f"There is no device {wanted!r}.", f"Choose from {listing(['auto', *there])}.")
     if not there[kind]:
         raise AnnotuneError(f"This machine has no {wanted!r} that torch can use.", "Leave device at 'auto'.")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        what = f"There is no {wanted!r} here: GPUs are counted from 0, and torch can use {torch.cuda.device_count()}."
+        raise AnnotuneError(what, "Leave device at 'auto'.")
     return torch.device(wanted)
 
 
@@ -53,7 +56,8 @@ def agreed(value: Decided) -> Decided:
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is computed by the hardware; elsewhere it is many times slower than float32."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     features = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return device.type == "cpu" and any(getattr(torch.cpu, name, lambda: False)() for name in features)
 
@@ -63,15 +67,18 @@ def half_precision(device: torch.device, enabled: bool = True) -> torch.autocast
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled and has_fast_bf16(device))
 
 
-def hardware() -> dict[str, Any]:
-    """What the record says about the machine; no names or addresses."""
-    cuda = torch.cuda.is_available()
+def hardware(device: str = "auto") -> dict[str, Any]:
+    """What the record says about the machine and, where it computed on a GPU, that; no names or addresses."""
+    used = choose_device(device)
+    on_gpu = used.type == "cuda"
     return {
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if cuda else None,
-        "bf16": has_fast_bf16(choose_device()),
+        "device": used.type,
+        "gpu": torch.cuda.get_device_name(used) if on_gpu else None,
+        "cuda": torch.version.cuda if on_gpu else None,
+        "bf16": has_fast_bf16(used),
         "system": platform.system(),
     }
 

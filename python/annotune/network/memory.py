@@ -31,9 +31,10 @@ def choose_weights(parameters: int, free: float, copies: int, *, bf16: bool, gpu
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that can still be had."""
+    """Bytes that can still be had; of a GPU's, those that torch keeps for its next tensors are free as well."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     import psutil
 
     return int(psutil.virtual_memory().available)
@@ -44,12 +45,25 @@ def attempt(work: Callable[[], Found]) -> Found | None:
     try:
         return work()
     except RuntimeError as error:
-        if not should_reduce_batch_size(error):
+        if not ran_out_of_memory(error):
             raise
     gc.collect()  # only here, after the error and all that its frames held is gone
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()
     return None
+
+
+def ran_out_of_memory(error: RuntimeError) -> bool:
+    """Whether that is what an error of torch's says, whose allocator it was or a library's of the GPU.
+
+    >>> ran_out_of_memory(RuntimeError("CUDA error: out of memory")), ran_out_of_memory(RuntimeError("CUDA error"))
+    (True, False)
+    """
+    words = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+    known = isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
+    return known or any(word in str(error) for word in words)
 
 
 def no_room() -> AnnotuneError:
@@ -57,6 +71,12 @@ def no_room() -> AnnotuneError:
     return AnnotuneError(
         "No memory is left for a single text.", "Lower max_tokens, choose a smaller base, or another device."
     )
+
+
+def no_room_for(n: int) -> AnnotuneError:
+    """Where batches cannot be halved."""
+    what = f"No memory is left for {n:,} texts at a time, which is how many a run over files takes."
+    return AnnotuneError(what, "Choose a smaller base, another device, or fewer workers.")
 
 
 def out_of_step() -> AnnotuneError:

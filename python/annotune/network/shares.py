@@ -34,9 +34,12 @@ def processes_there() -> int:
 
 
 def processes(device: torch.device) -> Accelerator:
-    """The process among the others, afresh: its state outlives a call, and an earlier one may have used another."""
+    """The process among the others, afresh: its state outlives a call, and an earlier one may have used another.
+
+    The network is on its device already: accelerate would move it to the first GPU, whichever was asked for.
+    """
     AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=device.type == "cpu")
+    return Accelerator(cpu=device.type == "cpu", device_placement=False)
 
 
 def rests_on(device: torch.device) -> torch.device:

@@ -18,6 +18,7 @@ from annotune.errors import AnnotuneError
 from annotune.network.prompts import Template, make_prompt
 from annotune.network.shares import computing, in_shares, no_gradients
 from annotune.network.slots import Slots, deciding, grow, make_slots
+from annotune.network.transfers import send
 
 LOGITS_AT_ONCE = 2**27  # half a gigabyte
 LEAST = 16  # tokens of a text that is read both ways
@@ -37,6 +38,7 @@ class Speaker(nn.Module):
     tree_depth: torch.Tensor
     tree_sees: torch.Tensor
     heard: torch.Tensor
+    place: torch.Tensor
     said: torch.Tensor
     shares: torch.Tensor
     path_ids: torch.Tensor
@@ -76,7 +78,7 @@ class Speaker(nn.Module):
     @property
     def most_texts(self) -> int:
         """As many at a time as the probabilities of all words of the language have room for."""
-        logits = len(set(self.heard.tolist())) * self.backbone.config.get_text_config().vocab_size
+        logits = len(self.heard) * self.backbone.config.get_text_config().vocab_size
         return max(1, min(256, LOGITS_AT_ONCE // int(logits)))
 
     def train(self, mode: bool = True) -> Speaker:
@@ -93,7 +95,7 @@ class Speaker(nn.Module):
             return self._of_answers(ids, mask, target)
         scores = self.scores(ids, mask)
         logits = (scores[:, ::2] - scores[:, 1::2] if self.sets else scores) * self.scale
-        return logits + torch.tensor(self.offsets, device=logits.device) if self.offsets else logits
+        return logits + send(np.array(self.offsets, np.float32), logits.device) if self.offsets else logits
 
     def scale_by(self, scale: float, offsets: Sequence[float]) -> None:
         """Multiply and shift logits from now on, so that probabilities mean what they say."""
@@ -101,9 +103,9 @@ class Speaker(nn.Module):
 
     def scores(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Mean log-probabilities (texts, answers), before any scaling."""
-        heard, place = torch.unique(self.heard, return_inverse=True)
-        logits = self._read(ids, mask, self.tree_ids.expand(len(ids), -1), self.tree_depth, self.tree_sees, heard)
-        found = logits[:, place, self.said] - logits.logsumexp(-1)[:, place]
+        tree = self.tree_ids.expand(len(ids), -1)
+        logits = self._read(ids, mask, tree, self.tree_depth, self.tree_sees, self.heard)
+        found = logits[:, self.place, self.said] - logits.logsumexp(-1)[:, self.place]
         return found @ self.shares
 
     def _of_answers(self, ids: torch.Tensor, mask: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -147,7 +149,7 @@ class Speaker(nn.Module):
         """Keys and values of what stands before every text: read once, in training once a batch."""
         if self._shared is not None and not self.training:
             return self._shared
-        before = torch.tensor([self.slots.before], device=self.device)
+        before = send(np.array([self.slots.before], np.int64), self.device)
         filled = DynamicCache()
         read = self.backbone(input_ids=before, past_key_values=filled, use_cache=True, logits_to_keep=1)
         layers: Any = filled.layers
@@ -240,8 +242,9 @@ def _scoring(slots: Slots) -> dict[str, np.ndarray]:
     shares = np.zeros((len(said), len(paths)), dtype=np.float32)
     shares[np.arange(len(said)), np.repeat(np.arange(len(paths)), [len(span) for span in spans])] = 1
     shares /= shares.sum(0)
+    nodes, place = np.unique(heard, return_inverse=True)  # where several answers part, logits are made once
     found = {"tree_ids": tree.ids, "tree_depth": tree.depth, "tree_sees": tree.sees}
-    return found | {"heard": np.array(heard), "said": np.array(said), "shares": shares}
+    return found | {"heard": nodes, "place": place, "said": np.array(said), "shares": shares}
 
 
 def _teaching(slots: Slots) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,7 +18,9 @@ import torch
 from annotune.network.batches import Tokens, pad
 from annotune.network.encoder import Network
 from annotune.network.machine import half_precision
+from annotune.network.memory import attempt, no_room_for
 from annotune.network.shares import no_gradients
+from annotune.network.transfers import Arriving, fetch, in_turn
 from annotune.progress import Advance
 
 TOKENS_ON_CPU, TOKENS_ON_GPU = 1024, 16_384  # in a batch
@@ -52,14 +55,26 @@ def seconds_a_text(model: Network, tokens: Tokens, fast: bool = False) -> float:
 def _computed(model: Network, tokens: Tokens, fast: bool) -> Iterator[tuple[np.ndarray, int, np.ndarray]]:
     """For each batch the places of its texts, how many it has room for, and their logits."""
     model.eval()
-    rungs = rungs_of(tokens.lengths, tokens.limit)
     with no_gradients(), half_precision(model.device, fast):
-        for rung in np.unique(rungs)[::-1]:  # whatever memory is needed is asked for at once
-            places, n = np.flatnonzero(rungs == rung), _texts_at_once(model, int(rung))
-            for start in range(0, len(places), n):
-                batch = places[start : start + n]
-                ids, mask = _filled(*pad(tokens, batch, model.device), n, int(rung), tokens.padding)
-                yield batch, n, model(ids, mask).float().cpu().numpy()[: len(batch)]
+        for (batch, n), rows in in_turn(_started(model, tokens)):
+            yield batch, n, rows[: len(batch)]
+
+
+def _started(model: Network, tokens: Tokens) -> Iterator[tuple[tuple[np.ndarray, int], Arriving]]:
+    """Batches that are being computed, each with how many texts it has room for."""
+    rungs = rungs_of(tokens.lengths, tokens.limit)
+    for rung in np.unique(rungs)[::-1]:  # whatever memory is needed is asked for at once
+        places, n = np.flatnonzero(rungs == rung), _texts_at_once(model, int(rung))
+        for start in range(0, len(places), n):
+            batch = places[start : start + n]
+            rows = attempt(partial(_rows, model, tokens, batch, n, int(rung)))
+            if rows is None:  # in another shape, texts would have other last bits
+                raise no_room_for(n)
+            yield (batch, n), rows
+
+
+def _rows(model: Network, tokens: Tokens, batch: np.ndarray, n: int, rung: int) -> Arriving:
+    return fetch(model(*_filled(*pad(tokens, batch, model.device), n, rung, tokens.padding)))
 
 
 def rungs_of(lengths: np.ndarray, limit: int) -> np.ndarray:

@@ -18,8 +18,9 @@ from annotune.network.machine import half_precision
 from annotune.network.memory import attempt, no_room, out_of_step, recompute
 from annotune.network.shares import average_gradients, in_shares, processes
 from annotune.network.speaker import Speaker, recompute_texts
+from annotune.network.transfers import send
 from annotune.progress import Advance
-from annotune.tuning.losses import AnswerLoss, loss_function
+from annotune.tuning.losses import AnswerLoss, label_weights, loss_function
 from annotune.tuning.settings import Settings
 
 LEARNING_RATES = {"lora": 1e-3, "full": 1e-4}  # peaks; LoRA's matrices start at zero and want a larger one
@@ -54,14 +55,14 @@ def train(
     gradients = _Gradients(accelerator, prepared, model, tokens, targets, loss_of)
     for _ in range(epochs):
         prepared.train()
-        total = 0.0
+        losses = []
         for batch in batches():
             optimizer.zero_grad()
-            total += gradients.of(batch) * len(batch)
+            losses.append((gradients.of(batch), len(batch)))
             optimizer.step()
             schedule.step()
             advance(len(batch))
-        yield total / len(tokens)
+        yield sum(loss.item() * n for loss, n in losses) / len(tokens)  # read here, because a GPU would be waited for
 
 
 class _Gradients:
@@ -71,12 +72,14 @@ class _Gradients:
         self, accelerator: Accelerator, prepared: Any, model: Network, tokens: Tokens, targets: np.ndarray, loss_of: Any
     ) -> None:
         self.accelerator, self.prepared, self.model, self.tokens = accelerator, prepared, model, tokens
-        self.wanted = torch.tensor(targets, device=model.device)
+        self.wanted = send(targets, model.device)
         answers = isinstance(model, Speaker) and not model.sets
         self.loss_of: Any = AnswerLoss(loss_of.weight) if answers else loss_of
+        plain = self.loss_of.weight is None
+        self.counts = np.ones(len(tokens)) if plain else label_weights(targets, model.n_outputs)[targets]
         self.pieces, self.lean = 1, False
 
-    def of(self, batch: np.ndarray) -> float:
+    def of(self, batch: np.ndarray) -> torch.Tensor:
         """Add the gradients of the batch's mean loss, and give that loss."""
         mine = batch[self.accelerator.process_index :: self.accelerator.num_processes]
         while True:
@@ -86,19 +89,19 @@ class _Gradients:
             self.model.zero_grad()
             self._make_room(len(mine))
 
-    def _add(self, batch: np.ndarray, mine: np.ndarray) -> float:
+    def _add(self, batch: np.ndarray, mine: np.ndarray) -> torch.Tensor:
         parts = [part for part in np.array_split(mine, self.pieces) if len(part)]
         parts = parts or [batch[:1]]  # a process without a text of its own still has to keep step
-        total = 0.0
+        losses = []
         for part in parts:
             waits = self.accelerator.no_sync(self.prepared) if part is not parts[-1] else nullcontext()
             with waits:
                 loss = self._loss(part) * (self._mass(part) / self._mass(batch) if len(mine) else 0.0)
                 self.accelerator.backward(loss * self.accelerator.num_processes)
-            total += loss.item()
+            losses.append(loss.detach())
         if in_shares():
             average_gradients(self.model.parameters())
-        return total
+        return torch.stack(losses).sum()
 
     def _loss(self, part: np.ndarray) -> torch.Tensor:
         target = self._target(part)
@@ -108,12 +111,11 @@ class _Gradients:
         return loss
 
     def _target(self, part: np.ndarray) -> torch.Tensor:
-        return self.wanted[torch.from_numpy(part).to(self.model.device)]
+        return self.wanted[send(part, self.model.device)]
 
     def _mass(self, part: np.ndarray) -> float:
         """What these texts count together."""
-        weight = self.loss_of.weight
-        return float(len(part) if weight is None else weight[self._target(part)].sum())
+        return float(self.counts[part].sum())
 
     def _make_room(self, n: int) -> None:
         """Smaller pieces; where a text at a time is too much, vectors are computed again in place of being kept."""

@@ -16,9 +16,8 @@ def loss_function(
 ) -> Loss:
     """Cross-entropy, that of the cuts between ordered labels, or a binary one for sets; balanced counts rare ones more.
 
-    Targets are (n,) label numbers or (n, labels) of 0 and 1. The weight of a label is n over its
-    count times the number of labels (as scikit-learn has it); of a label in sets, its noes over
-    its yeses, at most 10.
+    Targets are (n,) label numbers or (n, labels) of 0 and 1. A label in sets counts as often as it has noes to a yes,
+    at most 10 times; the others as `label_weights` has it.
     """
     if targets.ndim == 2:
         yes = targets.sum(0)
@@ -27,9 +26,17 @@ def loss_function(
     of_labels = OrderedLoss if ordered else nn.CrossEntropyLoss
     if not balanced:
         return of_labels(weight=None)
+    return of_labels(weight=torch.tensor(label_weights(targets, n_labels), dtype=torch.float32, device=device))
+
+
+def label_weights(targets: np.ndarray, n_labels: int) -> np.ndarray:
+    """A weight a label (labels,): n over its count times the number of labels that occur (as scikit-learn has it).
+
+    >>> label_weights(np.array([0, 0, 0, 2]), 3).round(2).tolist()
+    [0.67, 0.0, 2.0]
+    """
     counts = np.bincount(targets, minlength=n_labels)
-    weights = np.where(counts > 0, len(targets) / (np.maximum(counts, 1) * (counts > 0).sum()), 0.0)
-    return of_labels(weight=torch.tensor(weights, dtype=torch.float32, device=device))
+    return np.where(counts > 0, len(targets) / (np.maximum(counts, 1) * (counts > 0).sum()), 0.0)
 
 
 class AnswerLoss(nn.Module):

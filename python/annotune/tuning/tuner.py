@@ -221,7 +221,7 @@ def _card(task: Task, made: Made, held: Held, k: int | None, seconds: float, lea
         "model_sha256": model_sha256(made.model),
         "weights": held_as(made.model),
         "versions": versions(),
-        "hardware": hardware(),
+        "hardware": hardware(task.settings.device),
         "time": {
             "seconds": round(seconds, 1),
             "texts_per_second": None if speed is None else round(speed, 1),
