@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError
+
+if TYPE_CHECKING:
+    from annotune.data.codebook import Variable
 
 Template = Literal["chat", "plain"]
 YES_NO = ("yes", "no")
@@ -64,6 +66,7 @@ class Prompt:
     def render(self, text: str, question: Question | None = None) -> str:
         """The prompt as one string, up to the answer, for use in other programs.
 
+        >>> from annotune.data.codebook import Variable
         >>> topic = Variable(name="topic", labels=({"code": 1, "name": "Health"}, {"code": 2, "name": "Law"}))
         >>> print(make_prompt([topic], template="plain").render("More nurses!"))
         Code the text by the codebook. Each answer is one of the labels listed there, written as it is there.
@@ -115,6 +118,7 @@ def make_prompt(
 def ask(variable: Variable) -> list[Question]:
     """The questions about a variable: one, or for a multi-label variable one a label.
 
+    >>> from annotune.data.codebook import Variable
     >>> sets = Variable(name="areas", kind="multilabel", labels=({"code": 1, "name": "Law"},))
     >>> ask(sets)
     [Question(variable='areas', slot='areas, Law', answers=('yes', 'no'))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,12 +13,14 @@ from torch.utils.checkpoint import checkpoint
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError
 from annotune.network.prompts import Template, make_prompt
 from annotune.network.shares import computing, in_shares, no_gradients
 from annotune.network.slots import Slots, deciding, grow, make_slots
 from annotune.network.transfers import send
+
+if TYPE_CHECKING:
+    from annotune.data.codebook import Variable
 
 LOGITS_AT_ONCE = 2**27  # half a gigabyte
 LEAST = 16  # tokens of a text that is read both ways

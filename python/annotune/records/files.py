@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import polars as pl
-
 from annotune.errors import AnnotuneError
 from annotune.records.drafts import discard, draft_of, put, recover, settle, sweep
 
@@ -195,6 +193,7 @@ def _refusal(error: Exception) -> str | None:
 
 def _refusals() -> tuple[type[Exception], ...]:
     """How each library says that a file could not be written; those that only writing needs are loaded late."""
+    import polars as pl
     import pyreadstat
     import xlsxwriter.exceptions
 

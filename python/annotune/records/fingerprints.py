@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from annotune.errors import AnnotuneError
 from annotune.version import __version__
+
+if TYPE_CHECKING:
+    import polars as pl
 
 PACKAGES = (
     "torch",

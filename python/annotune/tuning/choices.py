@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from annotune.network.batches import Tokens
 from annotune.tuning.calibrate import Scaling, cutoffs_for, scaling, surprises
-from annotune.tuning.settings import Settings
+
+if TYPE_CHECKING:
+    from annotune.tuning.settings import Settings
 
 ProbeChoice = tuple[float, bool, bool]  # penalty, balanced, words
 TEXTS_TO_SEE = 40_000  # by default fine-tuning sees about so many texts, each between 3 and 6 times

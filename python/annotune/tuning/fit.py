@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -23,7 +23,9 @@ from annotune.tuning.choices import Examples, ProbeChoice
 from annotune.tuning.loop import train
 from annotune.tuning.lora import add_lora, in_full, is_quantized, merge_lora, plain_attention
 from annotune.tuning.probe import PENALTIES, Probe, fit_probe, words_tell
-from annotune.tuning.settings import Settings
+
+if TYPE_CHECKING:
+    from annotune.tuning.settings import Settings
 
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
 MANY = 32  # texts a label, on the average, after which the codebook's words add nothing

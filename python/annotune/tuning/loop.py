@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,7 +21,9 @@ from annotune.network.speaker import Speaker, recompute_texts
 from annotune.network.transfers import send
 from annotune.progress import Advance
 from annotune.tuning.losses import AnswerLoss, label_weights, loss_function
-from annotune.tuning.settings import Settings
+
+if TYPE_CHECKING:
+    from annotune.tuning.settings import Settings
 
 LEARNING_RATES = {"lora": 1e-3, "full": 1e-4}  # peaks; LoRA's matrices start at zero and want a larger one
 
