@@ -17,7 +17,7 @@ Batch = TypeVar("Batch")
 
 def send(array: np.ndarray, device: torch.device) -> torch.Tensor:
     """The array on that device; a GPU fetches it by itself, from pages that stay where they are."""
-    there = torch.from_numpy(array)
+    there = torch.from_numpy(np.require(array, requirements="W"))
     if device.type != "cuda":
         return there.to(device)
     return there.pin_memory().to(device, non_blocking=True)
