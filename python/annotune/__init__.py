@@ -58,6 +58,7 @@ _HOME = {
     "Rounds": "hybrid.rounds",
     "plot_rounds": "hybrid.round_plot",
     "verify": "study.verification",
+    "why": "replication.why",
     "Study": "study.file",
     "demo": "study.simulated",
     "Demo": "study.simulated",

@@ -23,6 +23,7 @@ from annotune.commands import (
     models,
     output,
     propose,
+    replication,
     report,
     study,
 )
@@ -37,6 +38,7 @@ VERBS = (
     study.round_,
     study.demo,
     study.verify,
+    replication.why,
     drawing.sample,
     drawing.sheets,
     drawing.record,

@@ -19,6 +19,9 @@ LEFT_OUT = {
     "reliability",
     "evaluation",
     "corrections",
+    "coders",
+    "gold",
+    "as_coded",
     "output",
     SEAL,
 }

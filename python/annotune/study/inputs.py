@@ -42,6 +42,8 @@ class Inputs:
         One answer a coded unit, but for those that are kept apart.
     evaluation
         The same of the texts that rounds keep apart for evaluation: nothing is tuned and nothing decided on them.
+    coders
+        How many texts each coder answered of each variable: `variable`, `coder`, `n_texts`; models that proposed too.
     variables
         The names of what is tuned.
     labels, headings
@@ -54,6 +56,7 @@ class Inputs:
     codings: Codings
     reliability: pl.DataFrame
     gold: Codings
+    coders: pl.DataFrame
     variables: tuple[str, ...]
     labels: Labels = field(default_factory=dict)
     headings: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +79,7 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
         say("Reading the corpus")
         corpus, (labels, headings) = _corpus(file, until), _words_of_file(file)
         say("Reading the codings")
-        codings = _codings(file, codebook, until)
+        codings = codings_of(file, codebook, until)
     say("Comparing the coders")
     apart = _kept_apart(file, corpus)
     compared, gold = _compared(file, codings), _gold(file, codings, codebook)
@@ -88,8 +91,9 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
     gold, evaluation = _parted(gold, apart)
     variables = _variables(file, gold, codebook)
     files = {name: fingerprints[file.beside(name)] for name in names} | _stores(file, until)
+    coders = _answers_by_coder(codings)
     inputs = Inputs(
-        files, codebook, corpus, compared, agreement, gold, variables, labels, headings, evaluation=evaluation
+        files, codebook, corpus, compared, agreement, gold, coders, variables, labels, headings, evaluation=evaluation
     )
     _require_formulas(file, inputs)
     return inputs
@@ -98,6 +102,11 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
 def fingerprints_until(file: StudyFile, until: int) -> dict[str, str]:
     """The fingerprint of everything that the study reads, as if waves after this one were not drawn."""
     return {name: file_sha256(file.beside(name)) for name in _files(file)} | _stores(file, until)
+
+
+def _answers_by_coder(codings: Codings) -> pl.DataFrame:
+    answers = codings.filter(pl.col("status").is_in(ANSWERED))
+    return answers.group_by("variable", "coder").agg(n_texts=pl.col("unit_id").n_unique()).sort("variable", "coder")
 
 
 def _kept_apart(file: StudyFile, corpus: Corpus) -> list[str]:
@@ -186,7 +195,8 @@ def corpus_of(file: StudyFile) -> Corpus:
     return read_corpus(file.beside(part.path), part.unit_id, part.text, part.covariates, part.encoding)
 
 
-def _codings(file: StudyFile, codebook: Codebook, until: int | None = None) -> Codings:
+def codings_of(file: StudyFile, codebook: Codebook, until: int | None = None) -> Codings:
+    """What every coder said, in files and stores; with `until` but for the texts that later waves drew."""
     part = file.study.codings
     options = part.model_dump(exclude={"paths", "where", "keep"})
     options["keep"] = [*part.keep, *(name for name in part.where if name not in part.keep)]

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from annotune.agreement.gold import notes_of_dropped
+from annotune.data.codings import Codings
 from annotune.data.wide import headings
 from annotune.export.scripts import Regression
 from annotune.export.write import write
@@ -62,7 +63,7 @@ def _write_data(file: StudyFile, inputs: Inputs, outcome: Corrected, notes: list
 
 
 def study_record(
-    file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected
+    file: StudyFile, inputs: Inputs, models: Mapping[str, Classifier], outcome: Corrected, shares: pl.DataFrame
 ) -> dict[str, Any]:
     """What was run, on what, with what, and what came of it."""
     from annotune.network.machine import hardware
@@ -71,16 +72,25 @@ def study_record(
     stores = [name for name in inputs.files if Path(name).suffix == SUFFIX]
     return make_record(
         "annotune run",
-        study=without_folders(json.loads(file.study.model_dump_json())),
+        study=without_folders(json.loads(file.study.model_dump_json(by_alias=True))),
         inputs=without_folders({name: digest for name, digest in inputs.files.items() if name not in stores}),
         stores=without_folders({name: inputs.files[name] for name in stores}),  # of what is in them, not of the file
         hardware=hardware(),
         codebook_sha256=inputs.codebook.sha256,
+        texts=len(inputs.corpus),
+        coders=inputs.coders.to_dicts(),
+        gold=_answers(inputs.all_gold).to_dicts(),
+        as_coded=shares.to_dicts(),
         models={name: model.card for name, model in models.items()},
         reliability=inputs.reliability.to_dicts(),
         evaluation={name: evaluation.measures.to_dicts() for name, evaluation in evaluations.items()},
         corrections={correction.formula: correction.estimates.to_dicts() for correction in outcome.corrections},
     )
+
+
+def _answers(gold: Codings) -> pl.DataFrame:
+    """How many texts have each gold label, or none and why."""
+    return gold.group_by("variable", "label", "status").agg(n_texts=pl.len()).sort("variable", "status", "label")
 
 
 def _regressions(study: Study, outcome: Corrected) -> list[Regression] | None:

@@ -163,7 +163,7 @@ def _done(file: StudyFile, inputs: Inputs, steps: Steps, due: Due | None) -> Res
     require_held(file.work)
     shares = shares_of_all(models.values(), together)
     files, changes = write_outputs(file, inputs, models, outcome, shares)
-    record = study_record(file, inputs, models, outcome)
+    record = study_record(file, inputs, models, outcome, shares)
     names = [path.name for path in files]
     files += reported(file, inputs, models, outcome, together, {**record, "files": names}, steps, rounds)
     return Results(

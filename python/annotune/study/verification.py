@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from annotune.errors import AnnotuneError, counted
 from annotune.readable import Part, Readable, brief_table
+from annotune.records.beside import inputs_of, json_of, outputs_of, records_of
 from annotune.records.checkpoints import SUFFIX as NOTE
 from annotune.records.record import SUFFIX as RECORD
 from annotune.records.sealed import SEAL, differing, is_sealed, read_sealed
@@ -111,7 +110,7 @@ def _rows(place: Path) -> Iterator[Row]:
     if place.is_dir():
         records, work = sorted(place.rglob(f"*{RECORD}")), place
     else:
-        records, work = _records_of(place), place.parent / WORK
+        records, work = records_of(place), place.parent / WORK
     for record in records:
         yield from _of_record(record)
     of_pieces = [row for note in sorted(work.rglob(f".*{NOTE}")) for row in _of_note(note)]
@@ -123,36 +122,17 @@ def _rows(place: Path) -> Iterator[Row]:
     yield from _without_note(work, known)
 
 
-def _records_of(file: Path) -> list[Path]:
-    if file.name.endswith(RECORD):
-        return [file]
-    beside = (file.with_suffix(RECORD), Path(f"{file}{RECORD}"))
-    in_folder = sorted(file.parent.glob(f"*{RECORD}"))
-    return [path for path in beside if path.is_file()] or [path for path in in_folder if _names(path, file)]
-
-
-def _names(record: Path, file: Path) -> bool:
-    """Whether a record has this file among its outputs."""
-    return any((record.parent / name).resolve() == file.resolve() for name in _outputs(_content(record) or {}))
-
-
 def _of_record(record: Path) -> Iterator[Row]:
     """Outputs, and those inputs that are beside the record: it may be read where they are not."""
     content = read_sealed(record)
     if content is None:
         yield record, CHANGED, record
         return
-    inputs = content.get("inputs")
-    for files, gone in ((_outputs(content), MISSING), (inputs if isinstance(inputs, Mapping) else {}, ABSENT)):
+    for files, gone in ((outputs_of(content), MISSING), (inputs_of(content), ABSENT)):
         states = differing(files, record.parent)
         for name in files:
             state = states.get(name, SAME)
             yield record.parent / name, gone if state == MISSING else state, record
-
-
-def _outputs(content: Mapping[str, Any]) -> dict[str, str]:
-    outputs = content.get("outputs", [])
-    return {output["file"]: output["sha256"] for output in outputs if {"file", "sha256"} <= set(output)}
 
 
 def _of_note(note: Path) -> Iterator[Row]:
@@ -170,7 +150,7 @@ def _of_note(note: Path) -> Iterator[Row]:
 
 def _of_card(card: Path) -> Iterator[Row]:
     """The files of a saved model; what is called as its card and is none is left alone."""
-    content = _content(card)
+    content = json_of(card)
     if content is None or (SEAL in content and not is_sealed(content)):
         yield card, CHANGED, card
     elif "model_sha256" in content:
@@ -188,14 +168,6 @@ def _without_note(work: Path, known: set[str]) -> Iterator[Row]:
     for file, folder in files.items():
         if file.name[0] != "." and os.path.abspath(file) not in known:
             yield file, UNKNOWN, folder
-
-
-def _content(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def _seen_from(folder: Path, path: Path) -> str:

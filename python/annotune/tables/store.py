@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -87,19 +88,19 @@ def read_store(path: Path) -> pl.DataFrame:
     AnnotuneError
         For a file that is no store.
     """
-    return _rows(
+    return rows_in_store(
         path, f"SELECT {', '.join(COLUMNS)} FROM codings ORDER BY kind DESC, coder, unit_id, variable, label", COLUMNS
     )
 
 
 def draws_in_store(path: Path) -> pl.DataFrame:
     """The draws in a store: one row per wave and text that it could have drawn, with the columns of `DRAWS`."""
-    return _rows(path, OF_TEXTS, DRAWS)
+    return rows_in_store(path, OF_TEXTS, DRAWS)
 
 
 def people_in_store(path: Path) -> pl.DataFrame:
     """Who is to code what in a store: one row per wave, text and coder, with the columns of `PEOPLE`."""
-    return _rows(path, OF_PEOPLE, PEOPLE)
+    return rows_in_store(path, OF_PEOPLE, PEOPLE)
 
 
 def decisions_in_store(path: Path) -> pl.DataFrame:
@@ -107,11 +108,17 @@ def decisions_in_store(path: Path) -> pl.DataFrame:
 
     `labels` and `proposals` are JSON: the labels of the answer, and what was shown, in order.
     """
-    return _rows(path, f"SELECT {', '.join(DECISIONS)} FROM decisions ORDER BY id", DECISIONS)
+    return rows_in_store(path, f"SELECT {', '.join(DECISIONS)} FROM decisions ORDER BY id", DECISIONS)
 
 
-def _rows(path: Path, query: str, schema: dict[str, Any]) -> pl.DataFrame:
-    """What a query gives, in these columns; the file is not written to."""
+def rows_in_store(path: Path, query: str, schema: dict[str, Any], values: Sequence[Any] = ()) -> pl.DataFrame:
+    """What a query gives, in these columns; the file is not written to.
+
+    Raises
+    ------
+    AnnotuneError
+        For a file that is no store.
+    """
     if not path.is_file():
         raise AnnotuneError(f"There is no store {path}.", "Check the path, or draw texts with sample first.")
     try:
@@ -120,7 +127,7 @@ def _rows(path: Path, query: str, schema: dict[str, Any]) -> pl.DataFrame:
             require_store(path, connection)
             with_own_views(connection)
             connection.execute("PRAGMA query_only = ON")
-            rows = connection.execute(query).fetchall()
+            rows = connection.execute(query, values).fetchall()
     except sqlite3.Error as error:
         raise AnnotuneError(f"{path} cannot be read as a store: {error}.", "Check that the file is whole.") from error
     loaded = {name: pl.Int64 if dtype == pl.Boolean else dtype for name, dtype in schema.items()}
