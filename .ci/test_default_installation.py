@@ -59,6 +59,7 @@ crossfit some.csv gold.csv {BOOK} --out folds --method probe --write fit.dta
 correct results.parquet {HEALTH} --pi 0.1 --write effect.csv --write effect.do --write effect.rds --write effect.dta
 dsl-columns results.parquet dsl.dta --pi topic_pi
 prevalence results.parquet --by party --time year --pi topic_pi --plot shares.png --write shares.csv
+drift codes.csv --time year --plot drift.png --write drift.csv
 error-model results.parquet --on "party * year" --label Health
 plan-sample results.parquet --target 0.01 --label Health
 sample questions.csv --n 100 --design stratified --strata party --store own.annotune --write to_code.xlsx {BOOK}
@@ -96,6 +97,13 @@ def folder(tmp_path_factory):
     seen = pl.Series("proposals", ["Health", "Health", None] * 40)
     by_sight = {"label": ["Health", "Law", "Law", "Health"] * 30, "coder": ["anna", "ben"] * 60}
     pl.DataFrame({"unit_id": range(120), **by_sight}).with_columns(seen).write_csv(folder / "answers.csv")
+    by_year = {
+        "year": [2020, 2021] * 60,
+        "label": ["Health", "Law", "Law", "Health"] * 30,
+        "prob": [0.7, 0.9, 0.8] * 40,
+    }
+    codes = pl.DataFrame({"unit_id": range(120), **by_year}).with_columns(variable=pl.lit("topic"))
+    codes.write_csv(folder / "codes.csv")
     few = pl.DataFrame({"unit_id": map(str, range(60)), "text": "Why?", "topic": "Health"})
     few.write_csv(folder / "blind.csv")
     book, store = at.read_codebook(folder / "codebook.yaml"), folder / "blind.annotune"

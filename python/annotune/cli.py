@@ -69,6 +69,7 @@ VERBS = (
     correction.correct,
     correction.dsl_columns,
     correction.prevalence,
+    correction.drift,
     correction.error_model,
     correction.plan_sample,
 )

@@ -228,6 +228,49 @@ at_prevalence <- function(data, variable = NULL, by = NULL, time = NULL, every =
 #' @export
 tidy.at_prevalence <- function(x, ...) tibble::as_tibble(as.list(x))
 
+#' Does a model meet other texts, and err more, as time goes on?
+#'
+#' Compares what a model says of texts in each period with a reference: the share of texts that it is unsure of, how its
+#' certainty is distributed, how often it gives each label, and, where some texts of each period were coded by hand, how
+#' often it is right. Intervals hold for all comparisons together. Only accuracy tells whether the model errs more: the
+#' others may move because the world did.
+#'
+#' @param data A folder that [at_classify()] coded texts into; or a data frame of codings, as [at_classify()] gives it, with
+#'   the column `time` beside.
+#' @param time,every The column of periods; of dates, how long one is: `"1mo"`, `"1q"`, `"1y"`.
+#' @param variable The variables; by default all.
+#' @param reference The periods that the others are compared with; by default the first.
+#' @param hand_coded Some texts of each period coded by hand, a data frame or file: `unit_id`, `<variable>_gold`, and, where
+#'   they were not drawn with one probability, `pi`.
+#' @param pi The column with that probability.
+#' @param texts For a folder the texts, where these have moved and `time` is not among the codes.
+#' @param below The certainty below which a model is unsure; by default that below which a tenth of the reference's texts are.
+#' @param tolerance A change up to this size is no alarm.
+#' @param level Of the intervals, together.
+#' @return An object of class `at_drift`: a list with `table` (a row per variable, period and measure: value, reference,
+#'   change, conf_low, conf_high, n, moved), `time`, `reference`, `verdict`, `notes`; for `plot()` and [tidy()].
+#' @examplesIf at_available()
+#' codes <- data.frame(
+#'   unit_id = 1:600, year = rep(2020:2021, 300), variable = "topic", label = "war",
+#'   prob = rep(c(0.9, 0.6), 300) - (1:600) %% 7 / 100
+#' )
+#' at_drift(codes, time = "year")
+#' @export
+at_drift <- function(data, time, variable = NULL, every = NULL, reference = NULL, hand_coded = NULL, pi = NULL,
+                     texts = NULL, below = NULL, tolerance = 0, level = 0.95) {
+  at_call(
+    "drift",
+    data = if (is_path(data)) as_path(data) else usable_columns(data), time = time, variable = several(variable),
+    every = every, reference = if (!is.null(reference)) several(as.character(reference)),
+    hand_coded = if (is.data.frame(hand_coded)) usable_columns(hand_coded) else as_path(hand_coded), pi = pi,
+    texts = as_path(texts), below = below, tolerance = tolerance, level = level
+  )
+}
+
+#' @rdname tidiers
+#' @export
+tidy.at_drift <- function(x, ...) x$table
+
 #' Do the model's errors depend on covariates?
 #'
 #' Regresses whether a prediction is wrong on covariates, among the hand-coded texts. An error that is related to the

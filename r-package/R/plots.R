@@ -2,7 +2,7 @@
 #'
 #' @param x A table from [at_reliability()] and its like or [at_prevalence()], an evaluation from [at_evaluate()], a
 #'   model from [at_tune()], what [at_correct()], [at_compare()], [at_calibration()], [at_learning_curve()],
-#'   [at_plan_sample()] or [at_round()] gave.
+#'   [at_plan_sample()], [at_drift()] or [at_round()] gave.
 #' @param type Of an evaluation: `"confusion"` (shares of each true label), `"labels"` (each label's F1) or `"models"`
 #'   (the model beside its baselines).
 #' @param metrics Which metrics of a table of agreement; all by default.
@@ -13,6 +13,7 @@
 #' @param time The column along the horizontal axis, where lines with their intervals as bands are drawn; by default
 #'   that of [at_prevalence()]. Without one, or with `NULL`, groups are below each other.
 #' @param intercept Whether the intercept of a regression is drawn too.
+#' @param variable Whose drift; by default the first variable's.
 #' @param estimate Which share or coefficient of a plan; by default the one with the largest standard error.
 #' @param xlab,main The horizontal axis's label, and the heading.
 #' @param ... Further graphical parameters.
@@ -164,6 +165,37 @@ plot.at_sample_plan <- function(x, estimate = NULL, main = NULL, ...) {
     ylab = sprintf("Standard error of %s", estimate), ...
   )
   graphics::legend("topright", about, lty = seq_along(about), lwd = 2, col = colours, bty = "n", cex = 0.9)
+  invisible(shown)
+}
+
+# Changes by period with their intervals; those that moved are filled.
+#' @rdname plots
+#' @export
+plot.at_drift <- function(x, variable = NULL, main = NULL, ...) {
+  variable <- variable %||% x$table$variable[1]
+  shown <- x$table[x$table$variable == variable, ]
+  if (nrow(shown) == 0) abort(sprintf("There is no variable '%s'.", variable), "See tidy() for those there are.")
+  about <- c(
+    uncertain = "Unsure of (share of texts)", certainty = "Distance of the certainty",
+    labels = "Largest change of a label's share", accuracy = "Coded as by people"
+  )
+  about <- about[names(about) %in% shown$measure[!is.na(shown$change)]]
+  before <- graphics::par(mfrow = c(length(about), 1), mar = c(3, 4, 2, 1))
+  on.exit(graphics::par(before))
+  for (measure in names(about)) {
+    rows <- shown[shown$measure == measure & !is.na(shown$change), ]
+    periods <- rows[[x$time]]
+    at <- if (is.character(periods)) seq_along(periods) else periods
+    colours <- ifelse(rows$moved, "#d55e00", "#1f4e79")
+    graphics::plot(
+      at, rows$change,
+      ylim = range(rows$conf_low, rows$conf_high, 0), pch = ifelse(rows$moved, 19, 1), col = colours, las = 1,
+      xaxt = if (is.character(periods)) "n" else "s", xlab = "", ylab = "Change", main = main %||% about[[measure]], ...
+    )
+    if (is.character(periods)) graphics::axis(1, at, periods)
+    graphics::abline(h = 0, lty = 2, col = "grey60")
+    graphics::segments(at, rows$conf_low, at, rows$conf_high, col = colours)
+  }
   invisible(shown)
 }
 

@@ -67,6 +67,16 @@ print.at_error_model <- function(x, ...) {
 }
 
 #' @export
+print.at_drift <- function(x, ...) {
+  say(x$verdict)
+  moved <- x$table[x$table$moved, ]
+  about <- c("variable", x$time, "measure", "about", "value", "reference", "change", "conf_low", "conf_high")
+  if (nrow(moved)) print_brief(moved, about)
+  say(unlist(x$notes))
+  invisible(x)
+}
+
+#' @export
 print.at_sample_plan <- function(x, ...) {
   say(x$verdict)
   print_brief(x$estimates)

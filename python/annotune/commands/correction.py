@@ -169,6 +169,42 @@ def prevalence(
         plot_prevalence(estimates, plot, methods=plotted, time=time)
 
 
+def drift(
+    data: Annotated[Path, typer.Argument(help="A folder of classify --out, or a table of codings with --time.")],
+    time: Annotated[str, typer.Option(help="A column of years or dates.")],
+    variable: Annotated[str | None, typer.Option(help="What was coded, or several as a,b; by default all.")] = None,
+    every: Annotated[str | None, typer.Option(help="How long a period of dates is: 1mo, 1q, 1y.")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="The periods to compare with, as a,b; by default the first.")
+    ] = None,
+    hand_coded: Annotated[
+        Path | None,
+        typer.Option(help="Fresh hand codings of each period: unit_id, <variable>_gold, pi."),
+    ] = None,
+    pi: Annotated[str | None, typer.Option(help="The column with the probability of being hand coded.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="For a folder: the texts, if they moved and have --time.")] = None,
+    below: Annotated[float | None, typer.Option(help="The certainty below which a model is unsure.")] = None,
+    tolerance: Annotated[float, typer.Option(help="A change up to this is no alarm.")] = 0.0,
+    level: Annotated[float, typer.Option(help="Of the intervals, together.")] = 0.95,
+    write: Write = None,
+    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg of each measure over time.")] = None,
+) -> None:
+    """Does a model meet other texts, and err more, as time goes on?"""
+    from annotune.correction.coded_folder import is_folder_of_codes
+    from annotune.correction.drift import drift as compared
+    from annotune.correction.drift_plot import plot_drift
+
+    require_outputs(write, data, *([hand_coded] if hand_coded else []), plot=plot)
+    source = str(data) if is_folder_of_codes(data) else _table(data)
+    options: dict[str, Any] = {"time": time, "every": every, "reference": listed(reference), "pi": pi, "texts": texts}
+    options |= {"hand_coded": hand_coded, "below": below, "tolerance": tolerance, "level": level}
+    found = compared(source, listed(variable), **options)
+    console.print(repr(found), markup=False, soft_wrap=True)
+    save(found.table, write)
+    if plot:
+        plot_drift(found, plot)
+
+
 def error_model(
     data: Table,
     on: Annotated[str, typer.Option(help="Covariates as a,b, or a formula: 'party * year'.")],

@@ -82,6 +82,11 @@ class CodedFolder:
             warn(f"{self.out}: {shards} not done; what follows is about the {n:,} texts of the others.")
 
     @property
+    def place(self) -> str:
+        """What messages call it."""
+        return str(self.out)
+
+    @property
     def tuned(self) -> list[str]:
         """The coders that are tuned models."""
         return [spec["name"] for spec in self.plan.models if spec["kind"] == TUNED]
@@ -105,8 +110,8 @@ class CodedFolder:
 
     def files(
         self, variables: Sequence[str], columns: Sequence[str]
-    ) -> Iterator[tuple[Shard, pl.DataFrame, pl.DataFrame]]:
-        """Each shard with texts: its codes of these variables, and one row per text with `unit_id` and these columns.
+    ) -> Iterator[tuple[str, pl.DataFrame, pl.DataFrame]]:
+        """Each file: its name, its codes of these variables, and one row per text with `unit_id` and these columns.
 
         Raises
         ------
@@ -124,7 +129,7 @@ class CodedFolder:
                 missing = [column for column in columns if column not in codes.columns]
                 if missing:
                     units = units.hstack(sources.columns(shard, missing, units["unit_id"]))
-                yield shard, codes, units.select("unit_id", *columns)
+                yield shard.output, codes, units.select("unit_id", *columns)
 
     def _codes(self, shard: Shard, variables: Sequence[str]) -> pl.DataFrame:
         path = self.out / shard.output
@@ -215,7 +220,7 @@ def label_answers(
         what = f"The codes have the label {label!r}, which was not counted when they were written."
         raise AnnotuneError(what, "annotune verify says which files were changed; code the texts again.")
     likely = None
-    if column_of is not None and all(_filled(rows, column) for column in column_of.values()):
+    if column_of is not None and all(is_filled(rows, column) for column in column_of.values()):
         likely = _shares(rows.select(column_of[label] for label in labels))
     return Answers(at, places, likely)
 
@@ -225,14 +230,14 @@ def set_answers(rows: pl.DataFrame, at: np.ndarray, label: str, probabilities: b
     texts, first = np.unique(at, return_index=True)
     given = np.isin(texts, at[(rows["label"] == label).fill_null(False).to_numpy()])
     column, likely = f"p_{label}", None
-    if probabilities and _filled(rows, column):
+    if probabilities and is_filled(rows, column):
         yes = rows[column].cast(pl.Float64).to_numpy()[first]
         likely = np.column_stack([1 - yes, yes])
         _require_whole(likely, column)
     return Answers(texts, given.astype(np.int64), likely)
 
 
-def _filled(rows: pl.DataFrame, column: str) -> bool:
+def is_filled(rows: pl.DataFrame, column: str) -> bool:
     """Whether a coder gives this probability: columns of other coders' labels are empty."""
     return column in rows.columns and rows[column].null_count() < len(rows)
 

@@ -12,7 +12,8 @@ from annotune.bulk.manifest import RunFolder
 from annotune.bulk.repeats import known_repeats
 from annotune.bulk.status import label_counts
 from annotune.correction.coded_folder import CodedFolder
-from annotune.correction.folder_tally import FolderTally, Grouping, Indicator, indicators_of, tally_of
+from annotune.correction.folder_tally import FolderTally, Indicator, indicators_of, tally_of
+from annotune.correction.groups import Grouping, Groups
 from annotune.correction.hand_table import HandTable
 from annotune.correction.share_table import estimate_rows
 from annotune.correction.shares_by_method import estimates_by_group, require_design
@@ -38,7 +39,7 @@ def folder_prevalence(
     _require_possible(methods, hand_coded)
     folder, table = CodedFolder(out, texts), None if hand_coded is None else HandTable.read(hand_coded)
     indicators = indicators_of(folder, names, table, _labels_given(folder))
-    tally = FolderTally(folder, grouping, table, indicators)
+    tally = FolderTally(folder, Groups(grouping), table, indicators)
     tally.read()
     _tell(folder, table, indicators, methods)
     parts = [_table(one, tally, methods, pi, wave, level, of) for one in indicators if one.sums]
@@ -92,12 +93,12 @@ def _table(
     of: str,
 ) -> pl.DataFrame:
     """The rows of one indicator, with its variable and coder; of a label of a set those of the label itself."""
-    clustered = read.grouping.cluster is not None
+    clustered = read.groups.grouping.cluster is not None
     groups, tally, is_designed = tally_of(one, read.table, pi, wave, clustered, of == "corpus")
     if not is_designed:
         require_design(methods)
     tables = {method: estimates_by_group(method, tally, level) for method in methods}
-    keys = read.grouping.keys
+    keys = read.groups.grouping.keys
     rows = pl.concat(
         [
             estimate_rows(values, keys, one.labels, method, tables[method][i], tally.n(tally.groups[i]))
@@ -105,7 +106,7 @@ def _table(
             for method in methods
         ],
         how="vertical_relaxed",
-    ).with_columns(pl.col(key).cast(read.types[key]) for key in keys)
+    ).with_columns(pl.col(key).cast(read.groups.types[key]) for key in keys)
     if one.label is not None:
         rows = rows.filter(pl.col("label") == "1").with_columns(pl.lit(one.label).alias("label"))
     return rows.select(pl.lit(one.entry.name).alias("variable"), pl.lit(one.coder).alias("coder"), pl.all())

@@ -10,28 +10,11 @@ import numpy as np
 import polars as pl
 
 from annotune.correction.coded_folder import Answers, CodedFolder, answers_of, label_answers, set_answers
-from annotune.correction.hand_table import Hand, HandTable, warn_of_strangers
-from annotune.correction.periods import usable_keys, with_periods
+from annotune.correction.groups import Groups, Key, in_order
+from annotune.correction.hand_table import Hand, HandRows, HandTable
 from annotune.correction.tally import Group, HandCoded, Sums, Tally
 from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError, warn
-
-Key = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """The columns that texts are grouped by, the one with dates, the length of a period, and the one with clusters."""
-
-    keys: list[str]
-    time: str | None = None
-    every: str | None = None
-    cluster: str | None = None
-
-    @property
-    def columns(self) -> list[str]:
-        """All columns that are read."""
-        return list(dict.fromkeys([*self.keys, *([self.cluster] if self.cluster else [])]))
 
 
 @dataclass
@@ -99,23 +82,12 @@ def _sums(ids: np.ndarray, places: np.ndarray, likely: np.ndarray, m: int) -> np
 
 @dataclass
 class FolderTally:
-    """Adds up a folder, once for all variables.
-
-    Attributes
-    ----------
-    types
-        Of the grouping columns, as in the first file.
-    n_left_out
-        Texts without a value in one of them.
-    """
+    """Adds up a folder, once for all variables."""
 
     folder: CodedFolder
-    grouping: Grouping
+    groups: Groups
     table: HandTable | None
     indicators: list[Indicator]
-    types: dict[str, pl.DataType] = field(default_factory=dict)
-    n: int = 0
-    n_left_out: int = 0
 
     def read(self) -> None:
         """Read every file once.
@@ -125,31 +97,16 @@ class FolderTally:
         AnnotuneError
             Where a file or a column cannot be used, and for a hand-coded text that is there twice.
         """
-        met = np.zeros(0 if self.table is None else len(self.table.frame), dtype=np.int64)
+        by_hand = HandRows(self.table)
         variables = list(dict.fromkeys(one.entry.name for one in self.indicators))
-        for shard, codes, texts in self.folder.files(variables, self.grouping.columns):
-            ids, groups = self._numbered(texts, shard.source.name)
-            rows = self._hand_rows(texts["unit_id"])
-            met += np.bincount(rows[rows >= 0], minlength=len(met))
-            if self.table is not None and (met > 1).any():
-                unit = self.table.frame["unit_id"][int(met.argmax())]
-                what = f"The hand-coded text {unit!r} is among the codes twice, the second time in {shard.output}."
-                raise AnnotuneError(what, "Give every text an identifier of its own.")
-            self._add(codes, texts["unit_id"], ids, groups, rows)
-            self.n, self.n_left_out = self.n + len(texts), self.n_left_out + int((ids < 0).sum())
-        if self.n_left_out == self.n:
-            raise AnnotuneError(f"No text has a value in {' and '.join(self.grouping.keys)}.", "Name other columns.")
-        self._tell(met)
-
-    def _tell(self, met: np.ndarray) -> None:
-        if self.n_left_out:
-            keys = " or ".join(self.grouping.keys)
-            warn(f"{self.n_left_out:,} of {self.n:,} texts have no {keys} and are left out.")
+        for name, codes, texts in self.folder.files(variables, self.groups.grouping.columns):
+            ids, groups = self.groups.numbered(texts, name)
+            self._add(codes, texts["unit_id"], ids, groups, by_hand.of(texts["unit_id"], name))
+        self.groups.tell()
         for name, missing in {one.entry.name: one.n_missing for one in self.indicators}.items():
             if missing:
-                warn(f"{missing:,} of {self.n:,} texts have no predicted {name} and are left out.")
-        if self.table is not None:
-            warn_of_strangers(self.table, met, self.folder.out)
+                warn(f"{missing:,} of {self.groups.n:,} texts have no predicted {name} and are left out.")
+        by_hand.tell(str(self.folder.out))
 
     def _add(
         self, codes: pl.DataFrame, units: pl.Series, ids: np.ndarray, groups: list[tuple[Key, Any]], rows: np.ndarray
@@ -167,46 +124,6 @@ class FolderTally:
             )
             one.n_missing += len(units) - len(answers.rows)
             one.add(answers, ids, groups, rows)
-
-    def _hand_rows(self, units: pl.Series) -> np.ndarray:
-        """Each text's row in the table of hand-coded texts, -1 for none."""
-        if self.table is None:
-            return np.full(len(units), -1)
-        known = self.table.frame.select("unit_id").with_row_index("_row")
-        row = units.to_frame("unit_id").join(known, on="unit_id", how="left", maintain_order="left")["_row"]
-        return row.cast(pl.Int64).fill_null(-1).to_numpy()
-
-    def _numbered(self, texts: pl.DataFrame, name: str) -> tuple[np.ndarray, list[tuple[Key, Any]]]:
-        """The number of each text's group and cluster in this file (-1: it has none), and what they are."""
-        grouping = self.grouping
-        frame = usable_keys(with_periods(texts, grouping.time, grouping.every), grouping.columns)
-        frame = self._typed(frame, name)
-        if grouping.cluster is not None and frame[grouping.cluster].null_count():
-            what = f"{name}: the column {grouping.cluster!r} has empty cells."
-            raise AnnotuneError(what, "Every text must be in a cluster.")
-        if not grouping.columns:
-            return np.zeros(len(frame), dtype=np.int64), [((), None)]
-        whole = frame.select(pl.all_horizontal(pl.col(key).is_not_null() for key in grouping.columns)).to_series()
-        distinct = frame.filter(whole).select(grouping.columns).unique(maintain_order=True)
-        numbered = distinct.with_row_index("_id")
-        joined = frame.join(numbered, on=grouping.columns, how="left", maintain_order="left")["_id"]
-        keys = list(distinct.select(grouping.keys).iter_rows()) if grouping.keys else [()] * len(distinct)
-        clusters = distinct[grouping.cluster].to_list() if grouping.cluster else [None] * len(distinct)
-        return joined.cast(pl.Int64).fill_null(-1).to_numpy(), list(zip(keys, clusters, strict=True))
-
-    def _typed(self, frame: pl.DataFrame, name: str) -> pl.DataFrame:
-        """The grouping columns in the types of the first file that has values in them."""
-        for column in self.grouping.columns:
-            before, now = self.types.get(column), frame[column].dtype
-            if before is None or before == pl.Null:
-                self.types[column] = now
-            elif before != now:
-                try:
-                    frame = frame.with_columns(pl.col(column).cast(before, strict=True))
-                except pl.exceptions.PolarsError:
-                    what = f"{name}: the column {column!r} holds {now}, and in other files {before}."
-                    raise AnnotuneError(what, "Give it the same type in all files.") from None
-        return frame
 
 
 def indicators_of(
@@ -274,8 +191,8 @@ def tally_of(
     one: Indicator, table: HandTable | None, pi: str | float | None, wave: str | None, clustered: bool, finite: bool
 ) -> tuple[list[Key], Tally, bool]:
     """The groups of an indicator in order, their tally, and whether it is known how texts were drawn."""
-    keys = _in_order({key for key, _ in one.sums})
-    numbers = {cluster: i for i, cluster in enumerate(_in_order({(cluster,) for _, cluster in one.sums}))}
+    keys = in_order({key for key, _ in one.sums})
+    numbers = {cluster: i for i, cluster in enumerate(in_order({(cluster,) for _, cluster in one.sums}))}
     rows = np.concatenate([np.zeros(0, dtype=np.int64), *(part[0] for part in one.parts)])
     mine = [pair for part in one.parts for pair in part[1]]
     n = int(sum(row[0] for row in one.sums.values()))
@@ -311,7 +228,3 @@ def _group(parts: list[tuple[int, np.ndarray]], at: np.ndarray, k: int, clustere
 def _as_sums(rows: np.ndarray, k: int) -> Sums:
     n, given, likely, squares = np.split(rows, [1, 1 + k, 1 + 2 * k], axis=1)
     return Sums(n[:, 0].astype(np.int64), given, likely, squares)
-
-
-def _in_order(keys: set[Key]) -> list[Key]:
-    return sorted(keys, key=lambda key: tuple((value is not None, value) for value in key))

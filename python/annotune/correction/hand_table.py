@@ -138,6 +138,14 @@ class HandTable:
             coding_columns.require_out_of_fold(frame, drawn, own["fold"])
         return drawn
 
+    def weights(self, hand: Hand, pi: str | None) -> np.ndarray:
+        """1 / pi of each text (m,), NaN where it is no probability; 1 where there is no column."""
+        name = pi or coding_columns.own_column("pi", hand.column, self.frame.columns)
+        if name is None and "pi" not in self.frame.columns:
+            return np.ones(len(self.frame))
+        chance = coding_columns.chances(self.frame, name)
+        return np.where((chance > 0) & (chance <= 1), 1 / np.where(chance > 0, chance, 1.0), np.nan)
+
     def counts(self, hand: Hand, rows: np.ndarray, n: int, pi: str | float | None, wave: str | None) -> Counts | None:
         """How much each of these rows counts among n texts; None where it is not known how they were drawn."""
         frame = self.frame[rows]
@@ -159,15 +167,44 @@ class HandTable:
         return coding_columns.counts_of(frame, coded, name, wave)
 
 
-def warn_of_strangers(table: HandTable, met: np.ndarray, out: Path) -> None:
-    """Stop where none of the hand-coded texts is among the codes; say how many are not."""
-    lost = table.frame["unit_id"].filter(pl.Series(met == 0))
-    if len(lost) == len(table.frame):
-        what = f"None of the {len(lost):,} hand-coded texts is in {out}, such as {listing([lost[0]])}."
-        raise AnnotuneError(what, "Check that unit_id is the same in both.")
-    if len(lost):
-        of = f"{len(lost):,} of {len(table.frame):,} hand-coded texts"
-        warn(f"{of} are not among the codes in {out} and are left out, such as {lost[0]!r}.")
+class HandRows:
+    """Finds the hand-coded texts among those of one file after the other."""
+
+    def __init__(self, table: HandTable | None) -> None:
+        self.table = table
+        self.times = np.zeros(0 if table is None else len(table.frame), dtype=np.int64)  # that each text was met
+
+    def of(self, units: pl.Series, name: str) -> np.ndarray:
+        """Each text's row in the table of hand-coded texts, -1 for none, shape (n,).
+
+        Raises
+        ------
+        AnnotuneError
+            Where one is met a second time.
+        """
+        if self.table is None:
+            return np.full(len(units), -1)
+        known = self.table.frame.select("unit_id").with_row_index("_row")
+        row = units.to_frame("unit_id").join(known, on="unit_id", how="left", maintain_order="left")["_row"]
+        rows = row.cast(pl.Int64).fill_null(-1).to_numpy()
+        self.times += np.bincount(rows[rows >= 0], minlength=len(self.times))
+        if (self.times > 1).any():
+            unit = self.table.frame["unit_id"][int(self.times.argmax())]
+            what = f"The hand-coded text {unit!r} is among the codes twice, the second time in {name}."
+            raise AnnotuneError(what, "Give every text an identifier of its own.")
+        return rows
+
+    def tell(self, where: str) -> None:
+        """Stop where none of the hand-coded texts was met; say how many were not."""
+        if self.table is None:
+            return
+        lost = self.table.frame["unit_id"].filter(pl.Series(self.times == 0))
+        if len(lost) == len(self.table.frame):
+            what = f"None of the {len(lost):,} hand-coded texts is in {where}, such as {listing([lost[0]])}."
+            raise AnnotuneError(what, "Check that unit_id is the same in both.")
+        if len(lost):
+            of = f"{len(lost):,} of {len(self.table.frame):,} hand-coded texts"
+            warn(f"{of} are not among the codes in {where} and are left out, such as {lost[0]!r}.")
 
 
 def _gold_columns(entry: Variable) -> dict[str | None, str]:

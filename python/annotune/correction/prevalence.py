@@ -11,8 +11,8 @@ import polars as pl
 
 from annotune.correction.coded_folder import is_folder_of_codes
 from annotune.correction.folder_prevalence import folder_prevalence
-from annotune.correction.folder_tally import Grouping
 from annotune.correction.frame_tally import cluster_numbers, frame_tally
+from annotune.correction.groups import Grouping
 from annotune.correction.labelled import Labelled, labelled
 from annotune.correction.periods import usable_keys, with_periods
 from annotune.correction.share_table import COLUMNS, estimate_rows

@@ -271,3 +271,25 @@ test_that("crossfit and learning curves run from R", {
   plot(curve, measure = "accuracy")
   expect_lt(10^graphics::par("usr")[2], 60)
 })
+
+test_that("a model that is less sure in a later year has drifted", {
+  skip_if_no_python()
+  codes <- data.frame(
+    unit_id = sprintf("u%03d", 1:600), year = rep(2020:2022, 200), variable = "topic", label = rep(c("war", "aid"), 300)
+  )
+  codes$prob <- ifelse(codes$year == 2022, 0.6, 0.9) - (1:600) %% 7 / 100
+  gold <- data.frame(unit_id = codes$unit_id[1:90], topic_gold = ifelse(1:90 %% 9 < 6, codes$label[1:90], "other"))
+  found <- at_drift(codes, time = "year", hand_coded = gold)
+  expect_s3_class(found, "at_drift")
+  moved <- tidy(found)[tidy(found)$moved, ]
+  expect_identical(moved$measure, c("uncertain", "certainty"))
+  expect_identical(unique(moved$year), 2022L)
+  right <- tapply(codes$label[1:90] == gold$topic_gold, codes$year[1:90], mean)
+  expect_equal(found$table$value[found$table$measure == "accuracy"], as.numeric(right[c("2021", "2022")]))
+  expect_output(print(found), "Beside 2020, 1 of 2 periods moved by more than chance")
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  expect_identical(nrow(plot(found)), 8L)
+  expect_identical(at_drift(codes, "year", reference = c(2020, 2021))$reference, c("2020", "2021"))
+  expect_error(at_drift(codes, "year", reference = 2019), "no period '2019'", class = "annotune_error")
+})
