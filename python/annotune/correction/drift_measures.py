@@ -135,7 +135,7 @@ def _two_shares(
 def _distance(period: Period, reference: Period, error: float) -> Comparison:
     """The largest difference of two distributions of certainty (Kolmogorov and Smirnov)."""
     here, there = (np.asarray(one.sure) / one.n for one in (period, reference))
-    first, second = (np.cumsum(one.sure) / one.n for one in (period, reference))
+    first, second = (np.cumsum(np.asarray(one.sure)) / one.n for one in (period, reference))
     distance = float(np.abs(first - second).max())
     margin = float(kstwobign.isf(error)) * np.sqrt(1 / period.n + 1 / reference.n)
     centres = (np.arange(BINS) + 0.5) / BINS
