@@ -39,9 +39,9 @@ lint: $(VENV)/.test-ready
 fuzz: $(VENV)/.test-ready
 	$(BIN)/python tests/fuzz/fuzz.py --seconds 600
 
-# Each benchmark prints ratios against its peers; what they need beyond the tests is named in each file.
+# Each benchmark prints ratios against its peers; what they need beyond the tests is named in each file. gpu.py needs a GPU.
 bench: $(VENV)/.test-ready
-	for file in $(filter-out %_methods.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out %_methods.py benchmarks/gpu.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
 
 KNIT := RETICULATE_PYTHON=$(CURDIR)/$(BIN)/python R_LIBS=$(CURDIR)/build/r-library Rscript vignettes/knit.R
 
