@@ -24,11 +24,11 @@ def write_tables() -> None:
     put("accuracy", table(pl.concat([finished(DRAWN), finished(CELLS)], how="diagonal")))
 
 
-def put(name: str, text: str) -> None:
-    """Put a text on the page between the two comments with this name."""
-    before, mark, rest = PAGE.read_text(encoding="utf-8").partition(f"<!-- {name} -->")
+def put(name: str, text: str, page: Path = PAGE) -> None:
+    """Put a text on a page between the two comments with this name."""
+    before, mark, rest = page.read_text(encoding="utf-8").partition(f"<!-- {name} -->")
     _, end, after = rest.partition(f"<!-- end of {name} -->")
-    PAGE.write_text(f"{before}{mark}\n\n{text}\n\n{end}{after}", encoding="utf-8")
+    page.write_text(f"{before}{mark}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def table(rows: pl.DataFrame) -> str:
@@ -64,7 +64,7 @@ def _lines(task: str, size: str, cell: pl.DataFrame) -> Iterator[str]:
     truth = encoded(parts(task, size, 1)[1]["label"], names_of(task))
     frequent = np.zeros_like(truth) if truth.ndim == 2 else np.full(len(truth), np.bincount(truth).argmax())
     baseline = "no label" if truth.ndim == 2 else "most frequent label"
-    score = _scores(truth, frequent[None], np.ones((1, len(truth))))[0, 0]
+    score = scores_of(truth, frequent[None], np.ones((1, len(truth))))[0, 0]
     yield f"| {task} | 0, {len(truth):,} | {baseline} | | {(truth == frequent).mean():.3f} | {score:.3f} | | |"
     for method in METHODS:
         rows = cell.filter(method=method).sort("seed")
@@ -88,7 +88,7 @@ def ahead(cell: pl.DataFrame, task: str, size: str, method: str) -> tuple[np.nda
     truth = encoded(parts(task, size, 1)[1]["label"], names_of(task))
     counts = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), REPLICATES)
     counts = np.concatenate([np.ones((1, len(truth))), counts])
-    scores = [_scores(truth, answers_of(one, truth.shape), counts) for one in (ours, theirs)]
+    scores = [scores_of(truth, answers_of(one, truth.shape), counts) for one in (ours, theirs)]
     more = scores[0] - scores[1]  # (draws, replicates), the first of which is the texts themselves
     return more[:, 0], float(more[:, 1:].mean(0).var(ddof=1))
 
@@ -99,7 +99,7 @@ def answers_of(rows: pl.DataFrame, shape: tuple[int, ...]) -> np.ndarray:
     return np.array([np.frombuffer(one, np.int8).reshape(shape) for one in packed])
 
 
-def _scores(truth: np.ndarray, answers: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def scores_of(truth: np.ndarray, answers: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Macro-F1 (draws, replicates) over the labels that occur in truth, each text counted so often."""
     labels = np.unique(truth)
     wanted = truth if truth.ndim == 2 else truth[:, None] == labels

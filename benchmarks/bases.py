@@ -28,8 +28,7 @@ import numpy as np
 import polars as pl
 from accuracy_methods import gold_of
 from accuracy_sets import texts_of
-from accuracy_tables import REPLICATES, _scores, answers_of, put
-from scipy import stats
+from accuracy_tables import REPLICATES, answers_of, put, scores_of, with_interval
 
 import annotune as at
 from annotune.measures.baselines import tf_idf
@@ -44,6 +43,7 @@ LANGUAGES = {"ecosent": "Dutch", "popbert": "German", "ecosent_en": "English", "
 LANGUAGES |= {"uk_manifestos": "English", "banking77": "English"}
 TESTED = {"ecosent_en": 120, "napire": 600}
 MOST_TESTED, MOST, AT_ONCE = 2_000, 8_000, 500
+FEWER = {"banking77": 5_000}  # texts of a set
 WORDS = "TF-IDF"
 
 
@@ -75,7 +75,7 @@ class Kept:
 
 def whole(name: str, base: str, kept: Kept) -> tuple[Task, int]:
     """All texts of a set as if they were coded, the test part first, and its size."""
-    frame = texts_of(name).sample(fraction=1, shuffle=True, seed=0)[:MOST].with_row_index("unit_id")
+    frame = texts_of(name).sample(fraction=1, shuffle=True, seed=0)[: FEWER.get(name, MOST)].with_row_index("unit_id")
     frame = frame.with_columns(pl.col("unit_id").cast(pl.String))
     gold, names = gold_of(frame)
     kind = "multilabel" if frame["label"].dtype == pl.List else "nominal"
@@ -112,7 +112,7 @@ def counted(task: Task, n_tested: int, size: int, draw: int) -> tuple[np.ndarray
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """What is not there yet, cell by cell."""
     there = set()
-    if ROWS.exists():
+    if ROWS.exists() and ROWS.stat().st_size:
         there = set(pl.read_ndjson(ROWS).select("set", "size", "draw", "method").iter_rows())
     kept = Kept(options.keep, options.seconds)
     for name, base in product(options.sets or LANGUAGES, options.bases.split(",")):
@@ -128,7 +128,7 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             said, penalty = (counted if method == WORDS else answers)(task, n_tested, n, draw)
             packed = base64.b64encode(zlib.compress(np.ascontiguousarray(said, np.int8).tobytes())).decode()
             truth = task.examples.targets[:n_tested]
-            f1 = float(_scores(truth, said[None], np.ones((1, n_tested)))[0, 0])
+            f1 = float(scores_of(truth, said[None], np.ones((1, n_tested)))[0, 0])
             there.add((name, size, draw, method))
             yield {"set": name, "size": size, "n": n, "draw": draw, "method": method, "penalty": penalty} | {
                 "macro_f1": round(f1, 4),
@@ -141,7 +141,7 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 def truth_of(name: str) -> np.ndarray:
     """The test part's labels, as `whole` has them."""
-    frame = texts_of(name).sample(fraction=1, shuffle=True, seed=0)[:MOST]
+    frame = texts_of(name).sample(fraction=1, shuffle=True, seed=0)[: FEWER.get(name, MOST)]
     _, names = gold_of(frame.with_row_index("unit_id").with_columns(pl.col("unit_id").cast(pl.String)))
     labels = frame["label"][: TESTED.get(name, MOST_TESTED)]
     if labels.dtype == pl.List:
@@ -176,13 +176,9 @@ def ahead(ours: pl.DataFrame | None, theirs: pl.DataFrame | None, truth: np.ndar
     ours, theirs = ours.join(theirs, on="draw", how="semi"), theirs.join(ours, on="draw", how="semi")
     counts = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), REPLICATES)
     counts = np.concatenate([np.ones((1, len(truth))), counts])
-    scores = [_scores(truth, answers_of(part, truth.shape), counts) for part in (ours, theirs)]
+    scores = [scores_of(truth, answers_of(part, truth.shape), counts) for part in (ours, theirs)]
     more = scores[0] - scores[1]
-    variance = float(more[:, 1:].mean(0).var(ddof=1))
-    if len(more) > 1:
-        variance += float(stats.sem(more[:, 0])) ** 2
-    mean, reach = more[:, 0].mean(), 1.96 * variance**0.5
-    return f"{mean:+.3f} ({mean - reach:+.3f} to {mean + reach:+.3f})"
+    return with_interval(more[:, 0], float(more[:, 1:].mean(0).var(ddof=1)))
 
 
 def main() -> None:

@@ -87,7 +87,7 @@ def prepare(
         warn(f"{told} longer than {tokens.limit} tokens; only the start is read.")
     decoder = isinstance(backbone, Speaker) or is_decoder(backbone.config)
     if not decoder:
-        check_language(tokenizer, coded.texts, base.name)
+        check_language(tokenizer, coded.texts, base.name, codebook.language)
     n_labels = len(coded.variable.labels)
     plain = build(backbone.reader if isinstance(backbone, Speaker) else backbone, n_labels)
     began = time.perf_counter()
