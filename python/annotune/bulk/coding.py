@@ -42,7 +42,7 @@ def coded(
     parts, units, digest, cut = [], [], hashlib.sha256(), 0
     with _collected() as notes:
         for first, frame in read_rows(shard, plan.names):
-            texts = _clean(shard, plan, frame, first, types)
+            texts = clean(shard, plan, frame, first, types)
             digest.update(texts.select("unit_id", "text").write_csv(include_header=False).encode())
             part, n_cut = _by_all(texts, plan, readers, advance)
             parts.append(part)
@@ -55,7 +55,7 @@ def coded(
     return codings, {"input_sha256": digest.hexdigest(), "notes": notes, **counts_of(codings, len(all_units))}
 
 
-def _clean(shard: Shard, plan: Plan, frame: pl.DataFrame, first: int, types: pl.Schema) -> pl.DataFrame:
+def clean(shard: Shard, plan: Plan, frame: pl.DataFrame, first: int, types: pl.Schema) -> pl.DataFrame:
     """`unit_id`, `text` and the covariates of some rows."""
     name, columns = shard.source.name, plan.columns
     texts = frame[columns["text"]]

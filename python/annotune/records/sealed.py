@@ -13,6 +13,8 @@ from typing import Any
 from annotune.records.fingerprints import file_sha256, fingerprint
 
 SEAL = "sha256"
+SAME, CHANGED, MISSING = "as recorded", "changed", "missing"  # what became of a file that was recorded
+ABSENT, UNKNOWN, NOT_DONE = "not here", "no record", "not done"
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def differing(files: Mapping[str, str], folder: Path) -> dict[str, str]:
     for name, sha256 in files.items():
         try:
             if file_sha256(folder / name) != sha256:
-                states[name] = "changed"
+                states[name] = CHANGED
         except (OSError, ValueError):
-            states[name] = "missing"
+            states[name] = MISSING
     return states

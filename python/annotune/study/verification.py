@@ -9,16 +9,27 @@ from pathlib import Path
 
 import polars as pl
 
+from annotune.bulk.verification import folders_in, verified
 from annotune.errors import AnnotuneError, counted
 from annotune.readable import Part, Readable, brief_table
 from annotune.records.beside import inputs_of, json_of, outputs_of, records_of
 from annotune.records.checkpoints import SUFFIX as NOTE
 from annotune.records.record import SUFFIX as RECORD
-from annotune.records.sealed import SEAL, differing, is_sealed, read_sealed
+from annotune.records.sealed import (
+    ABSENT,
+    CHANGED,
+    MISSING,
+    NOT_DONE,
+    SAME,
+    SEAL,
+    UNKNOWN,
+    differing,
+    is_sealed,
+    read_sealed,
+)
 from annotune.study.file import WORK
 
 CARD = "annotune.json"
-SAME, CHANGED, MISSING, ABSENT, UNKNOWN = "as recorded", "changed", "missing", "not here", "no record"
 FAULTS = (CHANGED, MISSING)
 SCHEMA = {"file": pl.String, "state": pl.String, "recorded_in": pl.String}
 Row = tuple[Path, str, Path]  # a file, its state, and where it was recorded
@@ -33,8 +44,8 @@ class Verification(Readable):
     files
         A row per recorded file: `file` and `recorded_in`, as seen from the folder that was looked into, and `state`,
         which is `as recorded`, `changed` or `missing`; `not here` for an input that is elsewhere; `no record` for a
-        file of a folder of work that no note tells of, such as of a step that was stopped, and for a model of an
-        earlier annotune.
+        file of a folder of work that no note tells of, such as of a step that was stopped, for a file of codes that no
+        run wrote, and for a model of an earlier annotune; `not done` for a shard of texts that is still to be coded.
     is_sound
         Whether no recorded file was changed or is missing.
     """
@@ -44,11 +55,12 @@ class Verification(Readable):
 
     def in_words(self) -> str:
         """How many files are as recorded, and how many are not."""
-        n = {state: self.files.filter(state=state).height for state in (SAME, *FAULTS, ABSENT, UNKNOWN)}
+        n = {state: self.files.filter(state=state).height for state in (SAME, *FAULTS, ABSENT, UNKNOWN, NOT_DONE)}
         sentence = counted(n[SAME], "file is as recorded", "files are as recorded")
         bad = [f"{n[CHANGED]:,} changed" if n[CHANGED] else "", f"{n[MISSING]:,} missing" if n[MISSING] else ""]
         rest = [counted(n[ABSENT], "input is not here", "inputs are not here") if n[ABSENT] else ""]
         rest += [counted(n[UNKNOWN], "file has no record", "files have no record") if n[UNKNOWN] else ""]
+        rest += [counted(n[NOT_DONE], "shard is not done", "shards are not done") if n[NOT_DONE] else ""]
         return (
             "; ".join([sentence, *filter(None, [*(bad if any(bad) else ["none is changed or missing"]), *rest])]) + "."
         )
@@ -68,7 +80,8 @@ def verify(path: str | Path = ".") -> Verification:
     ----------
     path
         A folder, in which every record, note and model is looked at, in the folders inside it too; or a study file, an
-        output or a record, for that record alone and, of a study, its folder of work.
+        output or a record, for that record alone and, of a study, its folder of work. Of a folder that `classify` coded
+        texts into, each file of codes, the texts behind it row by row, and the models.
 
     Returns
     -------
@@ -120,6 +133,8 @@ def _rows(place: Path) -> Iterator[Row]:
         if os.path.abspath(card) not in known:
             yield from _of_card(card)
     yield from _without_note(work, known)
+    for out in folders_in(place) if place.is_dir() else ():
+        yield from verified(out)
 
 
 def _of_record(record: Path) -> Iterator[Row]:
