@@ -29,7 +29,7 @@ def made(model_folder, tmp_path_factory):
 
 
 @pytest.fixture
-def place(made, tmp_path, monkeypatch):
+def place(made):
     """A copy of it that the plan's paths lead to."""
     kept = made.with_name("kept")
     shutil.copytree(made, kept)

@@ -69,7 +69,7 @@ def verify(
     path: Annotated[Path, typer.Argument(help="A folder, a study file, an output, or a record.")] = Path(),
 ) -> None:
     """Compare files with what was recorded of them; exit code 1 where something was changed or is missing."""
-    from annotune.study.verification import SAME
+    from annotune.records.sealed import SAME
     from annotune.study.verification import verify as compare_with_records
 
     verification = compare_with_records(path)
