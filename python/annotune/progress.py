@@ -45,6 +45,12 @@ def announce(what: str, seconds: float) -> None:
         print(f"{what} {duration(seconds)}.", file=sys.stderr, flush=True)
 
 
+def say(sentence: str) -> None:
+    """Say something in passing: in a terminal, a log and a notebook."""
+    if _listener.get() is None:
+        print(sentence, file=sys.stderr, flush=True)
+
+
 def duration(seconds: float) -> str:
     """A time in words, as exactly as an estimate deserves.
 

@@ -10,6 +10,7 @@
 #' @param calibrate Whether to calibrate.
 #' @param max_tokens Longer texts are cut there.
 #' @param batch_tokens A batch holds about so many tokens; by default 4,096, and 65,536 on a GPU.
+#' @param precision `"float32"`, or `"bfloat16"` for speed where the processor has it.
 #' @param weights In what precision the base model's weights are read; `"4bit"` needs a graphics processor of NVIDIA's,
 #'   and `at_install(extras = "4bit")`.
 #' @param device `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.

@@ -12,6 +12,7 @@
 #' @param base,seed The base model, and the seed of every draw.
 #' @param pi Where the column `pi` has another name: by it coded texts are weighed in every choice and figure.
 #' @param path A folder where every finished fold is kept: what was interrupted goes on from there.
+#' @param precision Of coding the texts that nobody coded: `"float32"`, or `"bfloat16"` for speed.
 #' @param draws How texts were drawn for coding: a study's store, or the `draws` of [at_sample()]; adds `pi` and `wave`.
 #' @inheritParams at_tune
 #' @inheritParams predict.at_model

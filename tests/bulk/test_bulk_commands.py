@@ -8,8 +8,8 @@ import pytest
 
 import annotune as at
 from annotune import cli
-from annotune.bulk import forecast as forecasting
 from annotune.bulk import repeats
+from annotune.bulk.shards import PLACES, sample
 
 from .conftest import bytes_of, make_texts
 
@@ -99,9 +99,9 @@ def test_a_sample_reaches_from_the_beginning_to_the_end(texts_folder, model_fold
 
     at.classify(texts_folder, model_folder, tmp_path / "o", rows_per_shard=20, shard=(99, 99), threads=1)
     shards = [shard for shard in require_plan(tmp_path / "o").shards if shard.rows]
-    sample = forecasting._sample(shards)
-    assert [sample[0].name, sample[-1].name] == [shards[0].name, shards[-1].name]
-    assert len(sample) == forecasting.PLACES
+    parts = sample(shards, 500)
+    assert [parts[0].name, parts[-1].name] == [shards[0].name, shards[-1].name]
+    assert len(parts) == PLACES
 
 
 def test_identifiers_in_several_shards_are_told_of(model_folder, tmp_path, monkeypatch):

@@ -105,6 +105,7 @@ def test_one_record_has_the_fingerprint_of_every_file(parliament: Path) -> None:
         assert sha256 == file_sha256(folder / name), name
     assert record["inputs"]["questions.csv"] == file_sha256(folder / "questions.csv")
     assert record["models"]["topic"]["settings"]["seed"] == 1
+    assert record["runtimes"]["topic"]["runtime"] == "float32"
     assert {"torch", "polars", "annotune"} <= record["versions"].keys()
 
 
@@ -432,6 +433,8 @@ def test_the_steps_by_hand_agree_with_the_study(parliament: Path, tmp_path: Path
     options = ("--method", "probe", "--folds", 2, "--out", tmp_path / "model")
     assert command("tune", folder / "questions.csv", gold, *codebook, *options).returncode == 0
     assert command("classify", tmp_path / "model", folder / "questions.csv", tmp_path / "coded.parquet").returncode == 0
+    record = json.loads((tmp_path / "coded.parquet.record.json").read_text(encoding="utf-8"))
+    assert record["runtime"]["why"] == "Computed in float32, as was asked for."
     by_hand, by_study = pl.read_parquet(tmp_path / "coded.parquet"), pl.read_parquet(folder / "results.parquet")
     assert by_hand["topic"].to_list() == by_study["topic"].to_list()
     measured = command("evaluate", gold, tmp_path / "coded.parquet", *codebook, "--corpus", folder / "questions.csv")

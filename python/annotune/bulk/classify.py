@@ -21,6 +21,7 @@ from annotune.bulk.status import RunStatus, status
 from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.models.classifier import Classifier
+from annotune.runtimes.engines import require_precision
 
 PLACES: dict[str, type[Local] | type[OnRay] | type[OnSlurm]] = {"local": Local, "ray": OnRay, "slurm": OnSlurm}
 DECODING = {"examples": 0, "template": "chat", "calibrate": True, "max_tokens": 512}
@@ -82,7 +83,9 @@ def classify(
     probabilities
         Whether the probability of every label is kept, in columns `p_<label>`, and not only that of the label given.
     precision
-        `float32`, or `bfloat16` for speed where the processor has it.
+        `float32`; `bfloat16`, for speed where the processor has it; `exact`, the fastest that computes in 32 bits;
+        `auto`, the fastest of all that proves itself on these texts (see `Classifier.choose_runtime`). It is chosen
+        once, by the first process that codes, and kept for the whole run.
     device
         `auto`, `cpu`, `cuda` or `mps`.
     dry_run
@@ -209,8 +212,7 @@ def _require_choices(
 ) -> None:
     if on not in PLACES:
         raise AnnotuneError(f"Texts cannot be coded on {on!r}.", f"Choose from {listing(list(PLACES))}.")
-    if precision not in ("float32", "bfloat16"):
-        raise AnnotuneError(f"The precision {precision!r} is unknown.", "Use 'float32' or 'bfloat16'.")
+    require_precision(precision)
     if any(n is not None and n < 1 for n in (workers, threads, rows_per_shard)):
         raise AnnotuneError("workers, threads and rows_per_shard cannot be that small.", "Give 1 or more.")
     if shard is not None and on != "local":

@@ -29,7 +29,7 @@ class Reader:
     """A model that is loaded: texts in, a table of codings out; what it computed for a text it keeps for a while."""
 
     compute: Callable[[list[str], Advance], tuple[np.ndarray, int]]
-    seconds_a_text: Callable[[list[str], bool], float]
+    seconds_a_text: Callable[[list[str]], float]
     codings: Callable[[pl.Series, np.ndarray, np.ndarray], pl.DataFrame]
     cache: Cache
 
@@ -108,7 +108,15 @@ def require_same(spec: Spec) -> None:
         raise AnnotuneError(what, "Put that one back, or code into a new folder.")
 
 
-def load_reader(spec: Spec, precision: str, device: str) -> Reader:
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is loaded: the runtimes that this machine has for it, and a reader that computes in one of them."""
+
+    runtimes: list[str]
+    reader: Callable[[str], Reader]
+
+
+def load_model(spec: Spec, device: str) -> Loaded:
     """A model of the plan, ready to code.
 
     Raises
@@ -116,26 +124,35 @@ def load_reader(spec: Spec, precision: str, device: str) -> Reader:
     AnnotuneError
         Where it is not the one of the plan.
     """
-    fast = precision == "bfloat16"
     require_same(spec)
-    return _tuned(spec, fast, device) if spec["kind"] == TUNED else _decoder(spec, fast, device)
+    return _tuned(spec, device) if spec["kind"] == TUNED else _decoder(spec, device)
 
 
-def _tuned(spec: Spec, fast: bool, device: str) -> Reader:
+def _tuned(spec: Spec, device: str) -> Loaded:
     from annotune.models.classifier import load
+    from annotune.runtimes.engines import engine, runtimes_here
 
     coder = load(spec["path"], device)
 
-    def compute(texts: list[str], advance: Advance) -> tuple[np.ndarray, int]:
-        return coder.steady_logits(texts, fast, advance)
+    def reader(runtime: str) -> Reader:
+        computing = engine(runtime, coder.model)
 
-    return Reader(compute, coder.seconds_a_text, coder.as_codings, Cache(len(coder.labels)))
+        def compute(texts: list[str], advance: Advance) -> tuple[np.ndarray, int]:
+            return coder.steady_logits(texts, computing, advance)
+
+        def seconds(texts: list[str]) -> float:
+            return coder.seconds_a_text(texts, computing)
+
+        return Reader(compute, seconds, coder.as_codings, Cache(len(coder.labels)))
+
+    return Loaded(runtimes_here(coder.model), reader)
 
 
-def _decoder(spec: Spec, fast: bool, device: str) -> Reader:
+def _decoder(spec: Spec, device: str) -> Loaded:
     from annotune.models.zeroshot import CONTENT_FREE, ready
     from annotune.network.base import find_base, load_pair
     from annotune.network.machine import choose_device
+    from annotune.runtimes.engines import engine, runtimes_here
 
     settings = spec["settings"]
     known = find_base(spec["base"])
@@ -145,15 +162,23 @@ def _decoder(spec: Spec, fast: bool, device: str) -> Reader:
     book = Codebook.model_validate({"variables": spec["variables"]})
     pair = load_pair(known, choose_device(device), speaking=True)
     asked = ready(book.variables, *pair, settings["examples"], settings["template"], settings["max_tokens"])
-    empty = asked.steady_logits(CONTENT_FREE, fast)[0] if settings["calibrate"] else None
 
-    def codings(units: pl.Series, logits: np.ndarray, places: np.ndarray) -> pl.DataFrame:
-        return asked.as_codings(units, logits, places, spec["name"], empty)
+    def reader(runtime: str) -> Reader:
+        fast = engine(runtime, asked.model).fast
+        empty = asked.steady_logits(CONTENT_FREE, fast)[0] if settings["calibrate"] else None
 
-    def compute(texts: list[str], advance: Advance) -> tuple[np.ndarray, int]:
-        return asked.steady_logits(texts, fast, advance)
+        def codings(units: pl.Series, logits: np.ndarray, places: np.ndarray) -> pl.DataFrame:
+            return asked.as_codings(units, logits, places, spec["name"], empty)
 
-    return Reader(compute, asked.seconds_a_text, codings, Cache(asked.model.n_outputs))
+        def compute(texts: list[str], advance: Advance) -> tuple[np.ndarray, int]:
+            return asked.steady_logits(texts, fast, advance)
+
+        def seconds(texts: list[str]) -> float:
+            return asked.seconds_a_text(texts, fast)
+
+        return Reader(compute, seconds, codings, Cache(asked.model.n_outputs))
+
+    return Loaded(runtimes_here(asked.model), reader)
 
 
 def label_names(specs: Sequence[Spec]) -> list[str]:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import polars as pl
 
-from annotune.bulk.coders import Reader, load_reader
+from annotune.bulk.coders import Reader
 from annotune.bulk.coding import coded
 from annotune.bulk.manifest import RunFolder
 from annotune.bulk.plan import Plan
 from annotune.bulk.run import threads
-from annotune.bulk.shards import Shard, read_rows
+from annotune.bulk.runtimes import readers_of, texts_of
+from annotune.bulk.shards import Shard, sample
 from annotune.errors import AnnotuneError, counted
 from annotune.progress import duration
 from annotune.readable import Readable
 
-TEXTS, PLACES = 500, 10  # that are timed, and in how many parts of the input they stand
+TEXTS = 500  # that are timed
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,35 +93,19 @@ def forecast(
 
 def _measured(folder: RunFolder, plan: Plan, shards: Sequence[Shard]) -> tuple[float, float]:
     """Seconds that a text takes one worker, and bytes of its codes."""
-    sample, settings = _sample(shards), plan.settings
-    n = sum(shard.rows or 0 for shard in sample)
-    texts = [text for shard in sample for text in _texts(plan, shard)] or ["nothing"]
-    with threads(settings["threads"]):
-        readers = [load_reader(spec, settings["precision"], settings["device"]) for spec in plan.models]
-        computing = sum(reader.seconds_a_text(texts, settings["precision"] == "bfloat16") for reader in readers)
-        _code(folder, plan, sample, readers)  # the second time, nothing is left to be computed
+    timed = sample(shards, TEXTS)
+    n = sum(shard.rows or 0 for shard in timed)
+    texts = texts_of(plan, timed) or ["nothing"]
+    with threads(plan.settings["threads"]):
+        readers = readers_of(folder, plan, keep=False)
+        computing = sum(reader.seconds_a_text(texts) for reader in readers)
+        _code(folder, plan, timed, readers)  # the second time, nothing is left to be computed
         began = time.perf_counter()
-        codings = _code(folder, plan, sample, readers)
+        codings = _code(folder, plan, timed, readers)
         beside = time.perf_counter() - began
     file = io.BytesIO()
     codings.write_parquet(file, compression="zstd")
     return computing * len(texts) / n + beside / n, len(file.getvalue()) / n
-
-
-def _sample(shards: Sequence[Shard]) -> list[Shard]:
-    """Some rows of some shards, from the beginning to the end of the input."""
-    places = sorted({round(i * (len(shards) - 1) / max(PLACES - 1, 1)) for i in range(PLACES)})
-    n = -(-TEXTS // len(places))
-    chosen = [shards[place] for place in places]
-    sizes = [min(n, shard.rows or 0) for shard in chosen]
-    starts = [shard.start + ((shard.rows or 0) - size) // 2 for shard, size in zip(chosen, sizes, strict=True)]
-    return [replace(shard, start=start, rows=size) for shard, start, size in zip(chosen, starts, sizes, strict=True)]
-
-
-def _texts(plan: Plan, shard: Shard) -> list[str]:
-    """The texts that are not missing; bytes and blanks are no matter here."""
-    frames = [frame for _, frame in read_rows(shard, plan.names)]
-    return [str(text) for frame in frames for text in frame[plan.columns["text"]].drop_nulls()]
 
 
 def _code(folder: RunFolder, plan: Plan, shards: Sequence[Shard], readers: Sequence[Reader]) -> pl.DataFrame:

@@ -39,6 +39,11 @@ class RunFolder:
         return self.books / "plan.json"
 
     @property
+    def runtimes(self) -> Path:
+        """What computes each model, and why."""
+        return self.books / "runtimes.json"
+
+    @property
     def schema(self) -> Path:
         """An empty table: the types of the covariates."""
         return self.books / "covariates"

@@ -132,7 +132,7 @@ def begin(
         if _is_current(plan, root, files, models):
             return plan
     folder.make()
-    with _in_turn(folder.books / "planning"):
+    with in_turn(folder.books / "planning"):
         plan = read_plan(folder)
         if plan is not None and _is_current(plan, root, files, models):
             return plan
@@ -195,7 +195,7 @@ def _keep_schema(folder: RunFolder, sources: Sequence[Source], covariates: Seque
 
 
 @contextmanager
-def _in_turn(folder: Path) -> Iterator[None]:
+def in_turn(folder: Path) -> Iterator[None]:
     """One process at a time; the others wait."""
     end = time.monotonic() + PATIENCE
     while True:

@@ -19,10 +19,11 @@ from typing import Any
 import polars as pl
 
 from annotune.bulk.claims import Claim, key_of
-from annotune.bulk.coders import Reader, load_reader, require_same
+from annotune.bulk.coders import Reader, require_same
 from annotune.bulk.coding import coded
 from annotune.bulk.manifest import DONE, FAILED, RunFolder, input_of
 from annotune.bulk.plan import Plan, require_plan
+from annotune.bulk.runtimes import kept_choices, readers_of
 from annotune.bulk.shards import PARQUET, Shard, suffix_of
 from annotune.errors import AnnotuneError
 from annotune.faults import sentence, write_report
@@ -102,6 +103,7 @@ class Worker:
             "input": input_of(shard),
             "models": {spec["name"]: spec["sha256"] for spec in self.plan.models},
             "settings": {**self.plan.columns, **self.plan.settings},
+            "runtimes": [choice.runtime for choice in kept_choices(self.folder)],
             "attempt": claim.number,
             "seconds": round(seconds, 3),
             "host": socket.gethostname(),
@@ -111,8 +113,7 @@ class Worker:
 
     def _loaded(self) -> list[Reader]:
         """The models, loaded when the first shard is there for them; what is wrong with them stops the process."""
-        precision, device = self.plan.settings["precision"], self.plan.settings["device"]
-        self.readers = self.readers or [load_reader(spec, precision, device) for spec in self.plan.models]
+        self.readers = self.readers or readers_of(self.folder, self.plan)
         return self.readers
 
     def _advance(self, claim: Claim) -> Report:

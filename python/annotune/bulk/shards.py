@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from annotune.errors import AnnotuneError, listing, nearest
 ROWS_PER_SHARD = 100_000  # some minutes of work for a processor
 ROWS_AT_ONCE, FEWEST_AT_ONCE = 20_000, 100
 BYTES_AT_ONCE = 20_000_000  # of a file, which are several times as many in memory
+PLACES = 10  # of the input, in which a sample of it stands
 PARQUET = ".parquet"
 CONVERTED = (".csv", ".tsv", ".jsonl", ".ndjson")
 BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
@@ -191,3 +192,13 @@ def read_rows(shard: Shard, columns: Sequence[str]) -> Iterator[tuple[int, pl.Da
 def _rows_at_once(source: Source) -> int:
     """How many rows are read together: fewer where texts are long."""
     return max(FEWEST_AT_ONCE, min(ROWS_AT_ONCE, (source.rows or 0) * BYTES_AT_ONCE // max(source.size, 1)))
+
+
+def sample(shards: Sequence[Shard], n: int) -> list[Shard]:
+    """About so many rows in the middle of some shards, from the beginning to the end of the input."""
+    readable = [shard for shard in shards if shard.rows]
+    places = sorted({round(i * (len(readable) - 1) / (PLACES - 1)) for i in range(PLACES)}) if readable else []
+    chosen = [readable[place] for place in places]
+    sizes = [min(-(-n // len(places)), shard.rows or 0) for shard in chosen]
+    starts = [shard.start + ((shard.rows or 0) - size) // 2 for shard, size in zip(chosen, sizes, strict=True)]
+    return [replace(shard, start=start, rows=size) for shard, start, size in zip(chosen, starts, sizes, strict=True)]

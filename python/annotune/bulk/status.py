@@ -13,10 +13,12 @@ from annotune.bulk.claims import key_of
 from annotune.bulk.manifest import DONE, RunFolder, input_of
 from annotune.bulk.plan import Plan, require_plan
 from annotune.bulk.repeats import known_repeats
+from annotune.bulk.runtimes import kept_choices
 from annotune.bulk.shards import Shard
 from annotune.models.share_check import in_words, shares_of_counts
 from annotune.progress import duration
 from annotune.readable import Part, Readable, brief_table
+from annotune.runtimes.engines import FLOAT32
 
 WORKING, STOPPED, WAITING = "working", "stopped", "waiting"
 SCHEMA = {
@@ -123,7 +125,8 @@ def status(out: str | Path) -> RunStatus:
     done = [manifest for _, manifest in told if manifest is not None and manifest["state"] == DONE]
     labels = label_counts(done)
     repeats = known_repeats(folder, plan.shards) if len(done) == len(told) else None
-    notes = [*plan.notes, *(note for manifest in done for note in manifest["notes"]), *_unlike(plan, labels)]
+    choices = [choice.why for choice in kept_choices(folder) if choice.runtime != FLOAT32 or choice.trials]
+    notes = [*plan.notes, *choices, *(note for manifest in done for note in manifest["notes"]), *_unlike(plan, labels)]
     notes += [repeats.in_words()] if repeats is not None and repeats.n else []
     return RunStatus(shards, labels, tuple(dict.fromkeys(filter(None, notes))), _seconds_left(shards))
 

@@ -88,7 +88,10 @@ def classify(
     unit_id: Id = "unit_id",
     text: Text = "text",
     precision: Annotated[
-        str, typer.Option(help="float32, or bfloat16 for speed where the processor has it.")
+        str,
+        typer.Option(
+            help="float32; bfloat16, for speed; exact, the fastest in 32 bits; auto, the fastest that proves itself."
+        ),
     ] = "float32",
     out: Annotated[
         Path | None, typer.Option(help="Very many texts: the folder for their codes; a stopped run goes on there.")
@@ -159,11 +162,12 @@ def _classify_file(places: list[Path], unit_id: str, text: str, precision: str, 
     with reading(corpus) as fingerprints:
         texts = read_corpus(corpus, unit_id, text)
     require_room(texts, [coder.variable], gold=False)
-    codings = coder.classify(texts, precision=precision)
+    choice = coder.choose_runtime(texts, precision)
+    codings = coder.classify(texts, precision=choice)
     if not is_first():
         return
     book = Codebook(variables=(coder.variable,))
-    notes = notes_of(coder, codings)
+    notes = notes_of(coder, codings, choice)
     write_table(attach(texts, codings, codebook=book), paths, codebook=book, notes=notes, say=print)
     record = make_record(
         "annotune classify",
@@ -171,6 +175,7 @@ def _classify_file(places: list[Path], unit_id: str, text: str, precision: str, 
         inputs={corpus.name: fingerprints[corpus]},
         codebook_sha256=book.sha256,
         settings={"unit_id": unit_id, "text": text, "precision": precision},
+        runtime=choice.as_json(),
         hardware=hardware(device),
     )
     record_outputs(record, paths)

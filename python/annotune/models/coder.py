@@ -13,7 +13,7 @@ import polars as pl
 from annotune.data.codebook import Variable
 from annotune.data.codings import SCHEMA, sound_codings
 from annotune.data.corpus import read_corpus
-from annotune.errors import AnnotuneError, warn
+from annotune.errors import warn
 from annotune.models.card import Card
 from annotune.models.share_check import warn_of_shares
 from annotune.network.logits import decide, from_logits
@@ -21,6 +21,8 @@ from annotune.network.logits import decide, from_logits
 if TYPE_CHECKING:
     from annotune.network.batches import Tokens
     from annotune.progress import Advance
+    from annotune.runtimes.choice import Choice
+    from annotune.runtimes.engines import Engine
 
 TEXTS_AT_ONCE = 20_000
 
@@ -56,7 +58,7 @@ class Coder:
         """The coder's name in tables of codings, such as `minilm-3f2a`."""
         return name_of(self.card)
 
-    def classify(self, corpus: Any, *, precision: str = "float32", **columns: Any) -> pl.DataFrame:
+    def classify(self, corpus: Any, *, precision: str | Choice = "float32", **columns: Any) -> pl.DataFrame:
         """Code every text.
 
         Parameters
@@ -64,8 +66,9 @@ class Coder:
         corpus
             A frame with unit_id and text, or what `read_corpus` takes (with `unit_id=` and `text=`).
         precision
-            `float32`, or `bfloat16`: two to three times as fast where the processor has it, with
-            another label for one or two texts in a hundred.
+            `float32`; `bfloat16`, which is two to three times as fast where the processor has it, and gives another
+            label to some texts; `exact`, the fastest that computes in 32 bits; `auto`, the fastest of all that proves
+            itself on these texts. Or a choice that was made before; see `choose_runtime`.
 
         Returns
         -------
@@ -79,52 +82,93 @@ class Coder:
         Raises
         ------
         AnnotuneError
-            When the columns are not there or identifiers are double.
+            When the columns are not there or identifiers are double, or the precision is unknown.
         """
-        if precision not in ("float32", "bfloat16"):
-            raise AnnotuneError(f"The precision {precision!r} is unknown.", "Use 'float32' or 'bfloat16'.")
+        from annotune.models.trial import chosen
+        from annotune.runtimes.engines import require_precision
+
+        if isinstance(precision, str):
+            require_precision(precision)
         texts = read_corpus(corpus, **columns).select("unit_id", "text")
         distinct = texts["text"].drop_nulls().unique(maintain_order=True)
-        logits = self.logits(distinct.to_list(), fast=precision == "bfloat16", together=True)
+        choice = chosen(self, distinct, precision) if isinstance(precision, str) else precision
+        logits = self.logits(distinct.to_list(), choice.runtime, together=True)
         place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
         places = texts.join(place, on="text", how="left", maintain_order="left")["_place"].fill_null(-1)
         codings = self.as_codings(texts["unit_id"], logits, places.to_numpy())
         warn_of_shares(self.card["shares"], self.labels, codings)
         return codings
 
-    def logits(self, texts: list[str], fast: bool = False, together: bool = False) -> np.ndarray:
+    def choose_runtime(self, corpus: Any, precision: str = "auto", **columns: Any) -> Choice:
+        """What computes the texts of a corpus fastest; with `auto`, as long as labels stay those of float32.
+
+        All that this machine has is timed on some of the texts. What is faster than float32 has to prove itself on a
+        thousand of them: with `exact` every label has to be the same; with `auto`, where numbers have fewer digits, 995
+        in 1,000, and no label's share may leave the 95 % interval of its share by float32.
+
+        Parameters
+        ----------
+        corpus
+            As in `classify`.
+        precision
+            As in `classify`.
+
+        Returns
+        -------
+        Choice
+            `.runtime`, `.why` in a sentence, and `.trials`: what was tried, how fast it was, how many labels were the
+            same. `classify` takes it as its `precision`.
+
+        Raises
+        ------
+        AnnotuneError
+            When the columns are not there or identifiers are double, or the precision is unknown.
+        """
+        from annotune.models.trial import chosen
+        from annotune.runtimes.engines import require_precision
+
+        require_precision(precision)
+        texts = read_corpus(corpus, **columns)["text"]
+        return chosen(self, texts.drop_nulls().unique(maintain_order=True), precision)
+
+    def logits(self, texts: list[str], runtime: str = "float32", together: bool = False) -> np.ndarray:
         """Logits (texts, labels) as they come from the network; texts that are too long are cut, and counted."""
         from annotune.network.encoder import outputs
+        from annotune.runtimes.engines import engine
 
-        what = f"Coding {self.variable.name}"
+        what, computing = f"Coding {self.variable.name}", engine(runtime, self.model)
         parts, cut = [np.zeros((0, len(self.labels)), dtype=np.float32)], 0
         for start in range(0, len(texts), TEXTS_AT_ONCE):
-            tokens = self._tokens(texts[start : start + TEXTS_AT_ONCE])
+            tokens = self.tokens(texts[start : start + TEXTS_AT_ONCE])
             cut += tokens.cut
-            parts.append(outputs(self.model, tokens, what=what, fast=fast, together=together))
+            parts.append(outputs(computing.network, tokens, what=what, fast=computing.fast, together=together))
         if cut:
             limit = self._limit
             warn(f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their start is read.")
         return np.concatenate(parts)
 
     def steady_logits(
-        self, texts: list[str], fast: bool = False, advance: Advance | None = None
+        self, texts: list[str], computing: Engine | None = None, advance: Advance | None = None
     ) -> tuple[np.ndarray, int]:
         """The same, each row the same to the last bit whatever the other texts are; and how many texts were cut."""
         from annotune.network.steady import steady_logits
+        from annotune.runtimes.engines import Engine
 
-        tokens = self._tokens(texts)
-        return steady_logits(self.model, tokens, fast, advance), tokens.cut
+        tokens, of = self.tokens(texts), computing or Engine(self.model)
+        return steady_logits(of.network, tokens, of.fast, advance), tokens.cut
 
-    def seconds_a_text(self, texts: list[str], fast: bool = False) -> float:
+    def seconds_a_text(self, texts: list[str], computing: Engine | None = None) -> float:
         """How long one of these texts takes where there are many."""
         from annotune.network.steady import seconds_a_text
+        from annotune.runtimes.engines import Engine
 
-        began = time.perf_counter()
-        tokens = self._tokens(texts)
-        return (time.perf_counter() - began) / len(texts) + seconds_a_text(self.model, tokens, fast)
+        of, began = computing or Engine(self.model), time.perf_counter()
+        tokens = self.tokens(texts)
+        beside = (time.perf_counter() - began) / len(texts)
+        return beside + seconds_a_text(of.network, tokens, of.fast)
 
-    def _tokens(self, texts: list[str]) -> Tokens:
+    def tokens(self, texts: list[str]) -> Tokens:
+        """The texts as the network reads them."""
         from annotune.network.batches import tokenize
 
         return tokenize(self.tokenizer, texts, self._limit, special=not self._prompted)

@@ -13,6 +13,7 @@ from annotune.data.wide import detach
 from annotune.errors import AnnotuneError
 from annotune.models.coder import Coder
 from annotune.models.share_check import as_note, share_table
+from annotune.runtimes.choice import Choice
 
 
 def shares(model: Coder, codings: Any) -> pl.DataFrame:
@@ -61,10 +62,11 @@ def shares(model: Coder, codings: Any) -> pl.DataFrame:
     return share_table(known, model.labels, of_variable(rows, model.variable.name))
 
 
-def notes_of(model: Coder, codings: pl.DataFrame) -> list[str]:
-    """Notes for a file of coded texts: whose codes they are, and how often each label was given."""
+def notes_of(model: Coder, codings: pl.DataFrame, choice: Choice) -> list[str]:
+    """Notes for a file of coded texts: whose codes they are, what computed them, and how often labels were given."""
     of_labels = shares_of_all([model], codings)
-    return [f"Coded by {model.name}.", *([as_note(model.variable.name, of_labels)] if len(of_labels) else [])]
+    shares = [as_note(model.variable.name, of_labels)] if len(of_labels) else []
+    return [f"Coded by {model.name}.", choice.why, *shares]
 
 
 def shares_of_all(models: Iterable[Coder], codings: Any) -> pl.DataFrame:

@@ -40,6 +40,7 @@ from annotune.rcalls.coding import FOR_R
 from annotune.rcalls.packing import Packed, codes, pack, series, several
 from annotune.records.files import require_writable
 from annotune.records.fingerprints import fingerprint
+from annotune.runtimes.choice import Choice
 from annotune.study.run import run
 from annotune.tables import Table
 from annotune.tables.reasons import with_reasons_beside
@@ -257,15 +258,30 @@ class _Patient(Classifier):
         return np.concatenate(_UNFINISHED.pop(key))
 
 
-def _classify(model: Classifier, corpus: Any, precision: str = "float32") -> pl.DataFrame:
-    return _Patient(**vars(model)).classify(corpus, precision=precision)
+Say = Callable[[str], None]
 
 
-def _predict(model: Classifier, texts: Any, precision: str) -> pl.DataFrame:
+def _classify(
+    model: Classifier, corpus: Any, precision: str | Choice = "float32", say: Say | None = None
+) -> pl.DataFrame:
+    texts = read_corpus(corpus)
+    choice = _chosen(model, texts, precision, say) if isinstance(precision, str) else precision
+    return _Patient(**vars(model)).classify(texts, precision=choice)
+
+
+def _chosen(model: Classifier, corpus: Any, precision: str, say: Say | None) -> Choice:
+    """What computes the texts; where that was tried, R says which it is."""
+    choice = model.choose_runtime(corpus, precision)
+    if say is not None and choice.trials:
+        say(choice.why)
+    return choice
+
+
+def _predict(model: Classifier, texts: Any, precision: str, say: Say | None = None) -> pl.DataFrame:
     """The label and the probabilities of each text, in order; a multi-label variable's labels as a list."""
     words = pl.Series("text", several(texts), dtype=pl.String)
     numbered = pl.DataFrame([words]).with_row_index("unit_id")
-    codings = _classify(model, numbered, precision) if len(words) else model.as_codings(words, *_nothing(model))
+    codings = _classify(model, numbered, precision, say) if len(words) else model.as_codings(words, *_nothing(model))
     if model.variable.kind == "multilabel":
         probabilities = [pl.col(f"p_{label}").first() for label in model.labels]
         sets = codings.group_by("unit_id", maintain_order=True).agg(
@@ -282,7 +298,13 @@ def _nothing(model: Classifier) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _code_files(
-    model: Classifier, corpus: Any, paths: list[str], unit_id: str, text: str, precision: str
+    model: Classifier,
+    corpus: Any,
+    paths: list[str],
+    unit_id: str,
+    text: str,
+    precision: str,
+    say: Say | None = None,
 ) -> pl.DataFrame:
     """Code a corpus and write it; what comes back is how many texts got each label."""
     targets = [Path(path) for path in paths]
@@ -293,10 +315,11 @@ def _code_files(
     texts = read_corpus(corpus if table is None else table.frame, unit_id, text)
     book = Codebook(variables=(model.variable,))
     require_room(texts, book.variables, gold=False)
-    codings = _classify(model, texts, precision)
+    choice = _chosen(model, texts, precision, say)
+    codings = _classify(model, texts, choice)
     labels, headings = (table.labels, table.headings) if table else ({}, {})
     data = attach(texts, codings, codebook=book)
-    write(data, targets, codebook=book, labels=labels, headings=headings, notes=notes_of(model, codings))
+    write(data, targets, codebook=book, labels=labels, headings=headings, notes=notes_of(model, codings, choice))
     return codings.group_by("label", "status", maintain_order=True).len("n")
 
 

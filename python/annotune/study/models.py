@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,8 +18,10 @@ from annotune.export.write import write
 from annotune.models.classifier import Classifier, load
 from annotune.models.share_check import warn_of_shares
 from annotune.records.checkpoints import Checkpoints
+from annotune.records.files import write_whole
 from annotune.records.fingerprints import fingerprint, versions
 from annotune.records.lock import require_held
+from annotune.runtimes.choice import Choice
 from annotune.study.corrected import coded_variables
 from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs
@@ -27,6 +30,7 @@ from annotune.study.parts import TunePart
 if TYPE_CHECKING:
     from annotune.tuning.uncoded import FoldCoder
 
+RUNTIME = "runtime.json"  # beside the codings: what computed them, and why
 FOLDER = "folds"  # beside the model: finished folds, from which a run that was stopped goes on, and what they coded
 
 
@@ -116,8 +120,11 @@ def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, st
         from annotune.tuning.crossfit import in_corpus_order
 
         if not folds:
-            write(model.classify(inputs.corpus, precision=part.precision), target)
+            choice = model.choose_runtime(inputs.corpus, part.precision)
+            write(model.classify(inputs.corpus, precision=choice), target)
+            write_whole(target.parent / RUNTIME, json.dumps(choice.as_json(), indent=2) + "\n")
             return
+        (target.parent / RUNTIME).unlink(missing_ok=True)
         coder = _fold_coder(file, inputs, name)
         if coder is not None and not coder.whole:
             what = f"{file.work_of(name) / FOLDER} no longer holds what the folds' models coded."
@@ -130,6 +137,12 @@ def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, st
     if folds or steps.done[f"classify {name}"] == "up to date":  # otherwise the model has said it while coding
         warn_of_shares(model.card["shares"], model.labels, codings)
     return codings
+
+
+def runtime_of(file: StudyFile, name: str) -> Choice | None:
+    """What computed a variable's codings, and why; None where folds' models did, or an earlier annotune."""
+    path = file.work_of(name) / RUNTIME
+    return Choice.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def _is_corrected(study: Study, name: str, codebook: Codebook) -> bool:

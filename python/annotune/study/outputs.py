@@ -21,6 +21,7 @@ from annotune.records.record import make_record, record_outputs, without_folders
 from annotune.study.corrected import Corrected
 from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs, words_of_columns
+from annotune.study.models import runtime_of
 from annotune.tables.store import SUFFIX
 
 
@@ -82,6 +83,7 @@ def study_record(
         gold=_answers(inputs.all_gold).to_dicts(),
         as_coded=shares.to_dicts(),
         models={name: model.card for name, model in models.items()},
+        runtimes={name: choice.as_json() for name in models if (choice := runtime_of(file, name)) is not None},
         reliability=inputs.reliability.to_dicts(),
         evaluation={name: evaluation.measures.to_dicts() for name, evaluation in evaluations.items()},
         corrections={correction.formula: correction.estimates.to_dicts() for correction in outcome.corrections},

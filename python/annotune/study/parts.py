@@ -133,7 +133,7 @@ class TunePart(Settings):
 class ClassifyPart(Part):
     """How the corpus is coded."""
 
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "exact", "auto"] = "float32"
 
 
 class ProposePart(Part):

@@ -31,7 +31,7 @@ from annotune.records.lock import locked
 from annotune.tuning.settings import Settings
 from annotune.tuning.task import read_settings
 from annotune.tuning.tuner import tune
-from annotune.tuning.uncoded import FoldCoder, fold_coder, fold_model
+from annotune.tuning.uncoded import FoldCoder, alike, fold_coder, fold_model
 
 ADDED = ("coded", "fold")
 CODINGS = "codings.parquet"
@@ -117,7 +117,8 @@ def crossfit(
         A folder, for several variables a subfolder each, where every finished fold, the model and the codings are
         kept: what was stopped goes on from there, and what rests on other inputs or settings is done again.
     precision
-        Of coding the texts that nobody coded; see `Classifier.classify`.
+        Of coding the texts that nobody coded; see `Classifier.classify`. `exact` and `auto` are `float32` here: a trial
+        is for many texts, and the coded ones are always predicted in it.
     draws
         How texts were drawn for coding: a study's store (.annotune), or a table of draws as `sample` and `read_draws`
         give it. In place of a column `pi`; the result has `pi` and `wave`, and texts that no wave drew are not `coded`.
@@ -329,7 +330,7 @@ def in_corpus_order(
         parts.append(shares.with_columns(coder=pl.lit(model.name)).select(model.held_out.columns))
     elif len(rest):
         with within("Texts that nobody coded"):
-            parts.append(model.classify(rest.select("unit_id", "text"), precision=precision))
+            parts.append(model.classify(rest.select("unit_id", "text"), precision=alike(precision)))
     order = texts.select("unit_id", _row=pl.int_range(pl.len()))
     codings = pl.concat(parts, how="diagonal").join(order, on="unit_id")
     return codings.sort("_row", maintain_order=True).drop("_row")

@@ -15,6 +15,7 @@ from annotune.export.write import write
 from annotune.models.classifier import Classifier, load
 from annotune.progress import within
 from annotune.records.checkpoints import Checkpoints
+from annotune.runtimes.engines import AUTO, EXACT, FLOAT32
 from annotune.tuning.coded_texts import join
 from annotune.tuning.task import cases_of
 
@@ -98,7 +99,7 @@ class FoldCoder:
         if number not in self._numbers or self._is_there(number):
             return
         share = self.texts.filter(pl.col("fold") == number).select("unit_id", "text")
-        codings = model.classify(share, precision=self.precision).with_columns(fold=pl.lit(number, pl.Int64))
+        codings = model.classify(share, precision=alike(self.precision)).with_columns(fold=pl.lit(number, pl.Int64))
         if self.checkpoints is None:
             self._done[number] = codings
             return
@@ -129,6 +130,15 @@ class FoldCoder:
 
     def _is_there(self, number: int) -> bool:
         return number in self._done if self.checkpoints is None else self.checkpoints.has(_file(number))
+
+
+def alike(precision: str) -> str:
+    """In what texts are computed whose codes are to be corrected: as coded ones are, and never in what a trial finds.
+
+    >>> alike("auto"), alike("exact"), alike("bfloat16")
+    ('float32', 'float32', 'bfloat16')
+    """
+    return FLOAT32 if precision in (AUTO, EXACT) else precision
 
 
 def _file(number: int) -> str:
