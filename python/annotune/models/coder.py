@@ -133,7 +133,6 @@ class Coder:
 
     def logits(self, texts: list[str], runtime: str = "float32", together: bool = False) -> np.ndarray:
         """Logits (texts, labels) as they come from the network; texts that are too long are cut, and counted."""
-        from annotune.network.encoder import outputs
         from annotune.runtimes.engines import engine
 
         what, computing = f"Coding {self.variable.name}", engine(runtime, self.model)
@@ -141,7 +140,7 @@ class Coder:
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             tokens = self.tokens(texts[start : start + TEXTS_AT_ONCE])
             cut += tokens.cut
-            parts.append(outputs(computing.network, tokens, what=what, fast=computing.fast, together=together))
+            parts.append(computing.logits(tokens, what, together))
         if cut:
             limit = self._limit
             warn(f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their start is read.")
@@ -151,21 +150,19 @@ class Coder:
         self, texts: list[str], computing: Engine | None = None, advance: Advance | None = None
     ) -> tuple[np.ndarray, int]:
         """The same, each row the same to the last bit whatever the other texts are; and how many texts were cut."""
-        from annotune.network.steady import steady_logits
         from annotune.runtimes.engines import Engine
 
-        tokens, of = self.tokens(texts), computing or Engine(self.model)
-        return steady_logits(of.network, tokens, of.fast, advance), tokens.cut
+        tokens = self.tokens(texts)
+        return (computing or Engine(self.model)).steady_logits(tokens, advance), tokens.cut
 
     def seconds_a_text(self, texts: list[str], computing: Engine | None = None) -> float:
         """How long one of these texts takes where there are many."""
-        from annotune.network.steady import seconds_a_text
         from annotune.runtimes.engines import Engine
 
-        of, began = computing or Engine(self.model), time.perf_counter()
+        began = time.perf_counter()
         tokens = self.tokens(texts)
         beside = (time.perf_counter() - began) / len(texts)
-        return beside + seconds_a_text(of.network, tokens, of.fast)
+        return beside + (computing or Engine(self.model)).seconds_a_text(tokens)
 
     def tokens(self, texts: list[str]) -> Tokens:
         """The texts as the network reads them."""

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import polars as pl
 
-from annotune.network.encoder import outputs
 from annotune.network.shares import in_shares
 from annotune.progress import say
 from annotune.runtimes.choice import TEXTS, TIMED, Choice, choose, without_trial
 from annotune.runtimes.engines import FLOAT32, engine, runtimes_here
 
 if TYPE_CHECKING:
-    from annotune.models.coder import Coder
+    from annotune.network.batches import Tokens
 
 
-def chosen(coder: Coder, distinct: pl.Series, precision: str) -> Choice:
+class Codes(Protocol):
+    """What a trial asks of a `Coder`."""
+
+    @property
+    def model(self) -> Any:
+        """The network."""
+
+    def tokens(self, texts: list[str]) -> Tokens:
+        """The texts as the network reads them."""
+
+    def as_codings(self, units: pl.Series, logits: np.ndarray, place: np.ndarray) -> pl.DataFrame:
+        """One row per unit; `place` is its text's row in `logits`."""
+
+
+def chosen(coder: Codes, distinct: pl.Series, precision: str) -> Choice:
     """The runtime for these texts, no two of which are equal; where one was tried for, a line says which it is."""
     there = [FLOAT32] if in_shares() else runtimes_here(coder.model)
     choice = without_trial(precision, there, len(distinct))
@@ -49,7 +62,7 @@ def evenly(texts: pl.Series, n: int) -> pl.Series:
     return texts.gather_every(max(len(texts) // n, 1)).head(n)
 
 
-def _logits(coder: Coder, texts: pl.Series, runtime: str) -> np.ndarray:
+def _logits(coder: Codes, texts: pl.Series, runtime: str) -> np.ndarray:
     """Without a bar, and without a word about texts that are cut: that is said when all are coded."""
     computing = engine(runtime, coder.model)
-    return outputs(computing.network, coder.tokens(texts.to_list()), fast=computing.fast)
+    return computing.logits(coder.tokens(texts.to_list()))

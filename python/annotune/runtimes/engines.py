@@ -8,9 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from annotune.errors import AnnotuneError, nearest
+from annotune.progress import Advance, bar
 
 if TYPE_CHECKING:
-    import torch
+    import numpy as np
+
+    from annotune.network.batches import Tokens
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 EXACT, AUTO = "exact", "auto"
@@ -32,6 +35,42 @@ class Engine:
     network: Any
     fast: bool = False
 
+    def logits(self, tokens: Tokens, what: str = "", together: bool = True) -> np.ndarray:
+        """Logits (n, outputs), float32, in the order of the texts (see `annotune.network.encoder.outputs`)."""
+        from annotune.network.encoder import outputs
+
+        return outputs(self.network, tokens, what=what, fast=self.fast, together=together)
+
+    def steady_logits(self, tokens: Tokens, advance: Advance | None = None) -> np.ndarray:
+        """The same, each row the same to the last bit whatever the other texts are."""
+        from annotune.network.steady import steady_logits
+
+        return steady_logits(self.network, tokens, self.fast, advance)
+
+    def seconds_a_text(self, tokens: Tokens) -> float:
+        """How long a text takes there, where there are many."""
+        from annotune.network.steady import seconds_a_text
+
+        return seconds_a_text(self.network, tokens, self.fast)
+
+
+class WithoutPadding(Engine):
+    """A network that makes its own batches, and has one way to compute."""
+
+    def logits(self, tokens: Tokens, what: str = "", together: bool = True) -> np.ndarray:
+        """Logits (n, outputs), float32, in the order of the texts."""
+        with bar(what, len(tokens)) as advance:
+            return self.steady_logits(tokens, advance)
+
+    def steady_logits(self, tokens: Tokens, advance: Advance | None = None) -> np.ndarray:
+        """The same, each row the same to the last bit whatever the other texts are."""
+        rows: np.ndarray = self.network.logits(tokens, advance)
+        return rows
+
+    def seconds_a_text(self, tokens: Tokens) -> float:
+        """How long a text takes there, where there are many."""
+        return float(self.network.seconds_a_text(tokens))
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -42,29 +81,47 @@ class Runtime:
     exact
         Whether in 32 bits throughout.
     why_not
-        Why a device does not have it; None where it does.
+        Why it is not there for a network, on its device; None where it is.
     engine
         The network, ready to compute.
     """
 
     exact: bool
-    why_not: Callable[[torch.device], str | None]
+    why_not: Callable[[Any], str | None]
     engine: Callable[[Any], Engine]
 
 
-def _always(_: torch.device) -> None:
+def _always(_: Any) -> None:
     return None
 
 
-def _without_bfloat16(device: torch.device) -> str | None:
+def _without_bfloat16(model: Any) -> str | None:
     from annotune.network.machine import has_fast_bf16
 
-    return None if has_fast_bf16(device) else "This processor does not compute bfloat16."
+    return None if has_fast_bf16(model.device) else "This processor does not compute bfloat16."
+
+
+def _why_not_packed(model: Any) -> str | None:
+    from annotune.network.packed import why_not_packed
+
+    return why_not_packed(model)
+
+
+def _packed(model: Any, dtype: str) -> Engine:
+    import torch
+
+    from annotune.network.packed import Packed
+
+    return WithoutPadding(Packed(model, getattr(torch, dtype)))
 
 
 RUNTIMES = {
     FLOAT32: Runtime(True, _always, Engine),
     BFLOAT16: Runtime(False, _without_bfloat16, partial(Engine, fast=True)),
+    "packed-float32": Runtime(True, _why_not_packed, partial(_packed, dtype=FLOAT32)),
+    "packed-bfloat16": Runtime(
+        False, lambda model: _without_bfloat16(model) or _why_not_packed(model), partial(_packed, dtype=BFLOAT16)
+    ),
 }
 
 
@@ -77,7 +134,7 @@ def require_precision(precision: str) -> None:
 
 def runtimes_here(model: Any) -> list[str]:
     """The runtimes that this machine has for a network, float32 first."""
-    return [name for name, runtime in RUNTIMES.items() if runtime.why_not(model.device) is None]
+    return [name for name, runtime in RUNTIMES.items() if runtime.why_not(model) is None]
 
 
 def engine(name: str, model: Any) -> Engine:
@@ -88,7 +145,7 @@ def engine(name: str, model: Any) -> Engine:
     AnnotuneError
         Where this machine does not have it.
     """
-    reason = RUNTIMES[name].why_not(model.device)
+    reason = RUNTIMES[name].why_not(model)
     if reason is not None:
         raise AnnotuneError(reason, f"{name} was chosen: go on on a machine that has it, or begin anew without.")
     return RUNTIMES[name].engine(model)

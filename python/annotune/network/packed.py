@@ -1,0 +1,179 @@
+"""BERT without padding, on a processor: texts stand one behind the other, and no number is computed for a gap.
+
+Linear layers take all tokens of a batch at once, with weights that are laid out for the processor beforehand, and what
+follows a product (GELU, a sum) is done while its numbers are at hand. Attention takes the texts of one length together.
+Every batch has the same number of tokens, so that a text's numbers are the same to the last bit in whatever company.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from annotune.errors import AnnotuneError
+from annotune.network.batches import Indices, Tokens
+from annotune.network.encoder import Encoder
+from annotune.network.shares import no_gradients
+from annotune.progress import Advance
+
+TOKENS = 1024  # in a batch: what one layer has of them stays in the processor's cache
+Linear = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The weights of a layer, as the processor wants them; of the norms, in 32 bits."""
+
+    attended: Linear  # query, key and value in one
+    joined: Linear
+    joined_norm: nn.LayerNorm
+    widened: Linear
+    narrowed: Linear
+    narrowed_norm: nn.LayerNorm
+
+
+def why_not_packed(model: Any) -> str | None:
+    """Why a network is not computed in this way; None where it can be."""
+    if not isinstance(model, Encoder) or model.last or getattr(model.backbone, "peft_config", None):
+        return "Only encoders are computed without padding."
+    config: Any = model.backbone.config
+    if config.model_type != "bert" or config.hidden_act != "gelu" or config.is_decoder:
+        return "Only BERT's kind of encoder is computed without padding."
+    if model.device.type != "cpu" or model.head.weight.dtype != torch.float32:
+        return "Only on a processor are texts computed without padding."
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    there = there and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return None if there else "This torch has no oneDNN, which computes without padding."
+
+
+class Packed:
+    """A network that is computed without padding, in `dtype`; sums over layers and norms stay in 32 bits."""
+
+    overhead, most_texts = 0, TOKENS
+
+    def __init__(self, model: Encoder, dtype: torch.dtype) -> None:
+        backbone: Any = model.backbone
+        self.dtype, self.head, self.device, self.n_outputs = dtype, model.head, model.device, model.n_outputs
+        self.heads = int(backbone.config.num_attention_heads)
+        words = backbone.embeddings
+        self.words = words.word_embeddings.weight.detach()
+        self.places = (words.position_embeddings.weight + words.token_type_embeddings.weight[0]).detach()
+        self.norm = words.LayerNorm
+        with torch.inference_mode():
+            try:
+                self.layers = [self._layer(layer) for layer in backbone.encoder.layer]
+            except (AttributeError, RuntimeError) as error:
+                reason = str(error).splitlines()[0]
+                raise AnnotuneError(f"The network is not computed without padding here: {reason}") from None
+
+    def eval(self) -> None:
+        """Nothing is to be done: there is no dropout."""
+
+    def _layer(self, layer: Any) -> Layer:
+        own, after, out = layer.attention.self, layer.attention.output, layer.output
+        return Layer(
+            self._linear(own.query, own.key, own.value),
+            self._linear(after.dense),
+            after.LayerNorm,
+            self._linear(layer.intermediate.dense),
+            self._linear(out.dense),
+            out.LayerNorm,
+        )
+
+    def _linear(self, *parts: nn.Linear) -> Linear:
+        weight = torch.cat([part.weight for part in parts]).detach().to(self.dtype).contiguous()
+        bias = torch.cat([part.bias for part in parts]).detach().to(self.dtype)
+        return torch.ops.mkldnn._reorder_linear_weight(weight, TOKENS), bias
+
+    def batches(self, lengths: np.ndarray) -> list[Indices]:
+        """Texts (places, by length) that fill a batch each; the longest are in the last."""
+        order, batches, start, size = np.argsort(lengths, kind="stable"), [], 0, 0
+        for end, place in enumerate(order):
+            if size + lengths[place] > TOKENS and end > start:
+                batches.append(order[start:end])
+                start, size = end, 0
+            size += lengths[place]
+        return [*batches, order[start:]] if len(order) else []
+
+    def logits(self, tokens: Tokens, advance: Advance | None = None) -> np.ndarray:
+        """Logits (n, outputs), float32, in the order of the texts; each row depends on its text alone."""
+        result = np.zeros((len(tokens), self.n_outputs), dtype=np.float32)
+        with no_gradients():
+            for batch in reversed(self.batches(tokens.lengths)):  # whatever memory is needed is asked for at once
+                result[batch] = self.rows(tokens, batch)
+                if advance is not None:
+                    advance(len(batch))
+        return result
+
+    def seconds_a_text(self, tokens: Tokens) -> float:
+        """How long a text takes where there are many: of a batch that these do not fill, their part is counted."""
+        seconds, lengths = 0.0, tokens.lengths
+        with no_gradients():
+            for number, batch in enumerate([self.batches(lengths)[0], *self.batches(lengths)]):
+                began = time.perf_counter()
+                self.rows(tokens, batch)
+                share = min(1.0, float(lengths[batch].sum()) / TOKENS)
+                seconds += (time.perf_counter() - began) * share if number else 0.0  # the first time takes longer
+        return seconds / len(tokens)
+
+    def rows(self, tokens: Tokens, batch: Indices) -> np.ndarray:
+        """Logits (texts, outputs), float32, of a batch as `batches` makes them; NaN for a text without a token."""
+        logits = np.full((len(batch), self.n_outputs), np.nan, dtype=np.float32)
+        lengths = np.array([len(tokens.ids[i]) for i in batch])
+        full = np.flatnonzero(lengths)
+        sizes, counts = np.unique(lengths[full], return_counts=True)
+        groups = list(zip(counts.tolist(), sizes.tolist(), strict=True))
+        size = max(TOKENS, int(lengths.sum()))
+        ids, places = np.full(size, tokens.padding, dtype=np.int64), np.zeros(size, dtype=np.int64)
+        end = int(lengths.sum())
+        ids[:end] = np.fromiter((token for i in batch for token in tokens.ids[i]), np.int64, end)
+        places[:end] = np.concatenate([np.arange(length) for length in lengths[full]] or [places[:0]])
+        if groups:
+            logits[full] = self._logits(torch.from_numpy(ids), torch.from_numpy(places), groups).numpy()
+        return logits
+
+    def _logits(self, ids: torch.Tensor, places: torch.Tensor, groups: list[tuple[int, int]]) -> torch.Tensor:
+        product, states = torch.ops.mkldnn._linear_pointwise, self.norm(self.words[ids] + self.places[places])
+        for layer in self.layers:
+            attended = self._attention(product(states.to(self.dtype), *layer.attended, "none", [], None), groups)
+            states = layer.joined_norm(states + product(attended, *layer.joined, "none", [], None))
+            widened = product(states.to(self.dtype), *layer.widened, "gelu", [], "none")
+            states = layer.narrowed_norm(states + product(widened, *layer.narrowed, "none", [], None))
+        return self._read(states, groups)
+
+    def _read(self, states: torch.Tensor, groups: list[tuple[int, int]]) -> torch.Tensor:
+        """Logits (texts, outputs) of the mean of each text's tokens; the head, too, takes as many rows every time."""
+        counts, sizes = torch.tensor(groups).T
+        ends = sizes.repeat_interleave(counts).cumsum(0)
+        offsets = torch.cat([ends.new_zeros(1), ends[:-1]])
+        means = functional.embedding_bag(torch.arange(int(ends[-1])), states, offsets, mode="mean")
+        rows = means.new_zeros(max(TOKENS, len(means)), means.shape[1])
+        rows[: len(means)] = functional.normalize(means, dim=-1)
+        logits: torch.Tensor = self.head(rows)[: len(means)]
+        return logits
+
+    def _attention(self, mixed: torch.Tensor, groups: list[tuple[int, int]]) -> torch.Tensor:
+        """Each text's tokens attend to each other: (tokens, 3 * width) becomes (tokens, width)."""
+        width = mixed.shape[1] // 3
+        attended = mixed.new_zeros(len(mixed), width)
+        for part, out in zip(_parted(mixed, groups), _parted(attended, groups), strict=True):
+            n, length, _ = part.shape
+            query, key, value = part.view(n, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            found = functional.scaled_dot_product_attention(query, key, value)
+            out.view(n, length, self.heads, -1).copy_(found.transpose(1, 2))
+        return attended
+
+
+def _parted(rows: torch.Tensor, groups: list[tuple[int, int]]) -> list[torch.Tensor]:
+    """The rows (tokens, width) as one (texts, length, width) for each length; rows beyond are left out."""
+    parts, start = [], 0
+    for n, length in groups:
+        parts.append(rows[start : start + n * length].view(n, length, -1))
+        start += n * length
+    return parts

@@ -1,0 +1,80 @@
+"""BERT without padding computes what the padded one does, and a text's numbers in whatever company."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from annotune.network.base import find_base, load_backbone
+from annotune.network.batches import Tokens
+from annotune.network.encoder import build, outputs
+from annotune.network.machine import has_fast_bf16
+from annotune.network.packed import TOKENS, Packed, why_not_packed
+
+CPU = torch.device("cpu")
+WORDS = 20  # of the vocabulary
+
+
+@pytest.fixture(scope="module")
+def network(tiny_base):
+    torch.manual_seed(2)
+    return build(load_backbone(find_base(str(tiny_base)), CPU), 5).eval()
+
+
+def texts_of(lengths, seed=1, limit=64):
+    rng = np.random.default_rng(seed)
+    return Tokens([rng.integers(1, WORDS, n).tolist() for n in lengths], 0, limit, 0)
+
+
+@settings(max_examples=20)
+@given(lengths=st.lists(st.integers(1, 64), min_size=1, max_size=70))
+def test_numbers_are_those_with_padding(network, lengths):
+    tokens = texts_of(lengths)
+    packed = Packed(network, torch.float32).logits(tokens)
+    assert np.abs(packed - outputs(network, tokens)).max() < 1e-5
+
+
+@settings(max_examples=10)
+@given(order=st.permutations(range(60)), n=st.integers(1, 60))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_text_has_its_numbers_to_the_last_bit_in_any_company(network, dtype, order, n):
+    if dtype == torch.bfloat16 and not has_fast_bf16(CPU):
+        pytest.skip("this processor does not compute bfloat16")
+    tokens, packed = texts_of([1 + i % 64 for i in range(60)]), Packed(network, dtype)
+    some = np.array(order[:n])
+    assert np.array_equal(packed.logits(tokens.take(some)), packed.logits(tokens)[some])
+
+
+def test_every_text_is_in_one_batch_that_it_fits(network):
+    lengths = np.random.default_rng(3).integers(1, 64, 500)
+    batches = Packed(network, torch.float32).batches(lengths)
+    assert sorted(np.concatenate(batches)) == list(range(500))
+    sizes = [lengths[batch].sum() for batch in batches]
+    assert max(sizes) <= TOKENS
+    assert min(sizes[:-1]) > TOKENS - 64  # but for the last, they are full
+
+
+def test_texts_without_tokens_and_no_texts_at_all(network):
+    packed = Packed(network, torch.float32)
+    assert packed.logits(texts_of([])).shape == (0, 5)
+    logits = packed.logits(Tokens([[], [3, 4], []], 0, 64, 0))
+    assert np.isfinite(logits).all(1).tolist() == [False, True, False]
+
+
+def test_bfloat16_is_near(network):
+    if not has_fast_bf16(CPU):
+        pytest.skip("this processor does not compute bfloat16")
+    tokens = texts_of(range(1, 60))
+    exact, near = outputs(network, tokens), Packed(network, torch.bfloat16).logits(tokens)
+    assert 0 < np.abs(near - exact).max() < 0.05
+
+
+def test_other_networks_say_why_not(network, decoder):
+    assert why_not_packed(network) is None
+    assert why_not_packed(build(load_backbone(find_base(str(decoder("llama"))), CPU), 5)).startswith("Only encoders")
+    network.backbone.config.hidden_act = "relu"
+    try:
+        assert why_not_packed(network).startswith("Only BERT")
+    finally:
+        network.backbone.config.hidden_act = "gelu"
