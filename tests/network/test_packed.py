@@ -46,6 +46,16 @@ def test_a_text_has_its_numbers_to_the_last_bit_in_any_company(network, dtype, o
     assert np.array_equal(packed.logits(tokens.take(some)), packed.logits(tokens)[some])
 
 
+def test_the_first_token_stands_for_the_text_where_the_base_says_so(network):
+    tokens, network.pooling = texts_of(range(1, 50)), "first"
+    try:
+        packed = Packed(network, torch.float32).logits(tokens)
+        assert np.abs(packed - outputs(network, tokens)).max() < 1e-5
+    finally:
+        network.pooling = "mean"
+    assert np.abs(packed - outputs(network, tokens)).max() > 1e-3
+
+
 def test_every_text_is_in_one_batch_that_it_fits(network):
     lengths = np.random.default_rng(3).integers(1, 64, 500)
     batches = Packed(network, torch.float32).batches(lengths)

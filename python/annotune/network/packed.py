@@ -40,7 +40,7 @@ class Layer:
 
 def why_not_packed(model: Any) -> str | None:
     """Why a network is not computed in this way; None where it can be."""
-    if not isinstance(model, Encoder) or model.last or getattr(model.backbone, "peft_config", None):
+    if not isinstance(model, Encoder) or model.pooling == "last" or getattr(model.backbone, "peft_config", None):
         return "Only encoders are computed without padding."
     config: Any = model.backbone.config
     if config.model_type != "bert" or config.hidden_act != "gelu" or config.is_decoder:
@@ -59,7 +59,8 @@ class Packed:
 
     def __init__(self, model: Encoder, dtype: torch.dtype) -> None:
         backbone: Any = model.backbone
-        self.dtype, self.head, self.device, self.n_outputs = dtype, model.head, model.device, model.n_outputs
+        self.dtype, self.head, self.pooling = dtype, model.head, model.pooling
+        self.device, self.n_outputs = model.device, model.n_outputs
         self.heads = int(backbone.config.num_attention_heads)
         words = backbone.embeddings
         self.words = words.word_embeddings.weight.detach()
@@ -148,14 +149,17 @@ class Packed:
         return self._read(states, groups)
 
     def _read(self, states: torch.Tensor, groups: list[tuple[int, int]]) -> torch.Tensor:
-        """Logits (texts, outputs) of the mean of each text's tokens; the head, too, takes as many rows every time."""
+        """Logits (texts, outputs) of each text's mean or first token; the head, too, takes as many rows every time."""
         counts, sizes = torch.tensor(groups).T
         ends = sizes.repeat_interleave(counts).cumsum(0)
         offsets = torch.cat([ends.new_zeros(1), ends[:-1]])
-        means = functional.embedding_bag(torch.arange(int(ends[-1])), states, offsets, mode="mean")
-        rows = means.new_zeros(max(TOKENS, len(means)), means.shape[1])
-        rows[: len(means)] = functional.normalize(means, dim=-1)
-        logits: torch.Tensor = self.head(rows)[: len(means)]
+        if self.pooling == "first":
+            pooled = states[offsets]
+        else:
+            pooled = functional.embedding_bag(torch.arange(int(ends[-1])), states, offsets, mode="mean")
+        rows = pooled.new_zeros(max(TOKENS, len(pooled)), pooled.shape[1])
+        rows[: len(pooled)] = functional.normalize(pooled, dim=-1)
+        logits: torch.Tensor = self.head(rows)[: len(pooled)]
         return logits
 
     def _attention(self, mixed: torch.Tensor, groups: list[tuple[int, int]]) -> torch.Tensor:
