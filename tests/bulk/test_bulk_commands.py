@@ -1,5 +1,6 @@
 """The command line: the same as in Python, and what it says."""
 
+import json
 import re
 import sys
 
@@ -49,6 +50,11 @@ def test_a_shard_that_failed_is_an_exit_code(annotune, model_folder, tmp_path):
     code, said = annotune("classify", tmp_path / "texts.parquet", "--model", model_folder, "--out", tmp_path / "o")
     assert code == 1
     assert "texts: texts.parquet has no column 'text'. Did you mean 'tweet'?" in said
+    code, said = annotune("status", tmp_path / "o", "--json")
+    about = json.loads(said)
+    assert (code, about["is_complete"], about["states"], about["coded"]) == (1, False, {"failed": 1}, 0)
+    assert about["shards"][0]["why"].startswith("texts.parquet has no column 'text'")
+    assert about == at.status(tmp_path / "o").as_dict()
 
 
 @pytest.mark.parametrize(

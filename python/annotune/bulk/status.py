@@ -81,6 +81,29 @@ class RunStatus(Readable):
             parts.append(f"About {duration(self.seconds_left)} left.")
         return " ".join(parts)
 
+    def as_dict(self) -> dict[str, Any]:
+        """All of it for programs, in what JSON can hold.
+
+        Examples
+        --------
+        >>> shards = pl.DataFrame([("a", "done", 5, 5, 2.0, "here", None)], schema=SCHEMA, orient="row")
+        >>> about = RunStatus(shards, pl.DataFrame({"label": ["war"]})).as_dict()
+        >>> about["is_complete"], about["texts"], about["coded"], about["texts_per_second"], about["states"]
+        (True, 5, 5, 2.5, {'done': 1})
+        """
+        states = dict(sorted(self.shards["state"].value_counts().rows()))
+        return {
+            "is_complete": self.is_complete,
+            "texts": int(self.shards["texts"].sum()),
+            "coded": int(self.shards["coded"].sum()),
+            "texts_per_second": self.texts_per_second,
+            "seconds_left": self.seconds_left,
+            "states": states,
+            "shards": self.shards.to_dicts(),
+            "labels": self.labels.to_dicts(),
+            "notes": list(self.notes),
+        }
+
     def _parts(self) -> Iterator[Part]:
         """How far it is, what failed and why, and what was noted."""
         yield self.in_words()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
 
 def status(
     out: Annotated[Path, typer.Argument(help="The folder that texts are coded into.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
 ) -> None:
     """Say how far the coding of very many texts is, also while it runs; exit code 1 where a shard failed."""
     from annotune.bulk.status import status as read_status
 
-    show(read_status(out))
+    show(read_status(out), as_json)
 
 
 def classify_folder(places: list[str], models: list[Path], out: Path, codebook: list[Path], **options: Any) -> None:
@@ -40,9 +42,12 @@ def classify_folder(places: list[str], models: list[Path], out: Path, codebook: 
         console.print(repr(found), markup=False)
 
 
-def show(found: RunStatus) -> None:
+def show(found: RunStatus, as_json: bool = False) -> None:
     """How far a run is; where a shard failed, the exit code is 1."""
-    console.print(repr(found), markup=False, soft_wrap=True)
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        console.print(repr(found), markup=False, soft_wrap=True)
     if (found.shards["state"] == "failed").any():
         raise typer.Exit(1)
 
