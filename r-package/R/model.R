@@ -105,7 +105,8 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL,
 #' @param device Of very many texts: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
 #' @param dry_run Whether to code nothing, and to say what all of it takes.
 #' @param price_per_hour Of the machine, for that forecast.
-#' @param ... What a cluster is asked for, such as `partition = "gpu"`; see the page on many texts.
+#' @param ... How many GPUs are used here (`gpus = 2`), or what a cluster is asked for, such as `partition = "gpu"`; see
+#'   the page on many texts.
 #' @inheritParams predict.at_model
 #' @return A tibble with a row per text (per label given, for a multi-label variable): unit_id, variable, coder, label,
 #'   prob, status, and `p_<label>` for each label. With `path`: how many texts got each label. With `out`: how far it is,

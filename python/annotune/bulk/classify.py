@@ -93,8 +93,9 @@ def classify(
     price_per_hour
         Of the machine, for that forecast.
     options
-        Of the place. On Ray: `address` (of a cluster; otherwise one is started here) and `gpus` of each worker. On
-        SLURM: `cluster` and `clusters` (a name in a file with what jobs ask for on each cluster, and that file),
+        Of the place. Here: `gpus`, how many GPUs are used (by default all, with a worker each). On Ray: `address` (of
+        a cluster; otherwise one is started here) and `gpus` of each worker. On SLURM: `cluster` and `clusters` (a name
+        in a file with what jobs ask for on each cluster, and that file),
         `partition`, `account`, `qos`, `constraint`, `time`, `cpus`, `memory`, `gpus`, `parallel`, `modules`, `setup`,
         `python`, `options` (see `annotune.bulk.clusters.Profile`), `wait` (stay until the job has ended) and
         `write_sbatch` (write the file for `sbatch` there, and submit nothing).
@@ -129,7 +130,8 @@ def classify(
     if dry_run:
         pending = [one for one in plan.part(shard) if not folder.is_done(one, folder.manifest(one))]
         try:
-            n_workers = min(workers or default_workers(device), max(len(pending), 1))
+            usual = (place.gpus if isinstance(place, Local) else None) or default_workers(device)
+            n_workers = min(workers or usual, max(len(pending), 1))
             return forecast(folder, plan, pending, n_workers, price_per_hour)
         finally:
             if is_new:

@@ -15,7 +15,8 @@ from typing import Protocol
 from annotune.bulk.manifest import RunFolder
 from annotune.bulk.run import Part, work
 from annotune.bulk.shards import Shard
-from annotune.bulk.team import Process, Team
+from annotune.bulk.team import VISIBLE, Process, Team
+from annotune.errors import AnnotuneError
 from annotune.progress import bar
 
 MEMORY = 1_500_000_000  # bytes that a worker may need
@@ -33,10 +34,34 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class Local:
-    """Processes of this machine; a single worker is this process itself."""
+    """Processes of this machine; a single worker is this process itself.
+
+    Attributes
+    ----------
+    workers
+        How many; by default as many as there is room for.
+    device
+        What they compute on. Where that is any GPU, workers take turns in choosing one, and see no other.
+    gpus
+        How many GPUs are used; by default all that torch can use.
+
+    Raises
+    ------
+    AnnotuneError
+        Where there are fewer GPUs than that.
+    """
 
     workers: int | None = None
     device: str = "auto"
+    gpus: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.gpus is None:
+            return
+        there = len(gpus_for(self.device))
+        if not 1 <= self.gpus <= there:
+            have = "there is none that torch can use here" if there == 0 else f"torch can use {there} here"
+            raise AnnotuneError(f"{self.gpus} GPUs are asked for, and {have}.", "Leave out gpus=.")
 
     def threads(self, n_shards: int) -> int:
         """The processor's cores, shared out."""
@@ -49,11 +74,16 @@ class Local:
             with bar("Coding", texts_of(shards), unit="texts") as advance:
                 work(folder.out, report=advance)
         else:
-            Team(lambda: Process(folder.out, threads), workers).attend(folder, shards)
+            Team(lambda seat: Process(folder.out, threads, self._gpu(seat)), workers).attend(folder, shards)
         return ()
 
     def _workers(self, n_shards: int) -> int:
-        return max(1, min(self.workers or default_workers(self.device), n_shards))
+        return max(1, min(self.workers or self.gpus or default_workers(self.device), n_shards))
+
+    def _gpu(self, seat: int) -> str | None:
+        """The GPU of the worker in this seat."""
+        names = gpus_for(self.device)[: self.gpus]
+        return names[seat % len(names)] if names else None
 
 
 def one_part(folder: RunFolder, shards: Sequence[Shard], part: Part) -> None:
@@ -68,14 +98,27 @@ def texts_of(shards: Sequence[Shard]) -> int:
 
 
 def default_workers(device: str = "auto") -> int:
-    """As many processes as there are cores and memory for; on a GPU one."""
+    """As many processes as there are cores and memory for; where a GPU computes, one for each."""
     import psutil
 
     from annotune.network.machine import choose_device
 
     if choose_device(device).type != "cpu":
-        return 1
+        return max(1, len(gpus_for(device)))
     return max(1, min(cores(), int(psutil.virtual_memory().available // MEMORY)))
+
+
+def gpus_for(device: str = "auto") -> list[str]:
+    """The GPUs that workers choose from, as CUDA_VISIBLE_DEVICES has them; none where one is named, as by `cuda:1`."""
+    import torch
+
+    from annotune.network.machine import choose_device
+
+    chosen = choose_device(device)
+    if chosen.type != "cuda" or chosen.index is not None:
+        return []
+    n, listed = torch.cuda.device_count(), os.environ.get(VISIBLE)
+    return listed.split(",")[:n] if listed else [str(number) for number in range(n)]
 
 
 def cores() -> int:

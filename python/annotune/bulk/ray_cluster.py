@@ -70,7 +70,7 @@ class OnRay:
                 warnings.warn(f"{what} The workers wait for one.", AnnotuneWarning, stacklevel=2)
             task = ray.remote(num_cpus=threads, num_gpus=needs["GPU"], max_retries=0)(_worked)
             place = str(folder.out.absolute())
-            Team(lambda: _Task(ray, task.remote(place, threads)), max(1, min(workers, len(shards)))).attend(
+            Team(lambda _: _Task(ray, task.remote(place, threads)), max(1, min(workers, len(shards)))).attend(
                 folder, shards
             )
         return ()

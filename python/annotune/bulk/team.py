@@ -27,6 +27,7 @@ BEGINNING = "import sys; n = int(sys.argv[1]); args = sys.argv[2:2 + n]; sys.pat
 )
 BETWEEN = 0.5  # seconds between two looks at the workers
 MOST_ENDED = 10  # workers that may break off, for each that was asked for
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
@@ -70,9 +71,12 @@ class Member(Protocol):
 
 
 class Process:
-    """A worker in a process of its own on this machine; it ends when this one does."""
+    """A worker in a process of its own on this machine; it ends when this one does.
 
-    def __init__(self, out: Path, threads: int) -> None:
+    The process is begun anew and not forked, because CUDA does not survive that; with `gpu`, it sees that one alone.
+    """
+
+    def __init__(self, out: Path, threads: int, gpu: str | None = None) -> None:
         self.words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as the process)
         args = [str(out.absolute())]
         self.process = subprocess.Popen(
@@ -80,7 +84,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=self.words,
             stderr=self.words,
-            env={**os.environ, **dict.fromkeys(LIBRARIES, str(threads)), "TOKENIZERS_PARALLELISM": "true"},
+            env=_environment(threads, gpu),
             start_new_session=sys.platform != "win32",  # what interrupts this process ends the worker by its input
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
@@ -113,28 +117,33 @@ class Process:
         return Ending(self.process.returncode, self.words.read().decode(errors="replace"))
 
 
+def _environment(threads: int, gpu: str | None) -> dict[str, str]:
+    own = {"TOKENIZERS_PARALLELISM": "true", **({} if gpu is None else {VISIBLE: gpu})}
+    return {**os.environ, **dict.fromkeys(LIBRARIES, str(threads)), **own}
+
+
 @dataclass
 class Team:
-    """So many workers at a time; `started` begins one."""
+    """So many workers at a time, each in its seat; `started` begins one in the seat of this number."""
 
-    started: Callable[[], Member]
+    started: Callable[[int], Member]
     workers: int
     n_ended: int = 0
-    members: list[Member] = field(default_factory=list)
+    members: dict[int, Member] = field(default_factory=dict)
 
     def goes_on(self) -> bool:
-        """Whether any of them works; one that broke off is replaced.
+        """Whether any of them works; one that broke off is replaced in its seat.
 
         Raises
         ------
         AnnotuneError
             Where one met what all others will meet, or where they break off again and again.
         """
-        for member in list(self.members):
+        for seat, member in list(self.members.items()):
             ending = member.ending()
             if ending is None:
                 continue
-            self.members.remove(member)
+            del self.members[seat]
             if ending.code == 0:
                 continue
             complaint = ending.complaint()
@@ -144,7 +153,7 @@ class Team:
             if self.n_ended > MOST_ENDED * self.workers:
                 what = f"The workers break off again and again ({ending.in_words()})."
                 raise AnnotuneError(what, "Use fewer workers, and run the same again: what is done is kept.")
-            self.members.append(self.started())
+            self.members[seat] = self.started(seat)
         return bool(self.members)
 
     def attend(self, folder: RunFolder, shards: Sequence[Shard]) -> None:
@@ -153,15 +162,15 @@ class Team:
         before = watch.texts()
         with bar("Coding", sum(shard.rows or 0 for shard in shards), unit="texts") as advance:
             try:
-                for _ in range(self.workers):
-                    self.members.append(self.started())
+                for seat in range(self.workers):
+                    self.members[seat] = self.started(seat)
                 while self.goes_on():
                     time.sleep(BETWEEN)
                     now = watch.texts()
                     advance(now - before)
                     before = now
             finally:
-                for member in self.members:
+                for member in self.members.values():
                     member.leave()
-                for member in self.members:
+                for member in self.members.values():
                     member.end()

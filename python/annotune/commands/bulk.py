@@ -82,9 +82,11 @@ def job_of(entries: list[str], on: str) -> dict[str, Any]:
         if not equals:
             raise AnnotuneError(f"--job {entry!r} has no value.", "Such as time=8:00:00.")
         job[name] = value if name not in job else [*([job[name]] if isinstance(job[name], str) else job[name]), value]
-    if on == "ray" and "gpus" in job:
+    if on != "slurm" and "gpus" in job:
+        kind: type[float] = float if on == "ray" else int
+        such = "gpus=1 or gpus=0.5" if on == "ray" else "gpus=2"
         try:
-            job["gpus"] = float(job["gpus"])
+            job["gpus"] = kind(job["gpus"])
         except (TypeError, ValueError):
-            raise AnnotuneError(f"--job gpus={job['gpus']!r} is no number.", "Such as gpus=1 or gpus=0.5.") from None
+            raise AnnotuneError(f"--job gpus={job['gpus']!r} is no such number.", f"Such as {such}.") from None
     return job
