@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,9 +12,9 @@ import polars as pl
 
 from annotune.agreement.gold import resolve
 from annotune.data.codebook import Codebook
-from annotune.data.codings import sound_codings
+from annotune.data.codings import Codings, sound_codings
 from annotune.data.columns_of_sets import label_columns
-from annotune.data.drawn import read_draws, with_draws
+from annotune.data.drawn import read_draws, require_same_study, with_draws
 from annotune.data.frames import identified
 from annotune.data.wide import gold_beside
 from annotune.errors import AnnotuneError, nearest
@@ -21,6 +23,7 @@ from annotune.hybrid.decisions import codebook_of
 from annotune.hybrid.store import open_store
 
 CORPUS, VERIFIED = "corpus", "verified"
+SHOWN = "shown"
 STANDS_FOR = "stands_for"
 
 
@@ -61,7 +64,8 @@ def blind_gold(
     Raises
     ------
     AnnotuneError
-        For a store without blind answers, or without such in one of its waves, and for data of another study.
+        For a store without blind answers, or without such in a wave before one that has some, and for data of another
+        study.
 
     Examples
     --------
@@ -80,15 +84,73 @@ def blind_gold(
     if among not in (CORPUS, VERIFIED):
         raise AnnotuneError(f"There are no rows among={among!r}.", nearest(among, (CORPUS, VERIFIED)))
     book = codebook or _codebook(store)
+    return with_blind_gold(identified(data), read_draws(store), answers_by_sight(store, book), book, among=among)
+
+
+@dataclass(frozen=True)
+class BySight:
+    """People's answers apart: those given without a proposal, and before any was seen, and those with one in sight."""
+
+    blind: Codings
+    shown: Codings
+
+    def among(self, codings: pl.DataFrame) -> BySight:
+        """Those of the texts, variables and coders that a table of codings has."""
+        key = ["unit_id", "variable", "coder"]
+        return BySight(*(sound_codings(rows.join(codings, on=key, how="semi")) for rows in (self.blind, self.shown)))
+
+
+def answers_by_sight(store: str | Path, book: Codebook) -> BySight:
+    """The answers in a store to the codebook's variables, apart by whether a proposal was in sight."""
     answers = read_answers(store)
-    blind = _codings(answers.answers.filter((pl.col("arm") == BLIND) & ~pl.col("second")), book)
-    shown = _codings(answers.sighted, book)
-    frame = identified(data)
-    frame = frame.drop([name for name in _replaced(book) if name in frame.columns])
-    frame = with_draws(frame, read_draws(store))
-    frame = _with_marks(frame, blind, shown)
+    blind = answers.answers.filter((pl.col("arm") == BLIND) & ~pl.col("second"))
+    return BySight(_codings(blind, book), _codings(answers.sighted, book))
+
+
+def with_blind_gold(
+    data: pl.DataFrame,
+    draws: pl.DataFrame,
+    sight: BySight,
+    book: Codebook,
+    *,
+    among: Literal["corpus", "verified"] = "corpus",
+    one_answer: Callable[[Codings], Codings] | None = None,
+) -> pl.DataFrame:
+    """The table of `blind_gold`, from draws as `read_draws` gives them.
+
+    `one_answer` makes one answer of several to a text; by default their majority.
+    """
+    frame = data.drop([name for name in _replaced(book) if name in data.columns])
+    kind, rows = (BLIND, sight.blind) if among == CORPUS else (SHOWN, sight.shown)
+    frame = _with_marks(with_draws(frame, _until_last(frame, draws, rows, kind)), sight)
     frame = _of_corpus(frame) if among == CORPUS else _of_verified(frame)
-    return _with_answers(frame, book, {"gold": blind, "shown": shown}).drop("_blind", "_shown", "wave")
+    rule = one_answer or (lambda codings: resolve(codings, codebook=book))
+    return _with_answers(frame, book, sight, rule).drop("_blind", "_shown", "wave")
+
+
+def wave_without(draws: pl.DataFrame, answers: pl.DataFrame) -> int | None:
+    """The first wave of which no text is among these answers, before one with such; None where there is none.
+
+    Waves without any may come last: what they drew is then as if nobody had.
+    """
+    drawn = draws.filter("drawn").with_columns(pl.col("unit_id").is_in(answers["unit_id"].implode()).alias("answered"))
+    answered = drawn.group_by("wave").agg(pl.col("answered").any()).sort("wave")
+    last = answered.filter("answered")["wave"].max()
+    empty = answered.filter(~pl.col("answered"), pl.lit(True) if last is None else pl.col("wave") < last)
+    return int(empty["wave"][0]) if len(empty) else None
+
+
+def _until_last(frame: pl.DataFrame, draws: pl.DataFrame, answers: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """The draws up to the last wave that has such answers."""
+    answers = answers.join(frame, on="unit_id", how="semi")
+    if answers.is_empty():
+        require_same_study(frame, draws.filter("drawn"))
+    if (empty := wave_without(draws, answers)) is not None:
+        what = f"No text of wave {empty} was coded {'blind' if kind == BLIND else 'with a proposal'}."
+        raise AnnotuneError(what, "Have a part of each wave's texts coded blind: sample(..., blind=).")
+    units = answers["unit_id"].implode()
+    last = draws.filter(pl.col("drawn"), pl.col("unit_id").is_in(units))["wave"].max()
+    return draws.filter(pl.col("wave") <= last)
 
 
 def _codebook(store: str | Path) -> Codebook:
@@ -99,39 +161,38 @@ def _codebook(store: str | Path) -> Codebook:
     return book
 
 
-def _codings(answers: pl.DataFrame, book: Codebook) -> pl.DataFrame:
+def _codings(answers: pl.DataFrame, book: Codebook) -> Codings:
     """Answers to the codebook's variables as codings, one row per label."""
     rows = answers.explode("labels").rename({"labels": "label"})
     rows = rows.filter(pl.col("variable").is_in([entry.name for entry in book.variables]))
     label = pl.when(pl.col("label") != NONE).then(pl.col("label"))
     status = pl.when(pl.col("label") == NONE).then(pl.lit("none")).otherwise(pl.lit("ok"))
-    return rows.select(
-        "unit_id",
-        "variable",
-        "coder",
-        label.alias("label"),
-        pl.lit(None, pl.Float64).alias("prob"),
-        status.alias("status"),
+    prob = pl.lit(None, pl.Float64).alias("prob")
+    return sound_codings(
+        rows.select("unit_id", "variable", "coder", label.alias("label"), prob, status.alias("status"))
     )
 
 
 def _replaced(book: Codebook) -> list[str]:
     """The columns that are made anew."""
-    roles = [f"{entry.name}_{role}" for entry in book.variables for role in ("gold", "shown", "pi", "wave", "coded")]
-    sets = [
-        name
-        for entry in book.variables
-        if entry.kind == "multilabel"
-        for role in ("gold", "shown")
-        for name in label_columns(entry, f"{entry.name}_{role}").values()
-    ]
-    return ["pi", "wave", STANDS_FOR, *roles, *sets]
+    roles = [f"{entry.name}_{role}" for entry in book.variables for role in ("gold", "pi", "wave", "coded")]
+    return ["pi", "wave", STANDS_FOR, *roles, *_columns_of_sets(book, "gold"), *shown_columns(book)]
 
 
-def _with_marks(frame: pl.DataFrame, blind: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+def shown_columns(book: Codebook) -> list[str]:
+    """The columns that hold what people coded with a proposal in sight."""
+    return [*(f"{entry.name}_{SHOWN}" for entry in book.variables), *_columns_of_sets(book, SHOWN)]
+
+
+def _columns_of_sets(book: Codebook, role: str) -> list[str]:
+    sets = [entry for entry in book.variables if entry.kind == "multilabel"]
+    return [name for entry in sets for name in label_columns(entry, f"{entry.name}_{role}").values()]
+
+
+def _with_marks(frame: pl.DataFrame, sight: BySight) -> pl.DataFrame:
     """Which drawn texts have an answer of each kind."""
     drawn = pl.col("wave").is_not_null()
-    marks = {"_blind": blind, "_shown": shown}
+    marks = {"_blind": sight.blind, "_shown": sight.shown}
     kinds = [(drawn & pl.col("unit_id").is_in(of["unit_id"].implode())).alias(name) for name, of in marks.items()]
     return frame.with_columns(kinds)
 
@@ -164,10 +225,6 @@ def _ratio(frame: pl.DataFrame, kind: str) -> np.ndarray:
     """
     drawn = frame.filter(pl.col("wave").is_not_null())
     waves = drawn.group_by("wave").agg(pl.len().alias("n"), pl.col(kind).sum().alias("answered")).sort("wave")
-    empty = waves.filter(pl.col("answered") == 0)
-    if len(empty):
-        what = f"No text of wave {empty['wave'][0]} was coded {'blind' if kind == '_blind' else 'with a proposal'}."
-        raise AnnotuneError(what, "Have a part of each wave's texts coded blind: sample(..., blind=).")
     answered = waves["answered"].to_numpy().astype(float)
     part = answered / answered.sum()
     later = np.maximum(1 - np.cumsum(part), 0)
@@ -177,11 +234,14 @@ def _ratio(frame: pl.DataFrame, kind: str) -> np.ndarray:
     return np.asarray((part[place] / chance + later[place]) * (waves["n"].to_numpy() / answered)[place])
 
 
-def _with_answers(frame: pl.DataFrame, book: Codebook, codings: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """The majority of each kind of answers beside the texts."""
-    for role, rows in codings.items():
+def _with_answers(
+    frame: pl.DataFrame, book: Codebook, sight: BySight, one_answer: Callable[[Codings], Codings]
+) -> pl.DataFrame:
+    """One answer of each kind beside the texts."""
+    for role, rows in {"gold": sight.blind, SHOWN: sight.shown}.items():
+        answers = one_answer(rows) if len(rows) else rows
         for entry in book.variables:
-            mine = sound_codings(rows.filter(pl.col("variable") == entry.name))
+            mine = answers.filter(pl.col("variable") == entry.name)
             if len(mine):
-                frame = gold_beside(frame, resolve(mine, codebook=book), entry, role)
+                frame = gold_beside(frame, mine, entry, role)
     return frame

@@ -235,7 +235,8 @@ def _of_labels(table: Array, ordinal: bool, whole: dict[str, Array] | None) -> d
     hits = right.sum(-1)
     chance = (said[..., :n_labels] * true).sum(-1)
     scores["balanced_accuracy"] = scores.pop("macro_recall")
-    scores["mcc"] = _ratio(hits * n - chance, np.sqrt((n**2 - (said**2).sum(-1)) * (n**2 - (true**2).sum(-1))))
+    spread = (n**2 - (said**2).sum(-1)) * (n**2 - (true**2).sum(-1))
+    scores["mcc"] = _ratio(hits * n - chance, np.sqrt(np.maximum(spread, 0)))  # a rounded 0 of weights may be below it
     scores["kappa"] = _ratio(hits * n - chance, n**2 - chance)
     scores["alpha"] = _nominal_alpha(hits, said, true, n)
     if ordinal:

@@ -9,8 +9,9 @@ import polars as pl
 
 from annotune.data.codings import Codings, bind
 from annotune.data.wide import attach
+from annotune.errors import AnnotuneError, counted
 from annotune.models.classifier import Classifier
-from annotune.study.corrected import Corrected, corrected
+from annotune.study.corrected import Corrected, corrected, corrected_variables
 from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs
 from annotune.study.models import Steps, classified, tuned
@@ -43,24 +44,37 @@ def coded_corpus(file: StudyFile, inputs: Inputs, steps: Steps) -> Coded:
 
 
 def corrected_regressions(study: Study, inputs: Inputs, coded: Coded, say: Callable[[str], None]) -> Corrected:
-    """The results with what a correction adds to them; as they are where none is asked for."""
+    """The results with what a correction adds to them; without where none is asked for."""
+    data = coded.data if inputs.blind is None else inputs.blind.in_place_of_gold(coded.data)
     if study.correct is None or study.sample is None:
-        return Corrected(coded.data)
+        return Corrected(data)
     say("Correcting the regressions")
     held_out = {name: model for name, model in coded.models.items() if model.held_out is not None}
-    by_hand = {name: _by_hand(inputs, name, model) for name, model in held_out.items()}
+    by_hand = {name: _by_hand(inputs, name, model, study.correct.uncoded) for name, model in held_out.items()}
     folds = {
         name: rows.select("unit_id", "fold", coded=pl.col("unit_id").is_in(by_hand[name].implode()))
         for name, rows in coded.codings.items()
         if "fold" in rows.columns
     }
-    return corrected(study.correct, study.sample, coded.data, inputs.codebook, list(coded.models), folds)
+    subjects = corrected_variables(study.correct, inputs.codebook, list(coded.models))
+    about = {} if inputs.blind is None else {name: inputs.blind.note(name) for name in subjects}
+    return corrected(study.correct, study.sample, data, inputs.codebook, list(coded.models), folds, about)
 
 
-def _by_hand(inputs: Inputs, name: str, model: Classifier) -> pl.Series:
-    """The texts that people coded and models did not learn from: held out of folds, or kept apart from all of them."""
+def _by_hand(inputs: Inputs, name: str, model: Classifier, uncoded: str) -> pl.Series:
+    """The texts that people coded and models did not learn from: held out of folds, or kept apart from all of them.
+
+    Blind answers also count where other coders differ, so that nobody decided: folds' models code these texts as well.
+    """
     assert model.held_out is not None
-    held_out = model.held_out["unit_id"]
-    if inputs.evaluation is None:
-        return held_out
-    return pl.concat([held_out, inputs.evaluation.filter(variable=name)["unit_id"]])
+    not_learned = [model.held_out["unit_id"]]
+    if inputs.evaluation is not None:
+        not_learned.append(inputs.evaluation.filter(variable=name)["unit_id"])
+    if inputs.blind is None:
+        return pl.concat(not_learned)
+    blind = inputs.blind.gold.filter(variable=name)["unit_id"].unique()
+    undecided = blind.filter(~blind.is_in(pl.concat(not_learned).implode()))
+    if uncoded == "model" and len(undecided):
+        what = f"{counted(len(undecided), 'text that was', 'texts that were')} coded blind cannot count: coders differ."
+        raise AnnotuneError(what, "Write uncoded: folds under correct:, or let somebody decide (gold: ties, rule).")
+    return blind

@@ -34,6 +34,12 @@ def coded_variables(formula: Formula, codebook: Codebook, names: Sequence[str]) 
     return list({variable_of[name].name: variable_of[name] for name in formula.columns if name in variable_of}.values())
 
 
+def corrected_variables(part: CorrectPart | None, codebook: Codebook, names: Sequence[str]) -> list[str]:
+    """The names of the variables that corrected regressions are about; none where nothing is corrected."""
+    formulas = part.parsed() if part is not None else []
+    return [entry.name for formula in formulas for entry in coded_variables(formula, codebook, names)]
+
+
 def columns_of(entry: Variable) -> list[str]:
     """The columns of the results that hold a variable: one, or of sets of labels one per label."""
     return list(label_columns(entry, entry.name).values()) if entry.kind == "multilabel" else [entry.name]
@@ -174,11 +180,12 @@ def corrected(
     codebook: Codebook,
     names: Sequence[str],
     folds: Mapping[str, pl.DataFrame],
+    about: Mapping[str, str] | None = None,
 ) -> Corrected:
     """Correct each regression of a study.
 
     `data` are the results with one row per text, and gold; `folds` say for each variable which texts were coded, and
-    which fold left a text out (unit_id, fold, coded).
+    which fold left a text out (unit_id, fold, coded); `about` says of variables what counts as coded by hand.
     """
     formulas = part.parsed()
     subjects = [coded_variables(formula, codebook, names)[0] for formula in formulas]
@@ -186,13 +193,15 @@ def corrected(
         data = _with_sampling(data, entry, sample, folds[entry.name])
     corrections, errors, regressions, headings = [], [], [], dict[str, str]()
     for formula, entry in zip(formulas, subjects, strict=True):
-        corrections.append(_correct(part, formula, entry, data))
+        correction, note = _correct(part, formula, entry, data), (about or {}).get(entry.name)
+        corrections.append(replace(correction, notes=(note, *correction.notes)) if note else correction)
         errors.append(_errors(part, formula, entry, data))
         data, column_heading = _with_corrected_column(part, formula, entry, data)
         own = {column: heading for column, heading in _headings(entry).items() if column in data.columns}
         headings |= own | column_heading
         regressions += _regression(part, formula, entry, data)
-    notes = [errors_of_model.note for errors_of_model in errors if errors_of_model is not None]
+    notes = list((about or {}).values())
+    notes += [errors_of_model.note for errors_of_model in errors if errors_of_model is not None]
     notes += [
         f"{name} is for linear models only: it is not 0 or 1, and a logit misreads it." for name in _dsl(headings)
     ]
@@ -208,6 +217,7 @@ def _headings(entry: Variable) -> dict[str, str]:
         f"{entry.name}_pi": f"{entry.name}: probability of being drawn for hand coding",
         f"{entry.name}_wave": f"{entry.name}: the wave that drew the text for hand coding",
         f"{entry.name}_weight": f"{entry.name}: how many texts a hand-coded one stands for, by wave and probability",
+        f"{entry.name}_shown": f"{entry.name}: what people decided with a proposal in sight",
     }
 
 
@@ -222,7 +232,7 @@ def _with_sampling(data: pl.DataFrame, entry: Variable, sample: SamplePart, fold
     by_unit = folds.select("unit_id", *columns).rename(columns).unique("unit_id", keep="first")
     data = data.join(by_unit, on="unit_id", how="left", maintain_order="left")
     pi = pl.Series(f"{name}_pi", probabilities(sample, data, data[f"{name}_coded"].to_numpy()))
-    waves = [pl.col("wave").alias(f"{name}_wave")] if sample.drawn else []
+    waves = [pl.col("wave").alias(f"{name}_wave")] if "wave" in data.columns and sample.drawn else []
     return data.with_columns(pi, *waves)
 
 

@@ -19,8 +19,15 @@ from annotune.errors import AnnotuneError, listing, nearest
 from annotune.export.scripts import Regression, require_regression_columns
 from annotune.export.sheet import describe
 from annotune.records.fingerprints import file_sha256, fingerprint, frame_sha256, reading
-from annotune.study.corrected import require_codings, require_formulas, require_pi, require_references
+from annotune.study.corrected import (
+    corrected_variables,
+    require_codings,
+    require_formulas,
+    require_pi,
+    require_references,
+)
 from annotune.study.file import Study, StudyFile
+from annotune.study.hand_codings import BlindCodings, blind_codings
 from annotune.tables import read_table
 from annotune.tables.store import SUFFIX, read_store
 from annotune.tables.table import Labels
@@ -44,6 +51,8 @@ class Inputs:
         The same of the texts that rounds keep apart for evaluation: nothing is tuned and nothing decided on them.
     coders
         How many texts each coder answered of each variable: `variable`, `coder`, `n_texts`; models that proposed too.
+    blind
+        What was coded without a proposal in sight, where that alone counts as coded by hand; else None.
     variables
         The names of what is tuned.
     labels, headings
@@ -61,11 +70,17 @@ class Inputs:
     labels: Labels = field(default_factory=dict)
     headings: Mapping[str, str] = field(default_factory=dict)
     evaluation: Codings | None = None
+    blind: BlindCodings | None = None
 
     @property
     def all_gold(self) -> Codings:
         """One answer a coded unit, of those that are kept apart as well."""
         return self.gold if self.evaluation is None else bind(self.gold, self.evaluation)
+
+    @property
+    def by_hand(self) -> Codings:
+        """One answer a unit, of those that count as coded by hand in corrections."""
+        return self.all_gold if self.blind is None else self.blind.gold
 
 
 def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None = None) -> Inputs:
@@ -90,10 +105,12 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
     agreement = _reliability(file, compared, codebook)
     gold, evaluation = _parted(gold, apart)
     variables = _variables(file, gold, codebook)
+    subjects = corrected_variables(file.study.correct, codebook, variables) or variables
+    blind = blind_codings(file, codings, codebook, subjects, until, apart if until is not None else ())
     files = {name: fingerprints[file.beside(name)] for name in names} | _stores(file, until)
-    coders = _answers_by_coder(codings)
+    coders, words = _answers_by_coder(codings), (labels, headings)
     inputs = Inputs(
-        files, codebook, corpus, compared, agreement, gold, coders, variables, labels, headings, evaluation=evaluation
+        files, codebook, corpus, compared, agreement, gold, coders, variables, *words, evaluation=evaluation, blind=blind
     )
     _require_formulas(file, inputs)
     return inputs
@@ -279,7 +296,7 @@ def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
     if study.correct and study.sample:
         require_formulas(study.correct, table, codebook, inputs.variables)
         require_references(study.correct, inputs.corpus)
-        require_codings(study.correct, inputs.all_gold, codebook, inputs.variables)
+        require_codings(study.correct, inputs.by_hand, codebook, inputs.variables)
     if study.regressions:
         sheet = describe(table.lazy(), codebook, words_of_columns(inputs, table.columns)[0])
         require_regression_columns(sheet, [Regression(formula) for formula in study.regressions])

@@ -84,7 +84,8 @@ def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:
     folds = _n_folds(part) if _is_corrected(study, name, inputs.codebook) else part.folds
     by_folds = study.classify if _coded_by_folds(study, name, inputs.codebook) else None
     revision = find_base(_base(file)).revision
-    how_read = (study.corpus, study.codings, study.gold)
+    gold = study.gold.model_copy(update={"by_hand": None})  # of which corrections ask alone
+    how_read = (study.corpus, study.codings, gold)
     return fingerprint([dict(inputs.files), name, part, study.drawn, folds, by_folds, revision, *how_read, versions()])
 
 

@@ -110,12 +110,17 @@ class ReliabilityPart(Part):
 
 
 class GoldPart(Part):
-    """How several coders' answers become one (see `resolve`)."""
+    """How several coders' answers become one (see `resolve`), and which of them count as coded by hand.
+
+    `by_hand`: "blind", those that were given without a proposal in sight, or "all"; None is blind where people saw
+    proposals and enough was coded without.
+    """
 
     rule: str | dict[str, int] = "majority"
     ties: str = "drop"
     coder: str | None = None
     coders: tuple[str, ...] | None = None
+    by_hand: Literal["blind", "all"] | None = None
 
 
 class TunePart(Settings):

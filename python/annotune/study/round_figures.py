@@ -194,16 +194,17 @@ def _expected_widths(one: Round, inputs: Inputs, correction: Correction, data: p
     documents = one.coming.design == "cluster"  # of which n are drawn, with nobody knows how many texts
     if part is None or formula is None or entry is None or formula.explained is None or documents:
         return {}
+    n = one.coming.n if inputs.blind is None else round(one.coming.n * inputs.blind.part_of(data["unit_id"]))
     try:
         table = next_standard_errors(
             data,
             correction.formula,
-            n=one.coming.n,
+            n=max(n, 1),
             score=_scores(one.coming, data),
             model="linear" if part.model == "fixed_effects" else part.model,
             cluster=min(part.cluster, key=lambda name: data[name].n_unique(), default=None),
             variable=formula.explained.column,
-            **_columns(entry, formula.explained.column),
+            **_columns(entry, formula.explained.column, data),
         )
     except AnnotuneError:  # a regression that plan_sample cannot plan for: that is no reason to have no other figures
         return {}
@@ -220,11 +221,7 @@ def _scores(coming: Coming, data: pl.DataFrame) -> np.ndarray | None:
     return with_floor(data[str(coming.scores)].cast(pl.Float64).fill_null(0.0).to_numpy(), floor)
 
 
-def _columns(entry: Variable, outcome: str) -> dict[str, str]:
-    place = columns_of(entry).index(outcome)
-    return {
-        "predicted": outcome,
-        "gold": gold_columns_of(entry)[place],
-        "pi": f"{entry.name}_pi",
-        "wave": f"{entry.name}_wave",
-    }
+def _columns(entry: Variable, outcome: str, data: pl.DataFrame) -> dict[str, str]:
+    place, wave = columns_of(entry).index(outcome), f"{entry.name}_wave"
+    columns = {"predicted": outcome, "gold": gold_columns_of(entry)[place], "pi": f"{entry.name}_pi"}
+    return columns | ({"wave": wave} if wave in data.columns else {})
