@@ -11,15 +11,24 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import polars as pl
 
 import annotune as at
+from annotune.data.codebook import read_codebook
+from annotune.data.corpus import read_corpus
+from annotune.hybrid.page import desk as pages
+from annotune.hybrid.page.answers import DECISION, ENTRY
+from annotune.hybrid.page.launch import prepared
+from annotune.hybrid.page.texts import Texts
+from annotune.hybrid.store import Store, now, open_store
 
 LABELS = ("Health", "Law", "Trade")
 WAIT = 60.0  # seconds for a server to begin
@@ -154,8 +163,49 @@ def lost(store: Path, results: dict[str, Answers]) -> tuple[int, int]:
         for coder, answers in results.items()
         for unit, label in answers.acknowledged.items()
     )
-    from annotune.hybrid.store import open_store
-
     with open_store(store) as kept:
         twice = kept.value("SELECT count(*) - count(DISTINCT unit_id || ' ' || coder) FROM decisions")
     return gone, int(twice)
+
+
+def steps_of_answers(folder: Path, texts: int, answers: int = 20) -> dict[str, float]:
+    """SQLite's steps per request when two coders have so many texts, all but the last of which they have coded.
+
+    They code what is left while an adjudicator settles where they differ, each with the page open. Steps are counted in
+    SQLite's virtual machine: they are the same on any machine, however busy it is.
+    """
+    names = study(folder, 2, texts)
+    corpus = read_corpus(folder / "corpus.parquet")
+    counts: dict[str, list[int]] = {}
+    with open_store(folder / "study.annotune") as store:
+        *coders, third = prepared(store, corpus, read_codebook(folder / "codebook.yaml"), names, "cara", 1)
+        _code_all_but(store, names, texts, answers + 1)
+        desk, steps = pages.Desk(store, Texts(corpus), ""), [0]
+        store._connection.set_progress_handler(lambda: steps.__setitem__(0, steps[0] + 1), 1)
+
+        def counted(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+            before, outcome = steps[0], work()
+            counts.setdefault(name, []).append(steps[0] - before)
+            return outcome
+
+        for _ in range(answers + 1):
+            for person, label in zip((*coders, third), LABELS, strict=True):
+                who = "adjudicator" if person is third else "coder"
+                unit = counted(f"{who}: next text", partial(pages.item, desk, person, {}))["unit_id"]
+                answer = {"key": uuid.uuid4().hex, "unit_id": unit, "version": 1, "seconds": 1.0}
+                answer["answers"] = {"topic": {"labels": [label]}}
+                counted(f"{who}: answer", partial(pages.answer, desk, person, answer))
+        store._connection.set_progress_handler(None, 1)
+    return {name: float(np.median(values)) for name, values in counts.items()}  # the first read all there is
+
+
+def _code_all_but(store: Store, coders: Sequence[str], texts: int, n: int) -> None:
+    """Each coder has coded all texts but n, as if on the page; both say the same."""
+    with store.change() as connection:
+        for coder in coders:
+            query = "SELECT unit_id FROM assignments WHERE coder = ? ORDER BY place LIMIT ?"
+            for (unit,) in connection.execute(query, [coder, texts - n]).fetchall():
+                values = (now(), unit, "topic", coder, '["Law"]', "ok", 1, "open", 1, "[]", 2.0, 0, "")
+                (number,) = connection.execute(DECISION, values).fetchone()
+                entry = [coder, f"{coder}-{unit}", now(), "", unit, 2.0, number, number, None]
+                connection.execute(ENTRY, entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from annotune.correction.coding_columns import FEWEST
 from annotune.data.codebook import Codebook
 from annotune.data.codings import ANSWERED, Codings, is_store, sound_codings
 from annotune.data.drawn import read_draws
-from annotune.errors import AnnotuneError, counted, warn
+from annotune.errors import AnnotuneError, AnnotuneWarning, counted, warn
 from annotune.hybrid.blind_gold import BySight, answers_by_sight, shown_columns, wave_without, with_blind_gold
 from annotune.study.file import StudyFile
 from annotune.study.parts import GoldPart
@@ -49,7 +50,9 @@ class BlindCodings:
         if in_use:
             what = f"The corpus has a column {in_use[0]!r} already, which is to hold what people coded with proposals."
             raise AnnotuneError(what, "Rename it, or leave it out (covariates).")
-        return with_blind_gold(data, self.draws, self.sight, self.codebook, one_answer=self._resolved)
+        with warnings.catch_warnings():  # all that there is to tell was told when the codings were read
+            warnings.simplefilter("ignore", AnnotuneWarning)
+            return with_blind_gold(data, self.draws, self.sight, self.codebook, one_answer=self._resolved)
 
     def part_of(self, units: pl.Series) -> float:
         """The part of the drawn texts among these that was coded blind."""

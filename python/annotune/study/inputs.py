@@ -109,9 +109,8 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
     blind = blind_codings(file, codings, codebook, subjects, until, apart if until is not None else ())
     files = {name: fingerprints[file.beside(name)] for name in names} | _stores(file, until)
     coders, words = _answers_by_coder(codings), (labels, headings)
-    inputs = Inputs(
-        files, codebook, corpus, compared, agreement, gold, coders, variables, *words, evaluation=evaluation, blind=blind
-    )
+    about = (files, codebook, corpus, compared, agreement, gold, coders, variables, *words)
+    inputs = Inputs(*about, evaluation=evaluation, blind=blind)
     _require_formulas(file, inputs)
     return inputs
 

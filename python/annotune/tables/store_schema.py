@@ -115,7 +115,10 @@ CREATE TABLE breaks (             -- when coders paused, and went on
 CREATE INDEX decisions_by_coder ON decisions (coder, unit_id, variable, id);
 CREATE INDEX assignments_by_coder ON assignments (coder, wave, place);
 """
-MIGRATIONS = (FIRST, PAGE)
+ENTRIES_IN_ORDER = """
+CREATE INDEX entries_by_coder ON entries (coder, id);
+"""
+MIGRATIONS = (FIRST, PAGE, ENTRIES_IN_ORDER)
 
 WITHOUT_VIEWS = "DROP VIEW IF EXISTS main.codings; DROP VIEW IF EXISTS main.people;"
 VIEWS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,18 +13,22 @@ from annotune.hybrid.store import Store
 
 GIVEN = """
     SELECT d.unit_id, d.variable, d.coder, d.id, d.labels, d.status, d.unsure, d.note, d.codebook, d.arm, d.wave
-    FROM decisions d WHERE d.id IN (SELECT max(id) FROM decisions GROUP BY unit_id, variable, coder)
+    FROM decisions d WHERE d.id IN (SELECT max(id) FROM decisions {of_text} GROUP BY unit_id, variable, coder)
     AND d.status <> 'withdrawn' ORDER BY d.id
 """
 Key = tuple[str, str]  # the text and the variable
 
 
-def codings_of(store: Store, codebook: Codebook) -> tuple[dict[Key, dict[str, Held]], dict[str, int | None]]:
-    """What everybody last said, by text and variable and then by coder; and the wave of each text."""
+def codings_of(
+    store: Store, codebook: Codebook, unit_id: str | None = None
+) -> tuple[dict[Key, dict[str, Held]], dict[str, int | None]]:
+    """What everybody last said of all texts or one, by text and variable and then by coder; and the wave of each."""
     names = {entry.name for entry in codebook.variables}
     codings: dict[Key, dict[str, Held]] = {}
     waves: dict[str, int | None] = {}
-    for unit, variable, coder, number, labels, status, unsure, note, version, arm, wave in store.rows(GIVEN):
+    query = GIVEN.format(of_text="" if unit_id is None else "WHERE unit_id = ?")
+    values = [] if unit_id is None else [unit_id]
+    for unit, variable, coder, number, labels, status, unsure, note, version, arm, wave in store.rows(query, values):
         if variable in names:
             held = Held(number, tuple(json.loads(labels)), status, bool(unsure), note, version, arm)
             codings.setdefault((unit, variable), {})[coder] = held
@@ -31,12 +36,11 @@ def codings_of(store: Store, codebook: Codebook) -> tuple[dict[Key, dict[str, He
     return codings, waves
 
 
-def differences(store: Store, adjudicator: str, codebook: Codebook) -> dict[Key, dict[str, Held]]:
+def differences(codings: Mapping[Key, Mapping[str, Held]], adjudicator: str) -> dict[Key, dict[str, Held]]:
     """The codings of the texts and variables on which coders differ, in the order in which the differences arose.
 
     That a text cannot be coded is no answer: it differs from none.
     """
-    codings, _ = codings_of(store, codebook)
     open_to: dict[Key, dict[str, Held]] = {}
     for key, by_coder in codings.items():
         others = {coder: held for coder, held in by_coder.items() if coder != adjudicator and held.status != "missing"}
@@ -46,11 +50,15 @@ def differences(store: Store, adjudicator: str, codebook: Codebook) -> dict[Key,
     return dict(sorted(open_to.items(), key=lambda pair: arose[pair[0]]))
 
 
-def tasks_of_adjudicator(store: Store, adjudicator: str, codebook: Codebook) -> list[Task]:
-    """The texts on which coders differ, each once, as tasks without arms; done where all their differences are."""
-    codings, waves = codings_of(store, codebook)
+def tasks_of_adjudicator(
+    codings: Mapping[Key, Mapping[str, Held]], waves: Mapping[str, int | None], adjudicator: str, codebook: Codebook
+) -> list[Task]:
+    """The texts on which coders differ, each once, as tasks without arms; done where all their differences are.
+
+    The codings and waves are those of `codings_of`.
+    """
     variables: dict[str, list[str]] = {}
-    for unit, variable in differences(store, adjudicator, codebook):
+    for unit, variable in differences(codings, adjudicator):
         variables.setdefault(unit, []).append(variable)
     tasks = []
     for place, (unit, names) in enumerate(variables.items(), start=1):

@@ -29,7 +29,7 @@ ENTRY = """
 """
 KEPT = "at, unit_id, variable, coder, labels, status, wave, arm, codebook, proposals, seconds, unsure, note"
 LAST_ENTRY = """
-    SELECT id, unit_id, first, last FROM entries e
+    SELECT id, unit_id, first, last FROM entries e INDEXED BY entries_by_coder
     WHERE coder = ? AND undoes IS NULL AND first IS NOT NULL AND (? IS NULL OR key = ?)
     AND NOT EXISTS (SELECT 1 FROM entries u WHERE u.undoes = e.id) ORDER BY id DESC LIMIT 1
 """

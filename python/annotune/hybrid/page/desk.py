@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import pydantic
@@ -13,8 +13,9 @@ from annotune.errors import AnnotuneError
 from annotune.hybrid.page import adjudication, answers, arms, versions
 from annotune.hybrid.page.access import Person
 from annotune.hybrid.page.answers import Key, Posted, Sent, Words
+from annotune.hybrid.page.lists import Lists
 from annotune.hybrid.page.texts import Texts
-from annotune.hybrid.page.work import Task, next_task, progress, task_of, tasks_of
+from annotune.hybrid.page.work import Held, Task, next_task, progress, task_of
 from annotune.hybrid.store import Store, now
 
 ADJUDICATOR = "adjudicator"
@@ -64,6 +65,7 @@ class Desk:
     store: Store
     texts: Texts
     name: str
+    _lists: Lists = field(default_factory=Lists, repr=False)
 
     def codebook(self) -> tuple[int, Codebook]:
         """The codebook that is coded with, and its version."""
@@ -72,8 +74,15 @@ class Desk:
     def tasks(self, person: Person) -> list[Task]:
         """What somebody has to do; texts that the corpus lacks are left out."""
         _, codebook = self.codebook()
-        of = adjudication.tasks_of_adjudicator if person.role == ADJUDICATOR else tasks_of
-        return [task for task in of(self.store, person.name, codebook) if task.unit_id in self.texts]
+        if person.role == ADJUDICATOR:
+            tasks = adjudication.tasks_of_adjudicator(*self.codings(), person.name, codebook)
+        else:
+            tasks = self._lists.tasks(self.store, person.name, codebook)
+        return [task for task in tasks if task.unit_id in self.texts]
+
+    def codings(self) -> tuple[Mapping[adjudication.Key, Mapping[str, Held]], Mapping[str, int | None]]:
+        """What everybody last said, and each text's wave; see `adjudication.codings_of`."""
+        return self._lists.codings(self.store, self.codebook()[1])
 
     def task(self, person: Person, unit_id: str) -> Task | None:
         """One of somebody's texts."""
@@ -180,9 +189,9 @@ def differences(desk: Desk, person: Person, _: Mapping[str, str]) -> dict[str, A
     """Where coders differ, with what each of them said, and what the adjudicator did."""
     if person.role != ADJUDICATOR:
         raise NotAllowed("What others coded is not shown to coders.", "Ask for an adjudicator's link.")
-    version, codebook = desk.codebook()
-    codings, _waves = adjudication.codings_of(desk.store, codebook)
-    open_to = adjudication.differences(desk.store, person.name, codebook)
+    version = desk.codebook()[0]
+    codings, _waves = desk.codings()
+    open_to = adjudication.differences(codings, person.name)
     items: list[dict[str, Any]] = []
     for (unit, variable), by_coder in open_to.items():
         if unit in desk.texts:

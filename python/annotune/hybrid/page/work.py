@@ -14,22 +14,24 @@ from annotune.hybrid.store import Store
 
 LAG = 20  # texts that lie at least between a decoy and the second look at its text
 ORDER = "order"  # the design of a wave that offers all texts in a random order
+ALL_TEXTS = {"of_text": "", "about_text": ""}
+ONE_TEXT = {"of_text": "AND unit_id = :unit", "about_text": "AND a.unit_id = :unit"}  # indexes lead to its rows alone
 TASKS = """
-    WITH last AS (SELECT max(id) AS id FROM decisions WHERE coder = :coder GROUP BY unit_id, variable)
+    WITH last AS (SELECT max(id) AS id FROM decisions WHERE coder = :coder {of_text} GROUP BY unit_id, variable)
     SELECT a.unit_id, a.wave, a.arm, d.id, d.variable, d.labels, d.status, d.unsure, d.note, d.codebook, d.arm,
         (SELECT max(version) FROM again g WHERE g.unit_id = a.unit_id AND g.variable = d.variable),
         EXISTS (SELECT 1 FROM shown s WHERE s.coder = :coder AND s.unit_id = a.unit_id
             AND s.proposals LIKE '%"decoy": true%'),
         EXISTS (SELECT 1 FROM decisions b WHERE b.coder = :coder AND b.unit_id = a.unit_id AND b.arm = 'blind')
-    FROM assignments a JOIN waves w ON w.wave = a.wave
+    FROM waves w CROSS JOIN assignments a ON a.wave = w.wave
     LEFT JOIN decisions d ON d.coder = :coder AND d.unit_id = a.unit_id AND d.status <> 'withdrawn'
         AND d.id IN (SELECT id FROM last)
-    WHERE a.coder = :coder AND (:unit IS NULL OR a.unit_id = :unit)
+    WHERE a.coder = :coder {about_text}
         AND (w.design <> 'order' OR w.wave = (SELECT max(wave) FROM waves) OR d.wave = w.wave)
     ORDER BY a.wave, a.place, d.id
 """
 SECONDS = """
-    SELECT seconds FROM entries e WHERE coder = ? AND undoes IS NULL AND seconds > 0
+    SELECT seconds FROM entries e INDEXED BY entries_by_coder WHERE coder = ? AND undoes IS NULL AND seconds > 0
     AND NOT EXISTS (SELECT 1 FROM entries u WHERE u.undoes = e.id) ORDER BY id DESC LIMIT 50
 """
 
@@ -107,21 +109,22 @@ class Task:
 
 def tasks_of(store: Store, coder: str, codebook: Codebook) -> list[Task]:
     """Everything that was given to a coder, in order, each with its state."""
-    return with_states(_read(store, coder, None), codebook)
+    return with_states(read_tasks(store, coder), codebook)
 
 
 def task_of(store: Store, coder: str, codebook: Codebook, unit_id: str) -> Task | None:
     """One of a coder's texts; its place and state are told only where it may be due for a second look."""
-    task = next(iter(_read(store, coder, unit_id)), None)
+    task = next(iter(read_tasks(store, coder, unit_id)), None)
     if task is None or not task.awaits_second_look:
         return task
     return next(task for task in tasks_of(store, coder, codebook) if task.unit_id == unit_id)
 
 
-def _read(store: Store, coder: str, unit_id: str | None) -> list[Task]:
+def read_tasks(store: Store, coder: str, unit_id: str | None = None) -> list[Task]:
     """The coder's tasks, or the one of a text, as if all were open."""
     texts: dict[str, tuple[tuple[Any, ...], dict[str, Held], list[int]]] = {}
-    for unit, wave, arm, *decision, has_decoy, was_due in store.rows(TASKS, {"coder": coder, "unit": unit_id}):
+    query = TASKS.format(**(ALL_TEXTS if unit_id is None else ONE_TEXT))
+    for unit, wave, arm, *decision, has_decoy, was_due in store.rows(query, {"coder": coder, "unit": unit_id}):
         about = (unit, wave, arm, bool(has_decoy), bool(was_due))
         _, held, changed = texts.setdefault(unit, (about, {}, [0]))
         if decision[0] is not None:
