@@ -32,6 +32,7 @@ round rounds.yaml
 verify study.yaml
 why results.dta
 why results.dta --unit q00001 --json
+diff study.yaml results.csv
 reliability {CODERS} {BOOK} --n-boot 200 --write agreement.dta --write agreement.tex --plot agreement.png
 reliability {CODERS} {BOOK} --of pairs --plot pairs.pdf
 reliability-regression {CODERS} {BOOK} --on party --corpus questions.csv

@@ -59,6 +59,7 @@ _HOME = {
     "plot_rounds": "hybrid.round_plot",
     "verify": "study.verification",
     "why": "replication.why",
+    "diff": "replication.diff",
     "Study": "study.file",
     "demo": "study.simulated",
     "Demo": "study.simulated",

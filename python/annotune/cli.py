@@ -39,6 +39,7 @@ VERBS = (
     study.demo,
     study.verify,
     replication.why,
+    replication.diff,
     drawing.sample,
     drawing.sheets,
     drawing.record,

@@ -25,3 +25,32 @@ print.at_why <- function(x, ...) {
   cat(x$words, sep = "\n")
   invisible(x)
 }
+
+#' What changed between two runs, and what did that change?
+#'
+#' Compares inputs and settings of two runs, and what came of them: labels, agreement, measures, coefficients; or two
+#' codebooks, field by field.
+#'
+#' @param a,b Two runs, each as a study.yaml that was run, an output, a record, or a folder with one record; or two
+#'   codebook files.
+#' @return An object of class `at_difference`: a list with `tables` (a data frame for each kind of thing that differs, a
+#'   row per difference), `names`, `notes` and `words`.
+#' @examplesIf at_available()
+#' folder <- file.path(tempdir(), "books")
+#' dir.create(folder)
+#' text <- "variables: [{name: topic, kind: nominal, labels: [{code: 1, name: Health}, {code: 2, name: Law}]}]"
+#' writeLines(text, file.path(folder, "old.yaml"))
+#' writeLines(sub("Law", "Justice", text), file.path(folder, "new.yaml"))
+#' at_diff(file.path(folder, "old.yaml"), file.path(folder, "new.yaml"))
+#' @export
+at_diff <- function(a, b) at_call("diff", a = as_path(a), b = as_path(b))
+
+#' @export
+print.at_difference <- function(x, ...) {
+  say(c(x$words, unlist(x$notes)))
+  for (name in names(x$tables)) {
+    cli::cat_line(c("", cli::style_bold(paste0(toupper(substr(name, 1, 1)), substring(name, 2)))))
+    print_brief(x$tables[[name]])
+  }
+  invisible(x)
+}

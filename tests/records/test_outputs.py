@@ -18,6 +18,8 @@ READ_BY = {
     ("sample", "predictions"),
     ("anchoring", "proposals"),
     ("test_codebook", "paraphrase"),
+    ("diff", "a"),
+    ("diff", "b"),
 }  # which others write
 STORES = {"store"}  # a study's store is added to, and never replaced: tests/hybrid/test_store.py
 WRITTEN = {"write", "out", "paths", "plot", "predictions", "sentences", "shares", "recall", "offline", "write_sbatch"}

@@ -13,7 +13,7 @@ import polars as pl
 from annotune.correction.formulas import Formula
 from annotune.data.codebook import read_codebook
 from annotune.errors import AnnotuneError
-from annotune.records.beside import outputs_of
+from annotune.replication.run_tables import results_of
 from annotune.replication.sources import Source
 from annotune.replication.store_parts import day
 from annotune.replication.trees import without_blanks
@@ -24,7 +24,6 @@ from annotune.tables.store import SUFFIX as STORE
 from annotune.tables.store import draws_in_store
 from annotune.tables.store_history import text_in_store
 
-TABLES = (".parquet", ".dta", ".rds", ".sav", ".csv", ".xlsx")  # of results, the most exact first
 STUDY_SUFFIXES = (".yaml", ".yml")
 LONGEST = 300  # characters of a text that are shown
 
@@ -54,7 +53,7 @@ def trace(place: Path, source: Source | None, unit_id: str) -> Trace:
         Where no file that can be read has the text.
     """
     way = Trace(unit_id)
-    results = _results(place, source)
+    results = results_of(source, place)
     row = _row(results, unit_id)
     file = _study(source, way)
     if file is not None:
@@ -187,21 +186,6 @@ def _entered(formula: Formula, row: Mapping[str, Any]) -> dict[str, Any]:
     absent = [name for name in formula.columns if row.get(name) is None]
     used = f"no: {', '.join(absent)} is missing" if absent else "yes"
     return {"used": used, **_plain(columns)}
-
-
-def _results(place: Path, source: Source | None) -> pl.DataFrame | None:
-    """The results as a table: the file that was asked about, or the most exact of those that the record names."""
-    named = [source.folder / name for name in outputs_of(source.content)] if source is not None else []
-    tables = sorted((path for path in named if path.suffix in TABLES), key=lambda path: TABLES.index(path.suffix))
-    for path in [place, *tables]:
-        if path.suffix.lower() in TABLES and path.is_file():
-            try:
-                frame = read_table(path, strings=("unit_id",)).frame
-            except AnnotuneError:
-                continue
-            if "unit_id" in frame.columns:
-                return frame
-    return None
 
 
 def _row(frame: pl.DataFrame | None, unit_id: str) -> dict[str, Any] | None:

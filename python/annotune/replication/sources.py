@@ -102,12 +102,12 @@ def model_folders(folder: Path) -> Iterator[Source]:
                 yield Source(card, content, is_sealed(content) if SEAL in content else None)
 
 
-def settings_of(source: Source) -> dict[str, Any]:
-    """What was set: of a study every key that is not as it is by default, of other verbs what the record has."""
+def settings_of(source: Source, all_keys: bool = False) -> dict[str, Any]:
+    """What was set: of a study the keys that are not as by default, or all of them; of other verbs what there is."""
     study = source.content.get("study")
     if not isinstance(study, Mapping):
         return dict(source.part("settings"))
     try:
-        return Study.model_validate(study).model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return Study.model_validate(study).model_dump(mode="json", by_alias=True, exclude_defaults=not all_keys)
     except (pydantic.ValidationError, AnnotuneError):  # of another version of annotune
         return dict(study)

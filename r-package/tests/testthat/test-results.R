@@ -143,6 +143,7 @@ test_that("a study runs, and what is up to date is not done again", {
   expect_identical(answer$tree[["results.rds"]]$models$topic$seed, 1L)
   expect_output(print(answer), "questions.csv: SHA-256 [0-9a-f]{16}, as recorded")
   expect_output(print(at_why(study, unit = "q00002")), "the text q00002")
+  expect_output(print(at_diff(study, folder)), "Nothing differs")
   verified <- at_verify(study)
   expect_true(verified$is_sound)
   expect_output(print(verified), "files are as recorded; none is changed or missing")
@@ -222,4 +223,16 @@ test_that("at_write() shows the notes of reading, and does not replace what it r
   writeBin(c(charToRaw("unit_id;text\na;Gr"), as.raw(c(0xf6, 0xdf)), charToRaw("e\nb;Caf"), as.raw(c(0xe9, 0x0a))), path[1])
   expect_warning(at_write(path[1], path[2]), "is not UTF-8", class = "annotune_warning")
   expect_error(at_write(path[1], path[1]), "would be replaced", class = "annotune_error")
+})
+
+test_that("two codebooks are compared field by field", {
+  skip_if_no_python()
+  folder <- withr::local_tempdir()
+  text <- "variables: [{name: topic, kind: nominal, labels: [{code: 1, name: Health}, {code: 2, name: Law}]}]"
+  paths <- file.path(folder, c("old.yaml", "new.yaml"))
+  writeLines(text, paths[1])
+  writeLines(sub("Law", "Justice", text), paths[2])
+  difference <- at_diff(paths[1], paths[2])
+  expect_identical(difference$tables$codebook$b, "Justice")
+  expect_output(print(difference), "codebook: 1 difference")
 })
