@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from billions import put_section
 from bulk_methods import SETS, matrix_rate, model_of, operations, texts_of, ways
 
 import annotune as at
@@ -200,6 +201,7 @@ def main() -> None:
     (root / f"{size}.json").write_text(json.dumps({"processor": processor(), "results": results}, indent=1))
     if size != "rehearse":
         put("bulk", "\n".join(parts))
+        put_section()
 
 
 if __name__ == "__main__":
