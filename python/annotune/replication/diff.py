@@ -231,9 +231,10 @@ def _sides(came: Sequence[RunTables], name: str, columns: Sequence[str]) -> pl.D
     """A table of both runs, side by side; one that neither has is empty."""
     if any(name not in run.tables for run in came):
         return pl.DataFrame()
-    frames = [run.tables[name] for run in came]
-    have = [name for name in columns if all(name in frame.columns for frame in frames)]
-    return joined(*(frame.select(*KEYS[name], *have) for frame in frames), KEYS[name]) if have else pl.DataFrame()
+    one, other = (run.tables[name] for run in came)
+    have = [column for column in columns if column in one.columns and column in other.columns]
+    keys = KEYS[name]
+    return joined(one.select(*keys, *have), other.select(*keys, *have), keys) if have else pl.DataFrame()
 
 
 def _moves(came: Sequence[RunTables]) -> pl.DataFrame:
@@ -277,8 +278,9 @@ def _results(came: Sequence[RunTables], columns: Sequence[str]) -> Iterator[tupl
     """Each of the columns that the results of both runs have, for the texts that both have."""
     if any("results" not in run.tables for run in came):
         return
-    frames = [run.tables["results"] for run in came]
-    have = [name for name in columns if name != "unit_id" and all(name in frame.columns for frame in frames)]
-    both = joined(*(frame.select("unit_id", *have) for frame in frames), ["unit_id"]).filter("in_a", "in_b")
+    one, other = (run.tables["results"] for run in came)
+    have = [name for name in columns if name != "unit_id" and name in one.columns and name in other.columns]
+    sides = joined(one.select("unit_id", *have), other.select("unit_id", *have), ["unit_id"])
+    both = sides.filter("in_a", "in_b")
     for name in have:
         yield name, both.select(f"{name}_a", f"{name}_b")
