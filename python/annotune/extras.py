@@ -42,6 +42,7 @@ EXTRAS = {
         {"spacy": "spacy", "phonenumbers": "phonenumbers"},
     ),
     "page": Extra("the page on which people code", {"starlette": "starlette", "uvicorn": "uvicorn"}),
+    "openvino": Extra("very many texts on Intel's and others' processors, faster", {"openvino": "openvino"}),
     "ray": Extra("very many texts on a Ray cluster", {"ray": "ray"}),
     "4bit": Extra("base models in 4 bits, on a GPU", {"bitsandbytes": "bitsandbytes"}),
 }

@@ -1,6 +1,6 @@
 # What Python's default installation does without, by the names of annotune/extras.py. What brings R objects into a
 # Python session ("r") is not among them: it must not be loaded in R.
-EXTRAS <- c("tables", "multilingual", "pandas", "onnx", "gguf", "llama", "propose", "redact", "page", "ray", "4bit")
+EXTRAS <- c("tables", "multilingual", "pandas", "onnx", "gguf", "llama", "propose", "redact", "page", "openvino", "ray", "4bit")
 
 # The extras that verbs of R need without being asked for anything unusual.
 USUAL_EXTRAS <- "tables"

@@ -213,7 +213,7 @@ session_row <- function(look) {
 #'   in .docx, .tex and .html. `"multilingual"`: the base model for texts that are not English. For [at_export()]:
 #'   `"onnx"`, `"gguf"`, `"llama"` (gguf files run and compared; it is compiled). For base models in 4 bits on a graphics
 #'   processor: `"4bit"`. For proposals: `"propose"` (models behind an endpoint), `"redact"` (names and telephone
-#'   numbers). `"pandas"`: pandas data frames in Python. Several as a vector; `"none"` for none. What is there already
+#'   numbers). For very many texts: `"openvino"`. `"pandas"`: pandas data frames in Python. Several as a vector; `"none"` for none. What is there already
 #'   stays.
 #' @param python The Python to make the environment with, 3.10 or newer; found by default.
 #' @param method `"virtualenv"`, or `"require"`: name what is needed to reticulate, which (from version 1.41) makes an

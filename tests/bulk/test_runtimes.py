@@ -85,6 +85,25 @@ def test_a_machine_without_what_was_chosen_codes_nothing(texts_folder, model_fol
     assert bytes_of(out) == done
 
 
+class Sociable(Rounded):
+    """A network that gives a text other last digits where others are read with it."""
+
+    def __call__(self, ids, mask):
+        return self.model(ids, mask) + 1e-6 * ids.sum()
+
+
+def test_a_runtime_that_company_changes_is_not_taken(texts_folder, model_folder, rounded, tmp_path, monkeypatch):
+    runtime = Runtime(True, lambda _: None, lambda model: Engine(Sociable(model)))
+    monkeypatch.setitem(engines.RUNTIMES, "rounded", runtime)
+    whole = parts(texts_folder, model_folder, tmp_path / "auto", 1, 2, precision="auto")
+    assert whole.is_complete
+    choice = json.loads(RunFolder(tmp_path / "auto").runtimes.read_text())["choices"][0]
+    assert choice["runtime"] == "float32"
+    assert "in other company" in choice["trials"][1]["why_not"]
+    with pytest.raises(at.AnnotuneError, match="gives a text other last digits in other company"):
+        parts(texts_folder, model_folder, tmp_path / "named", 1, precision="rounded")
+
+
 def test_a_forecast_keeps_no_choice(texts_folder, model_folder, rounded, tmp_path):
     out = tmp_path / "coded"
     at.classify(texts_folder, model_folder, out, precision="auto", dry_run=True, workers=1, **OPTIONS)

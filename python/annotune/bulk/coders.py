@@ -20,6 +20,7 @@ from annotune.records.fingerprints import file_sha256, fingerprint
 
 Spec = dict[str, Any]  # a model in the plan: what it is called, where it is, and its fingerprint
 TUNED, DECODER = "tuned", "zero-shot"
+OF_ALL_LENGTHS = ["ab c, " * n for n in range(1, 40)]
 AT_ONCE = 8_000_000  # characters that are made tokens of together
 MOST_READ = 20_000  # characters of a text, about as many as any base reads
 
@@ -130,12 +131,14 @@ def load_model(spec: Spec, device: str) -> Loaded:
 
 def _tuned(spec: Spec, device: str) -> Loaded:
     from annotune.models.classifier import load
-    from annotune.runtimes.engines import engine, runtimes_here
+    from annotune.runtimes.engines import BFLOAT16, FLOAT32, engine, require_steady, runtimes_here
 
     coder = load(spec["path"], device)
 
     def reader(runtime: str) -> Reader:
         computing = engine(runtime, coder.model)
+        if runtime not in (FLOAT32, BFLOAT16):
+            require_steady(runtime, computing, coder.tokens(OF_ALL_LENGTHS))
 
         def compute(texts: list[str], advance: Advance) -> tuple[np.ndarray, int]:
             return coder.steady_logits(texts, computing, advance)

@@ -143,9 +143,9 @@ class Packed:
         product, states = torch.ops.mkldnn._linear_pointwise, self.norm(self.words[ids] + self.places[places])
         for layer in self.layers:
             attended = self._attention(product(states.to(self.dtype), *layer.attended, "none", [], None), groups)
-            states = layer.joined_norm(states + product(attended, *layer.joined, "none", [], None))
+            states = layer.joined_norm(product(attended, *layer.joined, "none", [], None).float().add_(states))
             widened = product(states.to(self.dtype), *layer.widened, "gelu", [], "none")
-            states = layer.narrowed_norm(states + product(widened, *layer.narrowed, "none", [], None))
+            states = layer.narrowed_norm(product(widened, *layer.narrowed, "none", [], None).float().add_(states))
         return self._read(states, groups)
 
     def _read(self, states: torch.Tensor, groups: list[tuple[int, int]]) -> torch.Tensor:

@@ -115,12 +115,28 @@ def _packed(model: Any, dtype: str) -> Engine:
     return WithoutPadding(Packed(model, getattr(torch, dtype)))
 
 
+def _why_not_openvino(model: Any) -> str | None:
+    from annotune.runtimes.openvino import why_not_openvino
+
+    return why_not_openvino(model)
+
+
+def _openvino(model: Any, dtype: str) -> Engine:
+    from annotune.runtimes.openvino import compiled
+
+    return Engine(compiled(model, dtype))
+
+
 RUNTIMES = {
     FLOAT32: Runtime(True, _always, Engine),
     BFLOAT16: Runtime(False, _without_bfloat16, partial(Engine, fast=True)),
     "packed-float32": Runtime(True, _why_not_packed, partial(_packed, dtype=FLOAT32)),
     "packed-bfloat16": Runtime(
         False, lambda model: _without_bfloat16(model) or _why_not_packed(model), partial(_packed, dtype=BFLOAT16)
+    ),
+    "openvino-float32": Runtime(True, _why_not_openvino, partial(_openvino, dtype=FLOAT32)),
+    "openvino-bfloat16": Runtime(
+        False, lambda model: _without_bfloat16(model) or _why_not_openvino(model), partial(_openvino, dtype=BFLOAT16)
     ),
 }
 
@@ -149,3 +165,16 @@ def engine(name: str, model: Any) -> Engine:
     if reason is not None:
         raise AnnotuneError(reason, f"{name} was chosen: go on on a machine that has it, or begin anew without.")
     return RUNTIMES[name].engine(model)
+
+
+def require_steady(name: str, computing: Engine, tokens: Tokens) -> None:
+    """Stop where a text's numbers depend on the others that are computed with it: they would on where a run stopped.
+
+    `tokens` are texts of several lengths.
+    """
+    import numpy as np
+
+    some = np.arange(len(tokens))[::-2]
+    if not np.array_equal(computing.steady_logits(tokens.take(some)), computing.steady_logits(tokens)[some]):
+        what = f"On this machine, {name} gives a text other last digits in other company"
+        raise AnnotuneError(f"{what}, and a run that goes on would not end with the same bytes.", "Use 'float32'.")

@@ -52,7 +52,7 @@ test_that("status names each fault and how to mend it", {
   bare <- status_rows(c(fine, extras = "none"))
   expect_match(bare$advice[bare$item == "Extras"], 'at_install(extras = "tables")', fixed = TRUE)
   usual <- status_rows(c(fine, extras = "onnx tables"))
-  expect_match(usual$value[usual$item == "Extras"], "^tables, onnx; to be had .*: multilingual, pandas, gguf, llama, propose, redact, page, ray, 4bit$")
+  expect_match(usual$value[usual$item == "Extras"], "^tables, onnx; to be had .*: multilingual, pandas, gguf, llama, propose, redact, page, openvino, ray, 4bit$")
   unused <- status_rows(c(fine, gpu_unused = "H200"))
   expect_match(unused$advice[unused$item == "Graphics processor"], "gpu = ")
 })
