@@ -119,20 +119,22 @@ source_to_python <- function(source, unit_id) {
 #' @param rule `"majority"`: the label that most coders gave. `"unanimous"`: only where all agree. `"any"`: a label that
 #'   any coder gave; `list(at_least = 2)`: one that two coders gave, on texts that two or more coded. `"coder"`: what
 #'   `coder` said. `"adjudicated"`: a later coder (or `coder`) overrules. `"dawid_skene"`: the most likely label given
-#'   each coder's estimated errors (Dawid and Skene 1979).
+#'   each coder's estimated errors (Dawid and Skene 1979). `"shares"`: the majority, and beside it the share of the
+#'   text's codings that gave each label, from which models learn; no text is lost to a tie.
 #' @param codebook Says which variables are multi-label, and the order of labels.
-#' @param ties For `"majority"`, `"any"` and `at_least`, where several labels qualify: `"drop"`, `"first"` (in codebook
-#'   order), or the label that wins.
+#' @param ties For `"majority"`, `"any"` and `at_least`, where several labels qualify: `"drop"` (with `"shares"`: the label
+#'   that coders gave more often in all), `"first"` (in codebook order), or the label that wins.
 #' @param coder For the rules `"coder"` and `"adjudicated"`.
 #' @param coders Whose codings count; everybody's by default, but for models' proposals in a study's store.
 #' @return A table of codings by the coder `gold`, with `prob` (the share of codings that give the label) and
-#'   `n_coders`.
+#'   `n_coders`; with `"shares"` also `share_<label>` for every label.
 #' @examplesIf at_available()
 #' wide <- data.frame(unit_id = 1:2, anna = c("yes", "yes"), ben = c("yes", "no"))
 #' codings <- at_codings(wide, variable = "vote", coders = c("anna", "ben"))
 #' at_resolve(codings, ties = "no")
 #' @export
-at_resolve <- function(codings, rule = c("majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene"),
+at_resolve <- function(codings,
+                       rule = c("majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene", "shares"),
                        codebook = NULL, ties = "drop", coder = NULL, coders = NULL) {
   rule <- if (is.list(rule)) lapply(rule, as.integer) else match.arg(rule)
   at_call(

@@ -1,4 +1,4 @@
-"""Tuning a decoder to say the label: on the answer's tokens only, with the codebook read once a batch."""
+"""Tuning a decoder to say the label: on the tokens that tell labels apart, with the codebook read once a batch."""
 
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import torch
 from accelerate import Accelerator
+from torch.nn import functional
 
 import annotune as at
 from annotune.measures.baselines import NO_INFORMATION
@@ -16,6 +17,7 @@ from annotune.network.batches import pad, tokenize
 from annotune.network.encoder import Encoder, build, outputs
 from annotune.network.logits import decide
 from annotune.network.memory import recompute
+from annotune.network.slots import deciding
 from annotune.network.speaker import Speaker, recompute_texts, speaker_for
 from annotune.tuning import fit, loop
 from annotune.tuning.lora import add_lora
@@ -75,19 +77,21 @@ def test_loss_and_gradients_are_those_of_reading_each_text_with_its_own_codebook
         if "lora_B" in name:
             torch.nn.init.normal_(weights, std=0.05)
     model.train()
-    (-model(ids, mask, target).mean()).backward()
+    loss = functional.cross_entropy(model(ids, mask), target)
+    loss.backward()
     shared = {name: weights.grad.clone() for name, weights in model.named_parameters() if weights.grad is not None}
     model.zero_grad()
-    losses = []
+    answers, stem = model.slots.paths[0], model.slots.stems[0]
+    scores = []
     for i in range(6):
-        path = model.slots.paths[0][target[i]]
-        whole = torch.tensor([model.slots.before + tokens.ids[i] + path])
-        labels = whole.clone()
-        labels[:, : whole.shape[1] - len(path) + model.slots.stems[0]] = -100
-        losses.append(model.backbone(input_ids=whole, labels=labels, use_cache=False).loss)
-    loss = torch.stack(losses).mean()
-    loss.backward()
-    assert -model(ids, mask, target).mean().item() == pytest.approx(loss.item(), abs=1e-5)
+        for path, span in zip(answers, deciding(answers, stem), strict=True):
+            whole = torch.tensor([model.slots.before + tokens.ids[i] + path])
+            words = model.backbone(input_ids=whole, use_cache=False).logits[0].log_softmax(-1)
+            start = whole.shape[1] - len(path)
+            scores.append(torch.stack([words[start + place - 1, path[place]] for place in span]).mean())
+    plain = functional.cross_entropy(torch.stack(scores).reshape(6, 3), target)
+    plain.backward()
+    assert loss.item() == pytest.approx(plain.item(), abs=1e-5)
     assert len(shared) == 2 * 2 * 7
     for name, weights in model.named_parameters():
         if weights.requires_grad:
@@ -101,7 +105,7 @@ def test_what_stands_before_the_texts_is_read_once_a_batch(speaker, topics, monk
     real = model.backbone.forward
     monkeypatch.setattr(model.backbone, "forward", lambda **k: read.append(k["input_ids"].shape[0]) or real(**k))
     model.train()
-    model(*pad(tokens, np.arange(6), CPU), torch.zeros(6, dtype=torch.long))
+    model(*pad(tokens, np.arange(6), CPU))
     assert read == [1, 6]
     model.eval()
     for _ in range(2):
@@ -215,7 +219,7 @@ def test_of_sets_each_label_is_learnt_as_yes_or_no(speaker, book, topics):
 
 def test_a_model_of_sets_is_saved_and_says_the_same(questions, book, decoder, tmp_path, monkeypatch):
     none = Probe(np.zeros((3, 64), np.float32), np.full(3, -9.0), 10.0, False)  # which any speaker is as good as
-    monkeypatch.setattr(fit, "fit_probe", lambda *_: none)
+    monkeypatch.setattr(fit, "fit_probe", lambda *_, **__: none)
     corpus, gold = (frame[:100] for frame in questions)
     choices = QUICK | {"epochs": 1, "batch_texts": 32}
     model = at.tune(corpus, gold, book("multilabel"), base=str(decoder("llama")), **choices)
@@ -261,7 +265,7 @@ def test_with_less_kept_in_memory_the_gradients_stay_the_same(kind, decoder, boo
         kept = []
         model.zero_grad()
         with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one.numel()) or one, lambda one: one):
-            loss = model(*pad(tokens, np.arange(6), CPU), torch.tensor([0, 1, 0, 1, 0, 2])).sum()
+            loss = model(*pad(tokens, np.arange(6), CPU))[:, 0].sum()
         loss.backward()
         return sum(kept), {name: one.grad.clone() for name, one in model.named_parameters() if one.grad is not None}
 

@@ -54,7 +54,7 @@ def test_tuning_with_a_head_learns_the_texts(family, questions, book, decoder):
 def test_the_network_itself_learns_from_a_head_of_noughts(questions, book, decoder, monkeypatch):
     """What the probe knows is taken away, so that it is the low-rank matrices which learn."""
     empty = Probe(np.zeros((3, 64), np.float32), np.zeros(3), 10.0, False)
-    monkeypatch.setattr(fitting, "fit_probe", lambda *_: empty)
+    monkeypatch.setattr(fitting, "fit_probe", lambda *_, **__: empty)
     rates = {"learning_rate": 1e-2, "head_learning_rate": 0.1}
     model = at.tune(*questions, book(), base=str(decoder("llama")), **QUICK, **rates)
     assert model.card["choices"]["epochs"] > 0

@@ -8,14 +8,15 @@ from typing import Any, Literal
 import polars as pl
 
 from annotune.agreement.arms import notes_of_sight
+from annotune.agreement.gold_shares import with_shares
 from annotune.agreement.ratings import require_codings
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import ANSWERED, SCHEMA, Codings, of_people, require_labels, sound_codings
 from annotune.errors import AnnotuneError, listing, nearest, warn
 
-Rule = Literal["majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene"]
-RULES = ("majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene")
-AT_LEAST = "at_least"
+Rule = Literal["majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene", "shares"]
+RULES = ("majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene", "shares")
+AT_LEAST, SHARES = "at_least", "shares"
 FEWEST_DROPPED, SHARE_DROPPED = 5, 0.05  # texts without an answer, of those coded, from which on it matters
 SAME = 1e-9  # posteriors that differ by less are as likely as each other
 
@@ -43,13 +44,15 @@ def resolve(
         majority. `dawid_skene`: the most likely label, given each coder's estimated errors (Dawid and
         Skene 1979). For a multi-label variable, majority keeps every label that more than half of
         the unit's coders gave, any and at_least every label that as many gave, and dawid_skene every label more
-        likely than not.
+        likely than not. `shares`: the majority, and beside it the share of the unit's codings that gave each label;
+        models learn these shares, and no unit is lost to a tie.
     codebook
         Says which variables are multi-label; without one, none is.
     ties
         For majority, any and at_least over a single label, where several labels qualify: `drop` (the label is
-        null, the status `missing`), `first` (in codebook order, or alphabetical without a codebook), or the name
-        of the label that wins ties it is part of: with `any` and `ties="yes"` a text is a yes if anyone says so.
+        null, the status `missing`; with `shares` the label that coders gave more often in all), `first` (in codebook
+        order, or alphabetical without a codebook), or the name of the label that wins ties it is part of: with `any`
+        and `ties="yes"` a text is a yes if anyone says so.
     coder
         For the rule `coder`: whose codings are taken; texts that they did not code are left out.
         For `adjudicated`: who has the last word.
@@ -61,7 +64,8 @@ def resolve(
     polars.DataFrame
         A table of codings by the coder `gold`, one row per unit (per label where multi-label);
         `prob` is the share of codings that give the label (of coders, where multi-label), with
-        dawid_skene its posterior probability, and `n_coders` how many people coded the unit.
+        dawid_skene its posterior probability, and `n_coders` how many people coded the unit. With `shares` also
+        `share_<label>` for every label: the share of the unit's codings (of coders, where multi-label) that gave it.
 
     Raises
     ------
@@ -92,7 +96,9 @@ def resolve(
     for (variable,), part in rows.group_by("variable", maintain_order=True):
         resolved = _resolve_variable(part, name, least, ties, coder, _entry(codebook, str(variable)))
         parts.append(_as_gold(part, resolved, str(variable)))
-    gold = sound_codings(pl.concat(parts))
+        if name == SHARES:
+            parts[-1] = _with_shares(parts[-1], part, _entry(codebook, str(variable)))
+    gold = sound_codings(pl.concat(parts, how="diagonal"))
     for note in [*notes_of_dropped(rows, gold), *notes_of_sight(rows)]:
         warn(note)
     return gold
@@ -210,12 +216,28 @@ def _resolve_single(
         return shares.filter(pl.col("prob") == 1)
     enough = pl.col("n") == pl.col("n").max().over("unit_id") if least is None else pl.col("n") >= least
     top = shares.filter(enough)
-    if ties == "drop":
+    if ties == "drop" and rule != SHARES:
         return top.filter(pl.len().over("unit_id") == 1)
-    if ties != "first":
+    if ties not in ("drop", "first"):
         top = top.filter((pl.len().over("unit_id") == 1) | (pl.col("label") == ties))
-    order = _rank(entry.names if entry else sorted(set(shares["label"])))
+    names = entry.names if entry else sorted(set(shares["label"]))
+    if ties == "drop":  # no unit is lost where shares are kept
+        names = _frequent_first(shares, names)
+    order = _rank(names)
     return top.sort("unit_id", order).unique("unit_id", keep="first", maintain_order=True)
+
+
+def _frequent_first(shares: pl.DataFrame, names: Sequence[str]) -> list[str]:
+    """The labels by how often they were given in all; equally frequent ones as they stand."""
+    total = dict(shares.group_by("label").agg(pl.col("prob").sum()).iter_rows())
+    return sorted(names, key=lambda name: -round(total.get(name, 0.0), 9))
+
+
+def _with_shares(gold: pl.DataFrame, part: pl.DataFrame, entry: Variable | None) -> pl.DataFrame:
+    """The gold of one variable with its coders' shares."""
+    answers = part.filter(pl.col("status").is_in(ANSWERED))
+    names = entry.names if entry else sorted(answers["label"].drop_nulls().unique())
+    return with_shares(gold, answers, names, sets=entry is not None and entry.kind == "multilabel")
 
 
 def _overruled(answers: pl.DataFrame, coder: str | None, sets: bool) -> pl.DataFrame:

@@ -105,7 +105,8 @@ def resolve(
     out: Annotated[Path, typer.Option(help="Where the gold goes: .csv, .parquet, .dta ...")],
     codebook: Annotated[Path | None, typer.Option(help="The labels there are.")] = None,
     rule: Annotated[
-        str | None, typer.Option(help="majority (the default), unanimous, any, coder, adjudicated or dawid_skene.")
+        str | None,
+        typer.Option(help="majority (the default), unanimous, any, coder, adjudicated, dawid_skene or shares."),
     ] = None,
     at_least: Annotated[
         int | None, typer.Option(help="In place of a rule: the labels that as many coders gave.")

@@ -65,7 +65,8 @@ def comparison(evaluation: Evaluation, elsewhere: str = ELSEWHERE) -> Group:
 
 def _by_model(rows: pl.DataFrame, models: Sequence[str]) -> pl.DataFrame:
     """A row per model, with estimate, ci_low and ci_high of each measure."""
-    wide = rows.pivot("measure", index=["model", "n_units"], values=["estimate", "ci_low", "ci_high"])
+    wide = rows.pivot("measure", index="model", values=["estimate", "ci_low", "ci_high"])
+    wide = wide.join(rows.group_by("model").agg(pl.col("n_units").max()), on="model")
     return pl.DataFrame({"model": models}).join(wide, on="model", how="left", maintain_order="left")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
+from annotune.data.coder_shares import PREFIX
 from annotune.data.columns_of_sets import with_sets_joined
 from annotune.data.corpus import load
 from annotune.data.exported_answers import codings_of_export, is_export
@@ -110,7 +111,8 @@ def lengthen(source: Source, layout: Layout) -> pl.DataFrame:
         joined = with_sets_joined(source.frame, layout.codebook, source.name, source.first, layout.keep)
         source = replace(source, frame=joined)
     frame, coder = source.frame, layout.coder_column(source)
-    own = [name for name in OWN_COLUMNS if layout.is_long(source) and name in frame.columns]
+    shares = _columns_of_shares(source, layout) if layout.is_long(source) else []
+    own = [name for name in OWN_COLUMNS if layout.is_long(source) and name in frame.columns] + shares
     further = list(dict.fromkeys([*own, *layout.keep]))
     doubts = qualifiers(frame, [*layout.variables, *layout.named_columns, layout.unit_id])
     parts = [
@@ -129,7 +131,19 @@ def lengthen(source: Source, layout: Layout) -> pl.DataFrame:
     rows = pl.concat(parts)
     for column, name_in_file in (("variable", "variable"), ("coder", coder or "")):
         _require_filled(rows, column, name_in_file, source.name)
-    return _with_probabilities(without_labels(rows, doubts, source.name), source.name)
+    rows = without_labels(rows, doubts, source.name)
+    for column in [name for name in ("prob", *shares) if name in rows.columns]:
+        rows = _with_probabilities(rows, column, source.name)
+    return rows
+
+
+def _columns_of_shares(source: Source, layout: Layout) -> list[str]:
+    """The columns with the shares of coders who gave each label, as `resolve(rule="shares")` writes them."""
+    if layout.codebook:
+        labels = {label for entry in layout.codebook.variables for label in entry.names}
+    else:
+        labels = set(_written(source.frame["label"]).drop_nulls())
+    return [name for name in source.frame.columns if name.startswith(PREFIX) and name[len(PREFIX) :] in labels]
 
 
 def _all_cells(source: Source, layout: Layout, qualifying: Sequence[str]) -> list[_Cells]:
@@ -197,18 +211,16 @@ def _require_filled(rows: pl.DataFrame, column: str, name_in_file: str, name: st
         raise AnnotuneError(f"{where}: the {column} is missing ({blank.sum():,} in all).", "Every coding needs one.")
 
 
-def _with_probabilities(rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    if "prob" not in rows.columns:
-        return rows
-    words = rows["prob"].cast(pl.String).str.strip_chars()
+def _with_probabilities(rows: pl.DataFrame, column: str, name: str) -> pl.DataFrame:
+    words = rows[column].cast(pl.String).str.strip_chars()
     words = words.set(words.str.to_lowercase().is_in(["", *MISSING_WORDS]), None)
     probs = words.cast(pl.Float64, strict=False)
     strange = words.is_not_null() & ~probs.is_between(0, 1).fill_null(False)
     if strange.any():
-        row = int(strange.arg_max() or 0)
-        what = f"{name}, row {rows['_row'][row]}, column 'prob': {words[row]!r} is no probability."
+        row, kind = int(strange.arg_max() or 0), "probability" if column == "prob" else "share"
+        what = f"{name}, row {rows['_row'][row]}, column {column!r}: {words[row]!r} is no {kind}."
         raise AnnotuneError(what, "Give numbers from 0 to 1, with a decimal point.")
-    return rows.with_columns(probs.alias("prob"))
+    return rows.with_columns(probs.alias(column))
 
 
 def _cells_of_coders(source: Source, layout: Layout, free: Sequence[str]) -> list[_Cells]:

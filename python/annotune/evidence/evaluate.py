@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from annotune.data.codebook import Codebook
+from annotune.data.codebook import Codebook, Variable
+from annotune.data.coder_shares import shares_of
 from annotune.data.codings import Codings, check, of_variable, sound_codings
 from annotune.data.corpus import read_corpus, sound_corpus
 from annotune.data.encoded import SAME_IDS, clusters_of, encode, entry_for, with_texts, with_truth
 from annotune.data.frames import as_frame, identified
 from annotune.errors import AnnotuneError, nearest, warn
-from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION, add_baselines
-from annotune.measures.evaluation import Evaluation, require_own_name, require_replicates, tabulate
+from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION, add_baselines, add_share_baselines
+from annotune.measures.evaluation import (
+    Evaluation,
+    require_own_name,
+    require_replicates,
+    tabulate,
+    with_share_scores,
+)
 
 if TYPE_CHECKING:
     from annotune.models.classifier import Classifier
@@ -80,6 +87,9 @@ def evaluate(
     A unit of the truth without a prediction counts as wrong, and lowers the coverage;
     predictions for units without a truth are ignored. Units without a text, which nobody could code, are left out and
     counted in a warning: by the corpus, or where predictions were made in folds (`model.held_out`) and have no row.
+
+    Where the truth has the shares of coders who gave each label (`resolve(rule="shares")`), probabilities
+    (`p_<label>`) are measured against them, too: `log_score`, `brier_score` and `share_distance`, lower being better.
 
     With `cv` the predictions are made here: the coded texts are divided into folds, and each is predicted by a model
     that was tuned on the other folds; so are the predictions of the probe and the baselines.
@@ -251,7 +261,27 @@ def evaluate_predictions(
         answers[label] = encode(codings, units, entry)
     clusters = clusters_of(units, corpus, cluster)
     add_baselines(answers, units, labels, entry, corpus, train, seed, clusters)
-    return tabulate(labels, answers, entry, clusters, n_boot, seed)
+    found = tabulate(labels, answers, entry, clusters, n_boot, seed)
+    shares = shares_of(truth, units, entry)
+    if shares is None:
+        return found
+    stated = {
+        label: probabilities
+        for label, table in {model: predicted, **(baselines or {})}.items()
+        if (probabilities := _stated(of_variable(check(table), entry.name), units, entry)) is not None
+    }
+    if stated:
+        add_share_baselines(stated, units, shares, entry, corpus, train, seed, clusters)
+    return with_share_scores(found, stated, shares, entry, clusters, intervals=n_boot > 0)
+
+
+def _stated(codings: Codings, units: pl.Series, entry: Variable) -> np.ndarray | None:
+    """The probabilities (n, labels) of all labels, where the codings have them; NaN for units that they lack."""
+    from annotune.evidence.probabilities import how_sure
+
+    if not any(f"p_{name}" in codings.columns for name in entry.names):
+        return None
+    return how_sure(codings, units, encode(codings, units, entry)[0], entry)[1]
 
 
 def _two_tables(truth: Any, predicted: Any) -> tuple[Codings, Codings]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from annotune.errors import AnnotuneError
 from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION, NO_LABEL, TF_IDF, TF_IDF_HERE
 from annotune.measures.limits import Score, limits, limits_of_each
 from annotune.measures.scores import Sums, label_sums, measures, named, per_label, set_sums
+from annotune.measures.share_scores import DISTANCE, LOG_SCORE, OVERALL, share_rows
 from annotune.measures.shares_of_sums import MEANS, columns
 from annotune.measures.shares_of_sums import by_label as label_shares
 from annotune.measures.shares_of_sums import scores as scores_of
@@ -80,7 +81,20 @@ class Evaluation(Readable):
         """How good the model is by the first leading measure, and what does better, a sentence each."""
         rows = self.measures.filter(pl.col("measure") == leading(self.measures)[0], pl.col("estimate").is_not_null())
         first, *others = rows.to_dicts() or [{}]
-        return [*_told(first, others), *self._few()] if first.get("model") == self.models[0] else []
+        own = first.get("model") == self.models[0]
+        return [*_told(first, others), *self._few(), *self._of_shares()] if own else []
+
+    def _of_shares(self) -> Iterator[str]:
+        """How far probabilities are from the shares of coders, beside always stating the overall shares."""
+        rows = self.measures.filter(pl.col("measure") == LOG_SCORE)
+        by_model = {row["model"]: row for row in rows.to_dicts()}
+        if self.models[0] in by_model and OVERALL in by_model:
+            own, usual = by_model[self.models[0]], by_model[OVERALL]["estimate"]
+            spread = "" if own["ci_low"] is None else f" ({own['ci_low']:.3f} to {own['ci_high']:.3f})"
+            yield (
+                f"Against the shares of coders its log score is {own['estimate']:.3f}{spread}; "
+                f"always stating the overall shares has {usual:.3f}, and lower is better."
+            )
 
     def _few(self) -> Iterator[str]:
         """Whether the model's macro-F1 rests on labels with very few texts, in a sentence."""
@@ -112,7 +126,8 @@ def _told(first: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> Iter
 def leading(table: pl.DataFrame) -> tuple[str, ...]:
     """The leading measures of the kind of variable that a table of measures is about."""
     there = set(table["measure"])
-    return LEADING["multilabel" if "exact_set" in there else "ordinal" if "kappa_quadratic" in there else "nominal"]
+    kind = "multilabel" if "exact_set" in there else "ordinal" if "kappa_quadratic" in there else "nominal"
+    return (*LEADING[kind], *(name for name in (LOG_SCORE, DISTANCE) if name in there))
 
 
 def require_own_name(name: str, taken: Iterable[str]) -> None:
@@ -152,6 +167,23 @@ def tabulate(
         if not sets and confusion.is_empty():
             confusion = _confusion_rows(sums, entry)
     return Evaluation(pl.concat(tables), pl.concat(labels), confusion)
+
+
+def with_share_scores(
+    evaluation: Evaluation,
+    stated: Mapping[str, np.ndarray],
+    shares: np.ndarray,
+    entry: Variable,
+    clusters: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    intervals: bool = True,
+) -> Evaluation:
+    """The evaluation with each model's probabilities (units, labels) scored against its coders' shares."""
+    rows = share_rows(stated, shares, entry, clusters, weights, intervals)
+    models = [*evaluation.models, *(name for name in stated if name not in evaluation.models)]
+    both = pl.concat([evaluation.measures, rows])
+    parts = [both.filter(pl.col("model") == name) for name in models]
+    return replace(evaluation, measures=pl.concat(parts))
 
 
 def _measure_rows(model: str, sums: Sums, entry: Variable, n_units: int, n_boot: int, seed: int) -> pl.DataFrame:

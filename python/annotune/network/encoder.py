@@ -67,8 +67,8 @@ class Encoder(nn.Module):
             pooled = vectors[:, 0] if self.pooling == "first" else (vectors * weight).sum(1) / weight.sum(1)
         return nn.functional.normalize(pooled, dim=-1)
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
-        """Logits (texts, labels); they do not depend on the target."""
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Logits (texts, labels)."""
         logits: torch.Tensor = self.head(self.embed(ids, mask))
         return logits
 

@@ -43,8 +43,6 @@ class Speaker(nn.Module):
     place: torch.Tensor
     said: torch.Tensor
     shares: torch.Tensor
-    path_ids: torch.Tensor
-    path_said: torch.Tensor
 
     def __init__(self, backbone: Any, slots: Slots, sets: bool = False) -> None:
         super().__init__()
@@ -54,7 +52,7 @@ class Speaker(nn.Module):
         self.scale: float = 1.0
         self.offsets: tuple[float, ...] = ()
         self._shared: Cache | None = None
-        for name, array in (_scoring(slots) | _teaching(slots)).items():
+        for name, array in _scoring(slots).items():
             self.register_buffer(name, torch.from_numpy(array).to(backbone.device), persistent=False)
 
     @property
@@ -88,13 +86,8 @@ class Speaker(nn.Module):
         self._shared = None
         return super().train(mode)
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
-        """Mean log-probabilities (texts, answers); with `target`, those (texts,) of the whole answers it names.
-
-        Of sets log-odds (texts, labels), which do not depend on the target.
-        """
-        if target is not None and not self.sets:
-            return self._of_answers(ids, mask, target)
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The answers' scores (texts, answers), of sets log-odds (texts, labels): logits, in tuning as in use."""
         scores = self.scores(ids, mask)
         logits = (scores[:, ::2] - scores[:, 1::2] if self.sets else scores) * self.scale
         return logits + send(np.array(self.offsets, np.float32), logits.device) if self.offsets else logits
@@ -109,17 +102,6 @@ class Speaker(nn.Module):
         logits = self._read(ids, mask, tree, self.tree_depth, self.tree_sees, self.heard)
         found = logits[:, self.place, self.said] - logits.logsumexp(-1)[:, self.place]
         return found @ self.shares
-
-    def _of_answers(self, ids: torch.Tensor, mask: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """What a text's own answer needs and no more: its tokens after the text, and logits at those places."""
-        stem, said = self.slots.stems[0], self.path_said[target]
-        paths = self.path_ids[target]
-        n = paths.shape[1]
-        order = torch.arange(n, device=self.device)
-        logits = self._read(ids, mask, paths, order, order[:, None] >= order, order[stem - 1 : n - 1])
-        words = paths[:, stem:, None]
-        found = (logits.gather(-1, words) - logits.logsumexp(-1, keepdim=True)).squeeze(-1)
-        return (found * said).sum(1) / said.sum(1)
 
     def _read(
         self,
@@ -247,15 +229,6 @@ def _scoring(slots: Slots) -> dict[str, np.ndarray]:
     nodes, place = np.unique(heard, return_inverse=True)  # where several answers part, logits are made once
     found = {"tree_ids": tree.ids, "tree_depth": tree.depth, "tree_sees": tree.sees}
     return found | {"heard": nodes, "place": place, "said": np.array(said), "shares": shares}
-
-
-def _teaching(slots: Slots) -> dict[str, np.ndarray]:
-    """The first question's paths, filled up to the longest, and which of the tokens after its stem are the answer's."""
-    paths, stem = slots.paths[0], slots.stems[0]
-    longest = max(len(path) for path in paths)
-    ids = np.array([path + path[-1:] * (longest - len(path)) for path in paths])
-    said = np.array([[stem + i < len(path) for i in range(longest - stem)] for path in paths], dtype=np.float32)
-    return {"path_ids": ids, "path_said": said}
 
 
 def require_exact(speaker: Speaker) -> None:

@@ -27,6 +27,7 @@ RULES = {
     "coder": "by one coder's answer",
     "adjudicated": "by adjudication",
     "dawid_skene": f"by the most likely answer under a model of the coders' errors ({by.DAWID_SKENE})",
+    "shares": "by majority, and models learnt from the shares of coders who gave each label",
 }
 
 

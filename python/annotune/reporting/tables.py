@@ -32,9 +32,8 @@ def against_baselines(judged: Judged) -> Table:
     rows = []
     for model in judged.evaluation.models:
         by_measure = {row["measure"]: row for row in measures.filter(pl.col("model") == model).to_dicts()}
-        rows.append(
-            (model, *(with_interval(by_measure[name]) for name in names), count(by_measure[names[0]]["n_units"]))
-        )
+        cells = (with_interval(by_measure[name]) if name in by_measure else "–" for name in names)
+        rows.append((model, *cells, count(max(row["n_units"] for row in by_measure.values()))))
     caption = f"The model and its baselines{_unseen(judged)}; 95 % bootstrap intervals."
     return Table(caption, ("", *map(in_full, names), "texts"), tuple(rows))
 

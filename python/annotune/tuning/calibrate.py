@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotune.measures.scores import macro_f1
+from annotune.measures.shares import label_shares
 from annotune.network.logits import decide, expected_level, from_logits
 
 COLDEST, HOTTEST = 0.05, 20.0
@@ -45,7 +46,11 @@ class Scaling:
 
 
 def scaling(
-    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None, learnt: np.ndarray | None = None
+    logits: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray | None = None,
+    learnt: np.ndarray | None = None,
+    sets: bool | None = None,
 ) -> Scaling:
     """The scaling with the highest posterior density on texts that the models had not seen.
 
@@ -64,11 +69,14 @@ def scaling(
     logits
         Shape (n, labels).
     targets
-        Shape (n,): label numbers; or (n, labels): truth values of label sets, each label a question of yes or no.
+        Shape (n,): label numbers; or (n, labels): truth values of label sets, each label a question of yes or no; or
+        of either the shares of coders who gave each label.
     weights
         Shape (n,): how many texts of the corpus each speaks for; equal ones without.
     learnt
         Shape (labels,): log shares (of sets, log-odds) that the models learnt; without, those of the targets.
+    sets
+        Whether targets (n, labels) are about each label for itself; if not, they are shares that add up to one.
 
     Examples
     --------
@@ -82,20 +90,21 @@ def scaling(
     from scipy.optimize import minimize
 
     weights = np.ones(len(targets)) if weights is None else weights / weights.mean()
-    shares = log_shares(targets, logits.shape[1], weights)
-    learnt = log_shares(targets, logits.shape[1]) if learnt is None else learnt
+    sets = targets.ndim == 2 if sets is None else sets
+    shares = log_shares(targets, logits.shape[1], weights, sets)
+    learnt = log_shares(targets, logits.shape[1], sets=sets) if learnt is None else learnt
     if not len(logits):
         return Scaling(1.0, (0.0,) * logits.shape[1])
     beyond = np.clip(logits.astype(np.float64) - learnt, -60, 60)  # labels that a fold never saw are all but ruled out
-    width = targets[0].size
+    width = logits.shape[1] if sets else 1
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         scale, offsets = np.exp(parameters[0]), parameters[1:]
         scaled = scale * beyond + shares + offsets
-        wrong = weights[:, None] * _residuals(scaled, targets)
+        wrong = weights[:, None] * _residuals(scaled, targets, sets)
         slope = np.concatenate([[(wrong * beyond).sum() * scale], wrong.sum(0)])
         prior = parameters / np.concatenate([[SCALES**2], np.full(len(offsets), OFFSETS**2)])
-        total = float(weights @ surprises(scaled, targets)) * width
+        total = float(weights @ surprises(scaled, targets, sets)) * width
         return total + float(parameters @ prior) / 2, slope + prior
 
     ends = [(np.log(COLDEST), np.log(HOTTEST)), *[(-5.0, 5.0)] * logits.shape[1]]
@@ -104,19 +113,22 @@ def scaling(
     return Scaling(scale, tuple((shares - scale * learnt + best[1:]).tolist()))
 
 
-def log_shares(targets: np.ndarray, n_labels: int, weights: np.ndarray | None = None) -> np.ndarray:
+def log_shares(
+    targets: np.ndarray, n_labels: int, weights: np.ndarray | None = None, sets: bool | None = None
+) -> np.ndarray:
     """Each label's log share (labels,) of the targets, of sets its log-odds; half a text more keeps them finite."""
     weights = np.ones(len(targets)) if weights is None else weights
-    if targets.ndim == 2:
-        yes = weights @ targets + 0.5
-        return np.asarray(np.log(yes) - np.log(weights.sum() + 1 - yes))
-    counts = np.bincount(targets, weights=weights, minlength=n_labels) + 0.5
+    several = targets.ndim == 2
+    counts = weights @ targets if several else np.bincount(targets, weights=weights, minlength=n_labels)
+    counts = counts + 0.5
+    if several if sets is None else sets:
+        return np.asarray(np.log(counts) - np.log(weights.sum() + 1 - counts))
     return np.asarray(np.log(counts / counts.sum()))
 
 
-def _residuals(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def _residuals(logits: np.ndarray, targets: np.ndarray, sets: bool) -> np.ndarray:
     """Probabilities (n, labels) less what is true: the slope of the log loss."""
-    shares = from_logits(logits, targets.ndim == 2)
+    shares = from_logits(logits, sets)
     if targets.ndim == 2:
         return np.asarray(shares - targets)
     shares[np.arange(len(targets)), targets] -= 1
@@ -162,18 +174,27 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     return float(np.exp(best.x))
 
 
-def surprises(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Each text's negative log-likelihood (n,) of targets (n,) or (n, labels), of sets the mean over labels."""
+def surprises(logits: np.ndarray, targets: np.ndarray, sets: bool | None = None) -> np.ndarray:
+    """Each text's negative log-likelihood (n,) of targets (n,) or (n, labels), of sets the mean over labels.
+
+    Of coders' shares (n, labels) it is what their answers have on the average: the log score of the probabilities.
+    """
     wide = logits.astype(np.float64)
-    if targets.ndim == 2:
-        return np.asarray(np.logaddexp(0, np.where(targets, -wide, wide)).mean(1))
+    if targets.ndim == 2 if sets is None else sets:
+        return np.asarray((np.logaddexp(0, wide) - targets * wide).mean(1))
     highest = wide.max(1, keepdims=True)
     whole = highest[:, 0] + np.log(np.exp(wide - highest).sum(1))
-    return np.asarray(whole - wide[np.arange(len(wide)), targets])
+    own = (targets * wide).sum(1) if targets.ndim == 2 else wide[np.arange(len(wide)), targets]
+    return np.asarray(whole - own)
 
 
 def cutoffs_for(
-    rule: str, logits: np.ndarray, targets: np.ndarray, ordered: bool = False, weights: np.ndarray | None = None
+    rule: str,
+    logits: np.ndarray,
+    targets: np.ndarray,
+    ordered: bool = False,
+    weights: np.ndarray | None = None,
+    counted: bool = False,
 ) -> tuple[float, ...] | None:
     """The numbers by which answers follow from scaled logits (see `annotune.network.logits.decide`).
 
@@ -190,17 +211,22 @@ def cutoffs_for(
         Whether the labels are levels of a scale.
     weights
         Shape (n,): how many texts of the corpus each speaks for.
+    counted
+        Whether `share` gives each label as often as the targets have it. Where probabilities are those that any one
+        coder gives a label they do not add up to the number of texts to which most coders give it.
     """
     weights = np.ones(len(targets)) if weights is None else weights / weights.mean()
+    supply = label_shares(targets, logits.shape[1], weights) * weights.sum() if counted else None
     if rule == "likeliest":
         return None
     if targets.ndim == 2:
-        shared = [share_cutoff(column, weights) for column in logits.T]
+        wanted = [None] * logits.shape[1] if supply is None else supply.tolist()
+        shared = [share_cutoff(column, weights, n) for column, n in zip(logits.T, wanted, strict=True)]
         if rule == "share":
             return tuple(shared)
         half = np.random.default_rng(0).permutation(len(logits)) % 2 == 0
         columns = zip(logits.T, targets.T, shared, strict=True)
-        return tuple(_f1_cutoff(column, wanted.astype(bool), half, cut) for column, wanted, cut in columns)
+        return tuple(_f1_cutoff(column, truth.astype(bool), half, cut) for column, truth, cut in columns)
     if rule == "f1":
         return _f1_handicaps(logits, targets, weights)
     if ordered:
@@ -209,11 +235,11 @@ def cutoffs_for(
         right = weights * (decide(logits, False, cuts) == targets), weights * (logits.argmax(1) == targets)
         if right[1].mean() - right[0].mean() <= NO_SCALE:
             return tuple(cuts.tolist())
-    return tuple(share_handicaps(logits, weights).tolist())
+    return tuple(share_handicaps(logits, weights, supply).tolist())
 
 
-def share_cutoff(log_odds: np.ndarray, weights: np.ndarray) -> float:
-    """The log-odds above which a label is given as often as its probabilities add up to.
+def share_cutoff(log_odds: np.ndarray, weights: np.ndarray, wanted: float | None = None) -> float:
+    """The log-odds above which a label is given as often as its probabilities add up to, or to `wanted` texts.
 
     >>> log_odds = np.log(np.array([0.4, 0.3, 0.2, 0.1]) / (1 - np.array([0.4, 0.3, 0.2, 0.1])))
     >>> np.flatnonzero(log_odds > share_cutoff(log_odds, np.ones(4))).tolist()
@@ -221,7 +247,7 @@ def share_cutoff(log_odds: np.ndarray, weights: np.ndarray) -> float:
     """
     order = np.argsort(-log_odds, kind="stable")
     falling, mass = log_odds[order].astype(np.float64), weights[order].cumsum()
-    wanted = float(weights @ from_logits(log_odds, sets=True))
+    wanted = float(weights @ from_logits(log_odds, sets=True)) if wanted is None else wanted
     given = int(np.abs(np.concatenate([[0.0], mass]) - wanted).argmin())  # so many of the surest texts
     if given == 0:
         return float(falling[0]) + 1e-6
@@ -230,8 +256,10 @@ def share_cutoff(log_odds: np.ndarray, weights: np.ndarray) -> float:
     return float(falling[given - 1] + falling[given]) / 2
 
 
-def share_handicaps(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def share_handicaps(logits: np.ndarray, weights: np.ndarray, supply: np.ndarray | None = None) -> np.ndarray:
     """What is taken from each label's logit (labels,) so that it is given as often as its probabilities add up to.
+
+    Or to as many texts as `supply` (labels,) says.
 
     The most likely label is too seldom a rare one: a text that is a rare label's with probability .3 counts for none.
     The numbers are the prices of labels for which supply (probabilities) meets demand (answers), the dual of an
@@ -248,7 +276,7 @@ def share_handicaps(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
     from scipy.optimize import minimize
 
     spread = float((logits - logits.mean(0)).std()) or 1.0
-    supply = weights @ from_logits(logits, sets=False)
+    supply = weights @ from_logits(logits, sets=False) if supply is None else np.maximum(supply, 0.5)
     rarity, soft = np.log(supply) - np.log(supply).mean(), SOFTNESS * spread
     precision = np.concatenate([[1e-3], np.full(len(supply), OFFSETS**-2)])
 

@@ -37,6 +37,8 @@ class Examples:
         Whether the labels are levels of a scale, of three or more.
     words
         Shape (labels, width): what the base makes of the codebook's words for each label.
+    shares
+        Shape (n, labels): of a text's coders, the share that gave each label, where the gold has them.
     """
 
     tokens: Tokens
@@ -45,14 +47,26 @@ class Examples:
     n_labels: int
     ordered: bool = False
     words: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def sets(self) -> bool:
+        """Whether several labels may hold."""
+        return self.targets.ndim == 2
+
+    @property
+    def lessons(self) -> np.ndarray:
+        """What models learn: the coders' shares where there are any, else the targets."""
+        return self.targets if self.shares is None else self.shares
+
     def take(self, places: np.ndarray) -> Examples:
         """The texts at these places."""
         parts = self.tokens.take(places), self.embeddings[places], self.targets[places]
-        return Examples(*parts, self.n_labels, self.ordered, self.words)
+        shares = None if self.shares is None else self.shares[places]
+        return Examples(*parts, self.n_labels, self.ordered, self.words, shares)
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,9 @@ class Unseen:
         Whether the labels are levels of a scale.
     balanced
         Whether tuning weighed labels by the inverse of their frequency.
+    shares
+        Shape (n, labels): of a text's coders, the share that gave each label, where the gold has them: what
+        probabilities are about.
     """
 
     targets: np.ndarray
@@ -81,12 +98,14 @@ class Unseen:
     weights: np.ndarray
     ordered: bool = False
     balanced: bool = False
+    shares: np.ndarray | None = None
 
     def at(self, places: np.ndarray) -> Unseen:
         """The same of the texts at these places."""
         probes = {choice: logits[places] for choice, logits in self.probes.items()}
         tuned = None if self.tuned is None else self.tuned[places]
-        return Unseen(self.targets[places], probes, tuned, self.weights[places], self.ordered, self.balanced)
+        shares = None if self.shares is None else self.shares[places]
+        return Unseen(self.targets[places], probes, tuned, self.weights[places], self.ordered, self.balanced, shares)
 
 
 @dataclass(frozen=True)
@@ -167,7 +186,7 @@ def choose(unseen: Unseen, rule: str, epochs: int) -> Choices:
         tuned = _scaled(unseen, unseen.tuned, unseen.balanced)
         losses["tuned"] = _mean(tuned, unseen.weights)
         best = probe if _hardly_more(probe, tuned, unseen.weights) else tuned
-    about: tuple[Any, ...] = (unseen.targets, unseen.ordered, unseen.weights)
+    about: tuple[Any, ...] = (unseen.targets, unseen.ordered, unseen.weights, unseen.shares is not None)
     return Choices(
         *choice,
         epochs=0 if best is probe else epochs,
@@ -183,8 +202,9 @@ def choose(unseen: Unseen, rule: str, epochs: int) -> Choices:
 
 def _scaled(unseen: Unseen, logits: np.ndarray, balanced: bool) -> _Scaled:
     learnt = np.zeros(logits.shape[1]) if balanced else None  # labels that counted alike have equal shares
-    line = scaling(logits, unseen.targets, unseen.weights, learnt)
-    return _Scaled(line, line.of(logits), surprises(line.of(logits), unseen.targets))
+    truth, sets = unseen.targets if unseen.shares is None else unseen.shares, unseen.targets.ndim == 2
+    line = scaling(logits, truth, unseen.weights, learnt, sets)
+    return _Scaled(line, line.of(logits), surprises(line.of(logits), truth, sets))
 
 
 def _mean(scaled: _Scaled, weights: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
+from annotune.data.coder_shares import shares_of
 from annotune.data.codings import answered, check, of_variable
 from annotune.data.encoded import encode
 from annotune.errors import AnnotuneError, listing, nearest, warn
@@ -29,11 +30,14 @@ class Coded:
         Label numbers (n,), or truth values (n, labels) for a multi-label variable.
     variable
         With the labels that occur, in codebook order.
+    shares
+        Of the text's coders who gave each label (n, labels), where the gold has them: what models learn then.
     """
 
     frame: pl.DataFrame
     targets: np.ndarray
     variable: Variable
+    shares: np.ndarray | None = None
 
     @property
     def texts(self) -> list[str]:
@@ -110,20 +114,25 @@ def join(corpus: pl.DataFrame, gold: Any, codebook: Codebook, variable: str | No
             f"Tuning needs at least {FEWEST}; some hundreds are good.",
         )
     targets, _ = encode(rows, frame["unit_id"], entry)
-    return Coded(frame, *_of_seen_labels(targets, entry))
+    return Coded(frame, *_of_seen_labels(targets, entry, shares_of(rows, frame["unit_id"], entry)))
 
 
-def _of_seen_labels(targets: np.ndarray, entry: Variable) -> tuple[np.ndarray, Variable]:
-    """The targets and the variable without the labels that never occur."""
+def _of_seen_labels(
+    targets: np.ndarray, entry: Variable, shares: np.ndarray | None
+) -> tuple[np.ndarray, Variable, np.ndarray | None]:
+    """The targets, the variable and the shares without the labels that never occur, or that no coder ever gave."""
     sets = targets.ndim == 2
     counts = targets.sum(0) if sets else np.bincount(targets, minlength=len(entry.labels))
+    counts = counts if shares is None else shares.sum(0)
     _require_variety(counts, len(targets), entry)
     never = [name for name, count in zip(entry.names, counts, strict=True) if not count]
     if never:
         labels = f"{len(never)} labels" if len(never) > 1 else "One label"
         warn(f"{labels} of {entry.name!r} never occur in the gold; the model cannot give them: {listing(never)}.")
     kept = entry.model_copy(update={"labels": tuple(label for label in entry.labels if label.name not in never)})
-    return (targets[:, counts > 0] if sets else (np.cumsum(counts > 0) - 1)[targets]), kept
+    some = counts > 0
+    targets = targets[:, some] if sets else (np.cumsum(some) - 1)[targets]
+    return targets, kept, None if shares is None else shares[:, some]
 
 
 def _require_variety(counts: np.ndarray, n: int, entry: Variable) -> None:

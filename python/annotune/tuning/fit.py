@@ -59,7 +59,9 @@ def words_help(seen: Examples) -> bool:
 def probe_of(examples: Examples, penalty: float, balanced: bool, words: bool) -> Probe:
     """A probe made in this way from these texts."""
     known = examples.words if words else None
-    return fit_probe(examples.embeddings, examples.targets, examples.n_labels, penalty, balanced, known)
+    return fit_probe(
+        examples.embeddings, examples.lessons, examples.n_labels, penalty, balanced, known, sets=examples.sets
+    )
 
 
 def start_of(seen: Examples, class_weights: str) -> ProbeChoice:
@@ -100,7 +102,8 @@ def tuned(
         network = computing(model)
         with plain_attention(network.backbone), bar("Tuning", epochs * len(seen)) as advance:
             plan: dict[str, Any] = {"epochs": epochs, "balanced": start.balanced, "ordered": seen.ordered}
-            deque(train(network, seen.tokens, seen.targets, settings, **plan, advance=advance), maxlen=0)
+            plan["sets"] = seen.sets
+            deque(train(network, seen.tokens, seen.lessons, settings, **plan, advance=advance), maxlen=0)
     seconds = time.perf_counter() - began
     bring_back(model, network)
     weights = _trained_weights(model) if keep_weights else None

@@ -8,7 +8,7 @@ fold. With many texts the model that was tried is itself the one that is handed 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from annotune.errors import AnnotuneError
 from annotune.network.encoder import Network, outputs
-from annotune.network.logits import decide
+from annotune.network.logits import decide, from_logits
 from annotune.network.machine import agreed
 from annotune.progress import announce, within
 from annotune.records.checkpoints import Checkpoints
@@ -25,7 +25,15 @@ from annotune.tuning.choices import Choices, Unseen, choose, planned_epochs, sco
 from annotune.tuning.fit import rebuilt, scaled, tuned, with_head
 from annotune.tuning.probe import Probe
 from annotune.tuning.task import Task, basis
-from annotune.tuning.trials import Trial, baselines, kept_trial, level_of, probe_for, start_for
+from annotune.tuning.trials import (
+    Trial,
+    baselines,
+    kept_trial,
+    level_of,
+    probe_for,
+    start_for,
+    stated_by_baselines,
+)
 
 UNSURE = 0.05  # a standard error of macro-F1 on the validation texts with which they are no ground for choices
 FEW = 1000  # texts, below which choices are made in folds, and the final model learns from all coded texts
@@ -68,13 +76,17 @@ def _levelled(scaling: Scaling, found_at: np.ndarray, level: np.ndarray) -> Scal
 
 @dataclass(frozen=True)
 class Held:
-    """Held-out texts: their places, scaled logits, the model's answers, those of what is to be beaten, and folds."""
+    """Held-out texts: their places, scaled logits, the model's answers, those of what is to be beaten, and folds.
+
+    Where the gold has its coders' shares, also the probabilities `stated` by what is to be beaten.
+    """
 
     places: np.ndarray
     logits: np.ndarray
     model: np.ndarray
     answers: dict[str, np.ndarray]
     folds: np.ndarray | None = None
+    stated: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 FoldTeller = Callable[[int, Made, Held, np.ndarray], None]
@@ -196,6 +208,7 @@ def _chosen(task: Task, trials: Sequence[Trial]) -> Decision:
         task.weights[places],
         task.examples.ordered,
         task.settings.class_weights == "balanced",
+        None if task.examples.shares is None else task.examples.shares[places],
     )
     choices = choose(unseen, task.settings.cutoffs, planned_epochs(len(task.everything), task.settings))
     probe_level = levels[choices.probe]
@@ -247,7 +260,15 @@ def _read(task: Task, trial: Trial, decision: Decision, number: int) -> Held:
     logits = choices.scaling.of(trial.tuned) if network and trial.tuned is not None else probe
     answers = {PROBE: decide(probe, sets, choices.probe_cutoffs), **trial.answers}
     folds = np.full(len(trial.out), number)
-    return Held(trial.out, logits, decide(logits, sets, choices.cutoffs), answers, folds)
+    stated = _stated(task, probe, trial.stated)
+    return Held(trial.out, logits, decide(logits, sets, choices.cutoffs), answers, folds, stated)
+
+
+def _stated(task: Task, probe: np.ndarray, by_baselines: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The probabilities by what is to be beaten, where the gold has its coders' shares."""
+    if task.examples.shares is None:
+        return {}
+    return {PROBE: from_logits(probe, task.examples.sets), **by_baselines}
 
 
 def _look(task: Task, made: Made, rest: np.ndarray, test: np.ndarray) -> Held:
@@ -260,7 +281,8 @@ def _look(task: Task, made: Made, rest: np.ndarray, test: np.ndarray) -> Held:
     logits = outputs(made.model, unseen.tokens, what="Testing")
     probe = made.choices.probe_scaling.of(made.probe.logits(unseen.embeddings))
     answers = {PROBE: decide(probe, sets, made.choices.probe_cutoffs), **baselines(task, rest, test)}
-    return Held(test, logits, decide(logits, sets, made.choices.cutoffs), answers)
+    stated = _stated(task, probe, stated_by_baselines(task, rest, test))
+    return Held(test, logits, decide(logits, sets, made.choices.cutoffs), answers, stated=stated)
 
 
 def _joined(looks: Sequence[Held]) -> Held:
@@ -271,4 +293,5 @@ def _joined(looks: Sequence[Held]) -> Held:
         np.concatenate([getattr(held, name) for held in looks])[order] for name in ("places", "logits", "model")
     )
     folds = np.concatenate([held.folds for held in looks if held.folds is not None])[order]
-    return Held(places, logits, model, answers, folds)
+    stated = {name: np.concatenate([held.stated[name] for held in looks])[order] for name in looks[0].stated}
+    return Held(places, logits, model, answers, folds, stated)

@@ -20,7 +20,7 @@ from annotune.network.shares import average_gradients, in_shares, processes
 from annotune.network.speaker import Speaker, recompute_texts
 from annotune.network.transfers import send
 from annotune.progress import Advance
-from annotune.tuning.losses import AnswerLoss, label_weights, loss_function
+from annotune.tuning.losses import loss_function, text_masses
 
 if TYPE_CHECKING:
     from annotune.tuning.settings import Settings
@@ -37,6 +37,7 @@ def train(
     epochs: int,
     balanced: bool,
     ordered: bool = False,
+    sets: bool | None = None,
     advance: Advance,
 ) -> Iterator[float]:
     """Train `model` in place; after every epoch yields the mean loss, so that the caller can look and stop.
@@ -53,7 +54,7 @@ def train(
     rise = max(0.1, 2 / steps)  # torch's schedule divides by the steps of the rise less one
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=rise)
     prepared: Any = model if in_shares() else accelerator.prepare(model)
-    loss_of = loss_function(targets, model.n_outputs, balanced, model.device, ordered)
+    loss_of = loss_function(targets, model.n_outputs, balanced, model.device, ordered, sets)
     gradients = _Gradients(accelerator, prepared, model, tokens, targets, loss_of)
     for _ in range(epochs):
         prepared.train()
@@ -75,10 +76,9 @@ class _Gradients:
     ) -> None:
         self.accelerator, self.prepared, self.model, self.tokens = accelerator, prepared, model, tokens
         self.wanted = send(targets, model.device)
-        answers = isinstance(model, Speaker) and not model.sets
-        self.loss_of: Any = AnswerLoss(loss_of.weight) if answers else loss_of
-        plain = self.loss_of.weight is None
-        self.counts = np.ones(len(tokens)) if plain else label_weights(targets, model.n_outputs)[targets]
+        self.loss_of: Any = loss_of
+        plain = loss_of.weight is None
+        self.counts = np.ones(len(tokens)) if plain else text_masses(targets, model.n_outputs)
         self.pieces, self.lean = 1, False
 
     def of(self, batch: np.ndarray) -> torch.Tensor:
@@ -98,7 +98,8 @@ class _Gradients:
         for part in parts:
             waits = self.accelerator.no_sync(self.prepared) if part is not parts[-1] else nullcontext()
             with waits:
-                loss = self._loss(part) * (self._mass(part) / self._mass(batch) if len(mine) else 0.0)
+                share = self._mass(part) / self._mass(batch) if len(mine) else 0.0
+                loss = self._loss(part) * share
                 self.accelerator.backward(loss * self.accelerator.num_processes)
             losses.append(loss.detach())
         if in_shares():
@@ -108,8 +109,8 @@ class _Gradients:
     def _loss(self, part: np.ndarray) -> torch.Tensor:
         target = self._target(part)
         with half_precision(self.model.device):
-            found = self.prepared(*pad(self.tokens, part, self.model.device), target)
-        loss: torch.Tensor = self.loss_of(found.float(), target if target.ndim == 1 else target.float())
+            logits = self.prepared(*pad(self.tokens, part, self.model.device))
+        loss: torch.Tensor = self.loss_of(logits.float(), target if target.ndim == 1 else target.float())
         return loss
 
     def _target(self, part: np.ndarray) -> torch.Tensor:

@@ -31,14 +31,14 @@ def compare_with_corpus(task: Task, made: Made, texts: pl.DataFrame) -> None:
     reader, tokens = build(task.backbone, 1), tokenize(task.tokenizer, some, task.settings.max_tokens)
     embeddings = outputs(reader, tokens, what="Looking at the corpus", embeddings=True, fast=True)
     logits = made.choices.probe_scaling.of(made.probe.logits(embeddings))
-    _warn_of(task, from_logits(logits, task.examples.targets.ndim == 2))
+    _warn_of(task, from_logits(logits, task.examples.sets))
 
 
 def _warn_of(task: Task, probabilities: np.ndarray) -> None:
     from scipy.stats import norm
 
     weights, corpus = task.weights, probabilities.mean(0)
-    coded = label_shares(task.examples.targets, len(corpus), weights)
+    coded = label_shares(task.examples.lessons, len(corpus), weights)
     n = weights.sum() ** 2 / (weights**2).sum()
     error = np.sqrt(RESTLESS * (coded * (1 - coded) / n + probabilities.var(0) / len(probabilities)))
     far = np.abs(corpus - coded) / np.maximum(error, 1e-9)

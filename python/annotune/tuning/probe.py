@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from annotune.data.coder_shares import answers_one_by_one, no_and_yes
+
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # inverse strength of the ridge penalty; embeddings have length one
 WORDS_COUNT = 2.0  # of how many coded texts; found on training texts of two data sets with 2 to 32 texts a label
 CLEARLY = 2.33  # standard errors
@@ -37,6 +39,7 @@ def fit_probe(
     penalty: float,
     balanced: bool,
     words: np.ndarray | None = None,
+    sets: bool | None = None,
 ) -> Probe:
     """Fit one probe.
 
@@ -45,23 +48,27 @@ def fit_probe(
     embeddings
         Shape (n, width).
     targets
-        Shape (n,): label numbers; or (n, labels): truth values, a multi-label variable.
+        Shape (n,): label numbers; or (n, labels): truth values, a multi-label variable; or of either the shares of
+        coders who gave each label.
     penalty
         Inverse strength of the ridge penalty.
     balanced
         Whether labels count by the inverse of their frequency.
     words
         Shape (labels, width): of each label, what the codebook calls it, which is learnt from like a coded text.
+    sets
+        Whether targets (n, labels) are about each label for itself; if not, they are shares that add up to one.
     """
+    sets = targets.ndim == 2 if sets is None else sets
     counts = np.ones(len(embeddings))
     if words is not None:
         own = np.arange(n_labels) if targets.ndim == 1 else np.eye(n_labels, dtype=targets.dtype)
         embeddings, targets = np.concatenate([embeddings, words]), np.concatenate([targets, own])
         counts = np.concatenate([counts, np.full(n_labels, WORDS_COUNT)])
-    if targets.ndim == 1:
+    if not sets:
         weight, bias = _multinomial(embeddings, targets, n_labels, penalty, balanced, counts)
     else:
-        answers = [_multinomial(embeddings, column.astype(int), 2, penalty, balanced, counts) for column in targets.T]
+        answers = [_multinomial(embeddings, no_and_yes(column), 2, penalty, balanced, counts) for column in targets.T]
         weight = np.stack([rows[1] - rows[0] for rows, _ in answers])  # log-odds of yes against no
         bias = np.stack([offsets[1] - offsets[0] for _, offsets in answers])
     return Probe(weight, bias, penalty, balanced)
@@ -97,12 +104,13 @@ def _multinomial(
 
     weight = np.zeros((n_labels, embeddings.shape[1]), dtype=np.float32)
     bias = np.full(n_labels, RULED_OUT, dtype=np.float32)
-    seen = np.unique(targets)
+    texts, labels, shares = answers_one_by_one(targets)
+    seen = np.unique(labels)
     bias[seen] = 0.0
     if len(seen) > 1:
         model = LogisticRegression(C=penalty, max_iter=1000, class_weight="balanced" if balanced else None)
         with threadpool_limits(1, user_api="blas"):  # steps this short are over before a second thread is awake
-            model.fit(embeddings, targets, sample_weight=counts)
+            model.fit(embeddings[texts], labels, sample_weight=counts[texts] * shares)
         weight[seen], bias[seen] = _row_each(model.coef_, len(seen)), _row_each(model.intercept_, len(seen))
     return weight, bias
 

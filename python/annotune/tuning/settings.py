@@ -23,8 +23,8 @@ class Settings(pydantic.BaseModel):
         there on, for decoders, and where `epochs`, a rate or `rank` is asked for.
     objective
         Of decoders: `head` fits a classification head on the text alone; `label` shows the codebook too and learns the
-        tokens of the answer (of label sets, a yes or no for each label), which is slower, and meant for few labels and
-        bases that follow instructions.
+        scores of the labels' words (of label sets, of yes and no for each label), which is slower, and meant for few
+        labels and bases that follow instructions.
     template
         Of the prompt for `label`: the base's own `chat`, or `plain`.
     weights

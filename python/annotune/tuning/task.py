@@ -59,7 +59,8 @@ class Task:
 
     def at(self, places: np.ndarray) -> Task:
         """The same with the coded texts at these places alone; what is decided on it has seen no others."""
-        coded = replace(self.coded, frame=self.coded.frame[places], targets=self.coded.targets[places])
+        shares = None if self.coded.shares is None else self.coded.shares[places]
+        coded = replace(self.coded, frame=self.coded.frame[places], targets=self.coded.targets[places], shares=shares)
         cases, examples = self.cases.at(places), self.examples.take(places)
         return replace(self, coded=coded, cases=cases, examples=examples, weights=self.weights[places])
 
@@ -96,7 +97,7 @@ def prepare(
     ordered = coded.variable.kind == "ordinal" and n_labels > 2
     words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
     called = outputs(plain, words, what="Reading the labels", embeddings=True)
-    examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called)
+    examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called, coded.shares)
     if settings.method == "auto":
         settings = settings.model_copy(update={"method": _usual(settings, len(coded.frame), decoder)})
     drawn: CardDrawn = {"pi": pi, "prevalence": None if prevalence is None else dict(prevalence)}
@@ -149,7 +150,7 @@ def read_settings(settings: Mapping[str, Any]) -> Settings:
 
 def basis(task: Task, *more: Any) -> str:
     """The fingerprint of all that a fold or a point of a curve rests on."""
-    arrays = (task.cases.groups, task.cases.strata, task.coded.targets, task.weights)
+    arrays = (task.cases.groups, task.cases.strata, task.coded.targets, task.weights, task.examples.lessons)
     return fingerprint(
         [
             frame_sha256(task.coded.frame.select("unit_id", "text")),

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF, no_information, tf_idf
+from annotune.measures.baselines import NO_INFORMATION, NO_LABEL, TF_IDF, no_information, tf_idf, tf_idf_shares
+from annotune.measures.share_scores import OVERALL
+from annotune.measures.shares import label_shares
 from annotune.network.encoder import Network, outputs
 from annotune.records.checkpoints import Checkpoints
 from annotune.tuning.calibrate import log_shares
@@ -19,6 +21,7 @@ from annotune.tuning.probe import Probe
 from annotune.tuning.task import Task
 
 KEPT = "weights/"  # before the names of what training changed, in a fold's checkpoint
+STATED = "stated/"  # and before those of the baselines whose probabilities it has
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Trial:
         Of each, the mean logit of every label (labels,) over the texts that it learnt from.
     answers
         Of the baselines.
+    stated
+        Probabilities by those that state any (out, labels), where the gold has its coders' shares.
     network, weights
         The tuned network, or what training changed of it, where these are kept.
     """
@@ -44,6 +49,7 @@ class Trial:
     tuned: np.ndarray | None
     tuned_level: np.ndarray | None
     answers: dict[str, np.ndarray]
+    stated: dict[str, np.ndarray]
     texts_per_second: float | None = None
     network: Network | None = None
     weights: Mapping[str, torch.Tensor] | None = None
@@ -53,14 +59,14 @@ def try_out(task: Task, rest: np.ndarray, out: np.ndarray, keep: str = "") -> Tr
     """Make models of every kind from `rest`; `keep` says whether the tuned `network` stays, or its `weights`."""
     seen, unseen = task.examples.take(rest), task.examples.take(out)
     ways, start = candidates(task.examples, task.settings.class_weights), start_for(task)
-    fill = _Filler(task, seen.targets)
+    fill = _Filler(task, seen)
     made = {way: probe_for(task, seen, way) for way in ways}
     probes = {way: fill(probe.logits(unseen.embeddings)) for way, probe in made.items()}
     levels = {way: fill(probe.logits(seen.embeddings)).mean(0) for way, probe in made.items()}
-    answers = baselines(task, rest, out)
+    answers, stated = baselines(task, rest, out), stated_by_baselines(task, rest, out)
     epochs = planned_epochs(len(rest), task.settings)
     if not epochs:
-        return Trial(rest, out, probes, levels, None, None, answers)
+        return Trial(rest, out, probes, levels, None, None, answers, stated)
     network = tuned(
         task.backbone, probe_for(task, seen, start), seen, task.settings, epochs, keep_weights=keep == "weights"
     )
@@ -68,7 +74,7 @@ def try_out(task: Task, rest: np.ndarray, out: np.ndarray, keep: str = "") -> Tr
     level = fill(level_of(network.model, seen)[None])[0]
     body = network.model if keep == "network" else None
     speed = network.texts_per_second
-    return Trial(rest, out, probes, levels, logits, level, answers, speed, body, network.weights)
+    return Trial(rest, out, probes, levels, logits, level, answers, stated, speed, body, network.weights)
 
 
 def start_for(task: Task) -> ProbeChoice:
@@ -89,11 +95,10 @@ def probe_for(task: Task, seen: Examples, way: ProbeChoice) -> Probe:
 class _Filler:
     """Gives labels that a fold's texts do not have what is known of them: their share, not that they never occur."""
 
-    def __init__(self, task: Task, seen: np.ndarray) -> None:
-        targets, n_labels = task.examples.targets, task.examples.n_labels
-        self.shares = log_shares(targets, n_labels)
-        self.sets = targets.ndim == 2
-        self.missing = seen.sum(0) == 0 if self.sets else np.bincount(seen, minlength=n_labels) == 0
+    def __init__(self, task: Task, seen: Examples) -> None:
+        self.sets = seen.sets
+        self.shares = log_shares(task.examples.lessons, seen.n_labels, sets=self.sets)
+        self.missing = label_shares(seen.lessons, seen.n_labels) == 0
 
     def __call__(self, logits: np.ndarray) -> np.ndarray:
         if not self.missing.any():
@@ -113,6 +118,17 @@ def baselines(task: Task, rest: np.ndarray, out: np.ndarray) -> dict[str, np.nda
     if targets.ndim == 2:
         answers[NO_LABEL] = np.zeros((len(out), targets.shape[1]), dtype=bool)
     return answers
+
+
+def stated_by_baselines(task: Task, rest: np.ndarray, out: np.ndarray) -> dict[str, np.ndarray]:
+    """The probabilities that a model has to beat where the gold has its coders' shares: by words, and all alike."""
+    if task.examples.shares is None:
+        return {}
+    shares, texts = task.examples.shares[rest], np.array(task.coded.texts, dtype=object)
+    return {
+        TF_IDF: tf_idf_shares(texts[rest], shares, texts[out], task.examples.sets),
+        OVERALL: np.tile(np.average(shares, axis=0, weights=task.weights[rest]), (len(out), 1)),
+    }
 
 
 def level_of(network: Network, seen: Examples) -> np.ndarray:
@@ -135,6 +151,7 @@ def kept_trial(
 
 def _packed(trial: Trial) -> dict[str, np.ndarray]:
     arrays = {"ways": np.array(json.dumps(list(trial.probes))), "places": trial.out, **trial.answers}
+    arrays |= {f"{STATED}{name}": stated for name, stated in trial.stated.items()}
     arrays |= {"probes": np.stack(list(trial.probes.values())), "levels": np.stack(list(trial.levels.values()))}
     if trial.tuned is not None and trial.tuned_level is not None:
         speed = np.array(trial.texts_per_second)
@@ -149,6 +166,7 @@ def _unpacked(arrays: dict[str, np.ndarray], rest: np.ndarray) -> Trial:
     weights = {name[len(KEPT) :]: torch.from_numpy(part) for name, part in arrays.items() if name.startswith(KEPT)}
     out, speed = arrays.pop("places"), arrays.pop("speed", None)
     network, level = arrays.pop("tuned", None), arrays.pop("tuned_level", None)
-    answers = {name: answer for name, answer in arrays.items() if not name.startswith(KEPT)}
+    stated = {name[len(STATED) :]: part for name, part in arrays.items() if name.startswith(STATED)}
+    answers = {name: answer for name, answer in arrays.items() if not name.startswith((KEPT, STATED))}
     rate = None if speed is None else float(speed)
-    return Trial(rest, out, probes, levels, network, level, answers, rate, None, weights or None)
+    return Trial(rest, out, probes, levels, network, level, answers, stated, rate, None, weights or None)

@@ -17,10 +17,12 @@ from annotune.data.codebook import Codebook
 from annotune.data.codings import ANSWERED, SCHEMA, check
 from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError
-from annotune.measures.evaluation import Evaluation, tabulate
+from annotune.measures.evaluation import Evaluation, tabulate, with_share_scores
+from annotune.measures.share_scores import OVERALL
 from annotune.measures.shares import label_shares
 from annotune.models.card import Card, CardChoices, CardSettings, CardShares, held_as, model_sha256
 from annotune.models.classifier import Classifier
+from annotune.network.logits import from_logits
 from annotune.network.machine import hardware
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import frame_sha256, versions
@@ -167,10 +169,13 @@ def _evaluate(model: Classifier, held: Held, task: Task, n_boot: int) -> Evaluat
         del answers[PROBE]  # the model itself is the probe
     by_model = {name: (answer, everyone) for name, answer in answers.items()}
     clusters = task.cases.groups[places] if task.cases.large else None
-    weights = task.weights[places] / task.weights[places].mean()
-    return tabulate(
-        task.examples.targets[places], by_model, task.coded.variable, clusters, n_boot, task.settings.seed, weights
-    )
+    weights, entry = task.weights[places] / task.weights[places].mean(), task.coded.variable
+    found = tabulate(task.examples.targets[places], by_model, entry, clusters, n_boot, task.settings.seed, weights)
+    if task.examples.shares is None:
+        return found
+    stated = {model.name: from_logits(held.logits, task.examples.sets), **held.stated}
+    stated = {name: probabilities for name, probabilities in stated.items() if name in (*answers, OVERALL)}
+    return with_share_scores(found, stated, task.examples.shares[places], entry, clusters, weights, n_boot > 0)
 
 
 def _held_out(model: Classifier, held: Held, task: Task) -> pl.DataFrame:
@@ -207,7 +212,7 @@ def _card(task: Task, made: Made, held: Held, k: int | None, seconds: float, lea
     """What the model was made of; times are a part of their own, so that equal runs give equal cards."""
     of_fold = learnt is not None  # whose few texts say little of shares
     learnt = task.everything if learnt is None else learnt
-    frame, targets, speed = task.coded.frame[learnt], task.coded.targets[learnt], made.texts_per_second
+    frame, targets, speed = task.coded.frame[learnt], task.examples.lessons[learnt], made.texts_per_second
     return {
         "base": {"name": task.base.name, "revision": task.base.revision},
         "settings": cast(CardSettings, {**task.settings.model_dump(), **_here(task)}),
