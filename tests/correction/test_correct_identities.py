@@ -104,6 +104,35 @@ def test_logit_dsl_is_a_binomial_glm_on_the_corrected_outcome(texts):
     same(fit, "naive", peer.params, peer.cov_params())
 
 
+@pytest.mark.parametrize("model", ["linear", "logit"])
+def test_shares_of_coders_are_a_hand_coding_like_any_other(texts, model):
+    """Logit is then the fractional one of Papke and Wooldridge (1996): binomial quasi-likelihood, robust errors."""
+    rng = np.random.default_rng(8)
+    chance = np.clip(texts["y"].to_numpy(), 0.05, 0.95)
+    votes = pl.Series(np.where(texts["coded"], rng.binomial(5, chance) / 5, np.nan))
+    shared = texts.with_columns(tone_share_angry=votes, tone_p_angry=pl.col("y")).drop("y", "y_gold")
+    named = {"angry": ("tone_share_angry", "tone_p_angry")}
+    fit = correct("angry ~ party + age", shared, model=model, predicted=named)
+    x, family = matrix(texts, ("age",)), sm.families.Binomial() if model == "logit" else sm.families.Gaussian()
+    with np.errstate(all="ignore"):
+        corrected = outcome(shared, "tone_share_angry", "tone_p_angry")
+        peer = sm.GLM(corrected, x, family=family).fit(cov_type="HC0", tol=1e-14, maxiter=200)
+        same(fit, "corrected", peer.params, peer.cov_params(), {"rtol": 1e-6, "atol": 1e-9})
+        coded = texts["coded"].to_numpy()
+        by_hand = sm.GLM(
+            votes.to_numpy()[coded], x[coded], family=family, freq_weights=1 / texts["pi"].to_numpy()[coded]
+        )
+        peer = by_hand.fit(tol=1e-14, maxiter=200)
+    estimates = rows(fit, "hand-coded only")["estimate"].to_numpy()
+    np.testing.assert_allclose(estimates, peer.params, rtol=1e-6)
+
+
+def test_a_logit_refuses_what_is_no_share(texts):
+    beyond = texts.with_columns(pl.col("y_gold") * 2)
+    with pytest.raises(at.AnnotuneError, match=r"the outcome is 2 by hand; in a logit model it is from 0 to 1"):
+        correct("y ~ party", beyond, model="logit")
+
+
 def test_poisson_dsl_is_a_poisson_glm_on_the_corrected_outcome(texts):
     fit = correct("count ~ party + age", texts, model="poisson")
     peer = sm.GLM(outcome(texts, "count_gold", "count"), matrix(texts, ("age",)), family=sm.families.Poisson())

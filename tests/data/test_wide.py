@@ -82,3 +82,39 @@ def test_gold_with_two_answers_makes_no_row_twice():
 def test_codings_of_nothing_in_the_codebook_are_refused():
     with pytest.raises(at.AnnotuneError, match=r"Nobody coded a variable of the codebook\. The codings are of 'mood'"):
         at.attach(TEXTS, said("mood", "no"), codebook=BOOK)
+
+
+def test_shares_of_coders_stand_beside_the_gold():
+    book = at.Codebook(
+        variables=(
+            at.Variable(name="tone", labels=(at.Label(code=0, name="calm"), at.Label(code=1, name="very angry"))),
+            at.Variable(
+                name="marks",
+                kind="multilabel",
+                labels=(at.Label(code=0, name="elite"), at.Label(code=1, name="people")),
+            ),
+        )
+    )
+    rows = [("a", "x", "calm"), ("a", "y", "very angry"), ("a", "z", "calm"), ("b", "x", "very angry")]
+    tone = pl.DataFrame(rows, schema=["unit_id", "coder", "label"], orient="row").with_columns(variable=pl.lit("tone"))
+    rows = [("a", "x", "elite"), ("a", "x", "people"), ("a", "y", "elite")]
+    marks = pl.DataFrame(rows, schema=["unit_id", "coder", "label"], orient="row").with_columns(
+        variable=pl.lit("marks")
+    )
+    gold = at.resolve(at.bind(tone, marks), "shares", codebook=book)
+    said = gold.select("unit_id", "variable", "label", coder=pl.lit("m"))
+    texts = pl.DataFrame({"unit_id": ["a", "b", "c"], "text": ["1", "2", "3"]})
+    wide = at.attach(texts, said, codebook=book, gold=gold)
+    assert wide.select("tone_gold", "tone_share_calm", "tone_share_very_angry").rows() == [
+        ("calm", pytest.approx(2 / 3), pytest.approx(1 / 3)),
+        ("very angry", 0.0, 1.0),
+        (None, None, None),
+    ]
+    assert wide.select("marks_gold_people", "marks_share_elite", "marks_share_people").rows() == [
+        (0, 1.0, 0.5),
+        (None, None, None),
+        (None, None, None),
+    ]
+    with pytest.raises(at.AnnotuneError, match="column 'tone_share_calm' already"):
+        at.attach(texts.with_columns(tone_share_calm=1), said, codebook=book, gold=gold)
+    assert "tone_share_calm" not in at.attach(texts, said, codebook=book, gold=gold.drop("^share_.*$")).columns

@@ -93,7 +93,7 @@ def test_evaluate_has_scores_beside_those_of_labels(coded):
     assert (row["n_units"], row["note"]) == (11, "1 text without probabilities left out")
     assert row["ci_low"] < row["estimate"] < row["ci_high"]
     assert "log_score" in found.table().columns
-    assert found.in_words()[-1].startswith("Against the shares of coders its log score is 0.5")
+    assert found.in_words()[-1].startswith("Against the shares of coders its log score is 0.459")
 
 
 def test_without_shares_or_probabilities_nothing_is_added(coded):
@@ -130,3 +130,28 @@ def test_a_tuned_model_is_measured_against_its_coders(topics, book, tiny_base):
         again = at.evaluate(truth, model.held_out, codebook=book(), n_boot=0)
         assert again.get("log_score") == pytest.approx(model.evaluation.get("log_score"))
         assert again.get("macro_f1") == pytest.approx(model.evaluation.get("macro_f1"))
+
+
+@pytest.mark.parametrize("kind", ["nominal", "multilabel"])
+def test_calibration_is_against_the_coders(kind):
+    """Probabilities that are the chance that any coder says so are calibrated, though most coders' label is surer."""
+    rng = np.random.default_rng(5)
+    chances = rng.beta(2, 2, 3000)
+    good = rng.binomial(7, chances) / 7
+    gold = pl.DataFrame({"unit_id": [f"t{i}" for i in range(3000)], "variable": "tone", "share_good": good})
+    most = pl.when(pl.col("share_good") > 0.5).then(pl.lit("good")).otherwise(pl.lit("bad"))
+    gold = gold.with_columns(label=most, share_bad=1 - pl.col("share_good"))
+    likely = np.where(chances > 0.5, "good", "bad")
+    said = gold.select("unit_id", "variable", label=pl.Series(likely), p_good=pl.Series(chances), coder=pl.lit("m"))
+    said = said.with_columns(p_bad=1 - pl.col("p_good"), prob=pl.max_horizontal("p_good", 1 - pl.col("p_good")))
+    book = at.Codebook(variables=(TONE.model_copy(update={"kind": kind}),))
+    found = at.calibration(said, gold, codebook=book, n_boot=20)
+    plain = at.calibration(said, gold.drop("share_good", "share_bad"), codebook=book, n_boot=0)
+    assert found.get("ece") < 0.02 < 0.06 < plain.get("ece")
+    stated, shares = (frame.select(f"{k}_bad", f"{k}_good").to_numpy() for frame, k in ((said, "p"), (gold, "share")))
+    scores = scores_of_texts(stated, shares, sets=False)
+    assert found.get("log_loss") == pytest.approx(scores["log_score"].mean())
+    half = 2 if kind == "multilabel" else 1  # of sets the mean over labels
+    assert found.get("brier") == pytest.approx(scores["brier_score"].mean() / half)
+    alone = at.calibration(said.drop("p_good", "p_bad"), gold, codebook=book, n_boot=0) if kind == "nominal" else found
+    assert alone.get("ece") == pytest.approx(found.get("ece"))

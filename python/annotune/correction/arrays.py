@@ -166,10 +166,8 @@ def require_outcome(job: Job, model: Model, sample: Sample) -> None:
     parts = (("by hand", sample.gold), ("by label", sample.labels), ("by prediction", sample.predicted))
     for how, values in parts:
         wrong = values[(values < model.lowest - 1e-6) | (values > model.highest + 1e-6)]
-        if model.name == "logit" and how != "by prediction" and how != "by label":
-            wrong = values[(values != 0) & (values != 1)]
         if len(wrong):
-            range_of = "0 or 1" if model.name == "logit" else "0 or more"
+            range_of = "from 0 to 1" if model.name == "logit" else "0 or more"
             what = f"{job.formula.text!r}: the outcome is {wrong[0]:g} {how}; in a {model.name} model it is {range_of}."
             raise AnnotuneError(what, "Use model='linear', or another outcome.")
     if (sample.gold == sample.gold[0]).all():

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
+from annotune.data.coder_shares import share_columns
 from annotune.data.codings import ANSWERED, Codings, check, require_labels
 from annotune.data.columns_of_sets import label_columns
 from annotune.data.drawn import drawn_only, with_draws
@@ -29,7 +30,8 @@ def attach(
     codebook
         Gives each column its labels, in order.
     gold
-        What people decided; adds `<variable>_gold` where they coded the unit.
+        What people decided; adds `<variable>_gold` where they coded the unit, and `<variable>_share_<label>`, the
+        share of its coders who gave the label, where the gold has shares (see `resolve`).
     text
         Whether the text stays in.
     draws
@@ -78,7 +80,8 @@ def attach(
         if len(rows):
             frame = _beside(frame, rows, entry)
             if gold_rows is not None:
-                frame = gold_beside(frame, gold_rows.filter(pl.col("variable") == entry.name), entry)
+                by_hand = gold_rows.filter(pl.col("variable") == entry.name)
+                frame = _shares_beside(gold_beside(frame, by_hand, entry), by_hand, entry)
     return frame
 
 
@@ -124,7 +127,10 @@ def _tell_strangers(corpus: pl.DataFrame, codings: pl.DataFrame, table_name: str
 
 def require_room(corpus: pl.DataFrame, variables: Sequence[Variable], gold: bool) -> None:
     """Stop where a column of the corpus has the name of one that `attach` adds, with `gold` or without."""
-    added = [name for entry in variables for name in _added(entry, gold)]
+    _require_free(corpus, [name for entry in variables for name in _added(entry, gold)])
+
+
+def _require_free(corpus: pl.DataFrame, added: Sequence[str]) -> None:
     names_in_use = [name for name in added if name in corpus.columns]
     if names_in_use:
         raise AnnotuneError(
@@ -165,6 +171,8 @@ def headings(codebook: Codebook) -> dict[str, str]:
         heading_of[f"{entry.name}_gold"] = f"{entry.name}: what people decided"
         for label, column in label_columns(entry, f"{entry.name}_p").items():
             heading_of[column] = f"{entry.name}: the coder's probability for {label}"
+        for label, column in label_columns(entry, f"{entry.name}_share").items():
+            heading_of[column] = f"{entry.name}: the share of the text's coders who gave {label}"
     return heading_of
 
 
@@ -199,6 +207,16 @@ def gold_beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable, role: 
             raise AnnotuneError(what, "Make them one with resolve().")
         answer = rows.select("unit_id", _label(entry).alias(f"{entry.name}_{role}"))
     return frame.join(answer, on="unit_id", how="left", maintain_order="left")
+
+
+def _shares_beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
+    """The frame with the shares of coders who gave each label, where the gold has them."""
+    named = dict(zip(share_columns(entry), label_columns(entry, f"{entry.name}_share").values(), strict=True))
+    named = {share: new for share, new in named.items() if share in rows.columns and rows[share].is_not_null().any()}
+    _require_free(frame, list(named.values()))
+    first = rows.unique("unit_id", keep="first", maintain_order=True)
+    shares = first.select("unit_id", *(pl.col(share).alias(new) for share, new in named.items()))
+    return frame.join(shares, on="unit_id", how="left", maintain_order="left")
 
 
 def _label(entry: Variable) -> pl.Expr:

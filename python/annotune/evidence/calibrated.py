@@ -94,7 +94,8 @@ def calibration(
         a tuned `Classifier`, which stands for its held-out predictions. With `codebook` also coded texts with one
         column per variable, as made by `attach` and `annotune classify`.
     gold
-        A table of codings with one answer per unit.
+        A table of codings with one answer per unit. Where it has its coders' shares (`resolve(rule="shares")`), an
+        answer is right to the share of them who gave it, and scores are means over coders.
     variable, codebook
         The variable, and its labels.
     bins
@@ -190,8 +191,13 @@ def _versions(sure: Sure, codings: Any) -> list[tuple[str, np.ndarray | None]]:
     fold = np.random.default_rng(0).permutation(len(after)) % FOLDS
     for i in np.unique(fold):
         out = fold == i
-        after[out] = from_logits(logits[out] / temperature(logits[~out], sure.truth[~out]), sets)
+        after[out] = from_logits(logits[out] / temperature(logits[~out], _said(sure)[~out], sets), sets)
     return [*versions, (AFTER, after)]
+
+
+def _said(sure: Sure) -> np.ndarray:
+    """What probabilities are about: the coders' shares where the gold has them, else the gold."""
+    return sure.truth if sure.coders is None else sure.coders
 
 
 def _logits(shares: np.ndarray, sets: bool) -> np.ndarray:
@@ -200,12 +206,15 @@ def _logits(shares: np.ndarray, sets: bool) -> np.ndarray:
 
 
 def _yes_no_answers(sure: Sure, shares: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Stated probabilities (q,) and whether each is right (q,): of the assigned label, or of each label of a set."""
+    """Stated probabilities (q,) and whether each is right (q,): of the assigned label, or of each label of a set.
+
+    Where the gold has its coders' shares, the share of them to whom it is right.
+    """
     if sure.truth.ndim == 2 and shares is not None:
-        return shares.ravel(), sure.truth.ravel()
-    if shares is None:
-        return sure.confidence, sure.right
-    return np.asarray(shares[np.arange(len(sure.predicted)), sure.predicted]), sure.right
+        return shares.ravel(), _said(sure).ravel()
+    rows = np.arange(len(sure.predicted))
+    right = sure.right if sure.coders is None else sure.coders[rows, sure.predicted]
+    return (sure.confidence if shares is None else np.asarray(shares[rows, sure.predicted])), right
 
 
 def _bin_of(stated: np.ndarray, bins: int) -> np.ndarray:
@@ -280,9 +289,10 @@ def _scores_of_means(means: np.ndarray) -> dict[str, np.ndarray]:
 def _errors_of_units(sure: Sure, shares: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Each unit's squared error and negative log-likelihood, (n,) each."""
     if shares is None:
-        stated, right = np.clip(sure.confidence, NEVER, 1 - NEVER), sure.right
-        return np.asarray((sure.confidence - right) ** 2), -np.log(np.where(right, stated, 1 - stated))
-    sets = sure.truth.ndim == 2
-    indicators = sure.truth if sets else np.eye(shares.shape[1])[sure.truth]
-    squared = (shares - indicators) ** 2
-    return squared.mean(1) if sets else squared.sum(1), surprises(_logits(shares, sets), sure.truth)
+        stated, (_, right) = np.clip(sure.confidence, NEVER, 1 - NEVER), _yes_no_answers(sure, shares)
+        squared = right * (1 - sure.confidence) ** 2 + (1 - right) * sure.confidence**2  # mean over coders
+        return np.asarray(squared), -(right * np.log(stated) + (1 - right) * np.log(1 - stated))
+    sets, said = sure.truth.ndim == 2, _said(sure)
+    indicators = said if said.ndim == 2 else np.eye(shares.shape[1])[said]
+    squared = (shares - indicators) ** 2 + indicators * (1 - indicators)  # the latter only where coders differ
+    return squared.mean(1) if sets else squared.sum(1), surprises(_logits(shares, sets), said, sets)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
+from annotune.data.coder_shares import shares_of
 from annotune.data.codings import Codings, check, of_variable
 from annotune.data.encoded import encode, entry_for, variable_of, with_truth
 from annotune.data.frames import as_frame
@@ -37,6 +38,8 @@ class Sure:
         Shape (n,): the coder's probability that its answer is right.
     left_out
         The number of gold units without an answer or a probability.
+    coders
+        Of each unit's coders the share that gave each label (n, labels), where the gold has them.
     """
 
     entry: Variable
@@ -46,6 +49,7 @@ class Sure:
     shares: np.ndarray | None
     confidence: np.ndarray
     left_out: int
+    coders: np.ndarray | None = None
 
     @property
     def right(self) -> np.ndarray:
@@ -78,11 +82,14 @@ def against_gold(codings: Any, gold: Any, variable: str | None, codebook: Codebo
         what = "No unit of the gold has an answer and a probability by this coder."
         raise AnnotuneError(what, "Pass predictions for hand-coded texts, with the column prob or p_<label>.")
     labels, _ = encode(truth, units, entry)
+    of_coders = shares_of(truth, units, entry)
+    of_coders = None if of_coders is None else of_coders[usable]
     n_gold = truth["unit_id"].n_unique()
     shares = None if shares is None else shares[usable]
     places = units.filter(pl.Series(usable))
     _require_probabilities(confidence[usable], shares, places, entry)
-    return Sure(entry, places, labels[usable], answers[usable], shares, confidence[usable], n_gold - int(usable.sum()))
+    left_out = n_gold - int(usable.sum())
+    return Sure(entry, places, labels[usable], answers[usable], shares, confidence[usable], left_out, of_coders)
 
 
 def _with_stated(entry: Variable, codings: pl.DataFrame) -> Variable:

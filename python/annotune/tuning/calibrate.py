@@ -135,7 +135,7 @@ def _residuals(logits: np.ndarray, targets: np.ndarray, sets: bool) -> np.ndarra
     return shares
 
 
-def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
+def temperature(logits: np.ndarray, targets: np.ndarray, sets: bool | None = None) -> float:
     """What to divide logits by so that probabilities mean what they say on these texts (Guo et al. 2017).
 
     The one number with the lowest negative log-likelihood, held near 1 by a prior that a few dozen texts outweigh.
@@ -146,7 +146,10 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     logits
         Shape (n, labels), of texts that the model was not fitted on.
     targets
-        Shape (n,): label numbers; or (n, labels): truth values of label sets, each label a question of yes or no.
+        Shape (n,): label numbers; or (n, labels): truth values of label sets, each label a question of yes or no; or
+        of either the shares of coders who gave each label.
+    sets
+        Whether targets (n, labels) are about each label for itself; if not, they are shares that add up to one.
 
     Returns
     -------
@@ -166,9 +169,11 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
 
     if not len(logits):
         return 1.0
+    n_answers = logits.size if (targets.ndim == 2 if sets is None else sets) else len(logits)
 
     def loss(log_t: float) -> float:
-        return float(surprises(logits / np.exp(log_t), targets).mean()) + log_t**2 / (2 * SPREAD**2 * targets.size)
+        surprise = float(surprises(logits / np.exp(log_t), targets, sets).mean())
+        return surprise + log_t**2 / (2 * SPREAD**2 * n_answers)
 
     best = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
     return float(np.exp(best.x))
