@@ -49,7 +49,8 @@ def tuned(questions, book, decoder):
 def encoder(questions, book, tiny_base):
     """What the probe knows is taken away, so that the network is tuned and differs from its base."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "fit_probe", lambda *_, **__: Probe(np.zeros((3, 32), np.float32), np.zeros(3), 10.0, False))
+        nothing = Probe(np.zeros((3, 32), np.float32), np.zeros(3), 10.0, False)
+        patch.setattr(fitting, "fit_probe", lambda *_, **__: nothing)
         model = at.tune(*questions, book(), base=str(tiny_base), head_learning_rate=0.1, **RATES)
     assert model.card["choices"]["epochs"] > 0
     return model
@@ -156,7 +157,8 @@ def saying(questions, book, decoder):
     """A classifier tuned on its answers' tokens, the probe's knowledge taken away so that it is handed out."""
     base = decoder("llama")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "fit_probe", lambda *_, **__: Probe(np.zeros((3, 64), np.float32), np.zeros(3), 10.0, False))
+        nothing = Probe(np.zeros((3, 64), np.float32), np.zeros(3), 10.0, False)
+        patch.setattr(fitting, "fit_probe", lambda *_, **__: nothing)
         model = at.tune(*questions, book(), base=str(base), objective="label", **{**RATES, "learning_rate": 1e-2})
     assert speaks(Namespace(model=model.model))
     return model, str(base)
