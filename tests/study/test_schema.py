@@ -24,6 +24,21 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+class Core(yaml.SafeLoader):
+    """YAML 1.2, as editors read it: `on` is a word, and only true and false are truth values."""
+
+
+Core.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Core.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+
+
+def as_editors_read(text: str) -> Any:
+    return yaml.load(text, Loader=Core)
+
+
 def shipped() -> dict[str, Any]:
     schema: dict[str, Any] = json.loads(files("annotune.study").joinpath(NAME).read_text(encoding="utf-8"))
     return schema
@@ -67,7 +82,7 @@ def studies() -> list[str]:
     pages = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
     blocks = [block for page in pages for block in BLOCK.findall(page.read_text(encoding="utf-8"))]
     keys = set(Study.model_fields)
-    of_studies = [block for block in blocks if set(yaml.safe_load(block)) <= keys]
+    of_studies = [block for block in blocks if set(as_editors_read(block)) <= keys]
     return [*of_studies, *(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*/study.yaml"))]
 
 
@@ -78,7 +93,7 @@ def faults_of(content: Any) -> list[str]:
 
 @pytest.mark.parametrize("text", studies(), ids=lambda text: text[:30].replace("\n", " "))
 def test_what_the_pages_show_is_valid(text: str):
-    assert faults_of(yaml.safe_load(text)) == []
+    assert faults_of(as_editors_read(text)) == []
 
 
 def test_there_are_pages_that_show_studies():
@@ -105,7 +120,7 @@ def test_there_are_pages_that_show_studies():
 def test_short_forms_are_valid_where_the_reader_takes_them(content: str, tmp_path: Path):
     path = tmp_path / "study.yaml"
     path.write_text(f"codebook: codebook.yaml\ncorpus: questions.csv\n{content}\n")
-    assert faults_of(yaml.safe_load(content)) == []
+    assert faults_of(as_editors_read(content)) == []
     assert isinstance(validate(Study, *in_order(path)), Study)
 
 
@@ -128,7 +143,7 @@ def in_order(path: Path) -> tuple[Any, Path, Any]:
     ],
 )
 def test_what_the_reader_refuses_is_not_valid(content: str, tmp_path: Path):
-    assert faults_of(yaml.safe_load(content))
+    assert faults_of(as_editors_read(content))
     text = f"codebook: codebook.yaml\ncorpus: questions.csv\ncodings: anna.csv\n{content}\n"
     (tmp_path / "study.yaml").write_text(text)
     with pytest.raises(at.AnnotuneError, match=r"study\.yaml, line 4"):

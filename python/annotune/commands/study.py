@@ -137,6 +137,9 @@ def _show_results(results: Results) -> None:
         console.print(f"  {path!s:{longest}}  {size:>9}", markup=False, soft_wrap=True)
     console.print("What they were made of, by what, and the fingerprint of each:")
     console.print(f"  {results.record}", markup=False, soft_wrap=True)
+    if results.many is not None:
+        console.print("\n[bold]Very many texts[/bold]")
+        console.print(repr(results.many), markup=False, soft_wrap=True)
     current = [step for step, state in results.done.items() if state == "up to date"]
     if current:
         console.print(f"Up to date and not done again: {', '.join(current)}.")

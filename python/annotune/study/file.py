@@ -128,6 +128,7 @@ def read_study(path: Path) -> StudyFile:
     elif plan.sample is not None and plan.sample.column is None:  # nothing rests on equal probabilities
         raise AnnotuneError(f"{path}: sample: nothing is corrected.", "Add correct: and formulas, or leave it out.")
     _require_one_draw(path, plan)
+    _require_many_texts(path, plan.classify)
     report = [plan.report.path] if plan.report else []
     for name in report:
         writer_for(Path(name))
@@ -168,6 +169,17 @@ def _require_one_draw(path: Path, plan: Study) -> None:
     if column and plan.tune.prevalence:
         what = f"{path}: tune: prevalence: and sample: {column!r} both say what the coded texts stand for."
         raise AnnotuneError(what, "Leave out prevalence: the probabilities say more.")
+
+
+def _require_many_texts(path: Path, part: ClassifyPart) -> None:
+    """Stop where it is said how very many texts are coded, and not which; or where a name of a cluster has no use."""
+    others = part.model_dump(exclude_defaults=True).keys() - {"precision", "texts"}
+    if others and part.texts is None:
+        what = f"{path}: classify: {sorted(others)[0]}: is about very many texts, and none are named."
+        raise AnnotuneError(what, "Name the files or the folder: classify: {texts: tweets/, ...}.")
+    if part.cluster is not None and part.on != "slurm":
+        what = f"{path}: classify: cluster: {part.cluster!r} is named, and texts are coded on {part.on!r}."
+        raise AnnotuneError(what, "Add on: slurm, or leave it out.")
 
 
 def _require_correctable(path: Path, plan: Study, part: CorrectPart) -> None:

@@ -82,7 +82,7 @@ def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:
 
     part, study = file.study.tune, file.study
     folds = _n_folds(part) if _is_corrected(study, name, inputs.codebook) else part.folds
-    by_folds = study.classify if _coded_by_folds(study, name, inputs.codebook) else None
+    by_folds = study.classify.precision if _coded_by_folds(study, name, inputs.codebook) else None
     revision = find_base(_base(file)).revision
     gold = study.gold.model_copy(update={"by_hand": None})  # of which corrections ask alone
     how_read = (study.corpus, study.codings, gold)
@@ -114,7 +114,7 @@ def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, st
     part, folds = file.study.classify, _is_corrected(file.study, name, inputs.codebook)
     target, corpus = file.work_of(name) / "codings.parquet", file.study.corpus
     by_folds = _coded_by_folds(file.study, name, inputs.codebook)
-    rests_on = [model.card["model_sha256"], folds, by_folds, part, versions()]
+    rests_on = [model.card["model_sha256"], folds, by_folds, part.precision, versions()]
     basis = fingerprint([inputs.files[corpus.path], corpus, *rests_on])
 
     def make() -> None:

@@ -136,9 +136,20 @@ class TunePart(Settings):
 
 
 class ClassifyPart(Part):
-    """How the corpus is coded."""
+    """How the corpus is coded, and which very many texts are coded into a folder as well (see `annotune.classify`).
+
+    Of a cluster only the name is said: what its jobs run stands in the user's own file; a study may be a stranger's.
+    """
 
     precision: Literal["float32", "bfloat16", "exact", "auto"] = "float32"
+    texts: Words | None = None
+    out: str = "coded"
+    covariates: Words = ()
+    on: Literal["local", "ray", "slurm"] = "local"
+    cluster: str | None = None
+    workers: int | None = pydantic.Field(default=None, ge=1)
+    rows_per_shard: int | None = pydantic.Field(default=None, ge=1)
+    probabilities: bool = True
 
 
 class ProposePart(Part):

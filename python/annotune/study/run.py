@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -20,11 +21,15 @@ from annotune.study.coded import coded_corpus, corrected_regressions
 from annotune.study.drawing import Due, draw_wave, due_wave
 from annotune.study.file import StudyFile, read_study
 from annotune.study.inputs import Inputs, read_inputs
+from annotune.study.many_texts import many_texts
 from annotune.study.models import Steps
 from annotune.study.outputs import study_record, write_outputs, write_study_record
 from annotune.study.proposed import ask_models, require_leave
 from annotune.study.reported import reported
 from annotune.study.round_figures import rounds_so_far
+
+if TYPE_CHECKING:
+    from annotune.bulk.status import RunStatus
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,6 +54,8 @@ class Results(Readable):
         covariates (see `correct` and `error_model`).
     rounds
         What each round gave, where texts were drawn in rounds (see `annotune.rounds`).
+    many
+        How far the coding of very many texts is, where the study names some (see `annotune.status`).
     files
         What was written.
     record
@@ -72,6 +79,7 @@ class Results(Readable):
     corrections: tuple[Correction, ...] = ()
     errors: tuple[ErrorModel | None, ...] = ()
     rounds: Rounds | None = None
+    many: RunStatus | None = None
 
     def _parts(self) -> Iterator[Part]:
         """What was coded, how good the models are, the corrected regressions, and the files."""
@@ -81,6 +89,7 @@ class Results(Readable):
         for correction in self.corrections:
             yield from ("", *correction._parts())
         yield f"Files: {', '.join(map(str, self.files))}"
+        yield from self.many._parts() if self.many is not None else []
         current = [step for step, state in self.done.items() if state == "up to date"]
         yield from [f"Up to date and not done again: {', '.join(current)}."] if current else []
 
@@ -166,6 +175,8 @@ def _done(file: StudyFile, inputs: Inputs, steps: Steps, due: Due | None) -> Res
     record = study_record(file, inputs, models, outcome, shares)
     names = [path.name for path in files]
     files += reported(file, inputs, models, outcome, together, {**record, "files": names}, steps, rounds)
+    record_path = write_study_record(file, record, files)
+    many = many_texts(file, list(models), steps)  # last: whatever comes of it, the results are there
     return Results(
         reliability=inputs.reliability,
         gold=inputs.all_gold,
@@ -174,10 +185,11 @@ def _done(file: StudyFile, inputs: Inputs, steps: Steps, due: Due | None) -> Res
         evaluations={name: model.evaluation for name, model in models.items() if model.evaluation is not None},
         data=outcome.data,
         files=files,
-        record=write_study_record(file, record, files),
+        record=record_path,
         changes=changes,
         done={**steps.done, "write": "done"},
         corrections=outcome.corrections,
         errors=outcome.errors,
         rounds=rounds,
+        many=many,
     )
