@@ -8,6 +8,9 @@ from annotune.study.file import read_study
 from annotune.study.many_texts import many_texts
 from annotune.study.models import Steps
 
+# The base of these tests reads letters, and its model is as good as that.
+pytestmark = pytest.mark.filterwarnings("ignore::annotune.errors.AnnotuneWarning")
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, tiny_base):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annotune.data.frames import unique_names
 from annotune.study.file import StudyFile
@@ -27,6 +27,7 @@ def many_texts(file: StudyFile, variables: list[str], steps: Steps) -> RunStatus
     part, corpus = file.study.classify, file.study.corpus
     if part.texts is None:
         return None
+    options: dict[str, Any] = {"cluster": part.cluster} if part.on == "slurm" else {}
     steps.say(f"Coding very many texts into {part.out}")
     status = classify(
         [str(file.beside(name)) for name in unique_names(part.texts)],
@@ -40,7 +41,7 @@ def many_texts(file: StudyFile, variables: list[str], steps: Steps) -> RunStatus
         rows_per_shard=part.rows_per_shard,
         probabilities=part.probabilities,
         precision=part.precision,
-        **({"cluster": part.cluster} if part.on == "slurm" else {}),
+        **options,
     )
     steps.done[f"classify into {part.out}"] = "done" if status.is_complete else "not complete"  # type: ignore[union-attr]
     return status  # type: ignore[return-value]
