@@ -120,10 +120,10 @@ def one_draw(
     shares = shares_of(rows, units, entry)
     assert shares is not None
     found["truth"], _ = encode(rows, units, entry)
-    found |= {"shares of coders": shares, "units": units.to_numpy()}
+    found |= {"shares of coders": shares, "units": units.to_numpy().astype(str)}
     if model.evaluation is not None:
         for name in (OVERALL, "TF-IDF + logistic regression"):
-            found[name] = {measure: model.evaluation.get(measure, name) for measure in SHARE_MEASURES}
+            found[name] = np.array([model.evaluation.get(measure, name) for measure in SHARE_MEASURES])
     return found
 
 
@@ -147,12 +147,12 @@ def compared(draws: list[dict[str, Any]], n_labels: int) -> pl.DataFrame:
     places = [np.searchsorted(names, draw["units"]) for draw in draws]
     sampled = np.random.default_rng(1).multinomial(len(names), np.full(len(names), 1 / len(names)), REPLICATES)
     rows = []
-    for measure in (*SHARE_MEASURES, "macro_f1", "accuracy"):
+    for place, measure in enumerate((*SHARE_MEASURES, "macro_f1", "accuracy")):
         values = {rule: _values(draws, places, sampled, rule, measure, n_labels) for rule in RULES}
         gain = values["shares"] - values["majority"]
         low, high = np.percentile(gain[1:], [2.5, 97.5])
         of_baselines = {
-            name: float(np.mean([draw[name][measure] for draw in draws])) if measure in SHARE_MEASURES else None
+            name: float(np.mean([draw[name][place] for draw in draws])) if measure in SHARE_MEASURES else None
             for name in (OVERALL, "TF-IDF + logistic regression")
         }
         rows.append((measure, values["majority"][0], values["shares"][0], gain[0], low, high, *of_baselines.values()))
@@ -194,6 +194,9 @@ def main() -> None:
     parser.add_argument("--sizes", default="600,2500,5000")
     parser.add_argument("--draws", default="1,2,3")
     parser.add_argument("--cache", type=Path, default=Path("embeddings.npz"))
+    parser.add_argument(
+        "--keep", type=Path, default=Path(), help="A folder for finished draws, which are not repeated."
+    )
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -204,7 +207,12 @@ def main() -> None:
     print("| texts learnt from | measure | overall shares | TF-IDF | majority | shares | gain (95 % interval) |")
     print("|---|---|---|---|---|---|---|")
     for size in map(int, options.sizes.split(",")):
-        draws = [one_draw(texts, codings, book, size, seed, settings) for seed in map(int, options.draws.split(","))]
+        draws = []
+        for seed in map(int, options.draws.split(",")):
+            file = options.keep / f"{options.set}-{Path(options.base).name}-{options.method}-{size}-{seed}.npz"
+            if not file.exists():
+                np.savez(file, **one_draw(texts, codings, book, size, seed, settings))
+            draws.append(dict(np.load(file, allow_pickle=False)))
         for row in compared(draws, len(book.variables[0].labels)).to_dicts():
             baselines = " | ".join("" if row[name] is None else f"{row[name]:.4f}" for name in (OVERALL, "TF-IDF"))
             gain = f"{row['gain']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f})"

@@ -256,3 +256,28 @@ def test_messages_have_the_words_of_the_command_line(monkeypatch, verb, told, sp
     """Where the verb has no such option, the words stay."""
     monkeypatch.setattr(sys, "argv", ["annotune", verb])
     assert cli.in_options(told) == spelt
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_probabilities_in_a_file_are_measured_against_all_coders(wide, files, annotune, tmp_path, gold, book):
+    labels = dict(zip(("Health", "Law", "Farming"), ("Law", "Farming", "Health"), strict=True))
+    other = gold.with_columns(
+        coder=pl.lit("ben"),
+        label=pl.when(pl.int_range(90) % 3 == 0).then(pl.col("label").replace(labels)).otherwise("label"),
+    )
+    both = pl.concat([gold.with_columns(coder=pl.lit("ann")), other])
+    both.write_csv(tmp_path / "both.csv")
+    asked = ("resolve", tmp_path / "both.csv", "--codebook", files / "book.yaml", "--rule", "shares")
+    assert annotune(*asked, "--out", tmp_path / "gold.csv")[0] == 0
+    said = at.load(files / "model").held_out
+    predicted = at.attach(pl.read_csv(files / "texts.csv"), said, codebook=book()) if wide else said
+    predicted.write_csv(tmp_path / "said.csv")
+    measured = ("evaluate", tmp_path / "gold.csv", tmp_path / "said.csv", "--codebook", files / "book.yaml")
+    code, printed = annotune(*measured, "--n-boot", 0, "--write", tmp_path / "figures.csv")
+    assert code == 0
+    assert "Against the shares of coders its log score is" in printed
+    figures = pl.read_csv(tmp_path / "figures.csv").filter(measure="log_score")
+    truth = at.resolve(at.read_codings(tmp_path / "both.csv", book()), "shares", codebook=book())
+    expected = at.evaluate(truth, said, codebook=book(), n_boot=0).get("log_score")
+    assert figures["estimate"][0] == pytest.approx(expected, abs=1e-4)
+    assert figures["model"].to_list()[-1] == "overall shares"

@@ -466,3 +466,24 @@ def test_gold_of_easy_texts_alone_is_told_wherever_results_go(tmp_path: Path) ->
     assert re.search(r"To be careful about: \d+ of 150 coded texts have no answer for 'topic'", page)
     notes = pyreadstat.read_dta(str(tmp_path / "results.dta"), metadataonly=True)[1].notes
     assert any("their coders disagree" in note for note in notes)
+
+
+def test_a_study_learns_what_every_coder_said(tmp_path: Path) -> None:
+    study = at.demo(tmp_path, n=300, n_coded=100).study
+    assert study is not None
+    change(study, "seed: 1", f"seed: 1, {FAST}")
+    change(study, "{rule: adjudicated, coder: carla}", "{rule: shares, coders: [anna, ben]}")
+    at.run(study)
+    evaluation = at.load(tmp_path / "annotune-work/topic/model").evaluation
+    assert evaluation is not None
+    assert evaluation.get("log_score") < evaluation.get("log_score", "overall shares")
+    data = pl.read_parquet(tmp_path / "results.parquet")
+    shares = data.select("^topic_share_.*$").drop_nulls()
+    assert len(shares) == data["topic_gold"].count() == 100  # no text is lost to a tie
+    assert shares.sum_horizontal().is_between(0.999, 1.001).all()
+    assert 0.5 in shares.to_numpy()
+    told = pyreadstat.read_dta(str(tmp_path / "results.dta"))[1].column_names_to_labels
+    assert told["topic_share_Health"] == "topic: the share of the text's coders who gave Health"
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "models learnt from the shares of coders who gave each label" in page
+    assert "log score" in page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,10 @@ from annotune.commands.options import (
 from annotune.commands.report import PAGES, pages
 from annotune.commands.screen import console, files, save, say
 from annotune.errors import AnnotuneError
+
+if TYPE_CHECKING:
+    from annotune.data.codebook import Codebook
+    from annotune.data.codings import Codings
 
 Gold = Annotated[list[Path], typer.Argument(help="Files with one hand coding per text.")]
 Book = Annotated[Path | None, typer.Option(help="The labels there are.")]
@@ -62,6 +66,7 @@ def evaluate(
     """Compare predicted with true labels, beside what could be had without a model; or cross-validate one."""
     from annotune.commands import display
     from annotune.data.codebook import read_codebook
+    from annotune.data.coder_shares import PREFIX
     from annotune.data.codings import read_codings
     from annotune.data.corpus import read_corpus
     from annotune.evidence.evaluate import CrossValidation
@@ -79,6 +84,8 @@ def evaluate(
     book = read_codebook(codebook) if codebook else None
     with reading(*(path for path in (truth, corpus) if path)) as fingerprints:
         sides = [read_codings(path, book, unit_id=unit_id, variable=variable) for path in (truth, predicted) if path]
+        if predicted and any(name.startswith(PREFIX) for name in sides[0].columns):
+            sides[1] = _with_stated(sides[1], predicted, unit_id, book, variable)
         texts = read_corpus(corpus, unit_id, text) if corpus else None
     options: dict[str, Any] = {"variable": variable, "codebook": book, "corpus": texts, "cluster": cluster}
     tuning: dict[str, Any] = {"group": group, "base": base, "method": method, "epochs": epochs, "device": device}
@@ -99,6 +106,24 @@ def evaluate(
             evaluation=evaluation.measures.to_dicts(),
         )
         record_outputs(record, predictions)
+
+
+def _with_stated(codings: Codings, path: Path, unit_id: str, book: Codebook | None, variable: str | None) -> Codings:
+    """The codings with the probabilities in their file, which are called `p_<label>` or `<variable>_p_<label>`."""
+    import polars as pl
+
+    from annotune.data.codings import sound_codings
+    from annotune.data.columns_of_sets import label_columns
+
+    frame = coded_texts(path, unit_id)
+    columns = {name: name for name in frame.columns if name.startswith("p_")}
+    if book is not None:
+        entry = book.variable(variable)
+        named = {f"p_{label}": name for label, name in label_columns(entry, f"{entry.name}_p").items()}
+        columns |= {new: name for new, name in named.items() if name in frame.columns}
+    stated = [pl.col(name).alias(new) for new, name in columns.items()]
+    probabilities = frame.unique("unit_id", keep="first").select("unit_id", *stated)
+    return sound_codings(codings.join(probabilities, on="unit_id", how="left", maintain_order="left"))
 
 
 def curve(
