@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,12 +37,14 @@ from annotune.network.prompts import make_prompt
 from annotune.network.slots import grow, make_slots
 from annotune.network.speaker import Speaker
 from annotune.network.steady import steady_logits
+from annotune.network.transfers import made_ahead
 from annotune.tuning.choices import Examples
 from annotune.tuning.fit import tuned
 from annotune.tuning.probe import Probe
 
 Work = Callable[[], int]
 NEW_TOKENS, MOST_TOKENS = 24, 256
+AT_ONCE = 8192  # texts that are made tokens of together, while those before are computed
 LORA: dict[str, Any] = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear"}
 PLAIN: dict[str, Any] = {"report_to": "none", "save_strategy": "no", "logging_strategy": "no", "disable_tqdm": True}
 
@@ -256,7 +259,7 @@ def decoder_rows(stage: Stage) -> Iterator[Row]:
     yield Row(
         part,
         "annotune, head, weights in 4 bits",
-        lambda: tuning(in_four_bits(network()).base_model, tokenizer(), *texts_of(512)),
+        lambda: tuning(in_four_bits(network()), tokenizer(), *texts_of(512)),
         cost(factor=2),
         needs=("peft", "bitsandbytes"),
         seconds=25 * slow,
@@ -270,14 +273,15 @@ def coding(
     backbone: Any, tokenizer: Any, texts: list[str], fast: bool, steady: bool = False, compiled: bool = False
 ) -> Work:
     """Texts to logits, tokenizing included, as `classify` does it."""
-    model = build(backbone, len(AREAS))
+    model, at_once = build(backbone, len(AREAS)), len(texts) if steady else AT_ONCE
     if compiled:
         model.backbone = torch.compile(backbone, dynamic=True)
 
     def work() -> int:
-        tokens = tokenize(tokenizer, texts, MOST_TOKENS)
-        rows = steady_logits(model, tokens, fast) if steady else outputs(model, tokens, fast=fast)
-        return len(rows)
+        groups = (texts[start : start + at_once] for start in range(0, len(texts), at_once))
+        for tokens in made_ahead(partial(tokenize, tokenizer, max_tokens=MOST_TOKENS), groups):
+            _ = steady_logits(model, tokens, fast) if steady else outputs(model, tokens, fast=fast)
+        return len(texts)
 
     return work
 
@@ -435,12 +439,12 @@ def copied(network: Any) -> Any:
 
 
 def in_four_bits(network: Any) -> Any:
-    """The network as transformers and bitsandbytes hold it in 4 bits, which they make of a folder alone."""
+    """What reads texts in it, as transformers and bitsandbytes hold it in 4 bits, which they make of a folder alone."""
     from annotune.network.base import Base, load_backbone
 
     with TemporaryDirectory() as folder:
         network.save_pretrained(folder)
-        return load_backbone(Base(Path(folder), "random", "1"), network.device, speaking=True, weights="4bit")
+        return load_backbone(Base(Path(folder), "random", "1"), network.device, weights="4bit")
 
 
 def rows(device: torch.device, rehearsed: bool) -> list[tuple[Stage, list[Row]]]:

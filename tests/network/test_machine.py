@@ -1,5 +1,7 @@
 """The device that was asked for, and what the record says of it; rows that come back while others are computed."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from annotune.network.batches import Tokens
 from annotune.network.encoder import outputs
 from annotune.network.machine import choose_device, hardware
 from annotune.network.memory import free_memory, ran_out_of_memory
-from annotune.network.transfers import AHEAD, in_turn
+from annotune.network.transfers import AHEAD, in_turn, made_ahead
 
 
 @pytest.fixture
@@ -99,3 +101,27 @@ def network(tiny_base):
 
     torch.manual_seed(1)
     return encoder.build(load_backbone(Base(tiny_base, "tiny", "1"), torch.device("cpu")), 3)
+
+
+def test_the_next_ones_are_made_while_one_is_worked_with():
+    begun, both = [], threading.Barrier(2)
+
+    def make(number):
+        begun.append(number)
+        if number == 1:
+            both.wait(timeout=20)  # for whoever works with the one before
+        return 10 * number
+
+    worked = made_ahead(make, range(3))
+    assert next(worked) == 0
+    both.wait(timeout=20)
+    assert list(worked) == [10, 20]
+    assert begun == [0, 1, 2]
+    assert list(made_ahead(make, [])) == []
+
+
+def test_what_goes_wrong_while_one_is_made_is_raised():
+    worked = made_ahead(lambda number: 1 // number, [1, 0, 1])
+    assert next(worked) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(worked)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from annotune.runtimes.choice import Choice
     from annotune.runtimes.engines import Engine
 
-TEXTS_AT_ONCE = 20_000
+TEXTS_AT_ONCE = 20_000  # tokens are made of the next ones while these are computed
 
 
 def name_of(card: Mapping[str, Any]) -> str:
@@ -133,12 +133,13 @@ class Coder:
 
     def logits(self, texts: list[str], runtime: str = "float32", together: bool = False) -> np.ndarray:
         """Logits (texts, labels) as they come from the network; texts that are too long are cut, and counted."""
+        from annotune.network.transfers import made_ahead
         from annotune.runtimes.engines import engine
 
         what, computing = f"Coding {self.variable.name}", engine(runtime, self.model)
         parts, cut = [np.zeros((0, len(self.labels)), dtype=np.float32)], 0
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            tokens = self.tokens(texts[start : start + TEXTS_AT_ONCE])
+        groups = (texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE))
+        for tokens in made_ahead(self.tokens, groups):
             cut += tokens.cut
             parts.append(computing.logits(tokens, what, together))
         if cut:

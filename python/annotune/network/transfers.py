@@ -1,10 +1,12 @@
-"""Between the computer's memory and a GPU's: what is fetched while the other side goes on computing."""
+"""What goes on side by side: a GPU and the transfers to and from it, making tokens and computing with them."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +15,7 @@ import torch
 AHEAD = 2  # batches that a GPU has before it while the rows of an earlier one come back
 Arriving = Callable[[], np.ndarray]
 Batch = TypeVar("Batch")
+Made = TypeVar("Made")
 
 
 def send(array: np.ndarray, device: torch.device) -> torch.Tensor:
@@ -44,6 +47,24 @@ def in_turn(started: Iterable[tuple[Batch, Arriving]]) -> Iterator[tuple[Batch, 
             yield batch, rows()
     for batch, rows in under_way:
         yield batch, rows()
+
+
+def made_ahead(make: Callable[[Batch], Made], batches: Iterable[Batch]) -> Iterator[Made]:
+    """What `make` gives for each batch, in order; the next one is made in a thread while one is worked with.
+
+    >>> list(made_ahead(len, ["a", "bc", "def"]))
+    [1, 2, 3]
+    """
+    source = iter(batches)
+    with ThreadPoolExecutor(1) as thread:
+
+        def begun() -> list[Future[Made]]:
+            return [thread.submit(make, batch) for batch in islice(source, 1)]
+
+        waiting = begun()
+        while waiting:
+            made, waiting = waiting[0].result(), begun()
+            yield made
 
 
 def _awaited(here: torch.Tensor, arrived: torch.cuda.Event) -> np.ndarray:
