@@ -75,7 +75,7 @@ class _Gradients:
         self, accelerator: Accelerator, prepared: Any, model: Network, tokens: Tokens, targets: np.ndarray, loss_of: Any
     ) -> None:
         self.accelerator, self.prepared, self.model, self.tokens = accelerator, prepared, model, tokens
-        self.wanted = send(targets, model.device)
+        self.wanted = send(targets if targets.ndim == 1 else targets.astype(np.float32), model.device)
         self.loss_of: Any = loss_of
         plain = loss_of.weight is None
         self.counts = np.ones(len(tokens)) if plain else text_masses(targets, model.n_outputs)
@@ -110,7 +110,7 @@ class _Gradients:
         target = self._target(part)
         with half_precision(self.model.device):
             logits = self.prepared(*pad(self.tokens, part, self.model.device))
-        loss: torch.Tensor = self.loss_of(logits.float(), target if target.ndim == 1 else target.float())
+        loss: torch.Tensor = self.loss_of(logits.float(), target)
         return loss
 
     def _target(self, part: np.ndarray) -> torch.Tensor:
