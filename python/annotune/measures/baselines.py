@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from annotune.data.answers import answers_one_by_one, no_and_yes
 from annotune.data.codebook import Variable
-from annotune.data.coder_shares import answers_one_by_one, no_and_yes, shares_of
+from annotune.data.coder_shares import shares_of
 from annotune.data.codings import Codings, check, of_variable
 from annotune.data.encoded import encode, texts_of, with_truth
 from annotune.errors import AnnotuneError

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotune.data.coder_shares import answers_one_by_one, no_and_yes
+from annotune.data.answers import answers_one_by_one, no_and_yes
 
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # inverse strength of the ridge penalty; embeddings have length one
 WORDS_COUNT = 2.0  # of how many coded texts; found on training texts of two data sets with 2 to 32 texts a label
