@@ -48,7 +48,7 @@ at_code <- function(study, corpus = NULL, codebook = NULL, coders = NULL, adjudi
   if (!is.null(offline)) {
     return(unlist(do.call(at_call, c("code", shared, more, list(offline = as_path(offline))))))
   }
-  if (nzchar(Sys.getenv("LD_LIBRARY_PATH"))) more$library_path <- library_path_of_user()
+  more$library_path <- own_library_path()
   page <- structure(do.call(at_call, c("code_start", shared, more)), class = "at_page")
   print(page)
   if (browser) utils::browseURL(page$links[[1]])

@@ -82,6 +82,9 @@ library_path_of_user <- function() {
   paste(setdiff(folders[[1]], c(folders[[2]], R.home("lib"))), collapse = ":")
 }
 
+# For calls that start programs of their own; nothing where R changed nothing.
+own_library_path <- function() if (nzchar(Sys.getenv("LD_LIBRARY_PATH"))) library_path_of_user()
+
 # What that Python says of itself: a named character vector, empty where it says nothing.
 look <- function() {
   python <- Sys.getenv("RETICULATE_PYTHON", unset = NA)

@@ -151,7 +151,10 @@ code_folder <- function(model, path, out, ...) {
   if (!is.character(path)) abort("Very many texts are read from files.", "Give the path of a file or a folder.")
   if (!is.null(model) && !is.character(model)) require_model(model)
   sent <- if (is.character(model)) several(as_path(model)) else model
-  at_call("code_folder", model = sent, path = several(as_path(path)), out = out, ...)
+  at_call(
+    "code_folder",
+    model = sent, path = several(as_path(path)), out = out, library_path = own_library_path(), ...
+  )
 }
 
 #' @export

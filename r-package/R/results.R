@@ -202,7 +202,11 @@ save_rds <- function(data, target) {
 at_run <- function(study, again = FALSE, data = TRUE, allow_upload = NULL) {
   say <- if (show_progress()) function(step) cli::cli_inform(c(i = "{step} ..."))
   hosts <- several(allow_upload)
-  results <- at_call("run", study = as_path(study), again = again, say = say, data = data, allow_upload = hosts)
+  results <- at_call(
+    "run",
+    study = as_path(study), again = again, say = say, data = data, allow_upload = hosts,
+    library_path = own_library_path()
+  )
   if (!is.null(results$halt)) {
     cli::cat_line(commands_in_r(unlist(results$halt)))
     return(invisible(NULL))

@@ -1,6 +1,7 @@
 """What R sends arrives as the public functions take it, and what they give arrives as R can hold it."""
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -292,3 +293,22 @@ def test_torch_is_not_loaded_before_a_call():
     """On R's side a call loads it with libraries of its own, without which it is 25 times as slow."""
     look = "import sys, annotune.rcalls; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", look]).returncode == 0
+
+
+def test_programs_that_r_has_started_find_the_libraries_of_the_user(monkeypatch, tmp_path):
+    """R puts its own folders first, and whatever is started from there would load R's libraries."""
+    seen = []
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/lib/R/lib:/their/own")
+
+    def look(*_, **__):
+        seen.append(os.environ["LD_LIBRARY_PATH"])
+        raise at.AnnotuneError("That is all.", "")
+
+    monkeypatch.setattr(at, "classify", look)
+    monkeypatch.setattr(rcalls, "run", look)
+    rcalls.call("code_folder", {"path": ["texts"], "out": str(tmp_path), "library_path": "/their/own"})
+    rcalls.call("run", {"study": "s.yaml", "again": False, "data": True, "library_path": "/their/own"})
+    assert seen == ["/their/own", "/their/own"]
+    assert os.environ["LD_LIBRARY_PATH"] == "/usr/lib/R/lib:/their/own"
+    rcalls.call("code_folder", {"path": ["texts"], "out": str(tmp_path)})
+    assert seen[-1] == "/usr/lib/R/lib:/their/own"

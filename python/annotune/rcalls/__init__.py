@@ -323,13 +323,34 @@ def _code_files(
     return codings.group_by("label", "status", maintain_order=True).len("n")
 
 
-def _code_folder(path: Any, model: Any = None, shard: Any = None, **options: Any) -> RunStatus | Forecast:
+@contextlib.contextmanager
+def _library_path(path: str | None) -> Iterator[None]:
+    """Programs that are started meanwhile find libraries where the user's own do, and not first in R's folders.
+
+    R puts these before the user's LD_LIBRARY_PATH. A worker would load R's libraries in place of its Python's, on a
+    cluster as well: sbatch and Ray hand the environment on. None leaves it as it is.
+    """
+    before = os.environ.get("LD_LIBRARY_PATH")
+    if path is None or before is None:
+        yield
+        return
+    os.environ["LD_LIBRARY_PATH"] = path
+    try:
+        yield
+    finally:
+        os.environ["LD_LIBRARY_PATH"] = before
+
+
+def _code_folder(
+    path: Any, model: Any = None, shard: Any = None, library_path: str | None = None, **options: Any
+) -> RunStatus | Forecast:
     """`classify` of files into a folder: how far it is, or with `dry_run` what it takes."""
     part = None if shard is None else (int(shard[0]), int(shard[1]))
     if "covariates" in options:
         options["covariates"] = several(options["covariates"])
     models = [] if model is None else several(model)
-    found: RunStatus | Forecast = annotune.classify(several(path), models, shard=part, **options)
+    with _library_path(library_path):
+        found: RunStatus | Forecast = annotune.classify(several(path), models, shard=part, **options)
     return found
 
 
@@ -339,10 +360,12 @@ def _run(
     data: bool,
     say: Callable[[str], None] | None = None,
     allow_upload: Sequence[str] = (),
+    library_path: str | None = None,
 ) -> Packed:
     """`run`; without `data`, what is as long as the corpus stays in the files. `halt`: what people are to do first."""
     try:
-        results = run(study, again=again, allow_upload=allow_upload, say=say)
+        with _library_path(library_path):
+            results = run(study, again=again, allow_upload=allow_upload, say=say)
     except PeopleNeeded as halt:
         return {"halt": [halt.what, halt.advice]}
     parts = {field.name: getattr(results, field.name) for field in fields(results)}

@@ -12,6 +12,14 @@ test_that("files are coded into a folder, and its status is told", {
   expect_identical(found$shards$state, c("done", "failed"))
   expect_match(found$shards$why[2], "has no column 'question'")
   expect_output(print(found), "40 of 40 texts \\(100%\\) in 1 of 2 shards; 1 failed")
+  beside <- file.path(place, "beside")
+  withr::local_envvar(LD_LIBRARY_PATH = paste(R.home("lib"), "/their/own", sep = ":"))
+  for (part in 1:2) {
+    utils::write.csv(data[part, c("id", "question")], file.path(texts, paste0("c", part, ".csv")), row.names = FALSE)
+  }
+  many <- at_classify(quick_model(), texts, unit_id = "id", text = "question", out = beside, workers = 2, threads = 1)
+  expect_identical(many$shards$state, c("done", "failed", "done", "done"))
+  expect_match(Sys.getenv("LD_LIBRARY_PATH"), R.home("lib"), fixed = TRUE)
   again <- at_status(out)
   expect_s3_class(again, "at_run_status")
   expect_identical(again$shards, found$shards)
