@@ -69,6 +69,7 @@ record own.annotune coder_anna.xlsx
 sheets own.annotune --corpus questions.csv --write left.xlsx
 code own.annotune --corpus questions.csv {BOOK} --coders eve --offline pages
 draws own.annotune --of people --write people.csv
+definitions own.annotune codebook.yaml --update --write changes.csv
 anchoring answers.csv --write given.csv --shares moved.dta --plot anchoring.png
 blind-gold blind.csv blind.annotune --write undone.parquet --write undone.dta
 """

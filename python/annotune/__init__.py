@@ -84,6 +84,7 @@ _HOME = {
     "Anchoring": "hybrid.anchoring",
     "blind_gold": "hybrid.blind_gold",
     "code": "study.coding",
+    "definitions": "hybrid.definitions",
     "test_codebook": "hybrid.codebook_tests",
     "read_draws": "data.drawn",
     "propose": "hybrid.propose.propose",

@@ -47,6 +47,7 @@ VERBS = (
     anchoring.anchoring,
     anchoring.blind_gold,
     coding.code,
+    codebook.definitions,
     agreement.reliability,
     agreement.reliability_regression,
     agreement.resolve,

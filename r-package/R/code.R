@@ -73,3 +73,25 @@ print.at_page <- function(x, ...) {
   for (name in names(x$links)) say(sprintf("  %s  %s", name, x$links[[name]]))
   invisible(x)
 }
+
+#' Definitions that coders sharpened
+#'
+#' A coder can define a label more sharply on the page ([at_code()]). That is a new version of the codebook in the study's
+#' store, with who and why; here it comes back into the codebook's file.
+#'
+#' @param store The study's store (`.annotune`).
+#' @param file The codebook's file, which is compared with what is coded with.
+#' @param update Whether definitions that the file lacks are put into it (`.yaml`), where they belong; comments, order and
+#'   all else stay as they are. Each version's author, date and reason are added as comments at its end.
+#' @return A data frame with a row per version and label that it defines otherwise: `version`, `at`, `author` (empty where
+#'   a file was brought in), `reason`, `variable`, `label`, `was`, `definition`, and `in_file`, whether the file defines the
+#'   label so (`NA` without one).
+#' @examplesIf at_available()
+#' store <- tempfile(fileext = ".annotune")
+#' codebook <- at_codebook(list(topic = c(Health = 1, Law = 2)))
+#' draw <- at_sample(data.frame(unit_id = 1:9, text = "Why?"), 5, store = store, codebook = codebook)
+#' at_definitions(store)
+#' @export
+at_definitions <- function(store, file = NULL, update = FALSE) {
+  at_call("definitions", store = as_path(store), file = if (!is.null(file)) as_path(file), update = update)
+}

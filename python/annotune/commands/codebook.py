@@ -1,4 +1,4 @@
-"""Does a coder read the codebook?"""
+"""Does a coder read the codebook, and what did coders change in it?"""
 
 # ruff: noqa: PT028  (test_codebook is a verb of annotune, and no test of pytest)
 
@@ -62,3 +62,26 @@ def test_codebook(
     if plot:
         result.plot(plot)
         files([plot])
+
+
+def definitions(
+    store: Annotated[Path, typer.Argument(help="The study's store (.annotune).")],
+    codebook: Annotated[Path | None, typer.Argument(help="The codebook's file, which is compared.")] = None,
+    update: Annotated[bool, typer.Option("--update", help="Put the definitions that it lacks into the file.")] = False,
+    write: Annotated[list[Path] | None, typer.Option(help="The table, as .csv, .xlsx ...; repeatable.")] = None,
+) -> None:
+    """Show which definitions changed while people coded, by whom and why, and put them into the codebook's file."""
+    from annotune.hybrid.definitions import definitions as changed
+
+    require_outputs(write or [], store, codebook)
+    table = changed(store, codebook, update=update)
+    for row in table.iter_rows(named=True):
+        who = f"{row['author'] or 'from a file'}, {row['at'][:10]}"
+        place = {None: "", True: " In the file.", False: " Not in the file."}[row["in_file"]]
+        console.print(f"Version {row['version']} ({who}): {row['variable']}: {row['label']}", markup=False)
+        console.print(f"  {row['definition']}", markup=False, soft_wrap=True)
+        console.print(f"  was: {row['was'] or '(none)'}", markup=False, soft_wrap=True)
+        console.print(f"  why: {row['reason']}{'' if row['reason'].endswith('.') else '.'}{place}", markup=False)
+    if table.is_empty():
+        console.print("No definition was changed.")
+    save(table, write)

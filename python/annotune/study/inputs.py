@@ -18,6 +18,9 @@ from annotune.data.wide import blank, require_room
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.export.scripts import Regression, require_regression_columns
 from annotune.export.sheet import describe
+from annotune.hybrid.decisions import codebook_of
+from annotune.hybrid.page.versions import warn_of_difference
+from annotune.hybrid.store import open_store
 from annotune.records.fingerprints import file_sha256, fingerprint, frame_sha256, reading
 from annotune.study.corrected import (
     corrected_variables,
@@ -105,6 +108,8 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
     agreement = _reliability(file, compared, codebook)
     gold, evaluation = _parted(gold, apart)
     variables = _variables(file, gold, codebook)
+    if until is None:
+        _warn_of_definitions(file, codebook)
     subjects = corrected_variables(file.study.correct, codebook, variables) or variables
     blind = blind_codings(file, codings, codebook, subjects, until, apart if until is not None else ())
     files = {name: fingerprints[file.beside(name)] for name in names} | _stores(file, until)
@@ -113,6 +118,16 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
     inputs = Inputs(*about, evaluation=evaluation, blind=blind)
     _require_formulas(file, inputs)
     return inputs
+
+
+def _warn_of_definitions(file: StudyFile, codebook: Codebook) -> None:
+    """Say so where coders sharpened definitions that the codebook's file has not."""
+    sample = file.study.sample
+    if sample is None or not sample.draws_texts or not file.store.exists():
+        return
+    with open_store(file.store) as store:
+        if codebook_of(store) is not None:
+            warn_of_difference(store, codebook)
 
 
 def fingerprints_until(file: StudyFile, until: int) -> dict[str, str]:

@@ -173,6 +173,7 @@ def prepared(
         require_people([adjudicator], 0.0, Shares())
     if codebook is not None:
         versions.bring_in(store, codebook)
+        versions.warn_of_difference(store, codebook)
     versions.latest(store)
     names = coders_of(store, corpus, None, coders, seed)
     require_texts(store, corpus)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from annotune.data.codebook import Codebook, Variable
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, counted, warn
 from annotune.hybrid.store import Store, now
 
 CONCERNED = """
@@ -97,8 +97,24 @@ def sharpen(store: Store, coder: str, variable: str, label: str, definition: str
 
 def changes(before: Codebook, after: Codebook) -> list[tuple[str, str]]:
     """The labels, each with its variable, that are defined otherwise in the later codebook, are new, or are gone."""
-    old, new = _definitions(before), _definitions(after)
+    old, new = definitions_of(before), definitions_of(after)
     return [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+
+
+def lacking(store: Store, codebook: Codebook) -> dict[tuple[str, str], str]:
+    """The definitions that are coded with and that a codebook has otherwise, of the labels that it has."""
+    own, current = definitions_of(codebook), definitions_of(latest(store)[1])
+    return {key: words for key, words in current.items() if key in own and own[key] != words}
+
+
+def warn_of_difference(store: Store, codebook: Codebook) -> None:
+    """Say so where a codebook's file lacks definitions that are coded with."""
+    others = list(lacking(store, codebook))
+    if others:
+        variable, label = others[0]
+        labels = f"{counted(len(others), 'label is', 'labels are')} defined otherwise in {store.path}"
+        what = f"{labels} than in the codebook's file, such as {label!r} of {variable!r}."
+        warn(f"{what} definitions() shows how, and puts it into the file (annotune definitions --update).")
 
 
 @dataclass(frozen=True)
@@ -120,7 +136,7 @@ def changes_after(store: Store, version: int) -> list[Change]:
     for number, reason, author in store.rows(query, [version]):
         after = of_version(store, number)
         for variable, label in changes(before, after):
-            words = _definitions(before).get((variable, label), "")
+            words = definitions_of(before).get((variable, label), "")
             done.append(Change(number, variable, label, words, reason, author))
         before = after
     return done
@@ -131,7 +147,8 @@ def labels_changed_after(store: Store, version: int) -> list[tuple[int, str, str
     return [(part.version, part.variable, part.label) for part in changes_after(store, version)]
 
 
-def _definitions(codebook: Codebook) -> dict[tuple[str, str], str]:
+def definitions_of(codebook: Codebook) -> dict[tuple[str, str], str]:
+    """Each label's definition, by the names of its variable and itself."""
     return {(entry.name, label.name): label.definition for entry in codebook.variables for label in entry.labels}
 
 
