@@ -51,6 +51,7 @@ label-errors {MODEL} gold.csv --corpus questions.csv --write look-again.xlsx
 zero-shot few.csv codes.dta {BOOK} --base Qwen/Qwen3-0.6B
 test-codebook few.csv {BOOK} --base Qwen/Qwen3-0.6B --orders 1 --no-ablation --write moved.csv --plot moved.png
 propose few.csv words.csv {BOOK} --store study.annotune --write proposals.csv
+bases
 export model merged
 export {MODEL} adapter --format adapter
 write results.parquet r.dta r.rds r.sav r.xlsx r.csv {BOOK} --regression {HEALTH}

@@ -21,6 +21,7 @@ _HOME = {
     "classify": "bulk.classify",
     "status": "bulk.status",
     "tune": "tuning.tuner",
+    "bases": "models.bases",
     "zero_shot": "models.zeroshot",
     "calibration": "evidence.calibrated",
     "plot_calibration": "evidence.calibrated",

@@ -64,6 +64,7 @@ VERBS = (
     models.zero_shot,
     codebook.test_codebook,
     propose.propose,
+    models.bases,
     models.export,
     output.write,
     report.report,

@@ -189,6 +189,21 @@ at_shares <- function(model, codings) {
   at_call("shares", model = model, codings = predictions_to_python(codings))
 }
 
+#' Base models that have a short name
+#'
+#' What each is, and what was measured of it: `at_tune(base = "multilingual")` is for texts that are not English.
+#' Whatever else a base is, a folder or a name on a hub, works as well and was not tried. Nothing is fetched.
+#'
+#' @return A tibble with a row per base: base (its short name), model (what its authors call it), languages, parameters
+#'   (in millions), megabytes, licence, package (of Python's index, in which its weights come), extra (for
+#'   [at_install()]; `NA` for the default), installed, revision, texts_per_second (headlines, by one core), and
+#'   macro_f1_english, macro_f1_dutch and so on: of a logistic regression on its embeddings of 600 coded texts.
+#' @seealso [at_tune()], [at_install()]
+#' @examplesIf at_available()
+#' at_bases()
+#' @export
+at_bases <- function() at_call("bases")
+
 #' Hand codings that deserve a second look
 #'
 #' Ranks hand codings by how likely they are mistakes (confident learning; Northcutt, Jiang and Chuang 2021).

@@ -27,7 +27,7 @@
 #' @param n_boot Bootstrap replicates for the intervals.
 #' @param unit_id,text The columns with the identifier and the text. With a formula, `unit_id` may be left out: rows are
 #'   then numbered.
-#' @param ... Settings: `base` (`"minilm"`, which reads English, a folder, or a hub name),
+#' @param ... Settings: `base` (`"minilm"`, which reads English, `"multilingual"`, a folder, or a hub name),
 #'   `method` (`"lora"`, `"full"`, `"probe"`; `"auto"` is `"probe"` with fewer than 300 coded texts and `"lora"` from
 #'   there on),
 #'   `cutoffs`, how labels follow from probabilities (`"share"`: each as often as its probabilities add up to, which is

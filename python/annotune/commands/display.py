@@ -44,6 +44,12 @@ MEASURES = ".3f"  # they lie between 0 and 1
 HELD_OUT = "held out: coded texts that the model had not seen; people: the same texts."
 APART = "* more or less often than on held-out texts, by more than chance."
 MOST_NAMED = 3  # shares that a note names
+MACRO_F1 = "macro_f1_"  # the beginning of names of columns, by language
+OF_BASES = (
+    "million: parameters; texts/s: headlines, by one core; by language: macro-F1 of a logistic regression on "
+    "embeddings of 600 coded texts (docs/bases.md). Whatever else a base is, a folder or a name on a hub, "
+    "was not tried."
+)
 BEGINNING = 60  # characters of a text that are shown
 
 
@@ -129,6 +135,31 @@ def as_coded(codings: pl.DataFrame, shares: pl.DataFrame) -> Group | TextTable:
     share = pl.when(pl.col("answer") & (pl.col("n_corpus") > 0)).then(pl.col("n") / pl.col("n_corpus"))
     table = rows.with_columns(corpus=share).sort("place", "n", descending=[False, True], maintain_order=True)
     return _beside_held_out(table)
+
+
+def bases(table: pl.DataFrame) -> Group:
+    """A row per base with a short name: what it is, and what was measured of it."""
+    measured = [name for name in table.columns if name.startswith(MACRO_F1)]
+    columns = (
+        Column("base", lambda row: str(row["base"]), words=True),
+        Column("languages", lambda row: str(row["languages"]), words=True),
+        Column("million", lambda row: str(row["parameters"]), last=2),
+        Column("MB", lambda row: str(row["megabytes"]), last=3),
+        Column("licence", lambda row: str(row["licence"]), last=4, words=True),
+        Column("texts/s", lambda row: str(row["texts_per_second"]), last=1),
+        *(_figure(name) for name in measured),
+        Column("to install", _installation, words=True),
+    )
+    return Group(TextTable(table, columns), Text(OF_BASES, "dim"))
+
+
+def _figure(name: str) -> Column:
+    language = name.removeprefix(MACRO_F1).capitalize()
+    return Column(language, lambda row: "-" if row[name] is None else f"{row[name]:.3f}")
+
+
+def _installation(row: Mapping[str, Any]) -> str:
+    return "there" if row["installed"] else f"annotune[{row['extra']}]" if row["extra"] else str(row["package"])
 
 
 def shares_of_corpus(shares: pl.DataFrame, variable: str) -> Group:

@@ -184,6 +184,14 @@ def _classify_file(places: list[Path], unit_id: str, text: str, precision: str, 
     files(paths)
 
 
+def bases() -> None:
+    """The base models that have a short name, with what was measured of each."""
+    from annotune.commands import display
+    from annotune.models.bases import bases as known_bases
+
+    console.print(display.bases(known_bases()))
+
+
 def export(
     model: Annotated[Path, typer.Argument(help="The folder of a tuned model.")],
     out: Annotated[Path, typer.Argument(help="A new folder; for gguf a file.")],

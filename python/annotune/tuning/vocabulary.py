@@ -26,7 +26,7 @@ ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "GEORGIAN")
 SYLLABLES = ("HAN", "KANA", "HANGUL")
 # Letters a piece. On the first article of the Universal Declaration of Human Rights an English vocabulary makes pieces
 # of 4.6 letters of English and of 1.7 to 2.6 of other languages in Latin letters; one of 100 makes 2.5 to 4.2.
-ONE_LANGUAGE, MANY_LANGUAGES, NO_ALPHABET, BY_SYLLABLE = 2.7, 2.2, 1.5, 0.9
+ONE_LANGUAGE, MANY_LANGUAGES, NO_ALPHABET, BY_SYLLABLE = 3.0, 2.2, 1.5, 0.9
 ONE_SCRIPT = 0.8  # of a vocabulary's pieces: with more it is one language's, or that of a few
 MOSTLY_WHOLE = 1.3  # pieces a word, up to which words are short and not split
 FEW = 0.005  # of a vocabulary's pieces in a script: English ones have letters of many (up to .003), and no words

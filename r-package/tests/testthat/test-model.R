@@ -86,6 +86,15 @@ test_that("models tidy, glance, augment, print and draw", {
   expect_identical(plot(model, type = "labels")$label, c("Health", "Economy"))
 })
 
+test_that("bases with a short name are a tibble of figures", {
+  skip_if_no_python(tuning = FALSE)
+  table <- at_bases()
+  expect_identical(table$base, c("minilm", "multilingual"))
+  expect_identical(table$extra, c(NA, "multilingual"))
+  expect_true(table$installed[1])
+  expect_type(table$macro_f1_dutch, "double")
+})
+
 test_that("shares of a corpus stand beside those held out, and what texts were drawn with is said", {
   skip_if_no_python(tuning = TRUE)
   data <- coded_texts()

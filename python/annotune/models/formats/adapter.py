@@ -19,7 +19,7 @@ from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import SCORING, by_transformers, speaks
 from annotune.models.formats.format import Options
 from annotune.models.formats.recipe import accompany, is_sets, read_labels
-from annotune.network.base import Base, find_base, is_decoder, load_backbone, load_tokenizer, quiet
+from annotune.network.base import BY_NAME, Base, find_base, is_decoder, load_backbone, load_tokenizer, quiet
 from annotune.network.logits import from_logits
 from annotune.network.reading import POOLING, Pooling
 
@@ -42,7 +42,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
-BASE = {base!r}  # the model it was tuned from: a name or a folder
+{base}
 about, head = json.load(open("labels.json", encoding="utf-8")), load_file("head.safetensors")
 tokenizer, base = AutoTokenizer.from_pretrained(".", padding_side="right"), AutoModel.from_pretrained(BASE)
 if len(tokenizer) > base.get_input_embeddings().num_embeddings:
@@ -68,7 +68,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-BASE = {base!r}  # the model it was tuned from: a name or a folder
+{base}
 about = json.load(open("labels.json", encoding="utf-8"))
 prompt = about["prompt"]
 tokenizer, base = AutoTokenizer.from_pretrained("."), AutoModelForCausalLM.from_pretrained(BASE)
@@ -127,12 +127,23 @@ def write(coder: Coder, place: Path, options: Options) -> None:
         adapted.save_pretrained(str(place), save_embedding_layers=False)  # else it asks the hub whether they changed
         coder.tokenizer.backend_tokenizer.no_truncation()
         coder.tokenizer.save_pretrained(place)
-    recipe, named = SAYING, HUB.get(name, name)
+    recipe = SAYING
     if not speaks(coder):
         state = coder.model.head.state_dict()
         save_file({key: weights.detach().cpu().contiguous() for key, weights in state.items()}, place / HEAD)
         recipe = RECIPE.replace("{pooled}", POOLED[coder.model.pooling])
-    accompany(coder, place, recipe.format(base=named) + (SCORING if speaks(coder) else ""))
+    accompany(coder, place, recipe.format(base=line_of_base(name)) + (SCORING if speaks(coder) else ""))
+
+
+def line_of_base(name: str) -> str:
+    """The line of a recipe that says which base it needs: a name on a hub, a folder, or one that annotune keeps itself.
+
+    >>> line_of_base("minilm")
+    "BASE = 'sentence-transformers/all-MiniLM-L6-v2'  # the model it was tuned from: a name or a folder"
+    """
+    if name in BY_NAME and name not in HUB:
+        return f"from annotune.network.base import find_base\n\nBASE = find_base({name!r}).folder"
+    return f"BASE = {HUB.get(name, name)!r}  # the model it was tuned from: a name or a folder"
 
 
 def added_matrices(base: Any, tuned: Any, rank: int) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
