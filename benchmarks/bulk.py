@@ -5,11 +5,11 @@
     python benchmarks/bulk.py --million          # 10^4, 10^5 and 10^6 texts from file to file; goes on where it stopped
     python benchmarks/bulk.py --rehearse         # tiny sizes, to try the script itself; writes no table
 
-MiniLM tuned on banking77 (77 labels) and on uk_manifestos (2), expected in ../shared/data; short texts as they are, and
-texts of 150 words. Every way tokenizes and computes the same texts, one after the other, round by round; what is
-printed are medians. Beside each row stands the rate of the network's linear layers alone, measured in the same rounds,
-and which share of it the way reaches. Models and results are kept in build/bulk; the tables go into
-docs/many-texts.md, where the whole is printed that was measured last.
+MiniLM tuned on banking77 (77 labels) and on uk_manifestos (2), expected in ../shared/data: by LoRA, and where it has to be
+quick a head on the base as it is, which takes as long to compute. Short texts are as they are, long ones have 150 words.
+Every way tokenizes and computes the same texts, one after the other, round by round; what is printed are medians. Beside
+each row stands the rate of the network's linear layers alone, measured in the same rounds, and which share of it the way
+reaches. Models and results are kept in build/bulk; the tables go into docs/many-texts.md.
 """
 
 from __future__ import annotations
@@ -28,26 +28,27 @@ import numpy as np
 import polars as pl
 import torch
 from billions import put_section
-from bulk_methods import SETS, matrix_rate, model_of, operations, texts_of, ways
+from bulk_methods import SETS, Coded, matrix_rate, model_of, operations, texts_of, ways
 
 import annotune as at
 from annotune.bulk.manifest import RunFolder
 from annotune.bulk.plan import require_plan
 
 PAGE = Path(__file__).parents[1] / "docs" / "many-texts.md"
-SIZES = {  # texts to tune on, short texts, long ones, rounds
-    "rehearse": (154, 48, 8, 1),
-    "quick": (770, 800, 80, 3),
-    "whole": (3080, 2000, 240, 7),
+SIZES = {  # how and on how many texts it is tuned, short texts, long ones, rounds
+    "rehearse": ("probe", 231, 48, 8, 1),
+    "quick": ("probe", 1540, 500, 48, 3),
+    "whole": ("lora", 1540, 2000, 240, 7),
 }
 MILLION = (10**4, 10**5, 10**6)
 MILLION_REHEARSED = (200, 400)
 PIPELINE, OURS = "transformers.pipeline", "annotune float32"
 
 
-def workload(model: at.Classifier, texts: list[str], folder: Path, rounds: int) -> list[dict[str, Any]]:
+def workload(
+    model: at.Classifier, texts: list[str], coders: dict[str, tuple[str, Coded]], rounds: int
+) -> list[dict[str, Any]]:
     """A row for each way: texts a second, times pipeline's, the share of the matrix rate, labels as by float32."""
-    coders = ways(model, folder)
     rates = {kind: matrix_rate(kind) for kind in ("float32", "bfloat16")}
     seconds: dict[str, list[float]] = {name: [] for name in coders}
     measured: dict[str, list[float]] = {kind: [] for kind in rates}
@@ -92,9 +93,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def million(root: Path, sizes: tuple[int, ...], precision: str) -> list[dict[str, Any]]:
+def million(root: Path, model: Path, sizes: tuple[int, ...], precision: str) -> list[dict[str, Any]]:
     """Files of texts coded into a folder, for each size: seconds a text, and the most memory that a process took."""
-    model = root / next(path.name for path in sorted(root.glob("banking77-*")))
     rows = []
     for n in sizes:
         texts, out = root / f"texts-{n}", root / f"coded-{n}-{precision}"
@@ -173,28 +173,29 @@ def main() -> None:
     parser.add_argument("--build", type=Path, default=Path("build/bulk"))
     options = parser.parse_args()
     size = "rehearse" if options.rehearse else "quick" if options.quick else "whole"
-    n_tuned, n_short, n_long, rounds = SIZES[size]
+    method, n_tuned, n_short, n_long, rounds = SIZES[size]
     root = options.build
     root.mkdir(parents=True, exist_ok=True)
     print(processor(), flush=True)
     if options.million:
-        if not list(root.glob("banking77-*")):
-            model_of("banking77", root, n_tuned)
-        rows = million(root, MILLION_REHEARSED if options.rehearse else MILLION, options.precision)
+        model_of("banking77", root, n_tuned, method)
+        sizes = MILLION_REHEARSED if options.rehearse else MILLION
+        rows = million(root, root / f"banking77-{method}", sizes, options.precision)
         (root / "million.json").write_text(json.dumps(rows, indent=1))
         if not options.rehearse:
             put("million", million_table(rows))
         return
     parts, results = [f"{processor()}; medians of {rounds} rounds.\n"], []
     for name in SETS:
-        model = model_of(name, root, n_tuned)
+        model = model_of(name, root, n_tuned, method)
+        coders = ways(model, root / f"{name}-{method}-others", all_runtimes=size == "whole")
         for long, n in ((False, n_short), (True, n_long)):
             texts = texts_of(name, n, long)
             what = f"{name}, {'texts of 150 words' if long else 'short texts'}"
             tokens = model.tokens(texts).lengths.mean()
             heading = f"{what}: {tokens:.0f} tokens and {operations(model, texts):.2f} GFLOP a text"
             print(heading, flush=True)
-            rows = workload(model, texts, root / f"{name}-{n_tuned}-others", rounds)
+            rows = workload(model, texts, coders, rounds)
             print(table(rows), flush=True)
             results.append({"workload": what, "rows": rows})
             parts.append(f"{heading}.\n\n{table(rows)}\n")

@@ -23,9 +23,9 @@ BATCH = 32  # of transformers.pipeline
 Coded = Callable[[list[str]], Any]  # logits where they can be compared, else None
 
 
-def model_of(name: str, root: Path, n: int) -> at.Classifier:
-    """MiniLM tuned by LoRA on n texts of a data set; kept in a folder, and made once."""
-    folder = root / f"{name}-{n}"
+def model_of(name: str, root: Path, n: int, method: str) -> at.Classifier:
+    """MiniLM tuned on n texts of a data set; kept in a folder, and made once."""
+    folder = root / f"{name}-{method}"
     if not (folder / "annotune.json").exists():
         frame = SETS[name]().filter(~pl.col("test")).unique("text", maintain_order=True)
         frame = frame.sample(min(n, len(frame)), seed=1, shuffle=True).with_row_index("unit_id")
@@ -34,7 +34,7 @@ def model_of(name: str, root: Path, n: int) -> at.Classifier:
         names = sorted(frame["label"].unique())
         labels = tuple(at.Label(code=code, name=label) for code, label in enumerate(names, start=1))
         book = at.Codebook(variables=(at.Variable(name="topic", labels=labels),))
-        at.tune(corpus, gold, book, method="lora", test=0.1, n_boot=0, device="cpu").save(folder)
+        at.tune(corpus, gold, book, method=method, test=0.1, n_boot=0, device="cpu").save(folder)
     return at.load(folder, device="cpu")
 
 
@@ -48,10 +48,15 @@ def texts_of(name: str, n: int, long: bool) -> list[str]:
     return [" ".join(words[i * WORDS : (i + 1) * WORDS]) for i in range(n)]
 
 
-def ways(model: at.Classifier, folder: Path) -> dict[str, tuple[str, Coded]]:
-    """Everything that codes texts here: who, and a function from texts to logits, tokenizing included."""
+def ways(model: at.Classifier, folder: Path, all_runtimes: bool) -> dict[str, tuple[str, Coded]]:
+    """Everything that codes texts here: who, and a function from texts to logits, tokenizing included.
+
+    Without `all_runtimes`, OpenVINO is there by hand alone, which takes as long as through annotune.
+    """
     found: dict[str, tuple[str, Coded]] = {"transformers.pipeline": ("float32", pipeline(model, folder))}
     for name in runtimes_here(model.model):
+        if name.startswith("openvino") and not all_runtimes:
+            continue
         kind = "float32" if RUNTIMES[name].exact else "bfloat16"
         found[f"annotune {name}"] = (kind, lambda texts, name=name: model.logits(texts, name))
     for package, way in (("openvino", openvino), ("onnxruntime", onnxruntime)):

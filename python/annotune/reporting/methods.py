@@ -39,6 +39,7 @@ def methods(inputs: Inputs, reliability: pl.DataFrame | None, calibrations: Mapp
             *_tuning_sentences(judged),
             *_learning_sentences(judged),
             *_testing_sentences(judged),
+            *_runtime_sentences(inputs, judged),
             *_results_sentences(judged),
         ]
         if judged.key in calibrations:
@@ -186,6 +187,14 @@ def _testing_sentences(judged: Judged) -> Iterator[str]:
         "were held out and evaluated once; all choices were made on other texts, which the models compared were not "
         "trained on either."
     )
+
+
+def _runtime_sentences(inputs: Inputs, judged: Judged) -> Iterator[str]:
+    """What computed the corpus's codes and why, where the record has that it was chosen by a trial."""
+    runtimes = (inputs.record or {}).get("runtimes")
+    choice = runtimes.get(judged.name) if isinstance(runtimes, Mapping) else None
+    if isinstance(choice, Mapping) and choice.get("trials"):
+        yield f"Codes{_for_variable(judged.name)} were c{str(choice['why'])[1:]}"
 
 
 def _results_sentences(judged: Judged) -> Iterator[str]:
