@@ -5,11 +5,11 @@
     python benchmarks/bulk.py --million          # 10^4, 10^5 and 10^6 texts from file to file; goes on where it stopped
     python benchmarks/bulk.py --rehearse         # tiny sizes, to try the script itself; writes no table
 
-MiniLM tuned on banking77 (77 labels) and on uk_manifestos (2), expected in ../shared/data: by LoRA, and where it has to be
-quick a head on the base as it is, which takes as long to compute. Short texts are as they are, long ones have 150 words.
-Every way tokenizes and computes the same texts, one after the other, round by round; what is printed are medians. Beside
-each row stands the rate of the network's linear layers alone, measured in the same rounds, and which share of it the way
-reaches. Models and results are kept in build/bulk; the tables go into docs/many-texts.md.
+MiniLM tuned on banking77 (77 labels) and on uk_manifestos (2), expected in ../shared/data: by LoRA, and where it has
+to be quick a head on the base as it is, which takes as long to compute. Short texts are as they are, long ones have
+150 words. Every way tokenizes and computes the same texts, one after the other, round by round; what is printed are
+medians. Beside each row stands the rate of the network's linear layers alone, measured in the same rounds, and which
+share of it the way reaches. Models and results are kept in build/bulk; the tables go into docs/many-texts.md.
 """
 
 from __future__ import annotations
