@@ -46,7 +46,8 @@ def read_export(path: Path) -> tuple[str, list[dict[str, Any]]]:
 
 def _is_answer(entry: dict[str, Any]) -> bool:
     answers = entry["answers"].values()
-    return isinstance(entry["unit_id"], str) and all(
+    is_answer = isinstance(entry["unit_id"], str) and isinstance(entry.get("second", False), bool)
+    return is_answer and all(
         isinstance(answer["status"], str) and all(isinstance(label, str) for label in answer["labels"])
         for answer in answers
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from annotune.hybrid.page.answers import Posted, require_sound, save, undo
 from annotune.hybrid.page.desk import Desk
 from annotune.hybrid.page.launch import prepared
 from annotune.hybrid.page.texts import Columns, Texts
-from annotune.hybrid.page.work import task_of
+from annotune.hybrid.page.work import Task, task_of
 from annotune.hybrid.store import Store, open_store
 from annotune.records.files import make_folder, replacing
 
@@ -54,10 +55,19 @@ def write_pages(
 def data_for(place: Desk, person: Person) -> dict[str, Any]:
     """What a stand-alone page knows: the study, and every text as the server would show it now."""
     study = {**desk.study(place, person, {}), "offline": True}
-    items = [desk.item(place, person, {"place": str(task.place)}) for task in place.tasks(person)]
-    for item in items:
+    tasks = place.tasks(person)
+    items = [desk.item(place, person, {"place": str(task.place)}) for task in tasks]
+    for task, item in zip(tasks, items, strict=True):
         del item["progress"]
+        item["second"] = _comes_again(place.store, person.name, task)
     return {"study": study, "items": items}
+
+
+def _comes_again(store: Store, coder: str, task: Task) -> bool:
+    """Whether a text is to be looked at a second time: a proposal that nobody made is shown beside it."""
+    shown = arms.kept_for(store, coder, task.unit_id) or {}
+    has_decoy = any(proposal["decoy"] for proposals in shown.values() for proposal in proposals)
+    return has_decoy and not task.was_seen_again
 
 
 def take_in(store: Store, path: Path) -> None:
@@ -80,6 +90,8 @@ def take_in(store: Store, path: Path) -> None:
         answer = posted[entry["key"]]
         task = task_of(store, coder, codebook, answer.unit_id)
         assert task is not None
+        if task.awaits_second_look:  # the page knows what was in sight
+            task = replace(task, state="again" if entry.get("second") else "done")
         shown = {} if task.is_blind else arms.kept_for(store, coder, answer.unit_id) or {}
         save(store, coder, task, answer, shown, versions.labels_changed_after(store, answer.version))
 

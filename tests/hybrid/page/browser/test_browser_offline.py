@@ -110,6 +110,39 @@ def test_a_study_is_coded_in_files_and_comes_back_into_its_store(window, tmp_pat
     assert sum(row["unsure"] for row in first) >= 3
 
 
+def test_after_a_decoy_the_text_comes_again_without_it(window, tmp_path, texts, topics, decisions_in):
+    """At the end here, as there are fewer than 20 texts; undone it is due at once, and again without the proposal."""
+    store = tmp_path / "study.annotune"
+    at.sample(texts(3), 3, store=store, coders=["anna"], codebook=topics)
+    with open_store(store) as kept, kept.change() as connection:
+        connection.execute("UPDATE assignments SET arm = 'decoy' WHERE unit_id = 'u01'")
+        connection.execute(REQUEST, [now(), "u01"])
+        connection.execute("INSERT INTO proposals VALUES ('k', 'topic', 0, 'Law', .9, 'ok', '')")
+    at.code(store, texts(3), topics, ["anna"], offline=tmp_path, say=lambda line: None)
+    anna = window((tmp_path / "code_anna.html").as_uri())
+    offer, second_look = anna.page.locator(".offer"), None
+    for place in range(1, 4):
+        anna.wait_for_place(place)
+        second_look = place if offer.count() else second_look
+        anna.press("a" if offer.count() else "1", "Enter")
+    for label in ("1", "2"):
+        anna.wait_for_place(second_look)
+        assert offer.count() == 0
+        assert anna.chosen() == ([] if label == "1" else ["Health"])  # what was undone stays chosen, as elsewhere
+        anna.press(label, "Enter")
+        anna.wait_for_view("finished")
+        if label == "1":
+            anna.press("u")
+    path = exported(anna, tmp_path)
+    assert at.record(store, path).rows()[0][:2] == ("anna", 3)
+    rows = [row for row in decisions_in(store) if row["unit_id"] == "u01"]
+    kinds = [(row["arm"], row["status"], len(json.loads(row["proposals"]))) for row in rows]
+    assert kinds[0] == ("decoy", "ok", 1)
+    assert kinds[-1] == ("blind", "ok", 0)
+    assert {kind[2] for kind in kinds if kind[0] == "blind"} == {0}
+    assert at.record(store, path).rows()[0][:2] == ("anna", 0)
+
+
 def test_two_tabs_of_one_file_lose_nothing(offline, window, tmp_path):
     one = window(offline)
     other = window(offline, context=one.page.context)

@@ -4,6 +4,8 @@
 
 import { Refusal } from "./server.js";
 
+const LAG = 20; // texts that lie at least between an answer beside such a proposal and the second look at its text
+
 export class StandAlone {
   constructor(data) {
     this.data = data;
@@ -40,16 +42,25 @@ export class StandAlone {
     if (item === undefined) return { finished: true, progress: this.progress() };
     const state = this.state(item);
     const own = { state, answers: this.answers(item), progress: this.progress(), of: items.length };
-    return { ...item, ...own, again: state === "again" ? item.again : null };
+    const second = this.isSecondLook(item);
+    const again = second ? { why: "second" } : item.again;
+    const proposals = second || this.wasSeenAgain(item) ? {} : item.proposals;
+    return { ...item, ...own, proposals, again: state === "again" ? again : null };
   }
 
   async send(path, body) {
     if (path === "/api/pause") return {};
     if (path !== "/api/answer" && path !== "/api/undo") throw new Refusal(400, { error: "This needs the server." });
     const undone = path === "/api/undo" ? this.standing.at(-1) : null;
-    if (!this.decisions.some((decision) => decision.body.key === body.key)) this.keep({ path, body, at: now() });
+    if (!this.decisions.some((decision) => decision.body.key === body.key)) this.keep(this.decision(path, body));
     if (path === "/api/answer") return { saved: true, version: this.data.study.version, progress: this.progress() };
     return { place: undone ? this.data.items.find((item) => item.unit_id === undone.body.unit_id).place : null };
+  }
+
+  decision(path, body) {
+    const item = this.data.items.find((other) => other.unit_id === body.unit_id);
+    const second = item !== undefined && (this.isSecondLook(item) || this.wasSeenAgain(item));
+    return { path, body, at: now(), ...(second && { second }) };
   }
 
   keep(decision) {
@@ -68,12 +79,33 @@ export class StandAlone {
     return this.byUnit.get(item.unit_id) ?? [];
   }
 
+  /** Whether a text comes up without its proposal, and without what was said of it: later, or at the end. */
+  isSecondLook(item) {
+    if (!item.second || this.wasSeenAgain(item) || !this.isCoded(item)) return false;
+    const own = this.of(item).at(-1);
+    if (own === undefined && item.again?.why === "second") return true;
+    const isOfItem = (decision) => decision.body.unit_id === item.unit_id;
+    if (this.decisions.some((decision) => decision.second && isOfItem(decision))) return true; // it was undone
+    const since = this.standing.slice(this.standing.indexOf(own) + 1).map((decision) => decision.body.unit_id);
+    return new Set(since).size >= LAG || this.data.items.every((other) => this.isCoded(other));
+  }
+
+  wasSeenAgain(item) {
+    return this.of(item).some((decision) => decision.second);
+  }
+
+  isCoded(item) {
+    return this.of(item).length > 0 || ["done", "again"].includes(item.state);
+  }
+
   answers(item) {
+    if (this.isSecondLook(item)) return {};
     return Object.assign({}, item.answers, ...this.of(item).map((decision) => decision.body.answers));
   }
 
   /** What it was when the file was made, until it is coded here. */
   state(item) {
+    if (this.isSecondLook(item)) return "again";
     if (this.of(item).length > 0) return "done";
     return ["done", "again"].includes(item.state) ? item.state : "open";
   }
@@ -97,7 +129,8 @@ export class StandAlone {
   exported() {
     const { name, coder } = this.data.study;
     const kind = (path) => path.split("/").at(-1);
-    const entries = this.decisions.map(({ path, body, at }) => ({ kind: kind(path), ...body, at }));
+    const about = ({ at, second }) => ({ at, ...(second && { second }) });
+    const entries = this.decisions.map((decision) => ({ kind: kind(decision.path), ...decision.body, ...about(decision) }));
     return { format: "annotune-answers", version: 1, study: name, coder, entries };
   }
 }
