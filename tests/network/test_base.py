@@ -85,3 +85,44 @@ def test_a_missing_tokenizer_is_one_sentence(tiny_base, tmp_path):
     shutil.copytree(tiny_base, tmp_path / "mute", ignore=shutil.ignore_patterns("tokenizer*"))
     with pytest.raises(at.AnnotuneError, match="mute has no tokenizer with words"):
         load_tokenizer(Base(tmp_path / "mute", "mute", "1"))
+
+
+@pytest.fixture
+def on_hub(tiny_base, tmp_path, monkeypatch):
+    """A hub with one base, and its cache: snapshots of links to files that are named by their fingerprints."""
+    import huggingface_hub
+
+    weights, asked = (tiny_base / "model.safetensors").read_bytes(), []
+    blob = tmp_path / "blobs" / hashlib.sha256(weights).hexdigest()
+    snapshot = tmp_path / "snapshots" / "c0ffee"
+    shutil.copytree(tiny_base, snapshot)
+    blob.parent.mkdir()
+    blob.write_bytes(weights)
+    (snapshot / "model.safetensors").unlink()
+    (snapshot / "model.safetensors").symlink_to(blob)
+
+    def snapshot_download(repository, revision, allow_patterns):
+        asked.append((repository, revision))
+        return str(snapshot)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    return blob, asked
+
+
+def test_a_hub_is_asked_for_the_revision_that_is_named_and_only_then(on_hub, tiny_base):
+    _, asked = on_hub
+    find_base("minilm")
+    find_base(str(tiny_base))
+    assert asked == []
+    found = find_base("some/base@v1")
+    assert (found.name, found.revision, asked) == ("some/base", "c0ffee", [("some/base", "v1")])
+
+
+def test_weights_that_are_not_those_of_the_hub_are_refused(on_hub):
+    blob, _ = on_hub
+    find_base("some/base")
+    damaged = bytearray(blob.read_bytes())
+    damaged[-1] ^= 1
+    blob.write_bytes(damaged)
+    with pytest.raises(at.AnnotuneError, match=r"some/base.*are not those that the hub has.*fetched again"):
+        find_base("some/base")

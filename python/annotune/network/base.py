@@ -5,7 +5,9 @@ Only safetensors are read, and code that comes with a model is never run.
 
 from __future__ import annotations
 
+import functools
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from annotune.records.fingerprints import file_sha256
 if TYPE_CHECKING:
     import torch
 
+SHA256 = re.compile(r"[0-9a-f]{64}")
 MINILM_PACKAGE = KNOWN_BASES["minilm"].package
 
 
@@ -275,4 +278,19 @@ def _from_hub(name: str) -> Base:
             "Use base='minilm', which needs no download, or a folder.",
         ) from None
     _weights(folder)
+    for path in sorted(folder.glob("*.safetensors")):
+        _require_as_on_hub(path.resolve(), repository)
     return Base(folder, repository, folder.name)
+
+
+def _require_as_on_hub(blob: Path, repository: str) -> None:
+    """Stop where weights are not those of the hub, which keeps large files under their SHA-256 as a name."""
+    if SHA256.fullmatch(blob.name) and not _has_its_name(blob, blob.stat().st_mtime_ns):
+        what = f"The weights of {repository} in {blob} are not those that the hub has: their fingerprint is another."
+        raise AnnotuneError(what, "Remove that file; it is then fetched again.")
+
+
+@functools.cache
+def _has_its_name(blob: Path, date: int) -> bool:
+    """Whether the file's fingerprint is its name; read once a process, as long as its `date` does not change."""
+    return file_sha256(blob) == blob.name
