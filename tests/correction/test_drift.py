@@ -13,6 +13,9 @@ from scipy import stats
 from typer.testing import CliRunner
 
 import annotune as at
+from annotune.bulk.manifest import RunFolder
+from annotune.bulk.plan import require_plan
+from annotune.bulk.repeats import known_repeats
 from annotune.cli import app
 from annotune.correction.drift_measures import BINS, Period, comparisons, cut_off, difference, n_comparisons
 
@@ -219,3 +222,23 @@ def test_pictures_of_several_variables_need_one():
     with pytest.raises(at.AnnotuneError, match="no variable 'z'"):
         at.plot_drift(found, variable="z")
     assert len(at.plot_drift(found, variable="y").axes) == 3
+
+
+def test_a_folder_that_is_not_whole(tmp_path):
+    """Still being written, with identifiers that come again, with a file that is damaged or of another schema."""
+    frame, _ = codes_by_month(300)
+    files = {"a.parquet": frame[:150], "b.parquet": frame[150:], "c.parquet": frame[:50]}
+    out = coded_folder(tmp_path, files, covariates=["day"])
+    shards = require_plan(out).shards
+    known_repeats(RunFolder(out), shards, look=True)
+    with pytest.warns(at.AnnotuneWarning, match="50 identifiers are in several shards"):
+        found = at.drift(out, time="day", every="1mo")
+    assert found.table.filter(measure="labels")["n"].sum() < 350
+    unfinished = coded_folder(tmp_path / "unfinished", files, covariates=["day"], only=1)
+    with pytest.warns(at.AnnotuneWarning, match="2 of 3 shards are not done; what follows is about the 150 texts"):
+        at.drift(unfinished, time="day", every="1mo")
+    path = unfinished / "a.parquet"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + b"x" * (len(content) - len(content) // 2))
+    with pytest.warns(at.AnnotuneWarning), pytest.raises(at.AnnotuneError, match=r"a\.parquet cannot be read"):
+        at.drift(unfinished, time="day", every="1mo")

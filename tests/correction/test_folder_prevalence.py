@@ -210,6 +210,8 @@ def test_what_cannot_be_is_one_sentence(folder, tmp_path):
     ]:
         with pytest.raises(at.AnnotuneError, match=says):
             at.prevalence(out, **options)
+    with pytest.raises(at.AnnotuneError, match="holds no run of annotune classify"):
+        at.prevalence(tmp_path)
     with pytest.raises(at.AnnotuneError, match="belong to a folder of codes"):
         at.prevalence(in_memory(out, frame), hand_coded=gold)
     extra = gold.vstack(gold[:1].with_columns(unit_id=pl.lit("stranger")))

@@ -18,6 +18,7 @@ from annotune.bulk.coders import TUNED
 from annotune.bulk.conversion import convert
 from annotune.bulk.manifest import BOOKS, RunFolder
 from annotune.bulk.plan import Plan, require_plan
+from annotune.bulk.repeats import known_repeats
 from annotune.bulk.shards import BROKEN, PARQUET, Shard, suffix_of, unreadable
 from annotune.data.codebook import Variable
 from annotune.data.codings import ANSWERED
@@ -26,8 +27,19 @@ from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 
 
 def is_folder_of_codes(data: Any) -> bool:
-    """Whether this is the path of a folder that `classify` coded texts into, or began to."""
-    return isinstance(data, (str, Path)) and (Path(data) / BOOKS / "plan.json").exists()
+    """Whether this is the path of a folder that `classify` coded texts into, or began to.
+
+    Raises
+    ------
+    AnnotuneError
+        Where it is the path of another folder.
+    """
+    if not isinstance(data, (str, Path)) or not Path(data).is_dir():
+        return False
+    if not (Path(data) / BOOKS / "plan.json").exists():
+        what = f"{data} holds no run of annotune classify."
+        raise AnnotuneError(what, "Give the folder that texts are coded into, or a table.")
+    return True
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ class CodedFolder:
     manifests: list[dict[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Read the plan, and which shards are done."""
+        """Read the plan, and which shards are done; say what is not, and which identifiers come again."""
         folder = RunFolder(self.out)
         self.plan = require_plan(self.out)
         known = [(shard, folder.manifest(shard)) for shard in self.plan.shards]
@@ -80,6 +92,10 @@ class CodedFolder:
             n = sum(shard.rows or 0 for shard in self.shards)
             shards = f"{still_open:,} of {counted(len(self.plan.shards), 'shard is', 'shards are')}"
             warn(f"{self.out}: {shards} not done; what follows is about the {n:,} texts of the others.")
+
+        repeats = known_repeats(folder, self.plan.shards)
+        if repeats is not None and repeats.n:
+            warn(repeats.in_words())
 
     @property
     def place(self) -> str:

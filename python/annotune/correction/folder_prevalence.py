@@ -8,8 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from annotune.bulk.manifest import RunFolder
-from annotune.bulk.repeats import known_repeats
 from annotune.bulk.status import label_counts
 from annotune.correction.coded_folder import CodedFolder
 from annotune.correction.folder_tally import FolderTally, Indicator, indicators_of, tally_of
@@ -70,10 +68,7 @@ def _labels_given(folder: CodedFolder) -> dict[tuple[str, str], set[str]]:
 def _tell(
     folder: CodedFolder, table: HandTable | None, indicators: Sequence[Indicator], methods: Sequence[str]
 ) -> None:
-    """What a reader of the shares has to know: identifiers that come again, and models that may have seen the texts."""
-    repeats = known_repeats(RunFolder(folder.out), folder.plan.shards)
-    if repeats is not None and repeats.n:
-        warn(repeats.in_words())
+    """Say where models may have been tuned on the hand-coded texts."""
     corrected = set(methods) - {"count", "hand"}
     tuned = [one for one in indicators if one.hand is not None and one.own is None and one.coder in folder.tuned]
     if table is not None and corrected and tuned:
