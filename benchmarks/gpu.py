@@ -83,7 +83,7 @@ class Run:
         import torch
 
         self.path, self.rehearsed, self.until, self.only = path, rehearsed, until, only
-        self.device = torch.device("cpu" if rehearsed else "cuda")
+        self.device = torch.device("cpu" if rehearsed else "cuda:0")
         self.about = about(rehearsed)
         self.number = round(time.time(), 3)
         earlier = [] if path is None else read_rows(path)

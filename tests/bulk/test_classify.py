@@ -145,7 +145,7 @@ def test_the_manifest_says_what_was_done(texts_folder, model_folder, tmp_path):
         assert manifest["texts"] == manifest["rows"] == len(codes) == shard.rows
         assert sum(row["n"] for row in manifest["labels"]) == codes["label"].count()
         assert manifest["models"] == {at.load(model_folder).name: plan.models[0]["sha256"]}
-        assert {"host", "seconds", "finished", "input_sha256", "settings", "attempt"} <= set(manifest)
+        assert {"host", "gpu", "seconds", "finished", "input_sha256", "settings", "attempt"} <= set(manifest)
     assert found.labels["n"].sum() == pl.read_parquet(out / "**/*.parquet")["label"].count()
     assert "740 of 740 texts (100%) in 11 of 11 shards." in found.in_words()
 

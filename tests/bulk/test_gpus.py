@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import annotune as at
-from annotune.bulk import places, team
+from annotune.bulk import places, run, team
 from annotune.bulk.places import Local, default_workers, gpus_for
 from annotune.bulk.team import Ending, Team
 from annotune.commands.bulk import job_of
@@ -93,3 +93,23 @@ def test_who_breaks_off_is_replaced_in_the_same_place():
     while crew.goes_on():
         pass
     assert seats == [0, 1, 2, 1, 1]
+
+
+def test_a_card_that_breaks_off_ends_the_process_and_no_shard_fails(texts_folder, model_folder, undisturbed, tmp_path):
+    """Each further shard would fail in that process, so that it ends; another one goes on."""
+    out, code, shards = tmp_path / "coded", run.coded, []
+
+    def broken(shard, *more):
+        shards.append(shard.name)
+        if len(shards) == 3:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return code(shard, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "coded", broken)
+        with pytest.raises(RuntimeError, match="illegal memory access"):
+            at.classify(texts_folder, model_folder, out, rows_per_shard=100, workers=1, threads=1)
+    assert len(shards) == 3
+    assert not at.status(out).shards.filter(state="failed").height
+    assert at.classify(texts_folder, model_folder, out, workers=1).is_complete
+    assert bytes_of(out) == undisturbed

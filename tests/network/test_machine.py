@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import annotune as at
-from annotune.network import encoder, machine
-from annotune.network.batches import Tokens
+from annotune.network import encoder, machine, steady
+from annotune.network.batches import Tokens, pad
 from annotune.network.encoder import outputs
-from annotune.network.machine import choose_device, hardware
+from annotune.network.machine import choose_device, gpu_name, hardware
 from annotune.network.memory import free_memory, ran_out_of_memory
 from annotune.network.transfers import AHEAD, in_turn, made_ahead
 
@@ -39,6 +39,7 @@ def test_the_record_names_the_card_where_it_was_used(two_gpus):
     there, here = hardware("cuda:1"), hardware("cpu")
     assert (there["device"], there["gpu"], there["bf16"]) == ("cuda", "the card cuda:1", True)
     assert (here["device"], here["gpu"], here["cuda"], here["bf16"]) == ("cpu", None, None, False)
+    assert (gpu_name("auto"), gpu_name("cpu")) == ("the card cuda", None)
 
 
 def test_what_torch_keeps_of_a_gpu_s_memory_is_free(monkeypatch):
@@ -125,3 +126,31 @@ def test_what_goes_wrong_while_one_is_made_is_raised():
     assert next(worked) == 1
     with pytest.raises(ZeroDivisionError):
         next(worked)
+
+
+class Watched:
+    """Stands for a network on a GPU: it keeps the masks, and a text's logit is its first token."""
+
+    device, n_outputs, overhead, most_texts = torch.device("mps"), 1, 0, 1000
+
+    def __init__(self):
+        self.masks = []
+
+    def eval(self):
+        pass
+
+    def __call__(self, ids, mask):
+        self.masks.append(mask)
+        return ids[:, :1].float()
+
+
+def test_on_a_gpu_every_batch_has_padding_so_that_one_kernel_reads_all(monkeypatch):
+    monkeypatch.setattr(steady, "pad", lambda tokens, batch, device: pad(tokens, batch, torch.device("cpu")))
+    monkeypatch.setattr(steady, "TOKENS_ON_GPU", 64)
+    network = Watched()
+    tokens = Tokens([[5 + i % 20, *[1] * 7] for i in range(30)], 0, 8, 0)  # all of them as long as their batches
+    rows = steady.steady_logits(network, tokens)
+    assert rows[:, 0].tolist() == [5 + i % 20 for i in range(30)]
+    assert {tuple(mask.shape) for mask in network.masks} == {(8, 8)}
+    assert not any(mask.all() for mask in network.masks)
+    assert [int(mask.all(1).sum()) for mask in network.masks] == [7, 7, 7, 7, 2]

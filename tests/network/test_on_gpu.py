@@ -46,7 +46,7 @@ def test_every_check_is_run(gpu_checks):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_gpu_passes(gpu_checks, name):
-    right, words = gpu_checks.CHECKS[name](torch.device("cuda"))
+    right, words = gpu_checks.CHECKS[name](torch.device("cuda:0"))
     assert right is not False, words
 
 

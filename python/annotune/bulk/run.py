@@ -84,6 +84,8 @@ class Worker:
         except AnnotuneError as error:
             content = {"state": FAILED, "why": str(error)}
         except Exception as error:
+            if _is_card_lost(error):
+                raise  # each further shard would fail in this process; another one that is begun can go on
             content = {"state": FAILED, "why": sentence(write_report(error, "classify", []))}
         else:
             with self._draft(codings) as draft:
@@ -98,6 +100,8 @@ class Worker:
     def _say(self, shard: Shard, claim: Claim, content: dict[str, Any], seconds: float) -> None:
         if not claim.is_held():  # another process took it over while this one stood still
             return
+        from annotune.network.machine import gpu_name
+
         about = {
             "shard": shard.name,
             "input": input_of(shard),
@@ -107,6 +111,7 @@ class Worker:
             "attempt": claim.number,
             "seconds": round(seconds, 3),
             "host": socket.gethostname(),
+            "gpu": gpu_name(self.plan.settings["device"]),
             "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         }
         self.folder.put_manifest(shard, {**about, **content})
@@ -189,6 +194,12 @@ def threads(n: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _is_card_lost(error: Exception) -> bool:
+    from annotune.network.memory import is_card_lost
+
+    return is_card_lost(error)
 
 
 def _require_alive(attempt: int) -> None:

@@ -76,11 +76,17 @@ def hardware(device: str = "auto") -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": used.type,
-        "gpu": torch.cuda.get_device_name(used) if on_gpu else None,
+        "gpu": gpu_name(device),
         "cuda": torch.version.cuda if on_gpu else None,
         "bf16": has_fast_bf16(used),
         "system": platform.system(),
     }
+
+
+def gpu_name(device: str = "auto") -> str | None:
+    """What the card is called that computes, such as `NVIDIA H100 80GB HBM3`; None where none of CUDA's does."""
+    used = choose_device(device)
+    return str(torch.cuda.get_device_name(used)) if used.type == "cuda" else None
 
 
 def give_back_memory() -> None:

@@ -66,6 +66,17 @@ def ran_out_of_memory(error: RuntimeError) -> bool:
     return known or any(word in str(error) for word in words)
 
 
+def is_card_lost(error: Exception) -> bool:
+    """Whether CUDA has broken off in this process, after which it does nothing more there.
+
+    >>> is_card_lost(RuntimeError("CUDA error: an illegal memory access was encountered"))
+    True
+    >>> is_card_lost(RuntimeError("CUDA error: out of memory")), is_card_lost(ValueError("CUDA error"))
+    (False, False)
+    """
+    return isinstance(error, RuntimeError) and "CUDA error" in str(error) and not ran_out_of_memory(error)
+
+
 def no_room() -> AnnotuneError:
     """Where not even one text fits."""
     return AnnotuneError(
