@@ -43,10 +43,6 @@ class Why(Readable):
     def _parts(self) -> Iterator[Part]:
         yield self.in_words()
 
-    def __repr__(self) -> str:
-        """The lines as they are: they fit the terminal."""
-        return self.in_words()
-
 
 def why(path: str | Path, *, unit: str | int | None = None) -> Why:
     """What results came from, by the records that runs left beside them.
