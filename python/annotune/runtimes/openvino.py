@@ -12,6 +12,7 @@ import torch
 
 from annotune.errors import AnnotuneError
 from annotune.extras import require
+from annotune.network.base import quiet
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 EXAMPLE = 2, 8  # texts and tokens that the network is followed with
@@ -42,7 +43,7 @@ class OpenVino:
         hints = {"INFERENCE_PRECISION_HINT": HINTS[dtype], "INFERENCE_NUM_THREADS": threads}
         hints |= {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
         try:
-            with warnings.catch_warnings(), torch.no_grad():
+            with warnings.catch_warnings(), torch.no_grad(), quiet():
                 warnings.simplefilter("ignore")  # of torch, about what is fixed by following one example
                 network = openvino.convert_model(model.eval(), example_input=(ones, ones))
             for place, name in zip(network.inputs, ("ids", "mask"), strict=True):
