@@ -33,6 +33,9 @@ verify study.yaml
 why results.dta
 why results.dta --unit q00001 --json
 diff study.yaml results.csv
+new own-study --like sets
+studies
+multiverse study.yaml --write specifications.dta --plot curve_of_choices.png
 reliability {CODERS} {BOOK} --n-boot 200 --write agreement.dta --write agreement.tex --plot agreement.png
 reliability {CODERS} {BOOK} --of pairs --plot pairs.pdf
 reliability-regression {CODERS} {BOOK} --on party --corpus questions.csv

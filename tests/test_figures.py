@@ -1,12 +1,16 @@
 """Figures on the pages of docs/ are those that the benchmarks measured: tables are made again from the rows kept."""
 
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+
+import annotune as at
 
 ROOT = Path(__file__).parents[1]
 DOCS, BENCHMARKS = ROOT / "docs", ROOT / "benchmarks"
@@ -133,3 +137,49 @@ def test_what_a_correction_does_to_anchoring_is_as_the_benchmark_measured():
     corrected = [float(row[6]) for (name, _), row in measured.items() if name.startswith("blind_gold")]
     assert len(corrected) == 3
     assert all(93 <= figure <= 97 for figure in corrected)
+
+
+@pytest.fixture(scope="module")
+def multiverse():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield importlib.import_module("multiverse")
+        sys.modules.pop("multiverse", None)
+
+
+def test_what_the_multiverse_of_simulated_studies_gave_is_said_as_it_was_measured(multiverse):
+    rows = [json.loads(line) for line in (BENCHMARKS / "multiverse.jsonl").read_text(encoding="utf-8").splitlines()]
+    text = (BENCHMARKS / "multiverse.md").read_text(encoding="utf-8")
+    assert multiverse.page(rows) == text
+    assert rows_of(place("simulation", page("multiverse.md"))) == rows_of(text)
+    corrected = [row for row in rows_of(text) if row[1] == "corrected"]
+    assert len(corrected) == len(multiverse.DESIGNS)
+    assert all(93 <= float(row[3]) <= 97 for row in corrected)
+
+
+def test_the_simulated_studies_are_corrected_as_correct_does_it(multiverse):
+    """The difference of means of DSL's outcome and its error are those of a regression on the party, by `correct`."""
+    rng = np.random.default_rng(5)
+    bases, party, topic = multiverse.sample(multiverse.DESIGNS[2], rng)
+    coded = np.sort(rng.choice(multiverse.N, multiverse.N_CODED, replace=False))
+    chance, folds = multiverse.folded(bases[0], topic, coded, rng)
+    given = multiverse.labels(chance, folds, topic, coded, "share")
+    drawn = np.isin(np.arange(multiverse.N), coded)
+    for predicted in (chance, given):
+        frame = pl.DataFrame({"party": party, "y_hat": predicted[0], "fold": folds[0]})
+        frame = frame.with_columns(y_gold=pl.when(pl.Series(drawn)).then(pl.Series(topic)))
+        rows = at.correct("y ~ party", frame, pi=multiverse.N_CODED / multiverse.N).tidy().filter(term="party")
+        outcomes = {"naive": predicted, "corrected": multiverse.dsl(predicted, topic, coded)}
+        for name, outcome in outcomes.items():
+            row = rows.row(by_predicate=pl.col("method") == name, named=True)
+            estimate, error = multiverse.difference(outcome, party)
+            assert row["estimate"] == pytest.approx(estimate[0])
+            assert row["std_error"] == pytest.approx(error[0], rel=2e-3)
+
+
+def test_what_is_said_of_multiverses_is_what_they_gave():
+    measured = (BENCHMARKS / "multiverse_studies.md").read_text(encoding="utf-8")
+    sentences = [line.removeprefix("- ") for line in measured.splitlines() if line.startswith("- ")]
+    assert len(sentences) >= 6
+    words = " ".join(page("multiverse.md").split())
+    assert [sentence for sentence in sentences if sentence not in words] == []

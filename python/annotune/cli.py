@@ -37,9 +37,12 @@ VERBS = (
     study.run,
     study.round_,
     study.demo,
+    study.new,
+    study.studies,
     study.verify,
     replication.why,
     replication.diff,
+    study.multiverse,
     drawing.sample,
     drawing.sheets,
     drawing.record,
@@ -79,6 +82,7 @@ VERBS = (
 FIRST = """\
 annotune: from a codebook to a regression table, by a model tuned on coded texts
   annotune demo              first: all of it on simulated data, in some minutes
+  annotune new my-study      a study to start from, with a comment on every key
   annotune run study.yaml    your own study; docs/study.md says what it holds
   annotune tune --help       help on a verb; annotune --help lists all verbs
   docs/                      a page on every step, in the folder of annotune"""

@@ -66,7 +66,7 @@ to_python <- function(x) {
 }
 
 # Results whose parts are all there is to them: Python makes them again from these.
-WHOLE <- c("at_evaluation", "at_comparison", "at_error_model", "at_rounds", "at_anchoring")
+WHOLE <- c("at_evaluation", "at_comparison", "at_error_model", "at_rounds", "at_anchoring", "at_multiverse")
 
 list_to_python <- function(x) {
   if (length(x) == 0 && !is.null(names(x))) reticulate::dict() else lapply(x, to_python)

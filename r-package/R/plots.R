@@ -2,7 +2,7 @@
 #'
 #' @param x A table from [at_reliability()] and its like or [at_prevalence()], an evaluation from [at_evaluate()], a
 #'   model from [at_tune()], what [at_correct()], [at_compare()], [at_calibration()], [at_learning_curve()],
-#'   [at_plan_sample()], [at_drift()] or [at_round()] gave.
+#'   [at_plan_sample()], [at_drift()], [at_round()] or [at_multiverse()] gave.
 #' @param type Of an evaluation: `"confusion"` (shares of each true label), `"labels"` (each label's F1) or `"models"`
 #'   (the model beside its baselines).
 #' @param metrics Which metrics of a table of agreement; all by default.
@@ -14,6 +14,7 @@
 #'   that of [at_prevalence()]. Without one, or with `NULL`, groups are below each other.
 #' @param intercept Whether the intercept of a regression is drawn too.
 #' @param variable Whose drift; by default the first variable's.
+#' @param estimator Which estimates of a multiverse: `"corrected"`, `"naive"` or `"hand-coded only"`.
 #' @param estimate Which share or coefficient of a plan; by default the one with the largest standard error.
 #' @param xlab,main The horizontal axis's label, and the heading.
 #' @param ... Further graphical parameters.
@@ -223,6 +224,46 @@ plot.at_rounds <- function(x, main = NULL, ...) {
   if (!is.null(main)) graphics::title(main, outer = TRUE, line = -1)
   invisible(shown)
 }
+
+# The specification curve after Simonsohn, Simmons and Nelson (2020): estimates in ascending order, the choices below.
+#' @rdname plots
+#' @export
+plot.at_multiverse <- function(x, estimator = "corrected", main = NULL, ...) {
+  shown <- x$table[x$table$estimator == estimator, ]
+  if (nrow(shown) == 0) abort(sprintf("There are no estimates by '%s'.", estimator), "See tidy() for those there are.")
+  shown <- shown[order(shown$estimate), ]
+  varied <- intersect(MULTIVERSE, names(shown))
+  varied <- varied[vapply(shown[varied], function(values) length(unique(values[!is.na(values)])) > 1, NA)]
+  rows <- unlist(lapply(varied, function(name) paste0(name, ": ", unique(shown[[name]][!is.na(shown[[name]])]))))
+  before <- graphics::par(mar = c(0.5, margin_for(c(rows, "0.000")), 2.5, 1), las = 1)
+  on.exit({
+    graphics::layout(1)
+    graphics::par(before)
+  })
+  graphics::layout(matrix(1:2), heights = c(3, max(1, length(rows) * 0.22)))
+  significant <- !is.na(shown$conf_low) & (shown$conf_low > 0 | shown$conf_high < 0)
+  colours <- ifelse(!significant, "grey70", ifelse(shown$estimate > 0, "#1f4e79", "#d55e00"))
+  graphics::plot(
+    seq_along(shown$estimate), shown$estimate,
+    ylim = range(0, shown$conf_low, shown$conf_high, shown$estimate, na.rm = TRUE), xaxt = "n", xlab = "", ylab = "",
+    pch = ifelse(shown$own, 18, 20), cex = ifelse(shown$own, 1.8, 0.7), col = ifelse(shown$own, "black", colours),
+    bty = "n", main = main %||% sprintf("%s, %s", x$term, estimator), ...
+  )
+  graphics::abline(h = 0, lty = 2, col = "grey50")
+  graphics::segments(seq_along(shown$estimate), shown$conf_low, y1 = shown$conf_high, col = colours)
+  graphics::plot(
+    c(1, nrow(shown)), c(0.5, length(rows) + 0.5),
+    type = "n", axes = FALSE, xlab = "", ylab = ""
+  )
+  for (name in varied) {
+    places <- length(rows) + 1 - match(paste0(name, ": ", shown[[name]]), rows)
+    graphics::points(seq_along(places), places, pch = "|", cex = 0.6, col = "#1f4e79")
+  }
+  graphics::axis(2, rev(seq_along(rows)), rows, tick = FALSE, cex.axis = 0.8)
+  invisible(shown)
+}
+
+MULTIVERSE <- c("coder", "base", "method", "codebook", "seed", "gold", "cutoffs", "prediction", "correction")
 
 draw_rounds <- function(round, cells, title, more = 0, ...) {
   names(cells) <- c("estimate", "low", "high")

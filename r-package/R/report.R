@@ -15,7 +15,8 @@
 #'   held-out texts.
 #' @param corpus A data frame (or a file) with `unit_id` and covariates.
 #' @param by Names of the covariates to show errors by; by default up to six with 2 to 12 values.
-#' @param compare,curve,rounds,anchoring What [at_compare()], [at_learning_curve()], [at_round()] and [at_anchoring()] gave.
+#' @param compare,curve,rounds,anchoring,multiverse What [at_compare()], [at_learning_curve()], [at_round()],
+#'   [at_anchoring()] and [at_multiverse()] gave.
 #' @param correct,errors What [at_correct()] and [at_error_model()] gave, or lists of such.
 #' @param record The path of a `.record.json` to print; times in it are left out.
 #' @param title Of the page; by default the codebook's name.
@@ -32,8 +33,8 @@
 #' @export
 at_report <- function(path, model = NULL, codings = NULL, reliability = NULL, codebook = NULL, gold = NULL,
                       coded = NULL, corpus = NULL, by = NULL, compare = NULL, curve = NULL, rounds = NULL,
-                      anchoring = NULL, correct = NULL, errors = NULL, record = NULL, title = NULL, format = NULL, layout = c("journal", "stacked"),
-                      n_boot = 1000, seed = 1) {
+                      anchoring = NULL, multiverse = NULL, correct = NULL, errors = NULL, record = NULL, title = NULL,
+                      format = NULL, layout = c("journal", "stacked"), n_boot = 1000, seed = 1) {
   written <- at_call(
     "report",
     path = as_path(path), model = models_to_python(model),
@@ -43,6 +44,7 @@ at_report <- function(path, model = NULL, codings = NULL, reliability = NULL, co
     coded = if (!is.null(coded)) predictions_to_python(coded),
     corpus = if (!is.null(corpus)) covariates_to_python(corpus, by),
     by = several(by), compare = compare, curve = curve, rounds = rounds, anchoring = anchoring,
+    multiverse = multiverse,
     correct = listed(correct), errors = listed(errors),
     record = as_path(record), title = title, format = format, layout = match.arg(layout),
     n_boot = n_boot, seed = seed

@@ -275,6 +275,65 @@ commands_in_r <- function(text) {
   gsub("annotune (run|round|code) (.*?[.]ya?ml)", "at_\\1(\"\\2\")", text, perl = TRUE)
 }
 
+#' A coefficient under every combination of choices: the specification curve
+#'
+#' Whoever codes texts by a model chooses a base model, a seed, a rule by which several coders' answers become one, a
+#' rule by which labels follow from probabilities, and may choose so that a result appears (Baumann et al. 2025). All
+#' combinations are estimated here, naive and corrected (Simonsohn, Simmons and Nelson 2020). Coded texts are predicted
+#' out of fold throughout. What is finished is kept beside the study: a call that was stopped goes on from there.
+#'
+#' @param study The path of a study.yaml with `sample` and `correct`.
+#' @param choices A list of what is varied, as under `multiverse:` in the study file and in place of what it says there:
+#'   such as `list(seed = 1:5, gold = c("majority", "unanimous"), cutoffs = "share")`. By default five seeds, the gold
+#'   rules that the codings allow, all cut-offs, and probabilities as well as labels corrected.
+#' @param again Estimate all again, also what is up to date.
+#' @return An object of class `at_multiverse`: a list with `table` (a row per specification: `estimator`, a column for
+#'   each choice, `own`, `estimate`, `std_error`, `p_value`, `conf_low`, `conf_high`, `n`, `n_coded`), `flips` (how often
+#'   sign and significance are other than by the study's own choices), `choices` (the share of the variance that lies
+#'   between each choice's values), `formula`, `term`, `level` and `words`. `tidy()` is the `table`, `plot()` draws the
+#'   specification curves with the choices below them.
+#' @examplesIf at_available(tuning = TRUE)
+#' \donttest{
+#' data <- at_demo(file.path(tempdir(), "multiverse"), n = 400, n_coded = 240)
+#' at_multiverse(data$study, list(seed = 1:2, gold = c("majority", "unanimous"), cutoffs = "share"))
+#' }
+#' @export
+at_multiverse <- function(study, choices = NULL, again = FALSE) {
+  say <- if (show_progress()) function(step) cli::cli_inform(c(i = "{step} ..."))
+  at_call("multiverse", study = as_path(study), choices = choices, again = again, say = say)
+}
+
+#' @export
+tidy.at_multiverse <- function(x, ...) x$table
+
+#' @export
+print.at_multiverse <- function(x, ...) {
+  say(unlist(x$words))
+  if (nrow(x$choices) > 0) print_brief(x$choices)
+  invisible(x)
+}
+
+#' A study to start from
+#'
+#' Writes a study.yaml with a comment on every key, simulated data, and their known truth. Run it as it is with [at_run()],
+#' then put your own files in the places of the simulated ones.
+#'
+#' @param folder Where to: a folder that is empty or not there yet.
+#' @param like `"topic"`: one label per text; `"sets"`: any number of labels; `"scale"`: ordered labels.
+#' @param seed Of the simulated data.
+#' @return `at_new()`: the path of the study file. `at_studies()`: a tibble with a row per ready study, `like` and `about`.
+#' @examplesIf at_available()
+#' at_studies()
+#' at_new(file.path(tempdir(), "my-study"), like = "scale")
+#' @export
+at_new <- function(folder, like = c("topic", "sets", "scale"), seed = 7) {
+  at_call("new", folder = as_path(folder), like = match.arg(like), seed = seed)
+}
+
+#' @rdname at_new
+#' @export
+at_studies <- function() at_call("studies")
+
 #' Are files still what was recorded of them?
 #'
 #' Compares files with the fingerprints that runs left of them: outputs and inputs with the records, finished pieces of
@@ -311,6 +370,10 @@ print.at_results <- function(x, ...) {
   if (NROW(x$shares) > 0) {
     head("The corpus as coded")
     print_brief(x$shares)
+  }
+  if (!is.null(x$multiverse)) {
+    head("Under other choices")
+    print(x$multiverse)
   }
   head("Files")
   cli::cat_line(unlist(x$files))

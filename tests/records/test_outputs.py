@@ -30,6 +30,7 @@ FOLDERS = {
     ("crossfit", "out"),
     ("export", "out"),
     ("demo", "out"),
+    ("new", "out"),
     ("evaluate", "out"),
     ("code", "offline"),
     ("classify", "write_sbatch"),  # a script, whatever it is called

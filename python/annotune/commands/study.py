@@ -10,6 +10,7 @@ import typer
 from annotune.commands.screen import console, say
 
 if TYPE_CHECKING:
+    from annotune.correction.multiverse import Multiverse
     from annotune.study.run import Results
 
 
@@ -65,6 +66,35 @@ def round_(
         files(shown)
 
 
+def multiverse(
+    study: Annotated[
+        Path, typer.Argument(help="The study file, with sample: and correct:; multiverse: says what varies.")
+    ],
+    again: Annotated[bool, typer.Option("--again", help="Estimate all again, also what is up to date.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg of the specification curves.")] = None,
+    write: Annotated[list[Path] | None, typer.Option(help="Also write the specifications to a .csv, .dta ...")] = None,
+) -> None:
+    """Estimate a study's coefficient under every combination of choices: how often would its conclusion change?"""
+    from annotune.commands.options import require_outputs
+    from annotune.commands.screen import files, save
+    from annotune.errors import PeopleNeeded
+    from annotune.study.multiverse import multiverse as estimate
+
+    require_outputs(write, study, plot=plot)
+    try:
+        result = estimate(study, again=again, say=say)
+    except PeopleNeeded as halt:
+        console.print(str(halt), markup=False, soft_wrap=True)
+        return
+    for part in result._parts():
+        console.print(part, markup=False, soft_wrap=isinstance(part, str))
+    save(result.table, write)
+    if plot:
+        result.plot(plot)
+    if shown := [*(write or []), *([plot] if plot else [])]:
+        files(shown)
+
+
 def verify(
     path: Annotated[Path, typer.Argument(help="A folder, a study file, an output, or a record.")] = Path(),
 ) -> None:
@@ -106,6 +136,29 @@ def demo(
         console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
+def new(
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to: a folder that is empty or not there yet.")],
+    like: Annotated[
+        str, typer.Option(help="Which ready study: topic, sets or scale; annotune studies lists them.")
+    ] = "topic",
+) -> None:
+    """Write a study to start from: study.yaml with a comment on every key, and simulated data."""
+    from annotune.study.ready import new as write_study
+
+    study = write_study(out, like)  # type: ignore[arg-type]  # other words are refused in a sentence
+    console.print(f"A study with simulated data is in {out}. Run it as it is, then put your own files in their places:")
+    console.print(f"  annotune run {study}", markup=False, soft_wrap=True)
+
+
+def studies() -> None:
+    """List the ready studies that annotune new writes."""
+    from annotune.study.ready import studies as ready
+
+    for like, about in ready().iter_rows():
+        console.print(f"  {like:6} {about}", markup=False, soft_wrap=True)
+    console.print("For one of them: annotune new my-study --like topic")
+
+
 def _show_results(results: Results) -> None:
     from annotune.agreement import present
     from annotune.commands import display
@@ -130,6 +183,7 @@ def _show_results(results: Results) -> None:
         console.print(correction.summary(console.width), markup=False, soft_wrap=True)
         if errors is not None:
             console.print(f"\n{errors.verdict}", markup=False)
+    _show_multiverse(results.multiverse)
     console.print("\n[bold]Files[/bold]")
     longest = max((len(str(path)) for path in results.files), default=0)
     for path in results.files:
@@ -143,6 +197,14 @@ def _show_results(results: Results) -> None:
     current = [step for step, state in results.done.items() if state == "up to date"]
     if current:
         console.print(f"Up to date and not done again: {', '.join(current)}.")
+
+
+def _show_multiverse(multiverse: Multiverse | None) -> None:
+    """The coefficient under other choices, where the study asks for it."""
+    if multiverse is not None:
+        console.print("\n[bold]Under other choices[/bold]")
+        for part in multiverse._parts():
+            console.print(part, markup=False, soft_wrap=isinstance(part, str))
 
 
 def _show_effect(results: Results, effect: float) -> None:

@@ -195,48 +195,62 @@ class Coder:
         """
         sets = self.variable.kind == "multilabel"
         answers = decide(logits, sets, self._cutoffs) if answers is None else answers
-        probabilities = np.full((len(units), len(self.labels)), np.nan)
-        has_text = place >= 0
-        probabilities[has_text] = from_logits(logits, sets)[place[has_text]]
-        coded = np.isfinite(probabilities).all(1)
-        status = np.where(~has_text, "missing", np.where(coded, "ok", "error"))
-        frame = pl.DataFrame(
-            {
-                "unit_id": units,
-                "status": status,
-                **{f"p_{label}": probabilities[:, i] for i, label in enumerate(self.labels)},
-            }
-        ).with_columns(
-            pl.col("^p_.*$").fill_nan(None),
-            pl.lit(self.variable.name).alias("variable"),
-            pl.lit(self.name).alias("coder"),
-        )
-        if sets:
-            chosen = np.zeros((len(units), len(self.labels)), dtype=bool)
-            chosen[coded] = answers[place[coded]]
-            frame = self._sets(frame, probabilities, chosen)
-        else:
-            best = np.zeros(len(units), dtype=np.int64)
-            best[coded] = answers[place[coded]]
-            frame = self._single(frame, probabilities, coded, best)
-        return sound_codings(frame.select(*SCHEMA, *(f"p_{label}" for label in self.labels)))
+        return codings_of(units, logits, place, answers, self.variable, self.labels, self.name)
 
-    def _single(
-        self, frame: pl.DataFrame, probabilities: np.ndarray, coded: np.ndarray, best: np.ndarray
-    ) -> pl.DataFrame:
-        labels = pl.Series(
-            "label", [self.labels[i] if ok else None for i, ok in zip(best, coded, strict=True)], dtype=pl.String
-        )
-        prob = pl.Series("prob", np.where(coded, probabilities[np.arange(len(best)), best], np.nan)).fill_nan(None)
-        return frame.with_columns(labels, prob)
 
-    def _sets(self, frame: pl.DataFrame, probabilities: np.ndarray, chosen: np.ndarray) -> pl.DataFrame:
-        """A row per label above its cut-off; a unit without any keeps one row."""
-        given: list[list[dict[str, Any] | None]] = [
-            [{"label": self.labels[i], "prob": float(row[i])} for i in np.flatnonzero(above)] or [None]
-            for row, above in zip(probabilities, chosen, strict=True)
-        ]
-        dtype = pl.List(pl.Struct({"label": pl.String, "prob": pl.Float64}))
-        long = frame.with_columns(pl.Series("given", given, dtype=dtype)).explode("given").unnest("given")
-        none = (pl.col("status") == "ok") & pl.col("label").is_null()
-        return long.with_columns(pl.when(none).then(pl.lit("none")).otherwise(pl.col("status")).alias("status"))
+def codings_of(
+    units: pl.Series,
+    logits: np.ndarray,
+    place: np.ndarray,
+    answers: np.ndarray,
+    variable: Variable,
+    labels: tuple[str, ...],
+    coder: str,
+) -> pl.DataFrame:
+    """One row per unit (of sets one per label given) with the answers and probabilities of its row, `place`."""
+    sets = variable.kind == "multilabel"
+    probabilities = np.full((len(units), len(labels)), np.nan)
+    has_text = place >= 0
+    probabilities[has_text] = from_logits(logits, sets)[place[has_text]]
+    coded = np.isfinite(probabilities).all(1)
+    status = np.where(~has_text, "missing", np.where(coded, "ok", "error"))
+    frame = pl.DataFrame(
+        {
+            "unit_id": units,
+            "status": status,
+            **{f"p_{label}": probabilities[:, i] for i, label in enumerate(labels)},
+        }
+    ).with_columns(
+        pl.col("^p_.*$").fill_nan(None),
+        pl.lit(variable.name).alias("variable"),
+        pl.lit(coder).alias("coder"),
+    )
+    if sets:
+        chosen = np.zeros((len(units), len(labels)), dtype=bool)
+        chosen[coded] = answers[place[coded]]
+        frame = _sets(frame, probabilities, chosen, labels)
+    else:
+        best = np.zeros(len(units), dtype=np.int64)
+        best[coded] = answers[place[coded]]
+        frame = _single(frame, probabilities, coded, best, labels)
+    return sound_codings(frame.select(*SCHEMA, *(f"p_{label}" for label in labels)))
+
+
+def _single(
+    frame: pl.DataFrame, probabilities: np.ndarray, coded: np.ndarray, best: np.ndarray, labels: tuple[str, ...]
+) -> pl.DataFrame:
+    names = pl.Series("label", [labels[i] if ok else None for i, ok in zip(best, coded, strict=True)], dtype=pl.String)
+    prob = pl.Series("prob", np.where(coded, probabilities[np.arange(len(best)), best], np.nan)).fill_nan(None)
+    return frame.with_columns(names, prob)
+
+
+def _sets(frame: pl.DataFrame, probabilities: np.ndarray, chosen: np.ndarray, labels: tuple[str, ...]) -> pl.DataFrame:
+    """A row per label above its cut-off; a unit without any keeps one row."""
+    given: list[list[dict[str, Any] | None]] = [
+        [{"label": labels[i], "prob": float(row[i])} for i in np.flatnonzero(above)] or [None]
+        for row, above in zip(probabilities, chosen, strict=True)
+    ]
+    dtype = pl.List(pl.Struct({"label": pl.String, "prob": pl.Float64}))
+    long = frame.with_columns(pl.Series("given", given, dtype=dtype)).explode("given").unnest("given")
+    none = (pl.col("status") == "ok") & pl.col("label").is_null()
+    return long.with_columns(pl.when(none).then(pl.lit("none")).otherwise(pl.col("status")).alias("status"))

@@ -163,13 +163,14 @@ def _table(sent: Mapping[str, Any]) -> Table:
 def _remade(kind: str, sent: Mapping[str, Any]) -> Any:
     """A result that went to R in parts, such as `at_comparison`."""
     from annotune.correction.error_model import ErrorModel
+    from annotune.correction.multiverse import Multiverse
     from annotune.evidence.comparison import Comparison
     from annotune.hybrid.anchoring import Anchoring
     from annotune.hybrid.rounds import Rounds
     from annotune.measures.evaluation import Evaluation
 
     types: Any = {"at_evaluation": Evaluation, "at_comparison": Comparison, "at_error_model": ErrorModel}
-    type_of = (types | {"at_rounds": Rounds, "at_anchoring": Anchoring})[kind]
+    type_of = (types | {"at_rounds": Rounds, "at_anchoring": Anchoring, "at_multiverse": Multiverse})[kind]
     names = [field.name for field in fields(type_of)]
     return type_of(**{name: unpack(part) for name, part in sent.items() if name in names})
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from annotune.correction.error_model import ErrorModel
+from annotune.correction.multiverse import Multiverse
 from annotune.correction.result import Correction
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import Codings, check, of_variable
@@ -86,6 +87,7 @@ class Inputs:
     curve: LearningCurve | None = None
     rounds: Rounds | None = None
     anchoring: Anchoring | None = None
+    multiverse: Multiverse | None = None
     correct: tuple[Correction, ...] = ()
     errors: tuple[ErrorModel, ...] = ()
     record: Mapping[str, Any] | None = None
@@ -113,6 +115,7 @@ def gather_inputs(
     curve: LearningCurve | None,
     rounds: Rounds | None,
     anchoring: Anchoring | None,
+    multiverse: Multiverse | None,
     correct: Any,
     errors: Any,
     record: Any,
@@ -122,7 +125,7 @@ def gather_inputs(
 ) -> Inputs:
     """The inputs, read from their files and checked; at least one of them must allow a section."""
     require_layout(layout)
-    sections = (model, codings, reliability, compare, curve, rounds, anchoring)
+    sections = (model, codings, reliability, compare, curve, rounds, anchoring, multiverse)
     if all(thing is None for thing in sections) and not _as_list(correct):
         what = "There is nothing to report."
         raise AnnotuneError(what, "Pass a model, codings, a comparison, a learning curve, or a correction.")
@@ -147,6 +150,7 @@ def gather_inputs(
         curve=curve,
         rounds=rounds if rounds is not None and rounds.n else None,
         anchoring=anchoring,
+        multiverse=multiverse,
         correct=tuple(_as_list(correct)),
         errors=tuple(one for one in _as_list(errors) if one is not None),
         record=_read_record(record),

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from annotune.agreement.present import named
-from annotune.correction.result import Correction
+from annotune.correction.choices import CHOICES
+from annotune.correction.result import HAND, Correction
 from annotune.data.codings import ANSWERED
 from annotune.evidence.calibrated import Calibration
 from annotune.export.estimates import clusters_in_words
@@ -50,6 +51,7 @@ def methods(inputs: Inputs, reliability: pl.DataFrame | None, calibrations: Mapp
     sentences += [
         *_comparison_sentences(inputs),
         *(sentence for correction in inputs.correct for sentence in _correction_sentences(correction)),
+        *_multiverse_sentences(inputs),
     ]
     return " ".join([*sentences, *_software_sentences(inputs)])
 
@@ -262,6 +264,19 @@ def _correction_sentences(correction: Correction) -> Iterator[str]:
         f"The {correction.model.replace('_', ' ')} regression {correction.formula} on {correction.n:,} texts was "
         f"{how.get(correction.method, 'not corrected')}, with {correction.n_coded:,} texts coded by hand; "
         f"standard errors are {clustered}."
+    )
+
+
+def _multiverse_sentences(inputs: Inputs) -> Iterator[str]:
+    """Under how many other choices the coefficient was estimated."""
+    if inputs.multiverse is None:
+        return
+    n = inputs.multiverse.table.filter(pl.col("estimator") != HAND).height
+    choices = [CHOICES[name].removeprefix("the ") for name in inputs.multiverse.choices["choice"].unique().sort()]
+    varied = f", which differ in {listed(choices)}" if choices else ""
+    yield (
+        f"The coefficient of {inputs.multiverse.term} was estimated under {count(n)} specifications{varied} "
+        f"({by.SIMONSOHN}; see {by.BAUMANN})."
     )
 
 

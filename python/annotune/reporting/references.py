@@ -4,6 +4,7 @@ from __future__ import annotations
 
 CARAMMIA = "Carammia, Iacus and Porro 2024"
 KRIPPENDORFF, COHEN, FLEISS, GWET = "Krippendorff 2019", "Cohen 1960", "Fleiss 1971", "Gwet 2008"
+BAUMANN, SIMONSOHN = "Baumann et al. 2025", "Simonsohn, Simmons and Nelson 2020"
 BCA, BOOTSTRAP = "Efron 1987", "Efron and Tibshirani 1993"
 DAWID_SKENE = "Dawid and Skene 1979"
 MINILM, SBERT = "Wang et al. 2020", "Reimers and Gurevych 2019"
@@ -26,6 +27,10 @@ WORKS = {
     PPI_PLUS: (
         "Angelopoulos, A. N., Duchi, J. C., & Zrnic, T. (2023). PPI++: Efficient prediction-powered inference. "
         "arXiv:2311.01453"
+    ),
+    BAUMANN: (
+        "Baumann, J., Röttger, P., Urman, A., Wendsjö, A., Plaza-del-Arco, F. M., Gruber, J. B., & Hovy, D. (2025). "
+        "Large language model hacking: Quantifying the hidden risks of using LLMs for text annotation. arXiv:2509.08825"
     ),
     CHEN: (
         "Chen, Y.-H., & Chen, H. (2000). A unified approach to regression analysis under double-sampling designs. "
@@ -97,6 +102,10 @@ WORKS = {
     SBERT: (
         "Reimers, N., & Gurevych, I. (2019). Sentence-BERT: Sentence embeddings using Siamese BERT-networks. "
         "Proceedings of EMNLP-IJCNLP 2019. arXiv:1908.10084"
+    ),
+    SIMONSOHN: (
+        "Simonsohn, U., Simmons, J. P., & Nelson, L. D. (2020). Specification curve analysis. Nature Human Behaviour, "
+        "4(11), 1208–1214. doi:10.1038/s41562-020-0912-z"
     ),
     MINILM: (
         "Wang, W., Wei, F., Dong, L., Bao, H., Yang, N., & Zhou, M. (2020). MiniLM: Deep self-attention "

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from annotune.correction.error_model import ErrorModel
+from annotune.correction.multiverse import Multiverse
 from annotune.correction.result import Correction
 from annotune.data.codebook import Codebook
 from annotune.evidence.comparison import Comparison
@@ -23,6 +24,7 @@ from annotune.reporting.files import writer_for
 from annotune.reporting.findings import Findings, findings
 from annotune.reporting.inputs import Inputs, gather_inputs
 from annotune.reporting.methods import methods
+from annotune.reporting.multiverse import multiverse_section
 from annotune.reporting.page import Page, Section
 from annotune.reporting.provenance import provenance
 from annotune.reporting.references import cited
@@ -45,6 +47,7 @@ def report(
     curve: LearningCurve | None = None,
     rounds: Rounds | None = None,
     anchoring: Anchoring | None = None,
+    multiverse: Multiverse | None = None,
     correct: Correction | Sequence[Correction] | None = None,
     errors: ErrorModel | Sequence[ErrorModel | None] | None = None,
     record: Any = None,
@@ -57,8 +60,8 @@ def report(
     """Write a report: a page with figures, or its tables for a paper.
 
     The page has the sections whose inputs are there, and ends with a list of missing sections and their inputs. At
-    least one of `model`, `codings`, `reliability`, `compare`, `curve`, `rounds`, `anchoring` and `correct` is needed.
-    No text of the corpus is printed. The same input gives the same bytes.
+    least one of `model`, `codings`, `reliability`, `compare`, `curve`, `rounds`, `anchoring`, `multiverse` and
+    `correct` is needed. No text of the corpus is printed. The same input gives the same bytes.
 
     Parameters
     ----------
@@ -81,9 +84,9 @@ def report(
     corpus, by
         Covariates of the texts (unit_id and columns), and those by which errors are shown: by default up to six columns
         with 2 to 12 values. Numbers with more values are cut into quarters where `by` names them.
-    compare, curve, rounds, anchoring, correct, errors
-        The results of `compare`, `learning_curve`, `rounds`, `anchoring`, `correct` and `error_model`; for the last two
-        also a list.
+    compare, curve, rounds, anchoring, multiverse, correct, errors
+        The results of `compare`, `learning_curve`, `rounds`, `anchoring`, `multiverse`, `correct` and `error_model`;
+        for the last two also a list.
     record
         A record to print (a dictionary, or the path of a `.record.json`), without its times.
     title
@@ -130,6 +133,7 @@ def report(
         curve=curve,
         rounds=rounds,
         anchoring=anchoring,
+        multiverse=multiverse,
         correct=correct,
         errors=errors,
         record=record,
@@ -190,3 +194,5 @@ def _sections(inputs: Inputs, results: Findings) -> Iterator[Section]:
         yield sections.comparison_section(inputs.compare)
     if inputs.correct:
         yield sections.regressions_section(inputs)
+    if inputs.multiverse is not None:
+        yield multiverse_section(inputs.multiverse)

@@ -14,7 +14,7 @@ from annotune.models.classifier import Classifier
 from annotune.study.corrected import Corrected, corrected, corrected_variables
 from annotune.study.file import Study, StudyFile
 from annotune.study.inputs import Inputs
-from annotune.study.models import Steps, classified, tuned
+from annotune.study.models import Steps, classified, kept_codings, kept_model, tuned
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,30 @@ def coded_corpus(file: StudyFile, inputs: Inputs, steps: Steps) -> Coded:
     return Coded(models, codings, data)
 
 
+def kept_corpus(file: StudyFile, inputs: Inputs) -> Coded | None:
+    """The same from an earlier run, where all of it is up to date."""
+    models, codings = {}, {}
+    for name in inputs.variables:
+        model = kept_model(file, inputs, name)
+        answers = None if model is None else kept_codings(file, inputs, name, model)
+        if model is None or answers is None:
+            return None
+        models[name], codings[name] = model, answers
+    data = attach(inputs.corpus, bind(*codings.values()), codebook=inputs.codebook, gold=inputs.all_gold)
+    return Coded(models, codings, data)
+
+
 def corrected_regressions(study: Study, inputs: Inputs, coded: Coded, say: Callable[[str], None]) -> Corrected:
     """The results with what a correction adds to them; without where none is asked for."""
     data = coded.data if inputs.blind is None else inputs.blind.in_place_of_gold(coded.data)
     if study.correct is None or study.sample is None:
         return Corrected(data)
     say("Correcting the regressions")
-    held_out = {name: model for name, model in coded.models.items() if model.held_out is not None}
-    by_hand = {name: _by_hand(inputs, name, model, study.correct.uncoded) for name, model in held_out.items()}
+    by_hand = {
+        name: hand_coded(inputs, name, model.held_out["unit_id"], study.correct.uncoded)
+        for name, model in coded.models.items()
+        if model.held_out is not None
+    }
     folds = {
         name: rows.select("unit_id", "fold", coded=pl.col("unit_id").is_in(by_hand[name].implode()))
         for name, rows in coded.codings.items()
@@ -61,13 +77,12 @@ def corrected_regressions(study: Study, inputs: Inputs, coded: Coded, say: Calla
     return corrected(study.correct, study.sample, data, inputs.codebook, list(coded.models), folds, about)
 
 
-def _by_hand(inputs: Inputs, name: str, model: Classifier, uncoded: str) -> pl.Series:
+def hand_coded(inputs: Inputs, name: str, held_out: pl.Series, uncoded: str) -> pl.Series:
     """The texts that people coded and models did not learn from: held out of folds, or kept apart from all of them.
 
     Blind answers also count where other coders differ, so that nobody decided: folds' models code these texts as well.
     """
-    assert model.held_out is not None
-    not_learned = [model.held_out["unit_id"]]
+    not_learned = [held_out]
     if inputs.evaluation is not None:
         not_learned.append(inputs.evaluation.filter(variable=name)["unit_id"])
     if inputs.blind is None:

@@ -190,10 +190,10 @@ def corrected(
     formulas = part.parsed()
     subjects = [coded_variables(formula, codebook, names)[0] for formula in formulas]
     for entry in {entry.name: entry for entry in subjects}.values():
-        data = _with_sampling(data, entry, sample, folds[entry.name])
+        data = with_sampling(data, entry, sample, folds[entry.name])
     corrections, errors, regressions, headings = [], [], [], dict[str, str]()
     for formula, entry in zip(formulas, subjects, strict=True):
-        correction, note = _correct(part, formula, entry, data), (about or {}).get(entry.name)
+        correction, note = corrected_by(part, formula, entry, data), (about or {}).get(entry.name)
         corrections.append(replace(correction, notes=(note, *correction.notes)) if note else correction)
         errors.append(_errors(part, formula, entry, data))
         data, column_heading = _with_corrected_column(part, formula, entry, data)
@@ -225,10 +225,10 @@ def _dsl(headings: Mapping[str, str]) -> list[str]:
     return [name for name, heading in headings.items() if heading.endswith("linear models only")]
 
 
-def _with_sampling(data: pl.DataFrame, entry: Variable, sample: SamplePart, folds: pl.DataFrame) -> pl.DataFrame:
+def with_sampling(data: pl.DataFrame, entry: Variable, sample: SamplePart, folds: pl.DataFrame) -> pl.DataFrame:
     """Which texts were coded by hand, by whose fold they were predicted, and how likely they were to be drawn."""
     name = entry.name
-    columns = {role: f"{name}_{role}" for role in ("fold", "coded")}
+    columns: dict[str, str] = {role: f"{name}_{role}" for role in ("fold", "coded") if role in folds.columns}
     by_unit = folds.select("unit_id", *columns).rename(columns).unique("unit_id", keep="first")
     data = data.join(by_unit, on="unit_id", how="left", maintain_order="left")
     pi = pl.Series(f"{name}_pi", probabilities(sample, data, data[f"{name}_coded"].to_numpy()))
@@ -242,16 +242,18 @@ def gold_columns_of(entry: Variable) -> list[str]:
     return list(label_columns(entry, stem).values()) if entry.kind == "multilabel" else [stem]
 
 
-def _correct(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> Correction:
+def corrected_by(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> Correction:
+    """One regression of a study, `entry` being the variable whose draw and folds count."""
     reference = {name: base for name, base in part.reference.items() if name in formula.columns}
     options: dict[str, Any] = {"model": part.model, "method": part.method, "cluster": part.cluster or None}
     options |= {"prediction": part.prediction}
-    return correct(formula.text, data, reference=reference, **options, **_roles(entry))
+    return correct(formula.text, data, reference=reference, **options, **_roles(entry, data))
 
 
-def _roles(entry: Variable) -> dict[str, Any]:
+def _roles(entry: Variable, data: pl.DataFrame) -> dict[str, Any]:
     """The columns that say how likely a text was to be drawn, whether it was, and its fold."""
-    return {role: f"{entry.name}_{role}" for role in ("pi", "coded", "fold")}
+    names = {role: f"{entry.name}_{role}" for role in ("pi", "coded", "fold")}
+    return {role: name for role, name in names.items() if name in data.columns}
 
 
 def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> ErrorModel | None:
@@ -312,7 +314,7 @@ def _with_corrected_column(
         return data, {}
     name = _dsl_name(outcome, entry)
     if name not in data.columns:
-        dsl = dsl_columns(data, outcome.column, label=outcome.label, **_roles(entry))
+        dsl = dsl_columns(data, outcome.column, label=outcome.label, **_roles(entry, data))
         data = data.with_columns(dsl["dsl_y"].alias(name))
         if "dsl_weight" in dsl.columns:  # of several waves
             data = data.with_columns(dsl["dsl_weight"].alias(f"{entry.name}_weight"))

@@ -14,6 +14,7 @@ from annotune.export.regression_table import require_library
 from annotune.export.scripts import Regression
 from annotune.export.write import require_writer
 from annotune.hybrid.store import store_of
+from annotune.pictures import require_picture
 from annotune.records.files import folder_for, require_writable
 from annotune.reporting.files import writer_for
 from annotune.study.parts import (
@@ -23,6 +24,7 @@ from annotune.study.parts import (
     CorpusPart,
     CorrectPart,
     GoldPart,
+    MultiversePart,
     Part,
     Proposers,
     ReliabilityPart,
@@ -60,6 +62,7 @@ class Study(Part):
     propose: Proposers = ()
     code: Annotated[CodePart, under("coders")] = CodePart()
     correct: Annotated[CorrectPart | None, under("formulas")] = None
+    multiverse: Annotated[MultiversePart | None, under("formula")] = None
     report: Annotated[ReportPart | None, under("path")] = None
 
     @property
@@ -79,8 +82,14 @@ class Study(Part):
         return [str(path) for path in beside if path]
 
     @property
+    def of_multiverse(self) -> list[str]:
+        """The files with the specifications, and their picture."""
+        part = self.multiverse
+        return [] if part is None else [*part.write, *([part.plot] if part.plot else [])]
+
+    @property
     def outputs(self) -> list[str]:
-        """Every file with results, which are all but records, scripts and the report."""
+        """Every file with results, which are all but records, scripts, the multiverse and the report."""
         numbers = range(1, 1 + len(self.correct.formulas)) if self.correct else ()
         return [*self.write, *(name for number in numbers for name in self.correct.targets(number))]  # type: ignore[union-attr]
 
@@ -129,11 +138,13 @@ def read_study(path: Path) -> StudyFile:
         raise AnnotuneError(f"{path}: sample: nothing is corrected.", "Add correct: and formulas, or leave it out.")
     _require_one_draw(path, plan)
     _require_many_texts(path, plan.classify)
+    if plan.multiverse is not None:
+        _require_multiverse(path, plan, plan.multiverse)
     report = [plan.report.path] if plan.report else []
     for name in report:
         writer_for(Path(name))
     require_writable(
-        [path.parent / name for name in (*plan.outputs, *plan.scripts, *report)],
+        [path.parent / name for name in (*plan.outputs, *plan.scripts, *plan.of_multiverse, *report)],
         [path, *(path.parent / name for name in (plan.codebook, plan.corpus.path, *plan.codings.paths))],
     )
     return StudyFile(path, plan)
@@ -196,3 +207,14 @@ def _require_correctable(path: Path, plan: Study, part: CorrectPart) -> None:
         require_writer(Path(target), correction=True)
         if Path(target).suffix.lower() in TABLES:
             require_library()
+
+
+def _require_multiverse(path: Path, plan: Study, part: MultiversePart) -> None:
+    """Stop where there is no corrected regression to vary, or its table or picture could not be written."""
+    if plan.correct is None:
+        advice = "Add correct: and sample:, or leave multiverse: out."
+        raise AnnotuneError(f"{path}: multiverse: no regression is corrected, so there is none to vary.", advice)
+    for target in part.write:
+        require_writer(Path(target))
+    if part.plot:
+        require_picture(Path(part.plot))

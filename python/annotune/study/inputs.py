@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -31,6 +31,7 @@ from annotune.study.corrected import (
 )
 from annotune.study.file import Study, StudyFile
 from annotune.study.hand_codings import BlindCodings, blind_codings
+from annotune.study.parts import GoldPart
 from annotune.tables import read_table
 from annotune.tables.store import SUFFIX, read_store
 from annotune.tables.table import Labels
@@ -128,6 +129,20 @@ def _warn_of_definitions(file: StudyFile, codebook: Codebook) -> None:
     with open_store(file.store) as store:
         if codebook_of(store) is not None:
             warn_of_difference(store, codebook)
+
+
+def with_gold(file: StudyFile, inputs: Inputs, codings: Codings, part: GoldPart) -> Inputs:
+    """The inputs with gold by another rule, from the study's codings."""
+    part = part if part.by_hand else part.model_copy(update={"by_hand": file.study.gold.by_hand})
+    study = file.study.model_copy(update={"gold": part})
+    other = StudyFile(file.path, study)
+    gold = _gold(other, codings, inputs.codebook)
+    if "wave" in inputs.corpus.columns and study.sample is not None and study.sample.drawn:
+        gold = drawn_only(inputs.corpus, gold)
+    gold, evaluation = _parted(gold, _kept_apart(file, inputs.corpus))
+    subjects = corrected_variables(study.correct, inputs.codebook, inputs.variables) or inputs.variables
+    blind = None if inputs.blind is None else blind_codings(other, codings, inputs.codebook, subjects)
+    return replace(inputs, gold=gold, evaluation=evaluation, blind=blind)
 
 
 def fingerprints_until(file: StudyFile, until: int) -> dict[str, str]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from annotune.tuning.uncoded import FoldCoder
 
 RUNTIME = "runtime.json"  # beside the codings: what computed them, and why
+CODINGS = "codings.parquet"
 FOLDER = "folds"  # beside the model: finished folds, from which a run that was stopped goes on, and what they coded
 
 
@@ -61,10 +62,10 @@ def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifie
     from annotune.tuning.tuner import tune
 
     part, work = file.study.tune, file.work_of(name)
-    options = part.model_dump(exclude={"variable"}) | {"base": _base(file), "pi": file.study.drawn}
+    options = part.model_dump(exclude={"variable"}) | {"base": base_of(file), "pi": file.study.drawn}
     options |= {"keep": work / FOLDER}
     if _is_corrected(file.study, name, inputs.codebook):
-        options |= {"folds": _n_folds(part)}
+        options |= {"folds": n_folds(part)}
 
     def make() -> None:
         if steps.again:
@@ -81,9 +82,9 @@ def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:
     from annotune.network.base import find_base
 
     part, study = file.study.tune, file.study
-    folds = _n_folds(part) if _is_corrected(study, name, inputs.codebook) else part.folds
+    folds = n_folds(part) if _is_corrected(study, name, inputs.codebook) else part.folds
     by_folds = study.classify.precision if _coded_by_folds(study, name, inputs.codebook) else None
-    revision = find_base(_base(file)).revision
+    revision = find_base(base_of(file)).revision
     gold = study.gold.model_copy(update={"by_hand": None})  # of which corrections ask alone
     how_read = (study.corpus, study.codings, gold)
     return fingerprint([dict(inputs.files), name, part, study.drawn, folds, by_folds, revision, *how_read, versions()])
@@ -101,7 +102,7 @@ def _fold_coder(file: StudyFile, inputs: Inputs, name: str) -> FoldCoder | None:
         inputs.gold,
         inputs.codebook,
         name,
-        folds=_n_folds(part),
+        folds=n_folds(part),
         group=part.group,
         seed=part.seed,
         precision=file.study.classify.precision,
@@ -109,13 +110,32 @@ def _fold_coder(file: StudyFile, inputs: Inputs, name: str) -> FoldCoder | None:
     )
 
 
+def kept_model(file: StudyFile, inputs: Inputs, name: str) -> Classifier | None:
+    """The model of an earlier run, where nothing that it rests on has changed."""
+    work = file.work_of(name)
+    if not Checkpoints(work, _basis(file, inputs, name)).has("model"):
+        return None
+    return load(work / "model", file.study.tune.device)
+
+
+def kept_codings(file: StudyFile, inputs: Inputs, name: str, model: Classifier) -> Codings | None:
+    """What an earlier run has the model say of the corpus, where that is up to date."""
+    content = Checkpoints(file.work_of(name), _basis_of_codings(file, inputs, name, model)).read(CODINGS)
+    return None if content is None else check(pl.read_parquet(content))
+
+
+def _basis_of_codings(file: StudyFile, inputs: Inputs, name: str, model: Classifier) -> str:
+    """The fingerprint of all that a model's answers rest on."""
+    corpus, folds = file.study.corpus, _is_corrected(file.study, name, inputs.codebook)
+    by_folds = _coded_by_folds(file.study, name, inputs.codebook)
+    rests_on = [model.card["model_sha256"], folds, by_folds, file.study.classify.precision, versions()]
+    return fingerprint([inputs.files[corpus.path], corpus, *rests_on])
+
+
 def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, steps: Steps) -> Codings:
     """The answers of a variable's model; where they are to be corrected, by folds (see `crossfit`)."""
     part, folds = file.study.classify, _is_corrected(file.study, name, inputs.codebook)
-    target, corpus = file.work_of(name) / "codings.parquet", file.study.corpus
-    by_folds = _coded_by_folds(file.study, name, inputs.codebook)
-    rests_on = [model.card["model_sha256"], folds, by_folds, part.precision, versions()]
-    basis = fingerprint([inputs.files[corpus.path], corpus, *rests_on])
+    target = file.work_of(name) / CODINGS
 
     def make() -> None:
         from annotune.tuning.crossfit import in_corpus_order
@@ -132,7 +152,7 @@ def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, st
             raise AnnotuneError(what, "Run the study with --again.")
         write(in_corpus_order(model, inputs.corpus, part.precision, coder), target)
 
-    pieces = Checkpoints(target.parent, basis)
+    pieces = Checkpoints(target.parent, _basis_of_codings(file, inputs, name, model))
     steps.once(f"classify {name}", pieces, target.name, make)
     codings = check(pl.read_parquet(pieces.require(target.name)))
     if folds or steps.done[f"classify {name}"] == "up to date":  # otherwise the model has said it while coding
@@ -157,14 +177,14 @@ def _coded_by_folds(study: Study, name: str, codebook: Codebook) -> bool:
     return study.correct is not None and study.correct.uncoded == "folds" and _is_corrected(study, name, codebook)
 
 
-def _n_folds(part: TunePart) -> int:
+def n_folds(part: TunePart) -> int:
     """Of predictions that are to be corrected; as many as `tune` makes where the study does not say."""
     from annotune.tuning.held_out import FOLDS
 
     return part.folds or FOLDS
 
 
-def _base(file: StudyFile) -> str:
+def base_of(file: StudyFile) -> str:
     """The base model: a folder is looked for beside the study file, as every other path is."""
     folder = file.beside(file.study.tune.base)
     return str(folder) if folder.is_dir() else file.study.tune.base

@@ -244,6 +244,31 @@ class CorrectPart(Part):
         return [str(path.with_name(f"{path.stem}_{number}{path.suffix}")) for path in map(Path, self.write)]
 
 
+def _as_list(value: Any) -> Any:
+    return value if value is None or isinstance(value, (list, tuple)) else (value,)
+
+
+_one_or_more = Shorthand(_as_list, _or_one)
+
+
+class MultiversePart(Part):
+    """Choices under which a coefficient is estimated again, a value or a list each (see `annotune.multiverse`)."""
+
+    formula: str | None = None
+    term: str | None = None
+    base: Annotated[tuple[str, ...], _one_or_more] = ()
+    method: Annotated[tuple[Literal["probe", "lora", "full"], ...], _one_or_more] = ("probe",)
+    codebook: Annotated[tuple[str, ...], _one_or_more] = ()
+    seed: Annotated[tuple[int, ...], _one_or_more] = ()
+    gold: Annotated[tuple[Annotated[GoldPart, under("rule")], ...], _one_or_more] = ()
+    cutoffs: Annotated[tuple[Literal["share", "f1", "likeliest"], ...], _one_or_more] = ("share", "f1", "likeliest")
+    prediction: Annotated[tuple[Literal["prob", "label", "recalibrated"], ...], _one_or_more] = ("prob", "label")
+    correction: Annotated[tuple[Literal["dsl", "ppi", "auto"], ...], _one_or_more] = ()
+    coder: Annotated[tuple[str, ...], _one_or_more] = ()
+    write: Words = ()
+    plot: str | None = None
+
+
 class ReportPart(Part):
     """Where the report goes, what it is called, and the covariates it shows errors by (see `report`)."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from annotune.correction.multiverse import Multiverse
 from annotune.data.codings import Codings, is_store
 from annotune.hybrid.anchoring import Anchoring, anchoring
 from annotune.hybrid.rounds import Rounds
@@ -29,6 +30,7 @@ def reported(
     record: Mapping[str, Any],
     steps: Steps,
     rounds: Rounds | None = None,
+    multiverse: Multiverse | None = None,
 ) -> tuple[Path, ...]:
     """Write the report that the study asks for, the record of the run in it; which file it is."""
     part = file.study.report
@@ -52,6 +54,7 @@ def reported(
             by=part.by,
             rounds=rounds,
             anchoring=effects,
+            multiverse=multiverse,
             correct=outcome.corrections,
             errors=outcome.errors,
             record=record,
@@ -60,6 +63,8 @@ def reported(
         )
 
     basis = _basis(file, inputs, models, outcome, coded, rounds, effects)
+    if multiverse is not None:
+        basis = fingerprint([basis, multiverse.table.to_dicts()])
     pieces = Checkpoints(target.parent, basis, notes=file.work)
     steps.once("report", pieces, target.name, make)
     return (target,)

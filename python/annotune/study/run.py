@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from annotune.correction.error_model import ErrorModel
+from annotune.correction.multiverse import Multiverse
 from annotune.correction.result import Correction
 from annotune.errors import PeopleNeeded
 from annotune.hybrid.rounds import Rounds
@@ -17,12 +18,14 @@ from annotune.measures.evaluation import Evaluation
 from annotune.models.shares import shares_of_all
 from annotune.readable import Part, Readable
 from annotune.records.lock import locked, require_held, require_unlocked
-from annotune.study.coded import coded_corpus, corrected_regressions
+from annotune.study.coded import Coded, coded_corpus, corrected_regressions
+from annotune.study.corrected import Corrected
 from annotune.study.drawing import Due, draw_wave, due_wave
 from annotune.study.file import StudyFile, read_study
 from annotune.study.inputs import Inputs, read_inputs
 from annotune.study.many_texts import many_texts
 from annotune.study.models import Steps
+from annotune.study.multiverse import multiverse_of, own_of, write_multiverse
 from annotune.study.outputs import study_record, write_outputs, write_study_record
 from annotune.study.proposed import ask_models, require_leave
 from annotune.study.reported import reported
@@ -56,6 +59,8 @@ class Results(Readable):
         What each round gave, where texts were drawn in rounds (see `annotune.rounds`).
     many
         How far the coding of very many texts is, where the study names some (see `annotune.status`).
+    multiverse
+        The coefficient under other choices, where the study asks for it (see `annotune.multiverse`).
     files
         What was written.
     record
@@ -80,6 +85,7 @@ class Results(Readable):
     errors: tuple[ErrorModel | None, ...] = ()
     rounds: Rounds | None = None
     many: RunStatus | None = None
+    multiverse: Multiverse | None = None
 
     def _parts(self) -> Iterator[Part]:
         """What was coded, how good the models are, the corrected regressions, and the files."""
@@ -88,6 +94,7 @@ class Results(Readable):
             yield from (f"The model for {name}, on texts it was not tuned on:", *evaluation._parts())
         for correction in self.corrections:
             yield from ("", *correction._parts())
+        yield from [] if self.multiverse is None else ["", *self.multiverse.in_words()]
         yield f"Files: {', '.join(map(str, self.files))}"
         yield from self.many._parts() if self.many is not None else []
         current = [step for step, state in self.done.items() if state == "up to date"]
@@ -173,8 +180,11 @@ def _done(file: StudyFile, inputs: Inputs, steps: Steps, due: Due | None) -> Res
     shares = shares_of_all(models.values(), together)
     files, changes = write_outputs(file, inputs, models, outcome, shares)
     record = study_record(file, inputs, models, outcome, shares)
+    other_choices = _multiverse(file, inputs, coded, outcome, steps)
+    files += _written(file, other_choices)
     names = [path.name for path in files]
-    files += reported(file, inputs, models, outcome, together, {**record, "files": names}, steps, rounds)
+    about = {**record, "files": names}
+    files += reported(file, inputs, models, outcome, together, about, steps, rounds, other_choices)
     record_path = write_study_record(file, record, files)
     many = many_texts(file, list(models), steps)  # last: whatever comes of it, the results are there
     return Results(
@@ -192,4 +202,19 @@ def _done(file: StudyFile, inputs: Inputs, steps: Steps, due: Due | None) -> Res
         errors=outcome.errors,
         rounds=rounds,
         many=many,
+        multiverse=other_choices,
     )
+
+
+def _multiverse(file: StudyFile, inputs: Inputs, coded: Coded, outcome: Corrected, steps: Steps) -> Multiverse | None:
+    """The coefficient under other choices, where the study asks for it."""
+    part = file.study.multiverse
+    if part is None:
+        return None
+    return multiverse_of(file, inputs, part, steps, own_of(coded.models.values(), outcome.corrections))
+
+
+def _written(file: StudyFile, multiverse: Multiverse | None) -> tuple[Path, ...]:
+    """The files of the multiverse."""
+    part = file.study.multiverse
+    return () if part is None or multiverse is None else write_multiverse(file, part, multiverse)

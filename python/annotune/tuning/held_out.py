@@ -20,11 +20,11 @@ from annotune.network.logits import decide, from_logits
 from annotune.network.machine import agreed
 from annotune.progress import announce, within
 from annotune.records.checkpoints import Checkpoints
-from annotune.tuning.calibrate import Scaling
-from annotune.tuning.choices import Choices, Unseen, choose, planned_epochs, score_error
+from annotune.tuning.calibrate import Scaling, cutoffs_for
+from annotune.tuning.choices import Choices, ProbeChoice, Unseen, choose, planned_epochs, score_error
 from annotune.tuning.fit import rebuilt, scaled, tuned, with_head
 from annotune.tuning.probe import Probe
-from annotune.tuning.task import Task, basis
+from annotune.tuning.task import Material, Task, basis
 from annotune.tuning.trials import (
     Trial,
     baselines,
@@ -113,13 +113,13 @@ def hold_out_once(
 
     Where choices are made in folds, `keep` is the folder in which each finished fold is kept.
     """
-    rest = _without_copies(task, np.setdiff1d(task.everything, test) if rest is None else rest, test)
+    rest = without_copies(task, np.setdiff1d(task.everything, test) if rest is None else rest, test)
     known = task.at(rest)
     if _are_enough(known):
         trial = kept_trial(known, *_validation_part(known), None, 1, keep="network")
-        made = _from_trial(known, trial, _chosen(known, [trial]))
+        made = from_trial(known, trial, chosen(known, [trial]))
     else:
-        made = _from_all(known, known.everything, _chosen(known, _inner_trials(known, keep)))
+        made = _from_all(known, known.everything, chosen(known, _inner_trials(known, keep)))
     return made, _look(task, made, rest, test)
 
 
@@ -133,17 +133,17 @@ def cross_validate(
     trials = []
     for number, (rest, out) in enumerate(task.cases.folds(k), start=1):
         with within(f"Fold {number} of {k}"):
-            rest = _without_copies(task, rest, out)
+            rest = without_copies(task, rest, out)
             trials.append(kept_trial(task, rest, out, checkpoints, number, keep="weights" if tell else ""))
     looks = []
     for number, trial in enumerate(trials, start=1):
-        decision = _chosen(task, [other for other in trials if other is not trial])
-        looks.append(_read(task, trial, decision, number))
+        decision = chosen(task, [other for other in trials if other is not trial])
+        looks.append(read_trial(task, trial, decision, number))
         if tell is not None:
             with within(f"Fold {number} of {k}"):
-                tell(number, _from_trial(task, trial, decision), looks[-1], trial.rest)
+                tell(number, from_trial(task, trial, decision), looks[-1], trial.rest)
     with within("All coded texts"):
-        return _from_all(task, task.everything, _chosen(task, trials)), _joined(looks)
+        return _from_all(task, task.everything, chosen(task, trials)), _joined(looks)
 
 
 def announce_tuning(task: Task, k: int | None) -> None:
@@ -181,12 +181,30 @@ def _inner_trials(task: Task, keep: Path | None) -> list[Trial]:
     checkpoints, trials = None if keep is None else Checkpoints(keep, basis(task, k)), []
     for number, (rest, out) in enumerate(task.cases.folds(k), start=1):
         with within(f"Part {number} of {k}"):
-            trials.append(kept_trial(task, _without_copies(task, rest, out), out, checkpoints, number, keep=""))
+            trials.append(kept_trial(task, without_copies(task, rest, out), out, checkpoints, number, keep=""))
     return trials
 
 
-def _chosen(task: Task, trials: Sequence[Trial]) -> Decision:
-    """The best way by these trials; of several processes all take what the first one has found.
+def chosen(task: Material, trials: Sequence[Trial]) -> Decision:
+    """The best way by these trials; of several processes all take what the first one has found."""
+    unseen, levels, level = _unseen(task, trials)
+    choices = choose(unseen, task.settings.cutoffs, planned_epochs(len(task.everything), task.settings))
+    probe_level = levels[choices.probe]
+    decision = Decision(choices, probe_level if level is None or not choices.epochs else level, probe_level)
+    decided: Decision = agreed(decision)
+    return decided
+
+
+def cutoffs_by(task: Material, trials: Sequence[Trial], choices: Choices, rule: str) -> tuple[float, ...] | None:
+    """The cut-offs by another rule, where all else is as it was chosen on these trials."""
+    unseen = _unseen(task, trials)[0]
+    logits = unseen.tuned if choices.epochs and unseen.tuned is not None else unseen.probes[choices.probe]
+    about = (unseen.targets, unseen.ordered, unseen.weights, unseen.shares is not None)
+    return cutoffs_for(rule, choices.scaling.of(logits), *about)
+
+
+def _unseen(task: Material, trials: Sequence[Trial]) -> tuple[Unseen, dict[ProbeChoice, np.ndarray], np.ndarray | None]:
+    """What trials say of texts that they have not seen, with the mean levels of the probes and of the networks.
 
     Models made from other texts of the same corpus differ by chance in how high all their logits are. Where texts
     say little, that would move a cut-off past many of them. So logits are brought to the trials' mean level, and those
@@ -210,11 +228,7 @@ def _chosen(task: Task, trials: Sequence[Trial]) -> Decision:
         task.settings.class_weights == "balanced",
         None if task.examples.shares is None else task.examples.shares[places],
     )
-    choices = choose(unseen, task.settings.cutoffs, planned_epochs(len(task.everything), task.settings))
-    probe_level = levels[choices.probe]
-    decision = Decision(choices, probe_level if mean is None or not choices.epochs else mean, probe_level)
-    decided: Decision = agreed(decision)
-    return decided
+    return unseen, levels, mean
 
 
 def _from_all(task: Task, places: np.ndarray, decision: Decision) -> Made:
@@ -231,7 +245,7 @@ def _from_all(task: Task, places: np.ndarray, decision: Decision) -> Made:
     return Made(scaled(network.model, choices.scaling), probe, choices, network.texts_per_second)
 
 
-def _from_trial(task: Task, trial: Trial, decision: Decision) -> Made:
+def from_trial(task: Task, trial: Trial, decision: Decision) -> Made:
     """The model of a trial as it is handed out."""
     if not decision.choices.epochs or (trial.network is None and trial.weights is None):
         return _from_all(task, trial.rest, decision)
@@ -245,13 +259,13 @@ def _from_trial(task: Task, trial: Trial, decision: Decision) -> Made:
     return Made(scaled(network, choices.scaling), probe_for(task, seen, way), choices, trial.texts_per_second)
 
 
-def _without_copies(task: Task, rest: np.ndarray, out: np.ndarray) -> np.ndarray:
+def without_copies(task: Material, rest: np.ndarray, out: np.ndarray) -> np.ndarray:
     """`rest` without texts that are also in `out`: where groups decide, equal texts can be on both sides."""
     texts = task.coded.groups(None)
     return rest[~np.isin(texts[rest], texts[out])]
 
 
-def _read(task: Task, trial: Trial, decision: Decision, number: int) -> Held:
+def read_trial(task: Material, trial: Trial, decision: Decision, number: int) -> Held:
     """What the model of a trial says of the texts that it has not seen."""
     sets, way = task.examples.targets.ndim == 2, decision.choices.probe
     network = trial.tuned_level is not None and decision.choices.epochs > 0
@@ -264,7 +278,7 @@ def _read(task: Task, trial: Trial, decision: Decision, number: int) -> Held:
     return Held(trial.out, logits, decide(logits, sets, choices.cutoffs), answers, folds, stated)
 
 
-def _stated(task: Task, probe: np.ndarray, by_baselines: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _stated(task: Material, probe: np.ndarray, by_baselines: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The probabilities by what is to be beaten, where the gold has its coders' shares."""
     if task.examples.shares is None:
         return {}

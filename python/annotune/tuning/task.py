@@ -37,25 +37,31 @@ FEWEST_TO_TUNE = 300  # with fewer coded texts, a search found no gain over the 
 
 
 @dataclass(frozen=True)
-class Task:
-    """All that the steps of tuning have in common; the base is read once and the texts are embedded once."""
+class Material:
+    """What is learnt from: coded texts, how they are split, what the base makes of them, and what each counts."""
 
     coded: Coded
     cases: Cases
     examples: Examples
-    backbone: nn.Module
-    tokenizer: Any
-    base: Base
     settings: Settings
-    validation: float
     weights: np.ndarray
-    drawn: CardDrawn
-    seconds_per_text: float = 0.0  # that the base took to read one
 
     @property
     def everything(self) -> np.ndarray:
         """The places of all coded texts."""
         return np.arange(len(self.examples))
+
+
+@dataclass(frozen=True)
+class Task(Material):
+    """All that the steps of tuning have in common; the base is read once and the texts are embedded once."""
+
+    backbone: nn.Module
+    tokenizer: Any
+    base: Base
+    validation: float
+    drawn: CardDrawn
+    seconds_per_text: float = 0.0  # that the base took to read one
 
     def at(self, places: np.ndarray) -> Task:
         """The same with the coded texts at these places alone; what is decided on it has seen no others."""
@@ -101,7 +107,8 @@ def prepare(
     if settings.method == "auto":
         settings = settings.model_copy(update={"method": _usual(settings, len(coded.frame), decoder)})
     drawn: CardDrawn = {"pi": pi, "prevalence": None if prevalence is None else dict(prevalence)}
-    return Task(coded, cases, examples, backbone, tokenizer, base, settings, validation, weights, drawn, pace)
+    material = (coded, cases, examples, settings, weights)
+    return Task(*material, backbone, tokenizer, base, validation, drawn, pace)
 
 
 def _usual(settings: Settings, n_texts: int, decoder: bool) -> str:

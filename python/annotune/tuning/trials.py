@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from annotune.tuning.calibrate import log_shares
 from annotune.tuning.choices import Examples, ProbeChoice, planned_epochs
 from annotune.tuning.fit import candidates, probe_of, start_of, tuned
 from annotune.tuning.probe import Probe
-from annotune.tuning.task import Task
+from annotune.tuning.task import Material, Task
 
 KEPT = "weights/"  # before the names of what training changed, in a fold's checkpoint
 STATED = "stated/"  # and before those of the baselines whose probabilities it has
@@ -57,24 +58,30 @@ class Trial:
 
 def try_out(task: Task, rest: np.ndarray, out: np.ndarray, keep: str = "") -> Trial:
     """Make models of every kind from `rest`; `keep` says whether the tuned `network` stays, or its `weights`."""
-    seen, unseen = task.examples.take(rest), task.examples.take(out)
-    ways, start = candidates(task.examples, task.settings.class_weights), start_for(task)
-    fill = _Filler(task, seen)
-    made = {way: probe_for(task, seen, way) for way in ways}
-    probes = {way: fill(probe.logits(unseen.embeddings)) for way, probe in made.items()}
-    levels = {way: fill(probe.logits(seen.embeddings)).mean(0) for way, probe in made.items()}
     answers, stated = baselines(task, rest, out), stated_by_baselines(task, rest, out)
+    probed = replace(try_probes(task, rest, out), answers=answers, stated=stated)
     epochs = planned_epochs(len(rest), task.settings)
     if not epochs:
-        return Trial(rest, out, probes, levels, None, None, answers, stated)
-    network = tuned(
-        task.backbone, probe_for(task, seen, start), seen, task.settings, epochs, keep_weights=keep == "weights"
-    )
+        return probed
+    seen, unseen = task.examples.take(rest), task.examples.take(out)
+    fill, start = _Filler(task, seen), probe_for(task, seen, start_for(task))
+    network = tuned(task.backbone, start, seen, task.settings, epochs, keep_weights=keep == "weights")
     logits = fill(outputs(network.model, unseen.tokens, what="Trying it on held-out texts"))
     level = fill(level_of(network.model, seen)[None])[0]
     body = network.model if keep == "network" else None
     speed = network.texts_per_second
-    return Trial(rest, out, probes, levels, logits, level, answers, stated, speed, body, network.weights)
+    more: dict[str, Any] = {"network": body, "weights": network.weights, "texts_per_second": speed}
+    return replace(probed, tuned=logits, tuned_level=level, **more)
+
+
+def try_probes(task: Material, rest: np.ndarray, out: np.ndarray) -> Trial:
+    """Make probes of every kind from `rest`, which takes no network."""
+    seen, unseen = task.examples.take(rest), task.examples.take(out)
+    fill = _Filler(task, seen)
+    made = {way: probe_for(task, seen, way) for way in candidates(task.examples, task.settings.class_weights)}
+    probes = {way: fill(probe.logits(unseen.embeddings)) for way, probe in made.items()}
+    levels = {way: fill(probe.logits(seen.embeddings)).mean(0) for way, probe in made.items()}
+    return Trial(rest, out, probes, levels, None, None, {}, {})
 
 
 def start_for(task: Task) -> ProbeChoice:
@@ -82,7 +89,7 @@ def start_for(task: Task) -> ProbeChoice:
     return start_of(task.examples, task.settings.class_weights)
 
 
-def probe_for(task: Task, seen: Examples, way: ProbeChoice) -> Probe:
+def probe_for(task: Material, seen: Examples, way: ProbeChoice) -> Probe:
     """A probe with the same penalty for each text, whether it learns from all of them or from the rest of a fold.
 
     Otherwise more texts would be a weaker penalty, and the model of all texts surer of itself than those of the folds,
@@ -95,7 +102,7 @@ def probe_for(task: Task, seen: Examples, way: ProbeChoice) -> Probe:
 class _Filler:
     """Gives labels that a fold's texts do not have what is known of them: their share, not that they never occur."""
 
-    def __init__(self, task: Task, seen: Examples) -> None:
+    def __init__(self, task: Material, seen: Examples) -> None:
         self.sets = seen.sets
         self.shares = log_shares(task.examples.lessons, seen.n_labels, sets=self.sets)
         self.missing = label_shares(seen.lessons, seen.n_labels) == 0

@@ -1,0 +1,103 @@
+"""What a base model makes of texts before any tuning: each text is read once, whatever is learnt from it later."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from annotune.data.codebook import Codebook
+from annotune.data.waves import column_of_waves
+from annotune.errors import AnnotuneError
+from annotune.network.base import find_base, is_decoder, load_pair
+from annotune.network.batches import Tokens, tokenize
+from annotune.network.encoder import build, outputs
+from annotune.network.machine import choose_device
+from annotune.records.checkpoints import Checkpoints
+from annotune.records.fingerprints import fingerprint, versions
+from annotune.tuning.choices import Examples
+from annotune.tuning.coded_texts import join
+from annotune.tuning.settings import Settings
+from annotune.tuning.task import Material, cases_of
+from annotune.tuning.vocabulary import check_language
+from annotune.tuning.weights import text_weights
+
+PIECE = "embeddings"
+MOST_TO_JUDGE = 1000  # texts, by which it is judged whether the base reads their language
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The embedding of each text: `vectors` (n, width), and the row of each of the n different texts."""
+
+    vectors: np.ndarray
+    rows: Mapping[str, int]
+
+    def of(self, texts: Sequence[str]) -> np.ndarray:
+        """The embeddings of these texts, shape (len(texts), width)."""
+        return self.vectors[[self.rows[text] for text in texts]]
+
+
+def embedded(
+    texts: Sequence[str], settings: Settings, kept: Checkpoints | None = None, language: str = "en"
+) -> Embedded:
+    """Read the different ones among these texts with the settings' base; or what was kept of the same texts and base.
+
+    `language` is the codebook's, for a warning where the base was made for another.
+    """
+    distinct = list(dict.fromkeys(texts))
+    base = find_base(settings.base)
+    digest = hashlib.sha256("\0".join(distinct).encode("utf-8", "surrogatepass")).hexdigest()
+    name = fingerprint([digest, base.name, base.revision, settings.max_tokens, versions()])
+    pieces = None if kept is None else replace(kept, basis=name)
+    arrays = None if pieces is None else pieces.get(f"{PIECE}-{name[:12]}")
+    if arrays is None:
+        arrays = {"vectors": _read(distinct, settings, language)}
+        if pieces is not None:
+            pieces.put(f"{PIECE}-{name[:12]}", arrays)
+    return Embedded(arrays["vectors"], {text: row for row, text in enumerate(distinct)})
+
+
+def _read(texts: list[str], settings: Settings, language: str) -> np.ndarray:
+    base = find_base(settings.base)
+    tokenizer, backbone = load_pair(base, choose_device(settings.device), weights=settings.weights)
+    if not is_decoder(backbone.config):
+        check_language(tokenizer, texts[:MOST_TO_JUDGE], base.name, language)
+    tokens = tokenize(tokenizer, texts, settings.max_tokens)
+    return outputs(build(backbone, 2), tokens, what=f"Reading the texts with {base.name}", embeddings=True)
+
+
+def material_of(
+    corpus: pl.DataFrame,
+    gold: pl.DataFrame,
+    codebook: Codebook,
+    variable: str,
+    read: Embedded,
+    settings: Settings,
+    *,
+    group: str | None = None,
+    pi: str | None = None,
+    prevalence: Mapping[str, float] | None = None,
+) -> Material:
+    """Coded texts made ready for probes, as `prepare` makes them, from embeddings that are there already."""
+    if settings.objective != "head":
+        raise AnnotuneError("objective='label' is for tuned decoders, and these are probes.", "Leave it out.")
+    coded = join(corpus, gold, codebook, variable)
+    mine = corpus["unit_id"].is_in(coded.frame["unit_id"].implode()).to_numpy()
+    wave = None if pi is None else column_of_waves(corpus, mine, pi)
+    labels = coded.variable.labels
+    examples = Examples(
+        Tokens([[]] * len(coded.frame), 0, settings.max_tokens, 0),  # the base has read them: no network sees them
+        read.of(coded.texts),
+        coded.targets,
+        len(labels),
+        coded.variable.kind == "ordinal" and len(labels) > 2,
+        read.of([label.words for label in labels]),
+        coded.shares,
+    )
+    probes = settings.model_copy(update={"method": "probe"})
+    weights = text_weights(coded, pi, prevalence, wave)
+    return Material(coded, cases_of(coded, group, settings.seed), examples, probes, weights)
