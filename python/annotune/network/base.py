@@ -22,7 +22,7 @@ from annotune.extras import require
 from annotune.network.known_bases import KNOWN_BASES, MINILM_SHA256
 from annotune.network.machine import has_fast_bf16
 from annotune.network.memory import Weights, choose_weights, free_memory
-from annotune.network.packed_weights import PACKED, REVISION, unpacked_folder
+from annotune.network.multilingual import PACKED, REVISION, unpacked_folder
 from annotune.network.reading import POOLING, PREFIX, pooling_of, prefix_of
 from annotune.network.shares import in_shares, processes_there, rests_on
 from annotune.records.fingerprints import file_sha256
