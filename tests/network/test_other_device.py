@@ -118,6 +118,8 @@ def tuned(network, balanced):
 
 @pytest.fixture(scope="module")
 def outcomes():
+    if not hasattr(torch._C, "_acc") or not hasattr(torch._C._acc, "register_python_privateuseone_hook"):
+        pytest.skip("this torch takes no device that is made in Python")
     done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
