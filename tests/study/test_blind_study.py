@@ -59,7 +59,7 @@ def true_share(folder: Path) -> float:
     return float((pl.read_csv(folder / "truth.csv")["topic"] == "Health").mean())  # type: ignore[arg-type]
 
 
-def code(folder: Path, seed: int = 1, most_blind: int = N) -> None:
+def code(folder: Path, seed: int = 1, most_blind: int = N, blind_label: str | None = None) -> None:
     """Everybody is right, but where a proposal is in sight, which is always Health, half of the texts become that."""
     rng, store = np.random.default_rng(seed), folder / "study.annotune"
     truth = dict(pl.read_csv(folder / "truth.csv").select("unit_id", "topic").iter_rows())
@@ -69,6 +69,7 @@ def code(folder: Path, seed: int = 1, most_blind: int = N) -> None:
     with open_store(store) as opened, opened.change() as connection:
         for unit, wave, coder, arm in people.select("unit_id", "wave", "coder", "arm").iter_rows():
             label = "Health" if arm == "open" and rng.random() < PULL else truth[unit]
+            label = blind_label if arm == "blind" and blind_label else label
             seen = shown if arm == "open" else "[]"
             connection.execute(DECISION, [now(), unit, coder, json.dumps([label]), wave, arm, seen])
 
@@ -131,6 +132,17 @@ def test_a_study_is_told_what_its_blind_part_lacks(tmp_path: Path) -> None:
     path.write_text("codings: study.annotune\n" + path.read_text(), encoding="utf-8")
     with pytest.raises(at.AnnotuneError, match="no store says what was coded blind"):
         at.run(path)
+
+
+def test_a_label_that_nobody_gave_blind_is_told_so(tmp_path: Path) -> None:
+    folder = parliament(tmp_path)
+    with pytest.raises(PeopleNeeded):
+        at.run(study_of(folder))
+    code(folder, blind_label="Law")
+    with pytest.raises(
+        at.AnnotuneError, match=r"as topic == 'Health'.*without a proposal in sight \(gold: \{by_hand: all"
+    ):
+        at.run(study_of(folder))
 
 
 def test_without_proposals_all_codings_are_blind(tmp_path: Path) -> None:

@@ -81,7 +81,8 @@ def definitions(
         console.print(f"Version {row['version']} ({who}): {row['variable']}: {row['label']}", markup=False)
         console.print(f"  {row['definition']}", markup=False, soft_wrap=True)
         console.print(f"  was: {row['was'] or '(none)'}", markup=False, soft_wrap=True)
-        console.print(f"  why: {row['reason']}{'' if row['reason'].endswith('.') else '.'}{place}", markup=False)
+        why = " ".join(row["reason"].split())
+        console.print(f"  why: {why}{'' if why.endswith('.') else '.'}{place}", markup=False, soft_wrap=True)
     if table.is_empty():
         console.print("No definition was changed.")
     save(table, write)

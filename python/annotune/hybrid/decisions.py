@@ -13,8 +13,8 @@ from annotune.data.codings import ANSWERED, check, read_codings
 from annotune.data.exported_answers import is_export
 from annotune.errors import AnnotuneError, counted, listing, warn
 from annotune.hybrid.page.offline import take_in
+from annotune.hybrid.page.versions import version_of
 from annotune.hybrid.store import Store, now, open_store
-from annotune.hybrid.waves import codebook_version
 
 KEY = ["unit_id", "variable", "coder"]
 ADD = """
@@ -99,7 +99,7 @@ def record(store: str | Path, codings: Any, codebook: Codebook | None = None) ->
         with kept.change() as connection:
             before = kept.table(LAST, schema=LAST_SCHEMA)
             marked = _marked(placed, before)
-            version = None if book is None else codebook_version(connection, book)
+            version = None if book is None else version_of(connection, book)
             added = marked.filter(pl.col("mark") != "same" if not exports else False)
             values = added.select(*KEY, "labels", "status", "wave", "arm").rows()
             connection.executemany(ADD, [(now(), *row, version) for row in values])

@@ -11,6 +11,7 @@ import polars as pl
 
 from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError
+from annotune.hybrid.page.versions import version_of
 from annotune.hybrid.store import Store, now
 
 
@@ -63,20 +64,10 @@ def record_wave(
             _insert(connection, table, rows.select("wave", "unit_id", "pi", "stratum", "cluster").sort("unit_id"))
         _insert(connection, "assignments", assignments.select("wave", "unit_id", "coder", "place", "arm"))
         if codebook is not None:
-            codebook_version(connection, codebook)
+            version_of(connection, codebook)
         before_it_counts()
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: pl.DataFrame) -> None:
     marks = ", ".join("?" * rows.width)
     connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows.iter_rows())
-
-
-def codebook_version(connection: sqlite3.Connection, codebook: Codebook) -> int:
-    """The number of this codebook among those that were coded with; a new one is added."""
-    content = codebook.model_dump_json()
-    row = connection.execute("SELECT max(version) FROM codebooks WHERE content = ?", [content]).fetchone()
-    if row[0] is not None:
-        return int(row[0])
-    query = "INSERT INTO codebooks (at, content) VALUES (?, ?) RETURNING version"
-    return int(connection.execute(query, [now(), content]).fetchone()[0])

@@ -325,7 +325,21 @@ def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
     if study.correct and study.sample:
         require_formulas(study.correct, table, codebook, inputs.variables)
         require_references(study.correct, inputs.corpus)
-        require_codings(study.correct, inputs.by_hand, codebook, inputs.variables)
+        _require_codings(file, inputs)
     if study.regressions:
         sheet = describe(table.lazy(), codebook, words_of_columns(inputs, table.columns)[0])
         require_regression_columns(sheet, [Regression(formula) for formula in study.regressions])
+
+
+def _require_codings(file: StudyFile, inputs: Inputs) -> None:
+    """Stop where too little was coded by hand for the regressions, and say so where more was coded with proposals."""
+    assert file.study.correct is not None
+    try:
+        require_codings(file.study.correct, inputs.by_hand, inputs.codebook, inputs.variables)
+    except AnnotuneError as error:
+        if inputs.blind is None:
+            raise
+        more = (
+            "Coded by hand is what was coded without a proposal in sight; gold: {by_hand: all} counts the rest as well."
+        )
+        raise AnnotuneError(error.what, f"{error.advice} {more}") from None

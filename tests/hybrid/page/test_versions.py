@@ -123,3 +123,29 @@ def test_agreement_is_told_under_each_version(people, path):
     assert people_table.select("coder", "texts", "coded", "again", "seconds").rows() == [
         ("anna", 12, 4, 0, 4.0), ("ben", 12, 4, 0, 4.0),
     ]  # fmt: skip
+
+
+def test_a_model_that_is_asked_of_one_variable_leaves_the_page_all_of_them(path, corpus, topics, people, tmp_path):
+    words = tmp_path / "words.csv"
+    words.write_text("variable,label,words\ntopic,Law,text\n")
+    at.propose(corpus, topics, words, store=path, variable="topic")
+    anna = people["anna"]
+    study = anna.get("study").json()
+    assert (study["version"], [entry["name"] for entry in study["variables"]]) == (1, ["topic", "marks"])
+    assert study["name"] == "A study"
+
+
+def test_a_codebook_that_comes_with_a_further_draw_brings_up_what_it_concerns(path, corpus, topics, opened):
+    at.sample(corpus, 4, store=path, coders=["anna"], codebook=topics)
+    anna = opened(["anna"])["anna"]
+    for unit in (item["unit_id"] for item in anna.get("list").json()["items"]):
+        assert anna.say(unit).status_code == 200
+    labels = tuple(
+        label.model_copy(update={"definition": "Courts."}) if label.name == "Law" else label
+        for label in topics.variable("topic").labels
+    )
+    newer = topics.model_copy(
+        update={"variables": (topics.variable("topic").model_copy(update={"labels": labels}), topics.variable("marks"))}
+    )
+    at.sample(corpus, 2, store=path, coders=["anna"], codebook=newer)
+    assert [item["state"] for item in anna.get("list").json()["items"]] == ["again"] * 4 + ["open"] * 2

@@ -64,13 +64,30 @@ def bring_in(store: Store, codebook: Codebook) -> int:
     content = codebook.model_dump_json()
     with store.change() as connection:
         known = connection.execute("SELECT max(version) FROM codebooks WHERE content = ?", [content]).fetchone()[0]
-        last = connection.execute(LATEST).fetchone()
         if known is not None:
-            return int(last[0])
-        version = _add(connection, content, "", "brought in from a file")
-        for variable, label in changes(_parsed(last[1]), codebook) if last else ():
-            connection.execute(CONCERNED, {"version": version, "variable": variable, "label": label})
-        return version
+            return int(connection.execute(LATEST).fetchone()[0])
+        return _brought_in(connection, codebook, "brought in from a file")
+
+
+def version_of(connection: sqlite3.Connection, codebook: Codebook) -> int:
+    """The number of the newest version that has a codebook's variables as they are; a new one is brought in.
+
+    Some of a codebook's variables, of which a model was asked, are no version of it.
+    """
+    for version, content in connection.execute("SELECT version, content FROM codebooks ORDER BY version DESC"):
+        there = {entry.name: entry for entry in _parsed(content).variables}
+        if all(there.get(entry.name) == entry for entry in codebook.variables):
+            return int(version)
+    return _brought_in(connection, codebook, "")
+
+
+def _brought_in(connection: sqlite3.Connection, codebook: Codebook, reason: str) -> int:
+    """A further version; the texts that its changes concern come up again."""
+    last = connection.execute(LATEST).fetchone()
+    version = _add(connection, codebook.model_dump_json(), "", reason)
+    for variable, label in changes(_parsed(last[1]), codebook) if last else ():
+        connection.execute(CONCERNED, {"version": version, "variable": variable, "label": label})
+    return version
 
 
 def sharpen(store: Store, coder: str, variable: str, label: str, definition: str, reason: str) -> tuple[int, int]:

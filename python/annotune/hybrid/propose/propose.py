@@ -183,7 +183,7 @@ def propose(
     with open_store(store) as opened:
         _require_this_study(opened, texts)
         chosen = _drawn(opened, texts) if drawn else texts
-        book = Book(opened, proposer, coder or _name(proposer, host), Codebook(variables=proposer.variables), host)
+        book = Book(opened, proposer, coder or _name(proposer, host), codebook, host)
         book.require_one_setting()
         task = Task(book, questions_about(book, chosen, choice.redaction), chosen, choice, batch, again, seed)
         purse = Purse(book, find_price(host, proposer.model, price, batch), limit=max_cost)

@@ -11,9 +11,9 @@ import polars as pl
 
 from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError
+from annotune.hybrid.page.versions import version_of
 from annotune.hybrid.propose.provider import Answer, Provider, Question, without_label
 from annotune.hybrid.store import Store, now
-from annotune.hybrid.waves import codebook_version
 from annotune.records.fingerprints import fingerprint
 
 REQUEST = (
@@ -108,7 +108,7 @@ class Book:
     def keep(self, answers: Sequence[tuple[Answer, float | None]]) -> None:
         """Write answers with what each cost: all of these or, where the machine stops meanwhile, none."""
         with self.store.change() as connection:
-            version = codebook_version(connection, self.codebook)
+            version = version_of(connection, self.codebook)
             for answer, cost in answers:
                 key = answer.question.key
                 connection.execute(CLEAR, {"unit_id": answer.question.unit_id, "coder": self.coder})
