@@ -172,6 +172,15 @@ def test_two_coders_have_a_column(tmp_path):
     found = at.prevalence(out)
     assert found.columns[0] == "coder"
     assert found.filter(coder="one").drop("coder").equals(found.filter(coder="two").drop("coder"))
+    frame = topics(50)
+    gold = frame.select("unit_id", topic_gold=pl.lit("a"), pi=pl.lit(1.0))
+    assert at.prevalence(out, hand_coded=gold, methods="hand")["coder"].unique().sort().to_list() == ["one", "two"]
+    for asked in (
+        at.prevalence,
+        lambda *folder, **more: at.drift(*folder, time="year", texts=tmp_path / "texts", **more),
+    ):
+        with pytest.raises(at.AnnotuneError, match="predictions of 'topic' by one model, and 'one', 'two' coded it"):
+            asked(out, hand_coded=gold.with_columns(topic=pl.lit("a")))
 
 
 def test_texts_without_an_answer_are_left_out(tmp_path):

@@ -12,7 +12,7 @@ import polars as pl
 from annotune.correction.coded_folder import answers_of, is_filled
 from annotune.correction.drift_measures import BINS, Period
 from annotune.correction.groups import Groups, Key, in_order
-from annotune.correction.hand_table import HandRows, HandTable
+from annotune.correction.hand_table import HandRows, HandTable, require_one_coder
 from annotune.data.codebook import Variable
 from annotune.data.encoded import variable_of
 from annotune.errors import AnnotuneError, warn
@@ -142,6 +142,7 @@ def watched(codes: Codes, names: Sequence[str] | None, table: HandTable | None, 
     if not any(table.has(one.entry) for one in found):
         what = "The table of hand-coded texts has no hand codings of what was coded."
         raise AnnotuneError(what, f"Give it a column such as {found[0].entry.name}_gold.")
+    require_one_coder(table, [(one.entry, one.coder) for one in found])
     for one in found:
         if table.has(one.entry):
             _with_hand(one, table, pi)

@@ -11,7 +11,7 @@ import polars as pl
 
 from annotune.correction.coded_folder import Answers, CodedFolder, answers_of, label_answers, set_answers
 from annotune.correction.groups import Groups, Key, in_order
-from annotune.correction.hand_table import Hand, HandRows, HandTable
+from annotune.correction.hand_table import Hand, HandRows, HandTable, require_one_coder
 from annotune.correction.tally import Group, HandCoded, Sums, Tally
 from annotune.data.codebook import Variable
 from annotune.errors import AnnotuneError, warn
@@ -142,6 +142,8 @@ def indicators_of(
                 "The table of hand-coded texts has no hand codings of what was coded.",
                 f"Give it a column such as {folder.variables(None)[0][0].name}_gold.",
             )
+    if table is not None:
+        require_one_coder(table, every)
     return [
         one
         for entry, coder in every

@@ -207,6 +207,24 @@ class HandRows:
             warn(f"{of} are not among the codes in {where} and are left out, such as {lost[0]!r}.")
 
 
+def require_one_coder(table: HandTable, coded: Sequence[tuple[Variable, str]]) -> None:
+    """Stop where the table has predictions of a variable that several models coded: whose they are is not known.
+
+    Raises
+    ------
+    AnnotuneError
+        With the variable and its coders.
+    """
+    for entry, _ in coded:
+        coders = [coder for other, coder in coded if other.name == entry.name]
+        label = entry.names[0] if entry.kind == "multilabel" else None
+        if len(coders) > 1 and table.has(entry) and table.of(entry, label).predicted is not None:
+            what = (
+                f"The hand-coded texts have predictions of {entry.name!r} by one model, and {listing(coders)} coded it."
+            )
+            raise AnnotuneError(what, "Leave these columns out, or code into a folder for each model.")
+
+
 def _gold_columns(entry: Variable) -> dict[str | None, str]:
     if entry.kind == "multilabel":
         columns: dict[str | None, str] = {}
