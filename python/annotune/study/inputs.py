@@ -339,7 +339,5 @@ def _require_codings(file: StudyFile, inputs: Inputs) -> None:
     except AnnotuneError as error:
         if inputs.blind is None:
             raise
-        more = (
-            "Coded by hand is what was coded without a proposal in sight; gold: {by_hand: all} counts the rest as well."
-        )
+        more = "Coded by hand is what was coded without a proposal in sight (gold: {by_hand: all} counts the rest)."
         raise AnnotuneError(error.what, f"{error.advice} {more}") from None
