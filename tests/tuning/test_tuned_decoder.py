@@ -190,6 +190,25 @@ def test_bfloat16_weights_are_tuned_saved_and_loaded(questions, book, decoder, t
         at.tune(*questions, book(), base=str(decoder("qwen2")), weights="4bit", device="cpu")
 
 
+def test_where_memory_is_short_a_model_is_loaded_in_fewer_bits_and_damage_is_still_seen(
+    questions, book, decoder, tmp_path, monkeypatch
+):
+    """Rounded weights have another fingerprint than those that were saved; their file has the same."""
+    model = at.tune(*questions, book(), base=str(decoder("llama")), **(QUICK | {"weights": "float32"}))
+    folder = model.save(tmp_path / "model")
+    monkeypatch.setattr(bases, "choose_weights", lambda *sizes, **kinds: "bfloat16")
+    with pytest.warns(at.AnnotuneWarning, match="saved with numbers in float32, and memory has room for bfloat16 here"):
+        again = at.load(folder)
+    assert next(again.model.backbone.parameters()).dtype == torch.bfloat16
+    assert (again.classify(questions[0])["label"] == model.classify(questions[0])["label"]).mean() > 0.97
+    (weights,) = folder.rglob("model.safetensors")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1  # a bit that rounding to bfloat16 could hide
+    weights.write_bytes(content)
+    with pytest.warns(at.AnnotuneWarning), pytest.raises(at.AnnotuneError, match="is missing or damaged"):
+        at.load(folder)
+
+
 @pytest.mark.parametrize(
     ("billions", "gigabytes", "copies", "bf16", "gpu", "wanted"),
     [

@@ -183,5 +183,6 @@ def model_sha256(model: Network) -> str:
 
 
 def held_as(model: Network) -> str:
-    """The type of the base's numbers, such as `float32`."""
-    return str(next(model.backbone.parameters()).dtype).removeprefix("torch.")
+    """The type of the base's numbers, such as `float32`; `4bit` where some are packed."""
+    types = [str(weights.dtype).removeprefix("torch.") for weights in model.backbone.parameters()]
+    return "4bit" if "uint8" in types else types[0]

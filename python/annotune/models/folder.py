@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Variable
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, warn
 from annotune.models.card import Card, held_as, is_sound, model_sha256, speaks, up_to_date
 from annotune.models.coder import Coder
 from annotune.network.logits import softmax
@@ -98,7 +98,7 @@ def read_coder(folder: Path, device: str = "auto") -> Coder:
 
     recover(folder)
     saved = read_card(folder)
-    compared = _require_whole(saved, folder)
+    compared, weights = _require_whole(saved, folder)
     variable, labels, check = _subject(saved, folder)
     card = _sound_card(saved, len(labels), variable.kind == "ordinal", folder)
     base = Base(folder / BACKBONE, card["base"]["name"], card["base"]["revision"])
@@ -115,23 +115,24 @@ def read_coder(folder: Path, device: str = "auto") -> Coder:
         _load_head(model, folder / HEAD)
     coder = Coder(model, tokenizer, variable, labels, card)
     with _damage_told(folder / BACKBONE, unless=compared):
-        _require_same(coder, check, folder)
+        _require_same(coder, check, folder, weights)
     return coder
 
 
-def _require_whole(saved: dict[str, Any], folder: Path) -> bool:
+def _require_whole(saved: dict[str, Any], folder: Path) -> tuple[bool, dict[str, str]]:
     """Stop where a file is not what was saved; whether that could be told, as of earlier models it cannot.
 
-    Weights are compared once they are loaded, by a fingerprint of theirs.
+    Weights are compared once they are loaded, by a fingerprint of theirs; those of their files are returned.
     """
     compared = SEAL in saved
     if compared and not is_sealed(saved):
         raise _damaged(folder / CARD)
     saved.pop(SEAL, None)
     files = saved.pop("files", {})
-    for name in differing({name: files[name] for name in files if not name.endswith(".safetensors")}, folder):
+    weights = {name: files[name] for name in files if name.endswith(".safetensors")}
+    for name in differing({name: files[name] for name in files if name not in weights}, folder):
         raise _damaged(folder / name)
-    return compared
+    return compared, weights
 
 
 def _subject(saved: dict[str, Any], folder: Path) -> tuple[Variable, tuple[str, ...], dict[str, Any]]:
@@ -223,13 +224,18 @@ def _saved_evaluation(folder: Path) -> Evaluation | None:
     return None if any(part is None for part in parts) else Evaluation(*parts)  # type: ignore[arg-type]
 
 
-def _require_same(coder: Coder, check: dict[str, Any], folder: Path) -> None:
-    if model_sha256(coder.model) != coder.card["model_sha256"]:
+def _require_same(coder: Coder, check: dict[str, Any], folder: Path, weights: dict[str, str]) -> None:
+    """Stop where its numbers or its probabilities are others than those it was saved with."""
+    held, saved = held_as(coder.model), coder.card["weights"]
+    in_fewer_bits = held not in (saved, "float32")  # for want of memory: rounded, they have another fingerprint
+    if in_fewer_bits:
+        warn(f"{folder} was saved with numbers in {saved}, and memory has room for {held} here.")
+    if differing(weights, folder) if in_fewer_bits else model_sha256(coder.model) != coder.card["model_sha256"]:
         raise _damaged(folder / BACKBONE)
     stored = np.array(check["logits"], dtype=np.float32)
     now = coder.logits(check["texts"])
     difference = float(np.abs(softmax(now) - softmax(stored)).max())
-    exact = coder.card["weights"] == held_as(coder.model) == "float32"
+    exact = saved == held == "float32"
     if not difference <= (CHECK_TOLERANCE if exact else ROUGH_TOLERANCE):
         here, there = versions(), coder.card["versions"]
         changed = [f"{name} {there.get(name)}, not {here[name]}" for name in here if there.get(name) != here[name]]
