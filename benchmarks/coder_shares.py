@@ -31,12 +31,14 @@ import annotune as at
 from annotune.data.coder_shares import shares_of
 from annotune.data.codings import Codings
 from annotune.data.encoded import encode
+from annotune.measures.baselines import TF_IDF
 from annotune.measures.share_scores import OVERALL, SHARE_MEASURES, scores_of_texts
 from annotune.network.encoder import Encoder
 from annotune.tuning import held_out, task
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RULES = ("majority", "shares")
+BASELINES = (OVERALL, TF_IDF)
 REPLICATES = 2000
 
 
@@ -96,33 +98,31 @@ def embed_once(cache: Path) -> None:
 
 
 def one_draw(
-    texts: pl.DataFrame, codings: Codings, book: at.Codebook, size: int, seed: int, settings: dict[str, Any]
-) -> dict[str, Any]:
-    """What models by either rule, and the baselines, say of the texts not learnt from, beside their coders' shares."""
+    texts: pl.DataFrame, codings: Codings, book: at.Codebook, rule: Any, size: int, seed: int, settings: dict[str, Any]
+) -> dict[str, np.ndarray]:
+    """What a model by this rule, and the baselines, say of the texts not learnt from, beside their coders' shares."""
     entry = book.variables[0]
-    order = np.random.default_rng(seed).permutation(len(texts))
-    part = np.where(np.argsort(order) < size, "learn", "test")
-    corpus = texts.with_columns(part=pl.Series(part))
-    by_rule = {rule: at.resolve(codings, rule, codebook=book) for rule in RULES}  # type: ignore[arg-type]
-    to_learn = corpus.filter(part="learn")["unit_id"]
-    tested = by_rule["shares"].filter(~pl.col("unit_id").is_in(to_learn.implode()))
-    found: dict[str, Any] = {}
-    for rule, resolved in by_rule.items():
-        mine = resolved.filter(pl.col("unit_id").is_in(to_learn.implode()))
-        gold = pl.concat([mine, tested.select(mine.columns)])
-        model = at.tune(corpus, gold, book, test={"part": "test"}, n_boot=0, **settings)
-        assert model.held_out is not None
-        said = model.held_out.unique("unit_id", maintain_order=True).sort("unit_id")
-        found[rule] = said.select([f"p_{name}" for name in entry.names]).to_numpy()
-        found[f"{rule}: labels"] = encode(Codings(model.held_out), said["unit_id"], entry)[0]
-        units = said["unit_id"]
-    rows = Codings(tested)
-    shares = shares_of(rows, units, entry)
+    place = np.argsort(np.random.default_rng(seed).permutation(len(texts)))
+    corpus = texts.with_columns(part=pl.Series(np.where(place < size, "learn", "test")))
+    to_learn = pl.col("unit_id").is_in(corpus.filter(part="learn")["unit_id"].implode())
+    tested = Codings(at.resolve(codings, "shares", codebook=book).filter(~to_learn))
+    mine = at.resolve(codings, rule, codebook=book).filter(to_learn)
+    gold = pl.concat([mine, tested.select(mine.columns)])
+    model = at.tune(corpus, gold, book, test={"part": "test"}, n_boot=0, **settings)
+    assert model.held_out is not None
+    assert model.evaluation is not None
+    said = model.held_out.unique("unit_id", maintain_order=True).sort("unit_id")
+    units, shares = said["unit_id"], shares_of(tested, said["unit_id"], entry)
     assert shares is not None
-    found["truth"], _ = encode(rows, units, entry)
-    found |= {"shares of coders": shares, "units": units.to_numpy().astype(str)}
-    if model.evaluation is not None:
-        for name in (OVERALL, "TF-IDF + logistic regression"):
+    found = {
+        rule: said.select([f"p_{name}" for name in entry.names]).to_numpy(),
+        f"{rule}: labels": encode(Codings(model.held_out), units, entry)[0],
+        "truth": encode(tested, units, entry)[0],
+        "shares of coders": shares,
+        "units": units.to_numpy().astype(str),
+    }
+    if rule == "shares":
+        for name in BASELINES:
             found[name] = np.array([model.evaluation.get(measure, name) for measure in SHARE_MEASURES])
     return found
 
@@ -153,7 +153,7 @@ def compared(draws: list[dict[str, Any]], n_labels: int) -> pl.DataFrame:
         low, high = np.percentile(gain[1:], [2.5, 97.5])
         of_baselines = {
             name: float(np.mean([draw[name][place] for draw in draws])) if measure in SHARE_MEASURES else None
-            for name in (OVERALL, "TF-IDF + logistic regression")
+            for name in BASELINES
         }
         rows.append((measure, values["majority"][0], values["shares"][0], gain[0], low, high, *of_baselines.values()))
     columns = ["measure", "majority", "shares", "gain", "ci_low", "ci_high", OVERALL, "TF-IDF"]
@@ -209,10 +209,12 @@ def main() -> None:
     for size in map(int, options.sizes.split(",")):
         draws = []
         for seed in map(int, options.draws.split(",")):
-            file = options.keep / f"{options.set}-{Path(options.base).name}-{options.method}-{size}-{seed}.npz"
-            if not file.exists():
-                np.savez(file, **one_draw(texts, codings, book, size, seed, settings))
-            draws.append(dict(np.load(file, allow_pickle=False)))
+            draws.append({})
+            for rule in RULES:
+                name = f"{options.set}-{Path(options.base).name}-{options.method}-{size}-{seed}-{rule}.npz"
+                if not (options.keep / name).exists():
+                    np.savez(options.keep / name, **one_draw(texts, codings, book, rule, size, seed, settings))  # type: ignore[arg-type]
+                draws[-1] |= dict(np.load(options.keep / name, allow_pickle=False))
         for row in compared(draws, len(book.variables[0].labels)).to_dicts():
             baselines = " | ".join("" if row[name] is None else f"{row[name]:.4f}" for name in (OVERALL, "TF-IDF"))
             gain = f"{row['gain']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f})"

@@ -217,6 +217,22 @@ def test_of_sets_each_label_is_learnt_as_yes_or_no(speaker, book, topics):
     assert (decide(outputs(model, tokens), sets=True) == targets).mean() > 0.75
 
 
+def test_it_learns_what_a_head_learns(speaker, decoder, topics):
+    tokenizer, model = speaker
+    networks = {"label": model, "head": build(load_pair(find_base(str(decoder("qwen3"))), CPU)[1], 3)}
+    targets = topics["label"].replace_strict({"Health": 0, "Law": 1, "Farming": 2}).to_numpy()
+    plan = {"epochs": 20, "balanced": False, "advance": lambda n: None}
+    settings = Settings(learning_rate=1e-2, head_learning_rate=1e-2, seed=1, batch_texts=8)
+    learnt, others, right = np.arange(60), np.arange(60, 90), {}
+    for objective, network in networks.items():
+        torch.manual_seed(1)
+        add_lora(network, 16)
+        tokens = tokenize(tokenizer, topics["text"].to_list(), 64, special=objective == "head")
+        list(loop.train(network, tokens.take(learnt), targets[learnt], settings, **plan))
+        right[objective] = (outputs(network, tokens.take(others)).argmax(1) == targets[others]).mean()
+    assert right["label"] >= max(0.8, right["head"] - 0.05)
+
+
 def test_a_model_of_sets_is_saved_and_says_the_same(questions, book, decoder, tmp_path, monkeypatch):
     none = Probe(np.zeros((3, 64), np.float32), np.full(3, -9.0), 10.0, False)  # which any speaker is as good as
     monkeypatch.setattr(fit, "fit_probe", lambda *_, **__: none)
