@@ -80,6 +80,26 @@ def test_texts_are_read_once(study, tmp_path, monkeypatch):
     assert len(calls) == 2
 
 
+def test_reading_that_was_stopped_goes_on_after_the_texts_that_were_read(study, tmp_path, monkeypatch):
+    corpus, _, codebook = study
+    whole, calls = read_all(corpus, codebook).vectors, []
+
+    def stopping(*parts, **options):
+        calls.append(len(parts[1]))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return outputs(*parts, **options)
+
+    monkeypatch.setattr(embedded_module, "outputs", stopping)
+    monkeypatch.setattr(embedded_module, "TEXTS_AT_ONCE", 40)
+    kept = Checkpoints(tmp_path, "")
+    with pytest.raises(KeyboardInterrupt):
+        read_all(corpus, codebook, kept)
+    assert np.allclose(read_all(corpus, codebook, kept).vectors, whole, atol=1e-6)
+    assert calls[:3] == [40, 40, 40]
+    assert sum(calls[3:]) == len(whole) - 80
+
+
 def test_sets_of_labels_are_decided_by_every_rule(study):
     corpus, gold, codebook = study
     entry = codebook.variable("topic").model_copy(update={"kind": "multilabel"})

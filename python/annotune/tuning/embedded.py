@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,9 +14,9 @@ import polars as pl
 from annotune.data.codebook import Codebook
 from annotune.data.waves import column_of_waves
 from annotune.errors import AnnotuneError
-from annotune.network.base import find_base, is_decoder, load_pair
+from annotune.network.base import Base, find_base, is_decoder, load_pair
 from annotune.network.batches import Tokens, tokenize
-from annotune.network.encoder import build, outputs
+from annotune.network.encoder import Network, build, outputs
 from annotune.network.machine import choose_device
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import fingerprint, versions
@@ -26,6 +28,7 @@ from annotune.tuning.vocabulary import check_language
 from annotune.tuning.weights import text_weights
 
 PIECE = "embeddings"
+TEXTS_AT_ONCE = 2000  # that are read and kept together
 MOST_TO_JUDGE = 1000  # texts, by which it is judged whether the base reads their language
 
 
@@ -49,25 +52,51 @@ def embedded(
     `language` is the codebook's, for a warning where the base was made for another.
     """
     distinct = list(dict.fromkeys(texts))
-    base = find_base(settings.base)
-    digest = hashlib.sha256("\0".join(distinct).encode("utf-8", "surrogatepass")).hexdigest()
-    name = fingerprint([digest, base.name, base.revision, settings.max_tokens, versions()])
+    reader = _Reader(settings, language)
+    shares = [distinct[start : start + TEXTS_AT_ONCE] for start in range(0, len(distinct), TEXTS_AT_ONCE)]
+    vectors = np.concatenate([_vectors(share, reader, kept) for share in shares])
+    return Embedded(vectors, {text: row for row, text in enumerate(distinct)})
+
+
+@dataclass
+class _Reader:
+    """A base model that is loaded when there is something to read."""
+
+    settings: Settings
+    language: str
+
+    @cached_property
+    def base(self) -> Base:
+        """Which one it is."""
+        return find_base(self.settings.base)
+
+    @cached_property
+    def pair(self) -> tuple[Any, Network]:
+        """Tokenizer and network."""
+        settings = self.settings
+        tokenizer, backbone = load_pair(self.base, choose_device(settings.device), weights=settings.weights)
+        return tokenizer, build(backbone, 2)
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        """Their embeddings (len(texts), width)."""
+        tokenizer, network = self.pair
+        if not is_decoder(network.backbone.config):
+            check_language(tokenizer, texts[:MOST_TO_JUDGE], self.base.name, self.language)
+        tokens = tokenize(tokenizer, texts, self.settings.max_tokens)
+        return outputs(network, tokens, what=f"Reading the texts with {self.base.name}", embeddings=True)
+
+
+def _vectors(texts: list[str], reader: _Reader, kept: Checkpoints | None) -> np.ndarray:
+    """The embeddings of some texts, which are kept whole: what was stopped goes on after them."""
+    digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+    name = fingerprint([digest, reader.base.name, reader.base.revision, reader.settings.max_tokens, versions()])
     pieces = None if kept is None else replace(kept, basis=name)
     arrays = None if pieces is None else pieces.get(f"{PIECE}-{name[:12]}")
     if arrays is None:
-        arrays = {"vectors": _read(distinct, settings, language)}
+        arrays = {"vectors": reader(texts)}
         if pieces is not None:
             pieces.put(f"{PIECE}-{name[:12]}", arrays)
-    return Embedded(arrays["vectors"], {text: row for row, text in enumerate(distinct)})
-
-
-def _read(texts: list[str], settings: Settings, language: str) -> np.ndarray:
-    base = find_base(settings.base)
-    tokenizer, backbone = load_pair(base, choose_device(settings.device), weights=settings.weights)
-    if not is_decoder(backbone.config):
-        check_language(tokenizer, texts[:MOST_TO_JUDGE], base.name, language)
-    tokens = tokenize(tokenizer, texts, settings.max_tokens)
-    return outputs(build(backbone, 2), tokens, what=f"Reading the texts with {base.name}", embeddings=True)
+    return arrays["vectors"]
 
 
 def material_of(
