@@ -64,6 +64,8 @@ _HOME = {
     "multiverse": "study.multiverse",
     "Multiverse": "correction.multiverse",
     "plot_multiverse": "correction.multiverse_plot",
+    "bundle": "replication.bundle",
+    "replicate": "replication.replication",
     "Study": "study.file",
     "demo": "study.simulated",
     "new": "study.ready",

@@ -43,6 +43,8 @@ VERBS = (
     replication.why,
     replication.diff,
     study.multiverse,
+    replication.bundle,
+    replication.replicate,
     drawing.sample,
     drawing.sheets,
     drawing.record,

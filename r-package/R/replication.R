@@ -54,3 +54,55 @@ print.at_difference <- function(x, ...) {
   }
   invisible(x)
 }
+
+#' Put a study that was run into one file, with which others get the same tables
+#'
+#' @param study A study.yaml that was run.
+#' @param path A .zip, or a folder that is not there yet; by default `<name of the study>.bundle.zip` beside it.
+#' @param texts `"all"`, or `"none"`: in place of texts their fingerprints and what the models said of them, from which
+#'   every table after the models is computed.
+#' @return The path of the bundle.
+#' @seealso [at_replicate()]
+#' @examplesIf at_available(tuning = TRUE)
+#' \donttest{
+#' data <- at_demo(file.path(tempdir(), "bundled"), n = 200, n_coded = 60)
+#' results <- at_run(data$study)
+#' bundle <- at_bundle(data$study, texts = "none")
+#' at_replicate(bundle)
+#' at_replicate(bundle, changes = list(gold.rule = "majority", gold.coder = NULL))
+#' }
+#' @export
+at_bundle <- function(study, path = NULL, texts = c("all", "none")) {
+  at_call("bundle", study = as_path(study), out = if (!is.null(path)) as_path(path), texts = match.arg(texts))
+}
+
+#' Compute a bundle's tables again, and compare them with those that were recorded
+#'
+#' @param bundle A .zip or a folder that [at_bundle()] made. Nothing in it is run, and it is not trusted.
+#' @param path A new folder, in which the study is left as it was run again; by default nothing is left.
+#' @param changes Keys of the study file and other values for them, `list(gold.rule = "unanimous")`: what if this choice
+#'   had been another one? `NULL` takes a key away.
+#' @param tolerance Numbers that differ by no more than this, or this share of them, are equal within the tolerance.
+#' @return An object of class `at_replication`: a list with `tables` (a row per table: `state`, `n_cells`, `n_different`,
+#'   `largest`, `first`), `state` (the worst of them), `beside` (with changes, tables side by side), `notes` and `words`.
+#' @seealso [at_bundle()]
+#' @export
+at_replicate <- function(bundle, path = NULL, changes = NULL, tolerance = 1e-4) {
+  say <- if (show_progress()) function(step) cli::cli_inform(c(i = "{step} ..."))
+  at_call(
+    "replicate",
+    bundle = as_path(bundle), out = if (!is.null(path)) as_path(path), changes = changes, tolerance = tolerance, say = say
+  )
+}
+
+#' @export
+print.at_replication <- function(x, ...) {
+  say(x$words)
+  print_brief(x$tables)
+  for (name in names(x$beside)) {
+    cli::cat_line(c("", cli::style_bold(paste(name, "as recorded (a) and with the changes (b)"))))
+    print_brief(x$beside[[name]])
+  }
+  say(unlist(x$notes))
+  invisible(x)
+}

@@ -7,6 +7,7 @@ same broken files every time, so that they go red for a change of annotune and n
 
 import argparse
 import sys
+import tempfile
 import time
 import warnings
 from collections import Counter
@@ -20,6 +21,7 @@ from mutations import mutated
 from seeds import seeds
 
 import annotune as at
+from annotune.replication.archive import unpack
 from annotune.study.file import read_study
 from annotune.tables import read_table
 
@@ -45,6 +47,9 @@ def outcome(path: Path) -> str:
 def _read(path: Path) -> None:
     if path.name == "study.yaml":
         read_study(path)
+    elif path.name.endswith(".bundle.zip"):
+        with tempfile.TemporaryDirectory() as folder:
+            unpack(path, Path(folder))
     elif path.suffix in (".yaml", ".qdc"):
         at.read_codebook(path)
     else:

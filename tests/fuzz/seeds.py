@@ -92,6 +92,7 @@ def seeds() -> dict[str, bytes]:
         "yaml": CODEBOOK.encode(),
         "study.yaml": STUDY.encode(),
         "qdc": QDC.encode(),
+        "bundle.zip": _bundle(),
         **_statistical(),
     }
 
@@ -123,6 +124,20 @@ def _zip(parts: dict[str, bytes]) -> bytes:
         for name, content in parts.items():
             archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()
+
+
+def _bundle() -> bytes:
+    import tempfile
+
+    from annotune.replication.archive import write_bundle
+
+    with tempfile.TemporaryDirectory() as folder:
+        content = Path(folder) / "content"
+        (content / "study").mkdir(parents=True)
+        (content / "study" / "study.yaml").write_text(STUDY)
+        (content / "study" / "codebook.yaml").write_text(CODEBOOK)
+        about = {"annotune": "0.1.0", "texts": "all", "name": "Questions"}
+        return write_bundle(content, Path(folder) / "t.zip", about).read_bytes()
 
 
 def _rds() -> bytes:

@@ -20,6 +20,7 @@ READ_BY = {
     ("test_codebook", "paraphrase"),
     ("diff", "a"),
     ("diff", "b"),
+    ("replicate", "bundle"),
 }  # which others write
 STORES = {"store"}  # a study's store is added to, and never replaced: tests/hybrid/test_store.py
 WRITTEN = {"write", "out", "paths", "plot", "predictions", "sentences", "shares", "recall", "offline", "write_sbatch"}
@@ -31,6 +32,8 @@ FOLDERS = {
     ("export", "out"),
     ("demo", "out"),
     ("new", "out"),
+    ("bundle", "out"),
+    ("replicate", "out"),
     ("evaluate", "out"),
     ("code", "offline"),
     ("classify", "write_sbatch"),  # a script, whatever it is called

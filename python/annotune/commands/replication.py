@@ -1,4 +1,4 @@
-"""Where results come from, and what made two runs differ."""
+"""Where results come from, what made two runs differ, and the same results again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from annotune.commands.screen import console
+from annotune.commands.screen import console, say
 
 
 def why(
@@ -47,4 +47,52 @@ def diff(
         for part in difference._parts():
             console.print(part, markup=False, soft_wrap=isinstance(part, str))
     if not difference.is_same:
+        raise typer.Exit(1)
+
+
+def bundle(
+    study: Annotated[Path, typer.Argument(help="The study file; it was run.")],
+    out: Annotated[
+        Path | None, typer.Option(help="A .zip, or a new folder; by default NAME.bundle.zip beside it.")
+    ] = None,
+    texts: Annotated[str, typer.Option(help="all, or none: fingerprints and predictions in their place.")] = "all",
+) -> None:
+    """Put a study that was run into one file, with which others get the same tables."""
+    from annotune.commands.screen import files
+    from annotune.records.files import require_writable
+    from annotune.replication.bundle import bundle as make_bundle
+
+    require_writable([out] if out is not None and not out.is_dir() else [], [study])
+    files([make_bundle(study, out, texts=texts)])  # type: ignore[arg-type]
+
+
+def replicate(
+    bundle: Annotated[Path, typer.Argument(help="A bundle: a .zip, or a folder.")],
+    out: Annotated[Path | None, typer.Option(help="A new folder that keeps the study as it was run again.")] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="What if? Such as gold.rule=unanimous; may be repeated, null takes a key away."),
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="Numbers that differ by no more are equal within it.")] = 1e-4,
+    as_json: Annotated[bool, typer.Option("--json", help="The result for programs.")] = False,
+) -> None:
+    """Compute a bundle's tables again and compare them with the recorded ones; exit code 1 where one differs."""
+    import json
+
+    from annotune.records.files import require_folder
+    from annotune.replication.changes import parsed
+    from annotune.replication.replication import replicate as compute_again
+
+    if out is not None:
+        require_folder(out, [bundle])
+    changes = parsed(change or [])
+    result = compute_again(bundle, out, changes=changes, tolerance=tolerance, say=say)
+    if as_json:
+        beside = {name: table.to_dicts() for name, table in result.beside.items()}
+        content = {"state": result.state, "tables": result.tables.to_dicts(), "beside": beside}
+        print(json.dumps({**content, "notes": list(result.notes)}, indent=2, ensure_ascii=False))
+    else:
+        for part in result._parts():
+            console.print(part, markup=False, soft_wrap=isinstance(part, str))
+    if not result.is_same and not changes:
         raise typer.Exit(1)
