@@ -11,7 +11,6 @@ import json
 import shutil
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +84,9 @@ def unpack(path: Path, folder: Path) -> Content:
     try:
         with zipfile.ZipFile(path) as archive:
             return _from_zip(path, archive, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+    except (AnnotuneError, MemoryError):
+        raise
+    except Exception as error:  # zipfile has errors of every kind for a broken one, an IndexError among them
         if isinstance(error, OSError) and error.filename:  # of the folder, which may be full
             raise
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
