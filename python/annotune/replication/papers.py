@@ -76,7 +76,6 @@ def methods_paragraph(after: AfterModels) -> str:
     from annotune.reporting.inputs import gather_inputs
     from annotune.reporting.methods import methods
 
-    nothing = dict.fromkeys(("coded", "corpus", "by", "compare", "curve", "rounds", "anchoring", "record"))
     inputs = gather_inputs(
         model=list(after.models.values()),
         codings=after.inputs.codings,
@@ -85,10 +84,18 @@ def methods_paragraph(after: AfterModels) -> str:
         gold=after.inputs.gold,
         correct=after.outcome.corrections,
         errors=after.outcome.errors,
+        coded=None,
+        corpus=None,
+        by=None,
+        compare=None,
+        curve=None,
+        rounds=None,
+        anchoring=None,
+        multiverse=None,
+        record=None,
         layout="journal",
         n_boot=100,
         seed=1,
-        **nothing,
     )
     results = findings(inputs)
     return methods(inputs, results.reliability, results.calibrations)
