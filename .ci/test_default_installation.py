@@ -87,6 +87,7 @@ NEED_AN_EXTRA = {
     "run for_word.yaml": "tables",
     f"propose few.csv gpt {BOOK} --store gpt.annotune --endpoint http://localhost:9/v1": "propose",
     f"code own.annotune --corpus questions.csv {BOOK} --coders eve": "page",
+    f"tune questions.csv gold.csv {BOOK} --out another --base multilingual": "multilingual",
     f"export {MODEL} onnx --format onnx": "onnx",
     f"export {MODEL} model.gguf --format gguf": "gguf",
 }
