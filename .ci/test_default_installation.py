@@ -35,7 +35,7 @@ why results.dta --unit q00001 --json
 diff study.yaml results.csv
 new own-study --like sets
 studies
-multiverse study.yaml --write specifications.dta --plot curve_of_choices.png
+multiverse choices.yaml --write specifications.dta --plot curve_of_choices.png
 bundle study.yaml --texts none --out none.zip
 replicate none.zip
 reliability {CODERS} {BOOK} --n-boot 200 --write agreement.dta --write agreement.tex --plot agreement.png
@@ -121,6 +121,8 @@ def folder(tmp_path_factory):
     at.record(store, at.read_codings(drawn, book))
     study = (folder / "study.yaml").read_text("utf-8")
     (folder / "for_word.yaml").write_text(study.replace("[regression.csv,", "[regression.docx,"), "utf-8")
+    few = "multiverse: {seed: 1, gold: majority, cutoffs: share}\n"
+    (folder / "choices.yaml").write_text(study.replace("questions.csv", "some.csv") + few, "utf-8")
     rounds = "sample: {rounds: {n: 40, evaluation: 20, write: rounds.xlsx}}"
     (folder / "rounds.yaml").write_text(f"codebook: codebook.yaml\ncorpus: questions.csv\n{rounds}\n", "utf-8")
     page = (ROOT / "docs" / "decoders.md").read_text("utf-8")

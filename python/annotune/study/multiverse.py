@@ -12,7 +12,7 @@ import pydantic
 from annotune.correction.formulas import Formula
 from annotune.correction.multiverse import Multiverse, made_of
 from annotune.correction.result import Correction
-from annotune.errors import AnnotuneError, nearest
+from annotune.errors import AnnotuneError, counted, nearest
 from annotune.export.write import write
 from annotune.models.classifier import Classifier
 from annotune.progress import bar
@@ -138,7 +138,8 @@ def multiverse_of(file: StudyFile, inputs: Inputs, part: MultiversePart, steps: 
     _ = grid.inputs_by_gold  # a rule that there is not is refused before anything is computed
     _require_same_labels(grid, texts.codebooks)
     n = len(cells) * sum(len(grid.decisions(rule)) for rule in part.cutoffs)
-    steps.say(f"Estimating {len(cells):,} combinations of models, {n:,} regressions each three times")
+    models, regressions = counted(len(cells), "combination", "combinations"), counted(n, "regression", "regressions")
+    steps.say(f"Other choices: {models} of which models are made, {regressions}")
     rows = _own_rows(grid, own) + [row for name in part.coder for row in rows_of_coder(grid, name)]
     kept = [None if steps.again else kept_rows(grid, cell) for cell in cells]
     rows += [row for each in kept if each is not None for row in each]
