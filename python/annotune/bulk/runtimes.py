@@ -21,6 +21,7 @@ from annotune.errors import AnnotuneError
 from annotune.records.files import write_whole
 from annotune.records.sealed import read_sealed, sealed
 from annotune.runtimes.choice import TEXTS, TIMED, Choice, choose, too_few, without_trial
+from annotune.runtimes.engines import FLOAT32, RUNTIMES
 
 
 def readers_of(folder: RunFolder, plan: Plan, keep: bool = True) -> list[Reader]:
@@ -48,12 +49,20 @@ def kept_choices(folder: RunFolder) -> list[Choice]:
 
 
 def _chosen(folder: RunFolder, plan: Plan, models: Sequence[Loaded], keep: bool) -> list[Choice]:
+    """Where every machine comes to the same choice, none waits for another; else all follow the first."""
+    precision = plan.settings["precision"]
+    least, most = (without_trial(precision, there, plan.rows) for there in ([FLOAT32], list(RUNTIMES)))
+    if least is not None and least == most:
+        return _kept(folder, [least] * len(models)) if keep else [least] * len(models)
     if not keep:
         return [_choice(plan, model) for model in models]
     with in_turn(folder.books / "choosing"):
-        choices = kept_choices(folder) or [_choice(plan, model) for model in models]
-        content = sealed({"choices": [choice.as_json() for choice in choices]})
-        write_whole(folder.runtimes, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        return kept_choices(folder) or _kept(folder, [_choice(plan, model) for model in models])
+
+
+def _kept(folder: RunFolder, choices: list[Choice]) -> list[Choice]:
+    content = sealed({"choices": [choice.as_json() for choice in choices]})
+    write_whole(folder.runtimes, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return choices
 
 
