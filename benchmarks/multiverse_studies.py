@@ -2,7 +2,7 @@
 
 The demo's effect is known because it is simulated. The manifestos' sentences (Benoit, Conway, Lauderdale, Laver and
 Mikhaylov 2016) were all coded by a crowd; 1,500 of them, drawn at random, are the hand codings here, and the
-coefficient in all 7,322 by the crowd's majority is what the corrected estimates should hold.
+coefficient in all by the crowd's majority is what the corrected estimates should hold.
 
 Writes docs/multiverse-demo.svg, docs/multiverse-manifestos.svg and multiverse_studies.md beside this file. The
 manifestos are looked for in ../shared/data.
