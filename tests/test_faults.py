@@ -166,10 +166,10 @@ def test_a_librarys_warning_is_a_note_and_names_the_library(monkeypatch, capsys)
     assert capsys.readouterr().err == "Note from polars: two lines\nNote from RuntimeWarning: from nowhere\n"
 
 
-def test_without_a_verb_it_says_in_five_lines_what_to_do_first():
+def test_without_a_verb_it_says_in_six_lines_what_to_do_first():
     done = subprocess.run([sys.executable, "-m", "annotune"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert max(map(len, lines)) <= 80
-    assert re.findall(r"^  annotune (\w+)", done.stdout, re.MULTILINE) == ["demo", "run", "tune"]
+    assert re.findall(r"^  annotune (\w+)", done.stdout, re.MULTILINE) == ["demo", "new", "run", "tune"]

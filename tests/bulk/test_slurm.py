@@ -164,7 +164,7 @@ def test_a_fault_in_the_file_is_told_with_its_line(clusters):
 
 
 def test_options_of_another_place(tmp_path):
-    with pytest.raises(at.AnnotuneError, match=r"on='local' has no option 'partition'. Leave it out"):
+    with pytest.raises(at.AnnotuneError, match=r"on='local' has no option 'partition'. There are: 'gpus'"):
         at.classify("texts", "model", tmp_path / "o", partition="cpu")
     with pytest.raises(at.AnnotuneError, match=r"on='ray' has no option 'adress'. Did you mean 'address'"):
         at.classify("texts", "model", tmp_path / "o", on="ray", adress="auto")

@@ -190,7 +190,7 @@ def test_what_will_not_do_is_refused_in_words(data, change, options, said):
         ("topic == 'Helth' ~ x.y", {}, "no text has the topic 'Helth'"),
         ("topic ~ x.y", {}, "words, not numbers"),
         ("topic == 'Public health' ~ x.y + I(2 * x.y)", {}, "does not vary beside"),
-        ("vote ~ topic == 'Public health'", {"model": "logit"}, "0 or 1"),
+        ("vote ~ topic == 'Public health'", {"model": "logit"}, "from 0 to 1"),
         ("topic == 'Public health' ~ x.y | district", {"model": "logit"}, "cannot be absorbed"),
         ("topic == 'Public health' ~ 1 | district", {}, "no covariate beside its groups"),
         ("topic == 'Public health' ~ open('x')", {}, "function 'open' is not known"),

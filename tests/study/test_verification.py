@@ -85,6 +85,7 @@ def test_no_flipped_bit_of_a_folder_of_work_an_output_or_the_record_goes_unseen(
     ("name", "step"),
     [
         (CODINGS, "classify topic"),
+        ("annotune-work/topic/runtime.json", "classify topic"),
         ("annotune-work/topic/model/held_out.parquet", "tune topic"),
         ("annotune-work/topic/model/backbone/model.safetensors", "tune topic"),
         ("annotune-work/topic/.codings.parquet.basis", "classify topic"),

@@ -143,9 +143,10 @@ def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, st
         if not folds:
             choice = model.choose_runtime(inputs.corpus, part.precision)
             write(model.classify(inputs.corpus, precision=choice), target)
-            write_whole(target.parent / RUNTIME, json.dumps(choice.as_json(), indent=2) + "\n")
+            write_whole(pieces.start(RUNTIME), json.dumps(choice.as_json(), indent=2) + "\n")
+            pieces.finish(RUNTIME)
             return
-        (target.parent / RUNTIME).unlink(missing_ok=True)
+        pieces.start(RUNTIME).unlink(missing_ok=True)
         coder = _fold_coder(file, inputs, name)
         if coder is not None and not coder.whole:
             what = f"{file.work_of(name) / FOLDER} no longer holds what the folds' models coded."
@@ -153,6 +154,8 @@ def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, st
         write(in_corpus_order(model, inputs.corpus, part.precision, coder), target)
 
     pieces = Checkpoints(target.parent, _basis_of_codings(file, inputs, name, model))
+    if not folds and not pieces.has(RUNTIME):  # what computed the codings is not known
+        pieces.start(target.name)
     steps.once(f"classify {name}", pieces, target.name, make)
     codings = check(pl.read_parquet(pieces.require(target.name)))
     if folds or steps.done[f"classify {name}"] == "up to date":  # otherwise the model has said it while coding
