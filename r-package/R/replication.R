@@ -38,7 +38,7 @@ print.at_why <- function(x, ...) {
 #' @examplesIf at_available()
 #' folder <- file.path(tempdir(), "books")
 #' dir.create(folder)
-#' text <- "variables: [{name: topic, kind: nominal, labels: [{code: 1, name: Health}, {code: 2, name: Law}]}]"
+#' text <- "variables: [{name: topic, labels: [{code: 1, name: Health}, {code: 2, name: Law}]}]"
 #' writeLines(text, file.path(folder, "old.yaml"))
 #' writeLines(sub("Law", "Justice", text), file.path(folder, "new.yaml"))
 #' at_diff(file.path(folder, "old.yaml"), file.path(folder, "new.yaml"))

@@ -145,8 +145,13 @@ def _until_last(frame: pl.DataFrame, draws: pl.DataFrame, answers: pl.DataFrame,
     answers = answers.join(frame, on="unit_id", how="semi")
     if answers.is_empty():
         require_same_study(frame, draws.filter("drawn"))
+        if kind == SHOWN:
+            raise AnnotuneError("No text was coded with a proposal in sight.", "Take among='corpus'.")
     if (empty := wave_without(draws, answers)) is not None:
-        what = f"No text of wave {empty} was coded {'blind' if kind == BLIND else 'with a proposal'}."
+        if kind == SHOWN:
+            what = f"No text of wave {empty} was coded with a proposal in sight."
+            raise AnnotuneError(what, "Have some of each wave's texts coded so, or take among='corpus'.")
+        what = f"No text of wave {empty} was coded blind."
         raise AnnotuneError(what, "Have a part of each wave's texts coded blind: sample(..., blind=).")
     units = answers["unit_id"].implode()
     last = draws.filter(pl.col("drawn"), pl.col("unit_id").is_in(units))["wave"].max()
@@ -205,8 +210,6 @@ def _of_corpus(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _of_verified(frame: pl.DataFrame) -> pl.DataFrame:
     """The texts that were coded with proposals: how many each stands for, and the part that was coded blind as well."""
-    if not frame["_shown"].any():
-        raise AnnotuneError("No text was coded with a proposal in sight.", "Take among='corpus'.")
     rows = frame.with_columns(pl.Series(STANDS_FOR, _ratio(frame, "_shown"))).filter("_shown")
     part = rows.select(pl.col("_blind").mean().over("wave")).to_series()
     if (part == 0).any():
