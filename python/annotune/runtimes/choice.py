@@ -14,7 +14,7 @@ from annotune.runtimes.engines import AUTO, EXACT, FLOAT32, RUNTIMES
 from annotune.runtimes.proof import agreement
 
 TEXTS, TIMED, ROUNDS = 1000, 200, 3  # texts whose labels are compared; that are timed, and how often
-FEWEST = 10_000  # texts to be coded, below which a trial takes longer than it saves
+FEWEST = 30_000  # texts to be coded, below which a trial takes longer than it saves
 GAIN = 1.1  # times as fast as float32, below which nothing is changed for
 
 
