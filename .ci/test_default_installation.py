@@ -76,6 +76,8 @@ sheets own.annotune --corpus questions.csv --write left.xlsx
 code own.annotune --corpus questions.csv {BOOK} --coders eve --offline pages
 draws own.annotune --of people --write people.csv
 definitions own.annotune codebook.yaml --update --write changes.csv
+levels levels.yaml --write levels.csv
+roll-up by_levels.csv --codebook levels.yaml --out rolled.csv
 anchoring answers.csv --write given.csv --shares moved.dta --plot anchoring.png
 blind-gold blind.csv blind.annotune --write undone.parquet --write undone.dta
 """
@@ -102,6 +104,9 @@ def folder(tmp_path_factory):
     by_hand = texts["unit_id"].is_in(coded.filter(pl.col("topic_gold").is_not_null())["unit_id"].to_list())
     pl.concat([texts.filter(by_hand).head(200), texts.filter(~by_hand).head(50)]).write_csv(folder / "some.csv")
     texts.head(3).write_csv(folder / "few.csv")
+    labels = "[{code: 1, name: Care}, {code: 11, name: Health, parent: 1}, {code: 2, name: Law}]"
+    (folder / "levels.yaml").write_text(f"variables: [{{name: topic, labels: {labels}}}]")
+    (folder / "by_levels.csv").write_text("unit_id,topic\n1,Health\n2,Law\n")
     (folder / "words.csv").write_text("label,words\nHealth,hospital*\n")
     seen = pl.Series("proposals", ["Health", "Health", None] * 40)
     by_sight = {"label": ["Health", "Law", "Law", "Health"] * 30, "coder": ["anna", "ben"] * 60}

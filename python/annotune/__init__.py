@@ -44,6 +44,8 @@ _HOME = {
     "bind": "data.codings",
     "resolve": "agreement.gold",
     "widen": "data.codings",
+    "levels": "data.hierarchy",
+    "roll_up": "data.rolled_up",
     "reliability": "agreement.reliability",
     "pairwise_reliability": "agreement.pairs",
     "category_reliability": "agreement.pairs",

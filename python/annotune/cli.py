@@ -53,6 +53,8 @@ VERBS = (
     anchoring.blind_gold,
     coding.code,
     codebook.definitions,
+    codebook.levels,
+    codebook.roll_up,
     agreement.reliability,
     agreement.reliability_regression,
     agreement.resolve,

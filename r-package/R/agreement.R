@@ -9,7 +9,8 @@
 #' @param variable What to look at; each variable by default.
 #' @param codebook An [at_codebook()]: gives the full set of labels and their order, and says what is multi-label.
 #' @param level `"nominal"`, `"ordinal"`, `"interval"`, `"ratio"`; the weights `"linear"`, `"quadratic"`,
-#'   `"gwet_ordinal"`; `"masi"` or `"jaccard"` for multi-label variables. By default what the codebook says.
+#'   `"gwet_ordinal"`; `"masi"` or `"jaccard"` for multi-label variables; `"tree"` where labels have parents: a
+#'   miss within a parent counts less. By default what the codebook says.
 #' @param metrics Any of percent, weighted_percent (answers that are near agree in part), cohen_kappa, scott_pi,
 #'   fleiss_kappa, conger_kappa, light_kappa, brennan_prediger, ac1, ac2, alpha, icc1, ..., icc3k. By default percent, alpha, a kappa and AC1 or AC2.
 #' @param by Columns of the codings; agreement is computed within each of their groups.

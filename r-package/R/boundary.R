@@ -18,7 +18,9 @@ at_call <- function(verb, ...) {
   from_python(answer$value)
 }
 
-NEED_CODEBOOK <- c("tune", "attach", "crossfit", "learning_curve", "zero_shot", "propose", "test_codebook")
+NEED_CODEBOOK <- c(
+  "tune", "attach", "crossfit", "learning_curve", "zero_shot", "propose", "test_codebook", "levels", "roll_up"
+)
 
 run_python <- function(verb, arguments) {
   python <- python_half()

@@ -114,6 +114,23 @@ at_codebook.default <- function(x, variable = NULL, name = NULL, kind = NULL, ..
   )
 }
 
+#' A codebook with a variable for each level
+#'
+#' Labels may be parts of others: a label's `parent` is the code of the label above it. `at_levels()` makes a variable
+#' for each level, of which [at_roll_up()] makes codings; agreement, evaluation, shares, regressions and files of a level
+#' are then those of its variable.
+#'
+#' @param codebook A codebook, from [at_codebook()], some of whose labels have a parent.
+#' @return A codebook: in place of a variable `topic` with two levels `topic_major` and `topic_minor`; of more levels
+#'   `topic_level1`, `topic_level2` and so on. A label without others below it is a label of every level from its own on.
+#' @examplesIf at_available()
+#' rows <- data.frame(
+#'   variable = "topic", code = c(1, 101, 103, 3), name = c("Economy", "Prices", "Jobs", "Health"), parent = c(NA, 1, 1, NA)
+#' )
+#' at_levels(at_codebook(rows))
+#' @export
+at_levels <- function(codebook) at_call("levels", codebook = codebook)
+
 codebook_of_rows <- function(rows) {
   parts <- lapply(unique(as.character(rows$variable)), function(one) {
     mine <- rows[rows$variable == one, , drop = FALSE]

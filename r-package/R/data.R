@@ -144,6 +144,29 @@ at_resolve <- function(codings,
   )
 }
 
+#' Codings of each level of a hierarchy
+#'
+#' At the level of the majors a text coded `Prices` is coded with what `Prices` is a part of. The probability of a label
+#' is the sum of those of the labels below it, at every level, and so are the shares of coders. Of sets of labels, of
+#' which several may hold, it is the largest of them. A text that was coded by its major alone has the status `missing`
+#' at the level of the minors.
+#'
+#' @param codings A table of codings, by people or by models.
+#' @param codebook A codebook, from [at_codebook()], some of whose labels have a parent.
+#' @return A table of codings of the variables of [at_levels()]. Codings of other variables stay as they are.
+#' @examplesIf at_available()
+#' rows <- data.frame(
+#'   variable = "topic", code = c(1, 101, 103, 3), name = c("Economy", "Prices", "Jobs", "Health"), parent = c(NA, 1, 1, NA)
+#' )
+#' book <- at_codebook(rows)
+#' wide <- data.frame(unit_id = 1:2, anna = c("Prices", "Economy"), ben = c("Jobs", "Prices"))
+#' codings <- at_codings(wide, book, variable = "topic", coders = c("anna", "ben"))
+#' at_reliability(at_roll_up(codings, book), codebook = at_levels(book), metrics = "percent")
+#' @export
+at_roll_up <- function(codings, codebook) {
+  at_call("roll_up", codings = codings_to_python(codings), codebook = codebook)
+}
+
 codings_to_python <- function(codings) {
   require_columns(codings, c("unit_id", "label"), "The table of codings")
   frame_to_python(codings)

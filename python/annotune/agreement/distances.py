@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from annotune.agreement.patterns import Floats
+from annotune.data.hierarchy import common_steps
 
 Sets = Sequence[frozenset[Any]]
 
@@ -63,6 +64,20 @@ def _similarity_of_sets(sets: Sets) -> tuple[Floats, Floats]:
     smaller = np.minimum(size[:, None], size[None, :])
     contained = np.where(common == smaller, 2 / 3, 1 / 3) * (common > 0)
     return np.where(union == 0, 1.0, common / np.maximum(union, 1)), np.where(common == union, 1.0, contained)
+
+
+def tree(paths: Sequence[tuple[str, ...]]) -> Floats:
+    """1 minus what two labels have in common of their ways down a hierarchy (q x q), so that near misses count less.
+
+    It is 1 minus the hierarchical F1 (Kiritchenko, Matwin, Nock and Famili 2006) of one label against the other:
+    twice the number of labels on both ways, divided by the lengths of the two.
+
+    >>> tree([("Economy", "Prices"), ("Economy", "Jobs"), ("Economy",), ("Health",)]).round(2)[0].tolist()
+    [0.0, 0.5, 0.33, 1.0]
+    """
+    common = common_steps(list(paths))
+    length = np.diag(common)
+    return np.asarray(1.0 - 2 * common / (length[:, None] + length[None, :]), dtype=np.float64)
 
 
 def custom(distance: Callable[[Any, Any], float], categories: Sequence[Any]) -> Floats:

@@ -11,6 +11,7 @@ from annotune.agreement import coefficients as co
 from annotune.agreement import distances, icc
 from annotune.agreement.patterns import ABSENT, Floats, Statistic, counts, distinct, restricted
 from annotune.agreement.ratings import Ratings
+from annotune.data.hierarchy import NO_HIERARCHY
 from annotune.errors import AnnotuneError, nearest
 
 Distance = Callable[[Any, Any], float]
@@ -20,7 +21,7 @@ KAPPAS = ("cohen_kappa", "scott_pi", "fleiss_kappa", "conger_kappa", "light_kapp
 SHARES = ("percent", "weighted_percent")
 METRICS = (*SHARES, *KAPPAS, "alpha", *icc.NAMES)
 FOR_TWO = ("cohen_kappa", "scott_pi")
-LEVELS = ("nominal", "ordinal", "interval", "ratio", "linear", "quadratic", "gwet_ordinal", "masi", "jaccard")
+LEVELS = ("nominal", "ordinal", "interval", "ratio", "linear", "quadratic", "gwet_ordinal", "masi", "jaccard", "tree")
 MOST_VALUES = 2_000  # the distance of each pair is held in memory
 MOST_RANKS = 200
 ONE_CODER = "one coder, so there is no agreement to measure. Have a second person code some of the texts."
@@ -59,6 +60,10 @@ def _level(ratings: Ratings, level: Level | None) -> str:
         else:
             what, advice = f"{who} is not multi-label, and the level is {level!r}.", "Choose a level for single labels."
         raise AnnotuneError(what, advice)
+    if level == "tree":
+        if ratings.paths is None:
+            raise AnnotuneError(f"{who} has no labels with a parent, and the level is 'tree'.", NO_HIERARCHY)
+        return level
     ordered = ratings.kind == "ordinal" or (not ratings.listed and ratings.codes is not None)
     if level not in ("nominal", "masi", "jaccard") and not ordered:
         advice = "Give it the kind ordinal there" if ratings.listed else "Give a codebook with the kind ordinal"
@@ -82,6 +87,8 @@ def _scales(metric: str, level: str, ratings: Ratings, requested_level: Level | 
         return ["ordinal" if level in ("linear", "quadratic", "gwet_ordinal") else level]
     if metric in ("alpha", "weighted_percent") and requested_level is None and ratings.kind == "multilabel":
         return ["masi", "jaccard"]
+    if metric in ("alpha", "weighted_percent") and requested_level is None and ratings.paths is not None:
+        return [level, "tree"] if metric == "alpha" else ["tree"]
     if metric == "alpha":
         return [level]
     if level == "ordinal":  # Krippendorff's ordinal metric moves with the margins, so it gives no fixed weights
@@ -99,6 +106,8 @@ def distance(ratings: Ratings, scale: str, custom: Level | None = None) -> Float
         return _custom(custom, ratings.categories)
     if scale in ("masi", "jaccard"):
         return {"masi": distances.masi, "jaccard": distances.jaccard}[scale](ratings.categories)
+    if scale == "tree" and ratings.paths is not None:
+        return distances.tree(ratings.paths)
     if scale in ("interval", "ratio"):
         return {"interval": distances.interval, "ratio": distances.ratio}[scale](_values(ratings, scale))
     if scale in ("linear", "quadratic"):
@@ -135,7 +144,7 @@ def _values(ratings: Ratings, scale: str) -> Floats:
 def agreement_weights(ratings: Ratings, scale: str, custom: Level | None = None) -> Floats:
     """1 minus the distance, relative to the largest distance where it is not bounded by 1."""
     table = distance(ratings, scale, custom)
-    return 1 - table if scale in ("nominal", "masi", "jaccard") else distances.weights(table)
+    return 1 - table if scale in ("nominal", "masi", "jaccard", "tree") else distances.weights(table)
 
 
 def statistic(ratings: Ratings, metric: str, scale: str, custom: Level | None = None) -> Statistic:

@@ -15,6 +15,7 @@ from annotune.agreement.patterns import ABSENT, Floats, Ints, Patterns, by_coder
 from annotune.data.codebook import Kind, Variable
 from annotune.data.codings import Codings, check
 from annotune.data.frames import require_columns
+from annotune.data.hierarchy import has_levels, paths
 from annotune.errors import AnnotuneError, nearest
 
 
@@ -40,6 +41,7 @@ class Ratings:
     listed: bool
     repeated: int = 0
     cluster: Ints | None = None
+    paths: tuple[tuple[str, ...], ...] | None = None  # down the hierarchy to each category, where labels have parents
 
     @cached_property
     def slots(self) -> Patterns:
@@ -88,6 +90,7 @@ class Ratings:
             categories=("no", "yes"),
             listed=True,
             codes=None,
+            paths=None,
         )
 
 
@@ -129,6 +132,7 @@ def read_ratings(part: pl.DataFrame, variable: str, entry: Variable | None, clus
         listed=entry is not None,
         repeated=int((~first).sum()),
         cluster=None if cluster is None else _clusters(part, unit, cluster),
+        paths=tuple(paths(entry).values()) if entry and has_levels(entry) and not sets else None,
     )
 
 

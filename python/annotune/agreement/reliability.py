@@ -92,8 +92,9 @@ def reliability(
         one, the categories are the labels that were used, and labels that are all numbers have their order.
     level
         `nominal`, `ordinal`, `interval`, `ratio`; `linear`, `quadratic` or `gwet_ordinal` weights; `masi` or
-        `jaccard` for multi-label variables; or a function of two labels (two sets of labels) that gives
-        their distance. By default what the codebook says. Interval and ratio levels take the labels'
+        `jaccard` for multi-label variables; `tree` where labels have parents, by which a miss within a parent is half a
+        miss (of two levels; see `annotune.agreement.distances.tree`); or a function of two labels (two sets of labels)
+        that gives their distance. By default what the codebook says. Interval and ratio levels take the labels'
         codes as values; ordinal, linear and quadratic take their order.
     metrics
         Of `percent`, `weighted_percent` (answers that are near agree in part, as the level says), `cohen_kappa`,

@@ -64,6 +64,52 @@ def test_codebook(
         files([plot])
 
 
+def levels(
+    codebook: Annotated[Path, typer.Argument(help="A codebook whose labels have parents.")],
+    write: Annotated[
+        list[Path] | None, typer.Option(help="The codebook of its levels, a row per label: .csv, .xlsx; repeatable.")
+    ] = None,
+) -> None:
+    """Make a codebook with a variable for each level of its hierarchies, for codings of roll-up."""
+    from annotune.data.codebook import read_codebook
+    from annotune.data.hierarchy import levels as of_levels
+    from annotune.hybrid.sheets import codebook_rows
+
+    require_outputs(write or [], codebook)
+    book = of_levels(read_codebook(codebook))
+    for entry in book.variables:
+        console.print(f"{entry.name}: {len(entry.labels)} labels", markup=False)
+    save(codebook_rows(book), write)
+
+
+def roll_up(
+    codings: Annotated[list[Path], typer.Argument(help="Files with codings.")],
+    codebook: Annotated[Path, typer.Option(help="A codebook whose labels have parents.")],
+    out: Annotated[Path, typer.Option(help="Where the codings of each level go: .csv, .parquet, .dta ...")],
+    unit_id: Annotated[str, typer.Option(help="The column with the text's identifier.")] = "unit_id",
+    coder: Annotated[str | None, typer.Option(help="The column with the coder's name.")] = None,
+) -> None:
+    """Turn codings by labels of a hierarchy into codings of each of its levels: people's, or a model's."""
+    import polars as pl
+
+    from annotune.commands.options import coded_texts
+    from annotune.data.codebook import read_codebook
+    from annotune.data.codings import read_codings
+    from annotune.data.rolled_up import roll_up as rolled_up
+    from annotune.data.wide import detach
+
+    require_outputs(out, codings, codebook)
+    book, frame = read_codebook(codebook), coded_texts(codings, unit_id)
+    coded = [entry for entry in book.variables if f"{entry.name}_status" in frame.columns]
+    if coded:
+        table = pl.concat([detach(frame, entry) for entry in coded], how="diagonal_relaxed")
+    elif any(name.startswith("p_") for name in frame.columns) and "label" in frame.columns:
+        table = frame
+    else:
+        table = read_codings(list(codings), book, unit_id=unit_id, coder=coder)
+    save(rolled_up(table, book), [out])
+
+
 def definitions(
     store: Annotated[Path, typer.Argument(help="The study's store (.annotune).")],
     codebook: Annotated[Path | None, typer.Argument(help="The codebook's file, which is compared.")] = None,

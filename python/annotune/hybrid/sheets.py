@@ -176,6 +176,12 @@ def _write_codebook(page: Any, codebook: Codebook, words: Any, head: Any) -> dic
     return place_of
 
 
+def codebook_rows(codebook: Codebook) -> pl.DataFrame:
+    """The codebook as a sheet that `read_codebook` reads, one row per label."""
+    rows = [cells for entry in codebook.variables for cells in _label_rows(entry)]
+    return pl.DataFrame(rows, schema=dict.fromkeys(ABOUT, pl.String), orient="row")
+
+
 def _label_rows(entry: Variable) -> Iterator[tuple[str, ...]]:
     for number, label in enumerate(entry.labels):
         once = (entry.kind, entry.instruction or "") if number == 0 else ("", "")

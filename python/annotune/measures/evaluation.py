@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Variable
+from annotune.data.hierarchy import common_steps, has_levels, paths
 from annotune.errors import AnnotuneError
 from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION, NO_LABEL, TF_IDF, TF_IDF_HERE
 from annotune.measures.limits import Score, limits, limits_of_each
-from annotune.measures.scores import Sums, label_sums, measures, named, per_label, set_sums
+from annotune.measures.scores import Sums, hierarchical_f1, label_sums, measures, named, per_label, set_sums
 from annotune.measures.share_scores import DISTANCE, LOG_SCORE, OVERALL, share_rows
 from annotune.measures.shares_of_sums import MEANS, columns
 from annotune.measures.shares_of_sums import by_label as label_shares
@@ -189,7 +190,7 @@ def with_share_scores(
 def _measure_rows(model: str, sums: Sums, entry: Variable, n_units: int, n_boot: int, seed: int) -> pl.DataFrame:
     arguments = (sums.n_labels, sums.sets, entry.kind == "ordinal")
     boot = sums.replicates(n_boot, np.random.default_rng(seed)) if n_boot else []
-    drawn = [measures(chunk, *arguments, sums.total) for chunk in boot]
+    drawn = [measures(chunk, *arguments, sums.total) | _near(chunk, entry) for chunk in boot]
     scores = scores_of(sums.features, sums.counts, sums.n_labels, sums.sets, sums.clustered) if n_boot else {}
     return measure_rows(model, sums.total, entry, drawn, n_units, scores)
 
@@ -208,7 +209,8 @@ def measure_rows(
     occurring = int((~np.isnan(by_label["f1"])).sum())
     few = few_texts(dict(zip(entry.names, by_label["n_true"], strict=True)))
     rows = []
-    for name, value in measures(total, n_labels, sets, entry.kind == "ordinal").items():
+    values = measures(total, n_labels, sets, entry.kind == "ordinal") | _near(total, entry)
+    for name, value in values.items():
         low, high = limits(scores[name]) if name in scores else interval([chunk[name] for chunk in drawn])
         notes = [*_notes(name, value, few)]
         if name not in scores and low is not None and low == high:
@@ -219,6 +221,13 @@ def measure_rows(
     columns = ("model", "measure", "estimate", "ci_low", "ci_high", "n_units", "n_labels", "note")
     types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.Float64, pl.Int64, pl.Int64, pl.String)
     return pl.DataFrame(rows, schema=dict(zip(columns, types, strict=True)), orient="row")
+
+
+def _near(sums: np.ndarray, entry: Variable) -> dict[str, np.ndarray]:
+    """Where labels have parents: hierarchical F1, in which a miss within a parent is less wrong."""
+    if not has_levels(entry) or entry.kind == "multilabel":
+        return {}
+    return {"hierarchical_f1": hierarchical_f1(sums, common_steps(list(paths(entry).values())))}
 
 
 def few_texts(n_true: Mapping[str, float]) -> str | None:

@@ -15,6 +15,7 @@ Array = np.ndarray
 CHUNK = 2_000_000  # numbers held at once while resampling
 NAMES = {  # as people write those that are not words, at the head of a column
     "macro_f1": "macro-F1",
+    "hierarchical_f1": "hierarchical F1",
     "micro_f1": "micro-F1",
     "kappa_quadratic": "quadratic kappa",
     "mcc": "MCC",
@@ -170,6 +171,29 @@ def in_full(measure: str) -> str:
     ('macro-F1', 'share of exact sets')
     """
     return IN_FULL.get(measure) or named(measure)
+
+
+def hierarchical_f1(sums: Array, common: Array) -> Array:
+    """F1 of labels and all labels above them (Kiritchenko, Matwin, Nock and Famili 2006), of `sums` (..., d); (...).
+
+    Parameters
+    ----------
+    common
+        Shape (labels, labels): how many labels each two have in common, of themselves and those above them; on the
+        diagonal, how many each has. See `annotune.data.hierarchy.common_steps`.
+
+    Examples
+    --------
+    >>> common = np.array([[2, 1, 0], [1, 2, 0], [0, 0, 1]])  # two minors of one major, and a major without any
+    >>> sums = label_sums(np.array([0, 0, 2]), np.array([0, 1, 1]), 3).total
+    >>> round(float(hierarchical_f1(sums, common)), 3)  # of (2 + 2 + 1) true and 6 given, (2 + 1 + 0) are right
+    0.545
+    """
+    n_labels = len(common)
+    table = sums.reshape(*sums.shape[:-1], n_labels, n_labels + 1)
+    square, length = table[..., :n_labels], np.diag(common)
+    right = (square * common).sum((-2, -1))
+    return _ratio(2 * right, table.sum(-1) @ length + square.sum(-2) @ length)
 
 
 def macro_f1(truth: Array, predicted: Array, n_labels: int, weights: Array | None = None) -> float:

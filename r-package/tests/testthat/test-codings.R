@@ -94,3 +94,21 @@ test_that("a corpus keeps R's own columns", {
   expect_identical(corpus$unit_id, c("7", "8"))
   expect_identical(corpus[c("party", "rank", "more")], data[c("party", "rank", "more")])
 })
+
+test_that("codings are rolled up to the levels of a hierarchy", {
+  skip_if_no_python()
+  rows <- data.frame(
+    variable = "topic", code = c(1, 101, 103, 3), name = c("Economy", "Prices", "Jobs", "Health"), parent = c(NA, 1, 1, NA)
+  )
+  book <- at_codebook(rows)
+  wide <- data.frame(unit_id = 1:2, anna = c("Prices", "Economy"), ben = c("Jobs", "Prices"))
+  rolled <- at_roll_up(at_codings(wide, book, variable = "topic", coders = c("anna", "ben")), book)
+  expect_identical(unique(rolled$variable), c("topic_major", "topic_minor"))
+  expect_identical(rolled$label[rolled$variable == "topic_major"], rep("Economy", 4))
+  expect_identical(sum(rolled$status == "missing"), 1L)
+  levels <- at_levels(book)
+  expect_identical(levels$variables[[2]]$labels$name, c("Prices", "Jobs", "Health"))
+  table <- at_reliability(rolled, codebook = levels, metrics = "percent")
+  expect_identical(table$estimate[table$variable == "topic_major"], 1)
+  expect_error(at_levels(at_codebook(list(v = c("a", "b")))), "has a parent", class = "annotune_error")
+})
