@@ -25,7 +25,7 @@ _HOME = {
     "zero_shot": "models.zeroshot",
     "calibration": "evidence.calibrated",
     "plot_calibration": "evidence.calibrated",
-    "abstain": "evidence.abstention",
+    "abstain": "evidence.abstain",
     "shares": "models.shares",
     "learning_curve": "evidence.curve",
     "plot_learning_curve": "evidence.curve_plot",

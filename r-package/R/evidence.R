@@ -150,20 +150,24 @@ glance.at_calibration <- function(x, ...) {
 #' @param gold The hand codings of those texts.
 #' @param risk The share of wrong answers that is acceptable.
 #' @param confidence That the risk is held.
+#' @param by_level Where labels have parents: code each text at the lowest level where the risk holds, its minor where
+#'   the model is sure of that, else its major, else not at all. The risk is held among the codes given at each level.
 #' @inheritParams at_evaluate
 #' @return An object of class `at_abstention`: a list with `codings` (and their columns `confidence` and `by_hand`),
-#'   `curve`, `threshold`, `bound`, `words`.
+#'   `curve`, `threshold`, `bound`, `words`. With `by_level` one of class `at_level_abstention`: `codings` with each
+#'   text's label and its `level`, and `levels`, such an object each.
 #' @examplesIf at_available()
 #' sure <- rep(c(0.6, 0.99), c(100, 300))
 #' said <- data.frame(unit_id = 1:400, label = "x", prob = sure, coder = "model")
 #' gold <- data.frame(unit_id = 1:400, label = c(rep(c("x", "y"), 50), rep("x", 300)))
 #' at_abstain(said, held_out = said, gold = gold)
 #' @export
-at_abstain <- function(codings, held_out, gold, risk = 0.05, confidence = 0.95, variable = NULL, codebook = NULL) {
+at_abstain <- function(codings, held_out, gold, risk = 0.05, confidence = 0.95, variable = NULL, codebook = NULL,
+                       by_level = FALSE) {
   at_call(
     "abstain",
     codings = predictions_to_python(codings), held_out = coder_to_python(held_out), gold = codings_to_python(gold),
-    risk = risk, confidence = confidence, variable = variable, codebook = codebook
+    risk = risk, confidence = confidence, variable = variable, codebook = codebook, by_level = by_level
   )
 }
 
@@ -234,3 +238,7 @@ summary.at_result <- function(object, ...) object
 #' @rdname tidiers
 #' @export
 tidy.at_abstention <- function(x, ...) x$curve
+
+#' @rdname tidiers
+#' @export
+tidy.at_level_abstention <- function(x, ...) x$codings

@@ -40,6 +40,12 @@ print.at_abstention <- function(x, ...) {
 }
 
 #' @export
+print.at_level_abstention <- function(x, ...) {
+  say(x$words)
+  invisible(x)
+}
+
+#' @export
 print.at_learning_curve <- function(x, ...) {
   rows <- x$table[x$table$measure == x$measure, ]
   say(sprintf("%s by the number of labels, on %s other texts", x$measure, format(rows$n_units[1], big.mark = ",")))

@@ -279,10 +279,13 @@ def abstain(
     confidence: Annotated[float, typer.Option(help="That the risk is held.")] = 0.95,
     codebook: Book = None,
     variable: OfVariable = None,
+    by_level: Annotated[
+        bool, typer.Option("--by-level", help="Where labels have parents: the lowest level at which the risk holds.")
+    ] = False,
     unit_id: Key = "unit_id",
 ) -> None:
     """Which texts to code by hand, so that few of the others are wrong."""
-    from annotune.evidence.abstention import abstain as divide
+    from annotune.evidence.abstain import abstain as divide
     from annotune.export.write import write as write_table
 
     require_outputs(out, codings, held_out, gold, codebook)
@@ -296,10 +299,14 @@ def abstain(
         confidence=confidence,
         variable=variable,
         codebook=book,
+        by_level=by_level,
     )
-    divided = division.codings.select("unit_id", "confidence", "by_hand").unique(maintain_order=True)
-    beside = texts.drop("confidence", "by_hand", strict=False)
-    write_table(beside.join(divided, on="unit_id", how="left", maintain_order="left"), out, say=print)
+    if by_level:
+        write_table(division.codings, out, say=print)
+    else:
+        divided = division.codings.select("unit_id", "confidence", "by_hand").unique(maintain_order=True)
+        beside = texts.drop("confidence", "by_hand", strict=False)
+        write_table(beside.join(divided, on="unit_id", how="left", maintain_order="left"), out, say=print)
     console.print(division.in_words(), markup=False)
     files([out])
 

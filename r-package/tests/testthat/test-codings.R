@@ -112,3 +112,22 @@ test_that("codings are rolled up to the levels of a hierarchy", {
   expect_identical(table$estimate[table$variable == "topic_major"], 1)
   expect_error(at_levels(at_codebook(list(v = c("a", "b")))), "has a parent", class = "annotune_error")
 })
+
+test_that("texts are coded at the level where the risk holds", {
+  skip_if_no_python()
+  rows <- data.frame(
+    variable = "topic", code = c(1, 101, 103, 3), name = c("Economy", "Prices", "Jobs", "Health"), parent = c(NA, 1, 1, NA)
+  )
+  book <- at_codebook(rows)
+  sure <- rep(c(TRUE, FALSE), c(200, 200))
+  said <- data.frame(
+    unit_id = 1:400, variable = "topic", coder = "model", label = "Prices", prob = ifelse(sure, 0.9, 0.5),
+    p_Prices = ifelse(sure, 0.9, 0.5), p_Jobs = ifelse(sure, 0.05, 0.45), p_Health = 0.05
+  )
+  gold <- data.frame(unit_id = 1:400, variable = "topic", label = ifelse(sure | 1:400 %% 2 == 0, "Prices", "Jobs"))
+  divided <- at_abstain(said, held_out = said, gold = gold, codebook = book, by_level = TRUE)
+  expect_s3_class(divided, "at_level_abstention")
+  expect_identical(table(divided$codings$level)[["topic_major"]], 200L)
+  expect_identical(unique(divided$codings$label[!sure]), "Economy")
+  expect_output(print(divided), "200 by topic_minor, 200 by topic_major")
+})
