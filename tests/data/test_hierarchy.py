@@ -192,6 +192,12 @@ def test_a_miss_within_a_parent_is_less_wrong():
     assert row["ci_low"][0] < 6 / 7 < row["ci_high"][0]
 
 
+def test_labels_below_a_parent_that_no_text_has_are_near():
+    """What is tuned has the labels that occur alone, so that their parents may be gone."""
+    left = TOPIC.model_copy(update={"labels": tuple(label for label in TOPIC.labels if label.name in LEAVES)})
+    assert tree(tuple(paths(left).values()))[:3, :3].tolist() == [[0, 0.5, 1], [0.5, 0, 1], [1, 1, 0]]
+
+
 def test_alpha_with_the_distance_of_the_tree():
     def by_hand(a, b):
         one, other = set(paths(TOPIC)[a]), set(paths(TOPIC)[b])

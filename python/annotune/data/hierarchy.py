@@ -21,6 +21,8 @@ def has_levels(entry: Variable) -> bool:
 def paths(entry: Variable) -> dict[str, tuple[str, ...]]:
     """The names from the top of the hierarchy down to each label, by the label's name.
 
+    A parent that is no label of the variable, such as one that no text was coded with, goes by its code.
+
     >>> from annotune.data.codebook import Label
     >>> labels = (Label(code=1, name="Economy"), Label(code=101, name="Prices", parent=1), Label(code=3, name="Health"))
     >>> paths(Variable(name="topic", labels=labels))
@@ -30,8 +32,9 @@ def paths(entry: Variable) -> dict[str, tuple[str, ...]]:
 
     def upwards(code: int | None) -> Iterator[str]:
         while code is not None:
-            yield label_of[code].name
-            code = label_of[code].parent
+            label = label_of.get(code)
+            yield str(code) if label is None else label.name
+            code = None if label is None else label.parent
 
     return {label.name: tuple(upwards(label.code))[::-1] for label in entry.labels}
 

@@ -20,6 +20,34 @@ HARDLY_WORSE = 0.5  # standard errors of a difference in log loss up to which th
 
 
 @dataclass(frozen=True)
+class Higher:
+    """m texts coded with a label above those that are learnt, from which models learn and which are never held out.
+
+    Attributes
+    ----------
+    tokens, embeddings
+        As those of `Examples`, (m,) and (m, width).
+    among
+        Shape (m, labels): the labels below the one that was given, one of which holds.
+    groups, of_others
+        Shape (m,) and (n,): numbers of what stays together, of these texts and of the n others.
+    """
+
+    tokens: Tokens
+    embeddings: np.ndarray
+    among: np.ndarray
+    groups: np.ndarray
+    of_others: np.ndarray
+
+    def beside(self, places: np.ndarray) -> Higher:
+        """What may be learnt from beside the texts at these places: nothing that goes with one that is left out."""
+        left_out = np.setdiff1d(self.of_others, self.of_others[places])
+        usable = np.flatnonzero(~np.isin(self.groups, left_out))
+        parts = self.tokens.take(usable), self.embeddings[usable], self.among[usable], self.groups[usable]
+        return Higher(*parts, self.of_others[places])
+
+
+@dataclass(frozen=True)
 class Examples:
     """n coded texts as the network sees them.
 
@@ -39,6 +67,8 @@ class Examples:
         Shape (labels, width): what the base makes of the codebook's words for each label.
     shares
         Shape (n, labels): of a text's coders, the share that gave each label, where the gold has them.
+    higher
+        Further texts, of which a label above these is known.
     """
 
     tokens: Tokens
@@ -48,6 +78,7 @@ class Examples:
     ordered: bool = False
     words: np.ndarray | None = None
     shares: np.ndarray | None = None
+    higher: Higher | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -66,7 +97,8 @@ class Examples:
         """The texts at these places."""
         parts = self.tokens.take(places), self.embeddings[places], self.targets[places]
         shares = None if self.shares is None else self.shares[places]
-        return Examples(*parts, self.n_labels, self.ordered, self.words, shares)
+        higher = None if self.higher is None else self.higher.beside(places)
+        return Examples(*parts, self.n_labels, self.ordered, self.words, shares, higher)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,15 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from annotune.network.encoder import Encoder, Network, build, quieten
+from annotune.network.logits import softmax
 from annotune.network.machine import give_back_memory
 from annotune.network.shares import bring_back, computing
 from annotune.network.speaker import Speaker
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from annotune.tuning.settings import Settings
 
 START_PENALTY = 10.0  # a probe that fits its texts perfectly leaves fine-tuning nothing to learn from
+ROUNDS = 2  # of expectation maximisation; further ones changed no figure
 MANY = 32  # texts a label, on the average, after which the codebook's words add nothing
 
 
@@ -57,7 +60,37 @@ def words_help(seen: Examples) -> bool:
 
 
 def probe_of(examples: Examples, penalty: float, balanced: bool, words: bool) -> Probe:
-    """A probe made in this way from these texts."""
+    """A probe made in this way from these texts, and from those of which a label above theirs is known."""
+    probe = _fitted(examples, penalty, balanced, words)
+    for _ in range(ROUNDS if examples.higher is not None and len(examples.higher.among) else 0):
+        probe = _fitted(completed(examples, probe), penalty, balanced, words)
+    return probe
+
+
+def completed(examples: Examples, probe: Probe) -> Examples:
+    """The texts with those of which a label above theirs is known, each with its labels' probabilities by the probe.
+
+    Of the labels that may hold, a text counts for each as likely as that is: the E-step of expectation maximisation,
+    which makes likely what is known, that one of them holds (Dempster, Laird and Rubin 1977; of labels known in part,
+    Jin and Ghahramani 2002).
+    """
+    higher = examples.higher
+    if higher is None or not len(higher.among):
+        return examples
+    likely = np.where(higher.among, softmax(probe.logits(higher.embeddings)), 0.0)
+    likely /= likely.sum(1, keepdims=True)
+    tokens = replace(examples.tokens, ids=[*examples.tokens.ids, *higher.tokens.ids])
+    return Examples(
+        tokens,
+        np.concatenate([examples.embeddings, higher.embeddings]),
+        np.concatenate([examples.targets, likely.argmax(1)]),
+        examples.n_labels,
+        words=examples.words,
+        shares=np.concatenate([np.eye(examples.n_labels)[examples.targets], likely]),
+    )
+
+
+def _fitted(examples: Examples, penalty: float, balanced: bool, words: bool) -> Probe:
     known = examples.words if words else None
     return fit_probe(
         examples.embeddings, examples.lessons, examples.n_labels, penalty, balanced, known, sets=examples.sets
@@ -96,7 +129,7 @@ def tuned(
     backbone: nn.Module, start: Probe, seen: Examples, settings: Settings, epochs: int, keep_weights: bool = False
 ) -> Tuned:
     """Fine-tune from `start` for a whole schedule. `backbone` itself is left as it is."""
-    model = _trainable(backbone, start, settings)
+    model, seen = _trainable(backbone, start, settings), completed(seen, start)
     began = time.perf_counter()
     with _seeded(settings.seed, model.device):
         network = computing(model)

@@ -20,13 +20,13 @@ from annotune.errors import AnnotuneError, counted, nearest, warn
 from annotune.models.card import CardDrawn
 from annotune.network.base import Base, find_base, is_decoder, load_pair
 from annotune.network.batches import Tokens, tokenize
-from annotune.network.encoder import build, outputs
+from annotune.network.encoder import Network, build, outputs
 from annotune.network.machine import choose_device
 from annotune.network.shares import in_shares
 from annotune.network.slots import room_for_text
 from annotune.network.speaker import Speaker, require_exact, speaker_for
 from annotune.records.fingerprints import fingerprint, frame_sha256, versions
-from annotune.tuning.choices import Examples
+from annotune.tuning.choices import Examples, Higher
 from annotune.tuning.coded_texts import Coded, join
 from annotune.tuning.parts import Cases
 from annotune.tuning.settings import Settings
@@ -103,12 +103,26 @@ def prepare(
     ordered = coded.variable.kind == "ordinal" and n_labels > 2
     words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
     called = outputs(plain, words, what="Reading the labels", embeddings=True)
-    examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called, coded.shares)
+    higher = None if settings.objective == "label" else _higher(coded, group, tokenizer, plain, settings.max_tokens)
+    examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called, coded.shares, higher)
     if settings.method == "auto":
         settings = settings.model_copy(update={"method": _usual(settings, len(coded.frame), decoder)})
     drawn: CardDrawn = {"pi": pi, "prevalence": None if prevalence is None else dict(prevalence)}
     material = (coded, cases, examples, settings, weights)
     return Task(*material, backbone, tokenizer, base, validation, drawn, pace)
+
+
+def _higher(coded: Coded, group: str | None, tokenizer: Any, plain: Network, max_tokens: int) -> Higher | None:
+    """The texts coded with labels above those that are learnt, as the network sees them."""
+    if coded.higher is None:
+        return None
+    column = group or "text"
+    keys = [frame[column].cast(pl.String).fill_null("") for frame in (coded.frame, coded.higher.frame)]
+    together = pl.concat(keys).rank("dense").to_numpy()
+    tokens = tokenize(tokenizer, coded.higher.frame["text"].to_list(), max_tokens)
+    embeddings = outputs(plain, tokens, what="Reading texts coded by parents", embeddings=True)
+    n = len(coded.frame)
+    return Higher(tokens, embeddings, coded.higher.among, together[n:], together[:n])
 
 
 def _usual(settings: Settings, n_texts: int, decoder: bool) -> str:
@@ -164,6 +178,13 @@ def basis(task: Task, *more: Any) -> str:
             [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays],
             [[(label.name, label.words) for label in task.coded.variable.labels], task.base.name, task.base.revision],
             task.settings.model_dump(exclude={"base"}),
-            [*more, task.cases.large, task.validation, versions()],
+            [*more, task.cases.large, task.validation, versions(), *_basis_of_higher(task.coded)],
         ]
     )
+
+
+def _basis_of_higher(coded: Coded) -> list[str]:
+    if coded.higher is None:
+        return []
+    among = hashlib.sha256(np.packbits(coded.higher.among).tobytes()).hexdigest()
+    return [frame_sha256(coded.higher.frame.select("unit_id", "text")), among]
