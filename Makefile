@@ -11,7 +11,7 @@ R_PACKAGES := pandoc qpdf tidy r-base-core r-cran-cli r-cran-estimatr r-cran-gen
 # The coding page is tested in a browser: one that is there, or Debian's.
 BROWSER := $(shell command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo chromium)
 
-.PHONY: setup demo test test-python stops lint fuzz bench r-check r-check-here r-check-new vignettes vignettes-current clean
+.PHONY: setup demo test test-python stops lint fuzz bench site r-check r-check-here r-check-new vignettes vignettes-current clean
 
 setup: $(VENV)/.ready
 
@@ -42,6 +42,10 @@ fuzz: $(VENV)/.test-ready
 # Each benchmark prints ratios against its peers; what they need beyond the tests is named in each file. gpu.py needs a GPU.
 bench: $(VENV)/.test-ready
 	for file in $(filter-out %_methods.py benchmarks/gpu.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+
+# The pages of docs/ as a site that opens without a server or a network: build/site/index.html.
+site: $(VENV)/.test-ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 KNIT := RETICULATE_PYTHON=$(CURDIR)/$(BIN)/python R_LIBS=$(CURDIR)/build/r-library Rscript vignettes/knit.R
 
@@ -83,7 +87,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	touch $@
 
 $(VENV)/.test-ready: $(VENV)/.ready
-	$(PIP) --editable '.[test,lint]'
+	$(PIP) --editable '.[test,lint,docs]'
 	touch $@
 
 # rpy2 is built against R; this mode needs no compiler.

@@ -16,7 +16,7 @@ from annotune.extras import EXTRAS, package, pip_line, require
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "python" / "annotune").rglob("*.py"))
 MODULES = sorted({module for extra in EXTRAS.values() for module in extra.packages})
-OURS = {"test", "lint"}  # what is needed to work on annotune
+OURS = {"test", "lint", "docs"}  # what is needed to work on annotune
 
 
 def listed(name):

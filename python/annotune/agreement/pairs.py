@@ -109,14 +109,14 @@ def compare_reliability(
     same units (those that the model and two people coded) and the same bootstrap replicates, so that
     the difference has its own interval.
 
+    Parameters that are not named here are those of `reliability`.
+
     Parameters
     ----------
     models
         The coder, or coders, to be compared with all the others.
     metrics
         Of `percent`, `scott_pi`, `brennan_prediger`, `ac1`, `ac2`, `alpha`.
-
-    Other parameters are those of `reliability`.
 
     Returns
     -------

@@ -77,6 +77,9 @@ def replacement_test(
     discovery rate is held at 5 % by Benjamini and Yekutieli's procedure). It may replace a coder where it wins against
     half of them.
 
+    Parameters that are not named here are those of `reliability`. With `cluster` the tests have an observation
+    per cluster.
+
     Parameters
     ----------
     models
@@ -87,8 +90,6 @@ def replacement_test(
     epsilon
         What coding by hand costs: how much worse a model may be, as a share of texts. The authors advise .2 for
         experts, .15 for skilled coders such as trained students, .1 for crowd workers.
-
-    Other parameters are those of `reliability`. With `cluster` the tests have an observation per cluster.
 
     Returns
     -------

@@ -1,0 +1,67 @@
+"""Pages of the site that stand elsewhere in the repository, or are made of it; mkdocs.yml names this file as a hook.
+
+README.md is the first page, the vignettes with their results are tutorials, and the reference has a page for each task.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+import annotune
+
+ROOT = Path(__file__).parents[1]
+VIGNETTES = ROOT / "r-package" / "vignettes"
+PAGES = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "reporting-faults.md",
+    "r-package/vignettes/annotune.Rmd": "tutorial-r.md",
+    "r-package/vignettes/reliability.Rmd": "reliability-r.md",
+    "r-package/vignettes/stata.Rmd": "stata-example.md",
+}
+LINK = re.compile(r"\]\((?:\.\./|docs/)?([^)#:]+\.(?:md|png|svg))(#[^)]*)?\)")
+
+
+def in_site(text: str) -> str:
+    """A page of the repository whose links lead to pages of the site, which stand beside each other."""
+    return LINK.sub(lambda link: f"]({PAGES.get(link[1], link[1])}{link[2] or ''})", text)
+
+
+def path_of(task: str) -> str:
+    """Where the reference's page of a task stands: `reference/how-good.md`."""
+    return f"reference/{re.sub('[^a-z]+', '-', task.lower())}.md"
+
+
+def reference(task: str, names: list[str]) -> str:
+    """A page of the reference: each name is a directive, of which mkdocstrings makes signature and docstring."""
+    return f"# {task}\n\n" + "\n\n".join(f"::: annotune.{annotune._HOME[name]}.{name}" for name in names) + "\n"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """The reference's pages in the navigation."""
+    for entry in config.nav or []:
+        if "Reference" in entry:
+            entry["Reference"] = [{task: path_of(task)} for task in config.extra["reference"]]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """The pages and pictures that do not stand in docs/."""
+    for source, target in PAGES.items():
+        files.append(File.generated(config, target, content=(ROOT / source).read_text("utf-8")))
+    for task, names in config.extra["reference"].items():
+        files.append(File.generated(config, path_of(task), content=reference(task, names)))
+    for figure in sorted((VIGNETTES / "figures").iterdir()):
+        files.append(File.generated(config, f"figures/{figure.name}", abs_src_path=str(figure)))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Every page with links that hold in the site."""
+    return in_site(markdown)
