@@ -79,6 +79,23 @@ def test_the_table_of_accuracies_has_the_means_of_the_rows_kept():
     assert set(shown) == {row for row in expected if row[:2] in shown_cells}  # nobody's row is left out
 
 
+def test_how_good_models_are_by_how_many_texts_were_coded_is_as_on_the_page_of_accuracies():
+    measured = {
+        (row[0], row[1].partition(",")[0]): row[5] for row in rows_of(page("accuracy.md")) if row[2:3] == ("annotune",)
+    }
+    rows = [row for row in rows_of(page("which-model.md")) if len(row) == 4 and row[1].isdigit()]
+    assert len(rows) == 3
+    for name, _, hundred, five_hundred in rows:
+        texts = name.partition(",")[0]
+        assert (hundred, five_hundred) == (measured[texts, "100"], measured[texts, "500"])
+
+
+def test_the_founding_papers_figures_are_those_computed_from_its_predictions():
+    shown = [row for row in rows_of(page("founding-paper.md")) if row[0].startswith(("llama", "most frequent"))]
+    assert len(shown) == 5
+    assert [row for row in shown if row not in rows_of(page("compare.md"))] == []
+
+
 def test_a_scale_beside_names_is_as_measured():
     rows = pl.read_ndjson(BENCHMARKS / "many_draws.jsonl", infer_schema_length=None)
     shown = [row for row in rows_of(page("tuning.md")) if len(row) == 6 and row[1] in ("nominal", "ordinal")]
