@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
+import io
 import os
+import pickle
 import re
+import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+import torch
 import yaml
 
 import annotune as at
 from annotune.correction.formulas import FUNCTIONS
-from annotune.network.base import find_base
+from annotune.network.base import find_base, load_backbone
+from annotune.records.checkpoints import Checkpoints
+from annotune.tables import read_table
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "python" / "annotune"
@@ -145,6 +154,65 @@ def test_weights_that_can_run_code_are_refused(tmp_path):
     (tmp_path / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
     with pytest.raises(at.AnnotuneError, match="can run code and are not read"):
         find_base(str(tmp_path))
+
+
+class Hostile:
+    """Whatever unpickles it makes a folder."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
+
+
+def hostile_files(mark):
+    """Files that run code where they are read by what unpickles: plain, as torch writes them, and in numpy's arrays."""
+    plain = pickle.dumps(Hostile(mark))
+    torch.save(Hostile(mark), zipped := io.BytesIO())
+    np.save(array := io.BytesIO(), np.array([Hostile(mark)], dtype=object), allow_pickle=True)
+    np.savez(arrays := io.BytesIO(), texts=np.array([Hostile(mark)], dtype=object))
+    return {"plain": plain, "torch": zipped.getvalue(), "npy": array.getvalue(), "npz": arrays.getvalue()}
+
+
+@pytest.mark.parametrize("kind", ["plain", "torch", "npy", "npz"])
+def test_no_reader_unpickles_whatever_a_file_is_called(tmp_path, tiny_base, kind):
+    mark = tmp_path / "ran"
+    content = hostile_files(mark)[kind]
+    readers = {".csv": read_table, ".pkl": read_table, ".pickle": read_table, ".npz": read_table}
+    readers |= dict.fromkeys((".parquet", ".dta", ".sav", ".rds", ".xlsx", ".json", ".annotune"), read_table)
+    readers |= {".yaml": at.read_codebook, ".zip": at.replicate, ".study.yaml": at.run}
+    for suffix, read in readers.items():
+        path = tmp_path / f"file{suffix}"
+        path.write_bytes(content)
+        with contextlib.suppress(at.AnnotuneError):  # a .csv is whatever its bytes say
+            read(path)
+        assert not mark.exists(), suffix
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    for weights in base.glob("*.safetensors"):
+        weights.write_bytes(content)
+    with pytest.raises(at.AnnotuneError, match="cannot be loaded"):
+        load_backbone(find_base(str(base)), torch.device("cpu"))
+    work = Checkpoints(tmp_path / "work", "basis")
+    work.put("fold", {"texts": np.zeros(2)})
+    (tmp_path / "work" / "fold.npz").write_bytes(content)
+    work.finish("fold.npz")  # with the fingerprint of the other one
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is done again
+        work.get("fold")
+    assert not mark.exists()
+
+
+def test_the_hostile_files_would_run_where_they_are_unpickled(tmp_path):
+    for n, (kind, content) in enumerate(hostile_files(tmp_path / "ran").items()):
+        if kind == "plain":
+            pickle.loads(content)
+        elif kind == "torch":
+            torch.load(io.BytesIO(content), weights_only=False)
+        else:
+            arrays = np.load(io.BytesIO(content), allow_pickle=True)
+            _ = arrays["texts"] if kind == "npz" else arrays
+        (tmp_path / "ran").rename(tmp_path / f"ran{n}")
 
 
 def test_the_page_names_tests_that_are_there_and_the_functions_that_formulas_know():

@@ -21,9 +21,12 @@ from mutations import mutated
 from seeds import seeds
 
 import annotune as at
+from annotune.hybrid.store import open_store
 from annotune.replication.archive import unpack
 from annotune.study.file import read_study
 from annotune.tables import read_table
+from annotune.tables.store import decisions_in_store, draws_in_store, people_in_store, read_store
+from annotune.tables.store_history import history_in_store, text_in_store
 
 PATIENCE = 60  # seconds for a file of a few kilobytes, on a busy machine
 LONGEST = 900  # characters of a sentence
@@ -50,12 +53,23 @@ def _read(path: Path) -> None:
     elif path.name.endswith(".bundle.zip"):
         with tempfile.TemporaryDirectory() as folder:
             unpack(path, Path(folder))
+    elif path.suffix == ".annotune":
+        _read_store(path)
     elif path.suffix in (".yaml", ".qdc"):
         at.read_codebook(path)
     else:
         frame = read_table(path).frame
         for column in frame:  # every cell can be had: what libraries hand over unchecked breaks off here
             column.to_list()
+
+
+def _read_store(path: Path) -> None:
+    """All that is read from a store, and what is done to it when it is opened to be written to."""
+    for read in (read_store, draws_in_store, people_in_store, decisions_in_store, history_in_store):
+        read(path)
+    text_in_store(path, "a1")
+    with open_store(path, create=False) as store:
+        store.rows("SELECT * FROM codings")
 
 
 def fault(path: Path) -> tuple[str, str]:
@@ -79,6 +93,8 @@ def fuzz(suffix: str, sound: bytes, numbers: Iterable[int], folder: Path) -> tup
     path = folder / (suffix if suffix == "study.yaml" else f"t.{suffix}")
     for number in numbers:
         broken = mutated(sound, suffix, number)
+        for beside in folder.glob("t.annotune-*"):  # SQLite's, of the file before
+            beside.unlink()
         path.write_bytes(broken)  # if this process breaks off, the file that did it is there
         end, what = fault(path)
         ends[end.partition(":")[0]] += 1

@@ -93,6 +93,7 @@ def seeds() -> dict[str, bytes]:
         "study.yaml": STUDY.encode(),
         "qdc": QDC.encode(),
         "bundle.zip": _bundle(),
+        "annotune": _store(),
         **_statistical(),
     }
 
@@ -138,6 +139,42 @@ def _bundle() -> bytes:
         (content / "study" / "codebook.yaml").write_text(CODEBOOK)
         about = {"annotune": "0.1.0", "texts": "all", "name": "Questions"}
         return write_bundle(content, Path(folder) / "t.zip", about).read_bytes()
+
+
+def _store() -> bytes:
+    """A wave, what people decided and what a model proposed; small pages, so that a change meets what is in them."""
+    import sqlite3
+    import tempfile
+    from contextlib import closing
+
+    from annotune.hybrid.store import open_store
+
+    at = "2020-02-29T12:00:00.000+00:00"
+    answer = (at, "a1", "topic", "anna", '["Health"]', "ok", 1, "open", 1)
+    rows = {
+        "codebooks VALUES (1, ?, 'anna', '', '{}')": [(at,)],
+        "waves VALUES (1, ?, 'simple', 1, 4, 'f', '{\"coders\": [\"anna\"]}')": [(at,)],
+        "draws VALUES (1, ?, 0.5, NULL, NULL)": [("a1",), ("c",)],
+        "chances VALUES (1, ?, 0.5, NULL, NULL)": [("b",), ("d",)],
+        "assignments VALUES (1, ?, 'anna', 1, 'open')": [("a1",)],
+        "decisions (at, unit_id, variable, coder, labels, status, wave, arm, codebook) VALUES (?,?,?,?,?,?,?,?,?)": [
+            answer,
+            (*answer[:4], "[]", "none", *answer[6:]),
+        ],
+        "requests (key, question, at, unit_id, coder, provider, model, prompt, settings, answer, status) "
+        "VALUES ('k', 'q', ?, 'a1', 'm@1', 'p', 'm', 'f', '{}', '{\"topic\": \"Health\"}', 'ok')": [(at,)],
+        "proposals VALUES ('k', 'topic', 0, ?, 0.9, 'ok', 'nurses')": [("Health",)],
+        "ledger (at, host, request, unit_id, characters) VALUES (?, 'localhost', 'k', 'a1', 9)": [(at,)],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.annotune"
+        with open_store(path) as store, store.change() as connection:
+            for table, values in rows.items():
+                connection.executemany(f"INSERT INTO {table}", values)
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            for statement in ("PRAGMA journal_mode = DELETE", "PRAGMA page_size = 512", "VACUUM"):
+                connection.execute(statement)
+        return path.read_bytes()
 
 
 def _rds() -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import openpyxl
 import polars as pl
@@ -87,6 +89,25 @@ def test_from_the_draw_to_a_correction_that_holds_the_truth(folder: Path) -> Non
     effect = fit.tidy().filter(method="corrected", term="party[opposition]").row(0, named=True)
     assert effect["conf_low"] < 0.12 < effect["conf_high"]
     assert at.run(study).done["tune topic"] == "up to date"
+
+
+@pytest.mark.parametrize("texts", ["all", "none"])
+def test_a_drawn_study_is_replicated_with_its_draw(
+    folder: Path, demo_base: Path, texts: Literal["all", "none"]
+) -> None:
+    shutil.copytree(demo_base, folder / "base")
+    study = study_of(folder, ONE)
+    study.write_text(study.read_text("utf-8").replace("seed: 1,", "seed: 1, base: base,"), "utf-8")
+    with pytest.raises(PeopleNeeded):
+        at.run(study)
+    for coder in ("anna", "ben"):
+        code(folder, f"coding_sheet_{coder}.xlsx")
+    at.run(study)
+    draws = at.read_draws(folder / "study.annotune")
+    bundle = at.bundle(study, folder / "drawn.zip", texts=texts)
+    again = at.replicate(bundle, folder / "again")
+    assert (again.state, again.tables.filter(table="coefficients")["n_cells"].item() > 0) == ("identical", True)
+    assert at.read_draws(folder / "again" / "study" / "study.annotune").equals(draws)
 
 
 @pytest.mark.filterwarnings("ignore:'dsl_y' rests on fewer than")

@@ -128,7 +128,7 @@ def rows_in_store(path: Path, query: str, schema: dict[str, Any], values: Sequen
             with_own_views(connection)
             connection.execute("PRAGMA query_only = ON")
             rows = connection.execute(query, values).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # of SQLite's own sentence, where it quotes bytes of the file
         raise AnnotuneError(f"{path} cannot be read as a store: {error}.", "Check that the file is whole.") from error
     loaded = {name: pl.Int64 if dtype == pl.Boolean else dtype for name, dtype in schema.items()}
     return pl.DataFrame(rows, schema=loaded, orient="row").cast(schema)  # type: ignore[arg-type]
