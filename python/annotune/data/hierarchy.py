@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from annotune.data.codebook import Codebook, Variable
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, nearest
 
 TWO_LEVELS = ("major", "minor")  # as the Comparative Agendas Project calls them
 NO_HIERARCHY = "Give labels a parent: the code of the label that they are a part of."
@@ -109,6 +109,22 @@ def levels(codebook: Codebook) -> Codebook:
             what = f"The codebook has a variable {name!r}, which is also the name of a level."
             raise AnnotuneError(what, "Rename the variable.")
     return codebook.model_copy(update={"variables": variables})
+
+
+def at_level(codebook: Codebook, level: str) -> Codebook:
+    """The codebook with one level, such as `major`, in place of each variable that has levels."""
+    whole = levels(codebook)
+    hierarchies = {
+        f"{entry.name}_{name}": name
+        for entry in codebook.variables
+        if has_levels(entry)
+        for name in (variable.name.removeprefix(f"{entry.name}_") for variable in level_variables(entry).values())
+    }
+    if level not in hierarchies.values():
+        there = list(dict.fromkeys(hierarchies.values()))
+        raise AnnotuneError(f"The codebook has no level {level!r}.", nearest(level, there))
+    kept = tuple(entry for entry in whole.variables if hierarchies.get(entry.name, level) == level)
+    return whole.model_copy(update={"variables": kept})
 
 
 def common_steps(whole: list[tuple[str, ...]]) -> np.ndarray:

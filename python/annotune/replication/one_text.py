@@ -11,14 +11,13 @@ from typing import Any
 import polars as pl
 
 from annotune.correction.formulas import Formula
-from annotune.data.codebook import read_codebook
 from annotune.errors import AnnotuneError
 from annotune.replication.run_tables import results_of
 from annotune.replication.sources import Source
 from annotune.replication.store_parts import day
 from annotune.replication.trees import without_blanks
 from annotune.study.file import StudyFile, read_study
-from annotune.study.inputs import codings_of, corpus_of
+from annotune.study.inputs import codings_of, corpus_of, studied_codebook
 from annotune.tables import read_table
 from annotune.tables.store import SUFFIX as STORE
 from annotune.tables.store import draws_in_store
@@ -117,7 +116,7 @@ def _draw(file: StudyFile, unit_id: str) -> Any:
 
 def _codings(file: StudyFile, unit_id: str) -> dict[str, Any]:
     """What each coder's answer is, by variable; a model that proposed is a coder as well."""
-    rows = codings_of(file, read_codebook(file.beside(file.study.codebook))).filter(pl.col("unit_id") == unit_id)
+    rows = codings_of(file, studied_codebook(file)).filter(pl.col("unit_id") == unit_id)
     return _by_variable(rows.to_dicts(), lambda row: (str(row["coder"]), row["label"] or f"({row['status']})"))
 
 
@@ -157,7 +156,7 @@ def _decision(row: Mapping[str, Any]) -> str:
 def _models(file: StudyFile, unit_id: str) -> dict[str, Any]:
     """What each variable's model said, and what the model said that had not seen the text, where people coded it."""
     branches: dict[str, Any] = {}
-    for entry in read_codebook(file.beside(file.study.codebook)).variables:
+    for entry in studied_codebook(file).variables:
         folder = file.work_of(entry.name)
         for name, path in (("of the corpus", "codings.parquet"), ("held out", "model/held_out.parquet")):
             if (folder / path).is_file():

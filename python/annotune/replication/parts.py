@@ -153,7 +153,8 @@ def _write_without_texts(file: StudyFile, content: dict[str, Any], folder: Path)
     names = tuple(name for name in part.paths if Path(name).suffix != STORE)
     stores = [_store_name(name) for name in part.paths if Path(name).suffix == STORE]
     if names:
-        alone = file.study.model_copy(update={"codings": part.model_copy(update={"paths": names}), "sample": None})
+        as_read = {"codings": part.model_copy(update={"paths": names}), "sample": None, "level": None}
+        alone = file.study.model_copy(update=as_read)
         codings = codings_of(StudyFile(file.path, alone), read_codebook(file.beside(file.study.codebook)))
         columns = [
             name for name in ("unit_id", "variable", "coder", "label", "status", *part.keep) if name in codings.columns

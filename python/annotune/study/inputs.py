@@ -14,6 +14,8 @@ from annotune.data.codings import ANSWERED, SCHEMA, Codings, bind, of_people, re
 from annotune.data.corpus import Corpus, read_corpus, sound_corpus
 from annotune.data.drawn import drawn_only, read_draws, with_draws
 from annotune.data.frames import require_columns as require_columns_of_corpus
+from annotune.data.hierarchy import at_level
+from annotune.data.rolled_up import roll_up
 from annotune.data.wide import blank, require_room
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.export.scripts import Regression, require_regression_columns
@@ -94,7 +96,7 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
     """
     names = _files(file)
     with reading(*map(file.beside, names)) as fingerprints:
-        codebook = read_codebook(file.beside(file.study.codebook))
+        codebook = studied_codebook(file)
         say("Reading the corpus")
         corpus, (labels, headings) = _corpus(file, until), _words_of_file(file)
         say("Reading the codings")
@@ -110,8 +112,11 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
     gold, evaluation = _parted(gold, apart)
     variables = _variables(file, gold, codebook)
     if until is None:
-        _warn_of_definitions(file, codebook)
+        _warn_of_definitions(file, read_codebook(file.beside(file.study.codebook)))
     subjects = corrected_variables(file.study.correct, codebook, variables) or variables
+    if file.study.level is not None and file.study.propose:
+        what = f"{file.path}: level: and propose: exclude each other."
+        raise AnnotuneError(what, "Roll codings up with roll_up(), and study these.")
     blind = blind_codings(file, codings, codebook, subjects, until, apart if until is not None else ())
     files = {name: fingerprints[file.beside(name)] for name in names} | _stores(file, until)
     coders, words = _answers_by_coder(codings), (labels, headings)
@@ -241,8 +246,22 @@ def corpus_of(file: StudyFile) -> Corpus:
     return read_corpus(file.beside(part.path), part.unit_id, part.text, part.covariates, part.encoding)
 
 
+def studied_codebook(file: StudyFile, codebook: str | None = None) -> Codebook:
+    """The study's codebook, or another one in its place; of a hierarchy the level that is studied."""
+    book = read_codebook(file.beside(codebook or file.study.codebook))
+    return book if file.study.level is None else at_level(book, file.study.level)
+
+
 def codings_of(file: StudyFile, codebook: Codebook, until: int | None = None) -> Codings:
     """What every coder said, in files and stores; with `until` but for the texts that later waves drew."""
+    if file.study.level is None:
+        return _codings_by(file, codebook, until)
+    whole = read_codebook(file.beside(file.study.codebook))
+    rolled = roll_up(_codings_by(file, whole, until), whole)
+    return sound_codings(rolled.filter(pl.col("variable").is_in([entry.name for entry in codebook.variables])))
+
+
+def _codings_by(file: StudyFile, codebook: Codebook, until: int | None) -> Codings:
     part = file.study.codings
     options = part.model_dump(exclude={"paths", "where", "keep"})
     options["keep"] = [*part.keep, *(name for name in part.where if name not in part.keep)]

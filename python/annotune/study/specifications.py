@@ -17,7 +17,7 @@ from annotune.correction.choices import CHOICES
 from annotune.correction.formulas import Formula
 from annotune.correction.multiverse import FIGURES
 from annotune.correction.result import CORRECTED, HAND, NAIVE, Correction
-from annotune.data.codebook import Codebook, Variable, read_codebook
+from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import ANSWERED, Codings, bind, of_people, sound_codings
 from annotune.data.wide import attach
 from annotune.errors import AnnotuneError, AnnotuneWarning, nearest, warn
@@ -27,7 +27,7 @@ from annotune.records.fingerprints import file_sha256, fingerprint, versions
 from annotune.study.coded import hand_coded
 from annotune.study.corrected import coded_variables, columns_of, corrected_by, with_sampling
 from annotune.study.file import StudyFile
-from annotune.study.inputs import Inputs, codings_of, with_gold
+from annotune.study.inputs import Inputs, codings_of, studied_codebook, with_gold
 from annotune.study.models import base_of, n_folds
 from annotune.study.parts import CorrectPart, GoldPart, MultiversePart
 from annotune.study.sampling import SamplePart
@@ -236,7 +236,7 @@ class Texts:
 
 def texts_of(grid: Grid) -> Texts:
     """Readings of the grid's texts, none of them there yet."""
-    return Texts(grid, {name: read_codebook(grid.file.beside(name)) for name in {c.codebook for c in grid.cells()}}, {})
+    return Texts(grid, {name: studied_codebook(grid.file, name) for name in {c.codebook for c in grid.cells()}}, {})
 
 
 def kept_rows(grid: Grid, cell: Cell) -> list[Row] | None:
