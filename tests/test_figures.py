@@ -1,5 +1,6 @@
 """Figures on the pages of docs/ are those that the benchmarks measured: tables are made again from the rows kept."""
 
+import html
 import importlib
 import json
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 import annotune as at
 
@@ -94,6 +96,28 @@ def test_the_founding_papers_figures_are_those_computed_from_its_predictions():
     shown = [row for row in rows_of(page("founding-paper.md")) if row[0].startswith(("llama", "most frequent"))]
     assert len(shown) == 5
     assert [row for row in shown if row not in rows_of(page("compare.md"))] == []
+
+
+def words_of_picture(name):
+    """What a picture shows, as it was written into the file when the picture was taken."""
+    with Image.open(DOCS / name) as image:
+        return image.info["Description"].replace("\xa0", " ")
+
+
+def test_the_pictures_of_the_report_show_what_make_demo_prints():
+    """The naive figure may differ by a thousandth between processors."""
+    printed = html.unescape((DOCS / "demo.svg").read_text("utf-8")).replace("\xa0", " ")
+    effect = [float(cell) for cell in re.search(r"party\[opposition\] +([\d.]+) +([\d.]+) +([\d.]+)", printed).groups()]
+    head, *rows = (line.split("\t") for line in words_of_picture("table.png").splitlines())
+    assert head == ["", "Hand-coded only", "Naive", "Corrected"]
+    assert [float(cell) for cell in next(row for row in rows if row[0] == "party[opposition]")[1:]] == pytest.approx(
+        effect, abs=0.002
+    )
+    summary = words_of_picture("report.png")
+    assert f"hand-coded only {effect[0]} " in summary
+    assert f"corrected {effect[2]} " in summary
+    alpha = re.search(r"Krippendorff's alpha +([\d.]+)", printed)[1]
+    assert f"alpha: {float(alpha):.2f} " in summary
 
 
 def test_a_scale_beside_names_is_as_measured():
