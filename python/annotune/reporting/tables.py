@@ -15,7 +15,7 @@ from annotune.evidence.verdicts import ALL, ANSWERED
 from annotune.export.estimates import references_in_words
 from annotune.export.journal import Layout, journal
 from annotune.export.regression_table import EXPLAINED
-from annotune.measures.evaluation import leading
+from annotune.measures.evaluation import FEW, leading
 from annotune.measures.scores import in_full
 from annotune.measures.shares import CHANCE
 from annotune.reporting.inputs import Judged
@@ -50,8 +50,8 @@ def label_table(judged: Judged) -> Table:
         (
             str(i),
             row["label"],
-            *(number(row[name]) for name in ("precision", "recall", "f1")),
-            interval(row["f1_low"], row["f1_high"], 2),
+            *(number(row[name] if row["n_true"] >= FEW else None) for name in ("precision", "recall", "f1")),
+            interval(row["f1_low"], row["f1_high"], 2) if row["n_true"] >= FEW else "–",
             count(row["n_true"]),
             count(row["n_predicted"]),
         )
@@ -61,6 +61,8 @@ def label_table(judged: Judged) -> Table:
         "Precision: of the texts to which the model assigned the label, the share to which people did. Recall: of "
         "those to which people assigned it, the share to which the model did. F1: their harmonic mean."
     )
+    if any(row["n_true"] < FEW for row in records):
+        note += f" Labels with fewer than {FEW} texts have no figures: these would be chance."
     header = ("no.", "label", "precision", "recall", "F1", "95 % interval", "by people", "by the model")
     return Table(f"Each label{_unseen(judged)}.", header, tuple(rows), words=2, notes=(note,))
 
