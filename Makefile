@@ -11,7 +11,7 @@ R_PACKAGES := pandoc qpdf tidy r-base-core r-cran-cli r-cran-estimatr r-cran-gen
 # The coding page is tested in a browser: one that is there, or Debian's.
 BROWSER := $(shell command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo chromium)
 
-.PHONY: setup demo test test-python stops lint fuzz bench site r-check r-check-here r-check-new vignettes vignettes-current clean
+.PHONY: setup demo test test-python stops lint sbom fuzz bench site r-check r-check-here r-check-new vignettes vignettes-current clean
 
 setup: $(VENV)/.ready
 
@@ -34,6 +34,10 @@ lint: $(VENV)/.test-ready
 	$(BIN)/ruff check python tests benchmarks .ci
 	$(BIN)/ruff format --check python tests benchmarks .ci
 	$(BIN)/mypy
+
+# What annotune is installed with here, package by package with versions and licences, for those who have to know.
+sbom: $(VENV)/.ready
+	mkdir -p build && $(BIN)/python .ci/sbom.py build/sbom.cdx.json
 
 # Ten minutes for each reader of files; the tests read the same few hundred broken files of each. What is found lies in build/fuzz.
 fuzz: $(VENV)/.test-ready

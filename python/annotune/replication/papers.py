@@ -56,18 +56,23 @@ def lock() -> list[str]:
         except metadata.PackageNotFoundError:  # an extra that is not here
             continue
         found[name] = package.version
-        waiting += _needed(package.requires or [])
+        waiting += needed_by(name)
     return sorted(f"{name}=={version}" for name, version in (found | {"annotune": __version__}).items())
 
 
-def _needed(requirements: list[str]) -> Iterator[str]:
-    for text in requirements:
+def needed_by(name: str) -> Iterator[str]:
+    """The packages that an installed one needs here, without those of its extras, by the names of the index.
+
+    >>> "numpy" in needed_by("annotune")
+    True
+    """
+    for text in metadata.requires(name) or []:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            yield requirement.name
+            yield requirement.name.lower().replace("_", "-")
 
 
 def methods_paragraph(after: AfterModels) -> str:
