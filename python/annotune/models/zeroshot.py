@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook, Variable
-from annotune.data.codings import SCHEMA
+from annotune.data.codings import ANSWERED, SCHEMA
 from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError, listing, warn
 from annotune.network.base import find_base, load_pair
@@ -25,6 +25,7 @@ from annotune.network.steady import seconds_a_text, steady_logits
 from annotune.progress import Advance
 
 CONTENT_FREE = ("N/A", "", "[MASK]")  # the three of Zhao et al. (2021)
+ONE_LABEL, FEWEST = 0.95, 20  # of so many different texts that share has one label: it is said
 TIE = 1e-5  # probabilities that differ by less are equal: rounding depends on which texts are read together
 
 
@@ -175,7 +176,24 @@ def zero_shot(
     texts = read_corpus(corpus, **columns)
     options: dict[str, Any] = {"examples": examples, "template": template, "calibrate": calibrate}
     options |= {"max_tokens": max_tokens, "batch_tokens": batch_tokens, "precision": precision}
-    return decoder(base, weights=weights, device=device, **options)(texts, choose_variables(codebook, variable))
+    codings = decoder(base, weights=weights, device=device, **options)(texts, choose_variables(codebook, variable))
+    _warn_of_one_label(codings.join(texts.unique("text"), on="unit_id", how="semi", maintain_order="left"))
+    return codings
+
+
+def _warn_of_one_label(codings: pl.DataFrame) -> None:
+    """Say so where nearly all different texts have got the same label of a variable."""
+    answers = codings.filter(pl.col("status").is_in(ANSWERED))
+    texts = answers.group_by("variable", maintain_order=True).agg(texts=pl.col("unit_id").n_unique())
+    counts = answers.drop_nulls("label").group_by("variable", "label", maintain_order=True).agg(n=pl.len())
+    often = pl.col("n") >= ONE_LABEL * pl.col("texts")
+    alike = counts.join(texts, on="variable", maintain_order="left").filter(often & (pl.col("texts") >= FEWEST))
+    for row in alike.iter_rows(named=True):
+        warn(
+            f"{row['n']:,} of {row['texts']:,} different texts have got the label {row['label']!r} of "
+            f"{row['variable']}: the base may not tell texts apart. Code 50 texts by hand first, see with evaluate() "
+            "how often its codes are right, and compare tune(method='probe') on the same texts."
+        )
 
 
 def decoder(
