@@ -17,7 +17,7 @@ from seeds import seeds
 SOUND = seeds()
 CASES = sorted((Path(__file__).parent / "cases").iterdir())
 FILES, QUICK_FILES = 200, 500  # per reader; those that start no other process are quick
-QUICK = ("csv.gz", "json", "jsonl", "yaml", "study.yaml", "qdc", "bundle.zip", "annotune")
+QUICK = ("csv.gz", "json", "jsonl", "yaml", "study.yaml", "qdc", "bundle.zip")
 
 
 def path_of(folder, suffix):
