@@ -25,7 +25,11 @@
 #'   `c(immigration = 0.07)`.
 #' @param path A folder where every finished fold of a cross-validation is kept: what was interrupted goes on from it.
 #' @param n_boot Bootstrap replicates for the intervals.
-#' @param unit_id,text The columns with the identifier and the text. With a formula, `unit_id` may be left out: rows are
+#' @param target A column: what the text is judged about, read with it as a pair.
+#' @param inputs Columns of categories that are read with the text. Errors are then related to them by construction, and
+#'   regressions on them need the correction.
+#' @param unit_id,text The columns with the identifier and the text; `text = c("before", "text", "after")` reads it with its
+#'   neighbours. With a formula, `unit_id` may be left out: rows are
 #'   then numbered.
 #' @param ... Settings: `base` (`"minilm"`, which reads English, `"multilingual"`, a folder, or a hub name),
 #'   `method` (`"lora"`, `"full"`, `"probe"`; `"auto"` is `"probe"` with fewer than 300 coded texts and `"lora"` from
@@ -52,17 +56,29 @@ at_tune <- function(corpus, ...) UseMethod("at_tune")
 #' @export
 at_tune.default <- function(corpus, gold, codebook, variable = NULL, test = NULL, validation = 0.15, folds = NULL,
                             group = NULL, pi = NULL, prevalence = NULL, path = NULL, n_boot = 1000,
-                            unit_id = "unit_id", text = "text", ...) {
+                            unit_id = "unit_id", text = "text", target = NULL, inputs = NULL, ...) {
+  around <- text_and_neighbours(text)
+  beside <- c(setdiff(around$read, "text"), target, inputs)
   require_columns(gold, c("unit_id", "label"), "The gold")
   unlabelled <- is.na(gold$label) & !(gold[["status"]] %||% "missing") %in% "none"
   warn_unlabelled(unlabelled, gold$unit_id)
   tune(
-    corpus_to_python(corpus, unit_id, text, c(group, pi, if (is.list(test)) names(test))),
+    corpus_to_python(corpus, unit_id, around$column, c(beside, group, pi, if (is.list(test)) names(test))),
     gold[!unlabelled, ], codebook,
-    inputs = list(unit_id = unit_id, text = text),
+    asked = list(unit_id = unit_id, text = around$column, beside = beside),
     variable = variable, test = test, validation = validation, folds = folds, group = group, pi = pi,
-    prevalence = prevalence, keep = as_path(path), n_boot = n_boot, ...
+    prevalence = prevalence, keep = as_path(path), n_boot = n_boot, text = around$read, target = target,
+    inputs = several(inputs), ...
   )
+}
+
+# The text's column, and what is read around it: of several columns the one named text, or else the middle one.
+text_and_neighbours <- function(text) {
+  if (!"text" %in% text && length(text) %% 2 == 0) {
+    abort("Which of these columns is the text?", "Name as many columns before it as after it in `text`.")
+  }
+  column <- if ("text" %in% text) "text" else text[(length(text) + 1) / 2]
+  list(column = column, read = ifelse(text == column, "text", text))
 }
 
 #' @rdname at_tune
@@ -81,15 +97,15 @@ at_tune.formula <- function(corpus, data, codebook = NULL, unit_id = NULL, test 
   texts[others] <- data[others]
   tune(
     frame_to_python(texts), gold, codebook,
-    inputs = list(unit_id = unit_id, formula = corpus),
+    asked = list(unit_id = unit_id, formula = corpus),
     variable = name, test = test, validation = validation, folds = folds, group = group, pi = pi,
     prevalence = prevalence, keep = as_path(path), n_boot = n_boot, ...
   )
 }
 
-tune <- function(corpus, gold, codebook, inputs, ...) {
+tune <- function(corpus, gold, codebook, asked, ...) {
   model <- at_call("tune", corpus = corpus, gold = codings_to_python(gold), codebook = codebook, ...)
-  model$inputs <- inputs
+  model$inputs <- asked
   model
 }
 

@@ -12,7 +12,9 @@ import polars as pl
 
 from annotune.bulk.cache import Cache
 from annotune.data.codebook import Codebook
+from annotune.data.inputs import inputs_of
 from annotune.errors import AnnotuneError
+from annotune.models.card import INPUTS_SINCE
 from annotune.models.coder import name_of
 from annotune.models.folder import CARD, read_card
 from annotune.progress import Advance
@@ -33,6 +35,7 @@ class Reader:
     seconds_a_text: Callable[[list[str]], float]
     codings: Callable[[pl.Series, np.ndarray, np.ndarray], pl.DataFrame]
     cache: Cache
+    read: Callable[[pl.DataFrame], pl.DataFrame] = lambda texts: texts  # what it reads of a row, as its text
 
     def code(self, units: pl.Series, texts: pl.Series, advance: Advance) -> tuple[pl.DataFrame, int]:
         """A table of codings for these texts, in their order, and how many were cut of those that were computed."""
@@ -79,6 +82,7 @@ def tuned_spec(folder: Path) -> Spec:
     card = read_card(folder)
     about = {"name": name_of(card), "variables": [card["variable"]], "labels": card["labels"]}
     about["shares"] = card.get("shares")
+    about["reads"] = list(inputs_of({**INPUTS_SINCE, **card["settings"]}).more)
     return {"kind": TUNED, **about, "path": str(folder.absolute()), "sha256": sha256_of(folder)}
 
 
@@ -146,7 +150,7 @@ def _tuned(spec: Spec, device: str) -> Loaded:
         def seconds(texts: list[str]) -> float:
             return coder.seconds_a_text(texts, computing)
 
-        return Reader(compute, seconds, coder.as_codings, Cache(len(coder.labels)))
+        return Reader(compute, seconds, coder.as_codings, Cache(len(coder.labels)), coder.read)
 
     return Loaded(runtimes_here(coder.model), reader)
 

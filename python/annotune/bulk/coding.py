@@ -98,7 +98,7 @@ def _by_all(
 
     tables, cut = [], 0
     for number, reader in enumerate(readers):
-        table, n_cut = reader.code(texts["unit_id"], texts["text"], _nothing if number else first_model)
+        table, n_cut = reader.code(texts["unit_id"], reader.read(texts)["text"], _nothing if number else first_model)
         tables.append(table)
         cut += n_cut
     advance(len(texts) - before)

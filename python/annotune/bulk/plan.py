@@ -255,8 +255,13 @@ def _require_apart(out: Path, path: str | Path | Sequence[str | Path], root: Pat
 
 
 def _require_columns(columns: Mapping[str, Any], models: Sequence[Spec]) -> None:
-    """Stop where a covariate would have the name of a column of the output."""
+    """Stop where a column that a model reads is not named, or where a covariate has the name of one of the output."""
     own = {*SCHEMA, *(f"p_{name}" for name in label_names(models))}
+    for spec in models:
+        unnamed = [name for name in spec.get("reads", ()) if name not in columns["covariates"]]
+        if unnamed:
+            what = f"{spec['name']} reads {listing(unnamed)} beside the text."
+            raise AnnotuneError(what, "Name all that it reads in covariates=.")
     double = [name for name in columns["covariates"] if name in own]
     if double:
         raise AnnotuneError(f"The covariate {double[0]!r} has the name of a column of the codes.", "Rename it first.")

@@ -19,6 +19,7 @@ from annotune.commands.options import (
     require_outputs,
     share_or_values,
     shares_by_label,
+    text_and_neighbours,
 )
 from annotune.commands.screen import console, files
 from annotune.errors import AnnotuneError
@@ -36,7 +37,13 @@ def tune(
     out: Annotated[Path, typer.Option(help="The folder for the model.")],
     variable: OfVariable = None,
     unit_id: Id = "unit_id",
-    text: Text = "text",
+    text: Annotated[
+        str, typer.Option(help="The text's column; or before,text,after to read it with its neighbours.")
+    ] = "text",
+    target: Annotated[str | None, typer.Option(help="A column: what the text is judged about.")] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="Columns of categories to read with the text, with commas between.")
+    ] = None,
     base: Annotated[str, typer.Option(help="minilm, multilingual, a folder, or a hub name.")] = "minilm",
     method: Annotated[str, typer.Option(help="auto, lora, full or probe.")] = "auto",
     objective: Annotated[str, typer.Option(help="Of decoders: head, or label to show them the codebook too.")] = "head",
@@ -67,7 +74,9 @@ def tune(
     options: dict[str, Any] = {"base": base, "method": method, "objective": objective}
     options |= {"epochs": epochs, "seed": seed, "device": device, "cutoffs": cutoffs or "share"}
     options |= {"pi": pi, "prevalence": shares_by_label(prevalence)}
-    texts = read_corpus(corpus, unit_id, text)
+    column, around = text_and_neighbours(text)
+    options |= {"text": around, "target": target, "inputs": listed(inputs) or ()}
+    texts = read_corpus(corpus, unit_id, column)
     model = tune_model(texts, coded, book, variable, test=share_or_values(test), folds=folds, group=group, **options)
     if not is_first():
         return

@@ -35,6 +35,9 @@ class CardSettings(TypedDict):
     max_tokens: int
     class_weights: str
     cutoffs: str
+    text: Sequence[str]
+    target: str | None
+    inputs: Sequence[str]
     seed: int
     device: str
 
@@ -115,7 +118,9 @@ class Card(TypedDict):
     time: CardTime
 
 
-SETTINGS_SINCE = {"objective": "head", "template": "chat", "weights": "auto", "cutoffs": "likeliest"}
+SETTINGS_SINCE: dict[str, Any] = {"objective": "head", "template": "chat", "weights": "auto", "cutoffs": "likeliest"}
+INPUTS_SINCE: dict[str, Any] = {"text": ("text",), "target": None, "inputs": ()}
+SETTINGS_SINCE |= INPUTS_SINCE
 PARTS_SINCE = {"coded": 0, "held_out": 0, "folds": None, "validation_share": 0.15}
 CHOICES_SINCE = {
     "penalty": 1.0,

@@ -12,7 +12,8 @@ import polars as pl
 
 from annotune.data.codebook import Variable
 from annotune.data.codings import SCHEMA, sound_codings
-from annotune.data.corpus import read_corpus
+from annotune.data.corpus import Corpus, read_corpus
+from annotune.data.inputs import Inputs, inputs_of, with_inputs
 from annotune.errors import warn
 from annotune.models.card import Card
 from annotune.models.share_check import warn_of_shares
@@ -64,7 +65,8 @@ class Coder:
         Parameters
         ----------
         corpus
-            A frame with unit_id and text, or what `read_corpus` takes (with `unit_id=` and `text=`).
+            A frame with unit_id, text and whatever else the model reads, or what `read_corpus` takes
+            (with `unit_id=` and `text=`).
         precision
             `float32`; `bfloat16`, which is two to three times as fast where the processor has it, and gives another
             label to some texts; `exact`, the fastest that computes in 32 bits; `auto`, the fastest of all that proves
@@ -82,14 +84,14 @@ class Coder:
         Raises
         ------
         AnnotuneError
-            When the columns are not there or identifiers are double, or the precision is unknown.
+            When columns that it reads are not there or identifiers are double, or the precision is unknown.
         """
         from annotune.models.trial import chosen
         from annotune.runtimes.engines import require_precision
 
         if isinstance(precision, str):
             require_precision(precision)
-        texts = read_corpus(corpus, **columns).select("unit_id", "text")
+        texts = self.read(read_corpus(corpus, **columns)).select("unit_id", "text")
         distinct = texts["text"].drop_nulls().unique(maintain_order=True)
         choice = chosen(self, distinct, precision) if isinstance(precision, str) else precision
         logits = self.logits(distinct.to_list(), choice.runtime, together=True)
@@ -128,8 +130,17 @@ class Coder:
         from annotune.runtimes.engines import require_precision
 
         require_precision(precision)
-        texts = read_corpus(corpus, **columns)["text"]
+        texts = self.read(read_corpus(corpus, **columns))["text"]
         return chosen(self, texts.drop_nulls().unique(maintain_order=True), precision)
+
+    @property
+    def inputs(self) -> Inputs:
+        """The columns that it reads."""
+        return inputs_of(self.card["settings"])
+
+    def read(self, corpus: pl.DataFrame) -> Corpus:
+        """The corpus with what the model reads of each row as its text."""
+        return with_inputs(corpus, self.inputs, self.name)
 
     def logits(self, texts: list[str], runtime: str = "float32", together: bool = False) -> np.ndarray:
         """Logits (texts, labels) as they come from the network; texts that are too long are cut, and counted."""

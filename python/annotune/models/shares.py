@@ -9,6 +9,7 @@ import polars as pl
 
 from annotune.data.codings import check, of_variable
 from annotune.data.frames import as_frame
+from annotune.data.inputs import covariates_note
 from annotune.data.wide import detach
 from annotune.errors import AnnotuneError
 from annotune.models.coder import Coder
@@ -66,7 +67,8 @@ def notes_of(model: Coder, codings: pl.DataFrame, choice: Choice) -> list[str]:
     """Notes for a file of coded texts: whose codes they are, what computed them, and how often labels were given."""
     of_labels = shares_of_all([model], codings)
     shares = [as_note(model.variable.name, of_labels)] if len(of_labels) else []
-    return [f"Coded by {model.name}.", choice.why, *shares]
+    read = [covariates_note(model.inputs.covariates)] if model.inputs.covariates else []
+    return [f"Coded by {model.name}.", choice.why, *shares, *read]
 
 
 def shares_of_all(models: Iterable[Coder], codings: Any) -> pl.DataFrame:

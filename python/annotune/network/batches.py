@@ -12,6 +12,7 @@ import torch
 
 from annotune.errors import AnnotuneError
 from annotune.network.reading import PREFIX
+from annotune.network.segments import any_marked, segment_ids
 from annotune.network.transfers import send
 
 Indices = np.ndarray
@@ -44,20 +45,28 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int, special: boo
 
     Without `special`, for texts within a prompt, nothing is put around them, and a text that spells out a special token
     (such as the end of a turn) does not become one. NUL characters are dropped: tokenizers treat them in different
-    ways.
+    ways. Marked texts (see `annotune.data.inputs`) are read part by part.
     """
     limit = min(max_tokens, tokenizer.model_max_length)
     # a token has hardly more than 32 characters, so nothing beyond can survive the cut
     prefix = tokenizer.init_kwargs.get(PREFIX, "") if special else ""
+    if special and any_marked(texts):
+        rows, n_cut = segment_ids(tokenizer, texts, limit, prefix)
+        return Tokens(rows, _padding(tokenizer), limit, n_cut)
     clean = [prefix + text.replace("\x00", "")[: limit * 32] for text in texts]
     within = {} if special else {"add_special_tokens": False, "split_special_tokens": True}
     encoded = tokenizer(clean, truncation=True, max_length=limit, **within)
     cut = sum(bool(encoding.overflowing) for encoding in encoded.encodings)
-    padding = tokenizer.pad_token_id
-    if padding is None:
+    padding = _padding(tokenizer)
+    nothing = [padding] if special else []  # a text of NULs alone, where the tokenizer adds nothing
+    return Tokens([ids or nothing for ids in encoded["input_ids"]], padding, limit, cut)
+
+
+def _padding(tokenizer: Any) -> int:
+    """The token that fills rows of a batch."""
+    if tokenizer.pad_token_id is None:
         raise AnnotuneError("The base model's tokenizer has no padding token.", "Choose another base.")
-    nothing = [int(padding)] if special else []  # a text of NULs alone, where the tokenizer adds nothing
-    return Tokens([ids or nothing for ids in encoded["input_ids"]], int(padding), limit, cut)
+    return int(tokenizer.pad_token_id)
 
 
 def by_length(

@@ -92,13 +92,14 @@ def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:
 
 def _fold_coder(file: StudyFile, inputs: Inputs, name: str) -> FoldCoder | None:
     """What codes the texts that nobody coded while folds are tuned; None where the model codes them."""
+    from annotune.tuning.task import read_as
     from annotune.tuning.uncoded import fold_coder
 
     part = file.study.tune
     if not _coded_by_folds(file.study, name, inputs.codebook):
         return None
     return fold_coder(
-        inputs.corpus,
+        read_as(inputs.corpus, part),
         inputs.gold,
         inputs.codebook,
         name,

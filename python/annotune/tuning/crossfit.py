@@ -29,7 +29,7 @@ from annotune.records.files import folder_for
 from annotune.records.fingerprints import fingerprint, frame_sha256, versions
 from annotune.records.lock import locked
 from annotune.tuning.settings import Settings
-from annotune.tuning.task import read_settings
+from annotune.tuning.task import read_as, read_settings
 from annotune.tuning.tuner import tune
 from annotune.tuning.uncoded import FoldCoder, alike, fold_coder, fold_model
 
@@ -171,15 +171,20 @@ def in_folds(
 
     With `keep_models`, `out` keeps each fold's model too: what codes texts that come later.
     """
+    chosen = {name: value for name, value in options.items() if name in Settings.model_fields}
+    read = read_as(texts, read_settings(chosen))
     with nullcontext() if out is None else locked(folder_for(Path(out), variable)):
         how = [uncoded, precision]
-        checkpoints = None if out is None else _kept(texts, decided, codebook, variable, options, out, how)
-        return _in_folds(checkpoints, texts, decided, codebook, variable, options, uncoded, precision, keep_models)
+        checkpoints = None if out is None else _kept(read, decided, codebook, variable, options, out, how)
+        return _in_folds(
+            checkpoints, texts, read, decided, codebook, variable, options, uncoded, precision, keep_models
+        )
 
 
 def _in_folds(
     kept: _Kept | None,
     texts: pl.DataFrame,
+    read: pl.DataFrame,
     decided: pl.DataFrame,
     codebook: Codebook,
     variable: str,
@@ -193,11 +198,11 @@ def _in_folds(
     coder = None
     if uncoded == "folds":
         how = {name: options[name] for name in ("folds", "group", "seed")}
-        coder = fold_coder(texts, decided, codebook, variable, **how, precision=precision, checkpoints=checkpoints)
-    model = _model(kept, texts, decided, codebook, variable, options, coder, keep_models)
+        coder = fold_coder(read, decided, codebook, variable, **how, precision=precision, checkpoints=checkpoints)
+    model = _model(kept, read, decided, codebook, variable, options, coder, keep_models)
     assert model.held_out is not None
     assert model.evaluation is not None
-    codings = _codings(checkpoints, model, texts, precision, coder)
+    codings = _codings(checkpoints, model, read, precision, coder)
     data = attach(texts, codings, codebook=codebook, gold=decided)
     by_unit = codings.select("unit_id", "fold").unique("unit_id", keep="first")
     told = pl.col("unit_id").is_in(model.held_out["unit_id"].unique().implode()).alias("coded")
@@ -318,6 +323,7 @@ def in_corpus_order(
     All have the model's name as their coder.
     """
     assert model.held_out is not None
+    texts = model.read(texts)
     coded = texts.filter(pl.col("unit_id").is_in(model.held_out["unit_id"].unique().implode()))
     likeness = coded.unique("text", keep="first", maintain_order=True).select("text", _like="unit_id")
     placed = texts.select("unit_id", "text").join(likeness, on="text", how="left", maintain_order="left")

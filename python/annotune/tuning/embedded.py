@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook
+from annotune.data.inputs import inputs_of
 from annotune.data.waves import column_of_waves
 from annotune.errors import AnnotuneError
 from annotune.network.base import Base, find_base, is_decoder, load_pair
@@ -51,6 +52,8 @@ def embedded(
 
     `language` is the codebook's, for a warning where the base was made for another.
     """
+    if inputs_of(settings.model_dump()).more:
+        raise AnnotuneError("Many specifications are computed on the text alone.", "Leave out text, target and inputs.")
     distinct = list(dict.fromkeys(texts))
     reader = _Reader(settings, language)
     shares = [distinct[start : start + TEXTS_AT_ONCE] for start in range(0, len(distinct), TEXTS_AT_ONCE)]

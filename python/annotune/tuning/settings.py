@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pydantic
 
@@ -47,6 +47,14 @@ class Settings(pydantic.BaseModel):
         often as people gave it; it is what shares and regressions want. `f1`: the highest macro-F1 on held-out texts,
         which gives rare labels more often than they occur. `likeliest`: the most likely label, of sets what is more
         likely than not, which is right most often and gives rare labels too seldom.
+    text
+        What is read around the text: columns in their order, the text's own column `text` among them, such as
+        `["text_before", "text", "text_after"]`.
+    target
+        A column: what the text is judged about, read with it as a pair.
+    inputs
+        Columns of categories that are read with the text. Errors are then related to them by construction, and
+        regressions on them need the correction.
     seed
         Of every draw.
     device
@@ -69,8 +77,23 @@ class Settings(pydantic.BaseModel):
     max_tokens: int = pydantic.Field(default=256, ge=8)
     class_weights: Literal["auto", "balanced", "none"] = "auto"
     cutoffs: Literal["share", "f1", "likeliest"] = "share"
+    text: tuple[str, ...] = ("text",)
+    target: str | None = None
+    inputs: tuple[str, ...] = ()
     seed: int = pydantic.Field(default=1, ge=0)
     device: str = "auto"
+
+    @pydantic.field_validator("text", "inputs", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value or ()
+
+    @pydantic.field_validator("text")
+    @classmethod
+    def _with_the_text(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value.count("text") != 1 or len(set(value)) < len(value):
+            raise ValueError("it names each column once, and the text's own column 'text' among them")
+        return value
 
     @property
     def asks_for_tuning(self) -> bool:

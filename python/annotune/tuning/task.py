@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from annotune.data.codebook import Codebook
+from annotune.data.inputs import inputs_of, with_inputs
 from annotune.data.waves import column_of_waves
 from annotune.errors import AnnotuneError, counted, nearest, warn
 from annotune.models.card import CardDrawn
@@ -83,6 +84,7 @@ def prepare(
     prevalence: Mapping[str, float] | None = None,
 ) -> Task:
     """Texts joined with their gold, split into cases, and embedded by the base."""
+    corpus = read_as(corpus, settings)
     coded = join(corpus, gold, codebook, variable)
     mine = corpus["unit_id"].is_in(coded.frame["unit_id"].implode()).to_numpy()
     wave = None if pi is None else column_of_waves(corpus, mine, pi)
@@ -123,6 +125,14 @@ def _higher(coded: Coded, group: str | None, tokenizer: Any, plain: Network, max
     embeddings = outputs(plain, tokens, what="Reading texts coded by parents", embeddings=True)
     n = len(coded.frame)
     return Higher(tokens, embeddings, coded.higher.among, together[n:], together[:n])
+
+
+def read_as(corpus: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """The corpus with what a model with these settings reads of each row as its text."""
+    inputs = inputs_of(settings.model_dump())
+    if inputs.more and settings.objective == "label":
+        raise AnnotuneError("objective='label' shows a decoder the text alone.", "Use objective='head'.")
+    return with_inputs(corpus, inputs)
 
 
 def _usual(settings: Settings, n_texts: int, decoder: bool) -> str:

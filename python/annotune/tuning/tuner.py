@@ -15,8 +15,9 @@ import polars as pl
 
 from annotune.data.codebook import Codebook
 from annotune.data.codings import ANSWERED, SCHEMA, check
-from annotune.data.corpus import read_corpus
-from annotune.errors import AnnotuneError
+from annotune.data.corpus import read_corpus, sound_corpus
+from annotune.data.inputs import covariates_note
+from annotune.errors import AnnotuneError, warn
 from annotune.measures.evaluation import Evaluation, tabulate, with_share_scores
 from annotune.measures.share_scores import OVERALL
 from annotune.measures.shares import label_shares
@@ -41,7 +42,7 @@ from annotune.tuning.held_out import (
     require_share,
 )
 from annotune.tuning.mix import compare_with_corpus
-from annotune.tuning.task import Task, basis, prepare, read_settings
+from annotune.tuning.task import Task, basis, prepare, read_as, read_settings
 
 
 def tune(
@@ -123,7 +124,11 @@ def tune(
         raise AnnotuneError("Both test= and folds= are given.", "Choose a test part, or cross-validation.")
     require_share("validation", validation, lowest=0.01)
     started, texts = time.perf_counter(), read_corpus(corpus)
-    task = prepare(texts, gold, codebook, variable, group, validation, read_settings(settings), pi, prevalence)
+    chosen = read_settings(settings)
+    texts = sound_corpus(read_as(texts, chosen))
+    if chosen.inputs:
+        warn(covariates_note(chosen.inputs))
+    task = prepare(texts, gold, codebook, variable, group, validation, chosen, pi, prevalence)
     k = folds if folds is not None else FOLDS if test is None and len(task.coded.frame) < FEW else None
     if k is None and each_fold is not None:
         raise AnnotuneError("each_fold= is told of folds, and nothing is cross-validated.", "Ask for it with folds=.")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from annotune.errors import AnnotuneError, nearest, warn
+from annotune.errors import AnnotuneError, listing, nearest, warn
 from annotune.models.coder import Coder
 from annotune.models.formats.format import Format, Options
 from annotune.models.formats.parity import Parity, compare, gate_texts, probabilities, require_same
@@ -60,6 +60,9 @@ def export_model(
     if tolerance is not None and not 0 < tolerance < 1:
         raise AnnotuneError(f"tolerance={tolerance} is no difference of probabilities.", "Such as 0.01.")
     require_whole(coder)
+    if coder.inputs.more:
+        what = f"{coder.name} reads {listing(list(coder.inputs.more))} beside the text, and exports read texts alone."
+        raise AnnotuneError(what, "Code with annotune, or export a model of the text alone.")
     module.require(coder, options)
     accepted = _usual(coder, module, options) if tolerance is None else tolerance
     if check:
