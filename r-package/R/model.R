@@ -132,7 +132,7 @@ at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path 
   }
   require_model(model)
   if (is.null(path)) {
-    sent <- corpus_to_python(corpus, unit_id, text)
+    sent <- corpus_to_python(corpus, unit_id, text, read_beside(model))
     return(at_call("classify", model = model, corpus = sent, precision = precision, say = passing()))
   }
   sent <- if (is.data.frame(corpus)) frame_to_python(corpus, ids = unit_id, whole = TRUE) else as_path(corpus)
@@ -141,6 +141,12 @@ at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path 
     model = model, corpus = sent, unit_id = unit_id, text = text, paths = several(as_path(path)), precision = precision,
     say = passing()
   )
+}
+
+# The columns that a model reads beside the text.
+read_beside <- function(model) {
+  settings <- model$card$settings
+  as.character(unlist(c(setdiff(unlist(settings$text), "text"), settings$target, settings$inputs)))
 }
 
 # Says in passing what was decided on the way, where progress is shown.

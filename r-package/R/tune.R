@@ -2,7 +2,7 @@
 #'
 #' A small language model learns from coded texts, and is measured on texts that it has not seen, beside what could
 #' be had without it: a logistic regression on the base model's embeddings, one on word counts, and the most frequent
-#' label.
+#' label. With `text = c("text_before", "text", "text_after")` a sentence is read with its neighbours.
 #'
 #' @param corpus The texts: a data frame, a character vector, or a file's path. Or a formula, `topic ~ text`: what was
 #'   coded on the left, the text (or an expression such as `paste(title, body)`) on the right.
@@ -28,8 +28,7 @@
 #' @param target A column: what the text is judged about, read with it as a pair.
 #' @param inputs Columns of categories that are read with the text. Errors are then related to them by construction, and
 #'   regressions on them need the correction.
-#' @param unit_id,text The columns with the identifier and the text; `text = c("before", "text", "after")` reads it with its
-#'   neighbours. With a formula, `unit_id` may be left out: rows are
+#' @param unit_id,text The columns with the identifier and the text. With a formula, `unit_id` may be left out: rows are
 #'   then numbered.
 #' @param ... Settings: `base` (`"minilm"`, which reads English, `"multilingual"`, a folder, or a hub name),
 #'   `method` (`"lora"`, `"full"`, `"probe"`; `"auto"` is `"probe"` with fewer than 300 coded texts and `"lora"` from
@@ -65,7 +64,7 @@ at_tune.default <- function(corpus, gold, codebook, variable = NULL, test = NULL
   tune(
     corpus_to_python(corpus, unit_id, around$column, c(beside, group, pi, if (is.list(test)) names(test))),
     gold[!unlabelled, ], codebook,
-    asked = list(unit_id = unit_id, text = around$column, beside = beside),
+    asked = list(unit_id = unit_id, text = around$column),
     variable = variable, test = test, validation = validation, folds = folds, group = group, pi = pi,
     prevalence = prevalence, keep = as_path(path), n_boot = n_boot, text = around$read, target = target,
     inputs = several(inputs), ...

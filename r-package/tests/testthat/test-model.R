@@ -153,3 +153,15 @@ test_that("formulas that cannot be read say why", {
   expect_error(at_tune(n ~ text, data.frame(n = 1, text = "a")), "Make it a factor", class = "annotune_error")
   expect_error(at_tune(a ~ b, data.frame(a = c("x", "y"), b = 1)), "not texts", class = "annotune_error")
 })
+
+test_that("a model reads what stands beside a text, and asks for it by name", {
+  skip_if_no_python(tuning = TRUE)
+  asked <- rep(c("Should hospitals get more money?", "May wolves be shot?"), 20)
+  texts <- data.frame(unit_id = sprintf("r%d", 1:40), question = asked, text = "I agree.")
+  labels <- rep(c("Health", "Wolves"), 20)
+  gold <- data.frame(unit_id = texts$unit_id, variable = "topic", label = labels)
+  book <- at_codebook(factor(labels), "topic")
+  model <- at_tune(texts, gold, book, text = c("question", "text"), test = 0, method = "probe", n_boot = 0)
+  expect_equal(at_classify(model, texts)$label, labels)
+  expect_error(at_classify(model, texts[c("unit_id", "text")]), "question")
+})
