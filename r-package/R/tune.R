@@ -36,8 +36,9 @@
 #'   `cutoffs`, how labels follow from probabilities (`"share"`: each as often as its probabilities add up to, which is
 #'   as often as people gave it; `"f1"`: the highest macro-F1; `"likeliest"`), `class_weights` (`"balanced"` weighs
 #'   labels by the inverse of their frequency; `"none"` and `"auto"` do not),
-#'   `epochs`, `learning_rate`, `head_learning_rate`, `rank`, `batch_tokens`, `batch_texts`, `max_tokens`, `seed`,
-#'   `device`.
+#'   `epochs`, `learning_rate`, `head_learning_rate`, `rank`, `batch_tokens`, `batch_texts`, `max_tokens` (256: so many
+#'   tokens of a text are read at once), `long_texts` (longer texts are read `"whole"`, in passages, or `"cut"`; `"auto"`
+#'   reads them whole where more than one in twenty is longer), `seed`, `device`.
 #' @return An object of class `at_model`, for [predict()][predict.at_model], [at_classify()], [at_save()], `plot()`,
 #'   `summary()`, `tidy()`, `glance()` and `augment()`. It lives as long as the R session: [at_save()] keeps it.
 #' @examplesIf at_available(tuning = TRUE)

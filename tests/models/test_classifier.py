@@ -11,7 +11,8 @@ from polars.testing import assert_frame_equal
 from safetensors.torch import load_file, save_file
 
 import annotune as at
-from annotune.models import classifier, coder
+from annotune.models import classifier
+from annotune.network import portions
 from annotune.records import drafts
 
 QUICK = {"epochs": 2, "n_boot": 20, "test": 0.2}
@@ -87,7 +88,7 @@ def test_order_and_company_of_the_texts_do_not_matter(model, topics, monkeypatch
     assert np.abs(probabilities(model.classify(topics[order])) - probabilities(whole)[order]).max() < 1e-5
     alone = pl.concat([model.classify(topics[i]) for i in range(12)])
     assert np.abs(probabilities(alone) - probabilities(whole[:12])).max() < 1e-5
-    monkeypatch.setattr(coder, "TEXTS_AT_ONCE", 7)
+    monkeypatch.setattr(portions, "TEXTS_AT_ONCE", 7)
     assert np.abs(probabilities(model.classify(topics)) - probabilities(whole)).max() < 1e-5
 
 

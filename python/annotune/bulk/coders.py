@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,13 @@ from annotune.errors import AnnotuneError
 from annotune.models.card import INPUTS_SINCE
 from annotune.models.coder import name_of
 from annotune.models.folder import CARD, read_card
+from annotune.network.portions import MOST_READ, groups
 from annotune.progress import Advance
 from annotune.records.fingerprints import file_sha256, fingerprint
 
 Spec = dict[str, Any]  # a model in the plan: what it is called, where it is, and its fingerprint
 TUNED, DECODER = "tuned", "zero-shot"
 OF_ALL_LENGTHS = ["ab c, " * n for n in range(1, 40)]
-AT_ONCE = 8_000_000  # characters that are made tokens of together
-MOST_READ = 20_000  # characters of a text, about as many as any base reads
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Reader:
     codings: Callable[[pl.Series, np.ndarray, np.ndarray], pl.DataFrame]
     cache: Cache
     read: Callable[[pl.DataFrame], pl.DataFrame] = lambda texts: texts  # what it reads of a row, as its text
+    most_read: int | None = MOST_READ  # characters of a text
 
     def code(self, units: pl.Series, texts: pl.Series, advance: Advance) -> tuple[pl.DataFrame, int]:
         """A table of codings for these texts, in their order, and how many were cut of those that were computed."""
@@ -45,7 +45,7 @@ class Reader:
         def compute(unknown: list[str]) -> np.ndarray:
             nonlocal cut
             parts = []
-            for group in groups(unknown):
+            for group in groups(unknown, self.most_read):
                 logits, n_cut = self.compute(group, advance)
                 parts.append(logits)
                 cut += n_cut
@@ -55,26 +55,6 @@ class Reader:
         place = pl.DataFrame({"text": distinct, "place": np.arange(len(distinct))})
         places = pl.DataFrame({"text": texts}).join(place, on="text", how="left", maintain_order="left")["place"]
         return self.codings(units, logits, places.fill_null(-1).to_numpy()), cut
-
-
-def groups(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in groups that hold no more characters than memory has room for as tokens.
-
-    >>> [len(group) for group in groups(["short", "x" * 9_000_000, "y" * 15_000, "z"])]
-    [4]
-    >>> [len(group) for group in groups(["x" * 20_000] * 1_000)]
-    [400, 400, 200]
-    """
-    group: list[str] = []
-    size = 0
-    for text in texts:
-        if group and size + min(len(text), MOST_READ) > AT_ONCE:
-            yield group
-            group, size = [], 0
-        group.append(text)
-        size += min(len(text), MOST_READ)
-    if group:
-        yield group
 
 
 def tuned_spec(folder: Path) -> Spec:
@@ -150,7 +130,8 @@ def _tuned(spec: Spec, device: str) -> Loaded:
         def seconds(texts: list[str]) -> float:
             return coder.seconds_a_text(texts, computing)
 
-        return Reader(compute, seconds, coder.as_codings, Cache(len(coder.labels)), coder.read)
+        codes = coder.as_codings, Cache(len(coder.labels)), coder.read, coder.most_read
+        return Reader(compute, seconds, *codes)
 
     return Loaded(runtimes_here(coder.model), reader)
 

@@ -51,6 +51,8 @@ def tune(
     folds: Annotated[int | None, typer.Option(help="Cross-validate in so many folds instead.")] = None,
     group: Annotated[str | None, typer.Option(help="Texts with the same value here stay together.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the texts.")] = None,
+    max_tokens: Annotated[int, typer.Option(help="Tokens of a text that are read at once.")] = 256,
+    long_texts: Annotated[str, typer.Option(help="Longer texts: whole, in passages; cut; or auto.")] = "auto",
     cutoffs: CutOffs = None,
     pi: Drawn = None,
     prevalence: Prevalence = None,
@@ -73,6 +75,7 @@ def tune(
     coded = read_codings(list(gold), book, unit_id=unit_id, variable=variable)
     options: dict[str, Any] = {"base": base, "method": method, "objective": objective}
     options |= {"epochs": epochs, "seed": seed, "device": device, "cutoffs": cutoffs or "share"}
+    options |= {"max_tokens": max_tokens, "long_texts": long_texts}
     options |= {"pi": pi, "prevalence": shares_by_label(prevalence)}
     column, around = text_and_neighbours(text)
     options |= {"text": around, "target": target, "inputs": listed(inputs) or ()}

@@ -33,6 +33,7 @@ class CardSettings(TypedDict):
     batch_tokens: int
     batch_texts: int
     max_tokens: int
+    long_texts: str
     class_weights: str
     cutoffs: str
     text: Sequence[str]
@@ -121,6 +122,7 @@ class Card(TypedDict):
 SETTINGS_SINCE: dict[str, Any] = {"objective": "head", "template": "chat", "weights": "auto", "cutoffs": "likeliest"}
 INPUTS_SINCE: dict[str, Any] = {"text": ("text",), "target": None, "inputs": ()}
 SETTINGS_SINCE |= INPUTS_SINCE
+SETTINGS_SINCE |= {"long_texts": "cut"}
 PARTS_SINCE = {"coded": 0, "held_out": 0, "folds": None, "validation_share": 0.15}
 CHOICES_SINCE = {
     "penalty": 1.0,

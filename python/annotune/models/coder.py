@@ -18,14 +18,13 @@ from annotune.errors import warn
 from annotune.models.card import Card
 from annotune.models.share_check import warn_of_shares
 from annotune.network.logits import decide, from_logits
+from annotune.network.portions import MOST_READ, groups
 
 if TYPE_CHECKING:
     from annotune.network.batches import Tokens
     from annotune.progress import Advance
     from annotune.runtimes.choice import Choice
     from annotune.runtimes.engines import Engine
-
-TEXTS_AT_ONCE = 20_000  # tokens are made of the next ones while these are computed
 
 
 def name_of(card: Mapping[str, Any]) -> str:
@@ -149,8 +148,7 @@ class Coder:
 
         what, computing = f"Coding {self.variable.name}", engine(runtime, self.model)
         parts, cut = [np.zeros((0, len(self.labels)), dtype=np.float32)], 0
-        groups = (texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE))
-        for tokens in made_ahead(self.tokens, groups):
+        for tokens in made_ahead(self.tokens, groups(texts, self.most_read)):
             cut += tokens.cut
             parts.append(computing.logits(tokens, what, together))
         if cut:
@@ -179,8 +177,16 @@ class Coder:
     def tokens(self, texts: list[str]) -> Tokens:
         """The texts as the network reads them."""
         from annotune.network.batches import tokenize
+        from annotune.network.passages import read_texts
 
-        return tokenize(self.tokenizer, texts, self._limit, special=not self._prompted)
+        if self._prompted:
+            return tokenize(self.tokenizer, texts, self._limit, special=False)
+        return read_texts(self.tokenizer, texts, self._limit, self.card["settings"]["long_texts"] == "whole")
+
+    @property
+    def most_read(self) -> int | None:
+        """The characters of a text beyond which nothing can be read; None where texts are read whole."""
+        return None if self.card["settings"]["long_texts"] == "whole" else MOST_READ
 
     @property
     def _limit(self) -> int:

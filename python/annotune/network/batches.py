@@ -20,24 +20,55 @@ Indices = np.ndarray
 
 @dataclass(frozen=True)
 class Tokens:
-    """Texts as token ids: `ids[i]` is a list of at most `limit` ints; `cut` says how many texts were longer."""
+    """Texts as token ids: `ids[i]` has at most `limit` ints; `cut` says how many texts were longer.
+
+    Each text is one row of `ids`, or several: its passages (see `annotune.network.passages`), which stand one behind
+    the other. Then `ends`, shape (n,), says of each text how many rows it and those before it have.
+    """
 
     ids: list[list[int]]
     padding: int
     limit: int
     cut: int
+    ends: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.ids) if self.ends is None else len(self.ends)
 
     def take(self, indices: Indices) -> Tokens:
         """The texts at these places."""
-        return Tokens([self.ids[i] for i in indices], self.padding, self.limit, 0)
+        if self.ends is None:
+            return Tokens([self.ids[i] for i in indices], self.padding, self.limit, 0)
+        rows = [range(self.starts[i], self.ends[i]) for i in indices]
+        ends = np.cumsum([len(of_text) for of_text in rows], dtype=np.int64)
+        return Tokens([self.ids[i] for of_text in rows for i in of_text], self.padding, self.limit, 0, ends)
 
     @property
     def lengths(self) -> np.ndarray:
         """Tokens a text, shape (n,)."""
-        return np.fromiter((len(ids) for ids in self.ids), dtype=np.int64, count=len(self.ids))
+        lengths = np.fromiter((len(ids) for ids in self.ids), dtype=np.int64, count=len(self.ids))
+        return lengths if self.ends is None else self._summed(lengths)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """The first row of each text, shape (n,)."""
+        ends = np.arange(1, len(self.ids) + 1) if self.ends is None else self.ends
+        return np.concatenate([ends[:0], [0], ends[:-1]])[: len(ends)]
+
+    @property
+    def passages(self) -> Tokens:
+        """The rows, each as a text of its own."""
+        return Tokens(self.ids, self.padding, self.limit, self.cut)
+
+    def pooled(self, rows: np.ndarray) -> np.ndarray:
+        """Of numbers for each row (rows, width) the mean of each text's, (n, width): it depends on that text alone."""
+        if self.ends is None:
+            return rows
+        counts = (self.ends - self.starts)[:, None]
+        return np.asarray(self._summed(rows.astype(np.float64)) / counts, dtype=rows.dtype)
+
+    def _summed(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(np.add.reduceat(rows, self.starts)) if len(self) else rows[:0]
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int, special: bool = True) -> Tokens:

@@ -110,8 +110,12 @@ def outputs(
 
     Each text's row depends on that text alone, up to rounding: batches are made by length, of 4,096 tokens or on a GPU
     65,536 where no number is given. Where memory runs out, they are halved, and the work goes on. Of several processes
-    with shares of a model all have to call this `together`; else this one computes alone, where the model rests.
+    with shares of a model all have to call this `together`; else this one computes alone, where the model rests. Of a
+    text in several passages, it is the mean of theirs.
     """
+    if tokens.ends is not None:
+        how: dict[str, Any] = {"what": what, "embeddings": embeddings, "fast": fast, "batch_tokens": batch_tokens}
+        return tokens.pooled(outputs(model, tokens.passages, **how, together=together))
     if together:
         model = computing(model)
     model.eval()

@@ -105,6 +105,8 @@ class Packed:
 
     def logits(self, tokens: Tokens, advance: Advance | None = None) -> np.ndarray:
         """Logits (n, outputs), float32, in the order of the texts; each row depends on its text alone."""
+        if tokens.ends is not None:
+            return tokens.pooled(self.logits(tokens.passages, advance))
         result = np.zeros((len(tokens), self.n_outputs), dtype=np.float32)
         with no_gradients():
             for batch in reversed(self.batches(tokens.lengths)):  # whatever memory is needed is asked for at once
@@ -115,6 +117,8 @@ class Packed:
 
     def seconds_a_text(self, tokens: Tokens) -> float:
         """How long a text takes where there are many: of a batch that these do not fill, their part is counted."""
+        if tokens.ends is not None:
+            return self.seconds_a_text(tokens.passages) * len(tokens.ids) / len(tokens)
         seconds, lengths = 0.0, tokens.lengths
         with no_gradients():
             for number, batch in enumerate([self.batches(lengths)[0], *self.batches(lengths)]):

@@ -30,8 +30,10 @@ def steady_logits(model: Network, tokens: Tokens, fast: bool = False, advance: A
     """Logits (n, outputs), float32, in the order of the texts; each row depends on its text alone.
 
     That holds for one kind of processor, one number of threads and one version of torch. `advance` is told how many
-    texts each batch had.
+    texts, or passages of texts, each batch had.
     """
+    if tokens.ends is not None:
+        return tokens.pooled(steady_logits(model, tokens.passages, fast, advance))
     result = np.zeros((len(tokens), model.n_outputs), dtype=np.float32)
     for batch, _, logits in _computed(model, tokens, fast):
         result[batch] = logits
@@ -42,6 +44,8 @@ def steady_logits(model: Network, tokens: Tokens, fast: bool = False, advance: A
 
 def seconds_a_text(model: Network, tokens: Tokens, fast: bool = False) -> float:
     """How long a text takes where there are many: of a batch that these texts do not fill, their part is counted."""
+    if tokens.ends is not None:
+        return seconds_a_text(model, tokens.passages, fast) * len(tokens.ids) / len(tokens)
     for _ in _computed(model, tokens.take(np.arange(min(len(tokens), 1))), fast):
         pass  # the first time takes longer
     seconds, began = 0.0, time.perf_counter()

@@ -33,8 +33,8 @@ from annotune.errors import AnnotuneError, AnnotuneWarning, PeopleNeeded
 from annotune.export.write import require_writer, write
 from annotune.faults import library, sentence, write_report
 from annotune.models.classifier import Classifier
-from annotune.models.coder import TEXTS_AT_ONCE
 from annotune.models.shares import notes_of
+from annotune.network.portions import TEXTS_AT_ONCE
 from annotune.progress import Listener, listening
 from annotune.rcalls.coding import FOR_R
 from annotune.rcalls.packing import Packed, codes, pack, series, several

@@ -59,7 +59,7 @@ class WithoutPadding(Engine):
 
     def logits(self, tokens: Tokens, what: str = "", together: bool = True) -> np.ndarray:
         """Logits (n, outputs), float32, in the order of the texts."""
-        with bar(what, len(tokens)) as advance:
+        with bar(what, len(tokens.ids)) as advance:
             return self.steady_logits(tokens, advance)
 
     def steady_logits(self, tokens: Tokens, advance: Advance | None = None) -> np.ndarray:

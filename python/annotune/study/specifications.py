@@ -229,8 +229,10 @@ class Texts:
             entries = [entry for book in self.codebooks.values() for entry in book.variables]
             words = [label.words for entry in entries for label in entry.labels]
             texts = [*self.grid.inputs.corpus["text"].drop_nulls(), *words]
-            language = self.grid.inputs.codebook.language
-            self._read = {settings.base: embedded(texts, settings, self.grid.pieces, language)}  # one at a time
+            inputs, language = self.grid.inputs, self.grid.inputs.codebook.language
+            coded = inputs.corpus.join(inputs.gold.select("unit_id").unique(), on="unit_id", how="semi")
+            coded_texts = coded["text"].drop_nulls().to_list()
+            self._read = {settings.base: embedded(texts, settings, self.grid.pieces, language, coded_texts)}
         return self._read[settings.base]
 
 

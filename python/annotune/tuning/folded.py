@@ -15,6 +15,7 @@ from annotune.models.coder import codings_of
 from annotune.network.batches import tokenize
 from annotune.network.encoder import outputs
 from annotune.network.logits import decide
+from annotune.network.passages import read_texts
 from annotune.progress import within
 from annotune.records.checkpoints import Checkpoints
 from annotune.tuning.embedded import Embedded
@@ -103,8 +104,11 @@ def folded_networks(task: Task, texts: pl.DataFrame, k: int, kept: Checkpoints, 
         arrays = kept.get(f"uncoded-{number}")
         if arrays is None:
             made = from_trial(task, trial, decision)
-            limit = task.examples.tokens.limit
-            tokens = tokenize(task.tokenizer, share, limit, special=task.settings.objective == "head")
+            limit, whole = task.examples.tokens.limit, task.settings.long_texts == "whole"
+            if task.settings.objective == "head":
+                tokens = read_texts(task.tokenizer, share, limit, whole)
+            else:
+                tokens = tokenize(task.tokenizer, share, limit, special=False)
             arrays = {"logits": outputs(made.model, tokens, what=f"Coding {task.coded.variable.name}")}
             kept.put(f"uncoded-{number}", arrays)
         return arrays["logits"]

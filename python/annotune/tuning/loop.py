@@ -25,6 +25,7 @@ from annotune.tuning.losses import loss_function, text_masses
 if TYPE_CHECKING:
     from annotune.tuning.settings import Settings
 
+MOST_PASSAGES = 8  # of a long text, drawn anew for each step: memory does not grow with it, nor a step's time
 LEARNING_RATES = {"lora": 1e-3, "full": 1e-4}  # peaks; LoRA's matrices start at zero and want a larger one
 
 
@@ -48,14 +49,14 @@ def train(
     accelerator = processes(model.device)
     optimizer = _optimizer(model, settings)
     peaks = [group["lr"] for group in optimizer.param_groups]
-    costs = tokens.lengths + model.overhead
+    costs = np.minimum(tokens.lengths, MOST_PASSAGES * tokens.limit) + model.overhead
     batches = partial(by_length, costs, settings.batch_tokens, min(settings.batch_texts, model.most_texts), rng)
     steps = epochs * len(batches()) + 1
     rise = max(0.1, 2 / steps)  # torch's schedule divides by the steps of the rise less one
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=rise)
     prepared: Any = model if in_shares() else accelerator.prepare(model)
     loss_of = loss_function(targets, model.n_outputs, balanced, model.device, ordered, sets)
-    gradients = _Gradients(accelerator, prepared, model, tokens, targets, loss_of)
+    gradients = _Gradients(accelerator, prepared, model, tokens, targets, loss_of, settings.seed)
     for _ in range(epochs):
         prepared.train()
         losses = []
@@ -72,7 +73,14 @@ class _Gradients:
     """Gradients of a batch: in one piece, or in as many as memory asks for; of several processes each does a part."""
 
     def __init__(
-        self, accelerator: Accelerator, prepared: Any, model: Network, tokens: Tokens, targets: np.ndarray, loss_of: Any
+        self,
+        accelerator: Accelerator,
+        prepared: Any,
+        model: Network,
+        tokens: Tokens,
+        targets: np.ndarray,
+        loss_of: Any,
+        seed: int,
     ) -> None:
         self.accelerator, self.prepared, self.model, self.tokens = accelerator, prepared, model, tokens
         self.wanted = send(targets if targets.ndim == 1 else targets.astype(np.float32), model.device)
@@ -80,6 +88,7 @@ class _Gradients:
         plain = loss_of.weight is None
         self.counts = np.ones(len(tokens)) if plain else text_masses(targets, model.n_outputs)
         self.pieces, self.lean = 1, False
+        self.rng = np.random.default_rng(seed)
 
     def of(self, batch: np.ndarray) -> torch.Tensor:
         """Add the gradients of the batch's mean loss, and give that loss."""
@@ -108,10 +117,26 @@ class _Gradients:
 
     def _loss(self, part: np.ndarray) -> torch.Tensor:
         target = self._target(part)
+        rows, texts = self._rows(part)
         with half_precision(self.model.device):
-            logits = self.prepared(*pad(self.tokens, part, self.model.device))
+            logits = self.prepared(*pad(self.tokens.passages, rows, self.model.device))
+        if texts is not None:
+            means = logits.new_zeros((len(part), logits.shape[1]), dtype=torch.float32)
+            counts = torch.bincount(texts, minlength=len(part)).unsqueeze(1)
+            logits = means.index_add(0, texts, logits.float()) / counts
         loss: torch.Tensor = self.loss_of(logits.float(), target)
         return loss
+
+    def _rows(self, part: np.ndarray) -> tuple[np.ndarray, torch.Tensor | None]:
+        """The rows of these texts that are read in this step; and whose each is, where texts have several."""
+        if self.tokens.ends is None:
+            return part, None
+        starts, ends = self.tokens.starts[part], self.tokens.ends[part]
+        drawn = [
+            start + self.rng.permutation(end - start)[:MOST_PASSAGES] for start, end in zip(starts, ends, strict=True)
+        ]
+        texts = np.repeat(np.arange(len(part)), [len(of_text) for of_text in drawn])
+        return np.concatenate(drawn), send(texts, self.model.device)
 
     def _target(self, part: np.ndarray) -> torch.Tensor:
         return self.wanted[send(part, self.model.device)]

@@ -7,9 +7,9 @@ import polars as pl
 
 from annotune.errors import warn
 from annotune.measures.shares import CHANCE, RESTLESS, label_shares
-from annotune.network.batches import tokenize
 from annotune.network.encoder import build, outputs
 from annotune.network.logits import from_logits
+from annotune.network.passages import read_texts
 from annotune.network.speaker import Speaker
 from annotune.tuning.held_out import Made
 from annotune.tuning.task import Task
@@ -28,7 +28,8 @@ def compare_with_corpus(task: Task, made: Made, texts: pl.DataFrame) -> None:
     if isinstance(task.backbone, Speaker) or min(len(uncoded), len(task.examples)) < FEWEST:
         return
     some = uncoded.sample(min(len(uncoded), LOOKED_AT), seed=task.settings.seed).to_list()
-    reader, tokens = build(task.backbone, 1), tokenize(task.tokenizer, some, task.settings.max_tokens)
+    reader, whole = build(task.backbone, 1), task.settings.long_texts == "whole"
+    tokens = read_texts(task.tokenizer, some, task.settings.max_tokens, whole)
     embeddings = outputs(reader, tokens, what="Looking at the corpus", embeddings=True, fast=True)
     logits = made.choices.probe_scaling.of(made.probe.logits(embeddings))
     _warn_of(task, from_logits(logits, task.examples.sets))

@@ -38,7 +38,11 @@ class Settings(pydantic.BaseModel):
     batch_tokens, batch_texts
         A batch holds at most so many tokens, padding included, and so many texts.
     max_tokens
-        Longer texts are cut there; how many is reported.
+        So many tokens of a text the network reads at once, as far as the base can.
+    long_texts
+        What becomes of longer texts. `whole`: they are read in passages, whose logits are averaged. `cut`: only their
+        start is read. `auto`: they are read whole where more than one in twenty coded texts is longer, and cut
+        otherwise; how many is said in either case.
     class_weights
         `balanced` weighs labels by the inverse of their frequency while tuning; `none`, and `auto`, do not: how often
         rare labels are given is up to the cut-offs, which are found afterwards.
@@ -75,6 +79,7 @@ class Settings(pydantic.BaseModel):
     batch_tokens: int = pydantic.Field(default=4096, ge=16)
     batch_texts: int = pydantic.Field(default=32, ge=1)
     max_tokens: int = pydantic.Field(default=256, ge=8)
+    long_texts: Literal["auto", "whole", "cut"] = "auto"
     class_weights: Literal["auto", "balanced", "none"] = "auto"
     cutoffs: Literal["share", "f1", "likeliest"] = "share"
     text: tuple[str, ...] = ("text",)

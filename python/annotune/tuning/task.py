@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,9 +23,11 @@ from annotune.network.base import Base, find_base, is_decoder, load_pair
 from annotune.network.batches import Tokens, tokenize
 from annotune.network.encoder import Network, build, outputs
 from annotune.network.machine import choose_device
+from annotune.network.passages import read_whole
 from annotune.network.shares import in_shares
 from annotune.network.slots import room_for_text
 from annotune.network.speaker import Speaker, require_exact, speaker_for
+from annotune.progress import say
 from annotune.records.fingerprints import fingerprint, frame_sha256, versions
 from annotune.tuning.choices import Examples, Higher
 from annotune.tuning.coded_texts import Coded, join
@@ -34,6 +36,7 @@ from annotune.tuning.settings import Settings
 from annotune.tuning.vocabulary import check_language
 from annotune.tuning.weights import text_weights
 
+MANY_LONG = 0.05  # of the coded texts longer than what is read at once, above which texts are read whole
 FEWEST_TO_TUNE = 300  # with fewer coded texts, a search found no gain over the probe: docs/accuracy.md
 
 
@@ -91,9 +94,7 @@ def prepare(
     cases, weights = cases_of(coded, group, settings.seed), text_weights(coded, pi, prevalence, wave)
     device, base = choose_device(settings.device), find_base(settings.base)
     tokenizer, backbone, tokens = _read(coded, base, settings, device)
-    if tokens.cut:
-        told = counted(tokens.cut, "coded text is", "coded texts are")
-        warn(f"{told} longer than {tokens.limit} tokens; only the start is read.")
+    settings = settings.model_copy(update={"long_texts": "cut" if tokens.ends is None else "whole"})
     decoder = isinstance(backbone, Speaker) or is_decoder(backbone.config)
     if not decoder:
         check_language(tokenizer, coded.texts, base.name, codebook.language)
@@ -156,14 +157,48 @@ def _read(coded: Coded, base: Base, settings: Settings, device: torch.device) ->
     held: dict[str, Any] = {"weights": "float32" if settings.method == "full" else settings.weights, "copies": 2}
     if settings.objective == "head":
         tokenizer, backbone = load_pair(base, device, **held)
-        return tokenizer, backbone, tokenize(tokenizer, coded.texts, settings.max_tokens)
+        return tokenizer, backbone, _of_any_length(tokenizer, coded.texts, settings)
     if settings.method == "probe":
         raise AnnotuneError("objective='label' is for a tuned decoder.", "Use objective='head' for method='probe'.")
     tokenizer, backbone = load_pair(base, device, speaking=True, **held)
     speaker = speaker_for(coded.variable, tokenizer, backbone, settings.template)
     require_exact(speaker)
+    if settings.long_texts == "whole":
+        raise AnnotuneError("Within a prompt texts are cut.", "Use objective='head' to read them whole.")
     limit = room_for_text(speaker.slots, tokenizer, settings.max_tokens)
-    return tokenizer, speaker, tokenize(tokenizer, coded.texts, limit, special=False)
+    tokens = tokenize(tokenizer, coded.texts, limit, special=False)
+    _warn_of_cut(tokens)
+    return tokenizer, speaker, tokens
+
+
+def _of_any_length(tokenizer: Any, texts: Sequence[str], settings: Settings) -> Tokens:
+    """The texts cut, or whole where that is asked for or many are too long; how many are is said."""
+    tokens = tokenize(tokenizer, texts, settings.max_tokens)
+    many = tokens.cut > MANY_LONG * len(texts)
+    if settings.long_texts == "cut" or not (tokens.cut and (many or settings.long_texts == "whole")):
+        _warn_of_cut(tokens)
+        return read_whole(tokenizer, texts, settings.max_tokens) if settings.long_texts == "whole" else tokens
+    whole = read_whole(tokenizer, texts, settings.max_tokens)
+    longer = counted(tokens.cut, "text is", "texts are")
+    say(
+        f"Of {len(texts):,} coded texts, {longer} longer than {tokens.limit} tokens, and read whole, in "
+        f"passages ({len(whole.ids):,} in all); only their start with long_texts='cut'."
+    )
+    return whole
+
+
+def resolved(settings: Settings, tokenizer: Any, coded: Sequence[str]) -> Settings:
+    """The settings with what becomes of long texts, where that follows from the coded ones."""
+    if settings.long_texts != "auto":
+        return settings
+    cut = tokenize(tokenizer, coded, settings.max_tokens).cut
+    return settings.model_copy(update={"long_texts": "whole" if cut > MANY_LONG * len(coded) else "cut"})
+
+
+def _warn_of_cut(tokens: Tokens) -> None:
+    if tokens.cut:
+        longer = counted(tokens.cut, "coded text is", "coded texts are")
+        warn(f"{longer} longer than {tokens.limit} tokens; only the start is read.")
 
 
 def read_settings(settings: Mapping[str, Any]) -> Settings:

@@ -112,6 +112,11 @@ def require_whole(coder: Coder) -> None:
             "Tuning with objective='label' was no better than the probe, which was kept.",
             "Tune with objective='head', and export that model.",
         )
+    if coder.card["settings"]["long_texts"] == "whole":
+        raise AnnotuneError(
+            "This model reads long texts whole, in passages, and other programs would cut them.",
+            "Tune with long_texts='cut' and export that model, or code with annotune.",
+        )
     if speaks(coder) and coder.model.sets:
         raise AnnotuneError(
             "Models that answer yes or no for each label are not exported.",
