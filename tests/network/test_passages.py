@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import annotune as at
+from annotune.bulk.coders import load_model, tuned_spec
 from annotune.network.base import find_base, load_pair, load_tokenizer
 from annotune.network.batches import Tokens, tokenize
 from annotune.network.encoder import build, outputs
@@ -154,12 +155,9 @@ def test_speeches_that_are_cut_are_not_learnt_and_whole_ones_are(tmp_path: Path)
     codings = whole.classify(frame.select("unit_id", "text"))
     whole.save(tmp_path / "model")
     assert at.load(tmp_path / "model").classify(frame.select("unit_id", "text")).equals(codings)
-    frame.select("unit_id", "text").write_parquet(tmp_path / "speeches.parquet")
-    at.classify(
-        tmp_path / "speeches.parquet", tmp_path / "coded", model=tmp_path / "model", unit_id="unit_id", text="text"
-    )
-    filed = pl.read_parquet(tmp_path / "coded" / "*.parquet")
-    assert filed["label"].to_list() == codings["label"].to_list()
+    reader = load_model(tuned_spec(tmp_path / "model"), "cpu").reader("float32")
+    filed, n_cut = reader.code(frame["unit_id"], frame["text"], lambda _: None)
+    assert (filed["label"].to_list(), n_cut) == (codings["label"].to_list(), 0)
     with pytest.raises(at.AnnotuneError, match="reads long texts whole"):
         whole.export(tmp_path / "merged")
 
