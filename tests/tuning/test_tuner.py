@@ -217,7 +217,7 @@ def test_labels_that_were_never_coded_are_named_and_not_given(tune, book, topics
 def test_long_texts_are_counted(tune, topics):
     long = topics.with_columns(text=pl.col("text") + " year" * 70)
     with pytest.warns(at.AnnotuneWarning, match="90 coded texts are longer than 64 tokens"):
-        assert tune(corpus=long, method="probe", test=0.2).card["cut_texts"] == 90
+        assert tune(corpus=long, method="probe", test=0.2, long_texts="cut").card["cut_texts"] == 90
 
 
 def test_the_card_tells_what_the_model_was_made_of(tune):
