@@ -83,6 +83,17 @@ def told(codings, truth, names):
     held={"folds": 5},
     seed=0,
 )
+@example(
+    kind="nominal",
+    method="probe",
+    n=1500,
+    n_labels=4,
+    clear=0.5,
+    weights="auto",
+    penalties=(1.0, 10.0, 100.0),
+    held={"test": 0.2},
+    seed=7,
+)
 def test_fresh_texts_are_coded_as_held_out_ones_were(
     twenty_words, kind, method, n, n_labels, clear, weights, penalties, held, seed
 ):

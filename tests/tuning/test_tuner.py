@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 import annotune as at
 from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.progress import listening
+from annotune.tuning import choices as choices_module
 from annotune.tuning import held_out
 from annotune.tuning import trials as trials_module
 from annotune.tuning.coded_texts import join
@@ -325,6 +326,24 @@ def test_with_many_texts_the_model_that_was_tried_is_the_one_handed_out(tune, mo
     model = tune(test=0.2, method="full")
     assert len(networks) == 1
     assert model.model is networks[0].model or model.card["choices"]["epochs"] == 0
+
+
+@pytest.mark.parametrize("method", ["probe", "lora"])
+def test_with_many_texts_a_probe_learns_from_all_of_them(tune, monkeypatch, method):
+    """What it is made of, and on what it is decided: 72 texts, and folds in which each of them was left out once."""
+    monkeypatch.setattr(held_out, "FEW", 50)
+    monkeypatch.setattr(held_out, "UNSURE", 1.0)
+    monkeypatch.setattr(choices_module, "HARDLY_WORSE", 1e6)  # the probe is taken, however much better a network is
+    learnt, decided = [], []
+    fit, decide = held_out.probe_for, held_out.chosen
+    monkeypatch.setattr(held_out, "probe_for", lambda task, seen, way: learnt.append(len(seen)) or fit(task, seen, way))
+    monkeypatch.setattr(held_out, "chosen", lambda task, trials: decided.append(trials) or decide(task, trials))
+    model = tune(test=0.2, method=method)
+    assert model.card["choices"]["epochs"] == 0
+    assert learnt == [72]
+    assert sorted(np.concatenate([trial.out for trial in decided[-1]]).tolist()) == list(range(72))
+    assert all(trial.tuned is None for trial in decided[-1])
+    assert set(model.card["choices"]["losses"]) == ({"probe"} if method == "probe" else {"probe", "tuned"})
 
 
 def test_folds_models_are_handed_on_as_they_were_measured(tune, topics):

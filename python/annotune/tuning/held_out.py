@@ -2,7 +2,7 @@
 
 Whatever is decided (probe or network, penalty, scale, cut-offs) is decided on predictions by models that were made just
 as the one handed out is made, on texts that these had not seen; only the number of texts learnt from differs, by one
-fold. With many texts the model that was tried is itself the one that is handed out.
+fold. With many texts a network that was tried is itself the one that is handed out.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from annotune.tuning.trials import (
     probe_for,
     start_for,
     stated_by_baselines,
+    try_probes,
 )
 
 UNSURE = 0.05  # a standard error of macro-F1 on the validation texts with which they are no ground for choices
@@ -116,11 +117,28 @@ def hold_out_once(
     rest = without_copies(task, np.setdiff1d(task.everything, test) if rest is None else rest, test)
     known = task.at(rest)
     if _are_enough(known):
-        trial = kept_trial(known, *_validation_part(known), None, 1, keep="network")
-        made = from_trial(known, trial, chosen(known, [trial]))
+        made = _tried_once(known)
     else:
         made = _from_all(known, known.everything, chosen(known, _inner_trials(known, keep)))
     return made, _look(task, made, rest, test)
+
+
+def _tried_once(task: Task) -> Made:
+    """The network of one trial; or, where that is not clearly better, a probe of all texts, decided on in folds.
+
+    A network takes too long to be made again. Probes take seconds, and so all texts are learnt from.
+    """
+    trial = kept_trial(task, *_validation_part(task), None, 1, keep="network")
+    decision = chosen(task, [trial])
+    if decision.choices.epochs:
+        return from_trial(task, trial, decision)
+    folds = task.cases.folds(min(FOLDS, task.cases.n_groups))
+    made = _from_all(
+        task,
+        task.everything,
+        chosen(task, [try_probes(task, without_copies(task, rest, out), out) for rest, out in folds]),
+    )
+    return replace(made, choices=replace(made.choices, losses=decision.choices.losses))
 
 
 def cross_validate(
@@ -163,8 +181,8 @@ def announce_tuning(task: Task, k: int | None) -> None:
 
 
 def _are_enough(task: Task) -> bool:
-    """Whether a validation part is ground enough for every choice."""
-    many = len(task.examples) >= FEW
+    """Whether a network is tried but once, because a validation part is ground enough for every choice."""
+    many = len(task.examples) >= FEW and task.settings.method != "probe"
     return many and score_error(task.examples.targets, task.validation) <= UNSURE
 
 

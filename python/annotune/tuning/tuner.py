@@ -82,8 +82,8 @@ def tune(
         the texts to hold out; 0 for none. By default a fifth where there are at least 1,000 coded
         texts, else cross-validation.
     validation
-        The share of the remaining texts that every choice is made on, where there are 1,000 or more and labels are not
-        too rare; with fewer, choices are made in folds.
+        The share of the remaining texts that a network is tried on, where there are 1,000 or more and labels are not
+        too rare; with fewer, and for probes, choices are made in folds.
     folds
         Cross-validate in so many folds in place of a test part: each text is predicted by a model
         that has not seen it, the figures are over all of them, and the model handed out is tuned on
