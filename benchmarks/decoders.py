@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gpu_material import AREAS, CHAT
 
 from annotune.data.codebook import Label, Variable
 from annotune.models.zeroshot import Asked, ready
@@ -44,33 +45,6 @@ SIZES = {  # as SmolLM2-135M
     "intermediate_size": 1536,
     "vocab_size": 49152,
 }
-CHAT = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-AREAS = (
-    "Macroeconomics: Growth, inflation, budgets, taxes",
-    "Civil rights: Discrimination, voting, privacy, free speech",
-    "Health: Hospitals, insurance, medicines, prevention",
-    "Agriculture: Farms, food safety, fisheries, subsidies",
-    "Labour: Wages, working time, unions, training",
-    "Education: Schools, universities, pupils with special needs",
-    "Environment: Water, waste, species, air",
-    "Energy: Electricity, oil and gas, renewables, nuclear power",
-    "Immigration: Asylum, visas, integration, borders",
-    "Transport: Roads, railways, aviation, ports",
-    "Law and crime: Courts, police, prisons, trafficking",
-    "Social welfare: Pensions, poverty, care, families",
-    "Housing: Rents, building, cities, rural areas",
-    "Domestic commerce: Banks, companies, consumers, tourism",
-    "Defence: Armed forces, alliances, weapons, veterans",
-    "Technology: Research, space, telecommunications, media",
-    "Foreign trade: Tariffs, agreements, exports, exchange rates",
-    "International affairs: Aid, treaties, human rights abroad",
-    "Government: Administration, elections, staff, procurement",
-    "Public lands: Parks, minorities' lands, water resources",
-    "Culture: Arts, heritage, language, sport",
-)
 TOPIC = Variable(
     name="topic",
     instruction="Which policy area is the question mainly about?",

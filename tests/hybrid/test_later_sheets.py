@@ -1,9 +1,12 @@
 """Sheets of what is left to code: each coder's own texts, in order, none that has an answer; nothing written over."""
 
+import sys
+
 import polars as pl
 import pytest
 
 import annotune as at
+from annotune import cli
 from annotune.hybrid import later_sheets
 
 
@@ -99,3 +102,16 @@ def test_a_text_that_the_corpus_lost_is_told_of_and_left_out(store, corpus, tmp_
     with pytest.warns(at.AnnotuneWarning, match="are not in the corpus"):
         paths = at.sheets(store, corpus.filter(pl.col("unit_id") != gone), tmp_path / "later.csv", coders="anna")
     assert gone not in rows(paths["anna"])["unit_id"].to_list()
+
+
+@pytest.mark.parametrize(
+    "verb", ["sheets study.annotune --corpus corpus.csv", "sample corpus.csv --n 2 --store study.annotune"]
+)
+@pytest.mark.parametrize("name", ["a.docx", "a.dta"])
+def test_commands_name_the_formats_of_sheets(tmp_path, monkeypatch, capsys, verb, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["annotune", *verb.split(), "--write", name])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert f"{name} cannot be a coding sheet. Write one of .xlsx, .csv" in " ".join(capsys.readouterr().err.split())

@@ -65,7 +65,7 @@ def sample(
     from annotune.hybrid.sample import sample as draw_texts
     from annotune.tables import read_table
 
-    require_outputs([*(out or []), *([write] if write else [])], corpus, codebook, predictions, earlier)
+    require_outputs(out, corpus, codebook, predictions, earlier, sheet=write)
     if store is None and not out:
         what = "The texts' probabilities of being drawn, which corrections rest on, would be kept nowhere."
         raise AnnotuneError(what, "Name a store (--store study.annotune), or a table (--out draws.csv).")
@@ -104,7 +104,7 @@ def sheets(
     from annotune.data.corpus import read_corpus
     from annotune.hybrid.later_sheets import sheets as write_sheets
 
-    require_outputs([write], store, corpus, codebook)
+    require_outputs(None, store, corpus, codebook, sheet=write)
     options: dict[str, Any] = {"coders": listed(coders) or (), "show": listed(show), "before": before, "after": after}
     options |= {"codebook": read_codebook(codebook) if codebook else None}
     paths = list(write_sheets(store, read_corpus(corpus, unit_id, text), write, **options).values())

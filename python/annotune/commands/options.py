@@ -32,19 +32,27 @@ Paths = Path | Sequence[Path] | None
 
 
 def require_outputs(
-    write: Paths, *inputs: Paths, plot: Path | None = None, correction: bool = False, more: Collection[str] = ()
+    write: Paths,
+    *inputs: Paths,
+    plot: Path | None = None,
+    sheet: Path | None = None,
+    correction: bool = False,
+    more: Collection[str] = (),
 ) -> None:
     """Before anything is read: formats that there are, places that can be written to, and none of them an input's.
 
-    A `correction` has formats of its own; `more` are further suffixes that the verb writes itself.
+    A `correction` and a coding `sheet` have formats of their own; `more` are suffixes that a verb writes itself.
     """
     from annotune.export.write import require_writer
+    from annotune.hybrid.sheets import require_format
     from annotune.pictures import require_picture
     from annotune.records.files import require_writable
 
     for path in _flat(write):
         require_writer(path, correction, more)
-    require_writable(_flat(write, plot), _flat(*inputs))
+    if sheet is not None:
+        require_format(sheet)
+    require_writable(_flat(write, plot, sheet), _flat(*inputs))
     if plot is not None:
         require_picture(plot)
 

@@ -45,13 +45,17 @@ def require_sheets(paths: Mapping[str, Path], codebook: Codebook | None, store: 
     if codebook is None:
         raise AnnotuneError("A coding sheet needs to know what is coded.", "Give the codebook.")
     for path in paths.values():
-        if path.suffix.lower() not in SUFFIXES:
-            what = f"{path} cannot be a coding sheet."
-            raise AnnotuneError(what, f"Write one of {', '.join(SUFFIXES)}.")
+        require_format(path)
         if path.exists() and not (store is not None and Path(store).exists()):
             raise _in_use(path)
     require_writable(list(paths.values()))
     return codebook
+
+
+def require_format(path: Path) -> None:
+    """Stop where sheets are not written in the format that a file's name asks for."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise AnnotuneError(f"{path} cannot be a coding sheet.", f"Write one of {', '.join(SUFFIXES)}.")
 
 
 def _in_use(path: Path) -> AnnotuneError:

@@ -34,7 +34,7 @@ def latest(store: Store) -> tuple[int, Codebook]:
     """
     version = store.value(LATEST)
     if version is None:
-        raise AnnotuneError(f"{store.path} has no codebook to code with.", "Give it with codebook=.")
+        raise AnnotuneError(f"{store.path} has no codebook.", "Draw its texts, or code them, with one (codebook=).")
     return int(version), of_version(store, int(version))
 
 
