@@ -71,6 +71,15 @@ def test_they_make_known_what_is_known():
     np.testing.assert_array_equal(whole.shares[:12].argmax(1), given.targets)
 
 
+def test_of_those_that_are_long_every_passage_is_theirs():
+    given, _ = examples(3, 2, np.random.default_rng(2))
+    long = Tokens([[1], [2], [3]], 0, 8, 0, np.array([2, 3]))
+    both = given.tokens.joined(long)
+    assert len(both) == 5
+    assert both.take(np.array([3])).ids == [[1], [2]]
+    assert long.joined(given.tokens).take(np.array([0, 1, 4])).ids == [[1], [2], [3], [1]]
+
+
 def test_what_goes_with_a_held_out_text_is_not_learnt_from():
     given, _ = examples(10, 4, np.random.default_rng(1))
     higher = given.higher
@@ -80,18 +89,18 @@ def test_what_goes_with_a_held_out_text_is_not_learnt_from():
     assert again.take(np.arange(1, 9)).higher.groups.tolist() == [50, 51]
 
 
+@pytest.mark.parametrize("length", [{}, {"max_tokens": 8, "long_texts": "whole"}])
 @pytest.mark.parametrize("method", ["probe", "lora"])
-def test_a_model_is_tuned_with_them(topics, tiny_base, method):
+def test_a_model_is_tuned_with_them(topics, tiny_base, method, length):
     labels = topics["label"].to_list()
     rng = np.random.default_rng(1)
     labels = ["Nursing" if name == "Health" and rng.random() < 0.5 else name for name in labels]
     by_parent = [i for i, name in enumerate(labels) if name in ("Health", "Nursing")][:8]
     labels = ["Care" if i in by_parent else name for i, name in enumerate(labels)]
     gold = topics.select("unit_id", variable=pl.lit("topic"), coder=pl.lit("gold"), label=pl.Series(labels))
+    options = {"epochs": 1, "folds": 2, "n_boot": 0, "device": "cpu", **length}
     with pytest.warns(at.AnnotuneWarning, match="8 texts are coded with a label"):
-        model = at.tune(
-            topics, gold, BOOK, base=str(tiny_base), method=method, epochs=1, folds=2, n_boot=0, device="cpu"
-        )
+        model = at.tune(topics, gold, BOOK, base=str(tiny_base), method=method, **options)
     assert "Care" not in model.labels
     coded = at.roll_up(model.classify(topics), BOOK).filter(variable="topic_major")
     assert set(coded["label"]) <= {"Care", "Law", "Farming"}

@@ -64,6 +64,17 @@ def test_a_covariate_is_read_and_its_price_is_told(tmp_path: Path) -> None:
         loaded.export(tmp_path / "merged")
 
 
+def test_long_texts_with_neighbours_are_cut_around_the_text() -> None:
+    corpus, gold = replies()
+    long = corpus.with_columns(text=pl.lit("I agree with what was said about it. " * 10) + pl.col("unit_id"))
+    options = {"text": AROUND, "method": "probe", "n_boot": 0, "max_tokens": 64}
+    with pytest.warns(at.AnnotuneWarning, match="only the start is read"):
+        model = at.tune(long, gold, BOOK, **options)
+    assert model.card["settings"]["long_texts"] == "cut"
+    with pytest.raises(at.AnnotuneError, match="are read whole where they are all that is read"):
+        at.tune(long, gold, BOOK, long_texts="whole", **options)
+
+
 def test_an_empty_text_stays_missing_whatever_stands_beside_it() -> None:
     corpus, _ = replies()
     model = tuned(text=AROUND)

@@ -184,8 +184,5 @@ def _in_words(path: Path) -> Iterator[None]:
             raise StoreFull(f"{path} cannot grow: the disk is full.", "Make room; nothing was lost.") from None
         advice = "Check that the file and its folder may be written to."
         raise StoreUnusable(f"{path} cannot be used: {reason}.", advice) from error
-    except (
-        sqlite3.DatabaseError,
-        UnicodeDecodeError,
-    ) as error:  # of SQLite's sentence, which may quote bytes of the file
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite's sentence may quote bytes of the file
         raise StoreUnusable(f"{path} is damaged, or no store: {error}.", "Take a copy that is whole.") from error

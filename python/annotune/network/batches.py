@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -43,6 +43,13 @@ class Tokens:
         ends = np.cumsum([len(of_text) for of_text in rows], dtype=np.int64)
         return Tokens([self.ids[i] for of_text in rows for i in of_text], self.padding, self.limit, 0, ends)
 
+    def joined(self, more: Tokens) -> Tokens:
+        """These texts, and behind them the others."""
+        ids = [*self.ids, *more.ids]
+        if self.ends is None and more.ends is None:
+            return replace(self, ids=ids)
+        return replace(self, ids=ids, ends=np.concatenate([self._ends, len(self.ids) + more._ends]))
+
     @property
     def lengths(self) -> np.ndarray:
         """Tokens a text, shape (n,)."""
@@ -52,8 +59,11 @@ class Tokens:
     @property
     def starts(self) -> np.ndarray:
         """The first row of each text, shape (n,)."""
-        ends = np.arange(1, len(self.ids) + 1) if self.ends is None else self.ends
-        return np.concatenate([ends[:0], [0], ends[:-1]])[: len(ends)]
+        return np.concatenate([self._ends[:0], [0], self._ends[:-1]])[: len(self)]
+
+    @property
+    def _ends(self) -> np.ndarray:
+        return np.arange(1, len(self.ids) + 1) if self.ends is None else self.ends
 
     @property
     def passages(self) -> Tokens:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,9 +79,8 @@ def completed(examples: Examples, probe: Probe) -> Examples:
         return examples
     likely = np.where(higher.among, softmax(probe.logits(higher.embeddings)), 0.0)
     likely /= likely.sum(1, keepdims=True)
-    tokens = replace(examples.tokens, ids=[*examples.tokens.ids, *higher.tokens.ids])
     return Examples(
-        tokens,
+        examples.tokens.joined(higher.tokens),
         np.concatenate([examples.embeddings, higher.embeddings]),
         np.concatenate([examples.targets, likely.argmax(1)]),
         examples.n_labels,

@@ -23,7 +23,8 @@ from annotune.network.base import Base, find_base, is_decoder, load_pair
 from annotune.network.batches import Tokens, tokenize
 from annotune.network.encoder import Network, build, outputs
 from annotune.network.machine import choose_device
-from annotune.network.passages import read_whole
+from annotune.network.passages import read_texts, read_whole
+from annotune.network.segments import any_marked
 from annotune.network.shares import in_shares
 from annotune.network.slots import room_for_text
 from annotune.network.speaker import Speaker, require_exact, speaker_for
@@ -106,7 +107,7 @@ def prepare(
     ordered = coded.variable.kind == "ordinal" and n_labels > 2
     words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
     called = outputs(plain, words, what="Reading the labels", embeddings=True)
-    higher = None if settings.objective == "label" else _higher(coded, group, tokenizer, plain, settings.max_tokens)
+    higher = None if settings.objective == "label" else _higher(coded, group, tokenizer, plain, settings)
     examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called, coded.shares, higher)
     if settings.method == "auto":
         settings = settings.model_copy(update={"method": _usual(settings, len(coded.frame), decoder)})
@@ -115,14 +116,15 @@ def prepare(
     return Task(*material, backbone, tokenizer, base, validation, drawn, pace)
 
 
-def _higher(coded: Coded, group: str | None, tokenizer: Any, plain: Network, max_tokens: int) -> Higher | None:
+def _higher(coded: Coded, group: str | None, tokenizer: Any, plain: Network, settings: Settings) -> Higher | None:
     """The texts coded with labels above those that are learnt, as the network sees them."""
     if coded.higher is None:
         return None
     column = group or "text"
     keys = [frame[column].cast(pl.String).fill_null("") for frame in (coded.frame, coded.higher.frame)]
     together = pl.concat(keys).rank("dense").to_numpy()
-    tokens = tokenize(tokenizer, coded.higher.frame["text"].to_list(), max_tokens)
+    texts, whole = coded.higher.frame["text"].to_list(), settings.long_texts == "whole"
+    tokens = read_texts(tokenizer, texts, settings.max_tokens, whole)
     embeddings = outputs(plain, tokens, what="Reading texts coded by parents", embeddings=True)
     n = len(coded.frame)
     return Higher(tokens, embeddings, coded.higher.among, together[n:], together[:n])
@@ -133,6 +135,9 @@ def read_as(corpus: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     inputs = inputs_of(settings.model_dump())
     if inputs.more and settings.objective == "label":
         raise AnnotuneError("objective='label' shows a decoder the text alone.", "Use objective='head'.")
+    if inputs.more and settings.long_texts == "whole":
+        what = "Long texts are read whole where they are all that is read, without neighbours, target or covariates."
+        raise AnnotuneError(what, "Leave long_texts out: what is around the text is cut first.")
     return with_inputs(corpus, inputs)
 
 
@@ -172,9 +177,12 @@ def _read(coded: Coded, base: Base, settings: Settings, device: torch.device) ->
 
 
 def _of_any_length(tokenizer: Any, texts: Sequence[str], settings: Settings) -> Tokens:
-    """The texts cut, or whole where that is asked for or many are too long; how many are is said."""
+    """The texts cut, or whole where that is asked for or many are too long; how many are is said.
+
+    Marked ones are cut: a passage out of the middle would have lost what stands beside the text.
+    """
     tokens = tokenize(tokenizer, texts, settings.max_tokens)
-    many = tokens.cut > MANY_LONG * len(texts)
+    many = tokens.cut > MANY_LONG * len(texts) and not any_marked(texts)
     if settings.long_texts == "cut" or not (tokens.cut and (many or settings.long_texts == "whole")):
         _warn_of_cut(tokens)
         return read_whole(tokenizer, texts, settings.max_tokens) if settings.long_texts == "whole" else tokens
