@@ -77,8 +77,7 @@ def completed(examples: Examples, probe: Probe) -> Examples:
     higher = examples.higher
     if higher is None or not len(higher.among):
         return examples
-    likely = np.where(higher.among, softmax(probe.logits(higher.embeddings)), 0.0)
-    likely /= likely.sum(1, keepdims=True)
+    likely = softmax(np.where(higher.among, probe.logits(higher.embeddings), -np.inf))
     return Examples(
         examples.tokens.joined(higher.tokens),
         np.concatenate([examples.embeddings, higher.embeddings]),
