@@ -468,6 +468,18 @@ def test_gold_of_easy_texts_alone_is_told_wherever_results_go(tmp_path: Path) ->
     assert any("their coders disagree" in note for note in notes)
 
 
+def test_covariates_that_a_model_reads_are_told_in_the_file(tmp_path: Path) -> None:
+    study = at.demo(tmp_path, n=60, n_coded=40).study
+    assert study is not None
+    text = study.read_text(encoding="utf-8").replace("seed: 1", f"seed: 1, {FAST}, inputs: [party]")
+    text = re.sub(r"(?m)^write:.*$", "write: [results.dta]", text)
+    study.write_text(re.split(r"(?m)^sample:", text)[0], encoding="utf-8")
+    with pytest.warns(at.AnnotuneWarning, match="related to 'party' by construction"):
+        at.run(study)
+    notes = pyreadstat.read_dta(str(tmp_path / "results.dta"), metadataonly=True)[1].notes
+    assert any("topic: The model reads 'party' beside the text" in note for note in notes)
+
+
 def test_a_study_learns_what_every_coder_said(tmp_path: Path) -> None:
     study = at.demo(tmp_path, n=300, n_coded=100).study
     assert study is not None

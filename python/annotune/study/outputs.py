@@ -11,6 +11,7 @@ import polars as pl
 
 from annotune.agreement.gold import notes_of_dropped
 from annotune.data.codings import Codings
+from annotune.data.inputs import covariates_note
 from annotune.data.wide import headings
 from annotune.export.scripts import Regression
 from annotune.export.write import write
@@ -109,6 +110,8 @@ def _notes(models: Mapping[str, Classifier], inputs: Inputs, shares: pl.DataFram
         digest, seed = model.card["model_sha256"][:16], model.card["settings"]["seed"]
         coded = model.card["parts"]["coded"]
         notes.append(f"{name}: model {model.name} (SHA-256 {digest}), seed {seed}, {coded} coded texts.")
+        if model.inputs.covariates:
+            notes.append(f"{name}: {covariates_note(model.inputs.covariates)}")
         if model.evaluation is not None:
             leading = "micro_f1" if model.variable.kind == "multilabel" else "macro_f1"
             row = model.evaluation.measures.filter(pl.col("measure") == leading).row(0, named=True)
