@@ -96,7 +96,16 @@ def pip_line(module: str) -> str:
     >>> pip_line("rpy2.robjects")
     "pip install 'annotune[r]'"
     """
-    return f"pip install 'annotune[{_extra(module)}]'"
+    return line_of(_extra(module))
+
+
+def line_of(extra: str) -> str:
+    """How to install an extra.
+
+    >>> line_of("r")
+    "pip install 'annotune[r]'"
+    """
+    return f"pip install 'annotune[{extra}]'"
 
 
 def _extra(module: str) -> str:

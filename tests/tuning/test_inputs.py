@@ -12,7 +12,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 import annotune as at
-from annotune.data.inputs import Inputs, parts_of, with_inputs
+from annotune.data.inputs import Inputs, with_inputs
+from annotune.data.marked import Parts, parts_of
 from annotune.network.batches import tokenize
 
 AROUND = ["text_before", "text", "text_after"]
@@ -73,6 +74,18 @@ def test_long_texts_with_neighbours_are_cut_around_the_text() -> None:
     assert model.card["settings"]["long_texts"] == "cut"
     with pytest.raises(at.AnnotuneError, match="are read whole where they are all that is read"):
         at.tune(long, gold, BOOK, long_texts="whole", **options)
+
+
+def test_stray_control_characters_are_a_part_of_the_text() -> None:
+    strays = ["\x1e", "\x1ehello", "\x1e0,5\x1fhello", "\x1e2,1\x1fa\x1fb\x1fc", "a\x1fb", "I agree."]
+    assert [parts_of(text) for text in strays] == [Parts((), (), text, ()) for text in strays]
+    corpus, gold = replies()
+    asked = corpus.select("unit_id", text=pl.col("text_before") + pl.col("unit_id"))
+    model = at.tune(asked, gold, BOOK, test=0, method="probe", n_boot=0)
+    texts = pl.DataFrame({"unit_id": [f"s{number}" for number in range(len(strays))], "text": strays})
+    assert model.classify(texts).height == len(strays)
+    read = with_inputs(texts.with_columns(bill=pl.lit("The bill")), Inputs(target="bill"))
+    assert [parts_of(text).ahead for text in read["text"]] == [("The bill",)] * len(strays)
 
 
 def test_an_empty_text_stays_missing_whatever_stands_beside_it() -> None:

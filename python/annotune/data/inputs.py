@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 
 from annotune.data.corpus import Corpus, sound_corpus
+from annotune.data.marked import BETWEEN, HEAD, MARK
 from annotune.errors import AnnotuneError, listing
 
-MARK, BETWEEN = "\x1e", "\x1f"  # control characters that no text needs: they are taken out of the parts
 TEXT = "text"
 
 
@@ -43,16 +43,6 @@ class Inputs:
         return (*(name for name in self.text if name != TEXT), *of_target, *self.covariates)
 
 
-@dataclass(frozen=True)
-class Parts:
-    """A marked text taken apart: what stands ahead (covariates, target), neighbours before, the text, those after."""
-
-    ahead: tuple[str, ...]
-    before: tuple[str, ...]
-    text: str
-    after: tuple[str, ...]
-
-
 def inputs_of(settings: Mapping[str, Any]) -> Inputs:
     """The inputs that are said in a model's settings."""
     return Inputs(tuple(settings["text"]), settings["target"], tuple(settings["inputs"]))
@@ -71,6 +61,7 @@ def with_inputs(corpus: pl.DataFrame, inputs: Inputs, reader: str = "The model")
 
     Examples
     --------
+    >>> from annotune.data.marked import parts_of
     >>> corpus = pl.DataFrame({"unit_id": ["a", "b"], "text": ["Yes.", "No."], "next": ["No.", None]})
     >>> [parts_of(text).after for text in with_inputs(corpus, Inputs(("text", "next")))["text"]]
     [('No.',), ('',)]
@@ -95,15 +86,6 @@ def with_inputs(corpus: pl.DataFrame, inputs: Inputs, reader: str = "The model")
     return sound_corpus(corpus.with_columns(pl.when(pl.col(TEXT).is_not_null()).then(marked).alias(TEXT)))
 
 
-def parts_of(text: str) -> Parts:
-    """A text's parts; one that is not marked is the only one."""
-    if not text.startswith(MARK):
-        return Parts((), (), text, ())
-    places, *parts = text.removeprefix(MARK).split(BETWEEN)
-    ahead, place = map(int, places.split(","))
-    return Parts(tuple(parts[:ahead]), tuple(parts[ahead:place]), parts[place], tuple(parts[place + 1 :]))
-
-
 def covariates_note(covariates: Sequence[str]) -> str:
     """What follows for regressions where a model reads covariates."""
     names = listing(list(covariates))
@@ -116,7 +98,7 @@ def covariates_note(covariates: Sequence[str]) -> str:
 def _needs_no_mark(texts: pl.Series) -> bool:
     """Where they are marked already, or none is there."""
     there = texts.drop_nulls()
-    return there.is_empty() or bool(there.str.starts_with(MARK).any())
+    return there.is_empty() or bool(there.str.contains(HEAD).all())
 
 
 def _clean(name: str) -> pl.Expr:

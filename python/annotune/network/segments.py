@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from annotune.data.inputs import MARK, parts_of
+from annotune.data.marked import is_marked, parts_of
 
 Ids = list[int]
 
 
 def any_marked(texts: Sequence[str]) -> bool:
     """Whether there are texts with other parts beside them."""
-    return any(text.startswith(MARK) for text in texts)
+    return any(map(is_marked, texts))
 
 
 def segment_ids(tokenizer: Any, texts: Sequence[str], limit: int, prefix: str) -> tuple[list[Ids], int]:
