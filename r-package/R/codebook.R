@@ -125,7 +125,8 @@ at_codebook.default <- function(x, variable = NULL, name = NULL, kind = NULL, ..
 #'   `topic_level1`, `topic_level2` and so on. A label without others below it is a label of every level from its own on.
 #' @examplesIf at_available()
 #' rows <- data.frame(
-#'   variable = "topic", code = c(1, 101, 103, 3), name = c("Economy", "Prices", "Jobs", "Health"), parent = c(NA, 1, 1, NA)
+#'   variable = "topic", code = c(1, 101, 103, 3),
+#'   name = c("Economy", "Prices", "Jobs", "Health"), parent = c(NA, 1, 1, NA)
 #' )
 #' at_levels(at_codebook(rows))
 #' @export

@@ -156,7 +156,8 @@ at_resolve <- function(codings,
 #' @return A table of codings of the variables of [at_levels()]. Codings of other variables stay as they are.
 #' @examplesIf at_available()
 #' rows <- data.frame(
-#'   variable = "topic", code = c(1, 101, 103, 3), name = c("Economy", "Prices", "Jobs", "Health"), parent = c(NA, 1, 1, NA)
+#'   variable = "topic", code = c(1, 101, 103, 3),
+#'   name = c("Economy", "Prices", "Jobs", "Health"), parent = c(NA, 1, 1, NA)
 #' )
 #' book <- at_codebook(rows)
 #' wide <- data.frame(unit_id = 1:2, anna = c("Prices", "Economy"), ben = c("Jobs", "Prices"))
