@@ -80,7 +80,7 @@ def code_to_level(
     truth = roll_up(of_variable(check(as_frame(gold)), entry.name), Codebook(variables=(entry,)))
     own_confidence = 1 - (1 - confidence) / len(by_level)
     units = open_["unit_id"].unique(maintain_order=True)
-    divisions, given = {}, []
+    divisions, coded_texts = {}, []
     for level in by_level:
         here = _stated(seen, level)
         if not _comparable(here, truth, level):
@@ -89,11 +89,11 @@ def code_to_level(
         division = guaranteed_abstention(rows, here, truth, risk, own_confidence, level.name, book)
         divisions[level.name] = division
         done = division.codings.filter(~pl.col("by_hand"))
-        given.append(done.with_columns(level=pl.lit(level.name)))
+        coded_texts.append(done.with_columns(level=pl.lit(level.name)))
         open_ = open_.filter(~pl.col("unit_id").is_in(done["unit_id"].implode()))
         sure = here.filter(pl.col("prob") >= (2.0 if division.threshold is None else division.threshold))
         seen = seen.filter(~pl.col("unit_id").is_in(sure["unit_id"].implode()))
-    return LevelAbstention(_together(units, given, entry, open_), divisions, risk, confidence)
+    return LevelAbstention(_together(units, coded_texts, entry, open_), divisions, risk, confidence)
 
 
 def _hierarchy(codebook: Codebook | None, variable: str | None) -> Variable:
@@ -146,14 +146,14 @@ def _comparable(seen: pl.DataFrame, truth: pl.DataFrame, level: Variable) -> boo
     )
 
 
-def _together(units: pl.Series, given: list[pl.DataFrame], entry: Variable, left: pl.DataFrame) -> pl.DataFrame:
+def _together(units: pl.Series, coded_texts: list[pl.DataFrame], entry: Variable, left: pl.DataFrame) -> pl.DataFrame:
     """One row per text in their order: what was given at some level, or nothing."""
     columns = ["unit_id", "coder", "label", "confidence", "level"]
-    rows = [part.select(columns) for part in given]
+    rows = [part.select(columns) for part in coded_texts]
     nothing = left.unique("unit_id", keep="first").select("unit_id", "coder", label=pl.lit(None, pl.String))
     rows.append(nothing.with_columns(confidence=pl.lit(None, pl.Float64), level=pl.lit(None, pl.String)))
-    found = pl.DataFrame({"unit_id": units}).join(pl.concat(rows), on="unit_id", how="left", maintain_order="left")
+    texts = pl.DataFrame({"unit_id": units}).join(pl.concat(rows), on="unit_id", how="left", maintain_order="left")
     coded = pl.col("label").is_not_null()
     status = pl.when(coded).then(pl.lit("ok")).otherwise(pl.lit("missing"))
-    whole = found.with_columns(variable=pl.lit(entry.name), prob="confidence", status=status, by_hand=~coded)
+    whole = texts.with_columns(variable=pl.lit(entry.name), prob="confidence", status=status, by_hand=~coded)
     return whole.select("unit_id", "variable", "coder", "label", "prob", "status", "level", "confidence", "by_hand")
