@@ -88,7 +88,8 @@ formula_text <- function(formula) {
 #' @param formula A formula, `topic == "Health" ~ party + year`; groups whose fixed effects are absorbed stand after a
 #'   bar: `... ~ year | district`.
 #' @param data A data frame with a row per text, as [at_crossfit()] (its `data`) or [at_attach()] give it: `topic` was
-#'   predicted where there is a column `topic_gold`, `y` where there are `y_gold` and `y_hat`.
+#'   predicted where there is a column `topic_gold`, `y` where there are `y_gold` and `y_hat`, and the share of coders
+#'   `topic_share_Health` where there is `topic_p_Health`.
 #' @param model `"linear"`, `"logit"`, `"poisson"`, `"multinomial"` or `"fixed_effects"`.
 #' @param method `"dsl"`: design-based supervised learning (Egami, Hinck, Stewart and Wei 2023). `"ppi"`:
 #'   prediction-powered inference (Angelopoulos, Duchi and Zrnic 2023). `"auto"`: DSL's and the hand-coded estimate,

@@ -485,7 +485,10 @@ def test_a_study_learns_what_every_coder_said(tmp_path: Path) -> None:
     assert study is not None
     change(study, "seed: 1", f"seed: 1, {FAST}")
     change(study, "{rule: adjudicated, coder: carla}", "{rule: shares, coders: [anna, ben]}")
-    at.run(study)
+    text = re.sub(r"(?m)^regressions:.*$", "sample: simple\ncorrect: topic_share_Health ~ party", study.read_text())
+    study.write_text(text, encoding="utf-8")
+    results = at.run(study)
+    _is_of_the_expected_coder(results, study)
     evaluation = at.load(tmp_path / "annotune-work/topic/model").evaluation
     assert evaluation is not None
     assert evaluation.get("log_score") < evaluation.get("log_score", "overall shares")
@@ -499,3 +502,31 @@ def test_a_study_learns_what_every_coder_said(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "models learnt from the shares of coders who gave each label" in page
     assert "log score" in page
+
+
+def _is_of_the_expected_coder(results: at.Results, study: Path) -> None:
+    """A formula about a share regresses the coders' shares, and what the model says of them."""
+    data, (correction,) = results.data, results.corrections
+    assert results.errors == (None,)  # no prediction of a share is right or wrong
+    of_term = correction.estimates.filter(pl.col("term") != "Intercept")
+    by_method = dict(of_term.select("method", "estimate").iter_rows())
+    slopes = {"hand-coded only": "topic_share_Health", "naive": "topic_p_Health", "corrected": "topic_dsl_share_Health"}
+    for method, column in slopes.items():
+        of_party = data.drop_nulls(column).group_by("party").agg(pl.col(column).mean()).sort("party")[column]
+        assert by_method[method] == pytest.approx(of_party[1] - of_party[0], abs=1e-5)
+    script = (study.parent / "results.do").read_text(encoding="utf-8")
+    assert "regress topic_share_Health i.party_factor [pweight = hand_1_w], vce(robust)" in script
+    assert "regress topic_dsl_share_Health i.party_factor, vce(robust)" in script
+
+
+def test_shares_of_coders_are_regressed_only_where_the_gold_has_them(tmp_path: Path) -> None:
+    study = at.demo(tmp_path, n=60, n_coded=40).study
+    assert study is not None
+    text = re.sub(r"(?m)^regressions:.*$", "sample: simple\ncorrect: topic_share_Health ~ party", study.read_text())
+    study.write_text(text, encoding="utf-8")
+    with pytest.raises(at.AnnotuneError, match="the gold has no shares of coders for 'topic_share_Health'"):
+        at.run(study)
+    change(study, "{rule: adjudicated, coder: carla}", "{rule: shares, coders: [anna, ben]}")
+    study.write_text(study.read_text(encoding="utf-8") + "\nmultiverse: {}\n", encoding="utf-8")
+    with pytest.raises(at.AnnotuneError, match="which other rules of gold do not have"):
+        at.run(study)

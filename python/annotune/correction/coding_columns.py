@@ -23,14 +23,39 @@ FAR = 5.0  # standard deviations between the number of coded texts and its expec
 
 
 def gold_column(name: str, columns: Sequence[str]) -> str | None:
-    """The column with a variable's hand codings: `topic_gold`, or `topic_gold_Health` for `topic_Health`."""
+    """The column with a variable's hand codings: `topic_gold`, or `topic_gold_Health` for `topic_Health`.
+
+    The share of coders who gave a label, `topic_share_Health`, is a hand coding itself.
+    """
+    if probability_of_share(name, columns) is not None:
+        return name
     candidates = (f"{name}_gold", *_inserted(name, "gold"))
     return next((column for column in candidates if column in columns), None)
 
 
 def prediction_column(name: str, columns: Sequence[str]) -> str:
-    """The column with a variable's predictions: named as the variable is, or `y_hat` for `y`."""
+    """The column with a variable's predictions: named as the variable is, or `y_hat` for `y`.
+
+    What the share of coders who gave a label is predicted by, is the label's probability.
+    """
+    if share := probability_of_share(name, columns):
+        return share
     return name if name in columns or f"{name}_hat" not in columns else f"{name}_hat"
+
+
+def probability_of_share(name: str, columns: Sequence[str]) -> str | None:
+    """The column with the probability of the label whose share among a text's coders `name` is.
+
+    Examples
+    --------
+    >>> probability_of_share("topic_share_Health", ["topic_share_Health", "topic_p_Health"])
+    'topic_p_Health'
+    >>> probability_of_share("topic_share_Health", ["topic_share_Health", "topic"])
+    """
+    parts = name.split("_")
+    places = [i for i in range(1, len(parts) - 1) if parts[i] == "share"] if name in columns else []
+    candidates = ("_".join([*parts[:i], "p", *parts[i + 1 :]]) for i in places)
+    return next((column for column in candidates if column in columns), None)
 
 
 def own_column(role: str, gold: str | None, columns: Sequence[str]) -> str | None:
@@ -40,9 +65,11 @@ def own_column(role: str, gold: str | None, columns: Sequence[str]) -> str | Non
     --------
     >>> own_column("fold", "topic_gold", ["topic", "topic_gold", "topic_fold"])
     'topic_fold'
+    >>> own_column("fold", "topic_share_Health", ["topic_share_Health", "topic_fold"])
+    'topic_fold'
     """
-    name = f"{(gold or '').rpartition('_gold')[0]}_{role}"
-    return name if name in columns else None
+    stems = ((gold or "").rpartition(mark)[0] for mark in ("_gold", "_share"))
+    return next((f"{stem}_{role}" for stem in stems if stem and f"{stem}_{role}" in columns), None)
 
 
 def probability_columns(

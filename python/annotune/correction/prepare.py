@@ -161,6 +161,9 @@ def _with_predicted_columns(
         if by_hand is None:
             continue
         coding_columns.require_named(frame, [by_hand, *columns_of], formula.text)
+        if by_hand == name:  # a share of coders, in whose place the formula has what was predicted of it
+            by_hand = f"{name}_gold"
+            frame = frame.with_columns(pl.col(name).alias(by_hand))
         gold[name] = by_hand
         # what the first did not answer is taken from the next: naive estimates want a label
         frame = frame.with_columns(_first_answer(frame, columns_of).alias(name))

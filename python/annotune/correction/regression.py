@@ -67,7 +67,8 @@ def correct(
         may be predicted. Dates are numbers of days.
     data
         N rows, one per text, as in `crossfit(...).data` or from `attach` or `dsl_columns`. `topic` was predicted where
-        there is a column `topic_gold` (null where nobody coded the text), `y` where there are `y_gold` and `y_hat`.
+        there is a column `topic_gold` (null where nobody coded the text), `y` where there are `y_gold` and `y_hat`, and
+        the share of coders `topic_share_Health` where there is `topic_p_Health`.
     model
         "linear", "logit" (of an outcome 0 or 1), "poisson" (of a count), "multinomial" (of a coded variable,
         `"topic ~ party"`; the first label is the base), "fixed_effects" (linear, with groups).

@@ -211,12 +211,17 @@ def gold_beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable, role: 
 
 def _shares_beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
     """The frame with the shares of coders who gave each label, where the gold has them."""
-    named = dict(zip(share_columns(entry), label_columns(entry, f"{entry.name}_share").values(), strict=True))
-    named = {share: new for share, new in named.items() if share in rows.columns and rows[share].is_not_null().any()}
+    named = shares_added(rows, entry)
     _require_free(frame, list(named.values()))
     first = rows.unique("unit_id", keep="first", maintain_order=True)
     shares = first.select("unit_id", *(pl.col(share).alias(new) for share, new in named.items()))
     return frame.join(shares, on="unit_id", how="left", maintain_order="left")
+
+
+def shares_added(gold: pl.DataFrame, entry: Variable) -> dict[str, str]:
+    """The columns of a variable's gold that have shares of coders, and what they are called beside the corpus."""
+    named = dict(zip(share_columns(entry), label_columns(entry, f"{entry.name}_share").values(), strict=True))
+    return {share: new for share, new in named.items() if share in gold.columns and gold[share].is_not_null().any()}
 
 
 def _label(entry: Variable) -> pl.Expr:

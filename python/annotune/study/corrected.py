@@ -30,7 +30,10 @@ LINEAR_AND_LOGIT = ("linear", "logit")
 
 def coded_variables(formula: Formula, codebook: Codebook, names: Sequence[str]) -> list[Variable]:
     """The variables of the study that a formula is about."""
-    variable_of = {column: codebook.variable(name) for name in names for column in columns_of(codebook.variable(name))}
+    entries = [codebook.variable(name) for name in names]
+    variable_of = {
+        column: entry for entry in entries for column in (*columns_of(entry), *share_columns_of(entry).values())
+    }
     return list({variable_of[name].name: variable_of[name] for name in formula.columns if name in variable_of}.values())
 
 
@@ -43,6 +46,11 @@ def corrected_variables(part: CorrectPart | None, codebook: Codebook, names: Seq
 def columns_of(entry: Variable) -> list[str]:
     """The columns of the results that hold a variable: one, or of sets of labels one per label."""
     return list(label_columns(entry, entry.name).values()) if entry.kind == "multilabel" else [entry.name]
+
+
+def share_columns_of(entry: Variable) -> dict[str, str]:
+    """The column of each label with the share of coders who gave it, which a formula may be about as well."""
+    return label_columns(entry, f"{entry.name}_share")
 
 
 def require_formulas(part: CorrectPart, table: pl.DataFrame, codebook: Codebook, names: Sequence[str]) -> None:
@@ -59,6 +67,7 @@ def require_formulas(part: CorrectPart, table: pl.DataFrame, codebook: Codebook,
     for formula in part.parsed():
         for name in formula.columns:
             if name not in table.columns:
+                _require_shares(formula, name, codebook, names)
                 raise AnnotuneError(f"{formula.text!r}: there is no column {name!r}.", nearest(name, table.columns))
         entries = {entry.name: entry for entry in coded_variables(formula, codebook, names)}
         for reference in formula.references.values():
@@ -72,6 +81,22 @@ def require_formulas(part: CorrectPart, table: pl.DataFrame, codebook: Codebook,
             what = f"{formula.text!r} is about {'several variables' if entries else 'nothing'} that was coded."
             raise AnnotuneError(what, f"Name one of {', '.join(map(repr, names))} in it.")
         _require_sense(part, formula, next(iter(entries.values())), table.schema)
+
+
+def _require_shares(formula: Formula, name: str, codebook: Codebook, names: Sequence[str]) -> None:
+    """Stop where a formula is about shares of coders, and the study's gold has none."""
+    if any(name in share_columns_of(codebook.variable(each)).values() for each in names):
+        what = f"{formula.text!r}: the gold has no shares of coders for {name!r}."
+        advice = "Set gold: {rule: shares}, with by_hand: all where people saw proposals; unused labels have none."
+        raise AnnotuneError(what, advice)
+
+
+def require_no_shares(formula: Formula, codebook: Codebook, names: Sequence[str]) -> None:
+    """Stop where the coefficient of a multiverse is of shares of coders."""
+    entries = coded_variables(formula, codebook, names)
+    if any(column in formula.columns for entry in entries for column in share_columns_of(entry).values()):
+        what = f"multiverse: {formula.text!r} is about shares of coders, which other rules of gold do not have."
+        raise AnnotuneError(what, "Add a formula about a label to correct:, and name it: multiverse: {formula: ...}.")
 
 
 def require_references(part: CorrectPart, corpus: pl.DataFrame) -> None:
@@ -91,9 +116,9 @@ def _require_clusters(part: CorrectPart, table: pl.DataFrame) -> None:
 def _require_sense(part: CorrectPart, formula: Formula, entry: Variable, schema: Mapping[str, pl.DataType]) -> None:
     """What is coded is explained by something else, and as one of its labels where the model wants numbers."""
     require_not_reversed(formula, columns_of(entry), schema)
-    require_apart(
-        formula, dict(zip(columns_of(entry), gold_columns_of(entry), strict=True)), (*part.cluster, *formula.groups)
-    )
+    by_hand = dict(zip(columns_of(entry), gold_columns_of(entry), strict=True))
+    by_hand |= {column: column for column in share_columns_of(entry).values()}
+    require_apart(formula, by_hand, (*part.cluster, *formula.groups))
     outcome = formula.explained
     words = outcome is not None and outcome.column == entry.name and outcome.label is None
     if words and entry.kind != "multilabel" and part.model != "multinomial":
@@ -260,8 +285,8 @@ def _errors(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataF
     """Whether the model errs more often for some values of the covariates; not asked where these were coded too."""
     outcome, own = formula.explained, columns_of(entry)
     covariates = [reference.column for reference in formula.within(formula.terms).values()]
-    if outcome is None or not covariates or any(name in own for name in covariates):
-        return None
+    if outcome is None or outcome.column not in own or not covariates or any(name in own for name in covariates):
+        return None  # of a share of coders no single prediction is right or wrong
     place = own.index(outcome.column)
     right = grouped(right_side(formula.text))[0]
     bases = {name: base for name, base in part.reference.items() if name in covariates}
@@ -288,16 +313,24 @@ def _from_reference(column: pl.Series, base: str | int) -> pl.Series:
 def _outcome(part: CorrectPart, formula: Formula, entry: Variable) -> Reference | None:
     """The outcome, where it is a label (or a column of a label set) that a single column can hold corrected."""
     outcome = formula.explained
-    not_negated = outcome is not None and not outcome.negated and outcome.column in columns_of(entry)
-    in_one_column = not_negated and outcome is not None and (outcome.label is not None) == (entry.kind != "multilabel")
+    if outcome is None or outcome.negated or outcome.column not in (*columns_of(entry), *_labels_by_share(entry)):
+        return None
+    is_share = outcome.column in _labels_by_share(entry)
+    in_one_column = (outcome.label is not None) == (entry.kind != "multilabel" and not is_share)
     as_column = part.method == "dsl" and part.prediction == "prob" and part.model in LINEAR_AND_LOGIT
     return outcome if in_one_column and as_column else None
 
 
 def _dsl_name(outcome: Reference, entry: Variable) -> str:
-    """`topic_dsl_Health`."""
+    """`topic_dsl_Health`, and of the share of coders `topic_dsl_share_Health`."""
+    if outcome.column in (labels := _labels_by_share(entry)):
+        return label_columns(entry, f"{entry.name}_dsl_share")[labels[outcome.column]]
     columns = label_columns(entry, f"{entry.name}_dsl")
     return columns[outcome.label] if outcome.label is not None else columns[_labels_of_set(entry)[outcome.column]]
+
+
+def _labels_by_share(entry: Variable) -> dict[str, str]:
+    return {column: label for label, column in share_columns_of(entry).items()}
 
 
 def _labels_of_set(entry: Variable) -> dict[str, str]:
@@ -333,11 +366,15 @@ def _regression(part: CorrectPart, formula: Formula, entry: Variable, data: pl.D
         or _dsl_name(outcome, entry) not in data.columns
     ):
         return []
-    place = columns_of(entry).index(outcome.column)
+    text, by_hand = formula.text, outcome.column
+    if outcome.column in (labels := _labels_by_share(entry)):  # what was predicted of a share is a probability
+        text = f"{label_columns(entry, f'{entry.name}_p')[labels[outcome.column]]} ~ {right_side(text)}"
+    else:
+        by_hand = gold_columns_of(entry)[columns_of(entry).index(outcome.column)]
     regression = Regression(
-        formula.text,
+        text,
         _dsl_name(outcome, entry),
-        gold_columns_of(entry)[place],
+        by_hand,
         f"{entry.name}_pi",
         "logit" if part.model == "logit" else "linear",
         next(iter(part.cluster), None),

@@ -9,14 +9,14 @@ from pathlib import Path
 import polars as pl
 
 from annotune.agreement.gold import resolve
-from annotune.data.codebook import Codebook, read_codebook
+from annotune.data.codebook import Codebook, Variable, read_codebook
 from annotune.data.codings import ANSWERED, SCHEMA, Codings, bind, of_people, read_codings, sound_codings
 from annotune.data.corpus import Corpus, read_corpus, sound_corpus
 from annotune.data.drawn import drawn_only, read_draws, with_draws
 from annotune.data.frames import require_columns as require_columns_of_corpus
 from annotune.data.hierarchy import at_level
 from annotune.data.rolled_up import roll_up
-from annotune.data.wide import blank, require_room
+from annotune.data.wide import blank, require_room, shares_added
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.export.scripts import Regression, require_regression_columns
 from annotune.export.sheet import describe
@@ -28,6 +28,7 @@ from annotune.study.corrected import (
     corrected_variables,
     require_codings,
     require_formulas,
+    require_no_shares,
     require_pi,
     require_references,
 )
@@ -340,14 +341,25 @@ def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
     if study.report:
         require_columns_of_corpus(inputs.corpus, study.report.by or (), "The corpus")
     table = blank(inputs.corpus, variables)
+    if inputs.blind is None:  # shares are of all codings
+        table = table.hstack(pl.DataFrame(schema=dict.fromkeys(_shares(inputs, variables), pl.Float64)))
     _require_draw(study, inputs)
     if study.correct and study.sample:
         require_formulas(study.correct, table, codebook, inputs.variables)
         require_references(study.correct, inputs.corpus)
+        for formula in study.correct.parsed():
+            if study.multiverse and formula.text == (study.multiverse.formula or study.correct.formulas[0]):
+                require_no_shares(formula, codebook, inputs.variables)
         _require_codings(file, inputs)
     if study.regressions:
         sheet = describe(table.lazy(), codebook, words_of_columns(inputs, table.columns)[0])
         require_regression_columns(sheet, [Regression(formula) for formula in study.regressions])
+
+
+def _shares(inputs: Inputs, variables: Sequence[Variable]) -> list[str]:
+    """The columns of the results with shares of coders."""
+    by_hand = ((entry, inputs.all_gold.filter(variable=entry.name)) for entry in variables)
+    return [column for entry, gold in by_hand for column in shares_added(gold, entry).values()]
 
 
 def _require_codings(file: StudyFile, inputs: Inputs) -> None:

@@ -18,6 +18,7 @@ from annotune.models.classifier import Classifier
 from annotune.progress import bar
 from annotune.records.lock import locked, require_held, require_unlocked
 from annotune.study.coded import corrected_regressions, kept_corpus
+from annotune.study.corrected import require_no_shares
 from annotune.study.drawing import due_wave
 from annotune.study.file import StudyFile, read_study
 from annotune.study.inputs import Inputs, read_inputs
@@ -133,7 +134,7 @@ class Own:
 
 def multiverse_of(file: StudyFile, inputs: Inputs, part: MultiversePart, steps: Steps, own: Own) -> Multiverse:
     """The multiverse of a study, in its locked folder of work."""
-    grid = Grid(file, inputs, part, _formula_of(file, part), own.method)
+    grid = Grid(file, inputs, part, _formula_of(file, part, inputs), own.method)
     cells, texts = grid.cells(), texts_of(grid)
     _ = grid.inputs_by_gold  # a rule that there is not is refused before anything is computed
     _require_same_labels(grid, texts.codebooks)
@@ -172,13 +173,14 @@ def _kept(file: StudyFile, inputs: Inputs, steps: Steps) -> Own:
     return own_of(coded.models.values(), corrected_regressions(file.study, inputs, coded, steps.say).corrections)
 
 
-def _formula_of(file: StudyFile, part: MultiversePart) -> Formula:
+def _formula_of(file: StudyFile, part: MultiversePart, inputs: Inputs) -> Formula:
     """The regression that is named, or the study's first."""
     assert file.study.correct is not None
     formulas = {formula.text: formula for formula in file.study.correct.parsed()}
     name = part.formula or next(iter(formulas))
     if name not in formulas:
         raise AnnotuneError(f"multiverse: formula: {name!r} is not in correct:.", nearest(name, formulas))
+    require_no_shares(formulas[name], inputs.codebook, inputs.variables)
     return formulas[name]
 
 

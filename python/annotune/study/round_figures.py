@@ -194,6 +194,8 @@ def _expected_widths(one: Round, inputs: Inputs, correction: Correction, data: p
     documents = one.coming.design == "cluster"  # of which n are drawn, with nobody knows how many texts
     if part is None or formula is None or entry is None or formula.explained is None or documents:
         return {}
+    if formula.explained.column not in columns_of(entry):  # a share of coders
+        return {}
     n = one.coming.n if inputs.blind is None else round(one.coming.n * inputs.blind.part_of(data["unit_id"]))
     try:
         table = next_standard_errors(
