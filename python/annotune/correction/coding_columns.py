@@ -178,16 +178,32 @@ def coded_rows(frame: pl.DataFrame, gold: Sequence[str], coded: str | None) -> n
     name = coded or "coded"
     if coded is None and name not in frame.columns:
         return has_gold
-    if not (frame[name].dtype == pl.Boolean or frame[name].dtype.is_numeric()):
+    cells = _words_as_truths(_blank_as_null(frame[name]))
+    if not (cells.dtype == pl.Boolean or cells.dtype.is_numeric()):
         raise AnnotuneError(
             f"The column {name!r} does not say which texts were coded.", "Use true and false, or 1 and 0."
         )
-    drawn = _blank_as_null(frame[name]).cast(pl.Boolean).fill_null(False).to_numpy()
+    drawn = cells.cast(pl.Boolean).fill_null(False).to_numpy()
     lost = int((drawn & ~has_gold).sum())
     if lost:
         texts = counted(lost, "text drawn for coding has", "texts drawn for coding have")
         warn(f"{texts} no code, and cannot count as drawn.")
     return np.asarray(drawn & has_gold)
+
+
+def _words_as_truths(cells: pl.Series) -> pl.Series:
+    """Truth values that R reads from a .csv as the words true and false; other columns as they are.
+
+    Examples
+    --------
+    >>> _words_as_truths(pl.Series(["true", "false", None])).to_list()
+    [True, False, None]
+    >>> _words_as_truths(pl.Series(["yes"])).to_list()
+    ['yes']
+    """
+    if cells.dtype != pl.String or not cells.drop_nulls().str.to_lowercase().is_in(["true", "false"]).all():
+        return cells
+    return cells.str.to_lowercase() == "true"
 
 
 def require_out_of_fold(frame: pl.DataFrame, coded: np.ndarray, fold: str | None) -> str | None:
