@@ -5,8 +5,10 @@
 
 The same base model (MiniLM), the same texts and the same fixed test part for all. `--coded`: so many texts drawn at
 random, as a study would draw them; `--sizes`: so many of each label. Each method runs in a process of its own; seconds
-are of the processor, from reading the texts to the last answer. SetFit is as it comes, in float32 (under bfloat16's
-autocast it unlearnt), with at most 400 steps at 8 labels a class and with texts drawn at random, and 1,000 above.
+are of the processor, from reading the texts to the last answer. `--methods` knows two more: `multilingual`, the probe
+on that base, and `shares`, the same learnt from shares of coders, where a set has them. SetFit is as it comes, in
+float32 (under bfloat16's autocast it unlearnt), with at most 400 steps at 8 labels a class and with texts drawn at
+random, and 1,000 above.
 Trainer has bfloat16, like annotune, but for 8 labels a class. What is finished stays in benchmarks/accuracy_drawn.jsonl
 and accuracy_cells.jsonl, so a run that was stopped goes on; `--table` computes nothing. The tables are written to
 docs/accuracy.md.
@@ -45,7 +47,7 @@ def cells(options: argparse.Namespace) -> Iterator[Cell]:
     runs = [run for run in options.methods.split(",") if run != "SetFit" or options.setfit]
     sizes = [f"{n} drawn" for n in _listed(options.coded)] + _listed(options.sizes)
     for size, seed, task, run in product(sizes, options.seeds.split(","), options.sets, runs):
-        if possible(task, size):
+        if possible(task, size) and (run != "shares" or "shares" in texts_of(task).columns):
             yield task, size, int(seed), run
 
 

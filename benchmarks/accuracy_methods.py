@@ -30,7 +30,7 @@ def base() -> str:
     return str(next(Path(spec.origin).parent.rglob("model.safetensors")).parent)
 
 
-def annotune(given: Given, method: str = "auto") -> dict[str, Any]:
+def annotune(given: Given, method: str = "auto", base: str = "minilm", of_shares: bool = False) -> dict[str, Any]:
     """Ours as it comes; where a size is one of each label, nothing is held out, as the test texts are elsewhere.
 
     Texts drawn at random are cross-validated, as is done by default, so that what was reported stands beside what is.
@@ -45,7 +45,11 @@ def annotune(given: Given, method: str = "auto") -> dict[str, Any]:
     kind = "multilabel" if train["label"].dtype == pl.List else "nominal"
     codebook = at.Codebook(variables=(at.Variable(name="label", kind=kind, labels=labels),))
     part = {} if given["size"].endswith("drawn") else {"test": 0}
-    corpus, options = train.select("unit_id", "text"), {"seed": given["seed"], "method": method, "n_boot": 0}
+    if of_shares:
+        columns = [pl.col("shares").struct.field(name).alias(f"share_{name}") for name in names]
+        gold = gold.join(train.select("unit_id", *columns), on="unit_id", maintain_order="left")
+    options = {"seed": given["seed"], "method": method, "base": base, "n_boot": 0}
+    corpus = train.select("unit_id", "text")
     model = at.tune(corpus, gold, codebook, **part, **options)
     codings = model.classify(test.select("unit_id", "text"))
     if not part:
@@ -105,6 +109,16 @@ def _reliability(
 def probe(given: Given) -> dict[str, Any]:
     """Logistic regression on the frozen base's embeddings."""
     return annotune(given, method="probe")
+
+
+def multilingual(given: Given) -> dict[str, Any]:
+    """The same on a base that reads the language."""
+    return annotune(given, "probe", "multilingual")
+
+
+def shares(given: Given) -> dict[str, Any]:
+    """The same, learnt from the shares of coders who gave each label."""
+    return annotune(given, "probe", "multilingual", of_shares=True)
 
 
 def bag_of_words(given: Given) -> dict[str, Any]:
@@ -210,6 +224,7 @@ def _tokenized(tokenizer: Any, texts: list[str], labels: list[Any] | None = None
 
 
 METHODS = {"annotune": annotune, "probe": probe, "TF-IDF": bag_of_words, "SetFit": setfit, "Trainer": trainer}
+METHODS |= {"multilingual": multilingual, "shares": shares}
 
 
 def main() -> None:

@@ -50,15 +50,18 @@ def survey() -> pl.DataFrame:
     return _draw(one.filter(pl.len().over("label") >= 20).select("text", "label"), 600)
 
 
-def popbert() -> pl.DataFrame:
-    """German sentences with four marks of populist style, any of which may hold; by majority of five coders."""
+def popbert(more_than: float = 0.5) -> pl.DataFrame:
+    """German sentences with four marks of populist style, any of which may hold; by majority of five coders.
+
+    Or by another share of the coders, of which more have to give a mark; `shares` are the shares that gave each.
+    """
     folder = DATA / "popbert_bundestag"
     labels = ["elite", "centr", "left", "right"]
-    majority = [(pl.col(label).cast(pl.Float64).mean() > 0.5).alias(label) for label in labels]
-    gold = pl.read_parquet(folder / "codings.parquet").group_by("unit_id").agg(majority)
+    shares = [pl.col(label).cast(pl.Float64).mean() for label in labels]
+    gold = pl.read_parquet(folder / "codings.parquet").group_by("unit_id").agg(shares)
     frame = pl.read_parquet(folder / "sentences.parquet").join(gold, on="unit_id").sort("unit_id")
-    sets = pl.concat_list(pl.when(label).then(pl.lit(label)) for label in labels).list.drop_nulls()
-    return frame.select("text", label=sets)
+    sets = pl.concat_list(pl.when(pl.col(one) > more_than).then(pl.lit(one)) for one in labels).list.drop_nulls()
+    return frame.select("text", label=sets, shares=pl.struct(labels))
 
 
 def _draw(frame: pl.DataFrame, n: int) -> pl.DataFrame:
@@ -73,18 +76,18 @@ TASKS: dict[str, Callable[[], pl.DataFrame]] = {
     "ecosent_en": lambda: headlines("text_english", 120),
     "napire": survey,
 }
-SETS: dict[str, Callable[[], pl.DataFrame]] = {**TASKS, "popbert": popbert}
+SETS: dict[str, Callable[[], pl.DataFrame]] = {**TASKS, "popbert": popbert, "popbert_any": lambda: popbert(0)}
 
 
 def texts_of(name: str) -> pl.DataFrame:
-    """A set's different texts that say anything: text, label (a label, or a list of labels)."""
+    """A set's different texts that say anything: text, label (a label, or a list of labels), and shares if there."""
     frame = SETS[name]().filter(pl.col("text").str.contains(r"\w"))  # what says nothing is coded by no model
     return frame.unique("text", maintain_order=True)
 
 
 def at_random(name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """A set's texts drawn into a pool to code from, and a test part that stays the same."""
-    mixed = texts_of(name).select("text", "label").sample(fraction=1, shuffle=True, seed=0)
+    mixed = texts_of(name).drop("test", strict=False).sample(fraction=1, shuffle=True, seed=0)
     n = TESTED.get(name, MOST_TESTED)
     return mixed[n:], mixed[:n]
 

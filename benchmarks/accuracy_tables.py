@@ -22,6 +22,7 @@ HEADS = ("set", "coded, test", "method", "draws", "accuracy", "macro-F1", "secon
 def write_tables() -> None:
     """Put the tables in their place on the page."""
     put("accuracy", table(pl.concat([finished(DRAWN), finished(CELLS)], how="diagonal")))
+    put("bases and shares", "\n".join(_other_bases(finished(DRAWN))))
 
 
 def put(name: str, text: str, page: Path = PAGE) -> None:
@@ -59,6 +60,25 @@ def _over_sets(drawn: pl.DataFrame) -> Iterator[str]:
             yield f"| {coded} | {method} | {len(more)} | {interval} | {means.min():+.3f} | {means.max():+.3f} |"
 
 
+def _other_bases(drawn: pl.DataFrame) -> Iterator[str]:
+    """The probe on a multilingual base, learnt from labels and from shares, beside the methods on minilm."""
+    ours = ("multilingual", "shares")
+    yield "| set | coded, test | method | draws | accuracy | macro-F1 | multilingual more | shares more |"
+    yield "|---" * 8 + "|"
+    measured = drawn.filter(method="multilingual")
+    for task, size in measured.select("task", "size").unique().sort("task", "size").iter_rows():
+        cell = drawn.filter(task=task, size=size)
+        cell = cell.join(cell.filter(method="multilingual"), on="seed", how="semi")
+        for method in (*METHODS[1:], *ours):
+            rows = cell.filter(method=method)
+            if len(rows):
+                mean = rows.select(pl.col("n_train", "n_test", "accuracy", "macro_f1").mean()).row(0)
+                both = [None if method == one else ahead(cell, task, size, method, one) for one in ours]
+                more = " | ".join("" if pair is None else with_interval(*pair) for pair in both)
+                figures = f"{mean[2]:.3f} | {mean[3]:.3f} | {more}"
+                yield f"| {task} | {mean[0]:,.0f}, {mean[1]:,.0f} | {method} | {len(rows)} | {figures} |"
+
+
 def _lines(task: str, size: str, cell: pl.DataFrame) -> Iterator[str]:
     """Of one set and size: always the most frequent label, then every method."""
     truth = encoded(parts(task, size, 1)[1]["label"], names_of(task))
@@ -78,17 +98,19 @@ def _lines(task: str, size: str, cell: pl.DataFrame) -> Iterator[str]:
             yield f"| {task} | {coded}, {len(truth):,} | {method} | {len(rows)} | {figures} | {more} |"
 
 
-def ahead(cell: pl.DataFrame, task: str, size: str, method: str) -> tuple[np.ndarray, float] | None:
-    """By how much annotune's macro-F1 is above the method's on each draw that both had, and its variance over texts."""
-    ours, theirs = (cell.filter(method=name).sort("seed") for name in ("annotune", method))
-    ours, theirs = (one.join(other, on="seed", how="semi") for one, other in ((ours, theirs), (theirs, ours)))
-    ours, theirs = (one.drop_nulls("answers") for one in (ours, theirs))
-    if not len(ours) or len(ours) != len(theirs):
+def ahead(
+    cell: pl.DataFrame, task: str, size: str, method: str, ours: str = "annotune"
+) -> tuple[np.ndarray, float] | None:
+    """By how much our macro-F1 is above the method's on each draw that both had, and its variance over texts."""
+    mine, theirs = (cell.filter(method=name).sort("seed") for name in (ours, method))
+    mine, theirs = (one.join(other, on="seed", how="semi") for one, other in ((mine, theirs), (theirs, mine)))
+    mine, theirs = (one.drop_nulls("answers") for one in (mine, theirs))
+    if not len(mine) or len(mine) != len(theirs):
         return None
     truth = encoded(parts(task, size, 1)[1]["label"], names_of(task))
     counts = np.random.default_rng(0).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), REPLICATES)
     counts = np.concatenate([np.ones((1, len(truth))), counts])
-    scores = [scores_of(truth, answers_of(one, truth.shape), counts) for one in (ours, theirs)]
+    scores = [scores_of(truth, answers_of(one, truth.shape), counts) for one in (mine, theirs)]
     more = scores[0] - scores[1]  # (draws, replicates), the first of which is the texts themselves
     return more[:, 0], float(more[:, 1:].mean(0).var(ddof=1))
 
