@@ -110,7 +110,7 @@ tidy.at_codebook_test <- function(x, ...) x$tests
 #' @param format `"merged"` (all weights, for sentence-transformers or transformers), `"adapter"` (what tuning changed,
 #'   for peft), `"onnx"` (for ONNX Runtime), `"gguf"` (for llama.cpp).
 #' @param texts Texts to compare on, best the held-out ones.
-#' @param tolerance The largest accepted difference of a probability.
+#' @param tolerance The largest accepted difference of a probability; log-odds may differ by four times as much.
 #' @param check Whether to run the export.
 #' @param quantization Of gguf: `"f32"`, `"f16"` or `"q8_0"`.
 #' @param base For the formats that need it: where the base model is.

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load_file, save_file
 
 import annotune as at
@@ -20,6 +21,7 @@ from annotune.models.formats.answer_tokens import speaks
 from annotune.models.formats.llama_vocabulary import read_vocabulary
 from annotune.models.formats.parity import CHANGED, compare, require_same
 from annotune.network.base import find_base, load_pair
+from annotune.network.logits import from_logits, sigmoid
 from annotune.tuning import fit as fitting
 from annotune.tuning.probe import Probe
 
@@ -142,7 +144,7 @@ def test_a_decoder_leaves_as_onnx(tuned, held_out, tmp_path, monkeypatch):
 def test_sets_leave_with_their_cut_offs(sets, held_out, tmp_path):
     done = sets.export(tmp_path / "sets", texts=held_out)
     about = json.loads((done.path / "labels.json").read_text())
-    shares, _ = merged.run(done.path, held_out["text"].to_list(), None)
+    shares = sigmoid(merged.run(done.path, held_out["text"].to_list(), None)[0])
     coded = sets.classify(held_out).filter(status="ok").select("unit_id", "label").rows()
     given_ = shares > np.array(about["above"])
     units = held_out["unit_id"].to_list()
@@ -395,7 +397,7 @@ def test_a_model_held_in_bfloat16_leaves_with_a_wider_tolerance(questions, book,
     model = at.tune(*questions, book(), base=str(decoder("llama")), weights="bfloat16", **RATES)
     parity = model.export(tmp_path / "x", texts=held_out).parity
     assert parity.tolerance == 0.05
-    assert parity.largest < 0.05
+    assert parity.log_odds < 0.2
 
 
 @WITH_LLAMA_CPP
@@ -414,36 +416,67 @@ def test_the_tolerance_decides(encoder, held_out, tmp_path, monkeypatch):
     run = merged.run
 
     def a_little_off(place, texts, options):
-        shares, name = run(place, texts, options)
-        shares[0] += 0.003 * np.array([1, -1, 0])
-        return shares, name
+        logits, name = run(place, texts, options)
+        logits[0] += 0.01 * np.array([1, 0, 0])
+        return logits, name
 
     monkeypatch.setattr(merged, "run", a_little_off)
-    with pytest.raises(at.AnnotuneError, match=r"differs by 0\.003 \(accepted: 0\.001\)"):
+    with pytest.raises(at.AnnotuneError, match=r"log-odds by 0\.01 \(accepted: 0\.004\)"):
         encoder.export(tmp_path / "out", texts=held_out)
-    assert encoder.export(tmp_path / "out", texts=held_out, tolerance=0.004).parity.largest == pytest.approx(0.003)
+    parity = encoder.export(tmp_path / "out", texts=held_out, tolerance=0.003).parity
+    assert parity.log_odds == pytest.approx(0.01, abs=1e-5)
+    assert parity.largest < 0.003
 
 
-def likeliest(shares):
-    return shares.argmax(1)[:, None]
+def likeliest(logits):
+    return logits.argmax(1)[:, None]
+
+
+@pytest.mark.parametrize(("sets", "answers"), [(False, likeliest), (True, lambda logits: logits > 0)])
+def test_a_network_that_is_sure_of_itself_is_compared_by_what_makes_it_sure(sets, answers):
+    """Another network, by probabilities the same: each is within a ten-thousandth of 0 or 1."""
+    expected = np.array([[12.0, -12.0], [-12.0, 12.0]])
+    actual = 0.8 * expected
+    assert np.abs(from_logits(expected, sets) - from_logits(actual, sets)).max() < 1e-4
+    parity = compare(expected, actual, sets, answers, 0.001, "x")
+    assert parity.changed == 0
+    assert parity.largest < parity.tolerance
+    assert not parity.same
+    with pytest.raises(at.AnnotuneError, match=f"log-odds by {2.4 if sets else 4.8}"):
+        require_same(parity, "onnx")
+
+
+LOGITS = arrays(np.float64, (6, 3), elements=st.floats(-20, 20))
+
+
+@given(expected=LOGITS, errors=arrays(np.float64, (6, 3), elements=st.floats(-0.1, 0.1)), sets=st.booleans())
+def test_log_odds_within_four_tolerances_keep_probabilities_within_one(expected, errors, sets):
+    parity = compare(expected, expected + errors, sets, likeliest, 0.01, "x")
+    assert parity.largest <= parity.log_odds / 4 + 1e-12
+
+
+@given(expected=LOGITS, shift=st.floats(-50, 50))
+def test_what_is_added_to_all_labels_of_a_text_changes_nothing_where_one_is_given(expected, shift):
+    assert compare(expected, expected + shift, False, lambda logits: np.zeros((6, 1)), 0.001, "x").same
 
 
 @given(n=st.integers(1, 400), flipped=st.integers(0, 400))
 def test_one_text_in_a_hundred_may_change_and_a_single_one_always(n, flipped):
     flipped = min(flipped, n)
-    expected = np.tile([0.52, 0.48], (n, 1))
-    found = expected.copy()
-    found[:flipped] = [0.48, 0.52]
-    parity = compare(expected, found, likeliest, 0.05, "x")
+    expected = np.tile([0.08, 0.0], (n, 1))
+    actual = expected.copy()
+    actual[:flipped] = [0.0, 0.08]
+    parity = compare(expected, actual, False, likeliest, 0.05, "x")
     assert parity.changed == flipped
     assert parity.same == (flipped <= max(1, CHANGED * n))
 
 
-@pytest.mark.parametrize("answers", [likeliest, lambda shares: shares > 0.5])
-def test_no_number_is_no_probability(answers):
-    expected = np.array([[0.9, 0.1], [0.2, 0.8]])
-    parity = compare(expected, np.full((2, 2), np.nan), answers, 0.5, "x")
-    assert parity.largest == 1
+@pytest.mark.parametrize(("sets", "answers"), [(False, likeliest), (True, lambda logits: logits > 0)])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_no_number_is_no_probability(number, sets, answers):
+    expected = np.array([[2.0, 0.1], [-2.0, 3.0]])
+    parity = compare(expected, np.array([[2.0, 0.1], [number, 3.0]]), sets, answers, 0.5, "x")
+    assert (parity.largest, parity.changed) == (1, 1)
     with pytest.raises(at.AnnotuneError, match="is another model"):
         require_same(parity, "onnx")
 

@@ -211,7 +211,9 @@ def export(
     texts: Annotated[Path | None, typer.Option(help="Texts to compare on, best held-out ones.")] = None,
     unit_id: Id = "unit_id",
     text: Text = "text",
-    tolerance: Annotated[float | None, typer.Option(help="The largest accepted difference of a probability.")] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="The largest accepted difference of a probability; of log-odds four times it.")
+    ] = None,
     check: Annotated[bool, typer.Option(help="Run the export and compare it with the model.")] = True,
     quantization: Annotated[str | None, typer.Option(help="Of gguf: f32, f16 or q8_0.")] = None,
     base: Annotated[str | None, typer.Option(help="Of an adapter: the folder of the base model.")] = None,
@@ -233,7 +235,7 @@ def export(
         parity = exported.parity
         console.print(
             f"Run by {parity.runtime} on {parity.texts:,} texts: another label for {parity.changed:,}, "
-            f"probabilities within {parity.largest:.2g}."
+            f"probabilities within {parity.largest:.2g}, log-odds within {parity.log_odds:.2g}."
         )
     console.print(f"The {format} export is in {out}.", markup=False)
 

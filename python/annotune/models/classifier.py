@@ -98,8 +98,10 @@ class Classifier(Readable, Coder):
             Texts to compare on (a corpus, or a list of texts), best the held-out ones. Without them, a few that come
             with every model and the codebook's own words.
         tolerance
-            The largest accepted difference of a probability: 0.001, or 0.01 to 0.1 for gguf by its quantization.
-            In any case no more than one text in a hundred may have another label.
+            The largest accepted difference of a probability: 0.001, or 0.01 to 0.05 for gguf by its quantization.
+            Log-odds may differ by four times as much: at one half that is the same, and nearer to 0 and 1, where
+            probabilities hide differences, it is stricter. In any case no more than one text in a hundred may have
+            another label.
         check
             Whether to run the export. Without, it is written unseen, and a warning says so.
         quantization

@@ -18,9 +18,8 @@ from annotune.errors import AnnotuneError
 from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import SCORING, by_transformers, speaks
 from annotune.models.formats.format import Options
-from annotune.models.formats.recipe import accompany, is_sets, read_labels
+from annotune.models.formats.recipe import accompany, read_labels
 from annotune.network.base import BY_NAME, Base, find_base, is_decoder, load_backbone, load_tokenizer, quiet
-from annotune.network.logits import from_logits
 from annotune.network.reading import POOLING, Pooling
 
 OPTIONS = ("base",)
@@ -195,7 +194,7 @@ def run(place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray
     model, tokenizer = _loaded(place, options, "prompt" in about)
     name = f"peft {peft.__version__}"
     if "prompt" in about:
-        return from_logits(by_transformers(model, tokenizer, about, texts), False), name
+        return by_transformers(model, tokenizer, about, texts), name
     head, logits = load_file(place / HEAD), []
     usual: Pooling = "last" if is_decoder(model.config) else "mean"
     pooling: Pooling = getattr(model.config, POOLING, usual)
@@ -205,7 +204,7 @@ def run(place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray
         batch = tokenizer(some, truncation=True, max_length=about["max_tokens"], padding=True, **right)
         vector = _vectors(model, batch["input_ids"], batch["attention_mask"], pooling)
         logits.append((vector @ head["weight"].T + head["bias"]).numpy())
-    return from_logits(np.concatenate(logits), is_sets(about)), name
+    return np.concatenate(logits), name
 
 
 def _loaded(place: Path, options: Options, speaking: bool) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from typing import Any, cast
 from annotune.errors import AnnotuneError, listing, nearest, warn
 from annotune.models.coder import Coder
 from annotune.models.formats.format import Format, Options
-from annotune.models.formats.parity import Parity, compare, gate_texts, probabilities, require_same
+from annotune.models.formats.parity import Parity, compare, gate_texts, require_same
 from annotune.models.formats.recipe import answers, require_whole
 from annotune.readable import Part, Readable
 from annotune.records.files import replacing
@@ -40,7 +40,8 @@ class Exported(Readable):
         else:
             yield (
                 f"Run by {self.parity.runtime} on {self.parity.texts:,} texts: {self.parity.changed:,} have another "
-                f"label, and probabilities differ by {self.parity.largest:.2g} at most."
+                f"label, probabilities differ by {self.parity.largest:.2g} at most, and log-odds by "
+                f"{self.parity.log_odds:.2g}."
             )
 
 
@@ -115,11 +116,12 @@ def _gate(
     options: Options,
 ) -> Parity:
     try:
-        found, runtime = module.run(draft, texts, options)
+        logits, runtime = module.run(draft, texts, options)
     except Exception as error:  # whatever another program says of a file that it does not take
         what = f"The {format} export cannot be run: {(str(error) or type(error).__name__).splitlines()[0].rstrip('.')}."
         raise AnnotuneError(what, "Nothing was kept; choose another format.") from error
-    parity = compare(probabilities(coder, texts), found, partial(answers, coder), tolerance, runtime)
+    sets = coder.variable.kind == "multilabel"
+    parity = compare(coder.logits(texts), logits, sets, partial(answers, coder), tolerance, runtime)
     require_same(parity, format)
     return parity
 

@@ -39,4 +39,4 @@ class Format(Protocol):
         """Write the export."""
 
     def run(self, place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray, str]:
-        """Probabilities (texts, labels) by the format's own program, from what was written alone; and its name."""
+        """Logits (texts, labels) by the format's own program, from what was written alone; and its name."""

@@ -19,8 +19,7 @@ from annotune import extras
 from annotune.errors import AnnotuneError, nearest
 from annotune.models.formats.answer_tokens import by_llama_cpp, speaks
 from annotune.models.formats.llama_vocabulary import Vocabulary, read_vocabulary
-from annotune.models.formats.recipe import describe, is_sets, prefix_of
-from annotune.network.logits import from_logits
+from annotune.models.formats.recipe import describe, prefix_of
 
 if TYPE_CHECKING:
     import gguf as library
@@ -217,9 +216,9 @@ def run(place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray
     if "prompt" in about:
         room = len(about["prompt"]["before"]) + about["max_tokens"] + max(map(len, about["prompt"]["answers"]))
         with closing(llama_cpp.Llama(str(place), n_ctx=room, logits_all=True, verbose=False)) as model:
-            return from_logits(by_llama_cpp(model, about, texts), False), name
+            return by_llama_cpp(model, about, texts), name
     weight, bias = (np.array(written.fields[f"annotune.head.{part}"].contents()) for part in ("weight", "bias"))
     window = dict.fromkeys(("n_ctx", "n_batch", "n_ubatch"), about["max_tokens"])
     with closing(llama_cpp.Llama(str(place), embedding=True, verbose=False, **window)) as model:
         embeddings = np.array([model.embed(text, normalize=True) for text in texts])
-    return from_logits(embeddings @ weight.reshape(len(bias), -1).T + bias, is_sets(about)), name
+    return embeddings @ weight.reshape(len(bias), -1).T + bias, name

@@ -17,9 +17,8 @@ import numpy as np
 from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import SCORING, by_transformers, speaks
 from annotune.models.formats.format import Options
-from annotune.models.formats.recipe import accompany, is_sets, limit, prefix_of, read_labels
+from annotune.models.formats.recipe import accompany, limit, prefix_of, read_labels
 from annotune.network.base import quiet
-from annotune.network.logits import from_logits
 from annotune.network.reading import CODING, KNOWN
 
 OPTIONS: tuple[str, ...] = ()
@@ -136,9 +135,7 @@ def run(place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray
     with quiet():
         model = sentence_transformers.SentenceTransformer(str(place), device="cpu", local_files_only=True)
         logits = model.encode(list(texts), show_progress_bar=False)
-    return from_logits(np.asarray(logits), is_sets(about)), (
-        f"sentence-transformers {sentence_transformers.__version__}"
-    )
+    return np.asarray(logits), f"sentence-transformers {sentence_transformers.__version__}"
 
 
 def _run_saying(place: Path, texts: Sequence[str], about: dict[str, Any]) -> tuple[np.ndarray, str]:
@@ -148,5 +145,4 @@ def _run_saying(place: Path, texts: Sequence[str], about: dict[str, Any]) -> tup
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=True)
         model: Any = transformers.AutoModelForCausalLM.from_pretrained(place, local_files_only=True, dtype="auto")
     model.eval()
-    logits = by_transformers(model, tokenizer, about, texts)
-    return from_logits(logits, False), f"transformers {transformers.__version__}"
+    return by_transformers(model, tokenizer, about, texts), f"transformers {transformers.__version__}"

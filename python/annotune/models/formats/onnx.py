@@ -18,8 +18,7 @@ from annotune.errors import AnnotuneError
 from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import speaks
 from annotune.models.formats.format import Options
-from annotune.models.formats.recipe import accompany, is_sets, limit, read_labels
-from annotune.network.logits import from_logits
+from annotune.models.formats.recipe import accompany, limit, read_labels
 
 OPTIONS: tuple[str, ...] = ()
 FOLDER = True
@@ -139,4 +138,4 @@ def run(place: Path, texts: Sequence[str], options: Options) -> tuple[np.ndarray
         ids = np.array([text.ids for text in encoded], dtype=np.int64)
         mask = np.array([text.attention_mask for text in encoded], dtype=np.int64)
         logits.append(network.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0])
-    return from_logits(np.concatenate(logits), is_sets(about)), f"onnxruntime {onnxruntime.__version__}"
+    return np.concatenate(logits), f"onnxruntime {onnxruntime.__version__}"

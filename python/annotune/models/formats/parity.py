@@ -1,4 +1,9 @@
-"""The gate: an exported model is run on texts, and refused when it does not say what the original says."""
+"""The gate: an exported model is run on texts, and refused when it does not say what the original says.
+
+Log-odds are compared, because a probability near 0 or 1 hides that a network computes something else. A small change of
+log-odds moves a probability p by at most p(1 - p) times as much. So log-odds within four times the tolerance keep every
+probability within it: at one half both tests are the same, and nearer to 0 and 1 that of log-odds is the stricter one.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from annotune.data.corpus import read_corpus
 from annotune.errors import AnnotuneError
 from annotune.models.coder import Coder
+from annotune.network.logits import from_logits
 
 Answers = Callable[[np.ndarray], np.ndarray]
+STEEPEST = 0.25  # how much of a small difference of log-odds becomes one of probabilities, at most: at one half
 CHANGED = 0.01  # the share of texts that may have another label; a single near tie is let pass in any case
 
 
@@ -31,8 +37,10 @@ class Parity:
         Texts that have another label, or another set of labels.
     largest, mean
         Difference of a text's probability of a label: the largest one, and the mean.
+    log_odds
+        Largest difference of a text's log-odds: between two of its labels, of sets those of a label.
     tolerance
-        The largest difference that was accepted.
+        The largest difference of probabilities that was accepted, and a quarter of that of log-odds.
     """
 
     runtime: str
@@ -40,29 +48,43 @@ class Parity:
     changed: int
     largest: float
     mean: float
+    log_odds: float
     tolerance: float
 
     @property
     def same(self) -> bool:
         """Whether the export may be handed out."""
-        return self.largest <= self.tolerance and self.changed <= max(1, CHANGED * self.texts)
+        near = self.largest <= self.tolerance and self.log_odds * STEEPEST <= self.tolerance
+        return near and self.changed <= max(1, CHANGED * self.texts)
 
 
-def compare(expected: np.ndarray, found: np.ndarray, answers: Answers, tolerance: float, runtime: str) -> Parity:
-    """Two arrays of probabilities (texts, labels) of the same texts; what is no number counts as a difference of 1.
+def compare(
+    expected: np.ndarray, actual: np.ndarray, sets: bool, answers: Answers, tolerance: float, runtime: str
+) -> Parity:
+    """Two arrays of logits (texts, labels) of the same texts; a text without numbers is as far off as can be.
 
-    `answers` tells what is given by probabilities: (texts, 1) label numbers, or truth values (texts, labels).
+    `answers` tells what is given by logits: (texts, 1) label numbers, or truth values (texts, labels).
 
-    >>> expected = np.array([[0.9, 0.1], [0.4, 0.6]])
-    >>> parity = compare(expected, expected[::-1], lambda shares: shares.argmax(1)[:, None], 0.001, "another program")
-    >>> parity.changed, round(parity.largest, 3), parity.same
-    (2, 0.5, False)
+    >>> expected = np.array([[9.0, 0.0], [0.0, 0.4]])
+    >>> answers = lambda logits: logits.argmax(1)[:, None]
+    >>> parity = compare(expected, expected + [[-0.5, 0.0], [0.0, 0.0]], False, answers, 0.001, "another program")
+    >>> parity.changed, round(parity.largest, 4), parity.log_odds, parity.same
+    (0, 0.0001, 0.5, False)
     """
-    differences = np.nan_to_num(np.abs(expected - found), nan=1.0)
-    known = np.nan_to_num(found, nan=-1.0)
-    changed = (answers(expected) != answers(known)).any(1)
-    largest, mean = float(differences.max()), float(differences.mean())
-    return Parity(runtime, len(expected), int(changed.sum()), largest, mean, tolerance)
+    broken = ~np.isfinite(actual).all(1)
+    actual = np.where(broken[:, None], expected, actual)
+    shares = np.abs(from_logits(expected, sets) - from_logits(actual, sets))
+    shares[broken] = 1.0
+    odds = _moved(actual.astype(np.float64) - expected, sets)
+    odds[broken] = np.inf
+    changed = broken | (answers(expected) != answers(actual)).any(1)
+    differences = (float(shares.max()), float(shares.mean()), float(odds.max()))
+    return Parity(runtime, len(expected), int(changed.sum()), *differences, tolerance)
+
+
+def _moved(differences: np.ndarray, sets: bool) -> np.ndarray:
+    """By how much the log-odds of each text (texts,) differ at most; single labels have them against each other."""
+    return np.asarray(np.abs(differences).max(1) if sets else np.ptp(differences, axis=1))
 
 
 def require_same(parity: Parity, kind: str) -> None:
@@ -71,23 +93,16 @@ def require_same(parity: Parity, kind: str) -> None:
     Raises
     ------
     AnnotuneError
-        When a probability differs by more than the tolerance, or more than one text in a hundred has another label.
+        When a probability differs by more than the tolerance, log-odds by more than four times as much, or more than
+        one text in a hundred has another label.
     """
     if not parity.same:
         raise AnnotuneError(
             f"The {kind} export, run by {parity.runtime}, is another model: a probability differs by "
-            f"{parity.largest:.3g} (accepted: {parity.tolerance:g}), and {parity.changed:,} of {parity.texts:,} texts "
-            "have another label.",
+            f"{parity.largest:.3g} (accepted: {parity.tolerance:g}), log-odds by {parity.log_odds:.3g} (accepted: "
+            f"{parity.tolerance / STEEPEST:g}), and {parity.changed:,} of {parity.texts:,} texts have another label.",
             "Nothing was kept; choose another format or a finer quantization, or accept more with tolerance=.",
         )
-
-
-def probabilities(coder: Coder, texts: Sequence[str]) -> np.ndarray:
-    """What the model itself says: (texts, labels)."""
-    units = [str(i) for i in range(len(texts))]
-    codings = coder.classify(pl.DataFrame({"unit_id": units, "text": list(texts)}))
-    rows = codings.unique("unit_id", keep="first", maintain_order=True)
-    return rows.select(f"p_{label}" for label in coder.labels).to_numpy()
 
 
 def gate_texts(coder: Coder, given: Any, stored: Sequence[str]) -> list[str]:

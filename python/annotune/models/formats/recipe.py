@@ -71,13 +71,11 @@ def handicaps(coder: Coder) -> list[float] | None:
     return [float(cut) for cut in cutoffs]
 
 
-def answers(coder: Coder, shares: np.ndarray) -> np.ndarray:
-    """What is given by probabilities (texts, labels): label numbers (texts, 1), or truth values (texts, labels)."""
-    if coder.variable.kind == "multilabel":
-        return np.asarray(shares > np.array(above(coder)))
-    with np.errstate(divide="ignore"):
-        logits = np.log(shares)
-    return decide(logits, False, coder.card["choices"]["cutoffs"])[:, None]
+def answers(coder: Coder, logits: np.ndarray) -> np.ndarray:
+    """What is given by logits (texts, labels): label numbers (texts, 1), or truth values (texts, labels)."""
+    sets, cutoffs = coder.variable.kind == "multilabel", coder.card["choices"]["cutoffs"]
+    answered = decide(logits, sets, cutoffs)
+    return answered if sets else answered[:, None]
 
 
 def prefix_of(coder: Coder) -> str:
@@ -122,8 +120,3 @@ def require_whole(coder: Coder) -> None:
             "Models that answer yes or no for each label are not exported.",
             "Tune with objective='head', and export that model.",
         )
-
-
-def is_sets(about: dict[str, Any]) -> bool:
-    """Whether each label has a probability of its own."""
-    return bool(about["kind"] == "multilabel")
