@@ -13,6 +13,7 @@ from typing import Any
 Advance = Callable[[int], None]
 Listener = Callable[[str, int, int], None]
 SHORT = 10.0  # seconds, below which nothing is announced
+EARLY = 0.02  # the part of the steps after which it is said how long the others will take
 FIRST_LINE, NEXT_LINES = 5.0, 60.0  # seconds after which a log says how far a step is, and then again
 
 _listener: ContextVar[Listener | None] = ContextVar("annotune_progress", default=None)
@@ -139,7 +140,9 @@ class _Log:
             return
         seconds = now - self.began
         rate = f" {self.unit} ({done / total:.0%}), {done / seconds:,.0f} a second" if self.unit else ""
-        self.write(f"{what}: {done:,} of {total:,}{rate}, about {duration(seconds / done * (total - done))} left\n")
+        early = done / total < EARLY and seconds < NEXT_LINES  # the first steps of all are slower than the others
+        left = "" if early else f", about {duration(seconds / done * (total - done))} left"
+        self.write(f"{what}: {done:,} of {total:,}{rate}{left}\n")
         self.due = now + NEXT_LINES
 
 

@@ -412,7 +412,7 @@ def test_the_methods_name_the_weights_by_coefficient(correction, tmp_path):
 
 def test_the_methods_say_what_was_done(whole, model):
     said = Reader(whole).text.split("Methods, ready to paste")[-1]
-    assert "90 texts were coded by hand for topic by 3 coders, 90 of them by more than one." in said
+    assert "90 texts were coded by hand for topic by 3 coders, each of them by more than one." in said
     assert "Krippendorff's alpha is 0." in said
     assert "a logistic regression on the text embeddings of" in said
     assert "3-fold cross-validation over the 90 hand-coded texts" in said

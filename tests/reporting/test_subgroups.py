@@ -1,5 +1,7 @@
 """Agreement within groups: held against the same figures computed apart, and the groups that are made."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +9,8 @@ from scipy.stats import chi2_contingency
 from statsmodels.stats.proportion import proportion_confint
 
 import annotune as at
-from annotune.reporting.subgroups import by_group
+from annotune.reporting.subgroups import _paired_gaps, by_group, gaps_by_group
+from annotune.reporting.summary import _languages
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,64 @@ def test_the_test_is_the_chi_squared_test_of_the_table(texts):
     p = by_group(said, gold, corpus, ["side"], n_boot=100)["p"].unique()
     assert p.to_list() == pytest.approx([chi2_contingency(table, correction=False).pvalue])
     assert p[0] < 0.01
+
+
+def test_gaps_are_the_model_s_shares_less_people_s_in_each_group(texts):
+    gold, said, corpus = texts
+    found = gaps_by_group(said, gold, corpus, ["side"])
+    both = gold.join(said, on="unit_id", suffix="_by_model").join(corpus, on="unit_id")
+    for row in found.to_dicts():
+        mine = both.filter(side=row["group"])
+        gap = (mine["label_by_model"] == row["label"]).mean() - (mine["label"] == row["label"]).mean()
+        assert row["estimate"] == pytest.approx(gap)
+        assert row["ci_low"] < gap < row["ci_high"]
+    assert found["label"].to_list() == ["x", "y"] * 2
+
+
+def test_the_interval_of_a_gap_is_agresti_and_min_s():
+    """Their 2005 paper adds half a text to each cell of the table of pairs (Wald+2); one label needs no correction."""
+    by_model = np.repeat([True, True, False, False], [40, 12, 5, 43])[:, None]
+    by_people = np.repeat([True, False, True, False], [40, 12, 5, 43])[:, None]
+    estimate, low, high = _paired_gaps(by_model, by_people)[0]
+    n, more, fewer = 102, 12.5, 5.5
+    error = np.sqrt(more + fewer - (more - fewer) ** 2 / n) / n
+    assert (estimate, low, high) == pytest.approx((0.07, 7 / n - 1.959964 * error, 7 / n + 1.959964 * error), abs=1e-6)
+
+
+def test_gaps_of_all_labels_hold_together_in_95_of_100_samples():
+    rng = np.random.default_rng(2)
+    covered = 0
+    for _ in range(400):
+        truth = rng.integers(4, size=60)
+        said = np.where(rng.random(60) < 0.3, rng.choice(4, p=[0.4, 0.2, 0.2, 0.2], size=60), truth)
+        limits = _paired_gaps(said[:, None] == np.arange(4), truth[:, None] == np.arange(4))
+        true_gap = 0.3 * (np.array([0.4, 0.2, 0.2, 0.2]) - 0.25)
+        covered += bool(((limits[:, 1] <= true_gap) & (true_gap <= limits[:, 2])).all())
+    assert covered >= 372  # 380 expected; the seed is fixed
+
+
+def test_languages_come_first_among_covariates(texts):
+    gold, said, corpus = texts
+    many = {f"c{i}": pl.Series(["a", "b"] * 200) for i in range(6)}
+    found = by_group(said, gold, corpus.select("unit_id", **many, Language=pl.col("side")), n_boot=100)
+    assert found["covariate"].unique(maintain_order=True).to_list() == ["Language", *list(many)[:5]]
+
+
+def test_the_summary_names_languages_that_differ_by_more_than_chance(texts):
+    gold, said, corpus = texts
+    model = SimpleNamespace(key="m", title="")
+    for covariate, sentences in {"Language": 1, "side": 0}.items():
+        table = by_group(said, gold, corpus.rename({"side": covariate}), [covariate], n_boot=100)
+        words = list(_languages(model, SimpleNamespace(groups={"m": table})))
+        assert len(words) == sentences
+    right = {row["group"]: row["estimate"] for row in table.filter(measure="accuracy").to_dicts()}
+    table = table.with_columns(covariate=pl.lit("language"))
+    (sentence,) = _languages(model, SimpleNamespace(groups={"m": table}))
+    assert sentence == (
+        f"The model is right for {right['right']:.2f} of the texts in right, and for {right['left']:.2f} in left."
+    )
+    even = table.with_columns(p=pl.lit(0.4))
+    assert list(_languages(model, SimpleNamespace(groups={"m": even}))) == []
 
 
 def test_numbers_with_many_values_are_cut_into_quarters(texts):

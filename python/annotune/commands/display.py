@@ -15,6 +15,7 @@ from annotune.errors import AnnotuneError
 from annotune.extras import line_of
 from annotune.measures.evaluation import Evaluation, leading
 from annotune.measures.scores import IN_FULL, NAMES, in_full, named
+from annotune.measures.share_scores import OVERALL
 from annotune.numbers import p_value, with_interval
 from annotune.text_table import Column, Say, TextTable
 
@@ -74,7 +75,9 @@ def _by_model(rows: pl.DataFrame, models: Sequence[str]) -> pl.DataFrame:
     """A row per model, with estimate, ci_low and ci_high of each measure."""
     wide = rows.pivot("measure", index="model", values=["estimate", "ci_low", "ci_high"])
     wide = wide.join(rows.group_by("model").agg(pl.col("n_units").max()), on="model")
-    return pl.DataFrame({"model": models}).join(wide, on="model", how="left", maintain_order="left")
+    # what has shares of coders alone, and no label, is said in words
+    with_labels = [name for name in models if name != OVERALL]
+    return pl.DataFrame({"model": with_labels}).join(wide, on="model", how="left", maintain_order="left")
 
 
 def _measure(name: str, last: int) -> Column:

@@ -83,7 +83,7 @@ class Evaluation(Readable):
         rows = self.measures.filter(pl.col("measure") == leading(self.measures)[0], pl.col("estimate").is_not_null())
         first, *others = rows.to_dicts() or [{}]
         own = first.get("model") == self.models[0]
-        return [*_told(first, others), *self._few(), *self._of_shares()] if own else []
+        return [*_told(first, others), *self._few(), *self._of_sets(), *self._of_shares()] if own else []
 
     def _of_shares(self) -> Iterator[str]:
         """How far probabilities are from the shares of coders, beside always stating the overall shares."""
@@ -96,6 +96,14 @@ class Evaluation(Readable):
                 f"Against the shares of coders its log score is {own['estimate']:.3f}{spread}; "
                 f"always stating the overall shares has {usual:.3f}, and lower is better."
             )
+
+    def _of_sets(self) -> Iterator[str]:
+        """Where more texts have none of the labels than the model gives the right set, in a sentence."""
+        rows = {row["model"]: row["estimate"] for row in self.measures.filter(measure="exact_set").to_dicts()}
+        mine, none = rows.get(self.models[0]), rows.get(NO_LABEL)
+        if mine is not None and none is not None and none > mine:
+            of_texts = f"{mine:.3f} of the texts; giving no label at all is right for {none:.3f}"
+            yield f"Its sets are exactly right for {of_texts}."
 
     def _few(self) -> Iterator[str]:
         """Whether the model's macro-F1 rests on labels with very few texts, in a sentence."""

@@ -12,19 +12,21 @@ from annotune.data.codebook import Codebook
 from annotune.evidence.calibrated import Calibration, calibration
 from annotune.models.shares import shares
 from annotune.reporting.inputs import Inputs, Judged
-from annotune.reporting.subgroups import by_group
+from annotune.reporting.subgroups import by_group, gaps_by_group
 
 
 @dataclass(frozen=True)
 class Findings:
     """Agreement of the coders; the results for each model, by its key; and missing sections.
 
-    `shares` are those of labels in the corpus. `missing` has for each section its title and the input that it needs.
+    `groups` and `gaps` are by group of a covariate, `shares` those of labels in the corpus. `missing` has for each
+    section its title and the input that it needs.
     """
 
     reliability: pl.DataFrame | None
     calibrations: dict[str, Calibration]
     groups: dict[str, pl.DataFrame]
+    gaps: dict[str, pl.DataFrame]
     shares: dict[str, pl.DataFrame]
     missing: tuple[tuple[str, str], ...]
 
@@ -36,7 +38,8 @@ def findings(inputs: Inputs) -> Findings:
     groups = {one.key: table for one in inputs.judged if (table := _errors_by_group(one, inputs)) is not None}
     missing = tuple(_missing_sections(inputs, agreement, calibrations, groups))
     of_labels = {one.key: table for one in inputs.judged if (table := _shares_of_labels(one, inputs)) is not None}
-    return Findings(agreement, calibrations, groups, of_labels, missing)
+    gaps = {one.key: _gaps_by_group(one, inputs) for one in inputs.judged if one.key in groups}
+    return Findings(agreement, calibrations, groups, gaps, of_labels, missing)
 
 
 def _agreement_of_coders(inputs: Inputs) -> pl.DataFrame | None:
@@ -58,6 +61,12 @@ def _errors_by_group(judged: Judged, inputs: Inputs) -> pl.DataFrame | None:
     entry = _codebook(judged)
     table = by_group(judged.held_out, judged.gold, inputs.corpus, inputs.by, judged.name, entry, **options)
     return None if table.is_empty() else table
+
+
+def _gaps_by_group(judged: Judged, inputs: Inputs) -> pl.DataFrame:
+    """How far each label's share is off by group, where there are groups."""
+    assert judged.held_out is not None
+    return gaps_by_group(judged.held_out, judged.gold, inputs.corpus, inputs.by, judged.name, _codebook(judged))
 
 
 def _shares_of_labels(judged: Judged, inputs: Inputs) -> pl.DataFrame | None:

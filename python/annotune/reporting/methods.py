@@ -14,12 +14,16 @@ from annotune.evidence.calibrated import Calibration
 from annotune.export.estimates import clusters_in_words
 from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION
 from annotune.measures.scores import in_full
+from annotune.measures.share_scores import LOG_SCORE, OVERALL
 from annotune.models.classifier import Classifier
 from annotune.reporting import references as by
 from annotune.reporting.inputs import Inputs, Judged
 from annotune.reporting.page import count, listed, number
 
-FULL_NAMES = {"minilm": "all-MiniLM-L6-v2"}
+FULL_NAMES = {
+    "minilm": f"all-MiniLM-L6-v2 ({by.MINILM}; {by.SBERT})",
+    "multilingual": f"multilingual-e5-small ({by.E5}), its weights in 4 bits",
+}
 SOURCES = {"alpha": by.KRIPPENDORFF, "cohen_kappa": by.COHEN, "fleiss_kappa": by.FLEISS, "ac1": by.GWET, "ac2": by.GWET}
 RULES = {
     "majority": "by majority",
@@ -69,7 +73,8 @@ def _coding_sentences(inputs: Inputs) -> Iterator[str]:
         each = rows.group_by("unit_id").agg(pl.col("coder").n_unique())
         coders, twice = rows["coder"].n_unique(), int((each["coder"] > 1).sum())
         who = "1 coder" if coders == 1 else f"{coders:,} coders"
-        double = f", {twice:,} of them by more than one" if twice else ""
+        each_twice = "each" if twice == len(each) else f"{twice:,}"
+        double = f", {each_twice} of them by more than one" if twice else ""
         yield f"{count(len(each))} texts were coded by hand{_for_variable(str(variable))} by {who}{double}."
 
 
@@ -111,9 +116,8 @@ def _tuning_sentences(judged: Judged) -> Iterator[str]:
         return
     card = judged.model.card
     settings = card["settings"]
-    name = FULL_NAMES.get(card["base"]["name"], card["base"]["name"])
-    source = f" ({by.MINILM}; {by.SBERT})" if "minilm" in name.lower() else ""
-    what = f"{name}{source}"
+    name = card["base"]["name"]
+    what = FULL_NAMES.get(name, f"{name} ({by.MINILM}; {by.SBERT})" if "minilm" in name.lower() else name)
     tuned = settings["method"] != "probe" and card["choices"]["epochs"]
     if not tuned:
         yield (
@@ -221,6 +225,12 @@ def _results_sentences(judged: Judged) -> Iterator[str]:
     rest = f"; {in_full(share)} is {number(right['estimate'], 2)}"
     rest += f", {in_full('kappa_quadratic')} {number(ordered['estimate'], 2)}" if ordered else ""
     yield f"On {row['n_units']:,} texts, {in_full(lead)} is {number(row['estimate'], 2)}{details}{against}{rest}."
+    score, usual = judged.row(LOG_SCORE), judged.row(LOG_SCORE, OVERALL)
+    if score and usual:
+        yield (
+            f"The log score of its probabilities against the coders' shares is {number(score['estimate'])}, against "
+            f"{number(usual['estimate'])} for always stating the overall shares (lower is better)."
+        )
 
 
 def _baseline_in_words(baseline: str) -> str:

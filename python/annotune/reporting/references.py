@@ -7,7 +7,7 @@ KRIPPENDORFF, COHEN, FLEISS, GWET = "Krippendorff 2019", "Cohen 1960", "Fleiss 1
 BAUMANN, SIMONSOHN = "Baumann et al. 2025", "Simonsohn, Simmons and Nelson 2020"
 BCA, BOOTSTRAP = "Efron 1987", "Efron and Tibshirani 1993"
 DAWID_SKENE = "Dawid and Skene 1979"
-MINILM, SBERT = "Wang et al. 2020", "Reimers and Gurevych 2019"
+MINILM, SBERT, E5 = "Wang et al. 2020", "Reimers and Gurevych 2019", "Wang et al. 2024"
 LORA, FROM_PROBE, TEMPERATURE = "Hu et al. 2022", "Kumar et al. 2022", "Guo et al. 2017"
 DSL, PPI, PPI_PLUS = "Egami et al. 2023", "Angelopoulos et al. 2023", "Angelopoulos, Duchi and Zrnic 2023"
 CHEN, MIAO = "Chen and Chen 2000", "Miao et al. 2023"
@@ -106,6 +106,10 @@ WORKS = {
     SIMONSOHN: (
         "Simonsohn, U., Simmons, J. P., & Nelson, L. D. (2020). Specification curve analysis. Nature Human Behaviour, "
         "4(11), 1208–1214. doi:10.1038/s41562-020-0912-z"
+    ),
+    E5: (
+        "Wang, L., Yang, N., Huang, X., Yang, L., Majumder, R., & Wei, F. (2024). Multilingual E5 text embeddings: A "
+        "technical report. arXiv:2402.05672"
     ),
     MINILM: (
         "Wang, W., Wei, F., Dong, L., Bao, H., Yang, N., & Zhou, M. (2020). MiniLM: Deep self-attention "

@@ -185,7 +185,7 @@ def _sections(inputs: Inputs, results: Findings) -> Iterator[Section]:
         if judged.key in results.calibrations:
             yield sections.calibration_section(judged, results.calibrations[judged.key])
         if judged.key in results.groups:
-            yield sections.subgroups_section(judged, results.groups[judged.key])
+            yield sections.subgroups_section(judged, results.groups[judged.key], results.gaps[judged.key])
     if inputs.errors:
         yield sections.errors_section(inputs)
     if inputs.curve is not None:

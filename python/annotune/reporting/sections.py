@@ -22,6 +22,7 @@ from annotune.evidence.verdicts import ALL
 from annotune.export.estimates import methods
 from annotune.measures.baselines import COUNTED_WORDS, NO_INFORMATION
 from annotune.measures.scores import in_full
+from annotune.measures.share_scores import LOG_SCORE
 from annotune.models.share_check import in_words
 from annotune.pictures import Point, forest
 from annotune.reporting import tables
@@ -178,10 +179,12 @@ def calibration_section(judged: Judged, result: Calibration) -> Section:
     picture = svg_figure(
         f"calibration-{judged.key}", lambda: plot_calibration(result), f"Reliability diagram: {points}.", caption
     )
-    return Section(_titled("Calibration", judged), (result.in_words(), table, picture))
+    whose = ("Right is what a coder would say: the share of the text's coders who gave the label.",)
+    words = (result.in_words(), *(whose if judged.row(LOG_SCORE) else ()))
+    return Section(_titled("Calibration", judged), (*words, table, picture))
 
 
-def subgroups_section(judged: Judged, table: pl.DataFrame) -> Section:
+def subgroups_section(judged: Judged, table: pl.DataFrame, gaps: pl.DataFrame) -> Section:
     """Agreement of the model with people by group."""
     share = table["measure"][0]
     whole = judged.row(share)
@@ -196,7 +199,7 @@ def subgroups_section(judged: Judged, table: pl.DataFrame) -> Section:
         f"groups-{judged.key}", lambda: forest(points, "share right", at=at), "; ".join(shares), caption
     )
     sentence = "An error that differs between groups can bias a regression on the codes in any direction."
-    return Section(_titled("Error by subgroup", judged), (sentence, picture, tables.group_table(table)))
+    return Section(_titled("Error by subgroup", judged), (sentence, picture, tables.group_table(table, gaps)))
 
 
 def shares_section(judged: Judged, table: pl.DataFrame) -> Section:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from annotune.data.codebook import Codebook
+from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import check, of_variable
 from annotune.data.encoded import SAME_IDS, encode, entry_for, with_truth
 from annotune.data.frames import as_frame, identified
@@ -20,6 +20,9 @@ MOST_GROUPS = 12  # of a covariate that is chosen by default
 MOST_SHOWN = 40
 MOST_COVARIATES = 6
 QUARTERS = 4
+LANGUAGE = "language"  # the covariate with the texts' languages: it is never guessed from the texts
+GAPS = {"covariate": pl.String, "group": pl.String, "label": pl.String}
+GAPS |= {"estimate": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64}
 SCHEMA = {
     "covariate": pl.String,
     "group": pl.String,
@@ -63,18 +66,7 @@ def by_group(
         right answers is the same in all groups (null where fewer than five right or wrong ones are expected in one).
         Groups of fewer than 10 texts are left out.
     """
-    truth, codings = check(as_frame(gold)), check(predicted)
-    entry = entry_for(truth, codings, variable, codebook)
-    truth = with_truth(of_variable(truth, entry.name), entry)
-    codings = of_variable(codings, entry.name)
-    units = (
-        codings["unit_id"].unique(maintain_order=True).to_frame().join(truth.select("unit_id").unique(), on="unit_id")
-    )
-    units = units.sort("unit_id").join(identified(corpus), on="unit_id", how="inner", maintain_order="left")
-    if units.is_empty():
-        raise AnnotuneError("The corpus has none of the held-out texts.", SAME_IDS)
-    labels, _ = encode(truth, units["unit_id"], entry)
-    answers, answered = encode(codings, units["unit_id"], entry)
+    entry, units, labels, answers, answered = _held_out(predicted, gold, corpus, variable, codebook)
     right = (answers == labels).all(1) & answered if labels.ndim == 2 else (answers == labels) & answered
     rows: list[dict[str, Any]] = []
     for name in _covariates(units, by):
@@ -94,6 +86,68 @@ def by_group(
                 {**about, **_estimate_columns(rows_of_f1)},
             ]
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def gaps_by_group(
+    predicted: pl.DataFrame,
+    gold: Any,
+    corpus: Any,
+    by: Sequence[str] | None = None,
+    variable: str | None = None,
+    codebook: Codebook | None = None,
+) -> pl.DataFrame:
+    """By how much the model gives each label more often than people do, within each group of covariates.
+
+    The arguments are those of `by_group`, and so are the groups.
+
+    Returns
+    -------
+    polars.DataFrame
+        covariate, group, label, estimate (the model's share of the texts less people's, on the same texts), ci_low and
+        ci_high: 95 % intervals of a difference of paired shares (Agresti and Min 2005), which hold for all labels of a
+        group together (Bonferroni's correction).
+    """
+    entry, units, labels, answers, answered = _held_out(predicted, gold, corpus, variable, codebook)
+    k = len(entry.names)
+    by_people = labels if labels.ndim == 2 else labels[:, None] == np.arange(k)
+    by_model = (answers if labels.ndim == 2 else answers[:, None] == np.arange(k)) & answered[:, None]
+    rows: list[tuple[Any, ...]] = []
+    for name in _covariates(units, by):
+        place, names = _groups_of_covariate(units[name])
+        for i, group in enumerate(names):
+            figures = _paired_gaps(by_model[place == i], by_people[place == i])
+            rows += [(name, group, label, *figures[j]) for j, label in enumerate(entry.names)]
+    return pl.DataFrame(rows, schema=GAPS, orient="row")
+
+
+def _paired_gaps(by_model: np.ndarray, by_people: np.ndarray) -> np.ndarray:
+    """The difference of the shares of each label and its limits, (labels, 3), from truth values (texts, labels)."""
+    from scipy.stats import norm
+
+    n, k = by_model.shape
+    more, fewer = (by_model & ~by_people).sum(0), (by_people & ~by_model).sum(0)
+    middle = (more - fewer) / (n + 2)
+    half = norm.ppf(1 - 0.025 / k) * np.sqrt((more + fewer + 1) - (more - fewer) ** 2 / (n + 2)) / (n + 2)
+    low, high = np.clip(middle - half, -1, 1), np.clip(middle + half, -1, 1)
+    return np.column_stack([(more - fewer) / n, low, high])
+
+
+def _held_out(
+    predicted: pl.DataFrame, gold: Any, corpus: Any, variable: str | None, codebook: Codebook | None
+) -> tuple[Variable, pl.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+    """The variable, the n held-out texts with their covariates, gold, answers, and whether there is an answer."""
+    truth, codings = check(as_frame(gold)), check(predicted)
+    entry = entry_for(truth, codings, variable, codebook)
+    truth = with_truth(of_variable(truth, entry.name), entry)
+    codings = of_variable(codings, entry.name)
+    units = (
+        codings["unit_id"].unique(maintain_order=True).to_frame().join(truth.select("unit_id").unique(), on="unit_id")
+    )
+    units = units.sort("unit_id").join(identified(corpus), on="unit_id", how="inner", maintain_order="left")
+    if units.is_empty():
+        raise AnnotuneError("The corpus has none of the held-out texts.", SAME_IDS)
+    labels, _ = encode(truth, units["unit_id"], entry)
+    return entry, units, labels, *encode(codings, units["unit_id"], entry)
 
 
 def _estimate_columns(rows: pl.DataFrame) -> dict[str, Any]:
@@ -127,6 +181,7 @@ def _covariates(frame: pl.DataFrame, by: Sequence[str] | None) -> list[str]:
     if by is not None:
         return list(dict.fromkeys(by))
     few = [name for name in columns if 2 <= frame[name].drop_nulls().n_unique() <= MOST_GROUPS]
+    few = sorted(few, key=lambda name: name.lower() != LANGUAGE)  # models differ most between languages
     return [name for name in few if len(_groups_of_covariate(frame[name])[1]) > 1][:MOST_COVARIATES]
 
 

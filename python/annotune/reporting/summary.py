@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from annotune.agreement.gold import notes_of_dropped
@@ -12,7 +14,9 @@ from annotune.measures.scores import in_full
 from annotune.reporting.findings import Findings
 from annotune.reporting.inputs import Inputs, Judged
 from annotune.reporting.page import Section, interval, listed, number
+from annotune.reporting.subgroups import LANGUAGE
 
+CHANCE = 0.05  # under which languages are said to differ
 MOST_TERMS = 2  # coefficients of a regression that are named
 MOST_LABELS = 6  # labels whose shares are named
 WIDER = "Corrected intervals are"  # how a correction's note begins where they are wider than the hand-coded ones
@@ -34,8 +38,13 @@ def summary_section(inputs: Inputs, results: Findings) -> Section | None:
 def _agreement(results: Findings) -> str:
     table = results.reliability
     rows = [] if table is None else table.filter(metric="alpha").filter(pl.col("estimate").is_not_null()).to_dicts()
-    parts = [f"{number(row['estimate'], 2)}{_span(row)} on {row['variable']}" for row in rows]
+    parts = [f"{number(row['estimate'], 2)}{_span(row)} on {row['variable']}{_distance(row)}" for row in rows]
     return f"Agreement of the coders, Krippendorff's alpha: {listed(parts)}." if parts else ""
+
+
+def _distance(row: dict[str, object]) -> str:
+    """By which distance labels are compared, where they are not merely the same or not."""
+    return "" if row["level"] == "nominal" else f" ({row['level']})"
 
 
 def _models(inputs: Inputs) -> str:
@@ -99,8 +108,25 @@ def _care(inputs: Inputs, results: Findings) -> str:
     related = [one.note for one in inputs.errors if one.outcome == "evidence"]
     apart = [judged.title or "the variable" for judged in inputs.judged if _is_apart(judged, results)]
     shares = [f"Labels of {listed(apart)} are given to the corpus more or less often than to held-out texts."]
-    sentences = list(dict.fromkeys([*easy, *wider[:1], *related[:1], *(shares if apart else [])]))
+    languages = [sentence for one in inputs.judged for sentence in _languages(one, results)]
+    sentences = list(dict.fromkeys([*easy, *wider[:1], *related[:1], *languages, *(shares if apart else [])]))
     return f"To be careful about: {' '.join(sentences)}" if sentences else ""
+
+
+def _languages(judged: Judged, results: Findings) -> Iterator[str]:
+    """In which language the model is right least and most often, where that is more than chance."""
+    table = results.groups.get(judged.key)
+    if table is None:
+        return
+    rows = table.filter(pl.col("covariate").str.to_lowercase() == LANGUAGE, pl.col("p") < CHANCE)
+    rows = rows.filter(pl.col("measure") == table["measure"][0]).sort("estimate")
+    if len(rows) > 1:
+        worst, best = rows.row(0, named=True), rows.row(-1, named=True)
+        about = f" for {judged.title}" if judged.title else ""
+        yield (
+            f"The model{about} is right for {number(worst['estimate'], 2)} of the texts in {worst['group']}, and for "
+            f"{number(best['estimate'], 2)} in {best['group']}."
+        )
 
 
 def _is_apart(judged: Judged, results: Findings) -> bool:

@@ -104,19 +104,25 @@ def most_confused(names: Sequence[str], counts: np.ndarray, most: int = MOST_PAI
     return Table("The most frequent confusions.", header, rows, words=2) if rows else None
 
 
-def group_table(table: pl.DataFrame) -> Table:
-    """Agreement of the model within groups: the share that is right, and F1."""
+def group_table(table: pl.DataFrame, gaps: pl.DataFrame) -> Table:
+    """Agreement of the model within groups: the share that is right, F1, and the label whose share is furthest off."""
+    furthest = gaps.sort(pl.col("estimate").abs(), descending=True, maintain_order=True)
+    gap_of = {(row["covariate"], row["group"]): row for row in reversed(furthest.to_dicts())}
     rows: list[tuple[str, ...]] = []
     for (covariate, group), part in table.group_by("covariate", "group", maintain_order=True):
         figures = [with_interval(row, 2) for row in part.to_dicts()]
         p = part["p"][0] if not rows or rows[-1][0] != covariate else None
+        gap = gap_of[covariate, group]  # type: ignore[index]
+        figures.append(f"{gap['label']} {with_interval(gap, 2)}")
         rows.append((str(covariate), str(group), *figures, count(part["n_units"][0]), "" if p is None else p_value(p)))
     share, f1 = table["measure"].unique(maintain_order=True).to_list()
-    names = ("share of right sets" if share == "exact_set" else "share right", in_full(f1))
+    names = ("share of right sets" if share == "exact_set" else "share right", in_full(f1), "label furthest off")
     header = ("covariate", "group", *(f"{name} (95 % interval)" for name in names), "texts", "p")
     notes = (
         "p: chi-squared test that the share of right answers is the same in all groups of the covariate; not corrected "
         "for the number of covariates.",
+        "Label furthest off: the one with the largest difference between its share by the model and by people; the "
+        "interval (Agresti and Min 2005) holds for all labels of the group together.",
     )
     caption = "Agreement of the model with people, by group, on texts that the model was not tuned on."
     return Table(caption, header, tuple(rows), words=2, notes=notes)
