@@ -21,8 +21,14 @@ MOST_SHOWN = 40
 MOST_COVARIATES = 6
 QUARTERS = 4
 LANGUAGE = "language"  # the covariate with the texts' languages: it is never guessed from the texts
-GAPS = {"covariate": pl.String, "group": pl.String, "label": pl.String}
-GAPS |= {"estimate": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64}
+GAPS: dict[str, type[pl.DataType]] = {
+    "covariate": pl.String,
+    "group": pl.String,
+    "label": pl.String,
+    "estimate": pl.Float64,
+    "ci_low": pl.Float64,
+    "ci_high": pl.Float64,
+}
 SCHEMA = {
     "covariate": pl.String,
     "group": pl.String,

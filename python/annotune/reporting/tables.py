@@ -112,7 +112,7 @@ def group_table(table: pl.DataFrame, gaps: pl.DataFrame) -> Table:
     for (covariate, group), part in table.group_by("covariate", "group", maintain_order=True):
         figures = [with_interval(row, 2) for row in part.to_dicts()]
         p = part["p"][0] if not rows or rows[-1][0] != covariate else None
-        gap = gap_of[covariate, group]  # type: ignore[index]
+        gap = gap_of[covariate, group]
         figures.append(f"{gap['label']} {with_interval(gap, 2)}")
         rows.append((str(covariate), str(group), *figures, count(part["n_units"][0]), "" if p is None else p_value(p)))
     share, f1 = table["measure"].unique(maintain_order=True).to_list()
