@@ -3,8 +3,10 @@
 import importlib.util
 import json
 import re
+import shutil
 import sys
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +20,14 @@ from safetensors.numpy import load_file, save_file
 import annotune as at
 from annotune.models.formats import adapter, gguf, merged, onnx
 from annotune.models.formats.answer_tokens import speaks
+from annotune.models.formats.format import Options
 from annotune.models.formats.llama_vocabulary import read_vocabulary
+from annotune.models.formats.origin import origin_of
 from annotune.models.formats.parity import CHANGED, compare, require_same
+from annotune.network import base as bases
 from annotune.network.base import find_base, load_pair
 from annotune.network.logits import from_logits, sigmoid
+from annotune.records.fingerprints import file_sha256
 from annotune.tuning import fit as fitting
 from annotune.tuning.probe import Probe
 
@@ -88,6 +94,24 @@ def follow(folder, monkeypatch, **replaced):
     return said[0]
 
 
+NURSES = "More nurses for our hospitals."
+
+
+def printed_by_the_page(names, folder, monkeypatch):
+    """What the program on docs/export-models.md that names this file prints, run in the folder."""
+    page = (Path(__file__).parents[2] / "docs" / "export-models.md").read_text(encoding="utf-8")
+    (code,) = [code for code in re.findall(r"```text\n(.*?)```", page, re.DOTALL) if names in code]
+    assert NURSES in code
+    printed = []
+    monkeypatch.chdir(folder)
+    exec(compile(code, "export-models.md", "exec"), {"print": printed.append})
+    return printed
+
+
+def label_of_nurses(model):
+    return model.classify(pl.DataFrame({"unit_id": ["a"], "text": [NURSES]}))["label"].to_list()
+
+
 def own_labels(model):
     texts = ["A text to code.", "Another one."]
     return model.classify(pl.DataFrame({"unit_id": ["a", "b"], "text": texts}))["label"].to_list()
@@ -114,6 +138,64 @@ def test_an_adapter_is_small_and_has_the_rank_that_was_tuned(tuned, tmp_path):
     assert settings["r"] == model.card["settings"]["rank"] == 16
     assert {min(matrix.shape) for matrix in weights.values()} == {16}
     assert not any("embed" in name or "norm" in name for name in weights)
+
+
+def test_an_adapter_knows_its_base_and_peft_takes_it_as_the_page_has_it(encoder, tiny_base, tmp_path, monkeypatch):
+    done = encoder.export(tmp_path / "topic-adapter", "adapter", base=str(tiny_base))
+    origin = json.loads((done.path / "base.json").read_text())
+    assert {name: origin[name] for name in ("name", "repository", "commit")} == {
+        "name": "tiny",
+        "repository": None,
+        "commit": None,
+    }
+    assert origin["files"] == {path.name: file_sha256(path) for path in tiny_base.iterdir() if path.is_file()}
+    assert not any(
+        str(tiny_base.parent) in path.read_text() for path in done.path.iterdir() if path.suffix in (".json", ".md")
+    )
+    shutil.copytree(tiny_base, tmp_path / "models" / "tiny")
+    assert printed_by_the_page("topic-adapter", tmp_path, monkeypatch) == label_of_nurses(encoder)
+    settings = tmp_path / "models" / "tiny" / "config.json"
+    settings.write_text(settings.read_text() + " ")
+    with pytest.raises(AssertionError, match=r"config\.json is another"):
+        printed_by_the_page("topic-adapter", tmp_path, monkeypatch)
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_a_folder_of_a_hubs_cache_is_its_repository_at_that_commit(encoder, tiny_base, tmp_path, monkeypatch):
+    """As huggingface_hub lays it out: peft is told to ask for that repository and commit, and so is the recipe."""
+    snapshot = tmp_path / "models--some--tiny" / "snapshots" / COMMIT
+    shutil.copytree(tiny_base, snapshot)
+    base = find_base(str(snapshot))
+    assert (base.name, base.revision) == ("some/tiny", COMMIT)
+    card = {**encoder.card, "base": {"name": base.name, "revision": base.revision}}
+    model = replace(encoder, card=card)
+    done = model.export(tmp_path / "out", "adapter", base=str(snapshot))
+    origin = json.loads((done.path / "base.json").read_text())
+    assert (origin["repository"], origin["commit"]) == ("some/tiny", COMMIT)
+    settings = json.loads((done.path / "adapter_config.json").read_text())
+    assert (settings["base_model_name_or_path"], settings["revision"]) == ("some/tiny", COMMIT)
+    asked = []
+    monkeypatch.setattr(bases, "_from_hub", lambda name: asked.append(name) or base)
+    assert adapter.run(done.path, ["court"], Options())[0].shape == (1, 3)
+    assert asked == [f"some/tiny@{COMMIT}"]
+    readme = (done.path / "README.md").read_text()
+    assert "BASE = 'some/tiny'" in readme
+    assert f"AutoModel.from_pretrained(BASE, revision='{COMMIT}')" in readme
+
+
+@pytest.mark.parametrize(("fingerprint", "commit"), [(None, COMMIT), ("0" * 64, None)])
+def test_the_commit_of_a_download_is_known_while_weights_are_what_was_fetched(fingerprint, commit, tiny_base, tmp_path):
+    """Notes as huggingface_hub itself writes them into a folder of one's own."""
+    from huggingface_hub._local_folder import write_download_metadata
+
+    folder = tmp_path / "mine"
+    shutil.copytree(tiny_base, folder)
+    sha256 = file_sha256(folder / "model.safetensors")
+    write_download_metadata(folder, "model.safetensors", COMMIT, fingerprint or sha256)
+    origin = origin_of(find_base(str(folder)))
+    assert (origin["name"], origin["repository"], origin["commit"]) == ("mine", None, commit)
 
 
 def test_an_encoder_leaves_as_adapter_and_merged_folder(encoder, tiny_base, held_out, tmp_path, monkeypatch):
@@ -223,13 +305,7 @@ def test_llama_cpp_says_what_the_model_says(family, tuned, held_out, tmp_path):
 def test_the_page_on_exports_runs_a_gguf_file(tuned, tmp_path, monkeypatch):
     model, _ = tuned("qwen2")
     model.export(tmp_path / "topic.gguf", "gguf", quantization="f16")
-    page = (Path(__file__).parents[2] / "docs" / "export-models.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
-    text, said = "More nurses for our hospitals.", []
-    assert text in code
-    monkeypatch.chdir(tmp_path)
-    exec(compile(code, "export-models.md", "exec"), {"print": said.append})
-    assert said == model.classify(pl.DataFrame({"unit_id": ["a"], "text": [text]}))["label"].to_list()
+    assert printed_by_the_page("topic.gguf", tmp_path, monkeypatch) == label_of_nurses(model)
 
 
 @pytest.mark.parametrize(
@@ -402,8 +478,6 @@ def test_a_model_held_in_bfloat16_leaves_with_a_wider_tolerance(questions, book,
 
 @WITH_LLAMA_CPP
 def test_a_second_beginning_of_text_is_refused(tuned, held_out, tmp_path, monkeypatch):
-    from dataclasses import replace
-
     model, _ = tuned("llama")
     assert not read_vocabulary(model.tokenizer, 700).starts
     monkeypatch.setattr(gguf, "read_vocabulary", lambda *given_: replace(read_vocabulary(*given_), starts=True))

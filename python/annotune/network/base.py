@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import torch
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 MINILM_PACKAGE = KNOWN_BASES["minilm"].package
 
 
@@ -55,7 +56,7 @@ def find_base(name: str) -> Base:
         return BY_NAME[name]()
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return Base(folder, folder.name, file_sha256(_weights(folder))[:12])
+        return _of_hub_cache(folder) or Base(folder, folder.name, file_sha256(_weights(folder))[:12])
     if folder.is_absolute() or name.startswith("."):
         raise AnnotuneError(f"There is no base model at {name}.", f"Give a folder, a hub name, or {SHORT}.")
     return _from_hub(name)
@@ -277,10 +278,24 @@ def _from_hub(name: str) -> Base:
             f"The base model {name!r} is neither a folder nor could it be fetched: {_first_line(error)}",
             "Use base='minilm', which needs no download, or a folder.",
         ) from None
+    return _snapshot(folder, repository)
+
+
+def _of_hub_cache(folder: Path) -> Base | None:
+    """What a hub's cache keeps in models--OWNER--NAME/snapshots/COMMIT is that repository at that commit."""
+    snapshot = folder.resolve()
+    kind, *repository = snapshot.parents[1].name.split("--") if len(snapshot.parts) > 2 else [""]
+    if kind != "models" or snapshot.parent.name != "snapshots" or not COMMIT.fullmatch(snapshot.name):
+        return None
+    return _snapshot(folder, "/".join(repository))
+
+
+def _snapshot(folder: Path, repository: str) -> Base:
+    """A repository as a hub's cache keeps it, its weights checked."""
     _weights(folder)
     for path in sorted(folder.glob("*.safetensors")):
         _require_as_on_hub(path.resolve(), repository)
-    return Base(folder, repository, folder.name)
+    return Base(folder, repository, folder.resolve().name)
 
 
 def _require_as_on_hub(blob: Path, repository: str) -> None:

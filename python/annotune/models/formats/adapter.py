@@ -18,6 +18,7 @@ from annotune.errors import AnnotuneError
 from annotune.models.coder import Coder
 from annotune.models.formats.answer_tokens import SCORING, by_transformers, speaks
 from annotune.models.formats.format import Options
+from annotune.models.formats.origin import HUB, write_origin
 from annotune.models.formats.recipe import accompany, read_labels
 from annotune.network.base import BY_NAME, Base, find_base, is_decoder, load_backbone, load_tokenizer, quiet
 from annotune.network.reading import POOLING, Pooling
@@ -25,7 +26,6 @@ from annotune.network.reading import POOLING, Pooling
 OPTIONS = ("base",)
 FOLDER = True
 CPU = torch.device("cpu")
-HUB = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
 HEAD = "head.safetensors"
 MEAN = "vector = (vectors * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)"
 FIRST = "vector = vectors[:, 0]"
@@ -43,7 +43,7 @@ from transformers import AutoModel, AutoTokenizer
 
 {base}
 about, head = json.load(open("labels.json", encoding="utf-8")), load_file("head.safetensors")
-tokenizer, base = AutoTokenizer.from_pretrained(".", padding_side="right"), AutoModel.from_pretrained(BASE)
+tokenizer, base = AutoTokenizer.from_pretrained(".", padding_side="right"), AutoModel.from_pretrained(BASE{pinned})
 if len(tokenizer) > base.get_input_embeddings().num_embeddings:
     base.resize_token_embeddings(len(tokenizer))  # a token for padding
 model = PeftModel.from_pretrained(base, ".").eval()
@@ -70,7 +70,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 {base}
 about = json.load(open("labels.json", encoding="utf-8"))
 prompt = about["prompt"]
-tokenizer, base = AutoTokenizer.from_pretrained("."), AutoModelForCausalLM.from_pretrained(BASE)
+tokenizer, base = AutoTokenizer.from_pretrained("."), AutoModelForCausalLM.from_pretrained(BASE{pinned})
 if len(tokenizer) > base.get_input_embeddings().num_embeddings:
     base.resize_token_embeddings(len(tokenizer))  # a token for padding
 model = PeftModel.from_pretrained(base, ".").eval()
@@ -110,19 +110,21 @@ def _base(coder: Coder, options: Options) -> Base:
 
 
 def write(coder: Coder, place: Path, options: Options) -> None:
-    """peft's two files, the head, the tokenizer, labels.json and a recipe."""
+    """peft's two files, the head, the tokenizer, where the base came from, labels.json and a recipe."""
     from peft import LoraConfig, get_peft_model
     from safetensors.torch import save_file
 
-    name = coder.card["base"]["name"]
-    base = load_backbone(_base(coder, options), CPU, speaks(coder), weights="float32")
+    place.mkdir()
+    known = _base(coder, options)
+    origin, base = write_origin(known, place), load_backbone(known, CPU, speaks(coder), weights="float32")
     tuned: Any = coder.model.backbone
     rank = coder.card["settings"]["rank"]
     added = added_matrices(base, tuned, rank)
     with quiet():
         adapted = get_peft_model(base, LoraConfig(r=rank, lora_alpha=rank, target_modules=sorted(added)))
         _fill(adapted, added)
-        adapted.peft_config["default"].base_model_name_or_path = HUB.get(name, name)
+        adapted.peft_config["default"].base_model_name_or_path = origin["repository"] or origin["name"]
+        adapted.peft_config["default"].revision = _revision(origin)
         adapted.save_pretrained(str(place), save_embedding_layers=False)  # else it asks the hub whether they changed
         coder.tokenizer.backend_tokenizer.no_truncation()
         coder.tokenizer.save_pretrained(place)
@@ -131,18 +133,25 @@ def write(coder: Coder, place: Path, options: Options) -> None:
         state = coder.model.head.state_dict()
         save_file({key: weights.detach().cpu().contiguous() for key, weights in state.items()}, place / HEAD)
         recipe = RECIPE.replace("{pooled}", POOLED[coder.model.pooling])
-    accompany(coder, place, recipe.format(base=line_of_base(name)) + (SCORING if speaks(coder) else ""))
+    pinned = f", revision={_revision(origin)!r}" if _revision(origin) else ""
+    recipe = recipe.replace("{base}", line_of_base(origin["name"])).replace("{pinned}", pinned)
+    accompany(coder, place, recipe + (SCORING if speaks(coder) else ""))
+
+
+def _revision(origin: dict[str, Any]) -> str | None:
+    """The commit that a hub is to be asked for."""
+    return origin["commit"] if origin["repository"] else None
 
 
 def line_of_base(name: str) -> str:
     """The line of a recipe that says which base it needs: a name on a hub, a folder, or one that annotune keeps itself.
 
     >>> line_of_base("minilm")
-    "BASE = 'sentence-transformers/all-MiniLM-L6-v2'  # the model it was tuned from: a name or a folder"
+    "BASE = 'sentence-transformers/all-MiniLM-L6-v2'  # the model it was tuned from, a name or a folder: see base.json"
     """
     if name in BY_NAME and name not in HUB:
         return f"from annotune.network.base import find_base\n\nBASE = find_base({name!r}).folder"
-    return f"BASE = {HUB.get(name, name)!r}  # the model it was tuned from: a name or a folder"
+    return f"BASE = {HUB.get(name, name)!r}  # the model it was tuned from, a name or a folder: see base.json"
 
 
 def added_matrices(base: Any, tuned: Any, rank: int) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
@@ -211,9 +220,10 @@ def _loaded(place: Path, options: Options, speaking: bool) -> tuple[Any, Any]:
     """The adapter on its base, and the tokenizer."""
     import peft
 
-    named = json.loads((place / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    named = json.loads((place / "adapter_config.json").read_text(encoding="utf-8"))
+    name, revision = named["base_model_name_or_path"], named["revision"]
     known = {hub: short for short, hub in HUB.items()}
-    base = find_base(options.base or known.get(named, named))
+    base = find_base(options.base or known.get(name) or (f"{name}@{revision}" if revision else name))
     tokenizer = load_tokenizer(Base(place, base.name, base.revision))
     backbone = load_backbone(base, CPU, speaking, weights="float32")
     if len(tokenizer) > backbone.get_input_embeddings().num_embeddings:
