@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from annotune.data.codebook import Codebook, Variable
 from annotune.errors import AnnotuneError, nearest
 
 TWO_LEVELS = ("major", "minor")  # as the Comparative Agendas Project calls them
+ALL = "all"  # levels of a study
 NO_HIERARCHY = "Give labels a parent: the code of the label that they are a part of."
 
 
@@ -111,19 +112,21 @@ def levels(codebook: Codebook) -> Codebook:
     return codebook.model_copy(update={"variables": variables})
 
 
-def at_level(codebook: Codebook, level: str) -> Codebook:
-    """The codebook with one level, such as `major`, in place of each variable that has levels."""
+def at_levels(codebook: Codebook, names: Sequence[str]) -> Codebook:
+    """The codebook with these levels, such as `major`, or `all`, in place of each variable that has levels."""
     whole = levels(codebook)
-    hierarchies = {
-        f"{entry.name}_{name}": name
+    level_of = {
+        variable.name: variable.name.removeprefix(f"{entry.name}_")
         for entry in codebook.variables
         if has_levels(entry)
-        for name in (variable.name.removeprefix(f"{entry.name}_") for variable in level_variables(entry).values())
+        for variable in level_variables(entry).values()
     }
-    if level not in hierarchies.values():
-        there = list(dict.fromkeys(hierarchies.values()))
-        raise AnnotuneError(f"The codebook has no level {level!r}.", nearest(level, there))
-    kept = tuple(entry for entry in whole.variables if hierarchies.get(entry.name, level) == level)
+    there = list(dict.fromkeys(level_of.values()))
+    for name in names:
+        if name not in (*there, ALL):
+            raise AnnotuneError(f"The codebook has no level {name!r}.", nearest(name, [*there, ALL]))
+    wanted = there if ALL in names else names
+    kept = tuple(entry for entry in whole.variables if level_of.get(entry.name) in (None, *wanted))
     return whole.model_copy(update={"variables": kept})
 
 

@@ -49,7 +49,7 @@ class Study(Part):
     """
 
     codebook: str
-    level: str | None = None
+    level: Words | None = None
     corpus: Annotated[CorpusPart, under("path")]
     codings: Annotated[CodingsPart, under("paths")] = CodingsPart()
     reliability: ReliabilityPart = ReliabilityPart()

@@ -14,7 +14,7 @@ from annotune.data.codings import ANSWERED, SCHEMA, Codings, bind, of_people, re
 from annotune.data.corpus import Corpus, read_corpus, sound_corpus
 from annotune.data.drawn import drawn_only, read_draws, with_draws
 from annotune.data.frames import require_columns as require_columns_of_corpus
-from annotune.data.hierarchy import at_level
+from annotune.data.hierarchy import at_levels, has_levels, level_variables
 from annotune.data.rolled_up import roll_up
 from annotune.data.wide import blank, require_room, shares_added
 from annotune.errors import AnnotuneError, listing, nearest
@@ -248,9 +248,9 @@ def corpus_of(file: StudyFile) -> Corpus:
 
 
 def studied_codebook(file: StudyFile, codebook: str | None = None) -> Codebook:
-    """The study's codebook, or another one in its place; of a hierarchy the level that is studied."""
+    """The study's codebook, or another one in its place; of a hierarchy the levels that are studied."""
     book = read_codebook(file.beside(codebook or file.study.codebook))
-    return book if file.study.level is None else at_level(book, file.study.level)
+    return book if file.study.level is None else at_levels(book, file.study.level)
 
 
 def codings_of(file: StudyFile, codebook: Codebook, until: int | None = None) -> Codings:
@@ -311,7 +311,7 @@ def _gold(file: StudyFile, codings: Codings, codebook: Codebook) -> Codings:
 
 
 def _variables(file: StudyFile, gold: Codings, codebook: Codebook) -> tuple[str, ...]:
-    names = file.study.tune.variable
+    names = _at_its_levels(file, codebook)
     coded = set(gold.filter(pl.col("status").is_in(ANSWERED))["variable"])
     if names is None:
         return tuple(entry.name for entry in codebook.variables if entry.name in coded)
@@ -319,6 +319,18 @@ def _variables(file: StudyFile, gold: Codings, codebook: Codebook) -> tuple[str,
         if codebook.variable(name).name not in coded:
             raise AnnotuneError(f"{file.path}: nobody coded the variable {name!r}.", nearest(name, sorted(coded)))
     return names
+
+
+def _at_its_levels(file: StudyFile, codebook: Codebook) -> tuple[str, ...] | None:
+    """What is to be tuned: a variable that has levels stands for those that are studied."""
+    names = file.study.tune.variable
+    if names is None or file.study.level is None:
+        return names
+    whole = read_codebook(file.beside(file.study.codebook))
+    levels_of = {entry.name: level_variables(entry).values() for entry in whole.variables if has_levels(entry)}
+    there = [entry.name for entry in codebook.variables]
+    each = ([level.name for level in levels_of[name]] if name in levels_of else [name] for name in names)
+    return tuple(level for part in each for level in part if level in there or level in names)
 
 
 def _require_draw(study: Study, inputs: Inputs) -> None:
