@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from PIL import Image
 
 import annotune as at
+from annotune.study.file import Study
 
 ROOT = Path(__file__).parents[1]
 DOCS, BENCHMARKS = ROOT / "docs", ROOT / "benchmarks"
@@ -91,6 +93,13 @@ def test_the_table_of_bases_and_shares_has_the_means_of_the_rows_kept():
         cell = mine.join(mine.filter(method="multilingual"), on="seed", how="semi").filter(method=method)
         means = (cell["accuracy"].mean(), cell["macro_f1"].mean())
         assert (str(len(cell)), f"{means[0]:.3f}", f"{means[1]:.3f}") == (draws, accuracy, f1)
+
+
+def test_the_study_of_the_bundestag_on_its_page_is_the_one_that_is_written():
+    script = (BENCHMARKS / "bundestag.py").read_text(encoding="utf-8")
+    study = script.partition('STUDY = """')[2].partition('"""')[0]
+    assert f"```yaml\n{study}```" in page("shares.md")
+    assert Study.model_validate(yaml.safe_load(study)).gold.rule == "shares"
 
 
 def test_how_good_models_are_by_how_many_texts_were_coded_is_as_on_the_page_of_accuracies():
