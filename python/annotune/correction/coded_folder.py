@@ -81,8 +81,12 @@ class CodedFolder:
         """Read the plan, and which shards are done; say what is not, and which identifiers come again."""
         folder = RunFolder(self.out)
         self.plan = require_plan(self.out)
-        known = [(shard, folder.manifest(shard)) for shard in self.plan.shards]
-        done = [(shard, about) for shard, about in known if about is not None and folder.is_done(shard, about)]
+        shards_and_manifests = [(shard, folder.manifest(shard)) for shard in self.plan.shards]
+        done = [
+            (shard, about)
+            for shard, about in shards_and_manifests
+            if about is not None and folder.is_done(shard, about)
+        ]
         self.shards, self.manifests = [shard for shard, _ in done], [about for _, about in done]
         still_open = len(self.plan.shards) - len(self.shards)
         if not any(shard.rows for shard in self.shards):
@@ -171,15 +175,15 @@ class _Sources:
     def columns(self, shard: Shard, names: Sequence[str], units: pl.Series) -> pl.DataFrame:
         """These columns of a shard's rows, which have to be those of the identifiers."""
         unit_id, path = self.plan.columns["unit_id"], self._path(shard, names)
-        wanted = list(dict.fromkeys([unit_id, *names]))
+        column_names = list(dict.fromkeys([unit_id, *names]))
         try:
             scan = pl.scan_parquet(path, glob=False)
             there = scan.collect_schema().names()
-            for name in wanted:
+            for name in column_names:
                 if name not in there:
                     what = f"Neither the codes nor {shard.source.name} have a column {name!r}."
                     raise AnnotuneError(what, nearest(name, there))
-            frame = scan.select(wanted).slice(shard.start, shard.rows).collect()
+            frame = scan.select(column_names).slice(shard.start, shard.rows).collect()
         except BROKEN as error:
             raise unreadable(path, error) from None
         if not identifiers(frame[unit_id], shard.source.name, shard.start + 1).equals(units):
@@ -244,13 +248,13 @@ def label_answers(
 def set_answers(rows: pl.DataFrame, at: np.ndarray, label: str, probabilities: bool) -> Answers:
     """The answers for one label of a multi-label variable: 1 where it was given, 0 where it was not."""
     texts, first = np.unique(at, return_index=True)
-    given = np.isin(texts, at[(rows["label"] == label).fill_null(False).to_numpy()])
+    has_label = np.isin(texts, at[(rows["label"] == label).fill_null(False).to_numpy()])
     column, likely = f"p_{label}", None
     if probabilities and is_filled(rows, column):
         yes = rows[column].cast(pl.Float64).to_numpy()[first]
         likely = np.column_stack([1 - yes, yes])
         _require_whole(likely, column)
-    return Answers(texts, given.astype(np.int64), likely)
+    return Answers(texts, has_label.astype(np.int64), likely)
 
 
 def is_filled(rows: pl.DataFrame, column: str) -> bool:

@@ -158,16 +158,20 @@ def drift(
     _require_sense(below, tolerance, level, time)
     codes = _codes(data, texts)
     table = None if hand_coded is None else HandTable.read(hand_coded)
-    found = watched(codes, None if variable is None else unique_names(variable), table, pi)
+    variables_by_coder = watched(codes, None if variable is None else unique_names(variable), table, pi)
     groups = Groups(Grouping([time], time, every))
-    periods = read_periods(codes, groups, table, found)
-    warn_of_seen(found, codes.tuned if isinstance(codes, CodedFolder) else ())
-    there = _reference([key[0] for key in periods], reference)
-    compared = [key for key in periods if key[0] not in there]
-    if not compared:
-        what = f"There is only the period {there[0]}" if len(periods) == 1 else "All periods are in the reference"
+    periods = read_periods(codes, groups, table, variables_by_coder)
+    warn_of_seen(variables_by_coder, codes.tuned if isinstance(codes, CodedFolder) else ())
+    reference_periods = _reference([key[0] for key in periods], reference)
+    other_periods = [key for key in periods if key[0] not in reference_periods]
+    if not other_periods:
+        what = (
+            f"There is only the period {reference_periods[0]}"
+            if len(periods) == 1
+            else "All periods are in the reference"
+        )
         raise AnnotuneError(f"{what}: there is nothing to compare.", "Give texts of later periods, or every=.")
-    rows, n = _compared(found, compared, [(one,) for one in there], below, level)
+    rows, n = _compared(variables_by_coder, other_periods, [(one,) for one in reference_periods], below, level)
     schema: dict[str, Any] = {"variable": pl.String, "coder": pl.String, time: groups.types[time], "measure": pl.String}
     schema |= {"about": pl.String} | dict.fromkeys(FIGURES, pl.Float64) | {"n": pl.Int64, "moved": pl.Boolean}
     lines = [
@@ -175,9 +179,15 @@ def drift(
         for one, key, comparison in rows
     ]
     frame = pl.DataFrame(lines, schema=schema, orient="row")
-    names = tuple(str(one) for one in there)
-    verdict = _verdict(frame, time, names, len(compared), len(found), tolerance)
-    return Drift(frame, time, names, verdict, tuple(_notes(found, n, level, gaps([key[0] for key in periods], every))))
+    names = tuple(str(one) for one in reference_periods)
+    verdict = _verdict(frame, time, names, len(other_periods), len(variables_by_coder), tolerance)
+    return Drift(
+        frame,
+        time,
+        names,
+        verdict,
+        tuple(_notes(variables_by_coder, n, level, gaps([key[0] for key in periods], every))),
+    )
 
 
 def _require_sense(below: float | None, tolerance: float, level: float, time: str) -> None:
@@ -205,19 +215,23 @@ def _reference(periods: list[Any], reference: str | int | Sequence[str | int] | 
     if reference is None:
         return periods[:1]
     names = [reference] if isinstance(reference, (str, int)) else list(reference)
-    known = {str(one): one for one in periods}
+    period_of_name = {str(one): one for one in periods}
     for name in names:
-        if str(name) not in known:
-            raise AnnotuneError(f"There is no period {name!r}.", nearest(str(name), list(known)))
-    return [known[str(name)] for name in dict.fromkeys(names)]
+        if str(name) not in period_of_name:
+            raise AnnotuneError(f"There is no period {name!r}.", nearest(str(name), list(period_of_name)))
+    return [period_of_name[str(name)] for name in dict.fromkeys(names)]
 
 
 def _compared(
-    found: Sequence[Watched], periods: Sequence[Key], reference: Sequence[Key], below: float | None, level: float
+    variables_by_coder: Sequence[Watched],
+    periods: Sequence[Key],
+    reference: Sequence[Key],
+    below: float | None,
+    level: float,
 ) -> tuple[list[tuple[Watched, Key, Comparison]], int]:
     """Each comparison, and how many intervals there are, over which the error is shared out."""
     pairs = []
-    for one in found:
+    for one in variables_by_coder:
         bases = [one.sums[key] for key in reference if key in one.sums]
         if bases:
             base = bases[0]
@@ -248,28 +262,28 @@ def _verdict(
     table: pl.DataFrame, time: str, reference: Sequence[str], n_periods: int, n_variables: int, tolerance: float
 ) -> str:
     """What moved, in words; which period first."""
-    moved, base = table.filter(pl.col("moved")), shortened(reference, 3)
+    alarms, base = table.filter(pl.col("moved")), shortened(reference, 3)
     than = f" and {tolerance:g}" if tolerance else ""
-    if moved.is_empty():
+    if alarms.is_empty():
         return f"In {counted(n_periods, 'period', 'periods')} beside {base}, nothing moved by more than chance{than}."
     sentences = []
-    for row in moved.head(6).to_dicts():
+    for row in alarms.head(6).to_dicts():
         about = f"{row['variable']}, " if n_variables > 1 else ""
         sentences.append(f"{about}{row[time]}: {SAID[row['measure']].format(**row)}.")
-    rest = len(moved) - len(sentences)
-    of = f"{moved[time].n_unique():,} of {counted(n_periods, 'period', 'periods')}"
+    rest = len(alarms) - len(sentences)
+    of = f"{alarms[time].n_unique():,} of {counted(n_periods, 'period', 'periods')}"
     head = f"Beside {base}, {of} moved by more than chance{than}."
     return " ".join([head, *sentences, *([f"{rest:,} more are in the table."] if rest else [])])
 
 
-def _notes(found: Sequence[Watched], n: int, level: float, empty: Sequence[Any]) -> Iterator[str]:
+def _notes(variables_by_coder: Sequence[Watched], n: int, level: float, empty: Sequence[Any]) -> Iterator[str]:
     yield f"Intervals hold for all {n:,} comparisons together ({level:.0%})."
-    coded = [part for one in found for part in one.sums.values() if part.n_coded]
-    if not coded:
+    hand_coded_periods = [part for one in variables_by_coder for part in one.sums.values() if part.n_coded]
+    if not hand_coded_periods:
         what = "Labels and certainty may move because the world did."
         yield f"{what} Whether the model errs more, only fresh hand codings of each period tell (hand_coded=)."
     else:
-        limits = [(part.right / part.coded, own_limits(part, level), part.n_coded) for part in coded]
+        limits = [(part.right / part.coded, own_limits(part, level), part.n_coded) for part in hand_coded_periods]
         few = [one for one in limits if one[2] < 30]
         if few:
             yield f"In {len(few):,} of {len(limits):,} periods fewer than 30 texts were coded: accuracy is rough there."

@@ -43,24 +43,29 @@ class Specifications(Protocol):
 def plot_multiverse(multiverse: Specifications, path: str | Path | None = None) -> Figure:
     """Draw the specification curves, naive and corrected side by side, and below each its choices.
 
-    Specifications are ordered by their estimate. Intervals that do not hold 0 are dark (orange below 0), others pale;
-    the study's own specification is a diamond.
+    Specifications are ordered by their estimate, as Simonsohn, Simmons and Nelson (2020) draw them. Intervals that do
+    not hold 0 are dark (orange below 0), others pale; the study's own specification is a diamond. Below each curve a
+    tick marks every value that a specification has of the choices that vary; what does not vary is left out.
 
     Parameters
     ----------
     multiverse
-        The result of `multiverse`.
+        The result of `multiverse`: a table with one row per specification, the coefficient's name, and the level of
+        the intervals.
     path
-        Where to save it: `.png`, `.pdf`, `.svg`.
+        Where to save it: `.png`, `.pdf`, `.svg`. None leaves it in memory.
 
     Returns
     -------
     matplotlib.figure.Figure
+        Two rows of panels, curves above choices; one column for each of naive and corrected that there is. Estimates
+        are in the coefficient's own unit, and both curves share their axis.
 
     Raises
     ------
     AnnotuneError
-        Where there are neither naive nor corrected estimates, or the file cannot be a picture.
+        Where there are neither naive nor corrected estimates, the file cannot be a picture, or matplotlib is not
+        installed.
 
     Examples
     --------

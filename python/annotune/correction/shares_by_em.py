@@ -26,28 +26,43 @@ def em_by_group(
     ----------
     probabilities, coded, clusters
         Of all N texts: shape (N, k), whether they are coded by hand (N,), and the number of their cluster (N,).
+    n_boot, seed, level
+        Replicates of the bootstrap, their seed, and the level of the percentile intervals.
     """
-    estimates = _estimates(tally, rows_by_group, probabilities, coded, clusters, n_boot, seed, level)
+    obstacle = _obstacle(probabilities, coded)
+    if probabilities is None or obstacle is not None:
+        return [Estimate(None, note=obstacle) for _ in tally.groups]
+    prior = probabilities[coded].mean(0, keepdims=True)
+    shares = [em(probabilities[rows], prior)[0] for rows in rows_by_group]
+    replicates = _replicates(rows_by_group, shares, probabilities, coded, clusters, n_boot, seed)
+    how = f"bootstrap, {n_boot:,} replicates, seed {seed}"
+    estimates = [
+        _percentile_interval(share, draws, level, how, Few(tally.n_clusters(group, "em")).note)
+        for group, share, draws in zip(tally.groups, shares, replicates, strict=True)
+    ]
     return with_clusters_known("em", tally, estimates)
 
 
-def _estimates(
-    tally: Tally,
+def _obstacle(probabilities: np.ndarray | None, coded: np.ndarray) -> str | None:
+    """Why there are no estimates; None where there are."""
+    if probabilities is None:
+        return "there are no columns with the labels' probabilities"
+    if not (probabilities[coded].mean(0) > 0).all():
+        return "a label has the probability 0 in all hand-coded texts"
+    return None
+
+
+def _replicates(
     rows_by_group: list[np.ndarray],
-    probabilities: np.ndarray | None,
+    shares: list[np.ndarray],
+    probabilities: np.ndarray,
     coded: np.ndarray,
     clusters: np.ndarray | None,
     n_boot: int,
     seed: int,
-    level: float,
-) -> list[Estimate]:
-    if probabilities is None:
-        return [Estimate(None, note="there are no columns with the labels' probabilities") for _ in tally.groups]
-    prior = probabilities[coded].mean(0, keepdims=True)
-    if not (prior > 0).all():
-        return [Estimate(None, note="a label has the probability 0 in all hand-coded texts") for _ in tally.groups]
-    shares = [em(probabilities[rows], prior)[0] for rows in rows_by_group]
-    drawn: list[list[np.ndarray]] = [[] for _ in tally.groups]
+) -> list[np.ndarray]:
+    """Shares (replicates, k) of each group in those bootstrap samples in which they can be estimated."""
+    replicates = [[np.zeros((0, probabilities.shape[1]))] for _ in rows_by_group]
     with bar("Bootstrap of em", n_boot) as advance:
         for counts in resamples(len(coded), clusters, n_boot, seed):
             sizes = counts[:, coded].sum(1)
@@ -55,14 +70,9 @@ def _estimates(
             for i, rows in enumerate(rows_by_group):
                 mine = counts[:, rows]
                 usable = (sizes > 0) & (mine.sum(1) > 0) & (priors > 0).all(1)
-                drawn[i].append(em(probabilities[rows], priors[usable], mine[usable], shares[i], NEAR))
+                replicates[i].append(em(probabilities[rows], priors[usable], mine[usable], shares[i], NEAR))
             advance(len(counts))
-    how = f"bootstrap, {n_boot:,} replicates, seed {seed}"
-    none = np.zeros((0, tally.k))
-    return [
-        _percentile_interval(share, np.concatenate([none, *draws]), level, how, Few(tally.n_clusters(group, "em")).note)
-        for group, share, draws in zip(tally.groups, shares, drawn, strict=True)
-    ]
+    return [np.concatenate(draws) for draws in replicates]
 
 
 def _percentile_interval(shares: np.ndarray, draws: np.ndarray, level: float, how: str, note: str | None) -> Estimate:

@@ -32,16 +32,18 @@ def plot_rounds(rounds: Rounds, path: str | Path | None = None) -> Figure:
     rounds
         The result of `rounds`, with at least one round done.
     path
-        Where to save it: `.png`, `.pdf`, `.svg`.
+        Where to save it: `.png`, `.pdf`, `.svg`. None leaves it in memory.
 
     Returns
     -------
     matplotlib.figure.Figure
+        Two by two panels over rounds: Krippendorff's alpha; macro-F1, cross-fitted and on the evaluation set where
+        there is one; the coefficients in their own units; codings so far, with hours and dollars where they are known.
 
     Raises
     ------
     AnnotuneError
-        Before the first round is done, and where matplotlib is not installed.
+        Before the first round is done, where the file cannot be a picture, or matplotlib is not installed.
 
     Examples
     --------

@@ -179,8 +179,8 @@ class Packed:
                 mask = part.new_zeros(1, 1, 1, SHORT.stop)
                 mask[..., length:] = -torch.inf
             query, key, value = part.view(n, -1, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-            found = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-            out.view(n, length, self.heads, -1).copy_(found.transpose(1, 2)[:, :length])
+            means = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+            out.view(n, length, self.heads, -1).copy_(means.transpose(1, 2)[:, :length])
         return attended
 
 

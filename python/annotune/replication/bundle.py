@@ -88,5 +88,5 @@ def _record(file: StudyFile) -> Source:
 def _require_free(file: StudyFile, source: Source, target: Path) -> None:
     if target.suffix.lower() != ".zip" and target.exists():
         raise AnnotuneError(f"{target} is there already.", "Give the bundle a new name, or one that ends in .zip.")
-    named = [source.folder / name for name in (*inputs_of(source.content), *outputs_of(source.content))]
-    require_writable([target], [file.path, source.path, file.store, *named])
+    files_of_run = [source.folder / name for name in (*inputs_of(source.content), *outputs_of(source.content))]
+    require_writable([target], [file.path, source.path, file.store, *files_of_run])

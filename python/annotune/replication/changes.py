@@ -44,11 +44,11 @@ def require_inside(study: Study) -> None:
     """Stop where a study from somebody else names a path that leads out of its folder."""
     sample = study.sample
     waves = [*sample.waves, *([sample.rounds] if sample.rounds else [])] if sample is not None else []
-    named = [study.codebook, study.corpus.path, *study.codings.paths, *study.outputs, *study.scripts]
-    named += [study.report.path] if study.report else []
-    named += [wave.write for wave in waves if wave.write]
-    named += [sample.draws] if sample is not None and sample.draws else []
-    for name in named:
+    names = [study.codebook, study.corpus.path, *study.codings.paths, *study.outputs, *study.scripts]
+    names += [study.report.path] if study.report else []
+    names += [wave.write for wave in waves if wave.write]
+    names += [sample.draws] if sample is not None and sample.draws else []
+    for name in names:
         if not is_inside(name):
             what = f"The bundle's study names {name!r}, which is not in its folder."
             raise AnnotuneError(what, "A bundle that annotune made names none: ask its authors.")

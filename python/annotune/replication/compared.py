@@ -97,8 +97,8 @@ def _cells(one: pl.Series, other: pl.Series, tolerance: float) -> tuple[np.ndarr
     with np.errstate(invalid="ignore"):
         distance = np.abs(x - y)
         near = same | (distance <= tolerance * np.maximum(1.0, np.maximum(np.abs(x), np.abs(y))))
-    known = distance[np.isfinite(distance)]
-    return same, near, float(known.max()) if len(known) else 0.0
+    finite = distance[np.isfinite(distance)]
+    return same, near, float(finite.max()) if len(finite) else 0.0
 
 
 def _is_number(column: pl.Series) -> bool:

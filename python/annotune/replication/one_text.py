@@ -99,8 +99,8 @@ def _text(file: StudyFile, unit_id: str) -> dict[str, Any]:
     if row is None:
         return {}
     text = row.pop("text")
-    shown = "(empty)" if text is None else text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
-    return {"begins": shown, "characters": len(text or ""), **_plain(row)}
+    beginning = "(empty)" if text is None else text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    return {"begins": beginning, "characters": len(text or ""), **_plain(row)}
 
 
 def _draw(file: StudyFile, unit_id: str) -> Any:

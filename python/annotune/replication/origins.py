@@ -65,8 +65,8 @@ def hardware(content: Mapping[str, Any]) -> str:
 
 def _maker(content: Mapping[str, Any]) -> str:
     time = content.get("time")
-    written = time.get("written") if isinstance(time, Mapping) else None
-    return f"{content.get('what', 'annotune')}, {day(written)}"
+    timestamp = time.get("written") if isinstance(time, Mapping) else None
+    return f"{content.get('what', 'annotune')}, {day(timestamp)}"
 
 
 def _seal(source: Source) -> str:

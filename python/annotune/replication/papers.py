@@ -45,19 +45,19 @@ def lock() -> list[str]:
     >>> [line for line in lock() if line.startswith("annotune")] == [f"annotune=={__version__}"]
     True
     """
-    found: dict[str, str] = {}
+    version_of: dict[str, str] = {}
     waiting = ["annotune"]
     while waiting:
         name = waiting.pop().lower().replace("_", "-")
-        if name in found:
+        if name in version_of:
             continue
         try:
             package = metadata.distribution(name)
         except metadata.PackageNotFoundError:  # an extra that is not here
             continue
-        found[name] = package.version
+        version_of[name] = package.version
         waiting += needed_by(name)
-    return sorted(f"{name}=={version}" for name, version in (found | {"annotune": __version__}).items())
+    return sorted(f"{name}=={version}" for name, version in (version_of | {"annotune": __version__}).items())
 
 
 def needed_by(name: str) -> Iterator[str]:

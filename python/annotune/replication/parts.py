@@ -102,9 +102,9 @@ def _store_name(name: str) -> str:
 
 def _stores(file: StudyFile) -> list[Path]:
     """The stores that are there: the study's own, and those that it names."""
-    named = [file.beside(name) for name in file.study.codings.paths if Path(name).suffix == STORE]
+    stores_of_codings = [file.beside(name) for name in file.study.codings.paths if Path(name).suffix == STORE]
     own = [file.store] if file.store.suffix == STORE else []
-    return [path for path in dict.fromkeys([*named, *own]) if path.is_file()]
+    return [path for path in dict.fromkeys([*stores_of_codings, *own]) if path.is_file()]
 
 
 def _taken(file: StudyFile, name: str, folder: Path) -> str:

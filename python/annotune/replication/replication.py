@@ -159,9 +159,9 @@ def _again(
 
 def _without_texts(folder: Path, say: Callable[[str], None]) -> RunTables:
     """Everything after the models."""
-    made = after_models(read_study(folder / STUDY), say)
-    tables = tables_of(Source(folder / RECORD, {**made.record, "outputs": []}, None))
-    return replace(tables, tables={**tables.tables, "results": made.outcome.data})
+    results = after_models(read_study(folder / STUDY), say)
+    tables = tables_of(Source(folder / RECORD, {**results.record, "outputs": []}, None))
+    return replace(tables, tables={**tables.tables, "results": results.outcome.data})
 
 
 def _made(before: RunTables, after: RunTables, tolerance: float, notes: list[str], is_changed: bool) -> Replication:
@@ -198,8 +198,8 @@ def _beside(name: str, before: RunTables, after: RunTables) -> pl.DataFrame:
     columns = [column for column in COLUMNS[name] if column in one.columns and column in other.columns]
     keys = [key for key in KEYS[name] if key in one.columns]
     both = joined(one.select(*keys, *columns), other.select(*keys, *columns), keys)
-    shown = [key for key in keys if both[key].is_not_null().any()]
-    return both.select(*shown, *(f"{column}_{side}" for column in columns for side in "ab"))
+    keys_in_use = [key for key in keys if both[key].is_not_null().any()]
+    return both.select(*keys_in_use, *(f"{column}_{side}" for column in columns for side in "ab"))
 
 
 def _other_versions(recorded: Source) -> list[str]:

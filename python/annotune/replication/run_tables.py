@@ -54,8 +54,8 @@ def tables_of(source: Source) -> RunTables:
 
 def results_of(source: Source | None, place: Path | None = None) -> pl.DataFrame | None:
     """The results as a table: the file at `place`, or the most exact of those that the record names."""
-    named = [source.folder / name for name in outputs_of(source.content)] if source is not None else []
-    tables = [path for path in named if path.suffix in FORMATS]
+    outputs = [source.folder / name for name in outputs_of(source.content)] if source is not None else []
+    tables = [path for path in outputs if path.suffix in FORMATS]
     tables.sort(key=lambda path: FORMATS.index(path.suffix))
     for path in [*([place] if place is not None else []), *tables]:
         if path.suffix.lower() in FORMATS and path.is_file():
@@ -82,8 +82,8 @@ def _measures(source: Source) -> list[dict[str, Any]]:
     for variable, table in source.part("evaluation").items():
         table = [row for row in table if isinstance(row, dict)] if isinstance(table, list) else []
         own = table[0].get("model") if table else None
-        named = [row | {"model": OWN} if row.get("model") == own else row for row in table]
-        rows += [{"variable": variable, **row} for row in named]
+        model_rows = [row | {"model": OWN} if row.get("model") == own else row for row in table]
+        rows += [{"variable": variable, **row} for row in model_rows]
     return rows
 
 

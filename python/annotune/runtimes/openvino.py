@@ -60,17 +60,17 @@ class OpenVino:
 
     def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Logits (texts, outputs)."""
-        found = self.request.infer({"ids": ids.numpy(), "mask": mask.numpy()})
-        return torch.from_numpy(next(iter(found.values())).copy())
+        outputs = self.request.infer({"ids": ids.numpy(), "mask": mask.numpy()})
+        return torch.from_numpy(next(iter(outputs.values())).copy())
 
 
 def compiled(model: Any, dtype: str) -> OpenVino:
     """The network, compiled once for as long as it is there: that takes seconds."""
-    known = _COMPILED.setdefault(model, {})
+    networks = _COMPILED.setdefault(model, {})
     key = (dtype, torch.get_num_threads())
-    if key not in known:
-        known[key] = OpenVino(model, dtype)
-    return known[key]
+    if key not in networks:
+        networks[key] = OpenVino(model, dtype)
+    return networks[key]
 
 
 _COMPILED: WeakKeyDictionary[Any, dict[tuple[str, int], OpenVino]] = WeakKeyDictionary()

@@ -49,8 +49,8 @@ def candidates(seen: Examples, class_weights: str) -> list[ProbeChoice]:
     These are no choice where texts are many, or where they say nothing about the texts that there are. Labels are
     weighed only where that is asked for: how often rare ones are given is up to the cut-offs.
     """
-    told = [True, False] if words_help(seen) else [False]
-    return [(penalty, class_weights == "balanced", words) for words in told for penalty in PENALTIES]
+    with_words = [True, False] if words_help(seen) else [False]
+    return [(penalty, class_weights == "balanced", words) for words in with_words for penalty in PENALTIES]
 
 
 def words_help(seen: Examples) -> bool:
@@ -89,9 +89,9 @@ def completed(examples: Examples, probe: Probe) -> Examples:
 
 
 def _fitted(examples: Examples, penalty: float, balanced: bool, words: bool) -> Probe:
-    known = examples.words if words else None
+    codebook_words = examples.words if words else None
     return fit_probe(
-        examples.embeddings, examples.lessons, examples.n_labels, penalty, balanced, known, sets=examples.sets
+        examples.embeddings, examples.lessons, examples.n_labels, penalty, balanced, codebook_words, sets=examples.sets
     )
 
 
