@@ -11,12 +11,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from annotune.network.known_bases import KNOWN_BASES
-from annotune.replication.papers import lock, needed_by
+from annotune.replication.papers import installed, needed_by
 
 
 def sbom() -> dict[str, object]:
     """The list as CycloneDX has it."""
-    versions = dict(pin.split("==") for pin in lock())
+    versions = installed()
     main, base = component("annotune", versions.pop("annotune")), KNOWN_BASES["minilm"]
     model = {
         "type": "machine-learning-model",

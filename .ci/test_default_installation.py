@@ -38,6 +38,7 @@ studies
 multiverse choices.yaml --write specifications.dta --plot curve_of_choices.png
 bundle study.yaml --texts none --out none.zip
 replicate none.zip
+share none.zip --to for-zenodo
 reliability {CODERS} {BOOK} --n-boot 200 --write agreement.dta --write agreement.tex --plot agreement.png
 reliability {CODERS} {BOOK} --of pairs --plot pairs.pdf
 reliability-regression {CODERS} {BOOK} --on party --corpus questions.csv

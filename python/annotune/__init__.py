@@ -68,6 +68,7 @@ _HOME = {
     "plot_multiverse": "correction.multiverse_plot",
     "bundle": "replication.bundle",
     "replicate": "replication.replication",
+    "share": "replication.share",
     "Study": "study.file",
     "demo": "study.simulated",
     "new": "study.ready",

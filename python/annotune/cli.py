@@ -45,6 +45,7 @@ VERBS = (
     study.multiverse,
     replication.bundle,
     replication.replicate,
+    replication.share,
     drawing.sample,
     drawing.sheets,
     drawing.record,

@@ -198,7 +198,8 @@ corpus_to_python <- function(corpus, unit_id = "unit_id", text = "text", more = 
 #' model still gives the probabilities that it was saved with.
 #'
 #' @param model A model from [at_tune()].
-#' @param path A folder.
+#' @param path A folder; to load, also `"hf://user/name@commit"`, the address of a model that [at_share()] put into a
+#'   repository of the Hugging Face hub. Of that, files are fetched that its card names, and no code is run.
 #' @param device Where to run it: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
 #' @return The model; `at_save()` returns it invisibly.
 #' @examplesIf at_available(tuning = TRUE)
@@ -220,7 +221,7 @@ at_save <- function(model, path) {
 #' @export
 at_load <- function(path, device = "auto") {
   model <- at_call("load", path = as_path(path), device = device)
-  model$path <- normalizePath(path)
+  model$path <- if (startsWith(path, "hf:")) path else normalizePath(path)
   model
 }
 

@@ -78,20 +78,26 @@ at_bundle <- function(study, path = NULL, texts = c("all", "none")) {
 
 #' Compute a bundle's tables again, and compare them with those that were recorded
 #'
-#' @param bundle A .zip or a folder that [at_bundle()] made. Nothing in it is run, and it is not trusted.
+#' @param bundle A .zip or a folder that [at_bundle()] made. It is not trusted, and without `environment` nothing in it
+#'   is run.
 #' @param path A new folder, in which the study is left as it was run again; by default nothing is left.
 #' @param changes Keys of the study file and other values for them, `list(gold.rule = "unanimous")`: what if this choice
 #'   had been another one? `NULL` takes a key away.
 #' @param tolerance Numbers that differ by no more than this, or this share of them, are equal within the tolerance.
+#' @param environment A new folder, in which an environment is made of the packages that the bundle names, with the
+#'   annotune that is in it, and in which the study is run: code of the bundle's authors runs then, with your rights.
+#' @param python The Python that makes the environment, such as `"python3.11"`; by default the one that runs here.
 #' @return An object of class `at_replication`: a list with `tables` (a row per table: `state`, `n_cells`, `n_different`,
 #'   `largest`, `first`), `state` (the worst of them), `beside` (with changes, tables side by side), `notes` and `words`.
 #' @seealso [at_bundle()]
 #' @export
-at_replicate <- function(bundle, path = NULL, changes = NULL, tolerance = 1e-4) {
+at_replicate <- function(bundle, path = NULL, changes = NULL, tolerance = 1e-4, environment = NULL, python = NULL) {
   say <- if (show_progress()) function(step) cli::cli_inform(c(i = "{step} ..."))
   at_call(
     "replicate",
-    bundle = as_path(bundle), out = if (!is.null(path)) as_path(path), changes = changes, tolerance = tolerance, say = say
+    bundle = as_path(bundle), out = if (!is.null(path)) as_path(path), changes = changes, tolerance = tolerance,
+    environment = if (!is.null(environment)) as_path(environment), python = python, say = say,
+    library_path = own_library_path()
   )
 }
 
@@ -105,4 +111,31 @@ print.at_replication <- function(x, ...) {
   }
   say(unlist(x$notes))
   invisible(x)
+}
+
+#' Put a bundle or a model where others find it
+#'
+#' What is shared is first compared with its fingerprints, and said, file by file, with whether texts are in it. Only
+#' `to = "hf://user/name"` sends anything anywhere.
+#'
+#' @param source A bundle (see [at_bundle()]), or the folder of a saved model (see [at_save()]).
+#' @param to A new folder, ready to be put into Dataverse, Zenodo or a repository; or `"hf://user/name"`, a repository of
+#'   the Hugging Face hub. It is made where it is not there. Who you are there is what `hf auth login` or the variable
+#'   `HF_TOKEN` says.
+#' @param public Whether everybody may read the repository. A repository that is public is refused without it.
+#' @param yes Whether to upload without asking. Where R cannot ask, as in a script, nothing is uploaded without it.
+#' @return The folder, or the address with the commit, `hf://user/name@commit`, which [at_load()] takes.
+#' @examplesIf at_available(tuning = TRUE)
+#' \donttest{
+#' data <- at_demo(file.path(tempdir(), "to-share"), n = 200, n_coded = 60)
+#' results <- at_run(data$study)
+#' at_share(at_bundle(data$study, texts = "none"), file.path(tempdir(), "for-zenodo"))
+#' }
+#' @export
+at_share <- function(source, to, public = FALSE, yes = FALSE) {
+  consent <- function(words) {
+    cli::cat_line(words)
+    yes || !startsWith(to, "hf:") || (interactive() && isTRUE(utils::askYesNo("Upload?", default = FALSE)))
+  }
+  at_call("share", source = as_path(source), to = as_path(to), public = public, consent = consent)
 }

@@ -21,6 +21,8 @@ READ_BY = {
     ("diff", "a"),
     ("diff", "b"),
     ("replicate", "bundle"),
+    ("replicate", "environment"),  # a new folder: tests/replication/test_environment.py
+    ("share", "source"),
 }  # which others write
 STORES = {"store"}  # a study's store is added to, and never replaced: tests/hybrid/test_store.py
 WRITTEN = {"write", "out", "paths", "plot", "predictions", "sentences", "shares", "recall", "offline", "write_sbatch"}

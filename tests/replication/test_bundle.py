@@ -15,9 +15,10 @@ import yaml
 import annotune as at
 from annotune import cli
 from annotune.records.sealed import SEAL, sealed
-from annotune.replication import archive
+from annotune.replication import archive, environment
 from annotune.replication.archive import unpack, write_bundle
 from annotune.replication.changes import parsed, require_inside
+from annotune.replication.own_wheel import WHEEL, write_wheel
 from annotune.replication.papers import lock
 from annotune.replication.parts import copy_store
 from annotune.study.file import Study
@@ -84,6 +85,8 @@ def test_a_bundle_is_whole(bundles, tmp_path):
     assert {field["typeName"] for field in fields} >= {"title", "author", "datasetContact", "dsDescription", "subject"}
     pins = (content / "environment" / "requirements.txt").read_text().splitlines()
     assert pins == lock()
+    assert write_wheel(tmp_path / "wheel").read_bytes() == (content / "environment" / WHEEL).read_bytes()
+    assert f"pip install -r environment/requirements.txt environment/{WHEEL}" in (content / "README.md").read_text()
     assert {pin.split("==")[0] for pin in pins} >= {"annotune", "torch", "polars", "numpy"}
 
 
@@ -93,6 +96,30 @@ def test_the_same_study_gives_the_same_bundle(bundles, finished, tmp_path):
     assert at.replicate(folder).state == "identical"
     with pytest.raises(at.AnnotuneError, match="is there already"):
         at.bundle(finished, folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="A script of the shell stands for Python.")
+def test_in_an_environment_of_its_own_the_bundle_s_code_runs_it(bundles, tmp_path, monkeypatch):
+    steps, packages = [], []
+
+    def install(folder, listed, python):
+        packages.extend(path.name for path in listed)
+        (folder / "bin").mkdir(parents=True)
+        (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        (folder / "bin" / "python").chmod(0o755)
+
+    monkeypatch.setattr(environment, "_install", install)
+    changes = {"gold.rule": "unanimous", "gold.coder": None}
+    options = {"environment": tmp_path / "env", "say": steps.append}
+    with pytest.warns(at.AnnotuneWarning, match="gold"):
+        result = at.replicate(bundles["none"], tmp_path / "again", changes=changes, **options)
+    assert packages == ["requirements.txt", WHEEL]
+    assert "whose code runs" in steps[0]
+    assert "Comparing the coders" in steps[1:]
+    assert (result.state, result.tables.height) == ("different", 7)
+    assert result.beside["gold"]["n_texts_a"].to_list() != result.beside["gold"]["n_texts_b"].to_list()
+    assert str(tmp_path / "env") in result.notes[-1]
+    assert (tmp_path / "again" / "study" / "study.yaml").is_file()
 
 
 def test_one_coding_changed_is_the_first_difference(bundles, tmp_path):

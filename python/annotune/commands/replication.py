@@ -74,6 +74,10 @@ def replicate(
         typer.Option("--set", help="What if? Such as gold.rule=unanimous; may be repeated, null takes a key away."),
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Numbers that differ by no more are equal within it.")] = 1e-4,
+    environment: Annotated[
+        Path | None, typer.Option(help="A new folder for the bundle's own packages and annotune, whose code then runs.")
+    ] = None,
+    python: Annotated[str | None, typer.Option(help="The Python that makes the environment.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result for programs.")] = False,
 ) -> None:
     """Compute a bundle's tables again and compare them with the recorded ones; exit code 1 where one differs."""
@@ -86,7 +90,9 @@ def replicate(
     if out is not None:
         require_folder(out, [bundle])
     changes = parsed(change or [])
-    result = compute_again(bundle, out, changes=changes, tolerance=tolerance, say=say)
+    result = compute_again(
+        bundle, out, changes=changes, tolerance=tolerance, environment=environment, python=python, say=say
+    )
     if as_json:
         beside = {name: table.to_dicts() for name, table in result.beside.items()}
         content = {"state": result.state, "tables": result.tables.to_dicts(), "beside": beside}
@@ -96,3 +102,21 @@ def replicate(
             console.print(part, markup=False, soft_wrap=isinstance(part, str))
     if not result.is_same and not changes:
         raise typer.Exit(1)
+
+
+def share(
+    source: Annotated[Path, typer.Argument(help="A bundle, or the folder of a tuned model.")],
+    to: Annotated[str, typer.Option(help="A new folder; or hf://user/name, a repository of the Hugging Face hub.")],
+    public: Annotated[bool, typer.Option(help="A repository that everybody can read.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Put a bundle or a model where others find it; sends nothing anywhere unless --to names a repository."""
+    from annotune.models.hub import is_on_hub
+    from annotune.replication.share import SharePlan
+    from annotune.replication.share import share as put
+
+    def confirm(plan: SharePlan) -> bool:
+        console.print(plan.in_words(), markup=False, soft_wrap=True)
+        return yes or not is_on_hub(plan.to) or typer.confirm("Upload?", default=False)
+
+    console.print(f"Shared: {put(source, to, public=public, confirm=confirm)}", markup=False, soft_wrap=True)

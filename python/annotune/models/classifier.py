@@ -20,6 +20,7 @@ from annotune.models.folder import (
     write_card,
     write_held_out,
 )
+from annotune.models.hub import fetch_model, is_on_hub
 from annotune.readable import Part, Readable, shortened
 from annotune.records.files import replacing
 
@@ -130,15 +131,25 @@ class Classifier(Readable, Coder):
 def load(path: str | Path, device: str = "auto") -> Classifier:
     """Load a saved model, and check that it still gives the probabilities that it was saved with.
 
+    Parameters
+    ----------
+    path
+        The folder of a saved model; or `hf://user/name@commit`, a model that `share` put into a repository of the
+        Hugging Face hub. Of that, files are fetched that its card names, safetensors and tables, and no code is run.
+    device
+        `auto`, `cpu`, `cuda` or `mps`.
+
     Raises
     ------
     AnnotuneError
-        When the folder is no saved model, is incomplete, or computes something else here.
+        When the folder is no saved model, is incomplete, or computes something else here; for an address without a
+        commit, and where the hub cannot be reached.
     """
-    coder = read_coder(Path(path), device)
+    folder = fetch_model(path) if is_on_hub(path) else Path(path)
+    coder = read_coder(folder, device)
     if coder.card["choices"]["rule"] is None:
         warn(
             f"{path} was tuned by an earlier annotune, which took its temperature and cut-offs from another model: its "
             "probabilities can be too sure, and shares of labels off. Tune it again for both to be its own."
         )
-    return Classifier(**vars(coder), **read_held_out(Path(path)))
+    return Classifier(**vars(coder), **read_held_out(folder))

@@ -373,6 +373,16 @@ def _run(
     return parts if data else parts | {"data": None, "codings": None}
 
 
+def _replicate(bundle: str, library_path: str | None = None, **options: Any) -> Any:
+    with _library_path(library_path):
+        return annotune.replicate(bundle, **options)
+
+
+def _share(consent: Callable[[str], bool], **options: Any) -> str:
+    """`share`; `consent`, a function of R, is handed the plan in words and answers whether it is carried out."""
+    return annotune.share(confirm=lambda plan: bool(consent(plan.in_words())), **options)
+
+
 _MAKERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "frame": lambda sent: _table(sent).frame,
     "table": _table,
@@ -386,6 +396,8 @@ _HERE: dict[str, Callable[..., Any]] = {
     **dict(FOR_R),
     "write": _write,
     "run": _run,
+    "replicate": _replicate,
+    "share": _share,
     "classify": _classify,
     "predict": _predict,
     "code_files": _code_files,

@@ -56,16 +56,25 @@ def write_bundle(folder: Path, target: Path, about: Mapping[str, Any]) -> Path:
 
 def _write_zip(draft: Path, names: Mapping[str, Path], content: str) -> None:
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(_entry(LIST), content)
+        archive.writestr(plain_entry(LIST), content)
         for name, path in names.items():
-            with archive.open(_entry(name), "w", force_zip64=True) as out, path.open("rb") as source:
+            with archive.open(plain_entry(name), "w", force_zip64=True) as out, path.open("rb") as source:
                 shutil.copyfileobj(source, out, PIECE)
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
+def plain_entry(name: str) -> zipfile.ZipInfo:
+    """An archive's entry for a plain file, the same at every time and on every system."""
     entry = zipfile.ZipInfo(name, EPOCH)
     entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, (stat.S_IFREG | 0o644) << 16
     return entry
+
+
+def list_in(path: Path) -> bytes:
+    """The list of files of a bundle that was unpacked, as it stands in it."""
+    if path.is_dir():
+        return (path / LIST).read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(LIST)
 
 
 def unpack(path: Path, folder: Path) -> Content:

@@ -9,7 +9,8 @@ from annotune.errors import AnnotuneError, nearest
 from annotune.records.beside import inputs_of, outputs_of
 from annotune.records.files import require_writable, scratch_folder
 from annotune.replication.archive import write_bundle
-from annotune.replication.papers import write_papers
+from annotune.replication.own_wheel import write_wheel
+from annotune.replication.papers import ENVIRONMENT, write_papers
 from annotune.replication.parts import collect
 from annotune.replication.sources import Source, source_at
 from annotune.study.after_models import after_models
@@ -67,6 +68,7 @@ def bundle(study: str | Path, out: str | Path | None = None, *, texts: Literal["
         (content / STUDY).mkdir(parents=True)
         collect(file, source, content / STUDY, with_texts=texts == "all")
         write_papers(content, source, after, with_texts=texts == "all")
+        write_wheel(content / ENVIRONMENT)
         about = {"annotune": __version__, "texts": texts, "name": after.inputs.codebook.name}
         return write_bundle(content, target, about)
 

@@ -12,13 +12,16 @@ import yaml
 from packaging.requirements import InvalidRequirement, Requirement
 
 from annotune.numbers import with_interval
+from annotune.replication.own_wheel import WHEEL
 from annotune.replication.sources import Source
 from annotune.study.after_models import AfterModels
 from annotune.version import __version__
 
+OF_STUDIES = ("4bit", "multilingual", "tables")  # the extras that a study may rest on, where they are installed
 KEYWORDS = ["annotune", "text as data", "content analysis", "replication"]
 LICENSE = "Not chosen yet: choose one before you publish."
-LOCK = "environment/requirements.txt"
+ENVIRONMENT = "environment"  # the folder with all that an environment is made from
+LOCK = f"{ENVIRONMENT}/requirements.txt"
 
 
 def write_papers(folder: Path, source: Source, after: AfterModels, with_texts: bool) -> None:
@@ -42,11 +45,18 @@ def write_papers(folder: Path, source: Source, after: AfterModels, with_texts: b
 def lock() -> list[str]:
     """annotune and every package that it needs here, each with its version: a requirements file for pip and uv.
 
+    A local part of a version, as in torch's 2.13.0+cpu, is left out: the index of packages has no such versions.
+
     >>> [line for line in lock() if line.startswith("annotune")] == [f"annotune=={__version__}"]
     True
     """
+    return [f"{name}=={version.partition('+')[0]}" for name, version in installed().items()]
+
+
+def installed() -> dict[str, str]:
+    """annotune and every package that it or a study needs here, with its version."""
     version_of: dict[str, str] = {}
-    waiting = ["annotune"]
+    waiting = ["annotune", *(name for extra in OF_STUDIES for name in needed_by("annotune", extra))]
     while waiting:
         name = waiting.pop().lower().replace("_", "-")
         if name in version_of:
@@ -57,11 +67,11 @@ def lock() -> list[str]:
             continue
         version_of[name] = package.version
         waiting += needed_by(name)
-    return sorted(f"{name}=={version}" for name, version in (version_of | {"annotune": __version__}).items())
+    return dict(sorted((version_of | {"annotune": __version__}).items()))
 
 
-def needed_by(name: str) -> Iterator[str]:
-    """The packages that an installed one needs here, without those of its extras, by the names of the index.
+def needed_by(name: str, extra: str = "") -> Iterator[str]:
+    """The packages that an installed one needs here, without those of its extras but one, by the names of the index.
 
     >>> "numpy" in needed_by("annotune")
     True
@@ -71,7 +81,7 @@ def needed_by(name: str) -> Iterator[str]:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
             yield requirement.name.lower().replace("_", "-")
 
 
@@ -113,13 +123,15 @@ def _page(title: str, with_texts: bool) -> str:
         else "It holds no texts: their fingerprints (SHA-256), codes and predictions are here, from which every table "
         "after the models is computed again. Who has a text can recognise it by its fingerprint."
     )
+    own = f"annotune {__version__} itself is in `{ENVIRONMENT}/{WHEEL}`: `pip install -r {LOCK} {ENVIRONMENT}/{WHEEL}`."
     return f"""# {title}
 
 A replication bundle, made by annotune {__version__}. {texts}
 
-    pip install annotune=={__version__}
-    annotune replicate .        # here, or with the name of the .zip
+    annotune replicate .                          # here, or with the name of the .zip
+    annotune replicate . --environment new-folder # by the packages it was made with, installed there: runs their code
 
+{own}
 `study/` is the study with its data and results, `methods.md` its methods paragraph, `model_card.md` how good its models
 are, `{LOCK}` the packages it was made with, `bundle.json` the fingerprint of every file. `CITATION.cff`,
 `dataverse.json` and `zenodo.json` are to be completed by the authors: names, licence, description.

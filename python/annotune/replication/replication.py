@@ -13,12 +13,14 @@ from typing import Any
 import polars as pl
 
 from annotune.errors import AnnotuneError
+from annotune.progress import say as say_here
 from annotune.readable import Part, Readable, brief_table
 from annotune.records.fingerprints import versions
 from annotune.replication.archive import unpack
 from annotune.replication.bundle import STUDY as FOLDER
 from annotune.replication.changes import prepare
 from annotune.replication.compared import ABSENT, DIFFERENT, IDENTICAL, WITHIN, compared, joined
+from annotune.replication.environment import make_environment, replicate_in
 from annotune.replication.parts import RECORD, STUDY
 from annotune.replication.run_tables import KEYS, OWN, RunTables, tables_of
 from annotune.replication.sources import Source, source_at
@@ -26,6 +28,7 @@ from annotune.study.after_models import after_models
 from annotune.study.file import WORK, read_study
 from annotune.study.run import run
 
+STATES = (DIFFERENT, WITHIN, IDENTICAL, ABSENT)  # the worst first
 TOLERANCE = 1e-4  # by which other processors' numbers may differ
 SCHEMA = {"table": pl.String, "state": pl.String, "n_cells": pl.Int64, "n_different": pl.Int64}
 SCHEMA |= {"largest": pl.Float64, "first": pl.String}
@@ -86,6 +89,8 @@ def replicate(
     *,
     changes: Mapping[str, Any] | None = None,
     tolerance: float = TOLERANCE,
+    environment: str | Path | None = None,
+    python: str | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Replication:
     """Compute a bundle's tables again, and compare them with those that were recorded.
@@ -93,8 +98,8 @@ def replicate(
     Parameters
     ----------
     bundle
-        A .zip or a folder that `bundle` made. Nothing in it is run, and nothing that it names outside of it is read or
-        written; its files are compared with their fingerprints first.
+        A .zip or a folder that `bundle` made. Its files are compared with their fingerprints first. Nothing that it
+        names outside of it is read or written, and without `environment` nothing in it is run.
     out
         A new folder, in which the study is left as it was run again; by default nothing is left.
     changes
@@ -103,6 +108,12 @@ def replicate(
     tolerance
         Numbers that differ by no more than this, or this share of them, are equal within the tolerance: on another
         processor the last digits differ.
+    environment
+        A new folder, in which an environment is made of the packages that the bundle names, with the annotune that is
+        in it, and in which the study is run: **code of the bundle's authors runs then, with your rights.** Without it
+        annotune and packages are those of this Python. One that was made of the same bundle is used again.
+    python
+        The Python that makes the environment, such as `python3.11`; by default this one.
     say
         Is told of every step as it begins, in a few words.
 
@@ -114,7 +125,8 @@ def replicate(
     Raises
     ------
     AnnotuneError
-        For what is no bundle, and for one that is damaged or leads out of its folder.
+        For what is no bundle, and for one that is damaged or leads out of its folder; for an environment that cannot be
+        made.
 
     Examples
     --------
@@ -130,12 +142,39 @@ def replicate(
     place = None if out is None else Path(out)
     if place is not None and place.exists():
         raise AnnotuneError(f"{place} is there already.", "Choose a new folder.")
+    if environment is not None:
+        return _elsewhere(Path(bundle), place, changes or {}, tolerance, Path(environment), python, say or say_here)
+    if python is not None:
+        raise AnnotuneError(f"python={python!r} makes an environment.", "Name a new folder for it: environment=.")
     keep: Any = tempfile.TemporaryDirectory(prefix="annotune-") if place is None else nullcontext(str(place))
     with keep as name:
         folder = Path(name)
         folder.mkdir(parents=True, exist_ok=True)
         content = unpack(Path(bundle), folder)
         return _again(folder / FOLDER, content.about, changes or {}, tolerance, say or (lambda _: None))
+
+
+def _elsewhere(
+    bundle: Path,
+    out: Path | None,
+    changes: Mapping[str, Any],
+    tolerance: float,
+    environment: Path,
+    python: str | None,
+    say: Callable[[str], None],
+) -> Replication:
+    """The same by the packages that the bundle names."""
+    with tempfile.TemporaryDirectory(prefix="annotune-") as name:
+        unpack(bundle, Path(name))
+        there = make_environment(environment, Path(name), python, say)
+    answer = replicate_in(there, bundle, out, changes, tolerance, say)
+    try:
+        tables = pl.DataFrame(answer["tables"], schema=SCHEMA)
+        beside = {str(name): pl.DataFrame(rows, infer_schema_length=None) for name, rows in answer["beside"].items()}
+        notes, state = [str(note) for note in answer["notes"]], STATES[STATES.index(answer["state"])]
+    except (AttributeError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
+        raise AnnotuneError("What the bundle's environment printed is no result.", "Ask its authors.") from None
+    return Replication(tables, state, beside, (*notes, f"Run in the environment {environment}, by the bundle's code."))
 
 
 def _again(
@@ -168,7 +207,7 @@ def _made(before: RunTables, after: RunTables, tolerance: float, notes: list[str
     rows = [_row(name, before, after, tolerance) for name in KEYS if name in before.tables]
     tables = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     states = tables["state"].to_list()
-    state = next((state for state in (DIFFERENT, WITHIN, IDENTICAL) if state in states), ABSENT)
+    state = next((state for state in STATES if state in states), ABSENT)
     beside = {name: _beside(name, before, after) for name in SHOWN} if is_changed else {}
     return Replication(tables, state, {name: table for name, table in beside.items() if len(table)}, tuple(notes))
 
