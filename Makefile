@@ -11,9 +11,16 @@ R_PACKAGES := pandoc qpdf tidy r-base-core r-cran-cli r-cran-estimatr r-cran-gen
 # The coding page is tested in a browser: one that is there, or Debian's.
 BROWSER := $(shell command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo chromium)
 
-.PHONY: setup demo test test-python stops lint sbom fuzz bench site r-check r-check-here r-check-new vignettes vignettes-current clean
+.PHONY: setup setup-hashed demo test test-python stops lint sbom fuzz bench site r-check r-check-here r-check-new vignettes vignettes-current clean
 
 setup: $(VENV)/.ready
+
+# The same with fingerprints: of every package but torch, whose build for processors has others than the index's.
+setup-hashed: $(VENV)/pyvenv.cfg
+	$(PIP) torch==2.13.0
+	$(BIN)/python -m pip install --quiet --require-hashes -r hashes.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(VENV)/.ready
 
 demo: $(VENV)/.ready
 	$(BIN)/annotune demo
@@ -34,6 +41,7 @@ lint: $(VENV)/.test-ready
 	$(BIN)/ruff check python tests benchmarks .ci
 	$(BIN)/ruff format --check python tests benchmarks .ci
 	$(BIN)/mypy
+	.ci/audit $(BIN)/python
 
 # What annotune is installed with here, package by package with versions and licences, for those who have to know.
 sbom: $(VENV)/.ready

@@ -154,7 +154,7 @@ test_that("a study runs, and what is up to date is not done again", {
   expect_output(expect_identical(at_share(bundle, place), place), "Texts are not in it")
   expect_identical(at_replicate(place)$state, "identical")
   expect_error(at_load("hf://user/name/of/it"), "no address of a repository", class = "annotune_error")
-  expect_error(at_replicate(bundle, python = "python3"), "new folder", class = "annotune_error")
+  expect_error(at_replicate(bundle, python = "python3"), "makes an environment", class = "annotune_error")
   verified <- at_verify(study)
   expect_true(verified$is_sound)
   expect_output(print(verified), "files are as recorded; none is changed or missing")
