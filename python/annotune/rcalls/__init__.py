@@ -380,7 +380,8 @@ def _replicate(bundle: str, library_path: str | None = None, **options: Any) -> 
 
 def _share(consent: Callable[[str], bool], **options: Any) -> str:
     """`share`; `consent`, a function of R, is handed the plan in words and answers whether it is carried out."""
-    return annotune.share(confirm=lambda plan: bool(consent(plan.in_words())), **options)
+    place: str = annotune.share(confirm=lambda plan: bool(consent(plan.in_words())), **options)
+    return place
 
 
 _MAKERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
