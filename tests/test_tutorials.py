@@ -1,12 +1,18 @@
-"""What the Python tutorial shows is what its blocks print, but for digits, which differ between processors."""
+"""What the tutorials show is what their steps print, but for digits, which differ between processors."""
 
+import os
 import re
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[1] / "docs" / "tutorial-python.md"
-STEP = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+from annotune import cli
+from annotune.commands.screen import console
+
+DOCS = Path(__file__).parents[1] / "docs"
+STEP = re.compile(r"^```(?:python|sh)\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d[\d.,]*")
 
 
@@ -21,13 +27,41 @@ def test_numbers_may_differ_and_words_may_not():
 
 
 @pytest.mark.filterwarnings("default::annotune.AnnotuneWarning")
-def test_the_tutorial_prints_what_it_shows(tmp_path, monkeypatch, capsys):
+def test_the_python_tutorial_prints_what_it_shows(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    steps, namespace = STEP.findall(PAGE.read_text("utf-8")), {"__name__": "__main__"}
+    steps, namespace = STEP.findall((DOCS / "tutorial-python.md").read_text("utf-8")), {"__name__": "__main__"}
     assert sum(bool(shown) for _, shown in steps) >= 4
     for code, shown in steps:
         capsys.readouterr()
         exec(code, namespace)
         assert words(capsys.readouterr().out) == words(shown)
     assert {"results.dta", "results.rds", "table.csv", "report.html"} <= {path.name for path in Path("study").iterdir()}
+
+
+def typed(line, monkeypatch):
+    """Do what a line in a terminal does."""
+    verb, *arguments = shlex.split(line)
+    if verb == "cd":
+        return os.chdir(*arguments)
+    assert verb == "annotune"
+    monkeypatch.setattr(sys, "argv", [verb, *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 0
+    return None
+
+
+@pytest.mark.filterwarnings("default::annotune.AnnotuneWarning")
+def test_the_tutorial_of_the_command_line_prints_what_it_shows(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console, "width", 80)
+    steps = STEP.findall((DOCS / "tutorial-command-line.md").read_text("utf-8"))
+    assert sum(bool(shown) for _, shown in steps) >= 4
+    for lines, shown in steps:
+        capsys.readouterr()
+        for line in lines.replace("\\\n", " ").splitlines():
+            typed(line, monkeypatch)
+        assert words(capsys.readouterr().out) == words(shown)
+    written = {path.name for path in Path().iterdir()}
+    assert {"results.dta", "results.rds", "table.csv", "effect.png", "report.html", "table.csv.record.json"} <= written

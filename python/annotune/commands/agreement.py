@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from annotune.commands.options import OfVariable, identified, listed, pairs, require_outputs
+from annotune.commands.recording import recorded
 from annotune.commands.screen import console
 from annotune.errors import AnnotuneError
 
@@ -127,10 +128,12 @@ def resolve(
     if rule is not None and at_least is not None:
         raise AnnotuneError("--rule and --at-least exclude each other.", "Leave out one of the two.")
     require_outputs(out, codings, codebook)
-    book, table = _read(codings, codebook, variable, unit_id, coder_column, None, columns, [])
     chosen: Any = (rule or "majority") if at_least is None else {"at_least": at_least}
-    gold = resolve_codings(table, chosen, codebook=book, ties=ties, coder=decisive_coder, coders=listed(coders))
-    write_table(gold, out, say=print)
+    options: dict[str, Any] = {"ties": ties, "coder": decisive_coder, "coders": listed(coders)}
+    with recorded("resolve", [out], *codings, codebook, rule=chosen, **options):
+        book, table = _read(codings, codebook, variable, unit_id, coder_column, None, columns, [])
+        gold = resolve_codings(table, chosen, codebook=book, **options)
+        write_table(gold, out, say=print)
     n_answered = gold.filter(gold["status"].is_in(ANSWERED))["unit_id"].n_unique()
     console.print(
         f"{n_answered:,} of {gold['unit_id'].n_unique():,} units have an answer; written to {out}.", markup=False

@@ -19,6 +19,7 @@ from annotune.commands.options import (
     require_outputs,
     shares_by_label,
 )
+from annotune.commands.recording import recorded
 from annotune.commands.screen import console, files, save
 from annotune.errors import AnnotuneError
 
@@ -150,17 +151,30 @@ def prevalence(
     from annotune.correction.plots import plot_prevalence
     from annotune.correction.prevalence import prevalence as shares
 
-    options: dict[str, Any] = {"by": listed(by), "time": time, "every": every, "cluster": cluster, "seed": seed}
-    options["of"] = of
+    grouping: dict[str, Any] = {
+        "by": listed(by),
+        "time": time,
+        "every": every,
+        "cluster": cluster,
+        "seed": seed,
+        "of": of,
+    }
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
-    options |= {"hand_coded": hand_coded, "texts": texts, "methods": listed(methods)}
+    options: dict[str, Any] = {
+        **grouping,
+        "seed": seed,
+        "hand_coded": hand_coded,
+        "texts": texts,
+        "methods": listed(methods),
+    }
     require_outputs(write, data, *([hand_coded] if hand_coded else []), plot=plot)
     names = variable if variable is None or "," not in variable else listed(variable)
-    source = str(data) if is_folder_of_codes(data) else _table(data)
-    estimates = shares(source, names, n_boot=n_boot, **options, **columns)
+    with recorded("prevalence", write, data, hand_coded, variable=variable, methods=methods, **grouping, **columns):
+        source = str(data) if is_folder_of_codes(data) else _table(data)
+        estimates = shares(source, names, n_boot=n_boot, **options, **columns)
+        save(estimates, write)
     about = [name for name in ("variable", "coder") if name in estimates.columns]
     console.print(display.shares(estimates, [*about, *(listed(by) or []), *([time] if time else [])]))
-    save(estimates, write)
     if plot:
         chosen_methods = estimates["method"].unique(maintain_order=True).to_list()
         plotted = (
@@ -330,7 +344,10 @@ def correct(
         "small_sample": small_sample,
     }
     require_outputs(write, data, correction=True, plot=plot)
-    correction = corrected(formula, _table(data), pi=_number_or_column(pi), **options, **columns)
+    with recorded("correct", write, data, formula=formula, pi=pi, **options, **columns):
+        correction = corrected(formula, _table(data), pi=_number_or_column(pi), **options, **columns)
+        if write:
+            write_table(correction, write, layout=layout, say=print)  # type: ignore[arg-type]
     together = [correction.joint_test(listed(terms) or terms) for terms in test or ()]
     apart = [correction.contrast(weights) for weights in contrast or ()]
     console.print(correction.summary(console.width, layout), markup=False, soft_wrap=True)  # type: ignore[arg-type]
@@ -340,8 +357,6 @@ def correct(
         console.print(display.contrasts(table))
     if margins:
         console.print(display.margins(correction))
-    if write:
-        write_table(correction, write, layout=layout, say=print)  # type: ignore[arg-type]
     if plot:
         correction.plot(plot)
 
@@ -383,8 +398,9 @@ def dsl_columns(
     book = read_codebook(codebook) if codebook else None
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
     sampling: dict[str, Any] = {"coded": coded, "fold": fold, "prediction": prediction}
-    data_with_columns = columns_of(_table(data), variable, label=label, codebook=book, **columns, **sampling)
-    write_table(data_with_columns, write, codebook=book, say=print)
+    with recorded("dsl-columns", write, data, codebook, variable=variable, label=label, **columns, **sampling):
+        data_with_columns = columns_of(_table(data), variable, label=label, codebook=book, **columns, **sampling)
+        write_table(data_with_columns, write, codebook=book, say=print)
 
 
 def _table(path: Path) -> pl.DataFrame:

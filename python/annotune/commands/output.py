@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from annotune.commands.options import require_outputs
+from annotune.commands.recording import recorded
 
 
 def write(
@@ -33,4 +34,5 @@ def write(
     book = read_codebook(codebook) if codebook else None
     formulas = regression or None  # typer gives an empty list where there is none
     options: dict[str, Any] = {"labelled": labelled, "regressions": formulas, "guard_formulas": guard_formulas}
-    write_table(data, paths, codebook=book, notes=note, title=title, say=print, **options)
+    with recorded("write", paths, data, codebook, regression=formulas, note=note):
+        write_table(data, paths, codebook=book, notes=note, title=title, say=print, **options)
