@@ -1,0 +1,202 @@
+"""Would another way of fine-tuning be worth more than the probe? Averages of seeds, and of weights along the schedule.
+
+    python benchmarks/candidates.py [sets ...] [--coded 500] [--draws 2] [--table]
+
+Texts to learn from and the 1,000 (at most) to look at are both from the pools of benchmarks/accuracy.py; its test parts
+are not touched. Every way gets the scale and the cut-offs that are best on the texts looked at, which is more than it
+would get in use, but no more than the others. The probe has the penalty that cross-validation chooses; networks start
+from the usual probe. Rows are in benchmarks/candidates.jsonl; the table is written to docs/accuracy.md. The data are
+looked for in ../shared/data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import many_draws
+import numpy as np
+import polars as pl
+from accuracy_methods import gold_of
+from accuracy_sets import at_random
+from accuracy_tables import put
+from many_draws import drawn
+from scipy import stats
+from sklearn.metrics import f1_score
+
+import annotune as at
+from annotune.network.encoder import outputs
+from annotune.network.logits import decide
+from annotune.tuning import fit, held_out
+from annotune.tuning.calibrate import cutoffs_for, scaling, surprises
+from annotune.tuning.choices import planned_epochs
+from annotune.tuning.loop import train
+from annotune.tuning.settings import Settings
+from annotune.tuning.task import Task, prepare
+from annotune.tuning.trials import probe_for, start_for
+
+ROWS = Path(__file__).parent / "candidates.jsonl"
+SETS = ("banking77", "napire", "uk_manifestos", "popbert", "ecosent")
+LOOKED_AT, SEEDS = 1_000, 3
+WAYS = {
+    "network": "LoRA, the whole schedule (as it is)",
+    "along": "weights averaged over the schedule's second half",
+    "seeds": "logits of three seeds averaged",
+    "short": "logits of three seeds averaged, each a third of the schedule",
+    "both": "logits of three seeds and of the probe averaged",
+}
+
+
+def pool_of(name: str) -> Task:
+    """The pool of a set as if it were coded, and read by the base."""
+    frame = at_random(name)[0][:4_000].with_row_index("unit_id").with_columns(pl.col("unit_id").cast(pl.String))
+    gold, names = gold_of(frame)
+    labels = tuple(at.Label(code=i, name=label) for i, label in enumerate(names))
+    kind = "multilabel" if frame["label"].dtype == pl.List else "nominal"
+    book = at.Codebook(variables=(at.Variable(name="label", kind=kind, labels=labels),))
+    return prepare(frame.select("unit_id", "text"), gold, book, None, None, 0.15, Settings(method="probe"))
+
+
+def logits_by_way(task: Task, here: Task, fresh: np.ndarray) -> Iterator[tuple[str, np.ndarray, float]]:
+    """Each way's logits of the fresh texts, and the seconds of the processor that its models took to make."""
+    began = time.process_time()
+    made = held_out.cross_validate(here, held_out.FOLDS, None)[0]
+    probe = made.probe.logits(task.examples.embeddings[fresh])
+    yield "probe", probe, time.process_time() - began
+    unseen, tuning = task.examples.take(fresh), here.settings.model_copy(update={"method": "lora"})
+    epochs = planned_epochs(len(here.examples), tuning)
+    logits: dict[int, list[np.ndarray]] = {epochs: [], max(1, epochs // SEEDS): []}
+    seconds = dict.fromkeys(logits, 0.0)
+    for seed, passes in product(range(SEEDS), logits):
+        began = time.process_time()
+        start = probe_for(here, here.examples, start_for(here))
+        settings = tuning.model_copy(update={"seed": seed})
+        network = fit.tuned(here.backbone, start, here.examples, settings, passes)
+        seconds[passes] += time.process_time() - began
+        logits[passes].append(outputs(network.model, unseen.tokens))
+    (whole, short), (of_whole, of_short) = logits.values(), seconds.values()
+    yield "network", whole[0], of_whole / SEEDS
+    yield "seeds", np.mean(whole, 0), of_whole
+    yield "short", np.mean(short, 0), of_short
+    yield "both", (np.mean(whole, 0) + probe) / 2, of_whole
+    began = time.process_time()
+    averaged = along_the_schedule(here, tuning.model_copy(update={"seed": 0}), epochs)
+    yield "along", outputs(averaged, unseen.tokens), time.process_time() - began
+
+
+def along_the_schedule(here: Task, settings: Settings, epochs: int) -> Any:
+    """A network whose weights are the mean of those after each epoch of the second half (Izmailov et al. 2018)."""
+    start = probe_for(here, here.examples, start_for(here))
+    model = fit._trainable(here.backbone, start, settings)
+    plan = {"epochs": epochs, "balanced": False, "ordered": False, "sets": here.examples.sets}
+    snapshots = []
+    with fit._seeded(settings.seed, model.device), fit.plain_attention(model.backbone):
+        steps = train(model, here.examples.tokens, here.examples.lessons, settings, **plan, advance=lambda _: None)
+        for epoch, _ in enumerate(steps, 1):
+            if epoch > epochs // 2:
+                snapshots.append(fit._trained_weights(model))
+    means = {name: sum(one[name] for one in snapshots) / len(snapshots) for name in snapshots[0]}
+    model.load_state_dict(means, strict=False)
+    return fit._merged(model, settings)
+
+
+def rows_of(name: str, size: int, draw: int, task: Task) -> Iterator[dict[str, Any]]:
+    """One draw: each way's macro-F1 and log loss, and a bootstrap standard error of what it has more than the probe."""
+    many_draws.MOST = 1_000_000
+    here, fresh, truth = drawn(task, size, draw)
+    fresh, truth = fresh[:LOOKED_AT], truth[:LOOKED_AT]
+    before: list[float] = []
+    for way, logits, seconds in logits_by_way(task, here, fresh):
+        scaled = scaling(logits, truth).of(logits)
+        answers = decide(scaled, truth.ndim == 2, cutoffs_for("share", scaled, truth, counted=True))
+        f1s = resampled(truth, answers)
+        before = before or f1s
+        row = {"set": name, "coded": size, "draw": draw, "way": way, "n": len(truth), "seconds": round(seconds, 1)}
+        row |= {"macro_f1": round(f1(truth, answers), 4), "log_loss": round(float(surprises(scaled, truth).mean()), 4)}
+        yield row | {"se": round(float(np.std(np.subtract(f1s, before))), 4)}
+
+
+def f1(truth: np.ndarray, answers: np.ndarray) -> float:
+    """Macro-F1 over the labels that are true of some text."""
+    labels = None if truth.ndim == 2 else sorted(set(truth))
+    return float(f1_score(truth, answers, average="macro", labels=labels, zero_division=0))
+
+
+def resampled(truth: np.ndarray, answers: np.ndarray, replicates: int = 200) -> list[float]:
+    """Macro-F1 of the same bootstrap samples of texts for every way."""
+    samples = np.random.default_rng(0).integers(0, len(truth), (replicates, len(truth)))
+    return [f1(truth[sample], answers[sample]) for sample in samples]
+
+
+def table() -> str:
+    """One line for each way: what it has more than the probe, the mean over sets with an interval over sets."""
+    rows = pl.read_ndjson(ROWS, infer_schema_length=None)
+    probe = rows.filter(way="probe").select("set", "coded", "draw", *[pl.col(k).name.suffix("_probe") for k in MORE])
+    rows = rows.filter(pl.col("way") != "probe").join(probe, on=["set", "coded", "draw"])
+    gains = [(pl.col(key) - pl.col(f"{key}_probe")).mean().alias(key) for key in MORE]
+    means = rows.group_by("coded", "way", "set").agg(*gains, pl.col("seconds").mean(), draws=pl.len())
+    heads = [
+        "coded",
+        "way",
+        "sets, draws",
+        "macro-F1 more than the probe",
+        "lowest",
+        "highest",
+        "log loss more",
+        "seconds",
+    ]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for size in sorted(means["coded"].unique()):
+        for way, what in WAYS.items():
+            part = means.filter(coded=size, way=way)
+            if len(part):
+                lines.append("| " + " | ".join(_cells(size, what, part)) + " |")
+    return "\n".join(lines)
+
+
+MORE = ("macro_f1", "log_loss")
+
+
+def _cells(size: int, what: str, part: pl.DataFrame) -> list[str]:
+    f1s, losses = part["macro_f1"], part["log_loss"]
+    ends = [f"{f1s.min():+.3f}", f"{f1s.max():+.3f}"]
+    counts = f"{len(part)}, {part['draws'].sum()}"
+    return [f"{size}", what, counts, _mean(f1s), *ends, _mean(losses), f"{part['seconds'].mean():.0f}"]
+
+
+def _mean(gains: pl.Series) -> str:
+    if len(gains) < 2:
+        return f"{gains.mean():+.3f}"
+    reach = float(stats.t.ppf(0.975, len(gains) - 1) * gains.std() / np.sqrt(len(gains)))
+    return f"{gains.mean():+.3f} ({gains.mean() - reach:+.3f} to {gains.mean() + reach:+.3f})"
+
+
+def main() -> None:
+    """Compute what is missing, and write the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("sets", nargs="*", default=list(SETS))
+    parser.add_argument("--coded", type=int, default=500)
+    parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--table", action="store_true", help="write the table of what is there, and compute nothing")
+    options = parser.parse_args()
+    there = set()
+    if ROWS.exists():
+        there = set(pl.read_ndjson(ROWS, infer_schema_length=None).select("set", "coded", "draw").iter_rows())
+    for name in [] if options.table else options.sets:
+        draws = [draw for draw in range(1, options.draws + 1) if (name, options.coded, draw) not in there]
+        task = pool_of(name) if draws else None
+        for draw in draws:
+            rows = list(rows_of(name, options.coded, draw, task))
+            print(*rows, sep="\n", flush=True)
+            with ROWS.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
+    put("candidates", table())
+
+
+if __name__ == "__main__":
+    main()
