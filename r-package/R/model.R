@@ -102,6 +102,9 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL,
 #' @param threads Of each worker; by default the processor's, shared out.
 #' @param rows_per_shard Files with more rows are several shards: 100,000 by default.
 #' @param probabilities Whether the probability of every label is kept for very many texts.
+#' @param evidence Whether the passage of each text that decided is handed out, with its share in the decision: columns
+#'   `evidence`, `evidence_share`, `evidence_start` and `evidence_end` (characters, the first from 0 and the one after the
+#'   last). Of a text that is read at once that is the whole text, with a share of 1.
 #' @param device Of very many texts: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
 #' @param dry_run Whether to code nothing, and to say what all of it takes.
 #' @param price_per_hour Of the machine, for that forecast.
@@ -119,27 +122,31 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL,
 #' @export
 at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path = NULL,
                         precision = c("float32", "bfloat16", "exact", "auto"), out = NULL, on = "local",
-                        workers = NULL, shard = NULL, covariates = NULL, base = NULL, codebook = NULL, threads = NULL, rows_per_shard = NULL,
-                        probabilities = TRUE, device = "auto", dry_run = FALSE, price_per_hour = NULL, ...) {
+                        workers = NULL, shard = NULL, covariates = NULL, base = NULL, codebook = NULL, threads = NULL,
+                        rows_per_shard = NULL, probabilities = TRUE, evidence = FALSE, device = "auto",
+                        dry_run = FALSE, price_per_hour = NULL, ...) {
   precision <- match.arg(precision)
   if (!is.null(out)) {
     return(code_folder(
       model, corpus, as_path(out), unit_id = unit_id, text = text, precision = precision, on = on, workers = workers,
       shard = shard, covariates = covariates, base = as_path(base), codebook = codebook, threads = threads,
-      rows_per_shard = rows_per_shard, probabilities = probabilities, device = device, dry_run = dry_run,
-      price_per_hour = price_per_hour, ...
+      rows_per_shard = rows_per_shard, probabilities = probabilities, evidence = evidence, device = device,
+      dry_run = dry_run, price_per_hour = price_per_hour, ...
     ))
   }
   require_model(model)
   if (is.null(path)) {
     sent <- corpus_to_python(corpus, unit_id, text, read_beside(model))
-    return(at_call("classify", model = model, corpus = sent, precision = precision, say = passing()))
+    return(at_call(
+      "classify",
+      model = model, corpus = sent, precision = precision, say = passing(), evidence = evidence
+    ))
   }
   sent <- if (is.data.frame(corpus)) frame_to_python(corpus, ids = unit_id, whole = TRUE) else as_path(corpus)
   at_call(
     "code_files",
     model = model, corpus = sent, unit_id = unit_id, text = text, paths = several(as_path(path)), precision = precision,
-    say = passing()
+    say = passing(), evidence = evidence
   )
 }
 

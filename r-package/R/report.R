@@ -12,7 +12,7 @@
 #' @param codebook An [at_codebook()]: the labels there are.
 #' @param gold One answer per text; by default what the model kept of it.
 #' @param coded What the models said of the corpus, as [at_classify()] gives it: how often they gave each label, beside
-#'   held-out texts.
+#'   held-out texts; and the passages that decided, where they were asked for (`evidence = TRUE`).
 #' @param corpus A data frame (or a file) with `unit_id` and covariates.
 #' @param by Names of the covariates to show errors by; by default up to six with 2 to 12 values.
 #' @param compare,curve,rounds,anchoring,multiverse What [at_compare()], [at_learning_curve()], [at_round()],

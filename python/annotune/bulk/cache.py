@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +27,9 @@ class Cache:
     ['aa', 'b', 'c']
     """
 
-    def __init__(self, width: int, room: int = ROOM) -> None:
-        self.capacity = max(room // (4 * width + ENTRY), 1)
-        self.width = width
+    def __init__(self, width: int, room: int = ROOM, *, dtype: type[np.floating[Any]] = np.float32) -> None:
+        self.capacity = max(room // (np.dtype(dtype).itemsize * width + ENTRY), 1)
+        self.width, self.dtype = width, dtype
         self._rows: dict[bytes, np.ndarray] = {}
 
     def rows(self, texts: Sequence[str], compute: Callable[[list[str]], np.ndarray]) -> np.ndarray:
@@ -36,7 +37,7 @@ class Cache:
         keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._rows}
         computed = dict(zip(unknown, compute(list(unknown.values())), strict=True)) if unknown else {}
-        result = np.zeros((len(texts), self.width), dtype=np.float32)
+        result = np.zeros((len(texts), self.width), dtype=self.dtype)
         for place, key in enumerate(keys):
             row = self._known(key)
             result[place] = computed[key] if row is None else row

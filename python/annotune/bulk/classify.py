@@ -43,6 +43,7 @@ def classify(
     shard: tuple[int, int] | None = None,
     rows_per_shard: int | None = None,
     probabilities: bool = True,
+    evidence: bool = False,
     precision: str = "float32",
     device: str = "auto",
     dry_run: bool = False,
@@ -82,6 +83,9 @@ def classify(
         Files with more rows are several shards: 100,000 by default.
     probabilities
         Whether the probability of every label is kept, in columns `p_<label>`, and not only that of the label given.
+    evidence
+        Whether the passage of each text that decided is kept, with its share, in columns `evidence`, `evidence_share`,
+        `evidence_start` and `evidence_end` (see `Classifier.classify`). Of short texts that is the text once more.
     precision
         `float32`; `bfloat16`, for speed where the processor has it; `exact`, the fastest that computes in 32 bits;
         `auto`, the fastest of all that proves itself on these texts (see `Classifier.choose_runtime`). It is chosen
@@ -120,12 +124,12 @@ def classify(
         raise AnnotuneError("There is no folder to code into.", "Name one with out=.")
     folder = RunFolder(Path(out))
     columns = {"unit_id": unit_id, "text": text, "covariates": list(covariates)}
-    settings = {"precision": precision, "device": device, "probabilities": probabilities}
+    settings = {"precision": precision, "device": device, "probabilities": probabilities, "evidence": evidence}
     _require_choices(on, precision, workers, threads, shard, rows_per_shard)
     settings |= {"rows_per_shard": rows_per_shard, "threads": threads}
     is_new = not folder.plan.exists()
     place = place_of(on, workers or (1 if shard else None), device, options)
-    specs = specs_of(model, base, codebook, folder)
+    specs = specs_of(model, base, codebook, folder, evidence)
     plan = begin(folder, path, columns, settings, specs, place.threads)
     if dry_run:
         pending = [one for one in plan.part(shard) if not folder.is_done(one, folder.manifest(one))]
@@ -182,10 +186,15 @@ def prepare(folder: RunFolder, plan: Plan, part: tuple[int, int] | None = None) 
     return pending
 
 
-def specs_of(model: Any, base: str | None, codebook: Codebook | None, folder: RunFolder) -> list[Spec]:
+def specs_of(
+    model: Any, base: str | None, codebook: Codebook | None, folder: RunFolder, evidence: bool = False
+) -> list[Spec]:
     """What is known of the models; one that is only in memory is saved into the run's folder."""
     models = model if isinstance(model, (list, tuple)) else [] if model is None else [model]
-    specs = [tuned_spec(_saved(one, folder) if isinstance(one, Classifier) else Path(one)) for one in models]
+    specs = [tuned_spec(_saved(one, folder) if isinstance(one, Classifier) else Path(one), evidence) for one in models]
+    if base is not None and evidence:
+        what = f"{base} reads texts within a prompt, all at once, and no passage of a text decides alone."
+        raise AnnotuneError(what, "Leave evidence out, or base.")
     if base is not None:
         if codebook is None:
             raise AnnotuneError(f"{base} codes by a codebook, and there is none.", "Give one with codebook=.")

@@ -12,10 +12,12 @@ import polars as pl
 
 from annotune.bulk.cache import Cache
 from annotune.data.codebook import Codebook
+from annotune.data.deciding import with_passages
 from annotune.data.inputs import inputs_of
 from annotune.errors import AnnotuneError
 from annotune.models.card import INPUTS_SINCE
 from annotune.models.coder import name_of
+from annotune.models.evidence import require_evidence
 from annotune.models.folder import CARD, read_card
 from annotune.network.portions import MOST_READ, groups
 from annotune.progress import Advance
@@ -36,6 +38,7 @@ class Reader:
     cache: Cache
     read: Callable[[pl.DataFrame], pl.DataFrame] = lambda texts: texts  # what it reads of a row, as its text
     most_read: int | None = MOST_READ  # characters of a text
+    evidence: bool = False  # whether the passages that decided are handed out
 
     def code(self, units: pl.Series, texts: pl.Series, advance: Advance) -> tuple[pl.DataFrame, int]:
         """A table of codings for these texts, in their order, and how many were cut of those that were computed."""
@@ -51,18 +54,22 @@ class Reader:
                 cut += n_cut
             return np.concatenate(parts)
 
-        logits = self.cache.rows(distinct.to_list(), compute)
+        rows = self.cache.rows(distinct.to_list(), compute)
         place = pl.DataFrame({"text": distinct, "place": np.arange(len(distinct))})
         places = pl.DataFrame({"text": texts}).join(place, on="text", how="left", maintain_order="left")["place"]
-        return self.codings(units, logits, places.fill_null(-1).to_numpy()), cut
+        codings = self.codings(units, rows, places.fill_null(-1).to_numpy())
+        return with_passages(codings, pl.DataFrame([units, texts])) if self.evidence else codings, cut
 
 
-def tuned_spec(folder: Path) -> Spec:
-    """What is known of a tuned model by its card alone."""
+def tuned_spec(folder: Path, evidence: bool = False) -> Spec:
+    """What is known of a tuned model by its card alone; with `evidence`, it has to be one that has any."""
     card = read_card(folder)
     about = {"name": name_of(card), "variables": [card["variable"]], "labels": card["labels"]}
     about["shares"] = card.get("shares")
-    about["reads"] = list(inputs_of({**INPUTS_SINCE, **card["settings"]}).more)
+    settings = {**INPUTS_SINCE, **card["settings"]}
+    about["reads"] = list(inputs_of(settings).more)
+    if evidence:
+        require_evidence(about["name"], settings)
     return {"kind": TUNED, **about, "path": str(folder.absolute()), "sha256": sha256_of(folder)}
 
 
@@ -101,8 +108,8 @@ class Loaded:
     reader: Callable[[str], Reader]
 
 
-def load_model(spec: Spec, device: str) -> Loaded:
-    """A model of the plan, ready to code.
+def load_model(spec: Spec, device: str, evidence: bool = False) -> Loaded:
+    """A model of the plan, ready to code, and with `evidence` to hand out the passages that decided.
 
     Raises
     ------
@@ -110,10 +117,10 @@ def load_model(spec: Spec, device: str) -> Loaded:
         Where it is not the one of the plan.
     """
     require_same(spec)
-    return _tuned(spec, device) if spec["kind"] == TUNED else _decoder(spec, device)
+    return _tuned(spec, device, evidence) if spec["kind"] == TUNED else _decoder(spec, device)
 
 
-def _tuned(spec: Spec, device: str) -> Loaded:
+def _tuned(spec: Spec, device: str, evidence: bool) -> Loaded:
     from annotune.models.classifier import load
     from annotune.runtimes.engines import BFLOAT16, FLOAT32, engine, require_steady, runtimes_here
 
@@ -125,13 +132,13 @@ def _tuned(spec: Spec, device: str) -> Loaded:
             require_steady(runtime, computing, coder.tokens(OF_ALL_LENGTHS))
 
         def compute(texts: list[str], advance: Advance) -> tuple[np.ndarray, int]:
-            return coder.steady_logits(texts, computing, advance)
+            return coder.steady_logits(texts, computing, advance, evidence)
 
         def seconds(texts: list[str]) -> float:
             return coder.seconds_a_text(texts, computing)
 
-        codes = coder.as_codings, Cache(len(coder.labels)), coder.read, coder.most_read
-        return Reader(compute, seconds, *codes)
+        cache = Cache(coder.width, dtype=np.float64) if evidence else Cache(len(coder.labels))
+        return Reader(compute, seconds, coder.as_codings, cache, coder.read, coder.most_read, evidence)
 
     return Loaded(runtimes_here(coder.model), reader)
 

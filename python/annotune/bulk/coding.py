@@ -16,6 +16,7 @@ from annotune.bulk.plan import Plan
 from annotune.bulk.shards import Shard, read_rows
 from annotune.data.codings import SCHEMA
 from annotune.data.corpus import texts_of
+from annotune.data.deciding import EVIDENCE
 from annotune.data.frames import identifiers
 from annotune.errors import AnnotuneError, AnnotuneWarning, counted
 
@@ -104,7 +105,8 @@ def _by_all(
     advance(len(texts) - before)
     codings = pl.concat(tables, how="diagonal")
     labels = [f"p_{name}" for name in label_names(plan.models)] if plan.settings["probabilities"] else []
-    codings = codings.select(*SCHEMA, *labels).with_columns(cs.by_name(labels).cast(pl.Float32))
+    passages = EVIDENCE if plan.settings["evidence"] else ()
+    codings = codings.select(*SCHEMA, *labels, *passages).with_columns(cs.by_name(labels).cast(pl.Float32))
     covariates = texts.drop("text")
     if covariates.width > 1:
         codings = codings.join(covariates.unique("unit_id"), on="unit_id", how="left", maintain_order="left")

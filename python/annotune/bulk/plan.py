@@ -19,6 +19,7 @@ from annotune.bulk.conversion import convert
 from annotune.bulk.manifest import RunFolder
 from annotune.bulk.shards import PARQUET, ROWS_PER_SHARD, Shard, Source, count_rows, find_files, shards_of, suffix_of
 from annotune.data.codings import SCHEMA
+from annotune.data.deciding import EVIDENCE
 from annotune.errors import AnnotuneError, listing
 from annotune.records.files import require_folder, write_whole
 from annotune.records.lock import locked
@@ -37,7 +38,7 @@ class Plan:
     columns
         `unit_id`, `text` (names) and `covariates` (a list of names), as they are called in the input.
     settings
-        precision, device, threads (of each process), rows_per_shard, probabilities.
+        precision, device, threads (of each process), rows_per_shard, probabilities, evidence.
     models
         What codes the texts; see `annotune.bulk.coders`.
     sources
@@ -85,7 +86,8 @@ def read_plan(folder: RunFolder) -> Plan | None:
             raise AnnotuneError(f"{folder.plan} is damaged.", "Remove it, and run the same again: nothing is lost.")
         return None
     sources = tuple(Source(**source) for source in content["sources"])
-    return Plan(content["columns"], content["settings"], tuple(content["models"]), sources, tuple(content["notes"]))
+    settings = {"evidence": False, **content["settings"]}  # which runs of an earlier annotune do not say
+    return Plan(content["columns"], settings, tuple(content["models"]), sources, tuple(content["notes"]))
 
 
 def require_plan(out: Path) -> Plan:
@@ -122,7 +124,7 @@ def begin(
     """
     root, files = find_files(path)
     _require_apart(folder.out, path, root, files)
-    _require_columns(columns, models)
+    _require_columns(columns, models, settings["evidence"])
     require_folder(folder.out)
     plan = read_plan(folder)
     if plan is None:
@@ -254,9 +256,9 @@ def _require_apart(out: Path, path: str | Path | Sequence[str | Path], root: Pat
         raise AnnotuneError(f"{out} is among the texts, or holds them.", "Choose a folder elsewhere.")
 
 
-def _require_columns(columns: Mapping[str, Any], models: Sequence[Spec]) -> None:
+def _require_columns(columns: Mapping[str, Any], models: Sequence[Spec], evidence: bool) -> None:
     """Stop where a column that a model reads is not named, or where a covariate has the name of one of the output."""
-    own = {*SCHEMA, *(f"p_{name}" for name in label_names(models))}
+    own = {*SCHEMA, *(f"p_{name}" for name in label_names(models)), *(EVIDENCE if evidence else ())}
     for spec in models:
         unnamed = [name for name in spec.get("reads", ()) if name not in columns["covariates"]]
         if unnamed:

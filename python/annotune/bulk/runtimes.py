@@ -32,7 +32,7 @@ def readers_of(folder: RunFolder, plan: Plan, keep: bool = True) -> list[Reader]
     AnnotuneError
         Where a model is not the one of the plan, or this machine does not have what was chosen on another.
     """
-    models = [load_model(spec, plan.settings["device"]) for spec in plan.models]
+    models = [load_model(spec, plan.settings["device"], plan.settings["evidence"]) for spec in plan.models]
     choices = kept_choices(folder) or _chosen(folder, plan, models, keep)
     return [model.reader(choice.runtime) for model, choice in zip(models, choices, strict=True)]
 

@@ -118,6 +118,7 @@ def classify(
     rows_per_shard: Annotated[int | None, typer.Option(help="With --out: larger files are several shards.")] = None,
     covariates: Annotated[str | None, typer.Option(help="With --out: columns to keep, with commas between.")] = None,
     probabilities: Annotated[bool, typer.Option(help="With --out: keep the probability of every label.")] = True,
+    evidence: Annotated[bool, typer.Option("--evidence", help="Add the passage that decided.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --out: say what it takes, code nothing.")] = False,
     price_per_hour: Annotated[float | None, typer.Option(help="With --dry-run: of the machine.")] = None,
@@ -142,17 +143,18 @@ def classify(
     if out is None:
         if model or base or dry_run or shard:
             raise AnnotuneError("There is no folder to code into.", "Name one with --out.")
-        _classify_file(places, unit_id, text, precision, device)
+        _classify_file(places, unit_id, text, precision, device, evidence)
         return
     options: dict[str, Any] = {"on": on, "unit_id": unit_id, "text": text, "covariates": listed(covariates) or ()}
     options |= {"workers": workers, "threads": threads, "shard": part_of(shard), "rows_per_shard": rows_per_shard}
-    options |= {"probabilities": probabilities, "precision": precision, "device": device, "base": base}
-    options |= {"dry_run": dry_run, "price_per_hour": price_per_hour, "address": address, "cluster": cluster}
-    options |= {"clusters": clusters, "wait": wait or None, "write_sbatch": write_sbatch, **job_of(job or [], on)}
+    options |= {"probabilities": probabilities, "evidence": evidence, "precision": precision, "device": device}
+    options |= {"base": base, "dry_run": dry_run, "price_per_hour": price_per_hour, "address": address}
+    options |= {"cluster": cluster, "clusters": clusters}
+    options |= {"wait": wait or None, "write_sbatch": write_sbatch, **job_of(job or [], on)}
     classify_folder([str(place) for place in places], model or [], out, codebook or [], **options)
 
 
-def _classify_file(places: list[Path], unit_id: str, text: str, precision: str, device: str) -> None:
+def _classify_file(places: list[Path], unit_id: str, text: str, precision: str, device: str, evidence: bool) -> None:
     """Code a corpus and write it: `places` are the model, the corpus, and the files to be written."""
     if len(places) < 3:
         what = f"There {'is' if len(places) == 1 else 'are'} {len(places)} of a model, texts and an output."
@@ -173,9 +175,9 @@ def _classify_file(places: list[Path], unit_id: str, text: str, precision: str, 
     coder = load(model, device)
     with reading(corpus) as fingerprints:
         texts = read_corpus(corpus, unit_id, text)
-    require_room(texts, [coder.variable], gold=False)
+    require_room(texts, [coder.variable], gold=False, evidence=evidence)
     choice = coder.choose_runtime(texts, precision)
-    codings = coder.classify(texts, precision=choice)
+    codings = coder.classify(texts, precision=choice, evidence=evidence)
     if not is_first():
         return
     book = Codebook(variables=(coder.variable,))
@@ -186,7 +188,7 @@ def _classify_file(places: list[Path], unit_id: str, text: str, precision: str, 
         model=coder.card,
         inputs={corpus.name: fingerprints[corpus]},
         codebook_sha256=book.sha256,
-        settings={"unit_id": unit_id, "text": text, "precision": precision},
+        settings={"unit_id": unit_id, "text": text, "precision": precision, "evidence": evidence},
         runtime=choice.as_json(),
         hardware=hardware(device),
     )

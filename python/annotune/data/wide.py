@@ -11,6 +11,7 @@ from annotune.data.codebook import Codebook, Variable
 from annotune.data.coder_shares import share_columns
 from annotune.data.codings import ANSWERED, Codings, check, require_labels
 from annotune.data.columns_of_sets import label_columns
+from annotune.data.deciding import evidence_beside, evidence_headings, evidence_of_labels
 from annotune.data.drawn import drawn_only, with_draws
 from annotune.data.frames import as_frame, identified, require_columns
 from annotune.errors import AnnotuneError, listing, warn
@@ -44,6 +45,8 @@ def attach(
         n rows in the corpus's order: unit_id, covariates, and for a variable `topic` the columns
         `topic` (its label, `pl.Enum`), `topic_prob`, `topic_status`, `topic_p_<label>`, `topic_gold`.
         A multi-label variable has a 0/1 column `topic_<label>` for each label in place of `topic`.
+        With deciding passages (see `Classifier.classify`) also `topic_evidence`, `topic_evidence_share`,
+        `topic_evidence_start` and `topic_evidence_end`, of a multi-label variable for each label.
         With draws also `pi`, each text's probability of being drawn, and `wave`, null where it was not drawn. Texts
         that the corpus does not have are left out, and counted in a warning.
 
@@ -61,7 +64,8 @@ def attach(
     frame = frame if draws is None else with_draws(frame, draws)
     table = check(codings)
     coded, names = set(table["variable"]), [entry.name for entry in codebook.variables]
-    require_room(frame, [entry for entry in codebook.variables if entry.name in coded], gold is not None)
+    variables = [entry for entry in codebook.variables if entry.name in coded]
+    require_room(frame, variables, gold is not None, "evidence" in table.columns)
     if not coded & set(names):
         variables_there = f"The codings are of {listing(sorted(coded))}." if coded else "There are no codings."
         raise AnnotuneError("Nobody coded a variable of the codebook.", variables_there)
@@ -86,9 +90,10 @@ def attach(
 
 
 def detach(table: Any, entry: Variable, coder: str = "model") -> Codings:
-    """The codings of a variable out of a table that `attach` made, or of a file of one, with `p_<label>` if there.
+    """The codings of a variable out of a table that `attach` made, or of a file of one.
 
-    A text that was not coded keeps a row, with the status `missing`.
+    They have `p_<label>` and the passages that decided where the table has them. A text that was not coded keeps a row,
+    with the status `missing`.
 
     Examples
     --------
@@ -110,7 +115,9 @@ def detach(table: Any, entry: Variable, coder: str = "model") -> Codings:
     else:
         coded, label = pl.col(name).is_not_null(), pl.concat_list(pl.col(name).cast(pl.String))
     about = {"variable": pl.lit(name), "coder": pl.lit(coder), "label": label, "_coded": coded}
-    long = frame.select("unit_id", **about, **{new: pl.col(old) for new, old in source_of.items()}).explode("label")
+    passages = [column for column in evidence_headings(entry) if column in frame.columns]
+    long = frame.select("unit_id", *passages, **about, **{new: pl.col(old) for new, old in source_of.items()})
+    long = evidence_of_labels(long.explode("label"), entry)
     absent = pl.when(pl.col("_coded")).then(pl.lit("none")).otherwise(pl.lit("missing"))
     status = pl.when(pl.col("label").is_null()).then(absent).otherwise(pl.lit("ok"))
     return check(long.with_columns(status.alias("status")).drop("_coded"))
@@ -125,9 +132,11 @@ def _tell_strangers(corpus: pl.DataFrame, codings: pl.DataFrame, table_name: str
         warn(f"{of} are not in the corpus and are left out, such as {strange[0]!r}.")
 
 
-def require_room(corpus: pl.DataFrame, variables: Sequence[Variable], gold: bool) -> None:
-    """Stop where a column of the corpus has the name of one that `attach` adds, with `gold` or without."""
-    _require_free(corpus, [name for entry in variables for name in _added(entry, gold)])
+def require_room(corpus: pl.DataFrame, variables: Sequence[Variable], gold: bool, evidence: bool = False) -> None:
+    """Stop where a column of the corpus has the name of one that `attach` adds, with gold and evidence or without."""
+    added = [name for entry in variables for name in _added(entry, gold)]
+    passages = [name for entry in variables for name in evidence_headings(entry)] if evidence else []
+    _require_free(corpus, [*added, *passages])
 
 
 def _require_free(corpus: pl.DataFrame, added: Sequence[str]) -> None:
@@ -171,6 +180,7 @@ def headings(codebook: Codebook) -> dict[str, str]:
         heading_of[f"{entry.name}_gold"] = f"{entry.name}: what people decided"
         for label, column in label_columns(entry, f"{entry.name}_p").items():
             heading_of[column] = f"{entry.name}: the coder's probability for {label}"
+        heading_of |= evidence_headings(entry)
         for label, column in label_columns(entry, f"{entry.name}_share").items():
             heading_of[column] = f"{entry.name}: the share of the text's coders who gave {label}"
     return heading_of
@@ -194,7 +204,8 @@ def _beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.Data
     )
     about_answer = first.select("unit_id", pl.col("status").alias(f"{name}_status"), *probabilities)
     joined = frame.join(answer, on="unit_id", how="left", maintain_order="left")
-    return joined.join(about_answer, on="unit_id", how="left", maintain_order="left")
+    joined = joined.join(about_answer, on="unit_id", how="left", maintain_order="left")
+    return evidence_beside(joined, rows, entry) if "evidence" in rows.columns else joined
 
 
 def gold_beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable, role: str = "gold") -> pl.DataFrame:

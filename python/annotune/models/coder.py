@@ -13,9 +13,11 @@ import polars as pl
 from annotune.data.codebook import Variable
 from annotune.data.codings import SCHEMA, sound_codings
 from annotune.data.corpus import Corpus, read_corpus
+from annotune.data.deciding import with_numbers, with_passages
 from annotune.data.inputs import Inputs, inputs_of, with_inputs
 from annotune.errors import warn
 from annotune.models.card import Card
+from annotune.models.evidence import require_evidence
 from annotune.models.share_check import warn_of_shares
 from annotune.network.logits import decide, from_logits
 from annotune.network.portions import MOST_READ, groups
@@ -58,7 +60,9 @@ class Coder:
         """The coder's name in tables of codings, such as `minilm-3f2a`."""
         return name_of(self.card)
 
-    def classify(self, corpus: Any, *, precision: str | Choice = "float32", **columns: Any) -> pl.DataFrame:
+    def classify(
+        self, corpus: Any, *, precision: str | Choice = "float32", evidence: bool = False, **columns: Any
+    ) -> pl.DataFrame:
         """Code every text.
 
         Parameters
@@ -70,6 +74,11 @@ class Coder:
             `float32`; `bfloat16`, which is two to three times as fast where the processor has it, and gives another
             label to some texts; `exact`, the fastest that computes in 32 bits; `auto`, the fastest of all that proves
             itself on these texts. Or a choice that was made before; see `choose_runtime`.
+        evidence
+            Whether the passage of each text that decided is handed out. A long text's logits are the means of its
+            passages', so the margin of its label over the runner-up (of sets: over the label's cut-off) is the mean of
+            its passages' margins. The share of a passage is its margin as a share of the sum of those above 0: shares
+            sum to 1 over a text, and the passage with the largest decided.
 
         Returns
         -------
@@ -79,26 +88,33 @@ class Coder:
             label. An empty text has the status `missing`; one for which the model gives no
             probabilities has `error`; a set without labels has `none`. Where labels are given more or less often
             than to held-out texts by more than chance, a warning says so (see `annotune.shares`).
+            With `evidence`, of each label that is given also `evidence`, the passage word for word; `evidence_share`;
+            and `evidence_start` and `evidence_end`, the number of its first character, from 0, and of the one after its
+            last. Of a text that is one passage that is the whole text with a share of 1; where longer texts are cut,
+            the start that was read.
 
         Raises
         ------
         AnnotuneError
-            When columns that it reads are not there or identifiers are double, or the precision is unknown.
+            When columns that it reads are not there or identifiers are double, or the precision is unknown; with
+            `evidence`, for a model that reads texts in a prompt, or more than them.
         """
         from annotune.models.trial import chosen
         from annotune.runtimes.engines import require_precision
 
         if isinstance(precision, str):
             require_precision(precision)
+        if evidence:
+            require_evidence(self.name, self.card["settings"])
         texts = self.read(read_corpus(corpus, **columns)).select("unit_id", "text")
         distinct = texts["text"].drop_nulls().unique(maintain_order=True)
         choice = chosen(self, distinct, precision) if isinstance(precision, str) else precision
-        logits = self.logits(distinct.to_list(), choice.runtime, together=True)
+        logits = self.logits(distinct.to_list(), choice.runtime, together=True, evidence=evidence)
         place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
         places = texts.join(place, on="text", how="left", maintain_order="left")["_place"].fill_null(-1)
         codings = self.as_codings(texts["unit_id"], logits, places.to_numpy())
         warn_of_shares(self.card["shares"], self.labels, codings)
-        return codings
+        return with_passages(codings, texts) if evidence else codings
 
     def choose_runtime(self, corpus: Any, precision: str = "auto", **columns: Any) -> Choice:
         """What computes the texts of a corpus fastest; with `auto`, as long as labels stay those of float32.
@@ -141,29 +157,63 @@ class Coder:
         """The corpus with what the model reads of each row as its text."""
         return with_inputs(corpus, self.inputs, self.name)
 
-    def logits(self, texts: list[str], runtime: str = "float32", together: bool = False) -> np.ndarray:
-        """Logits (texts, labels) as they come from the network; texts that are too long are cut, and counted."""
+    def logits(
+        self, texts: list[str], runtime: str = "float32", together: bool = False, evidence: bool = False
+    ) -> np.ndarray:
+        """Logits (texts, labels) as they come from the network; texts that are too long are cut, and counted.
+
+        With `evidence`, the numbers of `deciding` stand behind them in each row.
+        """
         from annotune.network.transfers import made_ahead
         from annotune.runtimes.engines import engine
 
         what, computing = f"Coding {self.variable.name}", engine(runtime, self.model)
-        parts, cut = [np.zeros((0, len(self.labels)), dtype=np.float32)], 0
-        for tokens in made_ahead(self.tokens, groups(texts, self.most_read)):
+        width = self.width if evidence else len(self.labels)
+        parts, cut = [np.zeros((0, width), dtype=np.float32)], 0
+        for group, tokens in made_ahead(self._with_tokens, groups(texts, self.most_read)):
             cut += tokens.cut
-            parts.append(computing.logits(tokens, what, together))
+            if evidence:
+                passages = computing.logits(tokens.passages, what, together)
+                parts.append(self._with_deciding(group, tokens, passages))
+            else:
+                parts.append(computing.logits(tokens, what, together))
         if cut:
             limit = self._limit
             warn(f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their start is read.")
         return np.concatenate(parts)
 
     def steady_logits(
-        self, texts: list[str], computing: Engine | None = None, advance: Advance | None = None
+        self,
+        texts: list[str],
+        computing: Engine | None = None,
+        advance: Advance | None = None,
+        evidence: bool = False,
     ) -> tuple[np.ndarray, int]:
         """The same, each row the same to the last bit whatever the other texts are; and how many texts were cut."""
         from annotune.runtimes.engines import Engine
 
-        tokens = self.tokens(texts)
-        return (computing or Engine(self.model)).steady_logits(tokens, advance), tokens.cut
+        tokens, steady = self.tokens(texts), computing or Engine(self.model)
+        if evidence:
+            return self._with_deciding(texts, tokens, steady.steady_logits(tokens.passages, advance)), tokens.cut
+        return steady.steady_logits(tokens, advance), tokens.cut
+
+    def _with_tokens(self, texts: list[str]) -> tuple[list[str], Tokens]:
+        return texts, self.tokens(texts)
+
+    def _with_deciding(self, texts: list[str], tokens: Tokens, passages: np.ndarray) -> np.ndarray:
+        """Logits of texts, and behind them which of their passages decided, (texts, width), of those of passages."""
+        from annotune.network.deciding import deciding
+        from annotune.network.passages import read_spans
+
+        logits, sets = tokens.pooled(passages), self.variable.kind == "multilabel"
+        spans = read_spans(self.tokenizer, texts, self._limit, tokens.ends is not None)
+        return np.hstack([logits.astype(np.float64), deciding(passages, logits, spans, sets, self._cutoffs)])
+
+    @property
+    def width(self) -> int:
+        """The numbers of a text whose deciding passage is asked for."""
+        n_labels = len(self.labels)
+        return n_labels + 3 * (n_labels if self.variable.kind == "multilabel" else 1)
 
     def seconds_a_text(self, texts: list[str], computing: Engine | None = None) -> float:
         """How long one of these texts takes where there are many."""
@@ -208,11 +258,14 @@ class Coder:
     ) -> pl.DataFrame:
         """One row per unit; `place` is its text's row in `logits`, -1 where it has no text.
 
-        `answers`, one row per text as `annotune.network.logits.decide` gives them, replace the model's own.
+        `answers`, one row per text as `annotune.network.logits.decide` gives them, replace the model's own. Where the
+        numbers of deciding passages stand behind the logits, they are columns of the result.
         """
-        sets = self.variable.kind == "multilabel"
+        sets, n_labels = self.variable.kind == "multilabel", len(self.labels)
+        logits, numbers = logits[:, :n_labels].astype(np.float32, copy=False), logits[:, n_labels:]
         answers = decide(logits, sets, self._cutoffs) if answers is None else answers
-        return codings_of(units, logits, place, answers, self.variable, self.labels, self.name)
+        codings = codings_of(units, logits, place, answers, self.variable, self.labels, self.name)
+        return with_numbers(codings, units, place, numbers, self.labels) if numbers.shape[1] else codings
 
 
 def codings_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,28 @@ def passages_of(tokenizer: Any, text: str, max_tokens: int) -> list[Span]:
     if len(text.encode("utf-8", "surrogatepass")) <= room:
         return [(0, len(text))]
     return list(chain.from_iterable(_within(tokenizer, text, start, end, room) for start, end in _slices(text)))
+
+
+def read_spans(tokenizer: Any, texts: Sequence[str], max_tokens: int, whole: bool) -> list[list[Span]]:
+    """Where the passages of texts begin and end; of texts that are cut there is one, the start that is read."""
+    if whole:
+        return [passages_of(tokenizer, text, max_tokens) for text in texts]
+    return [[start_of(tokenizer, text, max_tokens)] for text in texts]
+
+
+def start_of(tokenizer: Any, text: str, max_tokens: int) -> Span:
+    """The part of a text that is read where longer ones are cut (see `annotune.network.batches.tokenize`)."""
+    limit = min(max_tokens, int(tokenizer.model_max_length))
+    if len(text.encode("utf-8", "surrogatepass")) <= _room(tokenizer, max_tokens):
+        return 0, len(text)
+    prefix = tokenizer.init_kwargs.get(PREFIX, "")
+    read = list(islice((place for place, character in enumerate(text) if character != "\x00"), limit * 32))
+    clean = prefix + "".join(text[place] for place in read)
+    encoded = tokenizer(clean, truncation=True, max_length=limit, return_offsets_mapping=True)
+    if len(read) == len(text) and not encoded.encodings[0].overflowing:
+        return 0, len(text)
+    last = max(end for _, end in encoded["offset_mapping"]) - len(prefix)
+    return 0, read[last - 1] + 1 if last > 0 else 0
 
 
 def _room(tokenizer: Any, max_tokens: int) -> int:

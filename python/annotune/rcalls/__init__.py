@@ -263,11 +263,15 @@ Say = Callable[[str], None]
 
 
 def _classify(
-    model: Classifier, corpus: Any, precision: str | Choice = "float32", say: Say | None = None
+    model: Classifier,
+    corpus: Any,
+    precision: str | Choice = "float32",
+    say: Say | None = None,
+    evidence: bool = False,
 ) -> pl.DataFrame:
     texts = read_corpus(corpus)
     choice = _chosen(model, texts, precision, say) if isinstance(precision, str) else precision
-    return _Patient(**vars(model)).classify(texts, precision=choice)
+    return _Patient(**vars(model)).classify(texts, precision=choice, evidence=evidence)
 
 
 def _chosen(model: Classifier, corpus: Any, precision: str, say: Say | None) -> Choice:
@@ -306,6 +310,7 @@ def _code_files(
     text: str,
     precision: str,
     say: Say | None = None,
+    evidence: bool = False,
 ) -> pl.DataFrame:
     """Code a corpus and write it; what comes back is how many texts got each label."""
     targets = [Path(path) for path in paths]
@@ -315,9 +320,9 @@ def _code_files(
     table = corpus if isinstance(corpus, Table) else None
     texts = read_corpus(corpus if table is None else table.frame, unit_id, text)
     book = Codebook(variables=(model.variable,))
-    require_room(texts, book.variables, gold=False)
+    require_room(texts, book.variables, gold=False, evidence=evidence)
     choice = _chosen(model, texts, precision, say)
-    codings = _classify(model, texts, choice)
+    codings = _classify(model, texts, choice, evidence=evidence)
     labels, headings = (table.labels, table.headings) if table else ({}, {})
     data = attach(texts, codings, codebook=book)
     write(data, targets, codebook=book, labels=labels, headings=headings, notes=notes_of(model, codings, choice))

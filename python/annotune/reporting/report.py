@@ -26,6 +26,7 @@ from annotune.reporting.inputs import Inputs, gather_inputs
 from annotune.reporting.methods import methods
 from annotune.reporting.multiverse import multiverse_section
 from annotune.reporting.page import Page, Section
+from annotune.reporting.passages import passages_of, passages_section
 from annotune.reporting.provenance import provenance
 from annotune.reporting.references import cited
 from annotune.reporting.rounds import rounds_section
@@ -61,7 +62,8 @@ def report(
 
     The page has the sections whose inputs are there, and ends with a list of missing sections and their inputs. At
     least one of `model`, `codings`, `reliability`, `compare`, `curve`, `rounds`, `anchoring`, `multiverse` and
-    `correct` is needed. No text of the corpus is printed. The same input gives the same bytes.
+    `correct` is needed. No text of the corpus is printed but for the
+    passages that decided, where `coded` has them. The same input gives the same bytes.
 
     Parameters
     ----------
@@ -80,7 +82,8 @@ def report(
         One hand coding per text, for calibration and subgroups; by default those kept with the model.
     coded
         The models' codings of the corpus, as `classify` or `annotune classify` gives them: how often each label was
-        given, beside how often people and the model gave it to held-out texts.
+        given, beside how often people and the model gave it to held-out texts; and, where they were asked for
+        (`evidence`), the passages that decided on the surest and the least sure text of each label.
     corpus, by
         Covariates of the texts (unit_id and columns), and those by which errors are shown: by default up to six columns
         with 2 to 12 values. Numbers with more values are cut into quarters where `by` names them.
@@ -164,6 +167,11 @@ def _results_at_a_glance(inputs: Inputs, results: Findings) -> Iterator[Section]
     for judged in inputs.judged:
         if judged.key in results.shares:
             yield sections.shares_section(judged, results.shares[judged.key])
+        if inputs.coded is not None and judged.entry is not None:
+            passages = passages_of(inputs.coded, judged.entry)
+            if len(passages):
+                title = sections.titled("Passages that decided", judged)
+                yield passages_section(title, passages, judged.entry.names)
 
 
 def _people(inputs: Inputs, results: Findings) -> Iterator[Section]:

@@ -96,7 +96,7 @@ def model_section(judged: Judged, inputs: Inputs) -> Section:
     caption = f"{name} of the model and, in grey, of its baselines, with 95 % intervals."
     picture = svg_figure(f"baselines-{judged.key}", lambda: forest(points, name, (0, 1)), alt, caption)
     return Section(
-        _titled("The model against its baselines", judged),
+        titled("The model against its baselines", judged),
         (*judged.evaluation.in_words(), tables.against_baselines(judged), picture, *_beside_people(judged, inputs)),
     )
 
@@ -150,7 +150,7 @@ def confusions_section(judged: Judged) -> Section:
     """Each label, and the confusions of labels."""
     parts: list[Part] = [tables.label_table(judged)]
     if judged.evaluation.confusion.is_empty():
-        return Section(_titled("Labels", judged), tuple(parts))
+        return Section(titled("Labels", judged), tuple(parts))
     names, counts = tables.confusion_counts(judged)
     if len(names) <= MOST_CELLS:
         parts.append(tables.confusion_table(names, counts))
@@ -161,7 +161,7 @@ def confusions_section(judged: Judged) -> Section:
         caption = "Confusions, labels by their numbers in the table above; the darker, the larger the share of a row."
         parts.append(svg_figure(f"confusion-{judged.key}", lambda: confusion_map(shares, square), alt, caption))
     most = tables.most_confused(names, counts) if len(names) > FEW_LABELS else None
-    return Section(_titled("Labels and their confusions", judged), (*parts, *([most] if most else [])))
+    return Section(titled("Labels and their confusions", judged), (*parts, *([most] if most else [])))
 
 
 def calibration_section(judged: Judged, result: Calibration) -> Section:
@@ -181,7 +181,7 @@ def calibration_section(judged: Judged, result: Calibration) -> Section:
     )
     whose = ("Right is what a coder would say: the share of the text's coders who gave the label.",)
     words = (result.in_words(), *(whose if judged.row(LOG_SCORE) else ()))
-    return Section(_titled("Calibration", judged), (*words, table, picture))
+    return Section(titled("Calibration", judged), (*words, table, picture))
 
 
 def subgroups_section(judged: Judged, table: pl.DataFrame, gaps: pl.DataFrame) -> Section:
@@ -199,13 +199,13 @@ def subgroups_section(judged: Judged, table: pl.DataFrame, gaps: pl.DataFrame) -
         f"groups-{judged.key}", lambda: forest(points, "share right", at=at), "; ".join(shares), caption
     )
     sentence = "An error that differs between groups can bias a regression on the codes in any direction."
-    return Section(_titled("Error by subgroup", judged), (sentence, picture, tables.group_table(table, gaps)))
+    return Section(titled("Error by subgroup", judged), (sentence, picture, tables.group_table(table, gaps)))
 
 
 def shares_section(judged: Judged, table: pl.DataFrame) -> Section:
     """How often the model gave each label to the corpus, beside held-out texts."""
     alike = "The model gives no label to the corpus more or less often than to held-out texts by more than chance."
-    return Section(_titled("The corpus as coded", judged), (in_words(table) or alike, tables.shares_table(table)))
+    return Section(titled("The corpus as coded", judged), (in_words(table) or alike, tables.shares_table(table)))
 
 
 def curve_section(result: LearningCurve) -> Section:
@@ -268,5 +268,6 @@ def errors_section(inputs: Inputs) -> Section:
     return Section("Are errors related to covariates?", tuple(error_model.verdict for error_model in inputs.errors))
 
 
-def _titled(title: str, judged: Judged) -> str:
+def titled(title: str, judged: Judged) -> str:
+    """The title of a section, with the model's where a report has several."""
     return f"{title}: {judged.title}" if judged.title else title

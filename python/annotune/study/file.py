@@ -14,6 +14,7 @@ from annotune.export.regression_table import require_library
 from annotune.export.scripts import Regression
 from annotune.export.write import require_writer
 from annotune.hybrid.store import store_of
+from annotune.models.evidence import require_evidence
 from annotune.pictures import require_picture
 from annotune.records.files import folder_for, require_writable
 from annotune.reporting.files import writer_for
@@ -139,6 +140,8 @@ def read_study(path: Path) -> StudyFile:
         raise AnnotuneError(f"{path}: sample: nothing is corrected.", "Add correct: and formulas, or leave it out.")
     _require_one_draw(path, plan)
     _require_many_texts(path, plan.classify)
+    if plan.classify.evidence:
+        require_evidence(f"{path}: classify: evidence: the model under tune:", plan.tune.model_dump())
     if plan.multiverse is not None:
         _require_multiverse(path, plan, plan.multiverse)
     report = [plan.report.path] if plan.report else []
@@ -185,7 +188,7 @@ def _require_one_draw(path: Path, plan: Study) -> None:
 
 def _require_many_texts(path: Path, part: ClassifyPart) -> None:
     """Stop where it is said how very many texts are coded, and not which; or where a name of a cluster has no use."""
-    others = part.model_dump(exclude_defaults=True).keys() - {"precision", "texts"}
+    others = part.model_dump(exclude_defaults=True).keys() - {"precision", "evidence", "texts"}
     if others and part.texts is None:
         what = f"{path}: classify: {sorted(others)[0]}: is about very many texts, and none are named."
         raise AnnotuneError(what, "Name the files or the folder: classify: {texts: tweets/, ...}.")

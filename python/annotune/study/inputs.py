@@ -349,7 +349,7 @@ def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
     """Stop where a column has no room, or a formula names what the written table will not have."""
     study, codebook = file.study, inputs.codebook
     variables = [codebook.variable(name) for name in inputs.variables]
-    require_room(inputs.corpus, variables, gold=True)
+    require_room(inputs.corpus, variables, gold=True, evidence=study.classify.evidence)
     if study.report:
         require_columns_of_corpus(inputs.corpus, study.report.by or (), "The corpus")
     table = blank(inputs.corpus, variables)

@@ -40,6 +40,7 @@ def many_texts(file: StudyFile, variables: list[str], steps: Steps) -> RunStatus
         workers=part.workers,
         rows_per_shard=part.rows_per_shard,
         probabilities=part.probabilities,
+        evidence=part.evidence,
         precision=part.precision,
         **options,
     )

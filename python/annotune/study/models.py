@@ -83,7 +83,7 @@ def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:
 
     part, study = file.study.tune, file.study
     folds = n_folds(part) if _is_corrected(study, name, inputs.codebook) else part.folds
-    by_folds = study.classify.precision if _coded_by_folds(study, name, inputs.codebook) else None
+    by_folds = _how_coded(study) if _coded_by_folds(study, name, inputs.codebook) else None
     revision = find_base(base_of(file)).revision
     gold = study.gold.model_copy(update={"by_hand": None})  # of which corrections ask alone
     how_read = (study.corpus, study.codings, gold)
@@ -107,6 +107,7 @@ def _fold_coder(file: StudyFile, inputs: Inputs, name: str) -> FoldCoder | None:
         group=part.group,
         seed=part.seed,
         precision=file.study.classify.precision,
+        evidence=file.study.classify.evidence,
         checkpoints=Checkpoints(file.work_of(name) / FOLDER, _basis(file, inputs, name)),
     )
 
@@ -129,8 +130,14 @@ def _basis_of_codings(file: StudyFile, inputs: Inputs, name: str, model: Classif
     """The fingerprint of all that a model's answers rest on."""
     corpus, folds = file.study.corpus, _is_corrected(file.study, name, inputs.codebook)
     by_folds = _coded_by_folds(file.study, name, inputs.codebook)
-    rests_on = [model.card["model_sha256"], folds, by_folds, file.study.classify.precision, versions()]
+    rests_on = [model.card["model_sha256"], folds, by_folds, _how_coded(file.study), versions()]
     return fingerprint([inputs.files[corpus.path], corpus, *rests_on])
+
+
+def _how_coded(study: Study) -> str | list[str]:
+    """The precision, and whether passages that decided are handed out."""
+    part = study.classify
+    return [part.precision, "evidence"] if part.evidence else part.precision
 
 
 def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, steps: Steps) -> Codings:
@@ -143,7 +150,7 @@ def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, st
 
         if not folds:
             choice = model.choose_runtime(inputs.corpus, part.precision)
-            write(model.classify(inputs.corpus, precision=choice), target)
+            write(model.classify(inputs.corpus, precision=choice, evidence=part.evidence), target)
             write_whole(pieces.start(RUNTIME), json.dumps(choice.as_json(), indent=2) + "\n")
             pieces.finish(RUNTIME)
             return
@@ -152,7 +159,7 @@ def classified(file: StudyFile, inputs: Inputs, name: str, model: Classifier, st
         if coder is not None and not coder.whole:
             what = f"{file.work_of(name) / FOLDER} no longer holds what the folds' models coded."
             raise AnnotuneError(what, "Run the study with --again.")
-        write(in_corpus_order(model, inputs.corpus, part.precision, coder), target)
+        write(in_corpus_order(model, inputs.corpus, part.precision, coder, part.evidence), target)
 
     pieces = Checkpoints(target.parent, _basis_of_codings(file, inputs, name, model))
     if not folds and not pieces.has(RUNTIME):  # what computed the codings is not known

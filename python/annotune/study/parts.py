@@ -138,6 +138,7 @@ class TunePart(Settings):
 class ClassifyPart(Part):
     """How the corpus is coded, and which very many texts are coded into a folder as well (see `annotune.classify`).
 
+    `evidence`: the passages that decided stand beside the codes, of the corpus and of very many texts.
     Of a cluster only the name is said: what its jobs run stands in the user's own file; a study may be a stranger's.
     """
 
@@ -150,6 +151,7 @@ class ClassifyPart(Part):
     workers: int | None = pydantic.Field(default=None, ge=1)
     rows_per_shard: int | None = pydantic.Field(default=None, ge=1)
     probabilities: bool = True
+    evidence: bool = False
 
 
 class ProposePart(Part):

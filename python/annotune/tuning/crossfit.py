@@ -13,6 +13,7 @@ import polars as pl
 from annotune.data.codebook import Codebook
 from annotune.data.codings import check
 from annotune.data.corpus import read_corpus, sound_corpus
+from annotune.data.deciding import EVIDENCE
 from annotune.data.drawn import drawn_only, with_draws
 from annotune.data.frames import as_frame
 from annotune.data.wide import attach, require_room
@@ -316,11 +317,12 @@ def _codings(
 
 
 def in_corpus_order(
-    model: Classifier, texts: pl.DataFrame, precision: str, coder: FoldCoder | None = None
+    model: Classifier, texts: pl.DataFrame, precision: str, coder: FoldCoder | None = None, evidence: bool = False
 ) -> pl.DataFrame:
     """Out-of-fold predictions for coded texts and those that equal one; for the others the folds' or the model's.
 
-    All have the model's name as their coder.
+    All have the model's name as their coder. With `evidence`, these others have the passages that decided, as `coder`
+    has kept them or the model gives them; predictions out of fold have none.
     """
     assert model.held_out is not None
     texts = model.read(texts)
@@ -333,10 +335,14 @@ def in_corpus_order(
     held = model.held_out.rename({"unit_id": "_like"})
     parts = [seen.select("unit_id", "_like").join(held, on="_like").select(model.held_out.columns)]
     if coder is not None and (shares := coder.codings()) is not None:
-        parts.append(shares.with_columns(coder=pl.lit(model.name)).select(model.held_out.columns))
+        wanted = [*model.held_out.columns, *(EVIDENCE if evidence else ())]
+        parts.append(shares.with_columns(coder=pl.lit(model.name)).select(wanted))
     elif len(rest):
         with within("Texts that nobody coded"):
-            parts.append(model.classify(rest.select("unit_id", "text"), precision=alike(precision)))
+            others = rest.select("unit_id", "text")
+            parts.append(model.classify(others, precision=alike(precision), evidence=evidence))
+    if evidence:
+        parts.append(pl.DataFrame(schema=EVIDENCE))  # where all texts are coded, too
     order = texts.select("unit_id", _row=pl.int_range(pl.len()))
     codings = pl.concat(parts, how="diagonal").join(order, on="unit_id")
     return codings.sort("_row", maintain_order=True).drop("_row")

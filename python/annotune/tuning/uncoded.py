@@ -87,11 +87,14 @@ class FoldCoder:
         See `Classifier.classify`.
     checkpoints
         Where finished shares are kept; in memory without one.
+    evidence
+        Whether the passages that decided are handed out.
     """
 
     texts: pl.DataFrame
     precision: str = "float32"
     checkpoints: Checkpoints | None = None
+    evidence: bool = False
     _done: dict[int, pl.DataFrame] = field(default_factory=dict, repr=False)
 
     def __call__(self, number: int, model: Classifier) -> None:
@@ -99,7 +102,8 @@ class FoldCoder:
         if number not in self._numbers or self._is_there(number):
             return
         share = self.texts.filter(pl.col("fold") == number).select("unit_id", "text")
-        codings = model.classify(share, precision=alike(self.precision)).with_columns(fold=pl.lit(number, pl.Int64))
+        codings = model.classify(share, precision=alike(self.precision), evidence=self.evidence)
+        codings = codings.with_columns(fold=pl.lit(number, pl.Int64))
         if self.checkpoints is None:
             self._done[number] = codings
             return
@@ -161,6 +165,7 @@ def fold_coder(
     seed: int,
     precision: str,
     checkpoints: Checkpoints | None,
+    evidence: bool = False,
 ) -> FoldCoder:
     """A coder of the texts that nobody coded, for `tune` with the same texts, gold, folds, group and seed."""
     with warnings.catch_warnings():
@@ -170,4 +175,4 @@ def fold_coder(
     for number, (_, out) in enumerate(cases_of(coded, group, seed).folds(folds), start=1):
         fold[out] = number
     known = coded.frame.select("unit_id").with_columns(fold=fold)
-    return FoldCoder(dealt(texts, known, group, seed), precision, checkpoints)
+    return FoldCoder(dealt(texts, known, group, seed), precision, checkpoints, evidence)

@@ -84,7 +84,7 @@ class Texts:
             "text": text,
             "before": [*before, *_passages(row[columns.before] if columns.before else None)],
             "after": [*_passages(row[columns.after] if columns.after else None), *after],
-            "mark": _marked(text, row[columns.mark] if columns.mark else None),
+            "mark": _marked(text, row, columns.mark) if columns.mark else None,
             "dir": direction(text),
             "shown": {name: "" if row[name] is None else str(row[name]) for name in columns.show},
         }
@@ -130,8 +130,15 @@ def _passages(cell: Any) -> list[dict[str, str]]:
     return [{"text": str(text)} for text in texts if text is not None and str(text).strip()]
 
 
-def _marked(text: str, cell: Any) -> list[int] | None:
-    """Where a passage is in the text, by its words, or by a list of its start and end in characters."""
+def _marked(text: str, row: Mapping[str, Any], name: str) -> list[int] | None:
+    """Where a passage is in the text, by its words, or by a list of its start and end in characters.
+
+    Words that are in the text several times are where columns `<name>_start` and `<name>_end` say, if there are any.
+    """
+    cell, stated = row[name], [row.get(f"{name}_start"), row.get(f"{name}_end")]
+    if all(isinstance(place, (int, float)) and 0 <= place <= len(text) for place in stated):
+        start, end = (int(place) for place in stated if place is not None)
+        cell = [start, end] if text[start:end] == cell else cell
     if isinstance(cell, (list, tuple, pl.Series)) and len(cell) == 2:
         start, end = (min(max(int(place), 0), len(text)) for place in cell)
     else:
