@@ -6,6 +6,7 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import brier_score_loss, log_loss
 
 import annotune as at
@@ -155,3 +156,60 @@ def test_calibration_is_against_the_coders(kind):
     assert found.get("brier") == pytest.approx(scores["brier_score"].mean() / half)
     alone = at.calibration(said.drop("p_good", "p_bad"), gold, codebook=book, n_boot=0) if kind == "nominal" else found
     assert alone.get("ece") == pytest.approx(found.get("ece"))
+
+
+@pytest.fixture(scope="module")
+def two_models():
+    """Gold with shares of coders, and two models, one of which states probabilities nearer to them."""
+    rng = np.random.default_rng(3)
+    share = rng.random(150)
+    about = {"unit_id": [f"u{i}" for i in range(150)], "variable": "tone"}
+    gold = pl.DataFrame({**about, "label": np.where(share > 0.5, "x", "y"), "share_x": share, "share_y": 1 - share})
+
+    def model(name, spread):
+        p = np.clip(share + rng.normal(0, spread, 150), 0.02, 0.98)
+        return pl.DataFrame({**about, "coder": name, "label": np.where(p > 0.5, "x", "y"), "p_x": p, "p_y": 1 - p})
+
+    return gold, [model("minilm-1", 0.3), model("multilingual-2", 0.1)]
+
+
+def test_models_are_compared_by_their_log_scores_against_shares(two_models):
+    gold, models = two_models
+    dictionary = gold.select("unit_id", "variable", "label", coder=pl.lit("dictionary"))
+    found = at.compare([*models, dictionary], gold, n_boot=0)
+    alone = {model["coder"][0]: at.evaluate(gold, model, n_boot=0) for model in models}
+    for name, evaluation in alone.items():
+        row = found.measures.filter(model=name, measure="log_score")
+        assert row["estimate"].to_list() == pytest.approx([evaluation.get("log_score")])
+    assert "dictionary" not in found.measures.filter(measure="log_score")["model"]
+    share = gold["share_x"].to_numpy()
+    first, second = (
+        -(share * np.log(model["p_x"].to_numpy()) + (1 - share) * np.log(model["p_y"].to_numpy())) for model in models
+    )
+    (pair,) = found.pairs.filter(measure="log_score").to_dicts()
+    assert (pair["a"], pair["b"], pair["n_units"]) == ("minilm-1", "multilingual-2", 150)
+    test = stats.ttest_rel(first, second)
+    limits = test.confidence_interval()
+    assert [pair["difference"], pair["ci_low"], pair["ci_high"], pair["p"]] == pytest.approx(
+        [(first - second).mean(), limits.low, limits.high, test.pvalue]
+    )
+    assert f"multilingual-2 has the lowest log score, {second.mean():.3f}" in " ".join(found.in_words())
+    assert "log_score" in found.table().columns
+
+
+def test_without_shares_or_probabilities_no_log_scores_are_compared(two_models):
+    gold, models = two_models
+    without = at.compare(models, gold.select("unit_id", "variable", "label"), n_boot=0)
+    labels_alone = at.compare([model.drop("p_x", "p_y") for model in models], gold, n_boot=0)
+    for found in (without, labels_alone):
+        assert found.measures.filter(measure="log_score").is_empty()
+        assert not any("log score" in sentence for sentence in found.in_words())
+
+
+def test_compared_by_clusters_the_spread_is_that_of_their_sums(two_models):
+    gold, models = two_models
+    corpus = gold.select("unit_id", speech=pl.int_range(150) // 10, text=pl.lit("a"))
+    found = at.compare(models, gold, corpus=corpus, cluster="speech", n_boot=0).pairs.filter(measure="log_score")
+    plain = at.compare(models, gold, n_boot=0).pairs.filter(measure="log_score")
+    assert found["difference"][0] == pytest.approx(plain["difference"][0])
+    assert found["ci_low"][0] != pytest.approx(plain["ci_low"][0], abs=1e-6)

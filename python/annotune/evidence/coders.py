@@ -50,7 +50,7 @@ def gathered(codings: Any) -> Codings:
         if first & second:
             what = f"The tables {i} and {j} have both codings by {sorted(first & second)[0]!r}."
             raise AnnotuneError(what, "Name each: compare({'first': ..., 'second': ...}, gold).")
-    return bind(*(part.select(*SCHEMA) for part in tables))
+    return bind(*(part.select(*SCHEMA, "^p_.*$") for part in tables))
 
 
 def sources_in_folds(codings: Any) -> list[Codings]:

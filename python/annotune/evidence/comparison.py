@@ -12,6 +12,7 @@ import polars as pl
 
 from annotune.agreement.reliability import reliability
 from annotune.data.codebook import Codebook, Variable
+from annotune.data.coder_shares import shares_of
 from annotune.data.codings import check, of_variable
 from annotune.data.encoded import clusters_of, encode, entry_for, with_texts, with_truth
 from annotune.data.frames import as_frame, identified
@@ -27,11 +28,13 @@ from annotune.evidence.paired import (
     resampling,
     wald,
 )
+from annotune.evidence.share_comparison import pairs_by_log_score, stated_by_coder
 from annotune.evidence.verdicts import ALL, ANSWERED, best_in_words, ceiling_in_words, gaps_in_words
 from annotune.measures.baselines import BASELINES, add_baselines
 from annotune.measures.evaluation import LEADING, interval, leading, measure_rows, require_own_name, require_replicates
 from annotune.measures.limits import Score, difference
 from annotune.measures.scores import IN_FULL, in_full
+from annotune.measures.share_scores import LOG_SCORE, share_rows
 from annotune.readable import Part, Readable, brief_table
 
 FEWEST_APART = 6  # units that only one coder got right; with fewer the exact test cannot reach .05
@@ -97,7 +100,26 @@ class Comparison(Readable):
     def in_words(self, measure: str = "macro_f1") -> list[str]:
         """The tables in sentences: who is best, by how much, who left texts out, how far people agree."""
         leader = best_in_words(self.measures, self.pairs, measure)
-        return [*leader, *gaps_in_words(self.measures, self.models, measure), *ceiling_in_words(self.agreement)]
+        gaps = gaps_in_words(self.measures, self.models, measure)
+        return [*leader, *gaps, *self._by_log_score(), *ceiling_in_words(self.agreement)]
+
+    def _by_log_score(self) -> Iterator[str]:
+        """Whose probabilities are nearest to the shares of coders, and by how much, in a sentence."""
+        scores = dict(self.measures.filter(measure=LOG_SCORE).drop_nulls("estimate").select("model", "estimate").rows())
+        if len(scores) < 2:
+            return
+        best, second = sorted(scores, key=lambda name: scores[name])[:2]
+        of_both = pl.col("a").is_in([best, second]) & pl.col("b").is_in([best, second])
+        pair = self.pairs.filter(of_both, pl.col("measure") == LOG_SCORE).to_dicts()
+        spread = ""
+        if pair and pair[0]["ci_low"] is not None:
+            sign = 1 if pair[0]["a"] == best else -1
+            low, high = sorted((sign * pair[0]["ci_low"], sign * pair[0]["ci_high"]))
+            spread = f" (difference {sign * pair[0]['difference']:+.3f}; {low:+.3f} to {high:+.3f})"
+        yield (
+            f"Against the shares of coders {best} has the lowest log score, {scores[best]:.3f}, and {second} "
+            f"{scores[second]:.3f}{spread}; lower is better."
+        )
 
     def _parts(self) -> Iterator[Part]:
         """The coders beside each other, and who is best."""
@@ -125,7 +147,9 @@ def compare(
 
     Tuned and hosted models, dictionaries, published predictions and people are all coders: rows of tables of
     codings. A text that a coder left out counts as wrong; its measures on the texts that it did code are reported
-    as well. The most frequent label is always in the table.
+    as well. The most frequent label is always in the table. Where the gold has the shares of coders who gave each label
+    (`resolve(rule="shares")`), probabilities (`p_<label>`) are scored against them as by `evaluate`, and pairs have the
+    difference of log scores.
 
     Parameters
     ----------
@@ -195,9 +219,17 @@ def compare(
         raise AnnotuneError(f"There is no coder {reference!r} to compare with.", nearest(reference, rows))
     drawing = resampling(list(rows.values()), clusters, n_boot, seed)
     judged = {name: _judged(answers, drawing, entry) for name, answers in rows.items()}
+    measured = [table for name in rows for table in _measures_of_coder(name, judged[name], drawing, entry)]
+    shares, by_log_score = shares_of(truth, units, entry), list[dict[str, Any]]()
+    if shares is not None:
+        every = stated_by_coder(answers_by_coder, units, entry)
+        stated = {name: each for name, each in every.items() if name in rows}
+        scored = share_rows(stated, shares, entry, clusters, intervals=n_boot > 0)
+        measured.append(scored.select("model", pl.lit(ALL).alias("units"), pl.exclude("model")))
+        by_log_score += pairs_by_log_score(stated, shares, entry, reference, clusters)
     return Comparison(
-        pl.concat(table for name in rows for table in _measures_of_coder(name, judged[name], drawing, entry)),
-        _compare_pairs(judged, drawing, entry, reference, tested=cluster is None),
+        pl.concat(measured),
+        _compare_pairs(judged, drawing, entry, reference, tested=cluster is None, more=by_log_score),
         _agreement_of_people(answers_by_coder, entry, people or {}),
         _costs_table(costs, list(rows)),
     )
@@ -233,8 +265,9 @@ def _compare_pairs(
     entry: Variable,
     reference: str | None,
     tested: bool,
+    more: Sequence[Mapping[str, Any]],
 ) -> pl.DataFrame:
-    """Every pair of coders, on the units that both were to code; without pairs of baselines."""
+    """Every pair of coders, on the units that both were to code, and `more` rows; without pairs of baselines."""
     records: list[dict[str, Any]] = []
     for a, b in combinations(coders, 2):
         if {a, b} <= set(BASELINES) or reference not in (None, a, b):
@@ -244,7 +277,7 @@ def _compare_pairs(
     types = dict.fromkeys(("a", "b", "measure", "test"), pl.String) | {"only_a": pl.Int64, "only_b": pl.Int64}
     numbers = dict.fromkeys(("difference", "ci_low", "ci_high", "p"), pl.Float64)
     order = ["a", "b", "measure", "difference", "ci_low", "ci_high", "test", "p", "p_holm", "only_a", "only_b"]
-    frame = pl.DataFrame(records, schema=types | numbers | {"n_units": pl.Int64})
+    frame = pl.DataFrame([*records, *more], schema=types | numbers | {"n_units": pl.Int64})
     p_holm = pl.Series("p_holm", [None] * len(frame), dtype=pl.Float64)
     for measure in frame["measure"].unique(maintain_order=True):
         at_measure = (frame["measure"] == measure).arg_true()

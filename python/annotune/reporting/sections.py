@@ -231,7 +231,7 @@ def comparison_section(result: Comparison) -> Section:
     picture = svg_figure(
         "comparison", lambda: forest(points, "macro-F1", (0, 1)), alt, "macro-F1 of each coder, with 95 % intervals."
     )
-    pairs = [table for measure in measures if (table := tables.pairs_table(result, measure))]
+    pairs = [table for measure in (*measures, LOG_SCORE) if (table := tables.pairs_table(result, measure))]
     return Section("Comparison of coders", (tables.comparison_table(result), picture, *result.in_words(), *pairs))
 
 
