@@ -10,6 +10,9 @@ by `rule="majority"` and once by `rule="shares"`, and are measured on all others
 against the shares of the coders there, macro-F1 and accuracy (of sets: the share of exact ones) against the label that
 most of them gave. Every text is embedded once, and kept in --cache; with `--method lora` networks are tuned.
 
+The model by shares also learns what each coder would say (`coders=`): its log score against the coders' own answers
+is set beside that of what any of them would.
+
 Prints the means over draws, and the gain of shares with a 95 % interval: 2,000 bootstrap samples of the texts, in which
 each text keeps the draws in which it was tested.
 """
@@ -35,6 +38,7 @@ from annotune.measures.baselines import TF_IDF
 from annotune.measures.share_scores import OVERALL, SHARE_MEASURES, scores_of_texts
 from annotune.network.encoder import Encoder
 from annotune.tuning import held_out, task
+from annotune.tuning.coder_offsets import CoderOffsets, answers_of_coders
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RULES = ("majority", "shares")
@@ -108,7 +112,8 @@ def one_draw(
     tested = Codings(at.resolve(codings, "shares", codebook=book).filter(~to_learn))
     mine = at.resolve(codings, rule, codebook=book).filter(to_learn)
     gold = pl.concat([mine, tested.select(mine.columns)])
-    model = at.tune(corpus, gold, book, test={"part": "test"}, n_boot=0, **settings)
+    coders = codings if rule == "shares" else None
+    model = at.tune(corpus, gold, book, test={"part": "test"}, n_boot=0, coders=coders, **settings)
     assert model.held_out is not None
     assert model.evaluation is not None
     said = model.held_out.unique("unit_id", maintain_order=True).sort("unit_id")
@@ -122,9 +127,25 @@ def one_draw(
         "units": units.to_numpy().astype(str),
     }
     if rule == "shares":
+        found |= scored_by_coder(model, codings, found[rule], units)
         for name in BASELINES:
             found[name] = np.array([model.evaluation.get(measure, name) for measure in SHARE_MEASURES])
     return found
+
+
+def scored_by_coder(
+    model: at.Classifier, codings: Codings, stated: np.ndarray, units: pl.Series
+) -> dict[str, np.ndarray]:
+    """Each text's log score against its coders' own answers: by what any of them would say, and by what each would."""
+    answers, known = answers_of_coders(codings, units, model.variable), model.card["choices"]["coders"]
+    assert known is not None
+    logits = (np.log(stated) - (np.log1p(-stated) if answers.sets else 0))[answers.text]
+    added = CoderOffsets(**known).rows(answers.names, stated.shape[1])[answers.coder]
+    scores = {"any coder": answers.scores(logits), "each coder": answers.scores(logits + added)}
+    return {name: answers.by_text(values, len(units)) for name, values in scores.items()} | {
+        "spread": np.array(known["spread"]),
+        "coders": np.array(len(known["by_coder"])),
+    }
 
 
 def macro_f1(truth: np.ndarray, said: np.ndarray, n_labels: int, counts: np.ndarray) -> float:
@@ -160,6 +181,22 @@ def compared(draws: list[dict[str, Any]], n_labels: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
+def gain_by_coder(draws: list[dict[str, Any]]) -> str:
+    """Log scores against single coders' answers, by what any would say and by what each would, and the gain."""
+    names = np.unique(np.concatenate([draw["units"] for draw in draws]))
+    places = [np.searchsorted(names, draw["units"]) for draw in draws]
+    sampled = np.random.default_rng(1).multinomial(len(names), np.full(len(names), 1 / len(names)), REPLICATES)
+    counts = [np.vstack([np.ones(len(place)), sampled[:, place]]) for place in places]
+    shared, own = (
+        np.mean([count @ draw[name] / count.sum(1) for draw, count in zip(draws, counts, strict=True)], axis=0)
+        for name in ("any coder", "each coder")
+    )
+    gain, spreads = own - shared, ", ".join(f"{float(draw['spread']):g}" for draw in draws)
+    low, high = np.percentile(gain[1:], [2.5, 97.5])
+    coders = f"{min(int(draw['coders']) for draw in draws):,}"
+    return f"{coders} | {spreads} | {shared[0]:.4f} | {own[0]:.4f} | {gain[0]:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
 def _values(
     draws: list[dict[str, Any]],
     places: list[np.ndarray],
@@ -193,6 +230,7 @@ def main() -> None:
     parser.add_argument("--method", default="probe")
     parser.add_argument("--sizes", default="600,2500,5000")
     parser.add_argument("--draws", default="1,2,3")
+    parser.add_argument("--texts", type=int, help="Only so many of the texts, drawn by chance.")
     parser.add_argument("--cache", type=Path, default=Path("embeddings.npz"))
     parser.add_argument(
         "--keep", type=Path, default=Path(), help="A folder for finished draws, which are not repeated."
@@ -203,7 +241,12 @@ def main() -> None:
     if options.method == "probe":
         embed_once(options.cache)
     texts, codings, book = SETS[options.set](options.data)
+    if options.texts:
+        texts = texts.sample(options.texts, seed=1, shuffle=True)
+        codings = Codings(codings.filter(pl.col("unit_id").is_in(texts["unit_id"].implode())))
     settings = {"base": options.base, "method": options.method}
+    by_coder = ["| texts learnt from | coders | standard deviation | any coder | each coder | gain (95 % interval) |"]
+    by_coder.append("|---|---|---|---|---|---|")
     print("| texts learnt from | measure | overall shares | TF-IDF | majority | shares | gain (95 % interval) |")
     print("|---|---|---|---|---|---|---|")
     for size in map(int, options.sizes.split(",")):
@@ -215,6 +258,7 @@ def main() -> None:
                 if not (options.keep / name).exists():
                     np.savez(options.keep / name, **one_draw(texts, codings, book, rule, size, seed, settings))  # type: ignore[arg-type]
                 draws[-1] |= dict(np.load(options.keep / name, allow_pickle=False))
+        by_coder.append(f"| {size:,} | {gain_by_coder(draws)} |")
         for row in compared(draws, len(book.variables[0].labels)).to_dicts():
             baselines = " | ".join("" if row[name] is None else f"{row[name]:.4f}" for name in (OVERALL, "TF-IDF"))
             gain = f"{row['gain']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f})"
@@ -223,6 +267,7 @@ def main() -> None:
                 f"| {size:,} | {named} | {baselines} | {row['majority']:.4f} | {row['shares']:.4f} | {gain} |",
                 flush=True,
             )
+    print("\n".join(["", "Log score against single coders' answers:", "", *by_coder]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Intervals about the expected coder: how often they hold the truth, with few coders a text and few in all.
 
-    python benchmarks/expected_coder.py [--draws 1000]
+    python benchmarks/expected_coder.py [--draws 1000] [--of regression|prevalence]
 
 4,000 texts in two groups, a tenth drawn for coding, each by some coders of a pool, chosen by chance. Coders differ in
 how readily they say yes (standard deviation .5 of the log-odds), and in how much more so in one of the groups (.2).
@@ -8,20 +8,25 @@ Regressed is the share of a text's coders on the group, corrected as by `correct
 `dsl_columns` gives). Two truths: the coefficients for the coders of this pool, and for all coders like them. For the
 latter, the variance by texts misses what coders have in common over texts; `texts and coders` clusters by both, by text
 plus by coder less by coding (Cameron, Gelbach and Miller 2011), with K / (K - 1) for K coders, at least as large as by
-text, and t with Satterthwaite's degrees of freedom.
+text, and t with Satterthwaite's degrees of freedom. With `--of prevalence` it is the share alone, by what
+`prevalence(coders=...)` computes.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm, t
+
+from annotune.correction.crossed import Answers, crossed_shares
 
 N, PI, HABIT, BY_GROUP = 4000, 0.1, 0.5, 0.2
 TERMS = ("share", "difference")
 ROWS = (("this pool", "texts"), ("all such coders", "texts"), ("all such coders", "texts and coders"))
 SETTINGS = ((5, 1), (5, 2), (5, 3), (5, 5), (30, 1), (30, 3))
+OF_PREVALENCE = ((5, 1), (5, 3), (5, 5), (10, 1), (10, 3), (30, 1), (30, 3))
 
 
 def chances(text: np.ndarray, group: np.ndarray, coders: np.ndarray) -> np.ndarray:
@@ -35,8 +40,21 @@ def least_squares(outcome: np.ndarray, group: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.solve(design.T @ design, design.T @ outcome))
 
 
-def one_draw(rng: np.random.Generator, size: int, each: int) -> dict[tuple[str, str, str], tuple[bool, float]]:
-    """Whether each interval holds its truth, and its width, by truth, interval and term."""
+@dataclass(frozen=True)
+class Sample:
+    """Texts in groups, what each coder and all such coders would say of them, and the answers to those at `at`."""
+
+    group: np.ndarray
+    likely: np.ndarray
+    everyone: np.ndarray
+    predicted: np.ndarray
+    at: np.ndarray
+    who: np.ndarray
+    answers: np.ndarray
+
+
+def sampled(rng: np.random.Generator, size: int, each: int) -> Sample:
+    """A corpus and a tenth of it, each text there answered by `each` of `size` coders."""
     group, coders = np.repeat([0.0, 1.0], N // 2), rng.normal(size=(2, size)) * [[HABIT], [BY_GROUP]]
     text = rng.normal(-0.5 + 0.5 * group, 1.5)
     likely = chances(text, group, coders)
@@ -44,10 +62,32 @@ def one_draw(rng: np.random.Generator, size: int, each: int) -> dict[tuple[str, 
     nodes, weights = np.polynomial.hermite_e.hermegauss(9)
     spread = np.where(group == 1, np.hypot(HABIT, BY_GROUP), HABIT)
     everyone = 1 / (1 + np.exp(-(text[:, None] + spread[:, None] * nodes))) @ weights / weights.sum()
-    truths = {"this pool": least_squares(likely.mean(1), group), "all such coders": least_squares(everyone, group)}
     at = np.flatnonzero(rng.random(N) < PI)
     who = rng.random((len(at), size)).argsort(1)[:, :each]
     answers = (rng.random(who.shape) < np.take_along_axis(likely[at], who, 1)).astype(float)
+    return Sample(group, likely, everyone, predicted, at, who, answers)
+
+
+def share_of_coders(rng: np.random.Generator, size: int, each: int) -> list[tuple[bool, float]]:
+    """Whether intervals hold a share, and their widths: of these coders, of all such by these alone, and by any."""
+    drawn, ratio = sampled(rng, size, each), np.zeros(N)
+    ratio[drawn.at] = 1 / PI
+    answers = Answers(np.repeat(drawn.at, each), drawn.who.ravel(), drawn.answers.ravel()[:, None])
+    found = crossed_shares(drawn.predicted[:, None], answers, ratio)
+    plain, by_t = norm.ppf(0.975) * found.these[0] ** 0.5, t.ppf(0.975, found.freedom[0]) * found.any[0] ** 0.5
+    these, everyone = drawn.likely.mean(), drawn.everyone.mean()
+    return [
+        (bool(abs(found.shares[0] - truth) <= half), 2 * half)
+        for truth, half in ((these, plain), (everyone, plain), (everyone, by_t))
+    ]
+
+
+def one_draw(rng: np.random.Generator, size: int, each: int) -> dict[tuple[str, str, str], tuple[bool, float]]:
+    """Whether each interval holds its truth, and its width, by truth, interval and term."""
+    drawn = sampled(rng, size, each)
+    group, likely, everyone, predicted = drawn.group, drawn.likely, drawn.everyone, drawn.predicted
+    at, who, answers = drawn.at, drawn.who, drawn.answers
+    truths = {"this pool": least_squares(likely.mean(1), group), "all such coders": least_squares(everyone, group)}
     outcome = predicted.copy()
     outcome[at] += (answers.mean(1) - predicted[at]) / PI
     design = np.column_stack([np.ones(N), group])
@@ -73,7 +113,18 @@ def one_draw(rng: np.random.Generator, size: int, each: int) -> dict[tuple[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--draws", type=int, default=1000)
-    draws = parser.parse_args().draws
+    parser.add_argument("--of", choices=("regression", "prevalence"), default="regression")
+    options = parser.parse_args()
+    draws = options.draws
+    if options.of == "prevalence":
+        print("| coders | on a text | this pool: these | all such: these | all such: any |")
+        print("|---|---|---|---|---|")
+        for size, each in OF_PREVALENCE:
+            rng = np.random.default_rng(size * 100 + each)
+            held = np.array([share_of_coders(rng, size, each) for _ in range(draws)], dtype=float)
+            cells = [f"{100 * held[:, j, 0].mean():.1f} ({held[:, j, 1].mean():.3f})" for j in range(3)]
+            print(f"| {size} | {each} | {' | '.join(cells)} |", flush=True)
+        return
     print("| coders | a text | truth | interval | share: held (width) | difference: held (width) |")
     print("|---|---|---|---|---|---|")
     for size, each in SETTINGS:

@@ -203,6 +203,10 @@ at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, pre
 #' @param hand_coded For a folder the hand-coded texts, a data frame or file: a row per text with `unit_id`,
 #'   `<variable>_gold` and `pi`, as [at_crossfit()] gives it, or a row per coding with `unit_id`, `variable`, `label`, `pi`.
 #' @param texts For a folder the texts, where these have moved and columns are read that are not among the codes.
+#' @param codings All coders' codings, a data frame: shares are then those of the expected coder, what share of coders would
+#'   give a label, by `"hand"` and `"dsl"`.
+#' @param coders With `codings`, whose share: `"these"`, of the coders who coded; or `"any"`, of all coders like them, at
+#'   least 5 of whom are needed: intervals then have the variance between coders, and Student's t.
 #' @return A tibble of class `at_prevalence`: by and time (before them, of several variables, `variable`), label, method, estimate, std_error, conf_low, conf_high,
 #'   interval, n, n_coded, note.
 #' @examplesIf at_available()
@@ -214,9 +218,10 @@ at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, pre
 at_prevalence <- function(data, variable = NULL, by = NULL, time = NULL, every = NULL,
                           methods = NULL, gold = NULL, predicted = NULL, pi = NULL, wave = NULL, cluster = NULL,
                           level = 0.95, n_boot = 200, seed = 1, of = c("corpus", "population"), hand_coded = NULL,
-                          texts = NULL) {
+                          texts = NULL, codings = NULL, coders = c("these", "any")) {
   found <- at_call(
     "prevalence",
+    codings = if (!is.null(codings)) codings_to_python(codings), coders = match.arg(coders),
     data = if (is_path(data)) as_path(data) else usable_columns(data),
     hand_coded = if (is.data.frame(hand_coded)) usable_columns(hand_coded) else as_path(hand_coded),
     texts = as_path(texts), variable = if (length(variable) > 1) several(variable) else variable, by = several(by), time = time, every = every,

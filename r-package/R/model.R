@@ -90,6 +90,8 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL,
 #' @param corpus A data frame, a character vector, or the path of a file.
 #' @param unit_id,text The columns with the identifier and the text.
 #' @param path Where to write the corpus with its codes: .dta, .rds, .parquet, .csv, .sav, .xlsx; one or several.
+#' @param coder One of the coders whom the model was tuned with (`coders` of [at_tune()]): what that one would say, in place
+#'   of what any one of them would.
 #' @param out A folder for the codes of very many texts: `corpus` is then a file, a folder or a pattern such as
 #'   `"tweets/*.parquet"`, and `model` a model, the path of one, or several paths. A run that was stopped goes on where it
 #'   was when the same is called again; see [at_status()].
@@ -121,12 +123,13 @@ augment.at_model <- function(x, newdata, unit_id = NULL, text = NULL,
 #' at_classify(model, data$corpus)
 #' @export
 at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path = NULL,
-                        precision = c("float32", "bfloat16", "exact", "auto"), out = NULL, on = "local",
+                        precision = c("float32", "bfloat16", "exact", "auto"), coder = NULL, out = NULL, on = "local",
                         workers = NULL, shard = NULL, covariates = NULL, base = NULL, codebook = NULL, threads = NULL,
                         rows_per_shard = NULL, probabilities = TRUE, evidence = FALSE, device = "auto",
                         dry_run = FALSE, price_per_hour = NULL, ...) {
   precision <- match.arg(precision)
   if (!is.null(out)) {
+    if (!is.null(coder)) abort("`coder` is for texts in one table or file.", "Leave out `out`.")
     return(code_folder(
       model, corpus, as_path(out), unit_id = unit_id, text = text, precision = precision, on = on, workers = workers,
       shard = shard, covariates = covariates, base = as_path(base), codebook = codebook, threads = threads,
@@ -139,14 +142,15 @@ at_classify <- function(model, corpus, unit_id = "unit_id", text = "text", path 
     sent <- corpus_to_python(corpus, unit_id, text, read_beside(model))
     return(at_call(
       "classify",
-      model = model, corpus = sent, precision = precision, say = passing(), evidence = evidence
+      model = model, corpus = sent, precision = precision, say = passing(), evidence = evidence,
+      coder = coder
     ))
   }
   sent <- if (is.data.frame(corpus)) frame_to_python(corpus, ids = unit_id, whole = TRUE) else as_path(corpus)
   at_call(
     "code_files",
     model = model, corpus = sent, unit_id = unit_id, text = text, paths = several(as_path(path)), precision = precision,
-    say = passing(), evidence = evidence
+    say = passing(), evidence = evidence, coder = coder
   )
 }
 
@@ -246,7 +250,8 @@ model_from_python <- function(x) {
       codebook = structure(list(name = "", language = "en", variables = list(variable_from_python(x$variable))),
         class = "at_codebook"
       ),
-      evaluation = from_python(x$evaluation), held_out = from_python(x$held_out), inputs = NULL, path = NULL
+      evaluation = from_python(x$evaluation), held_out = from_python(x$held_out),
+      coder_scores = from_python(x$coder_scores), inputs = NULL, path = NULL
     ),
     class = "at_model"
   )

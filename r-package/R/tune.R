@@ -23,6 +23,9 @@
 #'   about the corpus, and not about the coded texts.
 #' @param prevalence The same where texts were picked by their label: how frequent labels are in the corpus, as
 #'   `c(immigration = 0.07)`.
+#' @param coders The codings that gold by the rule `shares` was resolved from: the model also learns what each coder says
+#'   more or less readily than the others, and `at_classify(coder = )` what that coder would say, where that is better
+#'   beyond chance on texts not seen. The model's `coder_scores` have the figures.
 #' @param path A folder where every finished fold of a cross-validation is kept: what was interrupted goes on from it.
 #' @param n_boot Bootstrap replicates for the intervals.
 #' @param target A column: what the text is judged about, read with it as a pair.
@@ -55,7 +58,7 @@ at_tune <- function(corpus, ...) UseMethod("at_tune")
 #' @rdname at_tune
 #' @export
 at_tune.default <- function(corpus, gold, codebook, variable = NULL, test = NULL, validation = 0.15, folds = NULL,
-                            group = NULL, pi = NULL, prevalence = NULL, path = NULL, n_boot = 1000,
+                            group = NULL, pi = NULL, prevalence = NULL, coders = NULL, path = NULL, n_boot = 1000,
                             unit_id = "unit_id", text = "text", target = NULL, inputs = NULL, ...) {
   around <- text_and_neighbours(text)
   beside <- c(setdiff(around$read, "text"), target, inputs)
@@ -67,7 +70,8 @@ at_tune.default <- function(corpus, gold, codebook, variable = NULL, test = NULL
     gold[!unlabelled, ], codebook,
     asked = list(unit_id = unit_id, text = around$column),
     variable = variable, test = test, validation = validation, folds = folds, group = group, pi = pi,
-    prevalence = prevalence, keep = as_path(path), n_boot = n_boot, text = around$read, target = target,
+    prevalence = prevalence, coders = if (!is.null(coders)) codings_to_python(coders), keep = as_path(path),
+    n_boot = n_boot, text = around$read, target = target,
     inputs = several(inputs), ...
   )
 }

@@ -18,6 +18,7 @@ READ_BY = {
     ("sample", "predictions"),
     ("anchoring", "proposals"),
     ("test_codebook", "paraphrase"),
+    ("tune", "coders"),
     ("diff", "a"),
     ("diff", "b"),
     ("replicate", "bundle"),

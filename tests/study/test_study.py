@@ -198,6 +198,7 @@ def corrected(formula: str, option: str = "method: dsl") -> tuple[str, str]:
         ("study.yaml", "seed: 1", "seed: 1, pi: year", "'year' of unit"),
         ("study.yaml", "seed: 1", "seed: 1, prevalence: {Helth: 0.2}", "Did you mean 'Health'"),
         ("study.yaml", "seed: 1", "seed: 1, prevalence: {Health: 20}", "Give a share between 0 and 1"),
+        ("study.yaml", "seed: 1", "seed: 1, by_coder: true", "for gold with its coders' shares"),
         ("study.yaml", "seed: 1", "seed: 1, cutoffs: shares", "'share', 'f1' or 'likeliest'"),
         ("study.yaml", "seed: 1}", "seed: 1, pi: a}\nsample: {pi: b}", "are in 'a' by tune:, and in 'b' by sample:"),
         ("study.yaml", "seed: 1}", "seed: 1, prevalence: {Health: 0.2}}\nsample: {pi: b}", "both say what"),

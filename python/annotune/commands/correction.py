@@ -140,6 +140,12 @@ def prevalence(
     wave: Wave = None,
     cluster: Cluster = None,
     of: Of = "corpus",
+    codings: Annotated[
+        list[Path] | None, typer.Option(help="All coders' codings, for the share of coders; repeatable.")
+    ] = None,
+    coders: Annotated[
+        str, typer.Option(help="With --codings: the share of these coders, or of any like them.")
+    ] = "these",
     n_boot: Annotated[int, typer.Option(help="Bootstrap replicates, for em.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
     write: Write = None,
@@ -150,6 +156,7 @@ def prevalence(
     from annotune.correction.coded_folder import is_folder_of_codes
     from annotune.correction.plots import plot_prevalence
     from annotune.correction.prevalence import prevalence as shares
+    from annotune.data.codings import read_codings
 
     grouping: dict[str, Any] = {
         "by": listed(by),
@@ -166,10 +173,13 @@ def prevalence(
         "hand_coded": hand_coded,
         "texts": texts,
         "methods": listed(methods),
+        "coders": coders,
     }
-    require_outputs(write, data, *([hand_coded] if hand_coded else []), plot=plot)
+    require_outputs(write, data, *([hand_coded] if hand_coded else []), *(codings or []), plot=plot)
     names = variable if variable is None or "," not in variable else listed(variable)
-    with recorded("prevalence", write, data, hand_coded, variable=variable, methods=methods, **grouping, **columns):
+    settings = {"variable": variable, "methods": methods, "coders": coders if codings else None}
+    with recorded("prevalence", write, data, hand_coded, *(codings or []), **settings, **grouping, **columns):
+        options["codings"] = read_codings(list(codings)) if codings else None
         source = str(data) if is_folder_of_codes(data) else _table(data)
         estimates = shares(source, names, n_boot=n_boot, **options, **columns)
         save(estimates, write)

@@ -56,6 +56,9 @@ def tune(
     cutoffs: CutOffs = None,
     pi: Drawn = None,
     prevalence: Prevalence = None,
+    coders: Annotated[
+        list[Path] | None, typer.Option(help="All coders' codings, to learn what each would say; repeatable.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
@@ -64,12 +67,13 @@ def tune(
     from annotune.data.codebook import read_codebook
     from annotune.data.codings import read_codings
     from annotune.data.corpus import read_corpus
+    from annotune.models.coder_words import in_words
     from annotune.models.folder import require_free
     from annotune.network.machine import is_first
     from annotune.records.files import require_folder
     from annotune.tuning.tuner import tune as tune_model
 
-    require_folder(out, [corpus, *gold, codebook])
+    require_folder(out, [corpus, *gold, *(coders or []), codebook])
     require_free(out)
     book = read_codebook(codebook)
     coded = read_codings(list(gold), book, unit_id=unit_id, variable=variable)
@@ -80,6 +84,8 @@ def tune(
     column, around = text_and_neighbours(text)
     options |= {"text": around, "target": target, "inputs": listed(inputs) or ()}
     texts = read_corpus(corpus, unit_id, column)
+    if coders:
+        options["coders"] = read_codings(list(coders), book, unit_id=unit_id, variable=variable)
     model = tune_model(texts, coded, book, variable, test=share_or_values(test), folds=folds, group=group, **options)
     if not is_first():
         return
@@ -87,6 +93,8 @@ def tune(
     if model.evaluation is not None:
         console.print(display.comparison(model.evaluation))
         console.print(display.labels(model.evaluation))
+    if model.coder_scores is not None:
+        console.print(in_words(model.coder_scores), markup=False)
     if method == "auto" and model.card["settings"]["method"] == "probe":
         console.print(UNTUNED, markup=False)
     console.print(f"The model {model.name} is in {out}.", markup=False)
@@ -105,6 +113,9 @@ def classify(
             help="float32; bfloat16, for speed; exact, the fastest in 32 bits; auto, the fastest that proves itself."
         ),
     ] = "float32",
+    coder: Annotated[
+        str | None, typer.Option(help="Of a model tuned with --coders: what this coder would say.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Very many texts: the folder for their codes; a stopped run goes on there.")
     ] = None,
@@ -143,8 +154,10 @@ def classify(
     if out is None:
         if model or base or dry_run or shard:
             raise AnnotuneError("There is no folder to code into.", "Name one with --out.")
-        _classify_file(places, unit_id, text, precision, device, evidence)
+        _classify_file(places, unit_id, text, precision, device, evidence, coder)
         return
+    if coder is not None:
+        raise AnnotuneError("--coder is for texts in one file.", "Leave out --out, and name the file to write.")
     options: dict[str, Any] = {"on": on, "unit_id": unit_id, "text": text, "covariates": listed(covariates) or ()}
     options |= {"workers": workers, "threads": threads, "shard": part_of(shard), "rows_per_shard": rows_per_shard}
     options |= {"probabilities": probabilities, "evidence": evidence, "precision": precision, "device": device}
@@ -154,7 +167,15 @@ def classify(
     classify_folder([str(place) for place in places], model or [], out, codebook or [], **options)
 
 
-def _classify_file(places: list[Path], unit_id: str, text: str, precision: str, device: str, evidence: bool) -> None:
+def _classify_file(
+    places: list[Path],
+    unit_id: str,
+    text: str,
+    precision: str,
+    device: str,
+    evidence: bool,
+    as_coder: str | None = None,
+) -> None:
     """Code a corpus and write it: `places` are the model, the corpus, and the files to be written."""
     if len(places) < 3:
         what = f"There {'is' if len(places) == 1 else 'are'} {len(places)} of a model, texts and an output."
@@ -173,28 +194,37 @@ def _classify_file(places: list[Path], unit_id: str, text: str, precision: str, 
 
     require_outputs(paths, model, corpus)
     coder = load(model, device)
+    if as_coder is not None:
+        coder.offsets_of(as_coder)  # refused before anything is computed
     with reading(corpus) as fingerprints:
         texts = read_corpus(corpus, unit_id, text)
     require_room(texts, [coder.variable], gold=False, evidence=evidence)
     choice = coder.choose_runtime(texts, precision)
-    codings = coder.classify(texts, precision=choice, evidence=evidence)
+    codings = coder.classify(texts, precision=choice, evidence=evidence, coder=as_coder)
     if not is_first():
         return
     book = Codebook(variables=(coder.variable,))
-    notes = notes_of(coder, codings, choice)
+    notes = notes_of(coder, codings, choice, as_coder)
     write_table(attach(texts, codings, codebook=book), paths, codebook=book, notes=notes, say=print)
     record = make_record(
         "annotune classify",
         model=coder.card,
         inputs={corpus.name: fingerprints[corpus]},
         codebook_sha256=book.sha256,
-        settings={"unit_id": unit_id, "text": text, "precision": precision, "evidence": evidence},
+        settings={
+            "unit_id": unit_id,
+            "text": text,
+            "precision": precision,
+            "evidence": evidence,
+            "coder": as_coder,
+        },
         runtime=choice.as_json(),
         hardware=hardware(device),
     )
     record_outputs(record, paths)
     console.print("[bold]The corpus as coded[/bold]")
-    console.print(display.as_coded(codings, shares_of_all([coder], codings)))
+    shares = shares_of_all([] if as_coder else [coder], codings)
+    console.print(display.as_coded(codings, shares))
     files(paths)
 
 

@@ -163,6 +163,7 @@ def _show_results(results: Results) -> None:
     from annotune.agreement import present
     from annotune.commands import display
     from annotune.export.write import report_lines
+    from annotune.models.coder_words import in_words
 
     for line in report_lines(results.changes):
         console.print(line, markup=False, soft_wrap=True)
@@ -176,6 +177,8 @@ def _show_results(results: Results) -> None:
         console.print(display.comparison(evaluation))
         console.print()
         console.print(display.labels(evaluation))
+        if variable in results.coder_scores:
+            console.print(f"\n{in_words(results.coder_scores[variable])}", markup=False)
     console.print("\n[bold]The corpus as coded[/bold]")
     console.print(display.as_coded(results.codings, results.shares))
     for correction, errors in zip(results.corrections, results.errors, strict=True):

@@ -10,6 +10,15 @@ import numpy as np
 import polars as pl
 
 from annotune.correction.coded_folder import is_folder_of_codes
+from annotune.correction.expected_coder import (
+    METHODS as OF_CODERS,
+)
+from annotune.correction.expected_coder import (
+    estimate,
+    of_answers,
+    require_coders,
+    require_enough_coders,
+)
 from annotune.correction.folder_prevalence import folder_prevalence
 from annotune.correction.frame_tally import cluster_numbers, frame_tally
 from annotune.correction.groups import Grouping
@@ -45,6 +54,8 @@ def prevalence(
     of: Literal["corpus", "population"] = "corpus",
     hand_coded: Any = None,
     texts: str | Path | None = None,
+    codings: Any = None,
+    coders: Literal["these", "any"] = "these",
 ) -> pl.DataFrame:
     """Estimate the share of every label, in all texts or by group and time.
 
@@ -99,6 +110,13 @@ def prevalence(
     texts
         For a folder the texts that were coded, where columns of `by`, `time` and `cluster` that are not among the codes
         are read; by default where they were when they were coded.
+    codings
+        All coders' codings: the shares are then those of the expected coder, what share of coders would give a label,
+        by `hand` and `dsl`. Each text that has a hand coding needs an answer there, found by `unit_id`.
+    coders
+        With `codings`, whose share: "these", of the coders who coded, one of them chosen by chance; or "any", of all
+        coders like them, of whom these are a sample. What a coder does in every text does not cancel out with more
+        texts, so intervals for "any" add the variance between coders, with Student's t; at least 5 are needed.
 
     Returns
     -------
@@ -125,7 +143,10 @@ def prevalence(
     {'count': 0.2, 'dsl': 0.3}
     """
     _require_sense(of, level, n_boot)
+    require_coders(coders, codings, None if methods is None else unique_names(methods))
     if is_folder_of_codes(data):
+        if codings is not None:
+            raise AnnotuneError("codings= belongs to a table, and these codes are in a folder.", "Leave it out.")
         if gold is not None or predicted is not None:
             what = "gold= and predicted= name columns of a table, and these codes are in a folder."
             raise AnnotuneError(what, "Give the hand-coded texts with hand_coded=.")
@@ -138,16 +159,18 @@ def prevalence(
     if hand_coded is not None or texts is not None:
         what = "hand_coded= and texts= belong to a folder of codes, and this is a table."
         raise AnnotuneError(what, "Leave them out; hand codings are a column of the table (gold=).")
-    chosen = _checked_methods(METHODS if methods is None else methods)
+    usual = METHODS if codings is None else OF_CODERS
+    chosen = _checked_methods(usual if methods is None else methods)
+    whose = None if codings is None else (codings, coders)
     columns = {"gold": gold, "predicted": predicted, "pi": pi, "wave": wave}
     if variable is None or isinstance(variable, str):
-        codings = labelled(data, variable, **columns)  # type: ignore[arg-type]
-        return _of_frame(codings, by, time, every, chosen, cluster, level, n_boot, seed, of)
+        table = labelled(data, variable, **columns)  # type: ignore[arg-type]
+        return _of_frame(table, by, time, every, chosen, cluster, level, n_boot, seed, of, whose)
     parts = []
     for name in unique_names(variable):
-        codings = labelled(data, name, **columns)  # type: ignore[arg-type]
-        table = _of_frame(codings, by, time, every, chosen, cluster, level, n_boot, seed, of)
-        parts.append(table.select(pl.lit(name).alias("variable"), pl.all()))
+        table = labelled(data, name, **columns)  # type: ignore[arg-type]
+        shares = _of_frame(table, by, time, every, chosen, cluster, level, n_boot, seed, of, whose)
+        parts.append(shares.select(pl.lit(name).alias("variable"), pl.all()))
     return pl.concat(parts)
 
 
@@ -162,6 +185,7 @@ def _of_frame(
     n_boot: int,
     seed: int,
     of: str,
+    whose: tuple[Any, str] | None = None,
 ) -> pl.DataFrame:
     """The shares of one variable, from a table in memory."""
     codings, keys = _with_groups(codings, by, time, every)
@@ -169,6 +193,8 @@ def _of_frame(
         require_design(chosen)
     groups = _rows_by_group(codings.frame, keys)
     rows_by_group, clusters = [rows for _, rows in groups], cluster_numbers(codings, cluster)
+    if whose is not None:
+        return _of_expected_coder(codings, groups, keys, chosen, clusters, level, of == "corpus", *whose)
     tally = frame_tally(codings, rows_by_group, clusters, finite=of == "corpus")
     tables = {method: estimates_by_group(method, tally, level) for method in chosen if method != "em"}
     if "em" in chosen:
@@ -179,6 +205,30 @@ def _of_frame(
         for i, (values, _) in enumerate(groups)
         for method in chosen
     ]
+    return _with_group_types(pl.concat(parts, how="vertical_relaxed"), codings.frame, keys)
+
+
+def _of_expected_coder(
+    codings: Labelled,
+    groups: list[tuple[tuple[Any, ...], np.ndarray]],
+    keys: list[str],
+    chosen: list[str],
+    clusters: np.ndarray | None,
+    level: float,
+    finite: bool,
+    answers: Any,
+    coders: str,
+) -> pl.DataFrame:
+    """The share of coders who would give each label, by group."""
+    codings, said, n_coders = of_answers(codings, answers)
+    if coders == "any":
+        require_enough_coders(n_coders)
+    parts = []
+    for values, rows in groups:
+        n = len(rows), int(codings.coded[rows].sum())
+        for method in chosen:
+            found = estimate(method, codings, said, rows, clusters, coders, level, finite)
+            parts.append(estimate_rows(values, keys, codings.labels, method, found, n))
     return _with_group_types(pl.concat(parts, how="vertical_relaxed"), codings.frame, keys)
 
 

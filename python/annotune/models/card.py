@@ -50,6 +50,13 @@ class CardScaling(TypedDict):
     offsets: Sequence[float]
 
 
+class CardCoders(TypedDict):
+    """What is added to scaled logits for each coder; see `annotune.tuning.coder_offsets.CoderOffsets`."""
+
+    spread: float
+    by_coder: Mapping[str, Sequence[float]]
+
+
 class CardChoices(TypedDict):
     """What was decided on texts that the models had not seen; see `annotune.tuning.choices.Choices`.
 
@@ -67,6 +74,7 @@ class CardChoices(TypedDict):
     rule: str | None
     probe_scaling: CardScaling
     probe_cutoffs: Sequence[float] | None
+    coders: CardCoders | None
 
 
 class CardShares(TypedDict):
@@ -133,6 +141,7 @@ CHOICES_SINCE = {
     "cutoffs": None,
     "rule": None,
     "probe_cutoffs": None,
+    "coders": None,
 }
 SINCE = {"cut_texts": 0, "coded_sha256": "", "targets_sha256": "", "weights": "float32", "hardware": {}}
 
@@ -161,7 +170,8 @@ def up_to_date(card: Mapping[str, Any], n_labels: int) -> Card:
 def is_sound(card: Card, n_labels: int, ordered: bool) -> bool:
     """Whether the scale and all that goes by label are numbers, as many as there are labels, so that codes follow."""
     choices, shares = card["choices"], card["shares"]
-    rows = [choices["offsets"], *([shares["people"], shares["model"]] if shares else [])]
+    by_coder = choices["coders"]["by_coder"].values() if choices["coders"] else ()
+    rows = [choices["offsets"], *by_coder, *([shares["people"], shares["model"]] if shares else [])]
     cutoffs = choices["cutoffs"]
     long_enough = all(len(row) == n_labels for row in rows) and (
         cutoffs is None or len(cutoffs) in ({n_labels, n_labels - 1} if ordered else {n_labels})

@@ -11,6 +11,7 @@ import polars as pl
 
 from annotune.errors import warn
 from annotune.models.coder import Coder
+from annotune.models.coder_words import in_words
 from annotune.models.folder import (
     CHECK_TEXTS,
     read_coder,
@@ -48,11 +49,15 @@ class Classifier(Readable, Coder):
         The predictions behind that evaluation: a table of codings for texts it was not tuned on.
     gold
         The hand codings of the same texts.
+    coder_scores
+        Tuned with `coders=`: the log score of the same predictions against each coder's own answers, and of what they
+        are for that coder (see `annotune.tune`).
     """
 
     evaluation: Evaluation | None = field(default=None, repr=False)
     held_out: pl.DataFrame | None = field(default=None, repr=False)
     gold: pl.DataFrame | None = field(default=None, repr=False)
+    coder_scores: pl.DataFrame | None = field(default=None, repr=False)
 
     def _parts(self) -> Iterator[Part]:
         """What it codes, what it was tuned on, and how good it is."""
@@ -63,6 +68,8 @@ class Classifier(Readable, Coder):
             yield "Nothing was held out to measure it on."
         else:
             yield from self.evaluation._parts()
+        if self.coder_scores is not None:
+            yield in_words(self.coder_scores)
 
     def save(self, folder: str | Path) -> Path:
         """Save to a folder (safetensors and JSON) that `load` reads; it is written whole or not at all."""
@@ -71,7 +78,7 @@ class Classifier(Readable, Coder):
         with replacing(target, make_folder=True) as draft:
             draft.mkdir()
             write(self, draft)
-            write_held_out(draft, self.evaluation, self.held_out, self.gold)
+            write_held_out(draft, self.evaluation, self.held_out, self.gold, self.coder_scores)
             write_card(self, draft)
         return target
 

@@ -15,7 +15,7 @@ from annotune.data.codings import SCHEMA, sound_codings
 from annotune.data.corpus import Corpus, read_corpus
 from annotune.data.deciding import with_numbers, with_passages
 from annotune.data.inputs import Inputs, inputs_of, with_inputs
-from annotune.errors import warn
+from annotune.errors import AnnotuneError, nearest, warn
 from annotune.models.card import Card
 from annotune.models.evidence import require_evidence
 from annotune.models.share_check import warn_of_shares
@@ -61,7 +61,13 @@ class Coder:
         return name_of(self.card)
 
     def classify(
-        self, corpus: Any, *, precision: str | Choice = "float32", evidence: bool = False, **columns: Any
+        self,
+        corpus: Any,
+        *,
+        precision: str | Choice = "float32",
+        evidence: bool = False,
+        coder: str | None = None,
+        **columns: Any,
     ) -> pl.DataFrame:
         """Code every text.
 
@@ -79,6 +85,9 @@ class Coder:
             passages', so the margin of its label over the runner-up (of sets: over the label's cut-off) is the mean of
             its passages' margins. The share of a passage is its margin as a share of the sum of those above 0: shares
             sum to 1 over a text, and the passage with the largest decided.
+        coder
+            One of the coders whom the model was tuned with (`coders=` of `annotune.tune`): what that one would say, in
+            place of what any one of them would.
 
         Returns
         -------
@@ -96,8 +105,8 @@ class Coder:
         Raises
         ------
         AnnotuneError
-            When columns that it reads are not there or identifiers are double, or the precision is unknown; with
-            `evidence`, for a model that reads texts in a prompt, or more than them.
+            When columns that it reads are not there or identifiers are double, or the precision or the coder is
+            unknown; with `evidence`, for a model that reads texts in a prompt, or more than them.
         """
         from annotune.models.trial import chosen
         from annotune.runtimes.engines import require_precision
@@ -106,15 +115,44 @@ class Coder:
             require_precision(precision)
         if evidence:
             require_evidence(self.name, self.card["settings"])
+        if evidence and coder is not None:
+            what = "Passages are those that decided what any coder would say."
+            raise AnnotuneError(what, "Ask for evidence or for one coder, not for both.")
+        offsets = None if coder is None else self.offsets_of(coder)
         texts = self.read(read_corpus(corpus, **columns)).select("unit_id", "text")
         distinct = texts["text"].drop_nulls().unique(maintain_order=True)
         choice = chosen(self, distinct, precision) if isinstance(precision, str) else precision
         logits = self.logits(distinct.to_list(), choice.runtime, together=True, evidence=evidence)
         place = pl.DataFrame({"text": distinct, "_place": np.arange(len(distinct))})
         places = texts.join(place, on="text", how="left", maintain_order="left")["_place"].fill_null(-1)
+        if offsets is not None:
+            moved = self.as_codings(texts["unit_id"], logits + offsets, places.to_numpy())
+            return sound_codings(moved.with_columns(coder=pl.lit(f"{self.name} as {coder}")))
         codings = self.as_codings(texts["unit_id"], logits, places.to_numpy())
         warn_of_shares(self.card["shares"], self.labels, codings)
         return with_passages(codings, texts) if evidence else codings
+
+    def offsets_of(self, coder: str) -> np.ndarray:
+        """What is added to its logits, (labels,), to say what this coder would.
+
+        Raises
+        ------
+        AnnotuneError
+            When it was not tuned with the coders' answers, these proved nothing, or the coder is none of them.
+        """
+        known = self.card["choices"]["coders"]
+        if known is None:
+            what = f"{self.name} does not know what single coders would say."
+            raise AnnotuneError(what, "Tune it with coders=, on gold by the rule 'shares'.")
+        if not known["by_coder"]:
+            what = (
+                f"{self.name} says nothing for single coders: on texts not seen that was no better than what any would."
+            )
+            raise AnnotuneError(what, "Leave coder= out.")
+        if coder not in known["by_coder"]:
+            what = f"{self.name} was tuned without answers of a coder {coder!r}."
+            raise AnnotuneError(what, nearest(coder, list(known["by_coder"])))
+        return np.array(known["by_coder"][coder])
 
     def choose_runtime(self, corpus: Any, precision: str = "auto", **columns: Any) -> Choice:
         """What computes the texts of a corpus fastest; with `auto`, as long as labels stay those of float32.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from annotune.measures.evaluation import Evaluation
 
 CARD, HEAD, BACKBONE = "annotune.json", "head.safetensors", "backbone"
-HELD_OUT, GOLD = "held_out.parquet", "held_out_gold.parquet"
+HELD_OUT, GOLD, CODER_SCORES = "held_out.parquet", "held_out_gold.parquet", "coder_scores.parquet"
 # Texts of nobody's corpus, whose probabilities are stored with a model and computed again when it is loaded.
 CHECK_TEXTS = (
     "The minister was asked about the cost of new hospitals.",
@@ -53,15 +53,19 @@ def write(coder: Coder, folder: Path) -> None:
 
 
 def write_held_out(
-    folder: Path, evaluation: Evaluation | None, held_out: pl.DataFrame | None, gold: pl.DataFrame | None
+    folder: Path,
+    evaluation: Evaluation | None,
+    held_out: pl.DataFrame | None,
+    gold: pl.DataFrame | None,
+    coder_scores: pl.DataFrame | None = None,
 ) -> None:
     """How good the model is on held-out texts, and the codings behind that, beside the model."""
     if evaluation is not None:
         for part in ("measures", "labels", "confusion"):
             getattr(evaluation, part).write_parquet(folder / f"evaluation_{part}.parquet")
-    for name, codings in ((HELD_OUT, held_out), (GOLD, gold)):
-        if codings is not None:
-            codings.write_parquet(folder / name)
+    for name, table in ((HELD_OUT, held_out), (GOLD, gold), (CODER_SCORES, coder_scores)):
+        if table is not None:
+            table.write_parquet(folder / name)
 
 
 def write_card(coder: Coder, folder: Path) -> None:
@@ -172,11 +176,12 @@ def _sound_card(saved: dict[str, Any], n_labels: int, ordered: bool, folder: Pat
 
 
 def read_held_out(folder: Path) -> dict[str, Any]:
-    """What `write_held_out` wrote, by name: evaluation, held_out and gold; None where it is not there."""
+    """What `write_held_out` wrote, by name: evaluation, held_out, gold and coder_scores; None where it is not there."""
     return {
         "evaluation": _saved_evaluation(folder),
         "held_out": _saved(folder / HELD_OUT),
         "gold": _saved(folder / GOLD),
+        "coder_scores": _saved(folder / CODER_SCORES),
     }
 
 

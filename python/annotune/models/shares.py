@@ -63,12 +63,13 @@ def shares(model: Coder, codings: Any) -> pl.DataFrame:
     return share_table(known, model.labels, of_variable(rows, model.variable.name))
 
 
-def notes_of(model: Coder, codings: pl.DataFrame, choice: Choice) -> list[str]:
+def notes_of(model: Coder, codings: pl.DataFrame, choice: Choice, as_coder: str | None = None) -> list[str]:
     """Notes for a file of coded texts: whose codes they are, what computed them, and how often labels were given."""
-    of_labels = shares_of_all([model], codings)
+    of_labels = shares_of_all([] if as_coder else [model], codings)
     shares = [as_note(model.variable.name, of_labels)] if len(of_labels) else []
     read = [covariates_note(model.inputs.covariates)] if model.inputs.covariates else []
-    return [f"Coded by {model.name}.", choice.why, *shares, *read]
+    whose = "" if as_coder is None else f" as the coder {as_coder} would"
+    return [f"Coded by {model.name}{whose}.", choice.why, *shares, *read]
 
 
 def shares_of_all(models: Iterable[Coder], codings: Any) -> pl.DataFrame:

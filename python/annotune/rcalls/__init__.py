@@ -268,10 +268,11 @@ def _classify(
     precision: str | Choice = "float32",
     say: Say | None = None,
     evidence: bool = False,
+    coder: str | None = None,
 ) -> pl.DataFrame:
     texts = read_corpus(corpus)
     choice = _chosen(model, texts, precision, say) if isinstance(precision, str) else precision
-    return _Patient(**vars(model)).classify(texts, precision=choice, evidence=evidence)
+    return _Patient(**vars(model)).classify(texts, precision=choice, evidence=evidence, coder=coder)
 
 
 def _chosen(model: Classifier, corpus: Any, precision: str, say: Say | None) -> Choice:
@@ -311,6 +312,7 @@ def _code_files(
     precision: str,
     say: Say | None = None,
     evidence: bool = False,
+    coder: str | None = None,
 ) -> pl.DataFrame:
     """Code a corpus and write it; what comes back is how many texts got each label."""
     targets = [Path(path) for path in paths]
@@ -322,10 +324,10 @@ def _code_files(
     book = Codebook(variables=(model.variable,))
     require_room(texts, book.variables, gold=False, evidence=evidence)
     choice = _chosen(model, texts, precision, say)
-    codings = _classify(model, texts, choice, evidence=evidence)
+    codings = _classify(model, texts, choice, evidence=evidence, coder=coder)
     labels, headings = (table.labels, table.headings) if table else ({}, {})
     data = attach(texts, codings, codebook=book)
-    write(data, targets, codebook=book, labels=labels, headings=headings, notes=notes_of(model, codings, choice))
+    write(data, targets, codebook=book, labels=labels, headings=headings, notes=notes_of(model, codings, choice, coder))
     return codings.group_by("label", "status", maintain_order=True).len("n")
 
 

@@ -93,7 +93,7 @@ def _parts(value: Any) -> Packed:
     """The fields, the result in words where it has some, and the object itself where R may ask it for more."""
     kind = type(value).__name__
     if kind == "Classifier":  # R keeps the network, beside what can be told of it
-        names = ["name", "variable", "labels", "card", "evaluation", "held_out"]
+        names = ["name", "variable", "labels", "card", "evaluation", "held_out", "coder_scores"]
     else:
         names = [field.name for field in fields(value)]
     parts = {name: pack(getattr(value, name)) for name in names}

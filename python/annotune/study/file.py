@@ -139,6 +139,9 @@ def read_study(path: Path) -> StudyFile:
     elif plan.sample is not None and plan.sample.column is None:  # nothing rests on equal probabilities
         raise AnnotuneError(f"{path}: sample: nothing is corrected.", "Add correct: and formulas, or leave it out.")
     _require_one_draw(path, plan)
+    if plan.tune.by_coder and plan.gold.rule != "shares":
+        what = f"{path}: tune: by_coder: is for gold with its coders' shares."
+        raise AnnotuneError(what, "Set gold: {rule: shares}, or leave it out.")
     _require_many_texts(path, plan.classify)
     if plan.classify.evidence:
         require_evidence(f"{path}: classify: evidence: the model under tune:", plan.tune.model_dump())

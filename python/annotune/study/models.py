@@ -62,8 +62,8 @@ def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifie
     from annotune.tuning.tuner import tune
 
     part, work = file.study.tune, file.work_of(name)
-    options = part.model_dump(exclude={"variable"}) | {"base": base_of(file), "pi": file.study.drawn}
-    options |= {"keep": work / FOLDER}
+    options = part.model_dump(exclude={"variable", "by_coder"}) | {"base": base_of(file), "pi": file.study.drawn}
+    options |= {"keep": work / FOLDER, "coders": _counted_codings(file, inputs) if part.by_coder else None}
     if _is_corrected(file.study, name, inputs.codebook):
         options |= {"folds": n_folds(part)}
 
@@ -75,6 +75,12 @@ def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifie
 
     steps.once(f"tune {name}", Checkpoints(work, _basis(file, inputs, name)), "model", make)
     return load(work / "model", part.device)
+
+
+def _counted_codings(file: StudyFile, inputs: Inputs) -> pl.DataFrame:
+    """The codings that the gold was made of."""
+    mine = file.study.gold.coders
+    return inputs.codings if mine is None else inputs.codings.filter(pl.col("coder").is_in(mine))
 
 
 def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:

@@ -124,13 +124,17 @@ class GoldPart(Part):
 
 
 class TunePart(Settings):
-    """What is tuned (see `tune`); by default every variable that was coded."""
+    """What is tuned (see `tune`); by default every variable that was coded.
+
+    `by_coder`: whether what each coder would say is learnt as well; `coders=` of `tune`.
+    """
 
     variable: Words | None = None
     test: float | dict[str, str | tuple[str, ...]] | None = None
     validation: float = pydantic.Field(default=0.15, gt=0, lt=1)
     folds: int | None = pydantic.Field(default=None, ge=2)
     group: str | None = None
+    by_coder: bool = False
     pi: str | None = None
     prevalence: dict[str, float] | None = None
 

@@ -15,6 +15,7 @@ from annotune.correction.result import Correction
 from annotune.errors import PeopleNeeded
 from annotune.hybrid.rounds import Rounds
 from annotune.measures.evaluation import Evaluation
+from annotune.models.coder_words import in_words
 from annotune.models.shares import shares_of_all
 from annotune.readable import Part, Readable
 from annotune.records.lock import locked, require_held, require_unlocked
@@ -50,6 +51,8 @@ class Results(Readable):
         `annotune.shares`. A column says which variable it is of.
     evaluations
         Each variable's model beside its baselines.
+    coder_scores
+        With `tune: {by_coder: true}`, by variable: `Classifier.coder_scores`.
     data
         The corpus with one answer per unit, as written.
     corrections, errors
@@ -76,6 +79,7 @@ class Results(Readable):
     codings: pl.DataFrame
     shares: pl.DataFrame
     evaluations: dict[str, Evaluation]
+    coder_scores: dict[str, pl.DataFrame]
     data: pl.DataFrame
     files: tuple[Path, ...]
     record: Path
@@ -92,6 +96,7 @@ class Results(Readable):
         yield f"A study: {len(self.data):,} texts, {self.gold['unit_id'].n_unique():,} of them coded by hand."
         for name, evaluation in self.evaluations.items():
             yield from (f"The model for {name}, on texts it was not tuned on:", *evaluation._parts())
+            yield from [in_words(self.coder_scores[name])] if name in self.coder_scores else []
         for correction in self.corrections:
             yield from ("", *correction._parts())
         yield from [] if self.multiverse is None else ["", *self.multiverse.in_words()]
@@ -193,6 +198,7 @@ def _done(file: StudyFile, inputs: Inputs, steps: Steps, due: Due | None) -> Res
         codings=together,
         shares=shares,
         evaluations={name: model.evaluation for name, model in models.items() if model.evaluation is not None},
+        coder_scores={name: model.coder_scores for name, model in models.items() if model.coder_scores is not None},
         data=outcome.data,
         files=files,
         record=record_path,

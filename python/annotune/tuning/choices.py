@@ -10,6 +10,7 @@ import numpy as np
 
 from annotune.network.batches import Tokens
 from annotune.tuning.calibrate import Scaling, cutoffs_for, scaling, surprises
+from annotune.tuning.coder_offsets import PARTS, CoderAnswers, CoderOffsets, choose_offsets
 
 if TYPE_CHECKING:
     from annotune.tuning.settings import Settings
@@ -69,6 +70,8 @@ class Examples:
         Shape (n, labels): of a text's coders, the share that gave each label, where the gold has them.
     higher
         Further texts, of which a label above these is known.
+    by_coder
+        What single coders said of the texts, where that is learnt as well.
     """
 
     tokens: Tokens
@@ -79,6 +82,7 @@ class Examples:
     words: np.ndarray | None = None
     shares: np.ndarray | None = None
     higher: Higher | None = None
+    by_coder: CoderAnswers | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -98,7 +102,8 @@ class Examples:
         parts = self.tokens.take(places), self.embeddings[places], self.targets[places]
         shares = None if self.shares is None else self.shares[places]
         higher = None if self.higher is None else self.higher.beside(places)
-        return Examples(*parts, self.n_labels, self.ordered, self.words, shares, higher)
+        by_coder = None if self.by_coder is None else self.by_coder.take(places)
+        return Examples(*parts, self.n_labels, self.ordered, self.words, shares, higher, by_coder)
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,8 @@ class Unseen:
     shares
         Shape (n, labels): of a text's coders, the share that gave each label, where the gold has them: what
         probabilities are about.
+    by_coder, parts
+        What single coders said of the texts, and shape (n,): which trial each text is of.
     """
 
     targets: np.ndarray
@@ -131,13 +138,18 @@ class Unseen:
     ordered: bool = False
     balanced: bool = False
     shares: np.ndarray | None = None
+    by_coder: CoderAnswers | None = None
+    parts: np.ndarray | None = None
 
     def at(self, places: np.ndarray) -> Unseen:
         """The same of the texts at these places."""
         probes = {choice: logits[places] for choice, logits in self.probes.items()}
         tuned = None if self.tuned is None else self.tuned[places]
         shares = None if self.shares is None else self.shares[places]
-        return Unseen(self.targets[places], probes, tuned, self.weights[places], self.ordered, self.balanced, shares)
+        by_coder = None if self.by_coder is None else self.by_coder.take(places)
+        parts = None if self.parts is None else self.parts[places]
+        about = (self.targets[places], probes, tuned, self.weights[places], self.ordered, self.balanced)
+        return Unseen(*about, shares, by_coder, parts)
 
 
 @dataclass(frozen=True)
@@ -161,6 +173,8 @@ class Choices:
         How the cut-offs were set: `share`, `f1` or `likeliest`.
     probe_scaling, probe_cutoffs
         The probe's own.
+    coders
+        What is added to scaled logits for each coder, where that was asked for.
     """
 
     penalty: float
@@ -174,6 +188,7 @@ class Choices:
     rule: str
     probe_scaling: Scaling = field(default_factory=lambda: Scaling(1.0, ()))
     probe_cutoffs: tuple[float, ...] | None = None
+    coders: CoderOffsets | None = None
 
     @property
     def probe(self) -> ProbeChoice:
@@ -229,7 +244,16 @@ def choose(unseen: Unseen, rule: str, epochs: int) -> Choices:
         rule=rule,
         probe_scaling=probe.scaling,
         probe_cutoffs=cutoffs_for(rule, probe.logits, *about),
+        coders=_by_coder(unseen, best.logits),
     )
+
+
+def _by_coder(unseen: Unseen, logits: np.ndarray) -> CoderOffsets | None:
+    if unseen.by_coder is None or unseen.parts is None:
+        return None
+    several = len(np.unique(unseen.parts)) > 1
+    parts = unseen.parts if several else np.arange(len(logits)) % PARTS
+    return choose_offsets(logits, unseen.by_coder, parts, unseen.weights)
 
 
 def _scaled(unseen: Unseen, logits: np.ndarray, balanced: bool) -> _Scaled:

@@ -22,6 +22,7 @@ from annotune.progress import announce, within
 from annotune.records.checkpoints import Checkpoints
 from annotune.tuning.calibrate import Scaling, cutoffs_for
 from annotune.tuning.choices import Choices, ProbeChoice, Unseen, choose, planned_epochs, score_error
+from annotune.tuning.coder_offsets import CoderOffsets
 from annotune.tuning.fit import rebuilt, scaled, tuned, with_head
 from annotune.tuning.probe import Probe
 from annotune.tuning.task import Material, Task, basis
@@ -79,7 +80,8 @@ def _levelled(scaling: Scaling, found_at: np.ndarray, level: np.ndarray) -> Scal
 class Held:
     """Held-out texts: their places, scaled logits, the model's answers, those of what is to be beaten, and folds.
 
-    Where the gold has its coders' shares, also the probabilities `stated` by what is to be beaten.
+    Where the gold has its coders' shares, also the probabilities `stated` by what is to be beaten; and `coders`: by the
+    fold, 0 without folds, what was added for each coder.
     """
 
     places: np.ndarray
@@ -88,6 +90,7 @@ class Held:
     answers: dict[str, np.ndarray]
     folds: np.ndarray | None = None
     stated: Mapping[str, np.ndarray] = field(default_factory=dict)
+    coders: Mapping[int, CoderOffsets | None] = field(default_factory=dict)
 
 
 FoldTeller = Callable[[int, Made, Held, np.ndarray], None]
@@ -245,6 +248,8 @@ def _unseen(task: Material, trials: Sequence[Trial]) -> tuple[Unseen, dict[Probe
         task.examples.ordered,
         task.settings.class_weights == "balanced",
         None if task.examples.shares is None else task.examples.shares[places],
+        None if task.examples.by_coder is None else task.examples.by_coder.take(places),
+        np.repeat(np.arange(len(trials)), [len(trial.out) for trial in trials]),
     )
     return unseen, levels, mean
 
@@ -293,7 +298,8 @@ def read_trial(task: Material, trial: Trial, decision: Decision, number: int) ->
     answers = {PROBE: decide(probe, sets, choices.probe_cutoffs), **trial.answers}
     folds = np.full(len(trial.out), number)
     stated = _stated(task, probe, trial.stated)
-    return Held(trial.out, logits, decide(logits, sets, choices.cutoffs), answers, folds, stated)
+    answer = decide(logits, sets, choices.cutoffs)
+    return Held(trial.out, logits, answer, answers, folds, stated, {number: choices.coders})
 
 
 def _stated(task: Material, probe: np.ndarray, by_baselines: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -314,7 +320,8 @@ def _look(task: Task, made: Made, rest: np.ndarray, test: np.ndarray) -> Held:
     probe = made.choices.probe_scaling.of(made.probe.logits(unseen.embeddings))
     answers = {PROBE: decide(probe, sets, made.choices.probe_cutoffs), **baselines(task, rest, test)}
     stated = _stated(task, probe, stated_by_baselines(task, rest, test))
-    return Held(test, logits, decide(logits, sets, made.choices.cutoffs), answers, stated=stated)
+    answer, coders = decide(logits, sets, made.choices.cutoffs), {0: made.choices.coders}
+    return Held(test, logits, answer, answers, stated=stated, coders=coders)
 
 
 def _joined(looks: Sequence[Held]) -> Held:
@@ -326,4 +333,5 @@ def _joined(looks: Sequence[Held]) -> Held:
     )
     folds = np.concatenate([held.folds for held in looks if held.folds is not None])[order]
     stated = {name: np.concatenate([held.stated[name] for held in looks])[order] for name in looks[0].stated}
-    return Held(places, logits, model, answers, folds, stated)
+    coders = {number: offsets for held in looks for number, offsets in held.coders.items()}
+    return Held(places, logits, model, answers, folds, stated, coders)

@@ -32,6 +32,7 @@ from annotune.progress import say
 from annotune.records.fingerprints import fingerprint, frame_sha256, versions
 from annotune.tuning.choices import Examples, Higher
 from annotune.tuning.coded_texts import Coded, join
+from annotune.tuning.coder_offsets import CoderAnswers, answers_of_coders
 from annotune.tuning.parts import Cases
 from annotune.tuning.settings import Settings
 from annotune.tuning.vocabulary import check_language
@@ -86,10 +87,12 @@ def prepare(
     settings: Settings,
     pi: str | None = None,
     prevalence: Mapping[str, float] | None = None,
+    coders: Any = None,
 ) -> Task:
     """Texts joined with their gold, split into cases, and embedded by the base."""
     corpus = read_as(corpus, settings)
     coded = join(corpus, gold, codebook, variable)
+    by_coder = None if coders is None else _of_coders(coders, coded)
     mine = corpus["unit_id"].is_in(coded.frame["unit_id"].implode()).to_numpy()
     wave = None if pi is None else column_of_waves(corpus, mine, pi)
     cases, weights = cases_of(coded, group, settings.seed), text_weights(coded, pi, prevalence, wave)
@@ -108,12 +111,20 @@ def prepare(
     words = tokenize(tokenizer, [label.words for label in coded.variable.labels], settings.max_tokens)
     called = outputs(plain, words, what="Reading the labels", embeddings=True)
     higher = None if settings.objective == "label" else _higher(coded, group, tokenizer, plain, settings)
-    examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called, coded.shares, higher)
+    examples = Examples(tokens, embeddings, coded.targets, n_labels, ordered, called, coded.shares, higher, by_coder)
     if settings.method == "auto":
         settings = settings.model_copy(update={"method": _usual(settings, len(coded.frame), decoder)})
     drawn: CardDrawn = {"pi": pi, "prevalence": None if prevalence is None else dict(prevalence)}
     material = (coded, cases, examples, settings, weights)
     return Task(*material, backbone, tokenizer, base, validation, drawn, pace)
+
+
+def _of_coders(coders: Any, coded: Coded) -> CoderAnswers:
+    """What single coders said of the coded texts; only beside gold that is about all of them."""
+    if coded.shares is None:
+        what = "coders= is for gold with its coders' shares, and this gold has none."
+        raise AnnotuneError(what, "Resolve the codings by the rule 'shares'.")
+    return answers_of_coders(coders, coded.frame["unit_id"], coded.variable)
 
 
 def _higher(coded: Coded, group: str | None, tokenizer: Any, plain: Network, settings: Settings) -> Higher | None:

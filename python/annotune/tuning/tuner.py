@@ -28,6 +28,7 @@ from annotune.network.machine import hardware
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import frame_sha256, versions
 from annotune.records.lock import locked
+from annotune.tuning.coder_scores import scores_by_coder
 from annotune.tuning.held_out import (
     FEW,
     FOLDS,
@@ -59,6 +60,7 @@ def tune(
     each_fold: Callable[[int, Classifier], None] | None = None,
     pi: str | None = None,
     prevalence: Mapping[str, float] | None = None,
+    coders: Any = None,
     n_boot: int = 1000,
     **settings: Any,
 ) -> Classifier:
@@ -103,6 +105,10 @@ def tune(
     prevalence
         The same where texts were picked by their label: how frequent labels are in the corpus, such as
         `{"immigration": 0.07}`.
+    coders
+        The codings that gold by the rule `shares` was resolved from: the model also learns what each coder says more or
+        less readily than the others, and `classify(coder=...)` what that coder would say. Only where that is better
+        beyond chance on texts not seen; `.coder_scores` has the figures.
     n_boot
         Bootstrap replicates for the intervals.
     **settings
@@ -113,7 +119,10 @@ def tune(
     Classifier
         With `.evaluation` (the model, the probe, TF-IDF and the most frequent label on the same
         held-out units), `.held_out`, the predictions behind it (after cross-validation with the column `fold`), and
-        `.gold`, what people said about the same texts.
+        `.gold`, what people said about the same texts. With `coders`, `.coder_scores`: a row for all coders, whose name
+        is null, and one for each, with n_texts; log_score, of the probabilities of what any coder would say;
+        log_score_as_coder, of those of what this one would; gain, the difference, below 0 where the latter are better;
+        its 95 % interval by texts, ci_low and ci_high; and offered, whether the model says it for the coder.
 
     Raises
     ------
@@ -128,7 +137,7 @@ def tune(
     texts = sound_corpus(read_as(texts, chosen))
     if chosen.inputs:
         warn(covariates_note(chosen.inputs))
-    task = prepare(texts, gold, codebook, variable, group, validation, chosen, pi, prevalence)
+    task = prepare(texts, gold, codebook, variable, group, validation, chosen, pi, prevalence, coders)
     k = folds if folds is not None else FOLDS if test is None and len(task.coded.frame) < FEW else None
     if k is None and each_fold is not None:
         raise AnnotuneError("each_fold= is told of folds, and nothing is cross-validated.", "Ask for it with folds=.")
@@ -152,6 +161,7 @@ def tune(
         evaluation=_evaluate(model, held, task, n_boot),
         held_out=codings,
         gold=_gold_of(codings, gold, entry.name),
+        coder_scores=None if coders is None else scores_by_coder(task, held, made.choices.coders),
     )
 
 

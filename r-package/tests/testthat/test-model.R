@@ -124,6 +124,32 @@ test_that("shares of a corpus stand beside those held out, and what texts were d
     at_tune(data, gold, book, unit_id = "id", text = "question", prevalence = c(Helth = 0.1)), "Did you mean 'Health'",
     class = "annotune_error"
   )
+  crowd <- rbind(gold, gold, gold)
+  crowd$coder <- rep(c("anna", "ben", "cleo"), each = nrow(gold))
+  crowd$label[crowd$coder == "cleo"] <- "Economy"
+  crowd$label[crowd$coder == "anna" & seq_len(nrow(crowd)) %% 2 == 0] <- "Health"
+  codings <- at_codings(crowd, book)
+  by_coder <- at_tune(
+    data, at_resolve(codings, "shares", codebook = book), book,
+    unit_id = "id", text = "question", method = "probe", folds = 2, n_boot = 0, coders = codings
+  )
+  expect_identical(by_coder$coder_scores$coder, c(NA, "anna", "ben", "cleo"))
+  expect_true(all(by_coder$coder_scores$offered))
+  as_coder <- function(name) at_classify(by_coder, data, unit_id = "id", text = "question", coder = name)
+  expect_true(all(as_coder("anna")$p_Health > as_coder("cleo")$p_Health))
+  expect_error(as_coder("dora"), "without answers of a coder 'dora'", class = "annotune_error")
+  shares <- suppressWarnings(at_prevalence(
+    data.frame(unit_id = data$id, topic = data$topic, topic_gold = data$topic),
+    pi = 0.5, codings = codings, methods = "hand"
+  ))
+  expect_equal(shares$estimate[shares$label == "Economy"], mean(crowd$label == "Economy"))
+  expect_error(
+    at_prevalence(
+      data.frame(unit_id = data$id, topic = data$topic, topic_gold = data$topic),
+      pi = 0.5, codings = codings, coders = "any"
+    ), "3 coders say too little",
+    class = "annotune_error"
+  )
   crossed <- at_crossfit(
     data[c("id", "question", "chance")], gold, book,
     unit_id = "id", text = "question", method = "probe", folds = 2, pi = "chance"
