@@ -1,6 +1,7 @@
 """Pages of the site that stand elsewhere in the repository, or are made of it; mkdocs.yml names this file as a hook.
 
-README.md is the first page, the vignettes with their results are tutorials, and the reference has a page for each task.
+README.md is the first page, the vignettes with their results are tutorials, and the reference has a page for each task,
+and one for the command line.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import annotune
+from annotune.cli import app
 
 ROOT = Path(__file__).parents[1]
 VIGNETTES = ROOT / "r-package" / "vignettes"
@@ -25,6 +28,7 @@ PAGES = {
     "r-package/vignettes/reliability.Rmd": "reliability-r.md",
     "r-package/vignettes/stata.Rmd": "stata-example.md",
 }
+COMMAND_LINE = "reference/command-line.md"
 LINK = re.compile(r"\]\((?:\.\./|docs/)?([^)#:]+\.(?:md|png|svg))(#[^)]*)?\)")
 
 
@@ -43,11 +47,30 @@ def reference(task: str, names: list[str]) -> str:
     return f"# {task}\n\n" + "\n\n".join(f"::: annotune.{annotune._HOME[name]}.{name}" for name in names) + "\n"
 
 
+def command_line() -> str:
+    """A page with every verb as `--help` shows it: what it does, how it is called, and its arguments and options."""
+    verbs: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+    return "# Command line\n\n" + "\n".join(verb_help(name, verb) for name, verb in sorted(verbs.items()))
+
+
+def verb_help(name: str, verb: Any) -> str:
+    """A verb's part of the page, as plain text so that no sign of it is taken for markup."""
+    context = verb.context_class(verb, info_name=f"annotune {name}", terminal_width=80)
+    formatter = context.make_formatter()
+    verb.format_usage(context, formatter)
+    verb.format_help_text(context, formatter)
+    verb.format_options(context, formatter)
+    return f"## {name}\n\n````text\n{formatter.getvalue().strip()}\n````\n"
+
+
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """The reference's pages in the navigation."""
     for entry in config.nav or []:
         if "Reference" in entry:
-            entry["Reference"] = [{task: path_of(task)} for task in config.extra["reference"]]
+            entry["Reference"] = [
+                *({task: path_of(task)} for task in config.extra["reference"]),
+                {"Command line": COMMAND_LINE},
+            ]
     return config
 
 
@@ -57,6 +80,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, target, content=(ROOT / source).read_text("utf-8")))
     for task, names in config.extra["reference"].items():
         files.append(File.generated(config, path_of(task), content=reference(task, names)))
+    files.append(File.generated(config, COMMAND_LINE, content=command_line()))
     for figure in sorted((VIGNETTES / "figures").iterdir()):
         files.append(File.generated(config, f"figures/{figure.name}", abs_src_path=str(figure)))
     return files

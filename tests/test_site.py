@@ -1,5 +1,6 @@
 """The site: every page and every public name has its place, it builds without a warning, and asks no other host."""
 
+import html
 import importlib.util
 import os
 import re
@@ -9,9 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
 import annotune as at
+from annotune.cli import app
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
@@ -60,6 +63,19 @@ def test_the_site_has_every_page_and_name(site):
         assert (site / page).with_suffix(".html").exists()
     shown = "".join(path.read_text("utf-8") for path in (site / "reference").glob("*.html"))
     assert [name for name in at.__all__[1:] if not re.search(rf'id="annotune\.[\w.]+\.{name}"', shown)] == []
+
+
+def test_the_reference_of_the_command_line_has_every_verb_and_option(site):
+    page = html.unescape((site / "reference" / "command-line.html").read_text("utf-8"))
+    verbs = typer.main.get_command(app).commands
+    for name, verb in verbs.items():
+        _, heading, part = page.partition(f'<h2 id="{name}">')
+        shown = part.partition("<h2 ")[0]
+        assert heading, name
+        assert [
+            option for param in verb.params for option in param.opts if "--" in option and option not in shown
+        ] == []
+    assert len(verbs) > 20
 
 
 def test_the_site_fetches_nothing_from_elsewhere(site):
