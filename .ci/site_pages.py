@@ -1,12 +1,14 @@
 """Pages of the site that stand elsewhere in the repository, or are made of it; mkdocs.yml names this file as a hook.
 
 README.md is the first page, the vignettes with their results are tutorials, and the reference has a page for each task,
-and one for the command line.
+one for the command line, and one with R's help pages.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ PAGES = {
     "r-package/vignettes/stata.Rmd": "stata-example.md",
 }
 COMMAND_LINE = "reference/command-line.md"
+IN_R = "reference/r-functions.md"
+HELP = re.compile(r"<h2[^>]*>(.*?)</h2>(.*)</div>\s*</body>", re.DOTALL)
 LINK = re.compile(r"\]\((?:\.\./|docs/)?([^)#:]+\.(?:md|png|svg))(#[^)]*)?\)")
 
 
@@ -63,6 +67,26 @@ def verb_help(name: str, verb: Any) -> str:
     return f"## {name}\n\n````text\n{formatter.getvalue().strip()}\n````\n"
 
 
+def r_functions() -> str:
+    """A page with R's help, without its index and what packages share; where R is missing, a sentence."""
+    head = "# R functions\n\nAs `help(at_tune)` shows them."
+    if shutil.which("Rscript") is None:
+        return f"{head} R was not there when this site was built, so they are left out.\n"
+    pages = sorted((ROOT / "r-package" / "man").glob("*.Rd"))
+    files = [str(page) for page in pages if "\\keyword{internal}" not in page.read_text("utf-8")]
+    call = ["Rscript", "--vanilla", str(ROOT / ".ci" / "help_pages.R"), *files]
+    parts = subprocess.run(call, capture_output=True, encoding="utf-8", check=True).stdout.split("\f")[1:]
+    return "\n".join([head, *map(r_help, parts)])
+
+
+def r_help(part: str) -> str:
+    """A help page's part of that page: its name as a heading, and the HTML that R makes of it."""
+    name, _, page = part.partition("\n")
+    match = HELP.search(page)
+    assert match is not None, name
+    return f"\n## {name}\n\n<div>\n<p><strong>{match[1]}</strong></p>\n{match[2]}\n</div>\n"
+
+
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """The reference's pages in the navigation."""
     for entry in config.nav or []:
@@ -70,6 +94,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             entry["Reference"] = [
                 *({task: path_of(task)} for task in config.extra["reference"]),
                 {"Command line": COMMAND_LINE},
+                {"R functions": IN_R},
             ]
     return config
 
@@ -81,6 +106,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for task, names in config.extra["reference"].items():
         files.append(File.generated(config, path_of(task), content=reference(task, names)))
     files.append(File.generated(config, COMMAND_LINE, content=command_line()))
+    files.append(File.generated(config, IN_R, content=r_functions()))
     for figure in sorted((VIGNETTES / "figures").iterdir()):
         files.append(File.generated(config, f"figures/{figure.name}", abs_src_path=str(figure)))
     return files

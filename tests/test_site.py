@@ -4,6 +4,7 @@ import html
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -76,6 +77,17 @@ def test_the_reference_of_the_command_line_has_every_verb_and_option(site):
             option for param in verb.params for option in param.opts if "--" in option and option not in shown
         ] == []
     assert len(verbs) > 20
+
+
+def test_the_reference_has_r_functions_with_their_arguments(site):
+    if shutil.which("Rscript") is None and "CI" not in os.environ:
+        pytest.skip("R is not installed.")
+    page = html.unescape((site / "reference" / "r-functions.html").read_text("utf-8"))
+    exported = re.findall(r"^export\((at_\w+)\)", (ROOT / "r-package" / "NAMESPACE").read_text("utf-8"), re.MULTILINE)
+    assert len(exported) > 40
+    assert [name for name in exported if f"{name}(" not in page] == []
+    _, _, part = page.partition('<h2 id="at_tune">')
+    assert "<code>corpus</code>" in part.partition('<h2 id="')[0]
 
 
 def test_the_site_fetches_nothing_from_elsewhere(site):
