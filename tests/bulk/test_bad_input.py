@@ -8,6 +8,7 @@ import pytest
 
 import annotune as at
 from annotune.bulk import run, team
+from annotune.bulk.claims import Claims
 
 from .conftest import bytes_of, make_texts
 
@@ -128,6 +129,26 @@ def test_a_model_that_changes_in_mid_run_stops_it(texts, model_folder, other_mod
         at.classify(texts, folder, tmp_path / "o", workers=1)
     found = at.status(tmp_path / "o")
     assert sorted(found.shards["state"]) == ["done", "waiting", "waiting", "waiting"]
+
+
+def test_a_process_that_cannot_load_its_model_claims_nothing(texts, model_folder, tmp_path, monkeypatch):
+    claimed, take = [], Claims.take
+
+    def taking(self, name):
+        claimed.append(name)
+        return take(self, name)
+
+    def unloaded(*_):
+        raise at.AnnotuneError("Memory is short.", "Use fewer workers.")
+
+    monkeypatch.setattr(Claims, "take", taking)
+    with monkeypatch.context() as here:
+        here.setattr(run, "readers_of", unloaded)
+        with pytest.raises(at.AnnotuneError, match="Memory is short"):
+            at.classify(texts, model_folder, tmp_path / "o", workers=1)
+    assert not claimed
+    assert at.classify(texts, model_folder, tmp_path / "o", workers=1).is_complete
+    assert claimed
 
 
 def test_a_full_disk_stops_the_run_and_nothing_is_lost(texts, model_folder, tmp_path, monkeypatch):

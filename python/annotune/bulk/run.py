@@ -51,14 +51,14 @@ class Worker:
         """Do what nobody else does; with `wait`, until all is done, so that what others leave is done as well."""
         claims = self.folder.claims()
         while left := self.left():
-            n_done = 0
+            readers, n_done = self._loaded(), 0  # a process that cannot load them, or is long about it, claims nothing
             for shard in left:
                 claim = claims.take(shard.name)
                 if claim is None:
                     continue
                 with claim:
                     if not self.folder.manifest_path(shard).exists():
-                        self._do(shard, claim)
+                        self._do(shard, claim, readers)
                         n_done += 1
             if not n_done and not wait:
                 return
@@ -72,10 +72,10 @@ class Worker:
         start = os.getpid() % max(len(left), 1)
         return left[start:] + left[:start]
 
-    def _do(self, shard: Shard, claim: Claim) -> None:
+    def _do(self, shard: Shard, claim: Claim, readers: list[Reader]) -> None:
         for spec in self.plan.models:
             require_same(spec)
-        readers, began = self._loaded(), time.monotonic()
+        began = time.monotonic()
         content: dict[str, Any]
         try:
             _require_alive(claim.number)
@@ -117,7 +117,7 @@ class Worker:
         self.folder.put_manifest(shard, {**about, **content})
 
     def _loaded(self) -> list[Reader]:
-        """The models, loaded when the first shard is there for them; what is wrong with them stops the process."""
+        """The models, loaded once there is a shard left for them; what is wrong with them stops the process."""
         self.readers = self.readers or readers_of(self.folder, self.plan)
         return self.readers
 
