@@ -88,6 +88,14 @@ def test_stray_control_characters_are_a_part_of_the_text() -> None:
     assert [parts_of(text).ahead for text in read["text"]] == [("The bill",)] * len(strays)
 
 
+def test_a_model_that_reads_neighbours_in_an_earlier_way_is_refused(tmp_path: Path) -> None:
+    model = tuned(text=AROUND)
+    assert model.card["vector_of"] == "own tokens"
+    model.card["vector_of"] = "all tokens"
+    with pytest.raises(at.AnnotuneError, match="was read in another way"):
+        at.load(model.save(tmp_path / "model"))
+
+
 def test_an_empty_text_stays_missing_whatever_stands_beside_it() -> None:
     corpus, _ = replies()
     model = tuned(text=AROUND)
@@ -114,6 +122,15 @@ def test_very_many_texts_are_coded_as_in_memory(tmp_path: Path) -> None:
     at.classify(tmp_path / "texts.parquet", model, tmp_path / "coded", covariates=beside, workers=1, shard=(1, 1))
     coded = pl.read_parquet(tmp_path / "coded" / "*.parquet")
     assert coded["label"].to_list() == model.classify(corpus)["label"].to_list()
+    assert at.verify(tmp_path / "coded").is_sound
+    asked = corpus["text_before"].reverse()
+    other = corpus.with_columns(text_before=asked)
+    other.write_parquet(tmp_path / "texts.parquet")
+    files = at.verify(tmp_path / "coded").files
+    assert files.filter(state="changed")["file"].str.ends_with("texts.parquet").to_list() == [True]
+    at.classify(tmp_path / "texts.parquet", model, tmp_path / "coded", covariates=beside, workers=1, shard=(1, 1))
+    again = pl.read_parquet(tmp_path / "coded" / "*.parquet")
+    assert again["label"].to_list() == coded["label"].reverse().to_list()
 
 
 @pytest.mark.parametrize("columns", [["text_before", "text_after"], ["text", "text"]])
@@ -142,6 +159,7 @@ def test_neighbours_are_cut_around_the_text(before: int, own: int, after: int, l
     texts = with_inputs(pl.DataFrame(cells), Inputs(tuple(AROUND)))["text"].to_list()
     tokens = tokenize(NUMBERS, texts, limit)
     ids = tokens.ids[0]
+    assert [token for token, own in zip(ids, tokens.own[0], strict=True) if own] == [5] * ids.count(5)
     assert len(ids) == min(limit, before + own + after + 4)
     assert ids.count(5) == min(own, limit - 2)
     assert tokens.cut == (own > limit - 2)
@@ -150,6 +168,14 @@ def test_neighbours_are_cut_around_the_text(before: int, own: int, after: int, l
         assert abs(left - right) <= 1
     whole = [1, *[4] * left, 2, *[5] * own, 2, *[6] * right, 2]
     assert tokens.cut or left + right == 0 or ids in (whole, [one for one in whole if one])
+
+
+def test_a_vector_is_of_the_text_and_of_what_it_is_judged_with() -> None:
+    row = {"unit_id": ["u"], "text_before": ["b b"], "text": ["t t t"], "text_after": ["a"], "bill": ["b"]}
+    texts = with_inputs(pl.DataFrame(row), Inputs(tuple(AROUND), "bill"))["text"].to_list()
+    tokens = tokenize(NUMBERS, texts, 60)
+    assert tokens.ids == [[1, 4, 2, 4, 4, 2, 5, 5, 5, 2, 6, 2]]
+    assert list(tokens.own[0]) == [0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0]
 
 
 def test_parts_come_back_as_they_went_in() -> None:

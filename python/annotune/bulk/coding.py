@@ -44,7 +44,7 @@ def coded(
     with _collected() as notes:
         for first, frame in read_rows(shard, plan.names):
             texts = clean(shard, plan, frame, first, types)
-            digest.update(texts.select("unit_id", "text").write_csv(include_header=False).encode())
+            digest.update(read_bytes(texts, plan))
             part, n_cut = _by_all(texts, plan, readers, advance)
             parts.append(part)
             units.append(texts["unit_id"])
@@ -65,6 +65,12 @@ def clean(shard: Shard, plan: Plan, frame: pl.DataFrame, first: int, types: pl.S
     units = identifiers(frame[columns["unit_id"]], name, first).alias("unit_id")
     covariates = [_typed(frame[column], types[column], name) for column in columns["covariates"]]
     return pl.DataFrame([units, texts_of(texts, name).alias("text"), *covariates])
+
+
+def read_bytes(texts: pl.DataFrame, plan: Plan) -> bytes:
+    """All that the models read of some rows, of which the fingerprint is taken: texts, and what they read beside."""
+    beside = dict.fromkeys(name for spec in plan.models for name in spec.get("reads", ()))
+    return texts.select("unit_id", "text", *beside).write_csv(include_header=False).encode()
 
 
 def _from_bytes(texts: pl.Series, name: str) -> pl.Series:

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from annotune.bulk.coders import TUNED, sha256_of
-from annotune.bulk.coding import clean
+from annotune.bulk.coding import clean, read_bytes
 from annotune.bulk.manifest import BOOKS, DONE, RunFolder
 from annotune.bulk.plan import Plan, read_plan
 from annotune.bulk.shards import PARQUET, Shard, read_rows
@@ -80,7 +80,7 @@ def _shard(folder: RunFolder, plan: Plan, shard: Shard) -> Iterator[Row]:
 
 
 def _input(folder: RunFolder, plan: Plan, shard: Shard, about: dict[str, Any]) -> str:
-    """Whether the identifiers and texts of a shard are those that were coded."""
+    """Whether the identifiers and texts of a shard, and what was read beside, are those that were coded."""
     if not Path(shard.source.path).exists():
         return ABSENT
     part = Shard(shard.name, shard.source, about["input"]["start"], about["input"]["rows"])
@@ -92,7 +92,7 @@ def _input(folder: RunFolder, plan: Plan, shard: Shard, about: dict[str, Any]) -
             )  # what was to be said of the texts was when they were coded
             for first, frame in read_rows(part, plan.names):
                 texts = clean(part, plan, frame, first, types)
-                digest.update(texts.select("unit_id", "text").write_csv(include_header=False).encode())
+                digest.update(read_bytes(texts, plan))
     except (AnnotuneError, pl.exceptions.PolarsError):
         return CHANGED
     return SAME if digest.hexdigest() == about["input_sha256"] else CHANGED
