@@ -11,6 +11,7 @@ from annotune.network.batches import Tokens
 from annotune.network.encoder import build, outputs
 from annotune.network.machine import has_fast_bf16
 from annotune.network.packed import TOKENS, Packed, why_not_packed
+from annotune.network.steady import steady_logits
 
 CPU = torch.device("cpu")
 WORDS = 20  # of the vocabulary
@@ -88,3 +89,29 @@ def test_other_networks_say_why_not(network, decoder):
         assert why_not_packed(network).startswith("Only BERT")
     finally:
         network.backbone.config.hidden_act = "gelu"
+
+
+def test_neighbours_are_read_and_the_vector_is_of_the_text_in_every_runtime(network):
+    lengths = [n for n in range(3, 60) for _ in range(2)]
+    plain = texts_of(lengths)
+    marks = [bytes([0, *np.random.default_rng(n).integers(0, 2, n - 2), 0]) for n in lengths]
+    tokens = Tokens(plain.ids, 0, 64, 0, None, marks)
+    padded = outputs(network, tokens)
+    assert np.abs(padded - outputs(network, plain)).max() > 1e-3
+    assert np.abs(Packed(network, torch.float32).logits(tokens) - padded).max() < 1e-5
+    assert np.abs(steady_logits(network, tokens) - padded).max() < 1e-5
+    alone = np.concatenate([outputs(network, tokens.take(np.array([i]))) for i in range(len(tokens))])
+    assert np.abs(alone - padded).max() < 1e-5
+    with torch.inference_mode():  # by hand: the last states of the own tokens, averaged and of length one
+        states = network.backbone(input_ids=torch.tensor([plain.ids[40]])).last_hidden_state[0]
+        mean = states[torch.tensor(list(marks[40]), dtype=torch.bool)].mean(0)
+        assert np.abs(network.head(mean / mean.norm()).numpy() - padded[40]).max() < 1e-5
+
+
+def test_where_no_token_is_the_texts_own_all_are(network):
+    plain = texts_of([5, 9])
+    none = Tokens(plain.ids, 0, 64, 0, None, [bytes(5), bytes(9)])
+    for logits in (outputs(network, none), Packed(network, torch.float32).logits(none)):
+        assert np.abs(logits - outputs(network, plain)).max() < 1e-5
+    both = none.joined(texts_of([7]))
+    assert [both.own_of(i) for i in range(3)] == [bytes(5), bytes(9), b"\1" * 7]

@@ -1,6 +1,7 @@
 """OpenVINO computes what torch does, says nothing to its makers, and is left where it cannot."""
 
 import socket
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,12 @@ def test_numbers_are_those_of_torch_and_nobody_is_told(network, tokens, monkeypa
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a connection was made"))
     found = OpenVino(network, "float32")
     assert np.abs(outputs(found, tokens) - outputs(network, tokens)).max() < 1e-5
+    marked = replace(
+        tokens, own=[bytes([0, *[1] * (len(ids) // 2), *[0] * len(ids)])[: len(ids)] for ids in tokens.ids]
+    )
+    own = outputs(network, marked)
+    assert np.abs(outputs(found, marked) - own).max() < 1e-5
+    assert np.abs(outputs(network, tokens) - own).max() > 1e-3
     from openvino.tools.ovc import convert_impl, telemetry_stub, telemetry_utils
 
     assert convert_impl.tm is telemetry_utils.tm is telemetry_stub

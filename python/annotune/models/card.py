@@ -118,6 +118,7 @@ class Card(TypedDict):
     drawn: CardDrawn
     parts: CardParts
     cut_texts: int
+    vector_of: str
     coded_sha256: str
     targets_sha256: str
     model_sha256: str
@@ -143,7 +144,15 @@ CHOICES_SINCE = {
     "probe_cutoffs": None,
     "coders": None,
 }
-SINCE = {"cut_texts": 0, "coded_sha256": "", "targets_sha256": "", "weights": "float32", "hardware": {}}
+OWN_TOKENS = "own tokens"  # a text's vector is made of them, where it is read with neighbours
+SINCE = {
+    "vector_of": "all tokens",
+    "cut_texts": 0,
+    "coded_sha256": "",
+    "targets_sha256": "",
+    "weights": "float32",
+    "hardware": {},
+}
 
 
 def up_to_date(card: Mapping[str, Any], n_labels: int) -> Card:

@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Variable
+from annotune.data.inputs import inputs_of
 from annotune.errors import AnnotuneError, warn
-from annotune.models.card import Card, held_as, is_sound, model_sha256, speaks, up_to_date
+from annotune.models.card import OWN_TOKENS, Card, held_as, is_sound, model_sha256, speaks, up_to_date
 from annotune.models.coder import Coder
 from annotune.network.logits import softmax
 from annotune.records.drafts import recover
@@ -172,6 +173,9 @@ def _sound_card(saved: dict[str, Any], n_labels: int, ordered: bool, folder: Pat
         sound = False
     if not sound:
         raise _damaged(folder / CARD)
+    if inputs_of(card["settings"]).more and card["vector_of"] != OWN_TOKENS:
+        what = f"The model in {folder} was tuned when what stands beside a text was read in another way."
+        raise AnnotuneError(what, "Tune it again.")
     return card
 
 

@@ -24,6 +24,9 @@ class Tokens:
 
     Each text is one row of `ids`, or several: its passages (see `annotune.network.passages`), which stand one behind
     the other. Then `ends`, shape (n,), says of each text how many rows it and those before it have.
+
+    Of marked texts `own[i]` has a byte for each token of a row: 1 where a text's vector is made of it, 0 where it is
+    read for its sake alone, as a neighbour is.
     """
 
     ids: list[list[int]]
@@ -31,6 +34,7 @@ class Tokens:
     limit: int
     cut: int
     ends: np.ndarray | None = None
+    own: list[bytes] | None = None
 
     def __len__(self) -> int:
         return len(self.ids) if self.ends is None else len(self.ends)
@@ -38,7 +42,8 @@ class Tokens:
     def take(self, indices: Indices) -> Tokens:
         """The texts at these places."""
         if self.ends is None:
-            return Tokens([self.ids[i] for i in indices], self.padding, self.limit, 0)
+            own = None if self.own is None else [self.own[i] for i in indices]
+            return Tokens([self.ids[i] for i in indices], self.padding, self.limit, 0, None, own)
         rows = [range(self.starts[i], self.ends[i]) for i in indices]
         ends = np.cumsum([len(of_text) for of_text in rows], dtype=np.int64)
         return Tokens([self.ids[i] for of_text in rows for i in of_text], self.padding, self.limit, 0, ends)
@@ -47,7 +52,9 @@ class Tokens:
         """These texts, and behind them the others."""
         ids = [*self.ids, *more.ids]
         if self.ends is None and more.ends is None:
-            return replace(self, ids=ids)
+            marked = self.own is not None or more.own is not None
+            own = [each.own_of(row) for each in (self, more) for row in range(len(each))] if marked else None
+            return replace(self, ids=ids, own=own)
         return replace(self, ids=ids, ends=np.concatenate([self._ends, len(self.ids) + more._ends]))
 
     @property
@@ -64,6 +71,10 @@ class Tokens:
     @property
     def _ends(self) -> np.ndarray:
         return np.arange(1, len(self.ids) + 1) if self.ends is None else self.ends
+
+    def own_of(self, row: int) -> bytes:
+        """A byte for each token of a row: whether the text's vector is made of it."""
+        return b"\1" * len(self.ids[row]) if self.own is None else self.own[row]
 
     @property
     def passages(self) -> Tokens:
@@ -92,8 +103,8 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int, special: boo
     # a token has hardly more than 32 characters, so nothing beyond can survive the cut
     prefix = tokenizer.init_kwargs.get(PREFIX, "") if special else ""
     if special and any_marked(texts):
-        rows, n_cut = segment_ids(tokenizer, texts, limit, prefix)
-        return Tokens(rows, _padding(tokenizer), limit, n_cut)
+        rows, own, n_cut = segment_ids(tokenizer, texts, limit, prefix)
+        return Tokens(rows, _padding(tokenizer), limit, n_cut, None, own)
     clean = [prefix + text.replace("\x00", "")[: limit * 32] for text in texts]
     within = {} if special else {"add_special_tokens": False, "split_special_tokens": True}
     encoded = tokenizer(clean, truncation=True, max_length=limit, **within)
@@ -132,10 +143,16 @@ def by_length(
 
 
 def pad(tokens: Tokens, batch: Indices, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask of a batch, both (texts, longest)."""
+    """Token ids and mask of a batch, both (texts, longest): 0 for padding, 1 for what is read.
+
+    Of marked texts it is 2 for the tokens that a text's vector is made of.
+    """
     rows = [tokens.ids[i] for i in batch]
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
     ids = np.full(mask.shape, tokens.padding, dtype=np.int64)
     ids[mask] = np.fromiter(chain.from_iterable(rows), np.int64, lengths.sum())
-    return send(ids, device), send(mask.astype(np.int64), device)
+    read = mask.astype(np.int64)
+    if tokens.own is not None:
+        read[mask] += np.frombuffer(b"".join(tokens.own[i] for i in batch), np.uint8)
+    return send(ids, device), send(read, device)

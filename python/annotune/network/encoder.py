@@ -27,8 +27,9 @@ class Encoder(nn.Module):
     """Texts in, one logit a label out.
 
     The embedding of a text is the mean of its token vectors (Reimers and Gurevych 2019), or the vector of its first
-    token, where the base says so; in a decoder that of its last token, the only one that has seen all others. It is
-    scaled to length one, so that a head fitted to embeddings beforehand means the same inside the network.
+    token, where the base says so; in a decoder that of its last token, the only one that has seen all others. Of a text
+    that is read with neighbours, the mean is over its own tokens, which have seen the neighbours'. It is scaled to
+    length one, so that a head fitted to embeddings beforehand means the same inside the network.
     """
 
     def __init__(self, backbone: nn.Module, n_labels: int, width: int, pooling: Pooling = "mean") -> None:
@@ -55,7 +56,8 @@ class Encoder(nn.Module):
         return self.head.out_features
 
     def embed(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Embeddings (texts, width) of length one."""
+        """Embeddings (texts, width) of length one; the mask is as `annotune.network.batches.pad` makes it."""
+        own, mask = _own(mask), (mask > 0).to(mask.dtype)
         if self.pooling == "last":  # by the mask and not by a token's number, whatever pads
             mask = torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], 1)  # of nothing, padding is the one token
             vectors = self.backbone(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
@@ -63,7 +65,7 @@ class Encoder(nn.Module):
             pooled = vectors[torch.arange(len(ids), device=ids.device), ends].float()
         else:
             vectors = self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            weight = mask.unsqueeze(-1).float()
+            weight = own.unsqueeze(-1).float()
             pooled = vectors[:, 0] if self.pooling == "first" else (vectors * weight).sum(1) / weight.sum(1)
         return nn.functional.normalize(pooled, dim=-1)
 
@@ -71,6 +73,11 @@ class Encoder(nn.Module):
         """Logits (texts, labels)."""
         logits: torch.Tensor = self.head(self.embed(ids, mask))
         return logits
+
+
+def _own(mask: torch.Tensor) -> torch.Tensor:
+    """Of each text the tokens that its vector is made of: those that are marked, or all where none is."""
+    return (mask > 0) & (mask == mask.amax(1, keepdim=True))
 
 
 Network = Encoder | Speaker

@@ -25,6 +25,7 @@ from annotune.progress import Advance
 TOKENS = 1024  # in a batch: what one layer has of them stays in the processor's cache
 SHORT = range(11, 16)  # tokens of texts to which a gap is added for attention alone: 16 are its least piece of work
 Linear = tuple[torch.Tensor, torch.Tensor]
+Places = tuple[torch.Tensor, torch.Tensor]  # of the tokens that texts' vectors are made of, and where each text's begin
 
 
 @dataclass(frozen=True)
@@ -141,27 +142,29 @@ class Packed:
         ids[:end] = np.fromiter((token for i in batch for token in tokens.ids[i]), np.int64, end)
         places[:end] = np.concatenate([np.arange(length) for length in lengths[full]] or [places[:0]])
         if groups:
-            logits[full] = self._logits(torch.from_numpy(ids), torch.from_numpy(places), groups).numpy()
+            own = _own_places(tokens, batch[full])
+            logits[full] = self._logits(torch.from_numpy(ids), torch.from_numpy(places), groups, own).numpy()
         return logits
 
-    def _logits(self, ids: torch.Tensor, places: torch.Tensor, groups: list[tuple[int, int]]) -> torch.Tensor:
+    def _logits(
+        self, ids: torch.Tensor, places: torch.Tensor, groups: list[tuple[int, int]], own: Places
+    ) -> torch.Tensor:
         product, states = torch.ops.mkldnn._linear_pointwise, self.norm(self.words[ids] + self.places[places])
         for layer in self.layers:
             attended = self._attention(product(states.to(self.dtype), *layer.attended, "none", [], None), groups)
             states = layer.joined_norm(product(attended, *layer.joined, "none", [], None).float().add_(states))
             widened = product(states.to(self.dtype), *layer.widened, "gelu", [], "none")
             states = layer.narrowed_norm(product(widened, *layer.narrowed, "none", [], None).float().add_(states))
-        return self._read(states, groups)
+        return self._read(states, groups, own)
 
-    def _read(self, states: torch.Tensor, groups: list[tuple[int, int]]) -> torch.Tensor:
+    def _read(self, states: torch.Tensor, groups: list[tuple[int, int]], own: Places) -> torch.Tensor:
         """Logits (texts, outputs) of each text's mean or first token; the head, too, takes as many rows every time."""
-        counts, sizes = torch.tensor(groups).T
-        ends = sizes.repeat_interleave(counts).cumsum(0)
-        offsets = torch.cat([ends.new_zeros(1), ends[:-1]])
         if self.pooling == "first":
-            pooled = states[offsets]
+            counts, sizes = torch.tensor(groups).T
+            lengths = sizes.repeat_interleave(counts)
+            pooled = states[lengths.cumsum(0) - lengths]
         else:
-            pooled = functional.embedding_bag(torch.arange(int(ends[-1])), states, offsets, mode="mean")
+            pooled = functional.embedding_bag(own[0], states, own[1], mode="mean")
         rows = pooled.new_zeros(max(TOKENS, len(pooled)), pooled.shape[1])
         rows[: len(pooled)] = functional.normalize(pooled, dim=-1)
         logits: torch.Tensor = self.head(rows)[: len(pooled)]
@@ -182,6 +185,14 @@ class Packed:
             means = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
             out.view(n, length, self.heads, -1).copy_(means.transpose(1, 2)[:, :length])
         return attended
+
+
+def _own_places(tokens: Tokens, rows: Indices) -> Places:
+    """Where in a batch the tokens stand that each text's vector is made of: its own, or all where none is marked."""
+    marks = [np.frombuffer(tokens.own_of(i), np.uint8) for i in rows]
+    marks = [mark if mark.any() else np.ones_like(mark) for mark in marks]
+    counts = np.array([np.count_nonzero(mark) for mark in marks])
+    return torch.from_numpy(np.flatnonzero(np.concatenate(marks))), torch.from_numpy(np.cumsum(counts) - counts)
 
 
 def _parted(rows: torch.Tensor, groups: list[tuple[int, int]]) -> list[torch.Tensor]:

@@ -16,8 +16,11 @@ def any_marked(texts: Sequence[str]) -> bool:
     return any(map(is_marked, texts))
 
 
-def segment_ids(tokenizer: Any, texts: Sequence[str], limit: int, prefix: str) -> tuple[list[Ids], int]:
-    """Token ids of marked texts, each at most `limit`; and how many were cut in the text itself.
+def segment_ids(tokenizer: Any, texts: Sequence[str], limit: int, prefix: str) -> tuple[list[Ids], list[bytes], int]:
+    """Token ids of marked texts, each at most `limit`; which are no neighbour's; and how many texts were cut.
+
+    Of each token a byte says whether it is of the text itself or of what it is judged with (covariates, a target): 1.
+    Of neighbours, and of what the tokenizer puts around a text, it is 0. The third counts texts cut in themselves.
 
     What stands ahead and the text come first; the room that they leave is for the neighbours, which are cut on both
     sides alike, far from the text. Before a part and behind it is the base's separator, so that an empty part shows.
@@ -28,7 +31,7 @@ def segment_ids(tokenizer: Any, texts: Sequence[str], limit: int, prefix: str) -
     ids = iter(tokenizer(clean, add_special_tokens=False, truncation=False)["input_ids"])
     around, opening = tokenizer("", truncation=False)["input_ids"], next(ids)
     start, end, mark = [*around[:1], *opening], around[1:], _mark(tokenizer)
-    rows, cut = [], 0
+    rows, own_tokens, cut = [], [], 0
     for one in parts:
         ahead, before = ([next(ids) + mark for _ in some] for some in (one.ahead, one.before))
         text, after = next(ids), [mark + next(ids) for _ in one.after]
@@ -38,7 +41,9 @@ def segment_ids(tokenizer: Any, texts: Sequence[str], limit: int, prefix: str) -
         cut += len(own) < len(text)
         left, right = _around(list(chain(*before)), list(chain(*after)), room - len(first) - len(own))
         rows.append([*start, *first, *left, *own, *right, *end])
-    return rows, cut
+        sizes = (len(start), len(first), len(left), len(own), len(right) + len(end))
+        own_tokens.append(b"".join(bytes([place % 2]) * size for place, size in enumerate(sizes)))
+    return rows, own_tokens, cut
 
 
 def _around(before: Ids, after: Ids, room: int) -> tuple[Ids, Ids]:

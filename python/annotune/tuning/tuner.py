@@ -21,7 +21,7 @@ from annotune.errors import AnnotuneError, warn
 from annotune.measures.evaluation import Evaluation, tabulate, with_share_scores
 from annotune.measures.share_scores import OVERALL
 from annotune.measures.shares import label_shares
-from annotune.models.card import Card, CardChoices, CardSettings, CardShares, held_as, model_sha256
+from annotune.models.card import OWN_TOKENS, Card, CardChoices, CardSettings, CardShares, held_as, model_sha256
 from annotune.models.classifier import Classifier
 from annotune.network.logits import from_logits
 from annotune.network.machine import hardware
@@ -236,6 +236,7 @@ def _card(task: Task, made: Made, held: Held, k: int | None, seconds: float, lea
         "drawn": task.drawn,
         "parts": {"coded": len(frame), "held_out": len(held.places), "folds": k, "validation_share": task.validation},
         "cut_texts": task.examples.tokens.cut,
+        "vector_of": OWN_TOKENS,
         "coded_sha256": frame_sha256(frame.select("unit_id", "text")),
         "targets_sha256": hashlib.sha256(targets.tobytes()).hexdigest(),
         "model_sha256": model_sha256(made.model),
