@@ -191,7 +191,9 @@ def coded_texts() -> pl.DataFrame:
     )
 
 
-def at_once(frame: pl.DataFrame, **part: object) -> at.study.corrected.Corrected:
+def at_once(
+    frame: pl.DataFrame, reads: dict[str, tuple[str, ...]] | None = None, **part: object
+) -> at.study.corrected.Corrected:
     from annotune.study.corrected import corrected
     from annotune.study.parts import CorrectPart
     from annotune.study.sampling import SamplePart
@@ -206,7 +208,7 @@ def at_once(frame: pl.DataFrame, **part: object) -> at.study.corrected.Corrected
     known = frame.select("unit_id", "fold", coded=pl.col("fold").is_not_null())
     folds = dict.fromkeys(["tags", "vote"], known)
     data = frame.drop("fold").with_columns(pl.col("vote_gold").cast(pl.Enum(["no", "yes"])))
-    return corrected(CorrectPart(**part), SamplePart(pi="chance"), data, book, ["tags", "vote"], folds)
+    return corrected(CorrectPart(**part), SamplePart(pi="chance"), data, book, ["tags", "vote"], folds, None, reads)
 
 
 def test_a_column_of_a_label_set_is_corrected_as_the_label_is(coded_texts, tmp_path) -> None:
@@ -248,6 +250,13 @@ def test_a_study_weighs_and_recalibrates(coded_texts) -> None:
     assert "Predictions were recalibrated" in notes
     assert found.regressions == ()  # what no column carries
     assert at_once(coded_texts, formulas="vote == 'yes' ~ side", prediction="label").regressions == ()
+
+
+def test_a_regression_on_what_the_model_read_says_so(coded_texts) -> None:
+    formulas = ["vote == 'yes' ~ side", "vote == 'yes' ~ chance"]
+    of_side, of_chance = at_once(coded_texts, {"vote": ("side",)}, formulas=formulas).corrections
+    assert "a regression of its codes on that needs the correction" in of_side.notes[0]
+    assert not any("by construction" in note for note in of_chance.notes)
 
 
 @pytest.mark.parametrize(

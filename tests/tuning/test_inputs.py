@@ -159,7 +159,7 @@ def test_neighbours_are_cut_around_the_text(before: int, own: int, after: int, l
     texts = with_inputs(pl.DataFrame(cells), Inputs(tuple(AROUND)))["text"].to_list()
     tokens = tokenize(NUMBERS, texts, limit)
     ids = tokens.ids[0]
-    assert [token for token, own in zip(ids, tokens.own[0], strict=True) if own] == [5] * ids.count(5)
+    assert [token for token, own in zip(ids, tokens.own_of(0), strict=True) if own] == [5] * ids.count(5)
     assert len(ids) == min(limit, before + own + after + 4)
     assert ids.count(5) == min(own, limit - 2)
     assert tokens.cut == (own > limit - 2)
@@ -175,7 +175,7 @@ def test_a_vector_is_of_the_text_and_of_what_it_is_judged_with() -> None:
     texts = with_inputs(pl.DataFrame(row), Inputs(tuple(AROUND), "bill"))["text"].to_list()
     tokens = tokenize(NUMBERS, texts, 60)
     assert tokens.ids == [[1, 4, 2, 4, 4, 2, 5, 5, 5, 2, 6, 2]]
-    assert list(tokens.own[0]) == [0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0]
+    assert list(tokens.own_of(0)) == [0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0]
 
 
 def test_parts_come_back_as_they_went_in() -> None:

@@ -19,7 +19,6 @@ from annotune.commands.options import (
     require_outputs,
     share_or_values,
     shares_by_label,
-    text_and_neighbours,
 )
 from annotune.commands.screen import console, files
 from annotune.errors import AnnotuneError
@@ -67,6 +66,7 @@ def tune(
     from annotune.data.codebook import read_codebook
     from annotune.data.codings import read_codings
     from annotune.data.corpus import read_corpus
+    from annotune.data.inputs import text_and_neighbours
     from annotune.models.coder_words import in_words
     from annotune.models.folder import require_free
     from annotune.network.machine import is_first
@@ -81,7 +81,7 @@ def tune(
     options |= {"epochs": epochs, "seed": seed, "device": device, "cutoffs": cutoffs or "share"}
     options |= {"max_tokens": max_tokens, "long_texts": long_texts}
     options |= {"pi": pi, "prevalence": shares_by_label(prevalence)}
-    column, around = text_and_neighbours(text)
+    column, around = text_and_neighbours(listed(text) or ["text"])
     options |= {"text": around, "target": target, "inputs": listed(inputs) or ()}
     texts = read_corpus(corpus, unit_id, column)
     if coders:

@@ -141,16 +141,3 @@ def identified(path: Path, unit_id: str) -> pl.DataFrame:
     frame = table.frame
     require_own_columns(frame, {"unit_id": unit_id}, str(path))
     return frame.with_columns(identifiers(frame[unit_id], str(path)).alias("unit_id"))
-
-
-def text_and_neighbours(columns: str) -> tuple[str, tuple[str, ...]]:
-    """The text's column, and what is read around it: of `before,text,after` the one named text, or else the middle one.
-
-    >>> text_and_neighbours("sentence"), text_and_neighbours("last,sentence,next")
-    (('sentence', ('text',)), ('sentence', ('last', 'text', 'next')))
-    """
-    names = listed(columns) or ["text"]
-    if "text" not in names and len(names) % 2 == 0:
-        raise AnnotuneError(f"Which of {columns} is the text?", "Name as many columns before it as after it.")
-    own = "text" if "text" in names else names[len(names) // 2]
-    return own, tuple("text" if name == own else name for name in names)

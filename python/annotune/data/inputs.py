@@ -43,6 +43,19 @@ class Inputs:
         return (*(name for name in self.text if name != TEXT), *of_target, *self.covariates)
 
 
+def text_and_neighbours(columns: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The text's column, and what is read around it: of several columns the one named text, or else the middle one.
+
+    >>> text_and_neighbours(["sentence"]), text_and_neighbours(["last", "sentence", "next"])
+    (('sentence', ('text',)), ('sentence', ('last', 'text', 'next')))
+    """
+    if TEXT not in columns and len(columns) % 2 == 0:
+        what = f"Which of {', '.join(columns) or 'no columns'} is the text?"
+        raise AnnotuneError(what, "Name as many columns before it as after it.")
+    own = TEXT if TEXT in columns else columns[len(columns) // 2]
+    return own, tuple(TEXT if name == own else name for name in columns)
+
+
 def inputs_of(settings: Mapping[str, Any]) -> Inputs:
     """The inputs that are said in a model's settings."""
     return Inputs(tuple(settings["text"]), settings["target"], tuple(settings["inputs"]))

@@ -74,7 +74,8 @@ def corrected_regressions(study: Study, inputs: Inputs, coded: Coded, say: Calla
     }
     subjects = corrected_variables(study.correct, inputs.codebook, list(coded.models))
     about = {} if inputs.blind is None else {name: inputs.blind.note(name) for name in subjects}
-    return corrected(study.correct, study.sample, data, inputs.codebook, list(coded.models), folds, about)
+    reads = {name: model.inputs.covariates for name, model in coded.models.items()}
+    return corrected(study.correct, study.sample, data, inputs.codebook, list(coded.models), folds, about, reads)
 
 
 def hand_coded(inputs: Inputs, name: str, held_out: pl.Series, uncoded: str) -> pl.Series:

@@ -20,6 +20,7 @@ from annotune.correction.result import Correction
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.columns_of_sets import label_columns
 from annotune.data.formula_sides import grouped, right_side
+from annotune.data.inputs import covariates_note
 from annotune.errors import AnnotuneError, nearest, warn
 from annotune.export.scripts import Regression
 from annotune.study.parts import CorrectPart
@@ -206,11 +207,13 @@ def corrected(
     names: Sequence[str],
     folds: Mapping[str, pl.DataFrame],
     about: Mapping[str, str] | None = None,
+    reads: Mapping[str, Sequence[str]] | None = None,
 ) -> Corrected:
     """Correct each regression of a study.
 
     `data` are the results with one row per text, and gold; `folds` say for each variable which texts were coded, and
-    which fold left a text out (unit_id, fold, coded); `about` says of variables what counts as coded by hand.
+    which fold left a text out (unit_id, fold, coded); `about` says of variables what counts as coded by hand, and
+    `reads` which covariates their models read.
     """
     formulas = part.parsed()
     subjects = [coded_variables(formula, codebook, names)[0] for formula in formulas]
@@ -218,8 +221,9 @@ def corrected(
         data = with_sampling(data, entry, sample, folds[entry.name])
     corrections, errors, regressions, headings = [], [], [], dict[str, str]()
     for formula, entry in zip(formulas, subjects, strict=True):
-        correction, note = corrected_by(part, formula, entry, data), (about or {}).get(entry.name)
-        corrections.append(replace(correction, notes=(note, *correction.notes)) if note else correction)
+        correction, used = corrected_by(part, formula, entry, data), (reads or {}).get(entry.name, ())
+        ahead = [(about or {}).get(entry.name), _note_on_inputs([name for name in used if name in formula.columns])]
+        corrections.append(replace(correction, notes=(*filter(None, ahead), *correction.notes)))
         errors.append(_errors(part, formula, entry, data))
         data, column_heading = _with_corrected_column(part, formula, entry, data)
         own = {column: heading for column, heading in _headings(entry).items() if column in data.columns}
@@ -232,6 +236,11 @@ def corrected(
     ]
     notes_once = tuple(dict.fromkeys(notes))
     return Corrected(data, tuple(corrections), tuple(errors), tuple(regressions), headings, notes_once)
+
+
+def _note_on_inputs(used: Sequence[str]) -> str | None:
+    """That a regression has covariates which the model read as well."""
+    return covariates_note(used) if used else None
 
 
 def _headings(entry: Variable) -> dict[str, str]:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import pydantic
+
 from annotune.data.codebook import validate
+from annotune.data.inputs import inputs_of
 from annotune.data.yaml_file import read_yaml
 from annotune.errors import AnnotuneError
 from annotune.export.regression_table import SUFFIXES as TABLES
@@ -66,6 +69,21 @@ class Study(Part):
     correct: Annotated[CorrectPart | None, under("formulas")] = None
     multiverse: Annotated[MultiversePart | None, under("formula")] = None
     report: Annotated[ReportPart | None, under("path")] = None
+
+    @pydantic.model_validator(mode="after")
+    def _with_neighbours(self) -> Study:
+        """Neighbours that `corpus: {text: ...}` names are read by what is tuned."""
+        around = self.corpus.around
+        if len(around) > 1:
+            if self.tune.text not in (("text",), around):
+                raise ValueError("corpus: text: and tune: text: name other columns; name them in one place")
+            object.__setattr__(self, "tune", self.tune.model_copy(update={"text": around}))
+        return self
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns that are read beside the text: neighbours, a target, covariates."""
+        return inputs_of(self.tune.model_dump()).more
 
     @property
     def drawn(self) -> str | None:

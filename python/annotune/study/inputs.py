@@ -243,8 +243,9 @@ def _corpus(file: StudyFile, until: int | None = None) -> Corpus:
 
 def corpus_of(file: StudyFile) -> Corpus:
     """The texts as their file has them."""
-    part = file.study.corpus
-    return read_corpus(file.beside(part.path), part.unit_id, part.text, part.covariates, part.encoding)
+    part, beside = file.study.corpus, file.study.beside
+    covariates = None if part.covariates is None else list(dict.fromkeys([*part.covariates, *beside]))
+    return read_corpus(file.beside(part.path), part.unit_id, part.column, covariates, part.encoding)
 
 
 def studied_codebook(file: StudyFile, codebook: str | None = None) -> Codebook:

@@ -12,6 +12,8 @@ from pydantic import GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from annotune.correction.formulas import Formula, parse
+from annotune.data.inputs import text_and_neighbours
+from annotune.errors import AnnotuneError
 from annotune.export.journal import Layout
 from annotune.tuning.settings import Settings
 
@@ -74,13 +76,35 @@ class Part(pydantic.BaseModel):
 
 
 class CorpusPart(Part):
-    """Where the texts are."""
+    """Where the texts are; `text` is their column, or that among those of what is read before and after it."""
 
     path: str
     unit_id: str = "unit_id"
-    text: str = "text"
+    text: str | tuple[str, ...] = "text"
     covariates: tuple[str, ...] | None = None
     encoding: str | None = None
+
+    @pydantic.field_validator("text")
+    @classmethod
+    def _with_a_text(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        names = _several(value)
+        if len(set(names)) < len(names):
+            raise ValueError("it names each column once")
+        try:
+            text_and_neighbours(names)
+        except AnnotuneError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @property
+    def column(self) -> str:
+        """The text's own column."""
+        return text_and_neighbours(_several(self.text))[0]
+
+    @property
+    def around(self) -> tuple[str, ...]:
+        """The columns that a model reads in their order, the text's own as `text`."""
+        return text_and_neighbours(_several(self.text))[1]
 
 
 class CodingsPart(Part):

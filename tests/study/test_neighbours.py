@@ -1,0 +1,49 @@
+"""A study whose texts are read with their neighbours, by one list in `corpus:`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+import annotune as at
+from annotune.study.file import StudyFile, read_study
+from annotune.study.inputs import corpus_of
+from annotune.study.schema import study_schema
+
+
+def study_in(folder: Path, *lines: str) -> StudyFile:
+    (folder / "sentences.csv").write_text("id,last,sentence,next,party\n7,Why?,No.,So.,Left\n8,No.,So.,,Right\n")
+    path = folder / "study.yaml"
+    path.write_text("\n".join(["codebook: codebook.yaml", "codings: anna.csv", *lines]) + "\n")
+    return read_study(path)
+
+
+def test_neighbours_are_read_by_what_is_tuned_and_stay_in_the_corpus(tmp_path: Path) -> None:
+    corpus = "corpus: {path: sentences.csv, unit_id: id, text: [last, sentence, next], covariates: [party]}"
+    file = study_in(tmp_path, corpus, "tune: {base: minilm, inputs: [party]}")
+    jsonschema.validate(yaml.safe_load(file.path.read_text()), study_schema())
+    assert file.study.tune.text == ("last", "text", "next")
+    assert file.study.beside == ("last", "next", "party")
+    assert corpus_of(file).rows() == [("7", "No.", "Left", "Why?", "So."), ("8", "So.", "Right", "No.", None)]
+
+
+def test_one_text_is_as_it_was(tmp_path: Path) -> None:
+    file = study_in(tmp_path, "corpus: {path: sentences.csv, unit_id: id, text: sentence, covariates: [party]}")
+    assert file.study.tune.text == ("text",)
+    assert corpus_of(file).columns == ["unit_id", "text", "party"]
+
+
+@pytest.mark.parametrize(
+    ("text", "tune", "message"),
+    [
+        ("[last, sentence]", "{}", "Which of last, sentence is the text"),
+        ("[last, last, next]", "{}", "names each column once"),
+        ("[last, sentence, next]", "{text: [text, next]}", "name them in one place"),
+    ],
+)
+def test_what_is_no_text_among_neighbours_is_refused(tmp_path: Path, text: str, tune: str, message: str) -> None:
+    with pytest.raises(at.AnnotuneError, match=message):
+        study_in(tmp_path, f"corpus: {{path: sentences.csv, text: {text}}}", f"tune: {tune}")
