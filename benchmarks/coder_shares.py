@@ -193,7 +193,7 @@ def gain_by_coder(draws: list[dict[str, Any]]) -> str:
     )
     gain, spreads = own - shared, ", ".join(f"{float(draw['spread']):g}" for draw in draws)
     low, high = np.percentile(gain[1:], [2.5, 97.5])
-    coders = f"{min(int(draw['coders']) for draw in draws):,}"
+    coders = f"{max(int(draw['coders']) for draw in draws):,}"
     return f"{coders} | {spreads} | {shared[0]:.4f} | {own[0]:.4f} | {gain[0]:+.4f} ({low:+.4f} to {high:+.4f})"
 
 
