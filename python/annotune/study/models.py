@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from annotune.data.codebook import Codebook
-from annotune.data.codings import Codings, check
+from annotune.data.codings import Codings, check, of_people
 from annotune.errors import AnnotuneError
 from annotune.export.write import write
 from annotune.models.classifier import Classifier, load
@@ -24,7 +24,7 @@ from annotune.records.lock import require_held
 from annotune.runtimes.choice import Choice
 from annotune.study.corrected import coded_variables
 from annotune.study.file import Study, StudyFile
-from annotune.study.inputs import Inputs
+from annotune.study.inputs import Inputs, codings_of
 from annotune.study.parts import TunePart
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifie
 
 def _counted_codings(file: StudyFile, inputs: Inputs) -> pl.DataFrame:
     """The codings that the gold was made of."""
-    mine = file.study.gold.coders
-    return inputs.codings if mine is None else inputs.codings.filter(pl.col("coder").is_in(mine))
+    codings, mine = codings_of(file, inputs.codebook), file.study.gold.coders
+    return of_people(codings) if mine is None else codings.filter(pl.col("coder").is_in(mine))
 
 
 def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:
