@@ -29,12 +29,23 @@ predictions <- function(model, newdata, unit_id, text, precision) {
   else text <- text %||% model$inputs$text
   require_known_levels(model, newdata)
   texts <- texts_to_code(model, newdata, text)
-  found <- at_call("predict", model = model, texts = words_sent(texts), precision = precision, say = passing())
+  around <- columns_beside(model)
+  require_columns(newdata, around, "The data")
+  found <- at_call(
+    "predict", model = model, texts = words_sent(texts), precision = precision, say = passing(),
+    beside = if (length(around)) frame_to_python(newdata[around])
+  )
   names(found) <- sub("^p_", ".pred_", names(found))
   names(found)[1] <- ".pred_class"
   if (is.list(found$.pred_class)) found$.pred_class <- lapply(found$.pred_class, identity)
   else if (kind_of(model) == "ordinal") found$.pred_class <- as_ordered(found$.pred_class)
   tibble::add_column(found, unit_id = ids_of(model, newdata, unit_id), .before = 1)
+}
+
+# What a model reads beside the text: neighbours, a target, covariates.
+columns_beside <- function(model) {
+  settings <- model$card$settings
+  as.character(c(setdiff(unlist(settings$text), "text"), settings$target, unlist(settings$inputs)))
 }
 
 kind_of <- function(model) model$codebook$variables[[1]]$kind

@@ -2,7 +2,8 @@
 #'
 #' A small language model learns from coded texts, and is measured on texts that it has not seen, beside what could
 #' be had without it: a logistic regression on the base model's embeddings, one on word counts, and the most frequent
-#' label. With `text = c("text_before", "text", "text_after")` a sentence is read with its neighbours.
+#' label. With `text = c("text_before", "text", "text_after")` a sentence is read with its neighbours; with a formula
+#' `text` has the formula's own text at its place among them.
 #'
 #' @param corpus The texts: a data frame, a character vector, or a file's path. Or a formula, `topic ~ text`: what was
 #'   coded on the left, the text (or an expression such as `paste(title, body)`) on the right.
@@ -88,23 +89,40 @@ text_and_neighbours <- function(text) {
 #' @rdname at_tune
 #' @export
 at_tune.formula <- function(corpus, data, codebook = NULL, unit_id = NULL, test = NULL, validation = 0.15, folds = NULL,
-                            group = NULL, pi = NULL, prevalence = NULL, path = NULL, n_boot = 1000, ...) {
-  require_columns(data, c(unit_id, group, pi, if (is.list(test)) names(test)), "The data")
+                            group = NULL, pi = NULL, prevalence = NULL, path = NULL, n_boot = 1000,
+                            text = NULL, target = NULL, inputs = NULL, ...) {
   sides <- formula_sides(corpus)
+  read <- around_of(text, deparse1(sides$text))
+  others <- unique(c(group, pi, if (is.list(test)) names(test), setdiff(read, "text"), target, inputs))
+  require_columns(data, c(unit_id, others), "The data")
   name <- deparse1(sides$outcome)
   said <- in_data(sides$outcome, data)
   codebook <- codebook %||% codebook_of_outcome(said, name)
   ids <- if (is.null(unit_id)) as.character(seq_len(nrow(data))) else as_id(data[[unit_id]], unit_id)
   gold <- gold_of_outcome(said, name, ids, codebook)
   texts <- tibble::tibble(unit_id = ids, text = texts_of(sides, data))
-  others <- unique(c(group, pi, if (is.list(test)) names(test)))
   texts[others] <- data[others]
   tune(
     frame_to_python(texts), gold, codebook,
     asked = list(unit_id = unit_id, formula = corpus),
     variable = name, test = test, validation = validation, folds = folds, group = group, pi = pi,
-    prevalence = prevalence, keep = as_path(path), n_boot = n_boot, ...
+    prevalence = prevalence, keep = as_path(path), n_boot = n_boot, text = read, target = target,
+    inputs = several(inputs), ...
   )
+}
+
+# What is read around the text of a formula, which is named among its neighbours.
+around_of <- function(text, own) {
+  if (is.null(text)) {
+    return("text")
+  }
+  if (sum(text == own) != 1 || "text" %in% setdiff(text, own)) {
+    abort(
+      sprintf("`text` does not say where the formula's text, '%s', stands among its neighbours.", own),
+      sprintf("Such as: text = c(\"before\", \"%s\", \"after\").", own)
+    )
+  }
+  ifelse(text == own, "text", text)
 }
 
 tune <- function(corpus, gold, codebook, asked, ...) {

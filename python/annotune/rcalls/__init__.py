@@ -283,10 +283,16 @@ def _chosen(model: Classifier, corpus: Any, precision: str, say: Say | None) -> 
     return choice
 
 
-def _predict(model: Classifier, texts: Any, precision: str, say: Say | None = None) -> pl.DataFrame:
-    """The label and the probabilities of each text, in order; a multi-label variable's labels as a list."""
+def _predict(
+    model: Classifier, texts: Any, precision: str, say: Say | None = None, beside: pl.DataFrame | Table | None = None
+) -> pl.DataFrame:
+    """The label and the probabilities of each text, in order; a multi-label variable's labels as a list.
+
+    `beside` has the columns that the model reads beside a text.
+    """
     words = pl.Series("text", several(texts), dtype=pl.String)
-    numbered = pl.DataFrame([words]).with_row_index("unit_id")
+    frame = beside.frame if isinstance(beside, Table) else beside
+    numbered = pl.DataFrame([words, *(() if frame is None else frame)]).with_row_index("unit_id")
     codings = _classify(model, numbered, precision, say) if len(words) else model.as_codings(words, *_nothing(model))
     if model.variable.kind == "multilabel":
         probabilities = [pl.col(f"p_{label}").first() for label in model.labels]

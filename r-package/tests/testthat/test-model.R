@@ -191,3 +191,20 @@ test_that("a model reads what stands beside a text, and asks for it by name", {
   expect_equal(at_classify(model, texts)$label, labels)
   expect_error(at_classify(model, texts[c("unit_id", "text")]), "question")
 })
+
+test_that("a formula's text is read with its neighbours and a target, for tuning and for predictions", {
+  skip_if_no_python(tuning = TRUE)
+  asked <- c("Should hospitals get more money?", "May wolves be shot?")
+  data <- data.frame(
+    last = rep(asked, 15), answer = "I agree.", on = rep(c("people", "animals"), 15),
+    topic = factor(rep(c("Health", "Wolves"), 15))
+  )
+  model <- at_tune(
+    topic ~ answer, data, text = c("last", "answer"), target = "on", method = "probe", test = 0, n_boot = 0
+  )
+  expect_identical(as.character(predict(model, data)$.pred_class), as.character(data$topic))
+  expect_identical(as.character(augment(model, data)$.pred_class), as.character(data$topic))
+  expect_error(predict(model, data["answer"]), "no column 'last'", class = "annotune_error")
+  expect_error(predict(model, "I agree."), "no column 'last'", class = "annotune_error")
+  expect_error(at_tune(topic ~ answer, data, text = "last"), "among its neighbours", class = "annotune_error")
+})
