@@ -3,7 +3,7 @@
 #' Shows as a tree what a run's record, the study's store, and the notes in a .dta or .parquet say that results came
 #' from: data, codings and coders, draws, proposals, models, settings, versions, hardware, and the records behind them.
 #'
-#' @param path Results, a study.yaml that was run, a record, a folder with records, or a model's folder.
+#' @param path Results, a study.yaml that was run, a record, a folder with records, a bundle, or a model's folder.
 #' @param unit The identifier of a text: tells of this one who coded it, what was proposed, what the model said, and
 #'   what entered the regressions.
 #' @return An object of class `at_why`: a list with `tree` (lists in lists), `unknown` (a sentence for each thing that
@@ -31,7 +31,7 @@ print.at_why <- function(x, ...) {
 #' Compares inputs and settings of two runs, and what came of them: labels, agreement, measures, coefficients; or two
 #' codebooks, field by field.
 #'
-#' @param a,b Two runs, each as a study.yaml that was run, an output, a record, or a folder with one record; or two
+#' @param a,b Two runs, each as a study.yaml that was run, an output, a record, a folder with one, or a bundle; or two
 #'   codebook files.
 #' @return An object of class `at_difference`: a list with `tables` (a data frame for each kind of thing that differs, a
 #'   row per difference), `names`, `notes` and `words`.

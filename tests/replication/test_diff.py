@@ -50,6 +50,21 @@ def test_causes_and_consequences_are_those_of_the_two_runs(pair):
     assert "agreement" not in tables  # of anna and ben, who said what they said
 
 
+@pytest.mark.filterwarnings("ignore::annotune.AnnotuneWarning")  # that coders disagree
+def test_two_bundles_are_compared_as_their_runs_are(pair, tmp_path):
+    one = at.bundle(pair[0], tmp_path / "a.zip", texts="none")
+    other = at.bundle(pair[1], tmp_path / "b", texts="none")  # a folder
+    of_runs, of_bundles = at.diff(*pair).tables, at.diff(one, other).tables
+    assert "coefficients" in of_bundles
+    assert set(of_runs) - {"inputs"} == set(of_bundles) - {"inputs"}
+    for name in set(of_bundles) - {"inputs"}:
+        assert of_bundles[name].equals(of_runs[name]), name
+    assert at.why(one).tree["a.zip"]["made by"] == at.why(pair[0]).tree["study.yaml"]["made by"]
+    (other / "study" / "codebook.yaml").write_text("variables: []")
+    with pytest.raises(at.AnnotuneError, match=r"codebook\.yaml"):
+        at.diff(one, other)
+
+
 def test_texts_that_moved_are_counted_one_by_one(pair):
     one, other = (pl.read_parquet(study.parent / "results.parquet") for study in pair)
     tables = at.diff(*pair).tables

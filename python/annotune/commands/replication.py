@@ -11,7 +11,7 @@ from annotune.commands.screen import console, say
 
 
 def why(
-    path: Annotated[Path, typer.Argument(help="Results, a study that was run, a record, or a folder with one.")],
+    path: Annotated[Path, typer.Argument(help="Results, a study that was run, a record or its folder, or a bundle.")],
     unit: Annotated[str | None, typer.Option(help="The identifier of a text, whose way is told.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
 ) -> None:
@@ -30,7 +30,7 @@ def why(
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(help="A run (study file, output, record, folder), or a codebook.")],
+    a: Annotated[Path, typer.Argument(help="A run (study file, output, record, folder, bundle), or a codebook.")],
     b: Annotated[Path, typer.Argument(help="The other one.")],
     as_json: Annotated[bool, typer.Option("--json", help="The same for programs.")] = False,
 ) -> None:

@@ -15,6 +15,7 @@ from annotune.readable import Part, Readable, brief_table
 from annotune.records.beside import inputs_of
 from annotune.records.record import SUFFIX as RECORD
 from annotune.replication.compared import joined
+from annotune.replication.opened import opened
 from annotune.replication.run_tables import KEYS, RunTables, tables_of
 from annotune.replication.sources import Source, settings_of, sources_of
 
@@ -68,7 +69,8 @@ def diff(a: str | Path, b: str | Path) -> Difference:
     Parameters
     ----------
     a, b
-        Two runs, each as a study file that was run, an output, a record, or a folder with one record; or two codebooks.
+        Two runs, each as a study file that was run, an output, a record, a folder with one record, or a bundle; or two
+        codebooks.
 
     Returns
     -------
@@ -91,14 +93,14 @@ def diff(a: str | Path, b: str | Path) -> Difference:
     >>> at.diff(folder / "old.yaml", folder / "new.yaml").tables["codebook"].rows()
     [('topic', '2', 'name', 'Law', 'Justice')]
     """
-    sides = [_side(Path(path)) for path in (a, b)]
-    one, other = sides
     names = (str(a), str(b))
-    if isinstance(one, Codebook) and isinstance(other, Codebook):
-        return _made({"codebook": _codebooks(one, other)}, names)
-    if isinstance(one, Codebook) or isinstance(other, Codebook):
-        raise AnnotuneError(f"{a} and {b} are not of a kind.", "Give two runs, or two codebooks.")
-    return _of_runs(one, other, names)
+    with opened(Path(a)) as first, opened(Path(b)) as second:
+        one, other = _side(first), _side(second)
+        if isinstance(one, Codebook) and isinstance(other, Codebook):
+            return _made({"codebook": _codebooks(one, other)}, names)
+        if isinstance(one, Codebook) or isinstance(other, Codebook):
+            raise AnnotuneError(f"{a} and {b} are not of a kind.", "Give two runs, or two codebooks.")
+        return _of_runs(one, other, names)
 
 
 def _side(path: Path) -> Source | Codebook:

@@ -10,6 +10,7 @@ from typing import Any
 from annotune.errors import AnnotuneError
 from annotune.readable import Part, Readable
 from annotune.replication.one_text import trace
+from annotune.replication.opened import opened
 from annotune.replication.origins import origin
 from annotune.replication.sources import Source, sources_of
 from annotune.replication.trees import lines
@@ -50,8 +51,8 @@ def why(path: str | Path, *, unit: str | int | None = None) -> Why:
     Parameters
     ----------
     path
-        A study file that was run, an output of a run (results.dta ...), a record, a folder with records, or a model's
-        folder.
+        A study file that was run, an output of a run (results.dta ...), a record, a folder with records, a bundle, or a
+        model's folder.
     unit
         The identifier of a text: tells of this one who coded it, what was proposed, what the model said, and what
         entered the regressions.
@@ -83,25 +84,30 @@ def why(path: str | Path, *, unit: str | int | None = None) -> Why:
     >>> tree["codings"]["anna"], tree["models"]["topic"]["seed"]
     (['topic: 40 texts'], 1)
     """
-    place = Path(path)
+    with opened(Path(path)) as place:
+        return _of_place(place, Path(path).resolve().name, unit)
+
+
+def _of_place(place: Path, name: str, unit: str | int | None) -> Why:
+    """What is known of a path that is no bundle, under that name."""
     sources = sources_of(place)
     notes = list(file_notes(place)) if place.is_file() else []
     if not sources and not notes:
         what = f"Nothing tells what {place} came from."
         raise AnnotuneError(what, "Give results beside their .record.json, a study that was run, or a model's folder.")
     if unit is not None:
-        return _of_text(place, sources, str(unit))
+        return _of_text(place, name, sources, str(unit))
     branches: dict[str, Any] = {"notes in the file": notes} if notes else {}
     unknown: list[str] = [] if sources else [f"All but the notes: there is no record beside {place.name}."]
     for source in sources:
         tree, sentences = origin(source)
         branches |= tree if len(sources) == 1 else {source.path.name: tree}
         unknown += sentences
-    return Why({place.resolve().name: branches}, tuple(dict.fromkeys(unknown)))
+    return Why({name: branches}, tuple(dict.fromkeys(unknown)))
 
 
-def _of_text(place: Path, sources: list[Source], unit: str) -> Why:
+def _of_text(place: Path, name: str, sources: list[Source], unit: str) -> Why:
     """The way of one text, through the study where there is one among several records."""
     of_studies = [source for source in sources if source.is_study] or sources
     way = trace(place, of_studies[0] if of_studies else None, unit)
-    return Why({f"the text {unit} of {place.resolve().name}": way.branches}, tuple(dict.fromkeys(way.unknown)))
+    return Why({f"the text {unit} of {name}": way.branches}, tuple(dict.fromkeys(way.unknown)))
