@@ -6,8 +6,10 @@ import shlex
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+import annotune as at
 from annotune import cli
 from annotune.commands.screen import console
 
@@ -65,3 +67,18 @@ def test_the_tutorial_of_the_command_line_prints_what_it_shows(tmp_path, monkeyp
         assert words(capsys.readouterr().out) == words(shown)
     written = {path.name for path in Path().iterdir()}
     assert {"results.dta", "results.rds", "table.csv", "effect.png", "report.html", "table.csv.record.json"} <= written
+
+
+@pytest.mark.filterwarnings("ignore::annotune.AnnotuneWarning")  # that coders disagree
+def test_the_study_of_the_readme_runs_as_it_stands_there(tmp_path, monkeypatch):
+    readme = (DOCS.parent / "README.md").read_text("utf-8")
+    (line,) = re.findall(r"^annotune run .*$", readme, re.MULTILINE)
+    (study,) = re.findall(r"^```yaml\n(codebook:.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    at.demo(tmp_path, n=120, n_coded=80)
+    questions = pl.read_csv("questions.csv").rename({"unit_id": "id", "text": "question"})
+    questions.write_csv("questions.csv")
+    Path("study.yaml").write_text(study, encoding="utf-8")
+    typed(line, monkeypatch)
+    named = {"table.csv", "table.do", "results.dta", "results.rds", "results.parquet", "report.html"}
+    assert named <= {path.name for path in tmp_path.iterdir()}
