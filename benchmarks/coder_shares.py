@@ -38,7 +38,8 @@ from annotune.measures.baselines import TF_IDF
 from annotune.measures.share_scores import OVERALL, SHARE_MEASURES, scores_of_texts
 from annotune.network.encoder import Encoder
 from annotune.tuning import held_out, task
-from annotune.tuning.coder_offsets import CoderOffsets, answers_of_coders
+from annotune.tuning.coder_answers import answers_of_coders
+from annotune.tuning.coder_offsets import CoderOffsets
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RULES = ("majority", "shares")

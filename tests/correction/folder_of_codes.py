@@ -61,7 +61,7 @@ def coded_folder(place, files, variables=(TOPIC,), covariates=(), rows_per_shard
         path.parent.mkdir(parents=True, exist_ok=True)
         frame.write_csv(path) if path.suffix == ".csv" else frame.write_parquet(path)
     folder, columns = RunFolder(place / "coded"), {"unit_id": "unit_id", "text": "text", "covariates": list(covariates)}
-    settings = {"precision": "float32", "device": "cpu", "probabilities": True, "threads": 1}
+    settings = {"precision": "float32", "device": "cpu", "probabilities": True, "threads": 1, "evidence": False}
     settings["rows_per_shard"] = rows_per_shard
     plan = begin(folder, place / "texts", columns, settings, [spec_of(variables, one) for one in coders], lambda _: 1)
     readers = [Told(variables, one) for one in coders]

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 import annotune as at
 from annotune.cli import app
-from annotune.tuning.coder_offsets import CoderAnswers, CoderOffsets, answers_of_coders, choose_offsets, offsets
+from annotune.tuning.coder_answers import answers_of_coders
+from annotune.tuning.coder_offsets import CoderAnswers, CoderOffsets, choose_offsets, offsets
 
 HABITS = {"anna": 1.2, "ben": 0.0, "cleo": -1.2}
 

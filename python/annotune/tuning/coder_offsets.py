@@ -9,18 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import polars as pl
 
-from annotune.data.codebook import Variable
-from annotune.data.codings import answered, check, of_variable
-from annotune.errors import AnnotuneError
-from annotune.measures.share_scores import USUAL
 from annotune.network.logits import from_logits
 from annotune.tuning.calibrate import surprises
 
+USUAL = 1.959964  # of a 95 % interval by the normal distribution
 SPREADS = (0.1, 0.3, 1.0)  # standard deviations of coders' offsets in log-odds, to choose from
 PARTS = 5
 
@@ -84,35 +79,6 @@ class CoderOffsets:
         """Offsets (K, labels) of coders by name; 0 for those that are not known."""
         nothing = (0.0,) * n_labels
         return np.array([self.by_coder.get(name, nothing) for name in names]).reshape(len(names), n_labels)
-
-
-def answers_of_coders(codings: Any, units: pl.Series, entry: Variable) -> CoderAnswers:
-    """The answers of single coders to these n units, as arrays; of a label that is not learnt none.
-
-    Raises
-    ------
-    AnnotuneError
-        Where none of the units was coded in this table.
-    """
-    coded = answered(of_variable(check(codings), entry.name), entry)
-    places = pl.DataFrame({"unit_id": units, "_text": np.arange(len(units))})
-    rows: pl.DataFrame = coded.join(places, on="unit_id", how="inner", maintain_order="left")
-    sets = entry.kind == "multilabel"
-    if not sets:
-        rows = rows.filter(pl.col("label").is_in(entry.names))
-    if rows.is_empty():
-        what = f"None of the texts to learn from has an answer for {entry.name!r} in coders=."
-        raise AnnotuneError(what, "Give the codings that the gold was resolved from.")
-    names = tuple(rows["coder"].unique().sort().to_list())
-    key = ("_text", "coder") if sets else ("_text", "coder", "_row")
-    numbered = rows.with_row_index("_row").with_columns(_answer=pl.struct(key).rank("dense") - 1)
-    first = numbered.unique("_answer").sort("_answer")
-    truth = np.zeros((len(first), len(entry.names)))
-    given = numbered.filter(pl.col("label").is_in(entry.names))
-    label = given["label"].replace_strict({name: i for i, name in enumerate(entry.names)}, return_dtype=pl.Int64)
-    truth[given["_answer"].to_numpy(), label.to_numpy()] = 1.0
-    coder = first["coder"].replace_strict({name: i for i, name in enumerate(names)}, return_dtype=pl.Int64)
-    return CoderAnswers(names, first["_text"].to_numpy(), coder.to_numpy(), truth, sets)
 
 
 def choose_offsets(logits: np.ndarray, answers: CoderAnswers, parts: np.ndarray, weights: np.ndarray) -> CoderOffsets:

@@ -32,7 +32,8 @@ from annotune.progress import say
 from annotune.records.fingerprints import fingerprint, frame_sha256, versions
 from annotune.tuning.choices import Examples, Higher
 from annotune.tuning.coded_texts import Coded, join
-from annotune.tuning.coder_offsets import CoderAnswers, answers_of_coders
+from annotune.tuning.coder_answers import answers_of_coders
+from annotune.tuning.coder_offsets import CoderAnswers
 from annotune.tuning.parts import Cases
 from annotune.tuning.settings import Settings
 from annotune.tuning.vocabulary import check_language
