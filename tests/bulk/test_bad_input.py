@@ -192,8 +192,21 @@ def test_a_shard_at_which_processes_end_is_left_out_after_three(texts, model_fol
     for number in (1, 2, 3):
         claims.make_exclusively(books.path(claims.key_of("b"), number), '{"process": "gone"}')
     monkeypatch.setattr(claims, "is_gone", lambda process: process == "gone")
-    why = failing(at.classify(texts, model_folder, tmp_path / "o", workers=1))
+    run.work(tmp_path / "o")
+    why = failing(at.status(tmp_path / "o"))
     assert why["b"].startswith("3 processes ended while they worked on this shard")
+    assert at.classify(texts, model_folder, tmp_path / "o", workers=1).is_complete
+
+
+def test_a_run_that_was_killed_often_goes_on_when_it_is_called_again(texts, model_folder, tmp_path, monkeypatch):
+    from annotune.bulk import claims
+
+    make_texts(10, 3, "b").write_parquet(texts / "b.parquet")
+    at.classify(texts, model_folder, tmp_path / "o", shard=(1, 2))
+    books = claims.Claims(tmp_path / "o/.annotune/claims")
+    for number in (1, 2, 3):
+        claims.make_exclusively(books.path(claims.key_of("b"), number), '{"process": "gone"}')
+    monkeypatch.setattr(claims, "is_gone", lambda process: process == "gone")
     assert at.classify(texts, model_folder, tmp_path / "o", workers=1).is_complete
 
 

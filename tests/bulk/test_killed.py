@@ -7,6 +7,9 @@ import sys
 import pytest
 
 import annotune as at
+from annotune.bulk.classify import prepare
+from annotune.bulk.manifest import RunFolder
+from annotune.bulk.plan import require_plan
 
 from .conftest import bytes_of
 
@@ -59,6 +62,8 @@ def test_two_processes_that_are_killed_at_random_moments(texts_folder, model_fol
         at.classify(texts_folder, model_folder, out, shard=(99, 99), rows_per_shard=100, threads=1)  # the plan alone
         assert bytes_of(out) == {}
         while kills < KILLS and not at.status(out).is_complete:
+            # What a run that is called again does before its processes begin.
+            prepare(RunFolder(out), require_plan(out))
             pairs.stdin.write(f"{out}\n")
             pairs.stdin.flush()
             endings = [int(word) for word in pairs.stdout.readline().split()]

@@ -165,7 +165,7 @@ class Claims:
         return {key: self._holder(key, number) for key, number in numbers.items()}
 
     def clear(self, keys: Collection[str]) -> None:
-        """Remove the claims of processes that ended after these shards were settled, and before they gave them back."""
+        """Remove the claims on these shards that processes left which are known to have ended."""
         for key, holder in self.held().items():
             if key in keys and holder["gone"]:
                 for number in range(1, holder["attempt"] + 1):

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from annotune.bulk.claims import key_of
 from annotune.bulk.coders import Spec, decoder_spec, tuned_spec
 from annotune.bulk.forecast import Forecast, forecast
 from annotune.bulk.manifest import RunFolder
@@ -175,7 +176,10 @@ def place_of(on: str, workers: int | None, device: str, options: Mapping[str, An
 
 
 def prepare(folder: RunFolder, plan: Plan, part: tuple[int, int] | None = None) -> list[Shard]:
-    """The shards of a part that are to be done; those that failed are tried again, and those of changed files anew."""
+    """The shards of a part that are to be done; those that failed are tried again, and those of changed files anew.
+
+    Processes that ended before are not held against a shard: whoever stopped a run a few times may go on with it.
+    """
     pending = []
     for shard in plan.part(part):
         manifest = folder.manifest(shard)
@@ -183,6 +187,7 @@ def prepare(folder: RunFolder, plan: Plan, part: tuple[int, int] | None = None) 
             continue
         pending.append(shard)
         folder.manifest_path(shard).unlink(missing_ok=True)
+    folder.claims().clear({key_of(shard.name) for shard in pending})
     return pending
 
 
