@@ -1,7 +1,10 @@
 """What several tests share: small coded texts, base models that are tuned in a blink, encoders and decoders."""
 
 import os
+import subprocess
+import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 os.environ.pop("COLUMNS", None)  # what is printed is compared line by line, wherever the tests run
@@ -10,16 +13,20 @@ os.environ["ANNOTUNE_CACHE"] = str(Path(tempfile.gettempdir()) / "annotune-tests
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import annotune as at
+from annotune import cli
 from annotune.data.codebook import Label, Variable
 from annotune.tuning import task
 
 collect_ignore = ["records/stopped.py", "records/sqlite_calls.py"]  # scripts that tests run
 
-# A busy machine is no fault: how long an example takes is not what these tests are about.
-settings.register_profile("patient", deadline=None)
+# A busy machine is no fault: how long an example takes is not what these tests are about. Examples are others each
+# time, but on CI, where a fault that they find should be of the change that is tested.
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
 settings.load_profile("patient")
 
 # A few short texts stand for many: what is tuned is tested on them, too.
@@ -50,6 +57,25 @@ FAMILIES = {
     "mistral": {"sliding_window": 96},
     "gemma3_text": {"head_dim": 16, "sliding_window": 96, "layer_types": ["sliding_attention", "full_attention"]},
 }
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run a verb as the command line does, in this process, which has loaded torch: `command("run", "study.yaml")`."""
+
+    def run(*words):
+        words = ["annotune", *map(str, words)]
+        monkeypatch.setattr(sys, "argv", words)
+        with warnings.catch_warnings():
+            try:
+                cli.main()
+                code = 0
+            except SystemExit as end:
+                code = end.code or 0
+        printed = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, printed.out, printed.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """What people see: words with their sources, LaTeX, plots, and the command line."""
 
 import re
-import subprocess
-import sys
 
 import numpy as np
 import polars as pl
@@ -119,18 +117,25 @@ def test_plots_that_cannot_be(codings, codings_of, tmp_path):
         at.plot_reliability(at.reliability(codings), tmp_path / "plot.doc")
 
 
-def command(*words, expect=0):
-    run = [sys.executable, "-c", "from annotune.cli import main; main()", "reliability", *map(str, words)]
-    done = subprocess.run(run, capture_output=True, text=True, check=False)
-    assert done.returncode == expect, done.stderr
-    return done.stdout if expect == 0 else done.stderr
+@pytest.fixture
+def reliability(command):
+    """Run that verb: what it prints, or what it says of what it cannot do."""
+
+    def run(*words, expect=0):
+        done = command("reliability", *words)
+        assert done.returncode == expect, done.stderr
+        return done.stdout if expect == 0 else done.stderr
+
+    return run
 
 
-def test_the_command_line_says_what_python_says(codings, tmp_path):
+def test_the_command_line_says_what_python_says(codings, tmp_path, reliability):
     source = tmp_path / "codings.csv"
     codings.write_csv(source)
     written = [tmp_path / name for name in ("out.csv", "out.dta", "out.tex")]
-    shown = command(source, "--by", "round", "--plot", tmp_path / "plot.png", *(f"--write={path}" for path in written))
+    shown = reliability(
+        source, "--by", "round", "--plot", tmp_path / "plot.png", *(f"--write={path}" for path in written)
+    )
     expected = at.reliability(at.read_codings(source, keep=["round"]), by="round")
     for value in expected["estimate"]:
         assert f"{value:.3f}" in shown
@@ -140,16 +145,16 @@ def test_the_command_line_says_what_python_says(codings, tmp_path):
     assert (tmp_path / "plot.png").exists()
 
 
-def test_the_command_lines_other_tables(codings, tmp_path):
+def test_the_command_lines_other_tables(codings, tmp_path, reliability):
     source = tmp_path / "codings.csv"
     codings.write_csv(source)
-    assert "c0" in command(source, "--of", "pairs", "--ci", "analytic", "--metrics", "percent")
-    assert "rest" in command(source, "--of", "coders", "--ci", "analytic")
+    assert "c0" in reliability(source, "--of", "pairs", "--ci", "analytic", "--metrics", "percent")
+    assert "rest" in reliability(source, "--of", "coders", "--ci", "analytic")
     assert re.search(
         r"alpha +people and people .*\n +people and c2 .*\n +difference ",
-        command(source, "--model", "c2", "--ci", "analytic"),
+        reliability(source, "--model", "c2", "--ci", "analytic"),
     )
-    assert "There is no table of 'pair'" in command(source, "--of", "pair", expect=2)
+    assert "There is no table of 'pair'" in reliability(source, "--of", "pair", expect=2)
 
 
 def test_brackets_in_labels_are_no_markup(codings_of, capsys):

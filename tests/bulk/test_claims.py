@@ -125,7 +125,7 @@ def test_many_processes_do_each_shard_once(tmp_path):
     for worker in workers:
         assert worker.stdout.readline().strip() == b"ready"
     for worker in workers:
-        worker.communicate(b"x", timeout=120)
+        worker.communicate(b"x", timeout=600)
     assert [worker.returncode for worker in workers] == [0] * 5
     assert len(list(done.iterdir())) == 60
     assert list(folder.iterdir()) == []

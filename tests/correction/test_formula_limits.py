@@ -1,8 +1,5 @@
 """What a few signs of a formula could blow up is one sentence, in no time; what a paper may need is read."""
 
-import subprocess
-import sys
-
 import numpy as np
 import polars as pl
 import pytest
@@ -47,17 +44,11 @@ def test_the_left_side_is_read_as_carefully():
         parse("I(y * 9**9**9) ~ x")
 
 
-def test_a_study_file_with_such_a_formula_stops_at_once(tmp_path):
+def test_a_study_file_with_such_a_formula_stops_at_once(tmp_path, command):
     (tmp_path / "study.yaml").write_text(
         "codebook: c.yaml\ncorpus: t.csv\ncodings: [a.csv]\nsample: simple\ncorrect: ['tone ~ (x + y)**200']\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-m", "annotune", "run", "study.yaml"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    run = command("run", tmp_path / "study.yaml")
     assert run.returncode == 2
     assert "a power of terms can be 20 at most" in " ".join(run.stderr.split())
     assert "Traceback" not in run.stderr

@@ -82,7 +82,7 @@ def test_r_agrees_on_what_was_written(tmp_path, data) -> None:
     table = at.dsl_columns(data, "topic", label="Health").with_columns(said=(pl.col("topic") == "Health").cast(float))
     at.write(table, tmp_path / "data.rds", headings={"dsl_y": "Health, corrected: linear models only"})
     tell = 'for (name in names(found)) cat(name, sprintf("%.17g", found[[name]]), "\\n", file = "r.txt", append = TRUE)'
-    done = subprocess.run(["Rscript", "-e", R + tell], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["Rscript", "-e", R + tell], cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     by_r = {name: [float(word) for word in words] for name, *words in map(str.split, (tmp_path / "r.txt").open())}
     methods = {"corrected": "corrected", "naive": "naive", "hand": "hand-coded only"}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import polars as pl
 import pytest
@@ -16,11 +16,14 @@ from annotune.data.checked import Door
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study(demo_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small study with two empty texts, and one coding that is in its coder's file twice."""
     path = at.demo(tmp_path_factory.mktemp("study"), n=150, n_coded=60).study
     assert path is not None
-    text = path.read_text("utf-8").replace("seed: 1}", "seed: 1, method: probe, folds: 2}")
+    quick = f"base: {demo_base}, method: probe, folds: 2, seed: 1"
+    text = path.read_text("utf-8")
+    assert "base: minilm, seed: 1" in text
+    text = text.replace("base: minilm, seed: 1", quick)
     text = text.split("sample:")[0].split("regressions:")[0]
     path.write_text(text.replace("report: report.html\n", "").replace("coder_anna.xlsx", "coder_anna.csv"), "utf-8")
     texts = pl.read_csv(path.parent / "questions.csv")
@@ -33,23 +36,19 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def notes_of(*words: object, cwd: Path) -> Counter[str]:
-    """How often each note was said."""
-    call = [sys.executable, "-c", "from annotune.cli import main; main()", *map(str, words)]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=300, encoding="utf-8", cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    return Counter(line for line in done.stderr.splitlines() if line.startswith("Note:"))
-
-
-def test_the_command_line_says_each_note_once(study: Path) -> None:
-    folder = study.parent
-    tune = ("tune", "questions.csv", "coder_anna.csv", "--codebook", "codebook.yaml", "--method", "probe")
+def test_the_command_line_says_each_note_once(
+    study: Path, demo_base: Path, command: Callable[..., CompletedProcess[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(study.parent)
+    tune = ("tune", "questions.csv", "coder_anna.csv", "--codebook", "codebook.yaml", "--base", demo_base)
     for verb in (
-        (*tune, "--out", "model"),
+        (*tune, "--method", "probe", "--out", "model"),
         ("classify", "model", "questions.csv", "coded.csv"),
         ("run", "study.yaml"),
     ):
-        notes = notes_of(*verb, cwd=folder)
+        done = command(*verb)
+        assert done.returncode == 0, done.stderr
+        notes = Counter(line for line in done.stderr.splitlines() if line.startswith("Note:"))
         assert set(notes.values()) == {1}, (verb, notes)
         assert sum("2 of 150 texts are empty" in note for note in notes) == 1
         if verb[0] != "classify":

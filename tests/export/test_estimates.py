@@ -129,7 +129,7 @@ def test_r_takes_the_object_as_a_model(tmp_path):
                                                            names(coef(x))))))
       cat(names(coef(x))[3], sprintf("%.17g", c(coef(x), x$vcov, x$covariance$naive)), sep = "\n", file = "told.txt")
     """
-    done = subprocess.run(["Rscript", "-e", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["Rscript", "-e", script], cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     name, *told = (tmp_path / "told.txt").read_text(encoding="utf-8").splitlines()
     wanted = [

@@ -126,7 +126,7 @@ def test_r_sees_any_text_as_it_is(tmp_path):
     (tmp_path / "texts.R").write_text("\n".join([*lines, 'cat("all the same")']), encoding="utf-8")
     run = subprocess.run(
         ["Rscript", "--encoding=UTF-8", "texts.R"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, env={"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"},
+        cwd=tmp_path, capture_output=True, text=True, timeout=600, env={"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     assert run.stdout == "all the same", run.stderr
 
@@ -186,7 +186,7 @@ def test_r_runs_the_script_of_hostile_labels_names_and_paths(tmp_path, hostile):
         file.write("cat(sum(plain_1$model[[1]]), file = 'ones.txt')")
     run = subprocess.run(
         ["Rscript", "-e", "source(commandArgs(TRUE)[1], encoding = 'UTF-8')", script.name],
-        cwd=folder, capture_output=True, text=True, timeout=60,
+        cwd=folder, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert (folder / "ones.txt").read_text() == "8"

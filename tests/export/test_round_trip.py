@@ -128,7 +128,7 @@ def matrix(tmp_path_factory):
     for name, frame in frames.items():
         at.write(frame, [folder / f"{name}.dta", folder / f"{name}.rds"], **options)
     at.write(frames["700some"], folder / "labelled.rds", labelled=True, **options)
-    subprocess.run(["Rscript", Path(__file__).with_name("read_back.R"), folder], check=True, timeout=120)
+    subprocess.run(["Rscript", Path(__file__).with_name("read_back.R"), folder], check=True, timeout=600)
     cells, about = {}, {}
     for line in (folder / "cells.tsv").read_text(encoding="utf-8").splitlines():
         file, reader, place, row, value = line.split("\t")

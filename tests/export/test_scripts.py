@@ -60,7 +60,7 @@ def test_r_runs_the_script_and_agrees_with_statsmodels(tmp_path, data, suffixes,
     tell += "write.table(robust(model)[1:2], 'found.txt', append = TRUE, col.names = FALSE)"
     with (tmp_path / "results.R").open("a") as script:
         script.write(tell)
-    run = subprocess.run(["Rscript", "results.R"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(["Rscript", "results.R"], cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr
     assert "seed 1" in run.stdout
     found = np.loadtxt(tmp_path / "found.txt", usecols=(1, 2))
@@ -84,7 +84,7 @@ def test_r_solves_the_corrected_logit_as_statsmodels_does(tmp_path, data, cluste
     tell += "\nwrite.table(rbind(robust(plain_1, cluster), corrected_1)[1:2], 'found.txt', col.names = FALSE)"
     with (tmp_path / "r.R").open("a") as script:
         script.write(tell)
-    run = subprocess.run(["Rscript", "r.R"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(["Rscript", "r.R"], cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr
     party, era = data["party"], data["era"]
     x = np.column_stack([np.ones(len(data)), party == "left", party == "far", era == 201]).astype(float)
@@ -124,7 +124,7 @@ def test_labelled_columns_enter_as_factors_and_numbers_stay_numbers(tmp_path, su
     at.write(data, tmp_path / f"d{suffix}", labels=labels, regressions=formulas, **options)
     with (tmp_path / "d.R").open("a") as script:
         script.write("cat(names(coef(plain_1)), sum(plain_1$model$plain_1_y), sep = ' ', file = 'found.txt')")
-    run = subprocess.run(["Rscript", "d.R"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(["Rscript", "d.R"], cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "found.txt").read_text() == "(Intercept) income partycentre partyright countryUK 4"
     if suffix == ".dta":  # which stops at nothing but a regression
@@ -186,7 +186,7 @@ def test_both_scripts_compare_with_the_category_that_was_chosen(tmp_path, data):
     assert "regress dsl_y ib1.party ib`base_country'.country_factor ib2003.year, vce(robust)" in lines
     if shutil.which("Rscript") is None:
         pytest.skip("R is not installed.")
-    run = subprocess.run(["Rscript", "r.R"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(["Rscript", "r.R"], cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr
     table = run.stdout.rpartition("estimate")[2]
     assert 'ref = "left")right' in table

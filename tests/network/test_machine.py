@@ -110,12 +110,12 @@ def test_the_next_ones_are_made_while_one_is_worked_with():
     def make(number):
         begun.append(number)
         if number == 1:
-            both.wait(timeout=20)  # for whoever works with the one before
+            both.wait(timeout=600)  # for whoever works with the one before
         return 10 * number
 
     worked = made_ahead(make, range(3))
     assert next(worked) == 0
-    both.wait(timeout=20)
+    both.wait(timeout=600)
     assert list(worked) == [10, 20]
     assert begun == [0, 1, 2]
     assert list(made_ahead(make, [])) == []

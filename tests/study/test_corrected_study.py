@@ -113,7 +113,7 @@ def test_r_runs_the_script_and_finds_the_same_to_1e_8(ran) -> None:
     script = (
         folder / "results.R"
     ).read_text() + "cat(sprintf('%.17g', unlist(robust(corrected_1)[1:2])), file = 'r.txt')"
-    done = subprocess.run(["Rscript", "-e", script], cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["Rscript", "-e", script], cwd=folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     found = ran[1].corrections[0].tidy().filter(pl.col("method") == "corrected")
     wanted = [*found["estimate"], *found["std_error"]]
@@ -133,7 +133,7 @@ def test_the_corrected_column_says_that_it_is_for_linear_models(ran) -> None:
         "grepl('linear models only', attr(y$topic_dsl_Health, 'label')),"
         "any(grepl('a logit misreads it', notes)), any(grepl('topic == .Health.', notes)))"
     )
-    done = subprocess.run(["Rscript", "-e", script], cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["Rscript", "-e", script], cwd=folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "regress topic_dsl_Health i.party_factor, vce(robust)" in (folder / "results.do").read_text()
 

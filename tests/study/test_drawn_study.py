@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Literal
 
 import openpyxl
@@ -137,10 +137,11 @@ def test_a_second_wave_goes_by_what_the_first_taught(folder: Path) -> None:
     assert effect["conf_low"] < 0.12 < effect["conf_high"]
 
 
-def test_the_command_line_says_what_people_do_next_and_is_not_in_error(folder: Path) -> None:
+def test_the_command_line_says_what_people_do_next_and_is_not_in_error(
+    folder: Path, command: Callable[..., CompletedProcess[str]]
+) -> None:
     study = study_of(folder, "{n: 60}")
-    call = [sys.executable, "-c", "from annotune.cli import main; main()", "run", str(study)]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=300, encoding="utf-8")
+    done = command("run", study)
     assert done.returncode == 0, done.stderr
     assert "Wave 1: 60 texts were drawn from 700." in done.stdout
     assert f"somebody codes 60 in {folder / 'coding_sheet.xlsx'}" in done.stdout

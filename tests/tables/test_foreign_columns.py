@@ -291,7 +291,7 @@ def from_r(tmp_path_factory):
     if shutil.which("Rscript") is None:
         pytest.skip("R is not installed.")
     folder = tmp_path_factory.mktemp("r")
-    subprocess.run(["Rscript", "-e", R_SCRIPT], cwd=folder, check=True, timeout=60)
+    subprocess.run(["Rscript", "-e", R_SCRIPT], cwd=folder, check=True, timeout=600)
     return folder
 
 

@@ -89,7 +89,7 @@ def test_more_memory_than_there_is_is_a_sentence(tmp_path, monkeypatch):
     )
     pl.DataFrame({"x": np.zeros(40_000_000)}).write_parquet(tmp_path / "t.parquet")
     run = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "t.parquet"], capture_output=True, check=False, timeout=60
+        [sys.executable, "-c", code, tmp_path / "t.parquet"], capture_output=True, check=False, timeout=600
     )
     assert run.returncode != 0
     assert b"memory" in run.stderr
@@ -109,7 +109,7 @@ def test_a_forked_process_asks_a_process_of_its_own(sav):
         "_, status = os.wait(); assert isolation._kept.child.process.pid == first\n"
         "read_table(sys.argv[1]); sys.exit(os.waitstatus_to_exitcode(status))"
     )
-    assert subprocess.run([sys.executable, "-c", code, sav], check=False, timeout=60).returncode == 7
+    assert subprocess.run([sys.executable, "-c", code, sav], check=False, timeout=600).returncode == 7
     assert process().pid == first
 
 
@@ -118,7 +118,7 @@ def test_a_script_without_a_guard_is_run_once(sav, tmp_path):
     (tmp_path / "script.py").write_text(
         "import sys, annotune.tables\nprint('once')\nannotune.tables.read_table(sys.argv[1])\n"
     )
-    run = subprocess.run([sys.executable, tmp_path / "script.py", sav], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([sys.executable, tmp_path / "script.py", sav], capture_output=True, text=True, timeout=600)
     assert (run.returncode, run.stdout, run.stderr) == (0, "once\n", "")
 
 
@@ -128,7 +128,7 @@ def test_files_beside_the_user_are_no_libraries(sav, tmp_path):
     code = "import sys; sys.path.remove(''); from annotune.tables import read_table; sys.path[:0] = ['']\n"
     run = subprocess.run(
         [sys.executable, "-c", f"{code}print(read_table('t.sav').frame.height)"],
-        capture_output=True, text=True, cwd=tmp_path, timeout=60,
+        capture_output=True, text=True, cwd=tmp_path, timeout=600,
     )  # fmt: skip
     assert (run.stdout, run.stderr) == ("2\n", "")
 
@@ -292,7 +292,7 @@ def test_a_stray_cell_is_cut_off_and_told(sheet, more, names):
     assert table.frame.rows() == [("a", "x"), ("b", "y")]
     cells = "1 cell" if len(more) == 1 else f"{len(more)} cells"
     assert [note for note in table.notes if f"{cells} far from the table ({names}) left out." in note]
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 60  # on a busy machine; all cells would take hours
 
 
 def test_a_sheet_that_is_nearly_empty_is_a_sentence(sheet):
@@ -319,10 +319,10 @@ def test_lines_of_aliases_are_refused_before_they_unfold(tmp_path):
     lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
     lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in itertools.pairwise("abcdefghij")]
     (tmp_path / "c.yaml").write_text("\n".join(lines))
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(at.AnnotuneError, match=r"c\.yaml, line 2: the alias \*a stands for what is elsewhere"):
         at.read_codebook(tmp_path / "c.yaml")
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_deep_blocks_and_many_values_are_refused(tmp_path, monkeypatch):

@@ -88,7 +88,7 @@ def test_haven_finds_the_letters_and_labels(stata, suffix, labelled):
       known <- attr(d[[v]], "labels")
       cat(haven::na_tag(d[[v]]), "|", as.numeric(d[[v]]), "|", names(known), haven::na_tag(as.double(known)), "\\n")
     }}"""
-    run = subprocess.run(["Rscript", "-e", code], capture_output=True, text=True, timeout=60)
+    run = subprocess.run(["Rscript", "-e", code], capture_output=True, text=True, timeout=600)
     assert [" ".join(line.split()) for line in run.stdout.splitlines()] == [
         "NA NA a z NA | 1 2 NA NA NA | yes no refused NA NA a",
         "NA b NA NA NA | 1.5 NA NA 2.25 3 |",
@@ -101,7 +101,7 @@ def test_tagged_values_in_rds_are_read(stata):
         pytest.skip("R is not installed.")
     path = stata.with_name("tagged.rds")
     code = f'saveRDS(haven::read_dta("{stata}"), "{path}")'
-    subprocess.run(["Rscript", "-e", code], check=True, timeout=60)
+    subprocess.run(["Rscript", "-e", code], check=True, timeout=600)
     assert words(read_table(path).frame) == WORDS
 
 
@@ -110,7 +110,7 @@ def test_user_missing_codes_in_rds_are_read(tmp_path):
         pytest.skip("R is not installed.")
     whole = "haven::labelled_spss(c(1L, -9L, NA), c(yes = 1L, gone = -9L), na_values = -9L)"
     code = f'saveRDS(data.frame(a = {whole}, b = {whole.replace("1L", "1").replace("9L", "9")}), "{tmp_path}/u.rds")'
-    subprocess.run(["Rscript", "-e", code], check=True, timeout=60)
+    subprocess.run(["Rscript", "-e", code], check=True, timeout=600)
     frame = read_table(tmp_path / "u.rds").frame
     assert frame["a_missing"].to_list() == frame["b_missing"].to_list() == [None, "-9 gone", None]
     assert frame["a"].to_list() == frame["b"].to_list() == ["yes", None, None]

@@ -64,7 +64,7 @@ def launch(folder, configuration, *objectives):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ACCELERATE")}
     environment |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command += ["--num_processes", "2", "--main_process_port", "0", __file__, folder, *objectives]
-    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[:6000]
 
 

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 import uuid
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,7 +31,7 @@ class Endpoint(ThreadingHTTPServer):
     """`reply(text, n)` says what comes back the n-th time that a text is asked about.
 
     That is the words of an answer, the arguments of `chat`, a body (bytes), a status, a status with headers or with the
-    words of the refusal, or one of `drop`, `half` (a body that breaks off) and `slow`.
+    words of the refusal, or one of `drop`, `half` (a body that breaks off) and `slow` (nobody waits so long).
     """
 
     daemon_threads = True
@@ -42,6 +41,7 @@ class Endpoint(ThreadingHTTPServer):
         self.reply = reply or (lambda text, n: json.dumps({"topic": topic(text)}))
         self.asked, self.answered, self.bodies, self.headers, self.lock = Counter(), [], [], [], threading.Lock()
         self.files, self.batches, self.batch_lines = {}, {}, None
+        self.closing = threading.Event()
         self.thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
 
     @property
@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         if reply == "slow":
-            time.sleep(1.0)
+            server.closing.wait(60)
             reply = '{"topic": "Health"}'
         if isinstance(reply, int):
             reply = reply, "it failed"
@@ -163,6 +163,7 @@ def serve():
 
     yield start
     for server in servers:
+        server.closing.set()
         server.shutdown()
         server.server_close()
 

@@ -82,7 +82,7 @@ def test_what_does_not_pass_is_given_up_with_its_row_and_asked_again_by_the_next
 
 def test_an_answer_that_does_not_come_in_time_is_tried_again(corpus, book, store, serve):
     server = serve(lambda text, n: "slow" if n == 1 and "Text 5" in text else right(text))
-    proposals = ask(corpus, book, store, server, timeout=0.4)
+    proposals = ask(corpus, book, store, server, timeout=2)
     assert proposals.codings["label"].to_list() == expected(corpus)
     assert server.asked["Text 5: court"] == 2
 
@@ -324,14 +324,16 @@ def test_requests_keep_to_so_many_a_minute(corpus, book, store, serve, monkeypat
 
 
 def test_the_width_is_one_until_something_was_answered(corpus, book, store, serve):
-    together, most, lock = [0], [0], threading.Lock()
+    """After that, a question waits for its answer until there is another one beside it."""
+    together, most, changed = [0], [0], threading.Condition()
 
     def reply(text, n):
-        with lock:
+        with changed:
             together[0] += 1
             most[0] = max(most[0], together[0])
-        time.sleep(0.03)
-        with lock:
+            changed.notify_all()
+            if text != "Text 0: nurse":
+                changed.wait_for(lambda: most[0] > 1, timeout=60)
             together[0] -= 1
         return 500 if n == 1 and text == "Text 0: nurse" else right(text)
 

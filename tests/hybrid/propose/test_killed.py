@@ -41,11 +41,13 @@ RUNS = f"""
 """
 
 
-def faulty(draw, lock, answered):
-    """Every fourth reply is none; the texts of the others are counted in `answered`."""
+def faulty(draw, lock, answered, may_go_on):
+    """Every fourth reply is none; the texts of the others are counted in `answered`; some wait until they may come."""
 
     def reply(text, n):
         time.sleep(0.01)
+        while not may_go_on():
+            time.sleep(0.002)
         with lock:
             if draw.random() < 0.25:
                 return draw.choice([429, 500, "drop", "half", b"garbage"])
@@ -65,7 +67,8 @@ def answered_in(store):
 def test_a_run_that_is_killed_again_and_again_has_every_row_once_and_asks_for_nothing_that_it_has(tmp_path, serve):
     store, draw = tmp_path / "study.annotune", random.Random(1)
     answered: Counter[str] = Counter()
-    server = serve(faulty(draw, threading.Lock(), answered))
+    most = [0]  # questions until the next kill, so that no run ends before it, however late this process is
+    server = serve(faulty(draw, threading.Lock(), answered, lambda: server.asked.total() <= most[0]))
     command = [sys.executable, "-c", textwrap.dedent(RUNS), server.address, str(store)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     asked_again: Counter[str] = Counter()
@@ -73,14 +76,16 @@ def test_a_run_that_is_killed_again_and_again_has_every_row_once_and_asks_for_no
         for kill in range(KILLS + 1):
             known = answered_in(store) if store.exists() else set()
             before = Counter(server.asked)
+            aim = before.total() + draw.randint(3, 9)  # somewhere among its questions
+            most[0] = aim + CONCURRENCY if kill < KILLS else sys.maxsize
             runs.stdin.write("run\n")
             runs.stdin.flush()
             process = int(runs.stdout.readline())
             if kill < KILLS:
-                aim = sum(before.values()) + draw.randint(3, 12)  # somewhere among its questions
-                while sum(server.asked.values()) < aim:
+                while server.asked.total() < aim:
                     time.sleep(0.002)
                 os.kill(process, signal.SIGKILL)
+            most[0] = sys.maxsize
             assert int(runs.stdout.readline()) == (signal.SIGKILL if kill < KILLS else 0)
             time.sleep(0.05)  # what it had sent may still arrive
             asked_again.update(text for text in known if server.asked[text] > before[text])

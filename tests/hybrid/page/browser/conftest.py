@@ -25,7 +25,7 @@ BROWSERS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "C:/Program Files/Google/Chrome/Application/chrome.exe",
 )
-PATIENCE = 10_000  # milliseconds, on a busy machine
+PATIENCE = 60_000  # milliseconds, on a busy machine
 REQUEST = (
     "INSERT INTO requests (key, question, at, unit_id, coder, provider, model, prompt, settings, status) "
     "VALUES (?, 'q', ?, ?, ?, 'openai', ?, 'p', '{}', 'ok')"
