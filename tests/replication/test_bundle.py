@@ -85,6 +85,8 @@ def test_a_bundle_is_whole(bundles, tmp_path):
     assert {field["typeName"] for field in fields} >= {"title", "author", "datasetContact", "dsDescription", "subject"}
     pins = (content / "environment" / "requirements.txt").read_text().splitlines()
     assert pins == lock()
+    files_of = json.loads((content / "environment" / "packages.json").read_text())
+    assert set(files_of) == {pin.split("==")[0] for pin in pins} - {"annotune"}
     assert write_wheel(tmp_path / "wheel").read_bytes() == (content / "environment" / WHEEL).read_bytes()
     assert f"pip install -r environment/requirements.txt environment/{WHEEL}" in (content / "README.md").read_text()
     assert {pin.split("==")[0] for pin in pins} >= {"annotune", "torch", "polars", "numpy"}

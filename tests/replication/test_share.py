@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import huggingface_hub
+import polars as pl
 import pytest
 from huggingface_hub import constants
 
@@ -133,6 +134,20 @@ def test_a_model_that_was_shared_is_loaded_from_its_address_and_says_the_same(mo
     hub.asked.clear()
     assert at.load(Path(address)).card == own.card  # as the command line has it; nothing is fetched twice
     assert hub.asked == []
+
+
+def test_very_many_texts_are_coded_by_a_model_at_an_address(model, hub, tmp_path):
+    shutil.copytree(model, hub.folder, dirs_exist_ok=True)
+    texts = pl.DataFrame({"unit_id": ["a", "b"], "text": ["A question about hospitals.", "The budget."]})
+    texts.write_parquet(tmp_path / "texts.parquet")
+    address = f"hf://user/name@{COMMIT}"
+    run = at.classify(tmp_path / "texts.parquet", Path(address), tmp_path / "coded", workers=1)  # as the verb has it
+    assert run.is_complete
+    codes = pl.read_parquet(tmp_path / "coded" / "*.parquet")
+    assert codes["label"].to_list() == at.load(model).classify(texts)["label"].to_list()
+    with pytest.raises(at.AnnotuneError, match="names no commit"):
+        at.classify(tmp_path / "texts.parquet", "hf://user/name", tmp_path / "other", workers=1)
+    assert not (tmp_path / "other").exists()
 
 
 def names_in(folder):

@@ -22,6 +22,7 @@ from annotune.bulk.status import RunStatus, status
 from annotune.data.codebook import Codebook
 from annotune.errors import AnnotuneError, listing, nearest
 from annotune.models.classifier import Classifier
+from annotune.models.hub import fetch_model, is_on_hub
 from annotune.runtimes.engines import require_precision
 
 PLACES: dict[str, type[Local] | type[OnRay] | type[OnSlurm]] = {"local": Local, "ray": OnRay, "slurm": OnSlurm}
@@ -196,7 +197,7 @@ def specs_of(
 ) -> list[Spec]:
     """What is known of the models; one that is only in memory is saved into the run's folder."""
     models = model if isinstance(model, (list, tuple)) else [] if model is None else [model]
-    specs = [tuned_spec(_saved(one, folder) if isinstance(one, Classifier) else Path(one), evidence) for one in models]
+    specs = [tuned_spec(_folder_of(one, folder), evidence) for one in models]
     if base is not None and evidence:
         what = f"{base} reads texts within a prompt, all at once, and no passage of a text decides alone."
         raise AnnotuneError(what, "Leave evidence out, or base.")
@@ -213,7 +214,10 @@ def specs_of(
     return specs
 
 
-def _saved(model: Classifier, folder: RunFolder) -> Path:
+def _folder_of(model: Any, folder: RunFolder) -> Path:
+    """Where a model's files are; one of a hub is fetched once, for all processes of this machine."""
+    if not isinstance(model, Classifier):
+        return fetch_model(model) if is_on_hub(model) else Path(model)
     place = folder.books / "models" / model.name
     return place if (place / "annotune.json").exists() else model.save(place)
 

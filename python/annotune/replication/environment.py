@@ -19,7 +19,8 @@ from typing import Any
 
 from annotune.errors import AnnotuneError, warn
 from annotune.records.fingerprints import file_sha256
-from annotune.replication.papers import LOCK
+from annotune.replication.builds import require_same_builds
+from annotune.replication.papers import BUILDS, LOCK
 from annotune.tables.isolation import interpreter
 
 Say = Callable[[str], None]
@@ -40,7 +41,7 @@ def make_environment(folder: Path, content: Path, python: str | None, say: Say) 
     ------
     AnnotuneError
         For a folder that holds something else; for a list of packages that says more than names and versions; where a
-        package cannot be had. Nothing is left then.
+        package cannot be had, or is another than the authors had. Nothing is left then.
     """
     pins = _pins(content / LOCK)
     wheels = sorted((content / LOCK).parent.glob("annotune-*.whl"))
@@ -53,6 +54,8 @@ def make_environment(folder: Path, content: Path, python: str | None, say: Say) 
     say(f"Making the environment {folder}: {who} and {len(pins) - 1} packages that its authors chose, whose code runs")
     try:
         _install(folder, [content / LOCK, *wheels], python or interpreter())
+        for packages in _packages_in(folder):
+            require_same_builds(packages, content / BUILDS)
         (folder / MARK).write_text(json.dumps(made_of, indent=2) + "\n", encoding="utf-8")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -134,6 +137,10 @@ def _call(command: Sequence[str], folder: Path) -> None:
 
 def _python_in(folder: Path) -> Path:
     return folder.absolute() / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def _packages_in(folder: Path) -> list[Path]:
+    return sorted({*folder.glob("[Ll]ib/python*/site-packages"), *folder.glob("[Ll]ib/site-packages")})
 
 
 def _note_in(folder: Path) -> Any:

@@ -12,6 +12,7 @@ import yaml
 from packaging.requirements import InvalidRequirement, Requirement
 
 from annotune.numbers import with_interval
+from annotune.replication.builds import builds
 from annotune.replication.own_wheel import WHEEL
 from annotune.replication.sources import Source
 from annotune.study.after_models import AfterModels
@@ -22,6 +23,7 @@ KEYWORDS = ["annotune", "text as data", "content analysis", "replication"]
 LICENSE = "Not chosen yet: choose one before you publish."
 ENVIRONMENT = "environment"  # the folder with all that an environment is made from
 LOCK = f"{ENVIRONMENT}/requirements.txt"
+BUILDS = f"{ENVIRONMENT}/packages.json"
 
 
 def write_papers(folder: Path, source: Source, after: AfterModels, with_texts: bool) -> None:
@@ -35,6 +37,7 @@ def write_papers(folder: Path, source: Source, after: AfterModels, with_texts: b
         "dataverse.json": _json(_dataverse(title, with_texts)),
         "zenodo.json": _json(_zenodo(title, with_texts)),
         LOCK: "\n".join(lock()) + "\n",
+        BUILDS: _json(builds(name for name in installed() if name != "annotune")),  # which comes as a wheel
         "environment/machine.json": _json({"versions": source.part("versions"), "hardware": source.part("hardware")}),
     }
     for name, text in files.items():
