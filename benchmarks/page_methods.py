@@ -125,9 +125,14 @@ def code_all(
             time.sleep(0.2)
 
 
-def load(server: Server, texts: Sequence[str], until: threading.Event | None = None) -> dict[str, Answers]:
-    """Every coder at once, each in a thread, until all is coded or it is enough."""
-    results = {name: Answers() for name in server.coders}
+def load(
+    server: Server,
+    texts: Sequence[str],
+    until: threading.Event | None = None,
+    results: dict[str, Answers] | None = None,
+) -> dict[str, Answers]:
+    """Every coder at once, each in a thread, until all is coded or it is enough; `results` can be watched meanwhile."""
+    results = results or {name: Answers() for name in server.coders}
     threads = [
         threading.Thread(target=code_all, args=(server.links[name], texts, results[name], seed, until), daemon=True)
         for seed, name in enumerate(server.coders)
@@ -139,19 +144,36 @@ def load(server: Server, texts: Sequence[str], until: threading.Event | None = N
     return results
 
 
-def load_under_kills(server: Server, texts: Sequence[str], kills: int, seconds: float) -> dict[str, Answers]:
-    """The same, while the server is killed so many times, each after so many seconds of load, and started again."""
-    enough, outcome = threading.Event(), {}
-    coding = threading.Thread(target=lambda: outcome.update(load(server, texts, enough)))
+def load_under_kills(
+    server: Server, texts: Sequence[str], kills: int, seconds: float = 0.0, answers: int = 0
+) -> dict[str, Answers]:
+    """The same, while the server is killed so many times and started again.
+
+    Each time it is after so many seconds of load, and so many more answers, if there are as many to come.
+    """
+    enough, results = threading.Event(), {name: Answers() for name in server.coders}
+    coding = threading.Thread(target=load, args=(server, texts, enough, results))
+
+    def wait() -> None:
+        n = n_acknowledged(results) + answers
+        time.sleep(seconds)
+        while n_acknowledged(results) < n and coding.is_alive():
+            time.sleep(0.002)
+
     coding.start()
     for _ in range(kills):
-        time.sleep(seconds)
+        wait()
         server.kill()
         server.start()
-    time.sleep(seconds)
+    wait()
     enough.set()
     coding.join()
-    return outcome
+    return results
+
+
+def n_acknowledged(results: dict[str, Answers]) -> int:
+    """How many answers of all coders were acknowledged."""
+    return sum(len(answers.acknowledged) for answers in results.values())
 
 
 def lost(store: Path, results: dict[str, Answers]) -> tuple[int, int]:

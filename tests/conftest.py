@@ -1,5 +1,6 @@
 """What several tests share: small coded texts, base models that are tuned in a blink, encoders and decoders."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -28,6 +29,13 @@ settings.register_profile(
     "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("patient")
+
+
+def pytest_collection_finish():
+    """What was imported stays: looking through all of it, whenever garbage is collected, takes half a second."""
+    gc.collect()
+    gc.freeze()
+
 
 # A few short texts stand for many: what is tuned is tested on them, too.
 task.FEWEST_TO_TUNE = 0
