@@ -30,8 +30,7 @@ def test_codes_are_those_of_classify(texts_folder, model_folder, tmp_path):
 
 
 def test_the_bytes_do_not_depend_on_who_did_what(texts_folder, model_folder, undisturbed, tmp_path, monkeypatch):
-    at.classify(texts_folder, model_folder, tmp_path / "two", rows_per_shard=100, workers=2, threads=1)
-    assert bytes_of(tmp_path / "two") == undisturbed
+    """How several processes share a run is looked at in test_gpus.py, test_killed.py, test_slurm.py and test_ray.py."""
     for number in (3, 1, 2):
         at.classify(texts_folder, model_folder, tmp_path / "parts", shard=(number, 3), rows_per_shard=100, threads=1)
     assert bytes_of(tmp_path / "parts") == undisturbed

@@ -63,7 +63,7 @@ def test_a_worker_sees_its_gpu_alone(tmp_path, monkeypatch):
     assert [team.Process(tmp_path, 1, gpu).wait().words.strip() for gpu in ("2", None)] == ["2", "0,1,2"]
 
 
-def test_a_run_over_gpus_gives_each_worker_one(
+def test_two_workers_code_the_same_bytes_and_each_has_a_gpu_of_its_own(
     three_gpus, texts_folder, model_folder, undisturbed, tmp_path, monkeypatch
 ):
     """The workers find no card here and compute on the processor; which one they were given is told by their places."""

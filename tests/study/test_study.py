@@ -41,6 +41,12 @@ def parliament(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return study
 
 
+@pytest.fixture
+def quick(demo_base: Path) -> tuple[str, str]:
+    """What a study says of tuning, and the same with a small network, where how well it codes does not matter."""
+    return "base: minilm, seed: 1", f"base: {demo_base}, seed: 1, {FAST}"
+
+
 def change(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
@@ -151,10 +157,10 @@ def test_the_same_study_elsewhere_gives_the_same_bytes(parliament: Path, tmp_pat
     assert one == other
 
 
-def test_what_rests_on_a_change_is_done_again(tmp_path: Path) -> None:
+def test_what_rests_on_a_change_is_done_again(tmp_path: Path, quick: tuple[str, str]) -> None:
     study = at.demo(tmp_path, n=120, n_coded=60).study
     assert study is not None
-    change(study, "seed: 1", f"seed: 1, {FAST}")
+    change(study, *quick)
     assert at.run(study).done["tune topic"] == "done"
     change(study, "seed: 1", "seed: 2")
     assert at.run(study).done["tune topic"] == "done"
@@ -252,7 +258,7 @@ def test_too_few_codings_for_a_correction_are_one_sentence_before_anything_is_tu
     assert not (tmp_path / "annotune-work" / "topic" / "model").exists()
 
 
-def test_a_corpus_file_with_labels_may_be_read_in_part(tmp_path: Path) -> None:
+def test_a_corpus_file_with_labels_may_be_read_in_part(tmp_path: Path, quick: tuple[str, str]) -> None:
     study = at.demo(tmp_path, n=60, n_coded=40).study
     assert study is not None
     corpus = pl.read_csv(tmp_path / "questions.csv").with_columns((pl.col("party") == "opposition").cast(int))
@@ -261,19 +267,19 @@ def test_a_corpus_file_with_labels_may_be_read_in_part(tmp_path: Path) -> None:
     told = {"party": "Side of the house", "chair": "Chair"}
     at.write(corpus, tmp_path / "questions.dta", labels=names, headings=told)
     change(study, "path: questions.csv", "path: questions.dta, covariates: [party]")
-    change(study, "seed: 1", f"seed: 1, {FAST}")
+    change(study, *quick)
     at.run(study)
     with pd.io.stata.StataReader(tmp_path / "results.dta") as reader:
         assert reader.value_labels()["party"] == names["party"]
         assert reader.variable_labels()["party"] == "Side of the house"
 
 
-def test_a_study_guards_what_a_spreadsheet_takes_for_a_formula(tmp_path: Path) -> None:
+def test_a_study_guards_what_a_spreadsheet_takes_for_a_formula(tmp_path: Path, quick: tuple[str, str]) -> None:
     study = at.demo(tmp_path, n=60, n_coded=40).study
     assert study is not None
     corpus = pl.read_csv(tmp_path / "questions.csv")
     at.write(corpus.with_columns(party=pl.lit("=party")), tmp_path / "questions.csv")
-    text = study.read_text(encoding="utf-8").replace("seed: 1", f"seed: 1, {FAST}")
+    text = study.read_text(encoding="utf-8").replace(*quick)
     text = re.sub(r"(?m)^write:.*$", "write: [results.csv]\nguard_formulas: true", text)
     study.write_text(re.split(r"(?m)^sample:", text)[0], encoding="utf-8")
     at.run(study)
@@ -347,7 +353,7 @@ def test_the_corpus_is_not_replaced_by_its_codes(parliament: Path, command: Comm
     assert file_sha256(corpus) == before
 
 
-def test_a_record_names_no_folder_of_this_machine(tmp_path: Path) -> None:
+def test_a_record_names_no_folder_of_this_machine(tmp_path: Path, quick: tuple[str, str]) -> None:
     assert without_folders({"path": str(tmp_path / "q.csv"), "paths": ["a/b.csv"], "n": 1}) == {
         "path": "q.csv",
         "paths": ["a/b.csv"],
@@ -356,7 +362,7 @@ def test_a_record_names_no_folder_of_this_machine(tmp_path: Path) -> None:
     study = at.demo(tmp_path, n=60, n_coded=40).study
     assert study is not None
     change(study, "path: questions.csv", f"path: {tmp_path / 'questions.csv'}")
-    change(study, "seed: 1", f"seed: 1, {FAST}")
+    change(study, *quick)
     at.run(study)
     text = (tmp_path / "study.record.json").read_text(encoding="utf-8")
     assert str(tmp_path) not in text
@@ -381,10 +387,12 @@ def test_nine_coded_texts_are_too_few(tmp_path: Path, command: Command) -> None:
     assert "at least 10" in done.stderr
 
 
-def test_an_interrupted_tuning_is_not_taken_for_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_tuning_is_not_taken_for_finished(
+    tmp_path: Path, quick: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = at.demo(tmp_path, n=120, n_coded=60).study
     assert study is not None
-    change(study, "seed: 1", f"seed: 1, {FAST}")
+    change(study, *quick)
 
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -399,7 +407,7 @@ def test_an_interrupted_tuning_is_not_taken_for_finished(tmp_path: Path, monkeyp
 
 
 def test_a_plain_study_that_was_stopped_goes_on_with_the_folds_that_it_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, quick: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     studies = [at.demo(tmp_path / name, n=120, n_coded=60).study for name in ("stopped", "whole")]
     real, tried = trials_module.try_out, []
@@ -413,7 +421,7 @@ def test_a_plain_study_that_was_stopped_goes_on_with_the_folds_that_it_finished(
     for study in studies:
         assert study is not None
         assert "correct:" not in study.read_text()
-        change(study, "seed: 1", "seed: 1, method: probe, folds: 4")
+        change(study, quick[0], quick[1].replace("folds: 2", "folds: 4"))
     with monkeypatch.context() as patched:
         patched.setattr(trials_module, "try_out", stopped_in_the_third)
         with pytest.raises(KeyboardInterrupt):
@@ -454,10 +462,10 @@ def test_importing_is_quick_and_light() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.* have no true label")
-def test_gold_of_easy_texts_alone_is_told_wherever_results_go(tmp_path: Path) -> None:
+def test_gold_of_easy_texts_alone_is_told_wherever_results_go(tmp_path: Path, quick: tuple[str, str]) -> None:
     study = at.demo(tmp_path, n=300, n_coded=150).study
     assert study is not None
-    change(study, "seed: 1", f"seed: 1, {FAST}")
+    change(study, *quick)
     change(
         study, "codings: [coder_anna.xlsx, coder_ben.dta, coder_carla.csv]", "codings: [coder_anna.xlsx, coder_ben.dta]"
     )
