@@ -1,31 +1,33 @@
 """Intervals about the expected coder: how often they hold the truth, with few coders a text and few in all.
 
-    python benchmarks/expected_coder.py [--draws 1000] [--of regression|prevalence]
+    python benchmarks/expected_coder.py [--draws 1000] [--of regression|prevalence] [--model linear|logit]
 
 4,000 texts in two groups, a tenth drawn for coding, each by some coders of a pool, chosen by chance. Coders differ in
-how readily they say yes (standard deviation .5 of the log-odds), and in how much more so in one of the groups (.2).
-Regressed is the share of a text's coders on the group, corrected as by `correct` (DSL with HC0, which least squares on
-`dsl_columns` gives). Two truths: the coefficients for the coders of this pool, and for all coders like them. For the
-latter, the variance by texts misses what coders have in common over texts; `texts and coders` clusters by both, by text
-plus by coder less by coding (Cameron, Gelbach and Miller 2011), with K / (K - 1) for K coders, at least as large as by
-text, and t with Satterthwaite's degrees of freedom. With `--of prevalence` it is the share alone, by what
-`prevalence(coders=...)` computes.
+how readily they say yes (standard deviation .5 of the log-odds), and in how much more so in one of the groups (0, .2 or
+.5). Regressed is the share of a text's coders on the group, by `correct(codings=, coders=)`. Two truths: the
+coefficients for the coders of this pool, and for all coders like them. The variance of "these" coders, by texts, misses
+for the latter what coders have in common over texts, which that of "any" adds. With `--of prevalence` it is the share
+alone, by what `prevalence(codings=, coders=)` computes.
 """
 
 from __future__ import annotations
 
 import argparse
+import warnings
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+import polars as pl
 from scipy.stats import norm, t
 
+import annotune as at
 from annotune.correction.crossed import Answers, crossed_shares
 
 N, PI, HABIT, BY_GROUP = 4000, 0.1, 0.5, 0.2
-TERMS = ("share", "difference")
-ROWS = (("this pool", "texts"), ("all such coders", "texts"), ("all such coders", "texts and coders"))
-SETTINGS = ((5, 1), (5, 2), (5, 3), (5, 5), (30, 1), (30, 3))
+TERMS = ("Intercept", "group")
+ROWS = (("this pool", "these"), ("all such coders", "these"), ("all such coders", "any"))
+SETTINGS = tuple(product((0.0, 0.2, 0.5), ((5, 1), (5, 3), (10, 1), (10, 3), (30, 1), (30, 3))))
 OF_PREVALENCE = ((5, 1), (5, 3), (5, 5), (10, 1), (10, 3), (30, 1), (30, 3))
 
 
@@ -34,10 +36,12 @@ def chances(text: np.ndarray, group: np.ndarray, coders: np.ndarray) -> np.ndarr
     return np.asarray(1 / (1 + np.exp(-(text[:, None] + coders[0] + np.outer(group, coders[1])))))
 
 
-def least_squares(outcome: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Constant and slope of outcomes (N,) or (N, K) on the group."""
-    design = np.column_stack([np.ones(len(group)), group])
-    return np.asarray(np.linalg.solve(design.T @ design, design.T @ outcome))
+def coefficients(chance: np.ndarray, group: np.ndarray, model: str) -> np.ndarray:
+    """Constant and slope of yes on the group: a difference of means (N,), or of their log-odds."""
+    low, high = (chance[group == value].mean() for value in (0, 1))
+    if model == "logit":
+        low, high = (np.log(share / (1 - share)) for share in (low, high))
+    return np.array([low, high - low])
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,14 @@ class Sample:
     answers: np.ndarray
 
 
-def sampled(rng: np.random.Generator, size: int, each: int) -> Sample:
+def sampled(rng: np.random.Generator, size: int, each: int, by_group: float = BY_GROUP) -> Sample:
     """A corpus and a tenth of it, each text there answered by `each` of `size` coders."""
-    group, coders = np.repeat([0.0, 1.0], N // 2), rng.normal(size=(2, size)) * [[HABIT], [BY_GROUP]]
+    group, coders = np.repeat([0.0, 1.0], N // 2), rng.normal(size=(2, size)) * [[HABIT], [by_group]]
     text = rng.normal(-0.5 + 0.5 * group, 1.5)
     likely = chances(text, group, coders)
     predicted = 1 / (1 + np.exp(-(0.8 * text + rng.normal(0, 0.8, N))))
     nodes, weights = np.polynomial.hermite_e.hermegauss(9)
-    spread = np.where(group == 1, np.hypot(HABIT, BY_GROUP), HABIT)
+    spread = np.where(group == 1, np.hypot(HABIT, by_group), HABIT)
     everyone = 1 / (1 + np.exp(-(text[:, None] + spread[:, None] * nodes))) @ weights / weights.sum()
     at = np.flatnonzero(rng.random(N) < PI)
     who = rng.random((len(at), size)).argsort(1)[:, :each]
@@ -82,38 +86,32 @@ def share_of_coders(rng: np.random.Generator, size: int, each: int) -> list[tupl
     ]
 
 
-def one_draw(rng: np.random.Generator, size: int, each: int) -> dict[tuple[str, str, str], tuple[bool, float]]:
+def one_draw(drawn: Sample, model: str) -> dict[tuple[str, str, str], tuple[bool, float]]:
     """Whether each interval holds its truth, and its width, by truth, interval and term."""
-    drawn = sampled(rng, size, each)
-    group, likely, everyone, predicted = drawn.group, drawn.likely, drawn.everyone, drawn.predicted
-    at, who, answers = drawn.at, drawn.who, drawn.answers
-    truths = {"this pool": least_squares(likely.mean(1), group), "all such coders": least_squares(everyone, group)}
-    outcome = predicted.copy()
-    outcome[at] += (answers.mean(1) - predicted[at]) / PI
-    design = np.column_stack([np.ones(N), group])
-    inverse, beta = np.linalg.inv(design.T @ design), least_squares(outcome, group)
-    by_text = (((outcome - design @ beta)[:, None] * (design @ inverse)) ** 2).sum(0)
-    gap = answers - predicted[at, None]
-    gap = gap - design[at] @ least_squares(gap.mean(1), group[at])[:, None]
-    codings = (gap / PI / each)[:, :, None] * (design[at] @ inverse)[:, None, :]
-    member = np.eye(size)[who]
-    by_coder = (np.einsum("ijk,ijp->kp", member, codings) ** 2).sum(0) * size / (size - 1)
-    rest = np.maximum(by_text - (codings**2).sum((0, 1)), 0)
-    both = np.maximum(by_coder + rest, by_text)
-    free = np.minimum(both**2 / np.maximum(by_coder**2 / (size - 1) + rest**2 / len(at), 1e-30), len(at))
-    intervals = {"texts": norm.ppf(0.975) * np.sqrt(by_text), "texts and coders": t.ppf(0.975, free) * np.sqrt(both)}
-    return {
-        (truth, name, term): (bool(abs(beta[j] - value[j]) <= half[j]), 2 * half[j])
-        for truth, value in truths.items()
-        for name, half in intervals.items()
-        for j, term in enumerate(TERMS)
-    }
+    group, each = drawn.group, drawn.who.shape[1]
+    pool, everyone = (coefficients(chance, group, model) for chance in (drawn.likely.mean(1), drawn.everyone))
+    answers = pl.DataFrame({"unit_id": np.repeat(drawn.at, each), "coder": drawn.who.ravel()}).cast(pl.String)
+    codings = answers.with_columns(
+        variable=pl.lit("angry"), label=pl.Series(drawn.answers.ravel().astype(int)).cast(str)
+    )
+    gold = np.full(N, np.nan)
+    gold[drawn.at] = drawn.answers.mean(1) > 0.5
+    texts = {"unit_id": np.arange(N), "group": group, "angry_hat": drawn.predicted, "angry_gold": gold, "fold": [1] * N}
+    found = {}
+    for coders in ("these", "any"):
+        fit = at.correct("angry ~ group", pl.DataFrame(texts), pi=PI, model=model, codings=codings, coders=coders)
+        rows = fit.tidy().filter(method="corrected").select("conf_low", "conf_high").to_numpy()
+        for truth, values in (("this pool", pool), ("all such coders", everyone)):
+            for term, (low, high), value in zip(TERMS, rows, values, strict=True):
+                found[truth, coders, term] = (bool(low <= value <= high), float(high - low))
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--of", choices=("regression", "prevalence"), default="regression")
+    parser.add_argument("--model", choices=("linear", "logit"), default="linear")
     options = parser.parse_args()
     draws = options.draws
     if options.of == "prevalence":
@@ -125,17 +123,19 @@ def main() -> None:
             cells = [f"{100 * held[:, j, 0].mean():.1f} ({held[:, j, 1].mean():.3f})" for j in range(3)]
             print(f"| {size} | {each} | {' | '.join(cells)} |", flush=True)
         return
-    print("| coders | a text | truth | interval | share: held (width) | difference: held (width) |")
-    print("|---|---|---|---|---|---|")
-    for size, each in SETTINGS:
-        rng = np.random.default_rng(size * 100 + each)
-        results = [one_draw(rng, size, each) for _ in range(draws)]
-        for truth, name in ROWS:
-            cells = []
-            for term in TERMS:
-                of = np.array([result[truth, name, term] for result in results])
-                cells.append(f"{100 * of[:, 0].mean():.1f} ({of[:, 1].mean():.3f})")
-            print(f"| {size} | {each} | {truth} | {name} | {cells[0]} | {cells[1]} |", flush=True)
+    warnings.simplefilter("ignore")
+    print(
+        f"| differ by group | coders | on a text | {' | '.join(f'{term}: {row}' for term in TERMS for row in ROWS)} |"
+    )
+    print("|---" * 9 + "|")
+    for by_group, (size, each) in SETTINGS:
+        rng = np.random.default_rng(int(10000 * by_group) + size * 100 + each)
+        results = [one_draw(sampled(rng, size, each, by_group), options.model) for _ in range(draws)]
+        cells = []
+        for term, (truth, name) in product(TERMS, ROWS):
+            of = np.array([result[truth, name, term] for result in results])
+            cells.append(f"{100 * of[:, 0].mean():.1f} ({of[:, 1].mean():.3f})")
+        print(f"| {by_group} | {size} | {each} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,10 @@ formula_text <- function(formula) {
 #'   are fewer than 50 clusters. `TRUE`: Stata's small-sample corrections, and t in place of normal intervals of linear
 #'   models; `FALSE`: none.
 #' @param power The lambda of `"ppi"`, from 0 to 1; by default the best one.
+#' @param codings All coders' codings: the outcome of a hand-coded text is then the share of its coders who would say so (of
+#'   a number their mean), found by `unit_id`.
+#' @param coders With `codings`, whose share: `"these"`, of the coders who coded; or `"any"`, of all coders like them:
+#'   standard errors are then by text and coder, with intervals by t, and at least 5 coders are needed.
 #' @return An object of class `at_correction`, its terms named as [lm()] names them. `tidy()` gives a row per coefficient
 #'   and method (of one, with `method = "corrected"`), [coef()][coef.at_correction] and `vcov()` the corrected ones,
 #'   `plot()` draws them, [split()][split.at_correction] makes a regression of each method for tables of several columns,
@@ -132,7 +136,8 @@ formula_text <- function(formula) {
 at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "multinomial", "fixed_effects"),
                        method = c("dsl", "ppi", "auto", "none"), cluster = NULL, weights = NULL,
                        prediction = c("prob", "label", "recalibrated"), pi = NULL, gold = NULL, predicted = NULL, coded = NULL,
-                       fold = NULL, wave = NULL, reference = NULL, level = 0.95, small_sample = NULL, power = NULL) {
+                       fold = NULL, wave = NULL, reference = NULL, level = 0.95, small_sample = NULL, power = NULL,
+                       codings = NULL, coders = c("these", "any")) {
   fit <- at_call(
     "correct",
     formula = formula_text(formula), data = usable_columns(data), model = match.arg(model),
@@ -140,7 +145,7 @@ at_correct <- function(formula, data, model = c("linear", "logit", "poisson", "m
     pi = pi,
     gold = gold, predicted = if (!is.null(predicted)) lapply(as.list(predicted), hand_and_predicted), coded = coded, fold = fold,
     wave = wave, reference = if (!is.null(reference)) as.list(reference), level = level, small_sample = small_sample,
-    power = power
+    power = power, codings = if (!is.null(codings)) codings_to_python(codings), coders = match.arg(coders)
   )
   named_as_r(fit, formula, data)
 }

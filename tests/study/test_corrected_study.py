@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,6 +21,9 @@ import annotune.study.run
 from annotune.cli import app
 from annotune.models.classifier import Classifier
 from annotune.records.fingerprints import file_sha256
+from annotune.study.coded import corrected_regressions, kept_corpus
+from annotune.study.file import read_study
+from annotune.study.inputs import read_inputs
 from annotune.tables import read_table
 
 N, CODED = 700, 280
@@ -80,6 +84,29 @@ def test_the_model_of_all_coded_texts_may_code_the_others(ran, copied) -> None:
     same = ["unit_id", "topic", "topic_p_Health", "topic_fold"]
     coded = pl.col("topic_coded")
     assert_frame_equal(data.filter(coded).select(same), ran[1].data.filter(coded).select(same))
+
+
+def test_the_expected_coder_of_those_who_coded_or_of_any_like_them(ran, copied) -> None:
+    plain = copied.read_text(encoding="utf-8")
+    whose = plain.replace("  write: [regression", "  coders: any\n  write: [regression")
+    copied.write_text(whose, encoding="utf-8")
+    with pytest.raises(at.AnnotuneError, match="coders: is for gold with its coders' shares"):
+        at.run(copied)
+    shares = re.sub(r"(?m)^gold:.*$", "gold: {rule: shares, coders: [anna, ben]}", whose)
+    copied.write_text(shares, encoding="utf-8")
+    with pytest.raises(at.AnnotuneError, match="2 coders say too little of what any such coders would"):
+        at.run(copied)
+    usual = read_study(ran[0])
+    coded = kept_corpus(usual, read_inputs(usual, print))
+    assert coded is not None
+    copied.write_text(shares.replace("coders: any", "coders: these"), encoding="utf-8")
+    file = read_study(copied)
+    outcome = corrected_regressions(file, read_inputs(file, print), coded, print)
+    (found,) = outcome.corrections
+    assert found.notes[0] == "What is explained is the share of coders who would say so, of these 2."
+    assert (found.coders, found.n_coders, found.n_coded) == ("these", 2, CODED)
+    assert outcome.regressions == ()
+    assert "topic_dsl_Health" not in outcome.data.columns  # which is of most coders
 
 
 def test_a_study_that_was_stopped_while_a_fold_coded_ends_the_same(ran, copied, monkeypatch) -> None:

@@ -39,6 +39,8 @@ Wave = Annotated[
 Write = Annotated[list[Path] | None, typer.Option(help="Also to a .csv, .dta, .parquet, .xlsx ...; repeatable.")]
 Cluster = Annotated[str | None, typer.Option(help="A column whose values (documents, authors) depend on each other.")]
 
+Codings = Annotated[list[Path] | None, typer.Option(help="All coders' codings, for the share of coders; repeatable.")]
+Coders = Annotated[str, typer.Option(help="With --codings: the share of these coders, or of any like them.")]
 Of = Annotated[str, typer.Option(help="Whose shares: corpus (these texts), or population (what they are a sample of).")]
 
 
@@ -140,12 +142,8 @@ def prevalence(
     wave: Wave = None,
     cluster: Cluster = None,
     of: Of = "corpus",
-    codings: Annotated[
-        list[Path] | None, typer.Option(help="All coders' codings, for the share of coders; repeatable.")
-    ] = None,
-    coders: Annotated[
-        str, typer.Option(help="With --codings: the share of these coders, or of any like them.")
-    ] = "these",
+    codings: Codings = None,
+    coders: Coders = "these",
     n_boot: Annotated[int, typer.Option(help="Bootstrap replicates, for em.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
     write: Write = None,
@@ -318,6 +316,8 @@ def correct(
         list[str] | None, typer.Option(help="The category that others are compared with: party=Labour; repeatable.")
     ] = None,
     level: Annotated[float, typer.Option(help="Of the confidence intervals.")] = 0.95,
+    codings: Codings = None,
+    coders: Coders = "these",
     small_sample: Annotated[
         bool | None,
         typer.Option(help="Variances and intervals as Stata's; or none corrected, however few clusters there are."),
@@ -340,6 +340,7 @@ def correct(
     """Regress with machine labels, corrected by the hand-coded texts."""
     from annotune.commands import display
     from annotune.correction.regression import correct as corrected
+    from annotune.data.codings import read_codings
     from annotune.export.journal import require_layout
     from annotune.export.write import write as write_table
 
@@ -353,8 +354,10 @@ def correct(
         "level": level,
         "small_sample": small_sample,
     }
-    require_outputs(write, data, correction=True, plot=plot)
-    with recorded("correct", write, data, formula=formula, pi=pi, **options, **columns):
+    require_outputs(write, data, *(codings or []), correction=True, plot=plot)
+    settings = options | {"coders": coders if codings else None}
+    with recorded("correct", write, data, *(codings or []), formula=formula, pi=pi, **settings, **columns):
+        options |= {"codings": read_codings(list(codings)) if codings else None, "coders": coders}
         correction = corrected(formula, _table(data), pi=_number_or_column(pi), **options, **columns)
         if write:
             write_table(correction, write, layout=layout, say=print)  # type: ignore[arg-type]

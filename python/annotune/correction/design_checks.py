@@ -82,7 +82,7 @@ def _finite(factor: Any) -> float | None:
     return float(factor) if np.isfinite(factor) else None
 
 
-def note_of_width(terms: Sequence[str], by_hand: Floats, corrected: Floats, method: str) -> list[str]:
+def note_of_width(terms: Sequence[str], by_hand: Floats, corrected: Floats, weighable: bool) -> list[str]:
     """A note where corrected intervals are wider than the hand-coded ones, by their covariances, shape (p, p)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.sqrt(np.diag(corrected) / np.diag(by_hand))
@@ -90,7 +90,7 @@ def note_of_width(terms: Sequence[str], by_hand: Floats, corrected: Floats, meth
     if not wider:
         return []
     advice = "Report the hand-coded estimates where corrected intervals are wider"
-    if method != "auto":
+    if weighable:
         advice += ", or use method='auto', which weighs predictions by what they are worth"
     sentence = (
         f"Corrected intervals are up to {np.nanmax(ratio):.2f} times as wide as the hand-coded ones "

@@ -50,22 +50,40 @@ def of_answers(codings: Labelled, answers: Any) -> tuple[Labelled, Answers, int]
         require_design(METHODS)
     if "unit_id" not in codings.frame.columns:
         raise AnnotuneError("The table has no column 'unit_id' to find its texts' codings by.", "Add it.")
-    rows = _rows(check(answers), codings.name, codings.labels)
-    units = codings.frame["unit_id"].cast(pl.String)
-    places = pl.DataFrame({"unit_id": units, "_text": np.arange(len(units))}).filter(codings.gold.is_not_null())
-    mine = rows.join(places, on="unit_id", how="inner", maintain_order="left")
-    if lacking := sorted(set(places["unit_id"]) - set(mine["unit_id"])):
-        what = (
-            f"{len(lacking):,} of {len(places):,} hand-coded texts have no answer in codings=, such as {lacking[0]!r}."
-        )
-        raise AnnotuneError(what, "Give the codings that the gold was resolved from.")
+    places = pl.Series("_text", np.flatnonzero(codings.coded))
+    mine = answers_to(codings.frame["unit_id"].gather(places), places, answers, codings.name, codings.labels)
     beyond = sorted(set(mine["label"]) - set(codings.labels))
     codings = replace(codings, labels=(*codings.labels, *beyond))
-    names = mine["coder"].unique().sort().to_list()
-    numbers = {name: i for i, name in enumerate(names)}
-    coder = mine["coder"].replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
     truth = np.eye(len(codings.labels))[codings.places(mine["label"])]
-    return codings, Answers(mine["_text"].to_numpy(), coder, truth), len(names)
+    return codings, Answers(mine["_text"].to_numpy(), mine["_coder"].to_numpy(), truth), mine["_coder"].n_unique()
+
+
+def answers_to(units: pl.Series, places: pl.Series, answers: Any, name: str, labels: Sequence[str]) -> pl.DataFrame:
+    """Every answer to hand-coded texts, a row each: the text's place, the coder's number, the label.
+
+    Parameters
+    ----------
+    units, places
+        The identifiers and the places of the texts, shape (n,) both.
+    answers
+        The table of codings.
+    name, labels
+        Of the variable, or of the column of one label of a set.
+
+    Raises
+    ------
+    AnnotuneError
+        Where a text has no answer.
+    """
+    rows = _rows(check(answers), name, labels)
+    texts = pl.DataFrame({"unit_id": units.cast(pl.String), "_text": places})
+    mine = rows.join(texts, on="unit_id", how="inner", maintain_order="left")
+    if lacking := sorted(set(texts["unit_id"]) - set(mine["unit_id"])):
+        what = (
+            f"{len(lacking):,} of {len(texts):,} hand-coded texts have no answer in codings=, such as {lacking[0]!r}."
+        )
+        raise AnnotuneError(what, "Give the codings that the gold was resolved from.")
+    return mine.select("_text", (pl.col("coder").rank("dense") - 1).cast(pl.Int64).alias("_coder"), "label")
 
 
 def require_enough_coders(n_coders: int) -> None:

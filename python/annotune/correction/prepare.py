@@ -10,11 +10,12 @@ import numpy as np
 import polars as pl
 
 from annotune.correction import coding_columns
+from annotune.correction.expected_coder import require_coders
 from annotune.correction.families import MODELS
 from annotune.correction.formulas import Formula, Reference
 from annotune.correction.matrices import column, occurring_labels, with_dates
 from annotune.data.waves import Counts
-from annotune.errors import AnnotuneError, nearest
+from annotune.errors import AnnotuneError, listing, nearest
 
 PREDICTIONS = ("prob", "label", "recalibrated")
 
@@ -38,6 +39,8 @@ class Options:
     level: float
     small_sample: bool | None
     power: float | None
+    codings: Any = None
+    coders: str = "these"
 
     def named_columns(self, name: str) -> tuple[str, tuple[str, ...]] | None:
         """The columns with a variable's hand codings and its predictions, one or several, as the user named them."""
@@ -87,6 +90,13 @@ def require_sound(options: Options) -> None:
         raise AnnotuneError(f"There are {len(options.clusters)} kinds of clusters.", advice)
     if options.power is not None and not (options.method == "ppi" and 0 <= options.power <= 1):
         raise AnnotuneError("power is the lambda of PPI, from 0 to 1.", "Give it with method='ppi', or leave it out.")
+    require_coders(options.coders, options.codings, None)
+    if options.coders == "any" and options.method == "auto":
+        what = "method='auto' weighs estimates by their variance by text, which any coders' is not."
+        raise AnnotuneError(what, "Take method='dsl' or 'ppi', or coders='these'.")
+    if options.coders == "any" and len(options.clusters) > 1:
+        what = f"Texts in clusters of {listing(options.clusters)}, and coders, are three kinds of clusters."
+        raise AnnotuneError(what, "Name one column of clusters, or take coders='these'.")
 
 
 def prepared(formula: Formula, frame: pl.DataFrame, options: Options) -> Job:

@@ -80,7 +80,8 @@ def _fitted(features: Floats, gold: Floats, weight: Floats, model: Model, wanted
         return chances[:, 1:]
     counts = model.lowest == 0
     regression: Any = PoissonRegressor(alpha=PENALTY / len(gold), max_iter=1000) if counts else Ridge(alpha=PENALTY)
-    return np.asarray(regression.fit(features, gold[:, 0], weight).predict(wanted))[:, None]
+    target = gold[:, 0] if gold.shape[1] == 1 else gold  # shares of coders, of several labels
+    return np.asarray(regression.fit(features, target, weight).predict(wanted)).reshape(len(wanted), -1)
 
 
 def features_of(predicted: Floats, design: Floats, labels: Floats | None) -> Floats:

@@ -11,6 +11,8 @@ import polars as pl
 
 from annotune.correction import estimate
 from annotune.correction.arrays import finite, require_outcome, sample_of
+from annotune.correction.coder_variance import of_corrected, of_hand_codings
+from annotune.correction.crowd import ANY, Crowd, crowd_of
 from annotune.correction.design_checks import balance_of, sensitivity_of
 from annotune.correction.error_guard import (
     Behind,
@@ -51,6 +53,8 @@ def correct(
     level: float = 0.95,
     small_sample: bool | None = None,
     power: float | None = None,
+    codings: Any = None,
+    coders: Literal["these", "any"] = "these",
 ) -> Correction:
     """Regress with machine labels, their error corrected by the hand-coded texts.
 
@@ -118,6 +122,14 @@ def correct(
         place of normal intervals of linear models; False no correction, however few clusters there are.
     power
         The lambda of "ppi", from 0 to 1; by default the best one.
+    codings
+        All coders' codings: the outcome of a hand-coded text is then the share of its coders who would say so (of a
+        number their mean). Each such text needs an answer there, found by `unit_id`; what is explained is coded, and no
+        covariate is.
+    coders
+        With `codings`, whose share: "these", of the coders who coded; or "any", of all coders like them, of whom these
+        are a sample. Standard errors are then by text and coder, which has what a coder does in every text, and does
+        more in some than in others; intervals are by t, wide where coders are few. At least 5 are needed.
 
     Returns
     -------
@@ -158,6 +170,8 @@ def correct(
         level=level,
         small_sample=small_sample,
         power=power,
+        codings=codings,
+        coders=coders,
     )
     require_sound(options)
     job = prepared(parse(formula).with_bases(options.reference), as_frame(data), options)
@@ -178,6 +192,8 @@ def _estimated(job: Job) -> Correction:
         require_coded(complete)
         return _estimated(complete)
     model = MODELS[options.model]
+    crowd = None if options.codings is None else crowd_of(job, equations)
+    sample = sample if crowd is None else replace(sample, gold=crowd.shares)
     require_outcome(job, model, sample)
     names = [(equation, term) for equation in equations for term in matrices.names]
     balance = None if options.method == "none" else balance_of(job, matrices, sample, equations)
@@ -195,6 +211,9 @@ def _estimated(job: Job) -> Correction:
         )
         covariances[method] = each.with_more_errors(options.level, most)
     degrees = {method: fit.degrees(back) for method, fit in fits.items()}
+    added = {} if crowd is None or options.coders != ANY else _of_any_coders(crowd, model, sample, fits, back)
+    for method, (more, own_degrees) in added.items():
+        covariances[method], degrees[method] = covariances[method] + more, own_degrees
     tables = [
         rows_of(method, names, back @ fit.beta, covariances[method], fit.n, options.level, degrees[method])
         for method, fit in fits.items()
@@ -202,6 +221,7 @@ def _estimated(job: Job) -> Correction:
     everyone = np.arange(sample.n)
     sizes, sizes_coded = (_numbers_of_clusters(options.clusters, sample, at) for at in (everyone, sample.at))
     notes = (
+        *([] if crowd is None else crowd.notes(job, degrees[list(fits)[-1]])),
         *job.notes,
         *note_on_clusters(sizes, options.small_sample, degrees[list(fits)[-1]]),
         *notes_of_errors(sample, behind, names),
@@ -227,7 +247,9 @@ def _estimated(job: Job) -> Correction:
         notes=tuple(map(str, notes)),
         advice=advice_of(notes),
         balance=balance,
-        sensitivity=_sensitivity(names, fits, back, options.level),
+        sensitivity=_sensitivity(names, fits, back, options.level, added.get(CORRECTED)),
+        coders=None if crowd is None else options.coders,
+        n_coders=None if crowd is None else crowd.n_coders,
         margins=None if fixed is None else _margins(fixed, sample, fits, back, covariances, degrees, options.level),
     )
 
@@ -285,10 +307,31 @@ def _note_of_recalibration(proxies: Sequence[str]) -> str:
 
 
 def _sensitivity(
-    names: Sequence[tuple[str | None, str]], fits: Mapping[str, Fit], back: Floats, level: float
+    names: Sequence[tuple[str | None, str]],
+    fits: Mapping[str, Fit],
+    back: Floats,
+    level: float,
+    added: tuple[Floats, Floats] | None,
 ) -> pl.DataFrame | None:
     influence = fits[CORRECTED].influence if CORRECTED in fits else None
-    return sensitivity_of(names, influence.of(back), back @ fits[CORRECTED].beta, level) if influence else None
+    if influence is None:
+        return None
+    influence = influence.of(back)
+    influence = influence if added is None else replace(influence, rest=influence.rest + added[0])
+    return sensitivity_of(names, influence, back @ fits[CORRECTED].beta, level)
+
+
+def _of_any_coders(
+    crowd: Crowd, model: Model, sample: Sample, fits: Mapping[str, Fit], back: Floats
+) -> dict[str, tuple[Floats, Floats]]:
+    """What the covariance of hand-coded and corrected estimates lacks where coders are drawn too, and their degrees."""
+    found = {}
+    for method, part_of in ((HAND, of_hand_codings), (CORRECTED, of_corrected)):
+        if method in fits and np.isfinite(fits[method].beta).all():
+            fit, by_text = fits[method], back @ fits[method].covariance @ back.T
+            part = part_of(model, sample, fit, crowd.answers)
+            found[method] = part.added(by_text, back), part.degrees(by_text, back, fit.degrees(back))
+    return found
 
 
 def _behind(job: Job, model: Model, sample: Sample, fits: Mapping[str, Fit], back: Floats) -> dict[str, Behind]:

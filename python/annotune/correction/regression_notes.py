@@ -41,9 +41,10 @@ def notes_of_correction(
     if CORRECTED not in fits:
         return []
     terms = [": ".join(part for part in name if part is not None) for name in names]
+    weighable = job.options.method != "auto" and job.options.coders != "any"
     return [
         *([Note(balance.verdict, MEND_PI)] if balance is not None and balance.drawn_otherwise else []),
-        *note_of_width(terms, covariances[HAND], covariances[CORRECTED], job.options.method),
+        *note_of_width(terms, covariances[HAND], covariances[CORRECTED], weighable),
         *_note_of_weights(fits[CORRECTED].power, terms),
     ]
 

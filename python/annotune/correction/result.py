@@ -78,6 +78,8 @@ class Correction(Readable):
         How many clusters there are of each kind, by column, and how many of these have hand-coded units.
     df
         For each method the degrees of freedom of each estimate's interval, shape (k,); infinite for normal ones.
+    coders, n_coders
+        Where the outcome is that of the expected coder: of "these" coders or of "any" like them, and how many coded.
     notes
         Sentences about omitted texts, assumptions, and methods without an estimate, as a paper's table has them.
     advice
@@ -112,6 +114,8 @@ class Correction(Readable):
     cluster: str | None = None
     n_clusters_coded: int | None = None
     clusters_coded: Mapping[str, int] = field(default_factory=dict)
+    coders: str | None = None
+    n_coders: int | None = None
 
     def tidy(self) -> pl.DataFrame:
         """The estimates: one row per coefficient and method, the three rows of a coefficient one below the other."""
@@ -239,9 +243,14 @@ class Correction(Readable):
 
     def _about(self) -> str:
         corrected = correction_in_words(self.method)
-        errors = clusters_in_words(self.n_clusters, self.clusters) or "robust standard errors"
+        sizes = (clusters_in_words(self.n_clusters, self.clusters), self.coders_in_words())
+        errors = " and ".join(filter(None, sizes)) or "robust standard errors"
         name = self.model.replace("_", " ")
         return f"{name} regression, {corrected}; {self.n:,} units, {self.n_coded:,} of them coded by hand; {errors}"
+
+    def coders_in_words(self) -> str | None:
+        """How many coders standard errors allow for; None where they are not by coder."""
+        return f"{self.n_coders} coders" if self.coders == "any" else None
 
     def __repr__(self) -> str:
         """The summary."""

@@ -70,6 +70,10 @@ class Estimates(Protocol):
         """How many clusters of each kind have hand-coded texts, by column."""
 
     @property
+    def coders(self) -> str | None:
+        """Of the expected coder: of "these" coders or of "any" like them; else None."""
+
+    @property
     def df(self) -> Mapping[str, np.ndarray]:
         """For each method the degrees of freedom of each estimate's interval, infinite for normal ones."""
 

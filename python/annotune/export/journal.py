@@ -57,6 +57,7 @@ def journal(correction: Estimates) -> Journal:
     columns = methods(correction)
     cluster = correction.cluster
     kind = "robust" if correction.n_clusters is None else "robust to clusters" + (f" by {cluster}" if cluster else "")
+    kind += ", and to what coders have in common over texts (naive ones aside)" if correction.coders == "any" else ""
     header = ("", *(name[0].upper() + name[1:] for name in columns))
     sizes = tuple(_sizes(correction, columns))
     return Journal(

@@ -268,8 +268,9 @@ def _correction_sentences(correction: Correction) -> Iterator[str]:
             f"hand-coded estimate for each coefficient ({by.CHEN}; {by.MIAO})"
         ),
     }
-    words = clusters_in_words(correction.n_clusters, correction.clusters)
-    clustered = "robust" if words is None else f"clustered ({words})"
+    sizes = (clusters_in_words(correction.n_clusters, correction.clusters), correction.coders_in_words())
+    clusters = listed(filter(None, sizes))
+    clustered = f"clustered ({clusters})" if clusters else "robust"
     yield (
         f"The {correction.model.replace('_', ' ')} regression {correction.formula} on {correction.n:,} texts was "
         f"{how.get(correction.method, 'not corrected')}, with {correction.n_coded:,} texts coded by hand; "

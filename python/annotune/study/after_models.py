@@ -56,7 +56,7 @@ def after_models(file: StudyFile, say: Callable[[str], None]) -> AfterModels:
     codings = {name: _predictions(file.work_of(name) / CODINGS) for name in models}
     data = attach(inputs.corpus, bind(*codings.values()), codebook=inputs.codebook, gold=inputs.all_gold)
     coded = Coded(models, codings, data)
-    outcome = corrected_regressions(file.study, inputs, coded, say)
+    outcome = corrected_regressions(file, inputs, coded, say)
     shares = shares_of_all(models.values(), coded.together)
     say("Measuring the models on held-out texts")
     record = study_record(file, inputs, models, outcome, shares)

@@ -12,8 +12,8 @@ from annotune.data.wide import attach
 from annotune.errors import AnnotuneError, counted
 from annotune.models.classifier import Classifier
 from annotune.study.corrected import Corrected, corrected, corrected_variables
-from annotune.study.file import Study, StudyFile
-from annotune.study.inputs import Inputs
+from annotune.study.file import StudyFile
+from annotune.study.inputs import Inputs, answers_by_hand
 from annotune.study.models import Steps, classified, kept_codings, kept_model, tuned
 
 
@@ -56,8 +56,9 @@ def kept_corpus(file: StudyFile, inputs: Inputs) -> Coded | None:
     return Coded(models, codings, data)
 
 
-def corrected_regressions(study: Study, inputs: Inputs, coded: Coded, say: Callable[[str], None]) -> Corrected:
+def corrected_regressions(file: StudyFile, inputs: Inputs, coded: Coded, say: Callable[[str], None]) -> Corrected:
     """The results with what a correction adds to them; without where none is asked for."""
+    study = file.study
     data = coded.data if inputs.blind is None else inputs.blind.in_place_of_gold(coded.data)
     if study.correct is None or study.sample is None:
         return Corrected(data)
@@ -75,7 +76,9 @@ def corrected_regressions(study: Study, inputs: Inputs, coded: Coded, say: Calla
     subjects = corrected_variables(study.correct, inputs.codebook, list(coded.models))
     about = {} if inputs.blind is None else {name: inputs.blind.note(name) for name in subjects}
     reads = {name: model.inputs.covariates for name, model in coded.models.items()}
-    return corrected(study.correct, study.sample, data, inputs.codebook, list(coded.models), folds, about, reads)
+    answers = answers_by_hand(file, inputs) if study.correct.coders else None
+    names = list(coded.models)
+    return corrected(study.correct, study.sample, data, inputs.codebook, names, folds, about, reads, answers)
 
 
 def hand_coded(inputs: Inputs, name: str, held_out: pl.Series, uncoded: str) -> pl.Series:

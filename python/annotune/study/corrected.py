@@ -18,6 +18,7 @@ from annotune.correction.prepare import require_apart, require_not_reversed
 from annotune.correction.regression import correct
 from annotune.correction.result import Correction
 from annotune.data.codebook import Codebook, Variable
+from annotune.data.codings import Codings
 from annotune.data.columns_of_sets import label_columns
 from annotune.data.formula_sides import grouped, right_side
 from annotune.data.inputs import covariates_note
@@ -208,12 +209,13 @@ def corrected(
     folds: Mapping[str, pl.DataFrame],
     about: Mapping[str, str] | None = None,
     reads: Mapping[str, Sequence[str]] | None = None,
+    answers: Codings | None = None,
 ) -> Corrected:
     """Correct each regression of a study.
 
     `data` are the results with one row per text, and gold; `folds` say for each variable which texts were coded, and
-    which fold left a text out (unit_id, fold, coded); `about` says of variables what counts as coded by hand, and
-    `reads` which covariates their models read.
+    which fold left a text out (unit_id, fold, coded); `about` says of variables what counts as coded by hand, `reads`
+    which covariates their models read, and `answers` what each coder said, where the expected coder is explained.
     """
     formulas = part.parsed()
     subjects = [coded_variables(formula, codebook, names)[0] for formula in formulas]
@@ -221,7 +223,7 @@ def corrected(
         data = with_sampling(data, entry, sample, folds[entry.name])
     corrections, errors, regressions, headings = [], [], [], dict[str, str]()
     for formula, entry in zip(formulas, subjects, strict=True):
-        correction, used = corrected_by(part, formula, entry, data), (reads or {}).get(entry.name, ())
+        correction, used = corrected_by(part, formula, entry, data, answers), (reads or {}).get(entry.name, ())
         ahead = [(about or {}).get(entry.name), _note_on_inputs([name for name in used if name in formula.columns])]
         corrections.append(replace(correction, notes=(*filter(None, ahead), *correction.notes)))
         errors.append(_errors(part, formula, entry, data))
@@ -276,11 +278,13 @@ def gold_columns_of(entry: Variable) -> list[str]:
     return list(label_columns(entry, stem).values()) if entry.kind == "multilabel" else [stem]
 
 
-def corrected_by(part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame) -> Correction:
+def corrected_by(
+    part: CorrectPart, formula: Formula, entry: Variable, data: pl.DataFrame, answers: Codings | None = None
+) -> Correction:
     """One regression of a study, `entry` being the variable whose draw and folds count."""
     reference = {name: base for name, base in part.reference.items() if name in formula.columns}
     options: dict[str, Any] = {"model": part.model, "method": part.method, "cluster": part.cluster or None}
-    options |= {"prediction": part.prediction}
+    options |= {"prediction": part.prediction, "codings": answers, "coders": part.coders or "these"}
     return correct(formula.text, data, reference=reference, **options, **_roles(entry, data))
 
 
@@ -326,7 +330,9 @@ def _outcome(part: CorrectPart, formula: Formula, entry: Variable) -> Reference 
         return None
     is_share = outcome.column in _labels_by_share(entry)
     in_one_column = (outcome.label is not None) == (entry.kind != "multilabel" and not is_share)
-    as_column = part.method == "dsl" and part.prediction == "prob" and part.model in LINEAR_AND_LOGIT
+    as_column = (
+        part.coders is None and part.method == "dsl" and part.prediction == "prob" and part.model in LINEAR_AND_LOGIT
+    )
     return outcome if in_one_column and as_column else None
 
 

@@ -221,6 +221,15 @@ def _require_many_texts(path: Path, part: ClassifyPart) -> None:
 def _require_correctable(path: Path, plan: Study, part: CorrectPart) -> None:
     """Stop where a correction is asked for and could not be made."""
     part.parsed()
+    if part.coders is not None and plan.gold.rule != "shares":
+        what = f"{path}: correct: coders: is for gold with its coders' shares."
+        raise AnnotuneError(what, "Set gold: {rule: shares}, or leave it out.")
+    if part.coders == "any" and part.method == "auto":
+        what = f"{path}: correct: method: auto weighs estimates by their variance by text, which any coders' is not."
+        raise AnnotuneError(what, "Take method: dsl or ppi, or coders: these.")
+    if part.coders == "any" and len(part.cluster) > 1:
+        what = f"{path}: correct: two columns of clusters, and coders, are three kinds of clusters."
+        raise AnnotuneError(what, "Name one column, or take coders: these.")
     if plan.sample is None:
         what = f"{path}: correct: it is not said how the hand-coded texts were drawn."
         advice = "Add sample: simple (at random from the corpus), or sample: {pi: a column or a number}."
@@ -239,6 +248,9 @@ def _require_multiverse(path: Path, plan: Study, part: MultiversePart) -> None:
     if plan.correct is None:
         advice = "Add correct: and sample:, or leave multiverse: out."
         raise AnnotuneError(f"{path}: multiverse: no regression is corrected, so there is none to vary.", advice)
+    if plan.correct.coders is not None:
+        what = f"{path}: multiverse: with correct: coders: shares of coders are explained, which it does not vary."
+        raise AnnotuneError(what, "Leave out coders:, or multiverse:.")
     for target in part.write:
         require_writer(Path(target))
     if part.plot:

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from annotune.agreement.gold import resolve
+from annotune.correction.expected_coder import require_enough_coders
 from annotune.data.codebook import Codebook, Variable, read_codebook
 from annotune.data.codings import ANSWERED, SCHEMA, Codings, bind, of_people, read_codings, sound_codings
 from annotune.data.corpus import Corpus, read_corpus, sound_corpus
@@ -263,6 +264,24 @@ def codings_of(file: StudyFile, codebook: Codebook, until: int | None = None) ->
     return sound_codings(rolled.filter(pl.col("variable").is_in([entry.name for entry in codebook.variables])))
 
 
+def counted_codings(file: StudyFile, codebook: Codebook) -> Codings:
+    """The codings that the gold is made of."""
+    return _counted(codings_of(file, codebook), file.study.gold)
+
+
+def answers_by_hand(file: StudyFile, inputs: Inputs) -> Codings:
+    """What each coder said of the texts that count as coded by hand in corrections."""
+    if inputs.blind is None:
+        return counted_codings(file, inputs.codebook)
+    return _counted(inputs.blind.sight.blind, file.study.gold)
+
+
+def _counted(codings: Codings, part: GoldPart) -> Codings:
+    if part.coders is None:
+        return of_people(codings)
+    return sound_codings(codings.filter(pl.col("coder").is_in(part.coders)))
+
+
 def _codings_by(file: StudyFile, codebook: Codebook, until: int | None) -> Codings:
     part = file.study.codings
     options = part.model_dump(exclude={"paths", "where", "keep"})
@@ -364,6 +383,7 @@ def _require_formulas(file: StudyFile, inputs: Inputs) -> None:
             if study.multiverse and formula.text == (study.multiverse.formula or study.correct.formulas[0]):
                 require_no_shares(formula, codebook, inputs.variables)
         _require_codings(file, inputs)
+        _require_coders(file, inputs)
     if study.regressions:
         sheet = describe(table.lazy(), codebook, words_of_columns(inputs, table.columns)[0])
         require_regression_columns(sheet, [Regression(formula) for formula in study.regressions])
@@ -385,3 +405,13 @@ def _require_codings(file: StudyFile, inputs: Inputs) -> None:
             raise
         more = "Coded by hand is what was coded without a proposal in sight (gold: {by_hand: all} counts the rest)."
         raise AnnotuneError(error.what, f"{error.advice} {more}") from None
+
+
+def _require_coders(file: StudyFile, inputs: Inputs) -> None:
+    """Stop where regressions speak of any coders, and too few coded by hand."""
+    assert file.study.correct is not None
+    if file.study.correct.coders != "any":
+        return
+    answers = answers_by_hand(file, inputs).filter(pl.col("status").is_in(ANSWERED))
+    for name in corrected_variables(file.study.correct, inputs.codebook, inputs.variables):
+        require_enough_coders(answers.filter(pl.col("variable") == name)["coder"].n_unique())

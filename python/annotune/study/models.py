@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from annotune.data.codebook import Codebook
-from annotune.data.codings import Codings, check, of_people
+from annotune.data.codings import Codings, check
 from annotune.errors import AnnotuneError
 from annotune.export.write import write
 from annotune.models.classifier import Classifier, load
@@ -24,7 +24,7 @@ from annotune.records.lock import require_held
 from annotune.runtimes.choice import Choice
 from annotune.study.corrected import coded_variables
 from annotune.study.file import Study, StudyFile
-from annotune.study.inputs import Inputs, codings_of
+from annotune.study.inputs import Inputs, counted_codings
 from annotune.study.parts import TunePart
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifie
 
     part, work = file.study.tune, file.work_of(name)
     options = part.model_dump(exclude={"variable", "by_coder"}) | {"base": base_of(file), "pi": file.study.drawn}
-    options |= {"keep": work / FOLDER, "coders": _counted_codings(file, inputs) if part.by_coder else None}
+    options |= {"keep": work / FOLDER, "coders": counted_codings(file, inputs.codebook) if part.by_coder else None}
     if _is_corrected(file.study, name, inputs.codebook):
         options |= {"folds": n_folds(part)}
 
@@ -75,12 +75,6 @@ def tuned(file: StudyFile, inputs: Inputs, name: str, steps: Steps) -> Classifie
 
     steps.once(f"tune {name}", Checkpoints(work, _basis(file, inputs, name)), "model", make)
     return load(work / "model", part.device)
-
-
-def _counted_codings(file: StudyFile, inputs: Inputs) -> pl.DataFrame:
-    """The codings that the gold was made of."""
-    codings, mine = codings_of(file, inputs.codebook), file.study.gold.coders
-    return of_people(codings) if mine is None else codings.filter(pl.col("coder").is_in(mine))
 
 
 def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:

@@ -170,7 +170,7 @@ def _kept(file: StudyFile, inputs: Inputs, steps: Steps) -> Own:
     coded = kept_corpus(file, inputs)
     if coded is None:
         return Own(file.study.tune.method)
-    return own_of(coded.models.values(), corrected_regressions(file.study, inputs, coded, steps.say).corrections)
+    return own_of(coded.models.values(), corrected_regressions(file, inputs, coded, steps.say).corrections)
 
 
 def _formula_of(file: StudyFile, part: MultiversePart, inputs: Inputs) -> Formula:

@@ -247,13 +247,17 @@ class CodePart(Part):
 
 
 class CorrectPart(Part):
-    """Which regressions are corrected, and how (see `correct`; for `uncoded` see `crossfit`)."""
+    """Which regressions are corrected, and how (see `correct`; for `uncoded` see `crossfit`).
+
+    `coders`: explained is the share of coders who would say so, of "these" or of "any" like them.
+    """
 
     formulas: Words = pydantic.Field(min_length=1)
     model: Literal["linear", "logit", "poisson", "multinomial", "fixed_effects"] = "linear"
     method: Literal["dsl", "ppi", "auto"] = "dsl"
     prediction: Literal["prob", "label", "recalibrated"] = "prob"
     uncoded: Literal["folds", "model"] = "folds"
+    coders: Literal["these", "any"] | None = None
     cluster: Words = ()
     reference: dict[str, str | int] = pydantic.Field(default_factory=dict)
     layout: Layout = "journal"

@@ -114,7 +114,7 @@ def coded_by(one: Round, steps: Steps) -> tuple[Inputs, Coded]:
 def _computed(one: Round, steps: Steps) -> dict[str, Any]:
     steps.say(f"Round {one.number}")
     inputs, coded = coded_by(one, steps)
-    outcome = corrected_regressions(one.file.study, inputs, coded, steps.say)
+    outcome = corrected_regressions(one.file, inputs, coded, steps.say)
     rows: dict[str, Any] = {"table": [], "labels": [], "coefficients": []}
     for name, model in coded.models.items():
         rows["table"].append({"round": one.number, **_of_variable(one, inputs, name, model)})

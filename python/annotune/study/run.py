@@ -179,7 +179,7 @@ def _done(file: StudyFile, inputs: Inputs, steps: Steps, due: Due | None) -> Res
     models, together = coded.models, coded.together
     if due is not None:
         draw_wave(file, due, coded.data, steps.say)
-    outcome = corrected_regressions(file.study, inputs, coded, steps.say)
+    outcome = corrected_regressions(file, inputs, coded, steps.say)
     steps.say("Writing")
     require_held(file.work)
     shares = shares_of_all(models.values(), together)

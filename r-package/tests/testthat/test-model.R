@@ -150,6 +150,14 @@ test_that("shares of a corpus stand beside those held out, and what texts were d
     ), "3 coders say too little",
     class = "annotune_error"
   )
+  own <- data.frame(unit_id = data$id, topic = data$topic, topic_gold = data$topic)
+  fit <- at_correct(topic == "Economy" ~ 1, own, pi = 1, codings = codings, method = "none")
+  expect_equal(coef(fit, "hand-coded only")[[1]], mean(crowd$label == "Economy"))
+  expect_match(fit$notes[[1]], "share of coders who would say so, of these 3")
+  expect_error(
+    at_correct(topic == "Economy" ~ 1, own, pi = 1, codings = codings, coders = "any"), "3 coders say too little",
+    class = "annotune_error"
+  )
   crossed <- at_crossfit(
     data[c("id", "question", "chance")], gold, book,
     unit_id = "id", text = "question", method = "probe", folds = 2, pi = "chance"
