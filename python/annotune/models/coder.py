@@ -216,8 +216,8 @@ class Coder:
             else:
                 parts.append(computing.logits(tokens, what, together))
         if cut:
-            limit = self._limit
-            warn(f"{cut:,} of {len(texts):,} distinct texts are longer than {limit} tokens; only their start is read.")
+            longer = f"{cut:,} of {len(texts):,} distinct texts {'is' if cut == 1 else 'are'} longer"
+            warn(f"{longer} than {self._limit} tokens; only the start is read.")
         return np.concatenate(parts)
 
     def steady_logits(
