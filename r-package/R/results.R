@@ -371,6 +371,11 @@ print.at_results <- function(x, ...) {
     head("The corpus as coded")
     print_brief(x$shares)
   }
+  for (i in seq_along(x$corrections)) {
+    head("Hand-coded only, naive, and corrected")
+    print(x$corrections[[i]])
+    if (!is.null(x$errors[[i]])) say(c("", x$errors[[i]]$verdict))
+  }
   if (!is.null(x$multiverse)) {
     head("Under other choices")
     print(x$multiverse)
