@@ -3,6 +3,9 @@
 #' Tunes models on more and more of the coded texts, measures them all on the same held-out ones, and fits a curve that
 #' says what to expect of more labels.
 #'
+#' With several bases, `base = c("minilm", "multilingual")`, the same sets and held-out texts serve all of them, and models
+#' are called `tuned model, minilm` and so on.
+#'
 #' @param sizes Numbers of labels; by default up to six, from all that are not held out down by halves.
 #' @param seeds How many different sets of each size.
 #' @param measure What the fitted curve is about: macro_f1 by default.
@@ -41,7 +44,7 @@ at_learning_curve <- function(corpus, gold, codebook, variable = NULL, sizes = N
 
 # With the curve in R, so that it can be drawn in another session; a curve of too few sizes has none.
 forecast_to_draw <- function(curve) {
-  if ("tuned model" %in% names(curve$fits)) {
+  if (curve$table$model[1] %in% names(curve$fits)) {
     sizes <- range(curve$table$n)
     predict(curve, unique(round(exp(seq(log(sizes[1]), log(2 * sizes[2]), length.out = 60)))))
   }
@@ -51,11 +54,12 @@ forecast_to_draw <- function(curve) {
 #'
 #' @param object What [at_learning_curve()] gave.
 #' @param n Numbers of labels.
+#' @param model A model of the curve's table; the tuned one when left out, of several bases the first's.
 #' @param ... Not used.
 #' @return A tibble: n, estimate, ci_low, ci_high (95 %).
 #' @export
-predict.at_learning_curve <- function(object, n, ...) {
-  at_call("forecast", curve = object, n = several(n))
+predict.at_learning_curve <- function(object, n, model = NULL, ...) {
+  at_call("forecast", curve = object, n = several(n), model = model)
 }
 
 #' @rdname tidiers

@@ -7,12 +7,15 @@ import pytest
 import annotune as at
 from annotune.evidence import curve as module
 from annotune.evidence import runs as runs_module
-from annotune.evidence.curve import ROWS, TUNED
 from annotune.evidence.paired import one_coder, resampling
+from annotune.evidence.runs import TUNED
 from annotune.evidence.sets import nested
-from annotune.measures.baselines import NO_INFORMATION
+from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.measures.limits import wilson
+from annotune.tuning.held_out import PROBE
 from annotune.tuning.task import prepare, read_settings
+
+ROWS = [TUNED, PROBE, TF_IDF, NO_INFORMATION]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def drawn(draw):
 def test_every_size_has_every_row_and_its_interval(drawn):
     lead = drawn.table.filter(measure="macro_f1")
     assert lead["n"].unique().sort().to_list() == [22, 40, 60]
-    assert lead.filter(n=22)["model"].to_list() == list(ROWS)
+    assert lead.filter(n=22)["model"].to_list() == ROWS
     assert (lead["ci_low"] <= lead["estimate"]).all()
     assert (lead["estimate"] <= lead["ci_high"] + 1e-9).all()
     assert lead["n_seeds"].unique().to_list() == [2]
@@ -42,6 +45,31 @@ def test_every_size_has_every_row_and_its_interval(drawn):
     tuned = lead.filter(model=TUNED)["estimate"].to_list()
     assert tuned[-1] > 0.8 > lead.filter(model=NO_INFORMATION)["estimate"].max()
     assert len(drawn.points.filter(model=TUNED, measure="macro_f1")) == 6
+
+
+def test_several_bases_stand_beside_each_other_on_the_same_texts(draw, drawn, tiny_base, twenty_words):
+    """The second base lacks most words of these texts."""
+    with pytest.warns(at.AnnotuneWarning, match="twenty may hardly read these texts"):
+        both = draw(base=[str(tiny_base), twenty_words])
+    lead = both.table.filter(measure="macro_f1", n=60)
+    of_bases = [f"{model}, {base}" for base in ("tiny", "twenty") for model in (TUNED, PROBE)]
+    assert lead["model"].to_list() == [*of_bases, *ROWS[2:]]
+    alone = drawn.table.filter(pl.col("model") == TUNED)
+    first = both.table.filter(pl.col("model") == f"{TUNED}, tiny").with_columns(model=pl.lit(TUNED))
+    assert first.drop("ci_low", "ci_high").equals(alone.drop("ci_low", "ci_high"))
+    second = both.table.filter(pl.col("model") == f"{TUNED}, twenty")
+    assert second["estimate"].to_list() != first["estimate"].to_list()
+    assert both.fit.table.equals(both.fits[f"{TUNED}, tiny"].table)
+    for name in ("tiny", "twenty"):
+        assert f"Tuned model, {name}: 500 more labels" in both.in_words()
+    assert len(at.plot_learning_curve(both).axes[0].get_legend().get_texts()) == 7
+
+
+def test_bases_are_named_once(draw):
+    with pytest.raises(at.AnnotuneError, match="The bases 'minilm', 'minilm' are not different"):
+        draw(base=["minilm", "minilm"])
+    with pytest.raises(at.AnnotuneError, match="No base is named"):
+        draw(base=[])
 
 
 def test_a_point_is_the_mean_over_seeds(drawn):

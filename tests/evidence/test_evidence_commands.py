@@ -63,15 +63,16 @@ def test_evaluate_knows_from_a_file_that_predictions_were_made_in_folds(annotune
         assert "coverage" not in told
 
 
-def test_curve(annotune, files, tiny_base):
+def test_curve(annotune, files, tiny_base, twenty_words):
     code, told = annotune(
         "curve", files / "texts.csv", files / "gold.csv", "--codebook", files / "book.yaml", "--out", files / "runs",
-        "--sizes", "25,40,60", "--seeds", 1, "--base", tiny_base, "--method", "probe", "--more", 40,
-        "--plot", files / "curve.png",
+        "--sizes", "25,40,60", "--seeds", 1, "--base", tiny_base, "--base", twenty_words, "--method", "probe",
+        "--more", 40, "--plot", files / "curve.png",
     )  # fmt: skip
     assert code == 0, told
-    assert "3 models to tune on 25 to 60 texts" in told
-    assert "40 more labels" in told
+    for base in ("tiny", "twenty"):
+        assert f"{base}: 3 models to tune on 25 to 60 texts" in told
+        assert f"Tuned model, {base}: 40 more labels" in told
     assert (files / "curve.png").exists()
 
 

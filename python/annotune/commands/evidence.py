@@ -141,7 +141,9 @@ def curve(
     measure: Annotated[str | None, typer.Option(help="What the curve is of; macro_f1 when left out.")] = None,
     budget: Annotated[str | None, typer.Option(help="Such as 30min or 2h; the first run is done in any case.")] = None,
     more: Annotated[int, typer.Option(min=1, help="How many more labels to ask about.")] = 500,
-    base: Annotated[str, typer.Option(help="minilm, multilingual, a folder, or a hub name.")] = "minilm",
+    base: Annotated[
+        list[str] | None, typer.Option(help="minilm, multilingual, a folder, or a hub name; may be repeated.")
+    ] = None,
     method: Annotated[str, typer.Option(help="auto, lora, full or probe.")] = "auto",
     cutoffs: CutOffs = None,
     pi: Drawn = None,
@@ -178,7 +180,7 @@ def curve(
         out=out,
         say=say,
         seed=seed,
-        base=base,
+        base=base or "minilm",
         method=method,
         device=device,
         cutoffs=cutoffs or "share",

@@ -17,24 +17,21 @@ from scipy.stats import t
 
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.corpus import read_corpus
-from annotune.errors import AnnotuneError, nearest
+from annotune.errors import AnnotuneError, listing, nearest
 from annotune.evidence.clock import Clock, as_seconds
 from annotune.evidence.paired import Resampling, one_coder, resampling
 from annotune.evidence.power_law import PowerLaw, bounds, fit_power_law
-from annotune.evidence.runs import BACKWARD, run_all, seconds_of_reading
+from annotune.evidence.runs import BACKWARD, TUNED, Runs, by_model, run_all, seconds_of_reading
 from annotune.evidence.sets import nested, sizes_of
-from annotune.measures.baselines import NO_INFORMATION, TF_IDF
 from annotune.measures.evaluation import LEADING, require_replicates
 from annotune.measures.limits import Score, limits
 from annotune.measures.scores import in_full, measures
 from annotune.readable import Part, Readable, brief_table
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.lock import locked
-from annotune.tuning.held_out import PROBE, part_to_test, require_share
+from annotune.tuning.held_out import part_to_test, require_share
 from annotune.tuning.task import Task, basis, prepare, read_settings
 
-TUNED = "tuned model"
-ROWS = (TUNED, PROBE, TF_IDF, NO_INFORMATION)
 FEWEST_TO_FIT = 3
 
 
@@ -47,7 +44,7 @@ class LearningCurve(Readable):
     table
         Columns n, model, measure, estimate (the mean over seeds), ci_low, ci_high (95 %), n_seeds, n_units. The
         interval is that of `evaluate` (percentiles for kappa and the like), and with several seeds covers another draw
-        of training texts as well.
+        of training texts as well. Of several bases, models are called `tuned model, minilm` and so on.
     points
         Columns n, seed, model, measure, estimate, seconds: every run.
     measure
@@ -66,15 +63,24 @@ class LearningCurve(Readable):
 
     @property
     def fit(self) -> PowerLaw:
-        """The curve of the tuned model."""
-        return self._fit(TUNED)
+        """The curve of the tuned model, of several bases that of the first."""
+        return self._fit(self.tuned[0])
 
-    def forecast(self, n: int | Sequence[int], model: str = TUNED) -> pl.DataFrame:
-        """The expected performance of models tuned on n labels: columns n, estimate, ci_low, ci_high (95 %)."""
+    @property
+    def tuned(self) -> tuple[str, ...]:
+        """What the tuned model is called in `table`; of several bases, that of each."""
+        models = self.table["model"].unique(maintain_order=True)
+        return tuple(model for model in models if model.split(", ")[0] == TUNED)
+
+    def forecast(self, n: int | Sequence[int], model: str | None = None) -> pl.DataFrame:
+        """The expected performance of models tuned on n labels: columns n, estimate, ci_low, ci_high (95 %).
+
+        Those of the tuned model where no other is named; of several bases, of the first.
+        """
         sizes = np.atleast_1d(n).tolist()
         if not sizes or min(sizes) < 1:
             raise AnnotuneError(f"There is nothing to forecast for {sizes} labels.", "Give numbers of 1 or more.")
-        columns = self._fit(model).at(np.array(sizes)).T
+        columns = self._fit(model or self.tuned[0]).at(np.array(sizes)).T
         return pl.DataFrame([{"n": size, **bounds(values)} for size, values in zip(sizes, columns, strict=True)])
 
     def _parts(self) -> Iterator[Part]:
@@ -85,10 +91,15 @@ class LearningCurve(Readable):
         with contextlib.suppress(AnnotuneError):  # too few sizes for a forecast
             yield self.in_words()
 
-    def in_words(self, more: int = 500, model: str = TUNED) -> str:
-        """The expected gain from `more` labels, in a sentence or two."""
+    def in_words(self, more: int = 500, model: str | None = None) -> str:
+        """The expected gain from `more` labels, in a sentence or two; for each base, where there are several."""
         if more < 1:
             raise AnnotuneError(f"more={more} labels cannot be forecast.", "Give a number of 1 or more.")
+        if model is None and len(self.tuned) > 1:
+            return " ".join(f"{one[0].upper()}{one[1:]}: {self._gain(more, one)}" for one in self.tuned)
+        return self._gain(more, model or self.tuned[0])
+
+    def _gain(self, more: int, model: str) -> str:
         law, name = self._fit(model), in_full(self.measure)
         now, then = law.at(np.array([self.n_labels, self.n_labels + more])).T
         gain, limit = bounds(then - now), bounds(law.asymptote)
@@ -138,7 +149,8 @@ def learning_curve(
 
     For each seed the smaller sets of texts are part of the larger ones, and have the label distribution of all texts.
     Each size is measured for the tuned model, the probe on the frozen base, TF-IDF with logistic regression, and
-    the most frequent label.
+    the most frequent label. With several bases (`base=["minilm", "multilingual"]`) the same sets and the same held-out
+    texts serve all of them.
 
     Parameters
     ----------
@@ -161,7 +173,8 @@ def learning_curve(
         The measure of the fitted curve: macro_f1 by default, or another leading measure.
     budget
         Such as `30min` or `2h`: after the first, no run is started that is expected to exceed it, by the speed of those
-        before. A warning counts the runs that were left out.
+        before. A warning counts the runs that were left out. Several bases have equal parts of it, and at least one run
+        each.
     out
         A folder where every finished run is kept. An interrupted curve is resumed from there, and more sizes or seeds
         use the finished runs; runs on other texts, codings or settings are not used.
@@ -172,7 +185,7 @@ def learning_curve(
     n_boot, seed
         Bootstrap replicates for the intervals, and the seed of every draw.
     **settings
-        See `annotune.tuning.settings.Settings`: base, method, epochs, device ...
+        See `annotune.tuning.settings.Settings`: base, method, epochs, device ... Here `base` may also be several.
 
     Returns
     -------
@@ -184,7 +197,7 @@ def learning_curve(
     Raises
     ------
     AnnotuneError
-        As `tune`; and for sizes that are too small, or larger than the number of texts.
+        As `tune`; and for sizes that are too small, or larger than the number of texts, or the same base twice.
 
     Examples
     --------
@@ -200,20 +213,45 @@ def learning_curve(
         raise AnnotuneError(f"seeds={seeds} is not from 1 to 100.", "3 are usual.")
     require_share("validation", validation, lowest=0.01)
     require_replicates(n_boot)
-    chosen = read_settings({**settings, "seed": seed})
-    task = prepare(read_corpus(corpus), gold, codebook, variable, group, validation, chosen, pi, prevalence)
-    name = _checked_measure(measure, task.coded.variable)
-    held = part_to_test(task, test)
-    if not len(held):
-        raise AnnotuneError("Nothing is held out to measure on.", "Give a share in test=, such as 0.25.")
-    rest = np.setdiff1d(task.everything, held)
-    orders = [nested(task, rest, seed + i) for i in range(seeds)]
-    runs = [(n, i) for i in range(seeds) for n in sizes_of(sizes, task, orders)]
-    clock = Clock(started, seconds, BACKWARD * seconds_of_reading(task), say or (lambda _: None))
-    with nullcontext() if out is None else locked(Path(out)):
-        checkpoints = None if out is None else Checkpoints(Path(out), basis(task, held.tolist()))
-        done = run_all(task, held, orders, runs, clock, checkpoints)
-    return _curve_of_runs(task, held, done, name, n_boot, seed, len(rest))
+    bases, texts, done = _bases(settings.pop("base", None)), read_corpus(corpus), {}
+    for number, (base, called) in enumerate(bases.items(), start=1):
+        named = {} if base is None else {"base": base}
+        chosen = read_settings({**settings, **named, "seed": seed})
+        task = prepare(texts, gold, codebook, variable, group, validation, chosen, pi, prevalence)
+        name = _checked_measure(measure, task.coded.variable)
+        held = part_to_test(task, test)
+        if not len(held):
+            raise AnnotuneError("Nothing is held out to measure on.", "Give a share in test=, such as 0.25.")
+        rest = np.setdiff1d(task.everything, held)
+        orders = [nested(task, rest, seed + i) for i in range(seeds)]
+        runs = [(n, i) for i in range(seeds) for n in sizes_of(sizes, task, orders)]
+        until = None if seconds is None else seconds * number / len(bases)
+        tell = _telling(say, called)
+        clock = Clock(started, until, BACKWARD * seconds_of_reading(task), tell)
+        with nullcontext() if out is None else locked(Path(out)):
+            checkpoints = None if out is None else Checkpoints(Path(out), basis(task, held.tolist()))
+            done[called] = run_all(task, held, orders, runs, clock, checkpoints)
+    return _curve_of_runs(task, held, by_model(done), name, n_boot, seed, len(rest))
+
+
+def _bases(base: Any) -> dict[Any, str]:
+    """What the bases are called in tables, which is nothing where there is but one; None is the default."""
+    if not isinstance(base, (list, tuple)):
+        return {base: ""}
+    bases = [str(one) for one in base]
+    if not bases or len(set(bases)) < len(bases):
+        what = f"The bases {listing(bases)} are not different." if bases else "No base is named."
+        raise AnnotuneError(what, "Name each base once, or leave base out for the default.")
+    short = [Path(one).name for one in bases]
+    names = short if len(set(short)) == len(bases) else bases
+    return dict(zip(bases, names if len(bases) > 1 else [""], strict=True))
+
+
+def _telling(say: Callable[[str], None] | None, base: str) -> Callable[[str], None]:
+    """What the expected duration is told to, beginning with the base where there are several."""
+    if say is None:
+        return lambda _: None
+    return lambda words: say(f"{base}: {words}" if base else words)
 
 
 def _checked_measure(measure: str | None, entry: Variable) -> str:
@@ -226,7 +264,7 @@ def _checked_measure(measure: str | None, entry: Variable) -> str:
 def _curve_of_runs(
     task: Task,
     test: np.ndarray,
-    done: Mapping[tuple[int, int], Mapping[str, np.ndarray]],
+    models: Mapping[str, Runs],
     measure: str,
     n_boot: int,
     seed: int,
@@ -235,18 +273,18 @@ def _curve_of_runs(
     """Measures of all runs, their means over seeds with intervals, and the fitted power laws."""
     entry, truth = task.coded.variable, task.examples.targets[test]
     everyone, weights = np.ones(len(test), dtype=bool), task.weights[test] / task.weights[test].mean()
-    keys = dict(zip(ROWS, ("tuned", "probe", "tf_idf", "lowest"), strict=True))
     rated = {
-        (*run, model): one_coder(truth, answers[key], everyone, entry, weights)
-        for run, answers in sorted(done.items())
-        for model, key in keys.items()
+        (*run, model): one_coder(truth, runs[run]["answers"], everyone, entry, weights)
+        for run in sorted(set().union(*models.values()))
+        for model, runs in models.items()
+        if run in runs
     }
     clusters = task.cases.groups[test] if task.cases.large else None
     drawing = resampling(list(rated.values()), clusters, n_boot, seed)
-    points, spread = _points_of_runs(rated, drawing, entry, done)
+    points, spread = _points_of_runs(rated, drawing, entry, models)
     scores = {run: drawing.scores(answers, entry) for run, answers in rated.items()}
     rng, rows, fits = np.random.default_rng(seed), [], {}
-    for model in ROWS:
+    for model in models:
         for name in points["measure"].unique(maintain_order=True):
             sizes, means, n_seeds = _replicates(points, spread, model, name, rng, n_labels)
             moved = _moved_by_training(points, model, name, n_labels)
@@ -269,13 +307,14 @@ def _points_of_runs(
     rated: Mapping[tuple[int, int, str], Any],
     drawing: Resampling,
     entry: Variable,
-    done: Mapping[tuple[int, int], Mapping[str, np.ndarray]],
+    models: Mapping[str, Runs],
 ) -> tuple[pl.DataFrame, dict[tuple[int, int, str], dict[str, np.ndarray]]]:
     """The estimates of every run, and those on each resample of the test texts, which is the same for all runs."""
     rows, drawn = [], {}
     for (n, number, model), answers in rated.items():
         values = measures(answers.total, len(entry.labels), entry.kind == "multilabel", entry.kind == "ordinal")
-        seconds = float(done[n, number]["seconds"]) if model == TUNED else None
+        of_run = models[model][n, number]
+        seconds = float(of_run["seconds"]) if "seconds" in of_run else None
         run = {"n": n, "seed": number + 1, "model": model}
         rows += [
             {**run, "measure": name, "estimate": _number_or_none(values[name]), "seconds": seconds}

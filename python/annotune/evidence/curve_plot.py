@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from annotune.evidence.curve import ROWS, TUNED, LearningCurve
+from annotune.evidence.curve import LearningCurve
 from annotune.measures.scores import in_full
 from annotune.pictures import COLOURS, MARKERS, PALE, new_figure, saved
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) -> Figure:
     """The curve of every model over the number of labels, with 95 % intervals and, dashed, the tuned model's forecast.
+
+    Of several bases, the forecast is that of the first.
 
     Parameters
     ----------
@@ -46,18 +49,20 @@ def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) ->
     """
     figure, axes = new_figure(7.2, 4.6)
     about = curve.table.filter(pl.col("measure") == curve.measure)
-    for place, (model, colour, marker) in enumerate(zip(ROWS, COLOURS, MARKERS, strict=False)):
+    models, leading = about["model"].unique(maintain_order=True), curve.tuned[0]
+    for place, (model, colour, marker) in enumerate(zip(models, cycle(COLOURS), cycle(MARKERS))):
         rows = about.filter(pl.col("model") == model)
-        style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.8 if model == TUNED else 1.2}
+        width = 1.8 if model in curve.tuned else 1.2
+        style = {"color": colour, "marker": marker, "markersize": 5, "linewidth": width}
         aside = rows["n"] * 1.025 ** (place - 1)  # intervals side by side
         axes.plot(aside, rows["estimate"], label=model, zorder=3, **style)
         if rows["ci_low"].null_count() == 0:
             axes.vlines(aside, rows["ci_low"], rows["ci_high"], color=colour, linewidth=1.2, alpha=0.7, zorder=2)
     sizes = about["n"].unique().sort().to_list()
-    if TUNED in curve.fits:
+    if leading in curve.fits:
         _draw_forecast(axes, curve, sizes)
     axes.set_xscale("log")
-    marked = [*sizes, *([2 * sizes[-1]] if TUNED in curve.fits else [])]
+    marked = [*sizes, *([2 * sizes[-1]] if leading in curve.fits else [])]
     axes.set_xticks(marked, [f"{n:,}" for n in marked])
     axes.minorticks_off()
     axes.set_xlabel("hand-coded texts to learn from")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from annotune.errors import warn
 from annotune.evidence.clock import SETTING_UP, Clock, duration
-from annotune.measures.baselines import TF_IDF, no_information
+from annotune.measures.baselines import NO_INFORMATION, TF_IDF, no_information
 from annotune.network.encoder import build, outputs
 from annotune.progress import bar, listening
 from annotune.records.checkpoints import Checkpoints
@@ -17,6 +18,10 @@ from annotune.tuning.choices import planned_epochs
 from annotune.tuning.held_out import FEW, INNER_FOLDS, PROBE, hold_out_once
 from annotune.tuning.task import Task
 
+TUNED = "tuned model"
+OF_A_BASE = {"tuned": TUNED, "probe": PROBE}  # of the answers of a run, and those that are the same for all bases
+OF_NO_BASE = {"tf_idf": TF_IDF, "lowest": NO_INFORMATION}
+Runs = dict[tuple[int, int], dict[str, np.ndarray]]  # by the number of labels and that of the seed
 BACKWARD = 3.5  # the time of learning from a text once, relative to reading it, assumed before a run is done
 
 
@@ -27,7 +32,7 @@ def run_all(
     runs: list[tuple[int, int]],
     clock: Clock,
     checkpoints: Checkpoints | None,
-) -> dict[tuple[int, int], dict[str, np.ndarray]]:
+) -> Runs:
     """The answers of every run, including those kept as checkpoints; runs beyond the budget are left out."""
     checkpointed = (
         {} if checkpoints is None else {run: checkpoints.get(_name_of_run(run, task, checkpoints)) for run in runs}
@@ -54,6 +59,26 @@ def run_all(
         left = f"{len(runs) - len(done):,} of {len(runs):,} models"
         warn(f"The budget is spent: {left} were not tuned. The curve rests on the others.")
     return done
+
+
+def by_model(done: Mapping[str, Runs]) -> dict[str, Runs]:
+    """The answers of every run as `answers`, and its `seconds` where it was tuned, by what the model is called.
+
+    `done` has the runs by what their base is called.
+    """
+    models: dict[str, Runs] = {}
+    for base, runs in done.items():
+        of = f", {base}" if base else ""
+        for key, model in OF_A_BASE.items():
+            models[f"{model}{of}"] = {run: _of_model(answers, key) for run, answers in sorted(runs.items())}
+    for key, model in OF_NO_BASE.items():
+        runs = {run: answers for of_base in done.values() for run, answers in of_base.items()}
+        models[model] = {run: _of_model(answers, key) for run, answers in sorted(runs.items())}
+    return models
+
+
+def _of_model(answers: Mapping[str, np.ndarray], key: str) -> dict[str, np.ndarray]:
+    return {"answers": answers[key], **({"seconds": answers["seconds"]} if key == "tuned" else {})}
 
 
 def seconds_of_reading(task: Task) -> float:

@@ -417,7 +417,7 @@ _HERE: dict[str, Callable[..., Any]] = {
     "code_files": _code_files,
     "code_folder": _code_folder,
     "save": lambda model, folder: model.save(folder),
-    "forecast": lambda curve, n: curve.forecast(n),
+    "forecast": lambda curve, n, model=None: curve.forecast(n, model),
     "summary": _summary,
     "notes": _notes,
     "joint_test": _joint_test,

@@ -261,6 +261,7 @@ test_that("crossfit and learning curves run from R", {
   expect_identical(sort(unique(curve$table$n)), c(22L, 26L, 30L))
   expect_output(print(curve), "macro_f1 by the number of labels")
   expect_identical(predict(curve, n = c(100, 200))$n, c(100L, 200L))
+  expect_false(identical(predict(curve, n = 100, model = "most frequent label"), predict(curve, n = 100)))
   grDevices::pdf(NULL)
   withr::defer(grDevices::dev.off())
   expect_identical(range(curve$forecast$n), c(22L, 60L))
