@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 import annotune as at
 from annotune.cli import app
+from annotune.records.record import make_record, record_outputs
 from annotune.tables import read_table
 
 
@@ -29,6 +30,22 @@ def table(tmp_path_factory):
     path = tmp_path_factory.mktemp("correct") / "results.parquet"
     pl.DataFrame(columns).write_parquet(path)
     return path
+
+
+def test_a_covariate_that_the_model_read_is_told_of_by_the_record_of_its_codes(table, tmp_path):
+    results = tmp_path / "results.parquet"
+    pl.read_parquet(table).with_columns(party=pl.col("g") % 2).write_parquet(results)
+    asked = ["correct", str(results), "topic == 'Health' ~ party + x", "--write", str(tmp_path / "table.csv")]
+    assert "The model reads" not in CliRunner().invoke(app, asked).output
+    card = {"settings": {"inputs": ["party", "year"]}}
+    record_outputs(make_record("annotune crossfit", model=card), [results])
+    done = " ".join(CliRunner().invoke(app, asked).output.split())
+    assert "The model reads 'party' beside the text, so that its errors are related to 'party' by construction" in done
+    errors = CliRunner().invoke(app, ["error-model", str(results), "--on", "party,x"])
+    assert "The model reads 'party' beside the text" in " ".join(errors.output.split())
+    others = CliRunner().invoke(app, ["error-model", str(results), "--on", "x"])
+    assert others.exit_code == 0
+    assert "The model reads" not in others.output
 
 
 def test_correct_prints_and_writes_what_python_gives(table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -241,6 +242,7 @@ def error_model(
 ) -> None:
     """Is the model's error related to the covariates?"""
     from annotune.commands import display
+    from annotune.commands.read_covariates import note_on_covariates
     from annotune.correction.error_model import error_model as model
 
     columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
@@ -251,6 +253,8 @@ def error_model(
         console.print(display.effects(result.effects))
     save(result.effects, write)
     console.print(result.verdict, markup=False)
+    if note := note_on_covariates(data, result.effects["covariate"].to_list()):
+        console.print(note, markup=False)
 
 
 def plan_sample(
@@ -339,6 +343,8 @@ def correct(
 ) -> None:
     """Regress with machine labels, corrected by the hand-coded texts."""
     from annotune.commands import display
+    from annotune.commands.read_covariates import note_on_covariates
+    from annotune.correction.formulas import parse
     from annotune.correction.regression import correct as corrected
     from annotune.data.codings import read_codings
     from annotune.export.journal import require_layout
@@ -359,6 +365,8 @@ def correct(
     with recorded("correct", write, data, *(codings or []), formula=formula, pi=pi, **settings, **columns):
         options |= {"codings": read_codings(list(codings)) if codings else None, "coders": coders}
         correction = corrected(formula, _table(data), pi=_number_or_column(pi), **options, **columns)
+        if note := note_on_covariates(data, parse(formula).columns):
+            correction = replace(correction, notes=(note, *correction.notes))
         if write:
             write_table(correction, write, layout=layout, say=print)  # type: ignore[arg-type]
     together = [correction.joint_test(listed(terms) or terms) for terms in test or ()]
