@@ -310,7 +310,21 @@ print.at_model <- function(x, ...) {
   if (!is.null(x$path)) say(paste("Saved in", x$path))
   if (is.null(x$evaluation)) say("Nothing was held out to measure it on.")
   else print(x$evaluation)
+  if (!is.null(x$coder_scores)) say(coders_in_words(x$coder_scores))
   invisible(x)
+}
+
+# Whether single coders' own answers are foreseen better by what each would say, and for whom that is offered.
+coders_in_words <- function(scores) {
+  all <- scores[is.na(scores$coder), ]
+  offered <- scores$coder[scores$offered & !is.na(scores$coder)]
+  measured <- sprintf(
+    "Log score of coders' own answers: %.3f by what any coder would say, %.3f by what each would (%+.3f, %+.3f to %+.3f",
+    all$log_score, all$log_score_as_coder, all$gain, all$ci_low, all$ci_high
+  )
+  whom <- "Single coders are not offered"
+  if (length(offered)) whom <- paste("at_classify(coder = ) says it for", toString(offered))
+  paste0(measured, "; lower is better). ", whom, ".")
 }
 
 #' @export
@@ -320,6 +334,10 @@ summary.at_model <- function(object, ...) {
   card <- object$card
   tuned <- "Base: %s; tuned on %s coded texts in %s seconds."
   say(sprintf(tuned, card$base$name, format(card$parts$coded, big.mark = ","), card$time$seconds))
+  if (!is.null(object$coder_scores)) {
+    say("Each coder's own answers, by what any coder and by what this coder would say (log scores, lower is better):")
+    print(object$coder_scores)
+  }
   invisible(object)
 }
 

@@ -175,6 +175,25 @@ def test_its_figures_are_those_of_the_verbs(whole, model, coders, book, comparis
     assert at.calibration(model, gold, n_boot=0).in_words() in text
 
 
+def test_what_single_coders_would_say_is_a_table_in_words(model, tmp_path):
+    columns = ["coder", "n_texts", "log_score", "log_score_as_coder", "gain", "ci_low", "ci_high", "offered"]
+    rows = [
+        (None, 1200, 0.523, 0.501, -0.022, -0.031, -0.013, True),
+        ("anna", 800, 0.534, 0.498, -0.036, -0.05, -0.022, True),
+        ("ben", 400, 0.501, 0.507, 0.006, -0.004, 0.016, False),
+    ]
+    scores = pl.DataFrame(rows, schema=columns, orient="row")
+    page = at.report(tmp_path / "page.html", model=replace(model, coder_scores=scores), n_boot=100)
+    text = Reader(page).text
+    assert "What single coders would say" in " ".join(headings(page))
+    assert "of 1 of 2 coders the model says what that coder would" in text
+    assert "all coders 1,200 texts 0.523 0.501 −0.022 −0.031 to −0.013 yes anna 800 texts" in text
+    nobody = scores.with_columns(offered=pl.lit(False))
+    plain = at.report(tmp_path / "plain.html", model=replace(model, coder_scores=nobody), n_boot=100)
+    assert "the model speaks for all coders alike" in Reader(plain).text
+    assert "single coders" not in Reader(at.report(tmp_path / "none.html", model=model, n_boot=100)).text
+
+
 def test_shares_of_the_corpus_stand_beside_held_out_ones(whole, model, corpus, topics, tmp_path):
     told = Reader(whole).text
     health = at.shares(model, model.classify(corpus)).row(0, named=True)

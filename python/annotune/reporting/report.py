@@ -20,9 +20,10 @@ from annotune.hybrid.rounds import Rounds
 from annotune.records.files import replacing
 from annotune.reporting import sections
 from annotune.reporting.anchoring import anchoring_section
+from annotune.reporting.coders import coders_section
 from annotune.reporting.files import writer_for
 from annotune.reporting.findings import Findings, findings
-from annotune.reporting.inputs import Inputs, gather_inputs
+from annotune.reporting.inputs import Inputs, Judged, gather_inputs
 from annotune.reporting.methods import methods
 from annotune.reporting.multiverse import multiverse_section
 from annotune.reporting.page import Page, Section
@@ -71,7 +72,7 @@ def report(
         The file: `.html` for the page (self-contained: no scripts, nothing fetched), `.docx` or `.tex` for its tables.
     model
         A tuned model, its folder, the result of `evaluate`, or a list of these: baselines, labels, confusions,
-        calibration, record.
+        calibration, what single coders would say (of `tune(coders=)`), record.
     codings
         Hand codings by several coders: their agreement, with each other and with the model.
     reliability
@@ -182,18 +183,25 @@ def _people(inputs: Inputs, results: Findings) -> Iterator[Section]:
         yield anchoring_section(inputs.anchoring)
 
 
+def _model(judged: Judged, inputs: Inputs, results: Findings) -> Iterator[Section]:
+    """How well a model codes, on which texts it errs, and whether its probabilities hold."""
+    yield sections.model_section(judged, inputs)
+    yield sections.confusions_section(judged)
+    if judged.key in results.calibrations:
+        yield sections.calibration_section(judged, results.calibrations[judged.key])
+    if judged.model is not None and judged.model.coder_scores is not None:
+        yield coders_section(sections.titled("What single coders would say", judged), judged.model.coder_scores)
+    if judged.key in results.groups:
+        yield sections.subgroups_section(judged, results.groups[judged.key], results.gaps[judged.key])
+
+
 def _sections(inputs: Inputs, results: Findings) -> Iterator[Section]:
     yield from _results_at_a_glance(inputs, results)
     if inputs.rounds is not None:
         yield rounds_section(inputs.rounds)
     yield from _people(inputs, results)
     for judged in inputs.judged:
-        yield sections.model_section(judged, inputs)
-        yield sections.confusions_section(judged)
-        if judged.key in results.calibrations:
-            yield sections.calibration_section(judged, results.calibrations[judged.key])
-        if judged.key in results.groups:
-            yield sections.subgroups_section(judged, results.groups[judged.key], results.gaps[judged.key])
+        yield from _model(judged, inputs, results)
     if inputs.errors:
         yield sections.errors_section(inputs)
     if inputs.curve is not None:

@@ -135,6 +135,8 @@ test_that("shares of a corpus stand beside those held out, and what texts were d
   )
   expect_identical(by_coder$coder_scores$coder, c(NA, "anna", "ben", "cleo"))
   expect_true(all(by_coder$coder_scores$offered))
+  expect_output(print(by_coder), "says it for anna, ben, cleo.", fixed = TRUE)
+  expect_output(summary(by_coder), "log_score_as_coder")
   as_coder <- function(name) at_classify(by_coder, data, unit_id = "id", text = "question", coder = name)
   expect_true(all(as_coder("anna")$p_Health > as_coder("cleo")$p_Health))
   expect_error(as_coder("dora"), "without answers of a coder 'dora'", class = "annotune_error")
