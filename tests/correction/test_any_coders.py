@@ -120,6 +120,16 @@ def test_other_ways_to_correct_have_coders_too(crowd, options):
     assert (others.df["corrected"] < 40).all()
 
 
+def test_groups_whose_effects_are_absorbed_are_as_if_named(crowd):
+    frame = crowd[0].with_columns(district=pl.int_range(N) % 5)
+    absorbed = row(corrected((frame, crowd[1]), "topic == 'war' ~ party | district"))
+    named = row(corrected((frame, crowd[1]), "topic == 'war' ~ party + factor(district)"))
+    assert absorbed["estimate"] == pytest.approx(
+        named["estimate"], abs=0.01
+    )  # which absorbs within corrected equations
+    assert absorbed["std_error"] == pytest.approx(named["std_error"], rel=0.05)
+
+
 def test_a_multinomial_of_two_labels_is_the_logit(crowd):
     logit, several = corrected(crowd, model="logit"), corrected(crowd, "topic ~ party", model="multinomial")
     assert row(several)["estimate"] == pytest.approx(row(logit)["estimate"])

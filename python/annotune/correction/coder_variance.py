@@ -117,7 +117,7 @@ def coder_variance(
 
 def _informations(design: Floats, weighted: Floats, answers: Answers, each: np.ndarray, q: int) -> Floats:
     """The coders' parts of the information about q equations, shape (coders, p, p)."""
-    products = (weighted[answers.text] / each[:, None])[:, :, None] * design[answers.text][:, None, :]
-    k = design.shape[1]
-    sums = sums_by_group(products.reshape(len(products), -1), answers.coder).reshape(-1, k, k)
-    return np.stack([np.kron(np.eye(q), part) for part in sums])
+    order = np.argsort(answers.coder, kind="stable")
+    of_each = np.split(order, np.flatnonzero(np.diff(answers.coder[order])) + 1)
+    parts = ((answers.text[mine], each[mine, None]) for mine in of_each)
+    return np.stack([np.kron(np.eye(q), (weighted[text] / n).T @ design[text]) for text, n in parts])
