@@ -60,7 +60,14 @@ FAULTS = {
     "variable twice": (TWO + TWO.partition("\n")[2], "line 6: The variable 'topic' is there twice"),
     "key twice": ("name: x\nvariables: []\nname: y\n", "line 3: the key 'name' is there twice"),
     "empty key twice": ("name:\nname:\nvariables: []\n", "line 2: the key 'name' is there twice"),
-    "unknown key": (TWO.replace("name: topic", "name: topic\n    kimd: ordinal"), "line 3: variables 1, kimd"),
+    "unknown key": (
+        TWO.replace("name: topic", "name: topic\n    kimd: ordinal"),
+        "line 3: variables 1, kimd: .* Did you mean .kind",
+    ),
+    "unknown key of a label": (
+        TWO.replace("name: B", "name: B, meaning: x"),
+        "labels 2, meaning: .* There are: 'code', ",
+    ),
     "unknown kind": (TWO.replace("name: topic", "name: topic\n    kind: odd"), "line 3: .*'nominal', 'ordinal'"),
     "no code": (HEAD + "      - {code: 1, name: A}\n      - {name: B}\n", "line 5: .*labels 2, code: it is missing"),
     "no name": (HEAD + "      - {code: 1, name: }\n      - {code: 2, name: B}\n", "line 4: .*name: it is missing"),

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import pydantic
 
@@ -19,9 +19,10 @@ Kind = Literal["nominal", "ordinal", "multilabel"]
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 _SHEET = {"variable", "code", "name"}  # the columns that a codebook's sheet must have
 _MORE = {"kind", "instruction", "definition", "examples", "parent"}  # and may have
+_NO_KEY = "there is no such key"
 _COMPLAINTS = {  # pydantic's commonest, in the words of a file's author
     "missing": "it is missing",
-    "extra_forbidden": "there is no such key",
+    "extra_forbidden": _NO_KEY,
     "model_type": "it must be a block of keys with values",
     "tuple_type": "it must be a list, one '- ' each",
     "string_type": "it must be one word or sentence",
@@ -263,8 +264,28 @@ def validate(model: type[Model], content: Any, path: Path, lines: dict[Location,
     own = _COMPLAINTS.get(first["type"])
     complaint = first["msg"] if own is None else own.format_map(first.get("ctx", {}))
     complaint += _OF_CODES if place[-1:] == ("code",) and first["type"] == "greater_than_equal" else ""
-    advice = "Check the spelling of the key." if first["type"] == "extra_forbidden" else "Mend it there."
+    keys = _keys_at(model, place[:-1]) if own == _NO_KEY else []
+    advice = nearest(str(place[-1]), keys) if keys else "Mend it there."
     raise AnnotuneError(f"{path}, {unit} {line_of(place, lines)}: {what}: {complaint}.", advice)
+
+
+def _keys_at(model: type[pydantic.BaseModel] | None, place: Location) -> list[str]:
+    """The keys that a block at this place of a model may have."""
+    for part in place:
+        if isinstance(part, str) and model is not None:
+            model = _block_of(_keys_of(model).get(part))
+    return [] if model is None else list(_keys_of(model))
+
+
+def _keys_of(model: type[pydantic.BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _block_of(annotation: Any) -> type[pydantic.BaseModel] | None:
+    """The model in an annotation such as `tuple[Label, ...] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+        return annotation
+    return next((block for part in get_args(annotation) if (block := _block_of(part)) is not None), None)
 
 
 def line_of(place: Location, lines: dict[Location, int]) -> int:
