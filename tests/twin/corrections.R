@@ -12,6 +12,8 @@ keep(at_correct(topic == "Health" ~ party, data, model = "logit")$estimates, "lo
 keep(at_correct(topic == "Health" ~ party, data, method = "ppi")$estimates, "ppi")
 keep(at_correct(topic == "Health" ~ party, data, wave = "drawn_in")$estimates, "waves")
 keep(at_prevalence(data, methods = "dsl", wave = "drawn_in"), "shares")
+expected <- at_correct(topic == "Health" ~ party, data, codings = at_codings("crowd.csv"), coders = "any")
+keep(expected$estimates, "coders")
 weighed <- at_correct(topic == "Health" ~ party, data, method = "auto", prediction = "recalibrated")
 keep(weighed$estimates, "auto")
 keep(weighed$balance$rows, "balance")

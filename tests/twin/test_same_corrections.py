@@ -13,6 +13,7 @@ from annotune.cli import app
 
 FORMULA = "topic == 'Health' ~ party + year"
 WEIGHED = ["--method", "auto", "--prediction", "recalibrated"]
+CODERS = ["--codings", "crowd.csv", "--coders", "any"]
 TABLES = [
     "dsl",
     "clustered",
@@ -21,6 +22,7 @@ TABLES = [
     "ppi",
     "waves",
     "shares",
+    "coders",
     "auto",
     "balance",
     "sensitivity",
@@ -60,10 +62,22 @@ def simulated():
     )
 
 
+def crowd():
+    """Two codings of each coded text, by two of six coders, of whom the later ones say Health more often."""
+    rng, coded = np.random.default_rng(6), simulated().drop_nulls("topic_gold")
+    rows = [
+        (unit, "topic", f"coder{coder}", "Health" if rng.random() < 0.07 * coder else label)
+        for unit, label in coded.select("unit_id", "topic_gold").iter_rows()
+        for coder in rng.choice(6, 2, replace=False)
+    ]
+    return pl.DataFrame(rows, schema=["unit_id", "variable", "coder", "label"], orient="row")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corrections")
     at.write(simulated(), [folder / "coded.rds", folder / "coded.parquet"])
+    crowd().write_csv(folder / "crowd.csv")
     at.write(at.dsl_columns(simulated(), "topic", label="Health"), folder / "corrected.rds")
     return folder
 
@@ -80,6 +94,7 @@ def in_python():
         "ppi": at.correct(short, data, method="ppi").estimates,
         "waves": at.correct(short, data, wave="drawn_in").estimates,
         "shares": at.prevalence(data, methods="dsl", wave="drawn_in"),
+        "coders": at.correct(short, data, codings=crowd(), coders="any").estimates,
         "auto": (weighed := at.correct(short, data, method="auto", prediction="recalibrated")).estimates,
         "balance": weighed.balance.rows,
         "sensitivity": weighed.sensitivity,
@@ -118,6 +133,7 @@ def test_r_gives_what_python_gives(in_python, in_r, assert_same, table):
         ("ppi", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--method", "ppi"]),
         ("waves", ["correct", "coded.parquet", "topic == 'Health' ~ party", "--wave", "drawn_in"]),
         ("shares", ["prevalence", "coded.parquet", "--methods", "dsl", "--wave", "drawn_in"]),
+        ("coders", ["correct", "coded.parquet", "topic == 'Health' ~ party", *CODERS]),
         ("auto", ["correct", "coded.parquet", "topic == 'Health' ~ party", *WEIGHED]),
         ("prevalence", ["prevalence", "coded.parquet", "--by", "party", "--n-boot", "50", "--of", "population"]),
         ("errors", ["error-model", "coded.parquet", "--on", "party,year", "--label", "Health"]),
