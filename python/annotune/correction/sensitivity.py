@@ -57,7 +57,8 @@ def sensitivity(influence: Influence, estimate: Floats, level: float = 0.95) -> 
 
     def limit(factor: Floats) -> Floats:
         moved = replace(influence, drawn=influence.drawn * _counts(drawn, factor))
-        error = np.sqrt(np.diag(moved.covariance()))
+        variance = np.diag(moved.covariance())  # what is at no place may be negative by chance, as that of coders
+        error = np.sqrt(np.maximum(variance, 0.0))
         return np.asarray(centre(factor) - margin * error)
 
     return _root(centre, len(estimate)), _root(limit, len(estimate))
