@@ -11,7 +11,7 @@ R_PACKAGES := pandoc qpdf tidy r-base-core r-cran-cli r-cran-estimatr r-cran-gen
 # The coding page is tested in a browser: one that is there, or Debian's.
 BROWSER := $(shell command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo chromium)
 
-.PHONY: setup setup-hashed demo test test-python stops lint sbom fuzz bench site r-check r-check-here r-check-new vignettes vignettes-current clean
+.PHONY: setup setup-hashed demo test test-python pytest stops lint sbom fuzz bench site r-check r-check-here r-check-new vignettes vignettes-current clean
 
 setup: $(VENV)/.ready
 
@@ -25,12 +25,12 @@ setup-hashed: $(VENV)/pyvenv.cfg
 demo: $(VENV)/.ready
 	$(BIN)/annotune demo
 
-test: lint $(VENV)/.r-ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile python tests
-	$(MAKE) r-check vignettes-current
+test: $(VENV)/.r-ready lint pytest r-check vignettes-current
 
 # The same without checking the R package, on any system; R, what R_PACKAGES names and a browser are looked for on the path.
-test-python: lint $(VENV)/.test-ready
+test-python: lint pytest
+
+pytest: $(VENV)/.test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile python tests
 
 # Kills processes before each of their file operations, and fills the disk at each: all of them, where tests try some.
