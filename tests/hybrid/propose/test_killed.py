@@ -12,6 +12,7 @@ import time
 from collections import Counter
 
 import polars as pl
+import psutil
 
 import annotune as at
 from annotune.hybrid.store import open_store
@@ -70,9 +71,12 @@ def test_a_run_that_is_killed_again_and_again_has_every_row_once_and_asks_for_no
     most = [0]  # questions until the next kill, so that no run ends before it, however late this process is
     server = serve(faulty(draw, threading.Lock(), answered, lambda: server.asked.total() <= most[0]))
     command = [sys.executable, "-c", textwrap.dedent(RUNS), server.address, str(store)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    errors = tmp_path / "errors"
     asked_again: Counter[str] = Counter()
-    with subprocess.Popen(command, **pipes) as runs:
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True) as runs,
+    ):
         for kill in range(KILLS + 1):
             known = answered_in(store) if store.exists() else set()
             before = Counter(server.asked)
@@ -84,6 +88,7 @@ def test_a_run_that_is_killed_again_and_again_has_every_row_once_and_asks_for_no
             if kill < KILLS:
                 while server.asked.total() < aim:
                     time.sleep(0.002)
+                    assert psutil.pid_exists(process), errors.read_text()
                 os.kill(process, signal.SIGKILL)
             most[0] = sys.maxsize
             assert int(runs.stdout.readline()) == (signal.SIGKILL if kill < KILLS else 0)
