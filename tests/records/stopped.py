@@ -2,7 +2,8 @@
 
     python stopped.py JOB FOLDER MOST [SOURCE]
 
-tries so many moments, spread over all; with 0, all of them.
+tries so many moments, spread over all; with 0, all of them. Without words, each line that comes in is a list of them,
+in JSON; what it gives is followed by a line with the status that its process ended with.
 
 A hook sees every file that Python and SQLite open, write, rename, link or remove. Whatever the moment, what a reader
 then finds is as before or whole; what a killed process left is cleared by the next one; and that one ends with the
@@ -34,6 +35,7 @@ from annotune.errors import AnnotuneError
 from annotune.hybrid.propose import asking
 from annotune.hybrid.store import open_store
 from annotune.hybrid.waves import last_wave
+from annotune.models.folder import read_coder
 from annotune.records import drafts
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.files import replacing
@@ -41,7 +43,7 @@ from annotune.records.lock import locked
 from annotune.records.record import record_outputs
 from annotune.records.sealed import differing, is_sealed
 
-at.write, at.run, at.sample, at.propose, at.record  # noqa: B018  (imported before anything is forked)
+at.write, at.run, at.sample, at.propose, at.record, at.tune, at.report  # noqa: B018  (imported before anything is forked)
 
 OF_SQLITE = {f"annotune.sqlite.{name}" for name in ("open", "write", "ftruncate", "unlink")}
 OPERATIONS = {"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "annotune.swap", *OF_SQLITE}
@@ -172,8 +174,6 @@ class Save(Write):
     """`save` over a model of another size."""
 
     def __init__(self, source=None):
-        from annotune.models.folder import read_coder
-
         self.coder = read_coder(Path(source))
 
     def write(self, folder, n):
@@ -262,9 +262,6 @@ class Propose(Draw):
 
 class Run(Write):
     """A whole study, done again with another seed."""
-
-    def __init__(self):
-        at.tune, at.report  # noqa: B018  (imported before anything is forked)
 
     def before(self, folder):
         at.run(folder / "study.yaml")
@@ -409,5 +406,20 @@ def main(name, place, most, *source):
     print(json.dumps(results))
 
 
+def serve():
+    """Do the jobs that come in, each in a fork of this process."""
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            try:
+                main(*json.loads(line))
+                sys.stdout.flush()
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        print(os.waitpid(child, 0)[1], flush=True)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:]) if len(sys.argv) > 1 else serve()

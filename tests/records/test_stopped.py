@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,31 @@ ALL = os.environ.get("ANNOTUNE_STOPS") == "all"
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork.")
 
 
-def stopped(job, folder, most, *source):
-    """How many moments a job has, how many were tried, and what went wrong at them."""
-    command = [sys.executable, str(SCRIPT), job, str(folder), "0" if ALL else str(most), *map(str, source)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout.splitlines()[-1])
-    for name, end in results.items():
-        print(f"{job}, {name}: {end['moments']} moments, {end['tried']} tried, {len(end['faults'])} faults")
-    return results
+@pytest.fixture(scope="module")
+def stopped():
+    """Has a job done: how many moments it has, how many were tried, and what went wrong at them."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen([sys.executable, str(SCRIPT)], stderr=errors, **pipes) as process,
+    ):
+
+        def do(job, folder, most, *source):
+            words = [job, str(folder), "0" if ALL else str(most), *map(str, source)]
+            process.stdin.write(json.dumps(words) + "\n")
+            process.stdin.flush()
+            lines = [process.stdout.readline()]
+            while lines[-1] and not lines[-1].strip().isdecimal():
+                lines.append(process.stdout.readline())
+            errors.seek(0)
+            assert lines[-1] == "0\n", errors.read()
+            results = json.loads(lines[-2])
+            for name, end in results.items():
+                print(f"{job}, {name}: {end['moments']} moments, {end['tried']} tried, {len(end['faults'])} faults")
+            return results
+
+        yield do
+        process.stdin.close()
 
 
 def require_held(results, kills, fills):
@@ -40,7 +57,7 @@ def require_held(results, kills, fills):
 @pytest.mark.parametrize(
     ("job", "most", "kills", "fills"), [("Write", 9, 40, 18), ("Record", 0, 9, 3), ("Pieces", 16, 45, 16)]
 )
-def test_files_are_whole_or_as_before(tmp_path, job, most, kills, fills):
+def test_files_are_whole_or_as_before(stopped, tmp_path, job, most, kills, fills):
     require_held(stopped(job, tmp_path, most), kills, fills)
 
 
@@ -48,7 +65,7 @@ def test_files_are_whole_or_as_before(tmp_path, job, most, kills, fills):
 @pytest.mark.parametrize(
     ("job", "most", "kills", "fills"), [("Draw", 7, 90, 70), ("Decide", 4, 30, 20), ("Propose", 5, 55, 50)]
 )
-def test_a_change_of_a_store_is_there_whole_or_not_at_all(tmp_path, job, most, kills, fills):
+def test_a_change_of_a_store_is_there_whole_or_not_at_all(stopped, tmp_path, job, most, kills, fills):
     require_held(stopped(job, tmp_path, most), kills, fills)
 
 
@@ -59,11 +76,11 @@ def model(topics, gold, book, tiny_base, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("job", "most"), [("Save", 7), ("SaveInSteps", 11)])
-def test_a_model_is_whole_or_the_one_before(tmp_path, model, job, most):
+def test_a_model_is_whole_or_the_one_before(stopped, tmp_path, model, job, most):
     require_held(stopped(job, tmp_path, most, model), 30, 8)
 
 
-def test_a_study_that_is_stopped_anywhere_ends_with_the_same_bytes(tmp_path, demo_base):
+def test_a_study_that_is_stopped_anywhere_ends_with_the_same_bytes(stopped, tmp_path, demo_base):
     study = at.demo(tmp_path / "template", n=60, n_coded=40).study
     text = study.read_text().replace("base: minilm", f"base: {demo_base}").replace("report: report.html", "")
     study.write_text(text.replace("seed: 1", "seed: 1, method: probe, folds: 2"))
