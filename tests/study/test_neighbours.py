@@ -36,6 +36,20 @@ def test_one_text_is_as_it_was(tmp_path: Path) -> None:
     assert corpus_of(file).columns == ["unit_id", "text", "party"]
 
 
+@pytest.mark.parametrize("covariates", ["", ", covariates: [party]"])
+def test_a_neighbour_that_the_file_lacks_is_named_when_the_corpus_is_read(tmp_path: Path, covariates: str) -> None:
+    corpus = f"corpus: {{path: sentences.csv, unit_id: id, text: [lasts, sentence, next]{covariates}}}"
+    message = r"sentences\.csv has no column 'lasts'\. Did you mean 'last'\?"
+    with pytest.raises(at.AnnotuneError, match=message):
+        corpus_of(study_in(tmp_path, corpus))
+
+
+def test_a_target_that_the_file_lacks_is_named_as_well(tmp_path: Path) -> None:
+    file = study_in(tmp_path, "corpus: {path: sentences.csv, unit_id: id, text: sentence}", "tune: {target: partei}")
+    with pytest.raises(at.AnnotuneError, match=r"no column 'partei'\. Did you mean 'party'"):
+        corpus_of(file)
+
+
 @pytest.mark.parametrize(
     ("text", "tune", "message"),
     [

@@ -155,7 +155,6 @@ def prevalence(
     from annotune.correction.coded_folder import is_folder_of_codes
     from annotune.correction.plots import plot_prevalence
     from annotune.correction.prevalence import prevalence as shares
-    from annotune.data.codings import read_codings
 
     grouping: dict[str, Any] = {
         "by": listed(by),
@@ -178,9 +177,10 @@ def prevalence(
     names = variable if variable is None or "," not in variable else listed(variable)
     settings = {"variable": variable, "methods": methods, "coders": coders if codings else None}
     with recorded("prevalence", write, data, hand_coded, *(codings or []), **settings, **grouping, **columns):
-        options["codings"] = read_codings(list(codings)) if codings else None
-        source = str(data) if is_folder_of_codes(data) else _table(data)
-        estimates = shares(source, names, n_boot=n_boot, **options, **columns)
+        table = None if is_folder_of_codes(data) else _table(data)
+        if codings:  # which a folder does not take, and says so
+            options["codings"] = codings if table is None else _answers(codings, table, listed(variable), gold)
+        estimates = shares(str(data) if table is None else table, names, n_boot=n_boot, **options, **columns)
         save(estimates, write)
     about = [name for name in ("variable", "coder") if name in estimates.columns]
     console.print(display.shares(estimates, [*about, *(listed(by) or []), *([time] if time else [])]))
@@ -190,6 +190,16 @@ def prevalence(
             [name for name in ("count", "dsl") if name in chosen_methods] if len(chosen_methods) > 2 else chosen_methods
         )
         plot_prevalence(estimates, plot, methods=plotted, time=time)
+
+
+def _answers(paths: list[Path], table: pl.DataFrame, variables: list[str] | None, gold: str | None) -> pl.DataFrame:
+    """All coders' answers; a sheet that does not say what was coded has a column for each variable."""
+    from annotune.correction.coding_columns import only_variable
+    from annotune.data.codings import bind, read_codings, sound_codings
+
+    names = variables or [only_variable(table.columns, gold)]
+    parts = [read_codings(list(paths), variable=name) for name in names]
+    return sound_codings(bind(*parts).unique(maintain_order=True))  # a file that has all of them is read for each
 
 
 def drift(

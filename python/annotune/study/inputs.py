@@ -243,10 +243,13 @@ def _corpus(file: StudyFile, until: int | None = None) -> Corpus:
 
 
 def corpus_of(file: StudyFile) -> Corpus:
-    """The texts as their file has them."""
+    """The texts as their file has them, refused where it lacks what is read beside them."""
     part, beside = file.study.corpus, file.study.beside
-    covariates = None if part.covariates is None else list(dict.fromkeys([*part.covariates, *beside]))
-    return read_corpus(file.beside(part.path), part.unit_id, part.column, covariates, part.encoding)
+    path, covariates = file.beside(part.path), part.covariates
+    columns = None if covariates is None else list(dict.fromkeys([*covariates, *beside]))
+    corpus = read_corpus(path, part.unit_id, part.column, columns, part.encoding)
+    require_columns_of_corpus(corpus.drop("unit_id", "text"), beside, str(path))
+    return corpus
 
 
 def studied_codebook(file: StudyFile, codebook: str | None = None) -> Codebook:
