@@ -98,10 +98,10 @@ def crossfit(
     options |= {"uncoded": uncoded, "base": base, "seed": seed, "cutoffs": cutoffs or "share"}
     options |= {"pi": pi, "prevalence": shares_by_label(prevalence), "draws": draws}
     predictions = cross(texts, coded, book, variable=variable, out=out, **options)
-    column_headings = {name: heading for name, heading in headings(book).items() if name in predictions.data.columns}
     which_texts = "texts" if uncoded == "folds" else "hand-coded texts"
     notes = [f"{predictions.model.name}: {which_texts} coded by models of {folds} folds that had not seen them."]
-    write_table(predictions.data, write, codebook=book, headings=column_headings, notes=notes, say=print)
+    data = predictions.data
+    write_table(data, write, codebook=book, headings=headings(book, data.columns), notes=notes, say=print)
     record = make_record(
         "annotune crossfit",
         model=predictions.model.card,

@@ -184,7 +184,7 @@ def _classify_file(
     from annotune.commands import display
     from annotune.data.codebook import Codebook
     from annotune.data.corpus import read_corpus
-    from annotune.data.wide import attach, require_room
+    from annotune.data.wide import attach, headings, require_room
     from annotune.export.write import write as write_table
     from annotune.models.classifier import load
     from annotune.models.shares import notes_of, shares_of_all
@@ -205,7 +205,8 @@ def _classify_file(
         return
     book = Codebook(variables=(coder.variable,))
     notes = notes_of(coder, codings, choice, as_coder)
-    write_table(attach(texts, codings, codebook=book), paths, codebook=book, notes=notes, say=print)
+    data = attach(texts, codings, codebook=book)
+    write_table(data, paths, codebook=book, headings=headings(book, data.columns), notes=notes, say=print)
     record = make_record(
         "annotune classify",
         model=coder.card,
@@ -291,7 +292,7 @@ def zero_shot(
     from annotune.commands import display
     from annotune.data.codebook import read_codebook
     from annotune.data.corpus import read_corpus
-    from annotune.data.wide import attach, require_room
+    from annotune.data.wide import attach, headings, require_room
     from annotune.export.write import write as write_table
     from annotune.models.zeroshot import choose_variables
     from annotune.models.zeroshot import zero_shot as code
@@ -310,7 +311,8 @@ def zero_shot(
     if not is_first():
         return
     coder = codings["coder"][0]
-    write_table(attach(texts, codings, codebook=book), paths, codebook=book, notes=[f"Coded by {coder}."], say=print)
+    data, notes = attach(texts, codings, codebook=book), [f"Coded by {coder}."]
+    write_table(data, paths, codebook=book, headings=headings(book, data.columns), notes=notes, say=print)
     model = find_base(base)
     record = make_record(
         "annotune zero-shot",

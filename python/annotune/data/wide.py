@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import polars as pl
@@ -171,8 +171,8 @@ def _added(entry: Variable, gold: bool) -> list[str]:
     return [name, f"{name}_prob", *probabilities, *([f"{name}_gold"] if gold else [])]
 
 
-def headings(codebook: Codebook) -> dict[str, str]:
-    """What the columns that `attach` adds hold, for the variable labels of data files."""
+def headings(codebook: Codebook, columns: Collection[str]) -> dict[str, str]:
+    """What those of these columns hold that `attach` added, for the variable labels of data files."""
     heading_of = {}
     for entry in codebook.variables:
         heading_of[f"{entry.name}_prob"] = f"{entry.name}: the coder's probability for its label"
@@ -183,7 +183,7 @@ def headings(codebook: Codebook) -> dict[str, str]:
         heading_of |= evidence_headings(entry)
         for label, column in label_columns(entry, f"{entry.name}_share").items():
             heading_of[column] = f"{entry.name}: the share of the text's coders who gave {label}"
-    return heading_of
+    return {column: heading for column, heading in heading_of.items() if column in columns}
 
 
 def _beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:

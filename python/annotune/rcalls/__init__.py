@@ -28,7 +28,7 @@ import annotune
 from annotune.data.codebook import Codebook
 from annotune.data.codings import ANSWERED
 from annotune.data.corpus import read_corpus
-from annotune.data.wide import attach, require_room
+from annotune.data.wide import attach, headings, require_room
 from annotune.errors import AnnotuneError, AnnotuneWarning, PeopleNeeded
 from annotune.export.write import require_writer, write
 from annotune.faults import library, sentence, write_report
@@ -331,9 +331,12 @@ def _code_files(
     require_room(texts, book.variables, gold=False, evidence=evidence)
     choice = _chosen(model, texts, precision, say)
     codings = _classify(model, texts, choice, evidence=evidence, coder=coder)
-    labels, headings = (table.labels, table.headings) if table else ({}, {})
     data = attach(texts, codings, codebook=book)
-    write(data, targets, codebook=book, labels=labels, headings=headings, notes=notes_of(model, codings, choice, coder))
+    there, heading_of = Table(data) if table is None else table, headings(book, data.columns)
+    labels = {name: of_codes for name, of_codes in there.labels.items() if name in data.columns}
+    heading_of |= {name: heading for name, heading in there.headings.items() if name in data.columns}
+    notes = notes_of(model, codings, choice, coder)
+    write(data, targets, codebook=book, labels=labels, headings=heading_of, notes=notes)
     return codings.group_by("label", "status", maintain_order=True).len("n")
 
 

@@ -50,13 +50,12 @@ def write_study_record(file: StudyFile, record: Mapping[str, Any], files: Sequen
 def _write_data(file: StudyFile, inputs: Inputs, outcome: Corrected, notes: list[str]) -> pl.DataFrame:
     data, codebook = outcome.data, inputs.codebook
     labels, of_file = words_of_columns(inputs, data.columns)
-    of_codebook = {name: heading for name, heading in headings(codebook).items() if name in data.columns}
     return write(
         data,
         [file.beside(name) for name in file.study.write],
         codebook=codebook,
         labels=labels,
-        headings={**of_codebook, **outcome.headings, **of_file},
+        headings={**headings(codebook, data.columns), **outcome.headings, **of_file},
         notes=[*notes, *outcome.notes],
         title=codebook.name or None,
         regressions=_regressions(file.study, outcome),

@@ -51,6 +51,34 @@ test_that("the data-frame form codes a corpus as the formula does", {
   expect_identical(sum(counts$n), 40L)
   written <- haven::read_dta(path[2])
   expect_identical(as.character(haven::as_factor(written$topic)), coded$label)
+  expect_identical(attr(written$topic_prob, "label"), "topic: the coder's probability for its label")
+  expect_identical(attr(written$topic_p_Health, "label"), "topic: the coder's probability for Health")
+})
+
+test_that("a labelled data frame keeps its labels in a file of codes, beside those of the codes", {
+  skip_if_no_python(tuning = TRUE)
+  data <- coded_texts()[c("id", "question", "district")]
+  attr(data$question, "label") <- "What was asked"
+  attr(data$district, "label") <- "Of the member"
+  path <- withr::local_tempfile(fileext = ".dta")
+  at_classify(quick_model(), data, unit_id = "id", text = "question", path = path)
+  written <- haven::read_dta(path)
+  expect_identical(attr(written$district, "label"), "Of the member")
+  expect_identical(attr(written$topic_prob, "label"), "topic: the coder's probability for its label")
+})
+
+test_that("the passage that decided comes with each text, in a table and in a file", {
+  skip_if_no_python(tuning = TRUE)
+  data <- coded_texts()[1:6, c("id", "question")]
+  coded <- at_classify(quick_model(), data, unit_id = "id", text = "question", evidence = TRUE)
+  expect_identical(coded$evidence, data$question)
+  expect_identical(as.numeric(coded$evidence_share), rep(1, 6))
+  expect_identical(as.numeric(coded$evidence_end), as.numeric(nchar(data$question)))
+  path <- withr::local_tempfile(fileext = ".dta")
+  at_classify(quick_model(), data, unit_id = "id", text = "question", path = path, evidence = TRUE)
+  written <- haven::read_dta(path)
+  expect_identical(as.character(written$topic_evidence), data$question)
+  expect_match(attr(written$topic_evidence, "label"), "^topic: ")
 })
 
 test_that("a model is saved, outlives its session, and is read again", {
