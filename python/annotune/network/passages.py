@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from annotune.network.batches import Tokens, tokenize
+from annotune.network.portions import groups
 from annotune.network.reading import PREFIX
 
 Span = tuple[int, int]  # the first character, and the one after the last
 LOOKED_AT = 100_000  # characters of which tokens are made at a time, so that memory does not grow with a text
+TOKENIZED = 1_000_000  # characters of passages that are made tokens of together
 SLACK = 2  # tokens by which a passage may be longer when it stands alone
 SENTENCE_ENDS = ".!?…:;\n。！？"
 WITHOUT_BLANK = "。！？\n"  # of these, after which no blank has to follow
@@ -33,9 +35,16 @@ def read_whole(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> Tokens:
     """Texts as tokens, each in as many passages of up to `max_tokens` as it takes."""
     spans = [passages_of(tokenizer, text, max_tokens) for text in texts]
     parts = [text[start:end] for text, of_text in zip(texts, spans, strict=True) for start, end in of_text]
-    tokens = tokenize(tokenizer, parts, max_tokens)
-    ids: Any = [array("i", row) for row in tokens.ids]  # 4 bytes a token, where a list takes 8 and its numbers beside
-    return replace(tokens, ids=ids, ends=np.cumsum([len(of_text) for of_text in spans], dtype=np.int64))
+    portions = [_compact(tokenize(tokenizer, portion, max_tokens)) for portion in groups(parts, None, TOKENIZED)]
+    ids, cut = list(chain.from_iterable(tokens.ids for tokens in portions)), sum(tokens.cut for tokens in portions)
+    ends = np.cumsum([len(of_text) for of_text in spans], dtype=np.int64)
+    return replace(portions[0], ids=ids, cut=cut, ends=ends)
+
+
+def _compact(tokens: Tokens) -> Tokens:
+    """The same in 4 bytes a token; as a tokenizer hands them out they take some 100."""
+    ids: Any = [array("i", row) for row in tokens.ids]
+    return replace(tokens, ids=ids)
 
 
 def passages_of(tokenizer: Any, text: str, max_tokens: int) -> list[Span]:
