@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from hypothesis import settings
@@ -131,6 +132,12 @@ def test_many_processes_do_each_shard_once(tmp_path):
     assert list(folder.iterdir()) == []
 
 
+def without_a_heart(claim):
+    """Leave a claim as a process does that ends: its thread writes nothing more."""
+    claim._stopped.set()
+    claim._heart.join()
+
+
 def test_a_process_of_another_machine_is_gone_when_its_heart_stood_still(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "is_gone", lambda process: None)
     monkeypatch.setattr(module, "HEARTBEAT", 1e9)
@@ -138,6 +145,8 @@ def test_a_process_of_another_machine_is_gone_when_its_heart_stood_still(tmp_pat
     claim = claims_of(tmp_path, "there").take("s")
     here = claims_of(tmp_path, "here", lambda: now[0])
     beat = here.beat_path(key_of("s"), 1)
+    while not beat.exists():  # another thread writes it
+        time.sleep(0.001)
     assert here.take("s") is None
     now[0] = SILENT - 1
     beat.write_text(json.dumps({"beat": 2, "rows": 40}))
@@ -159,7 +168,7 @@ def test_claims_that_were_not_given_back_are_removed_once_their_shard_is_settled
     monkeypatch.setattr(module, "HEARTBEAT", 1e9)
     monkeypatch.setattr(module, "is_gone", lambda process: {"ended": True, "works": False}.get(process))
     for name, process in [("done", "ended"), ("open", "ended"), ("busy", "works"), ("far", "elsewhere")]:
-        claims_of(tmp_path, process).take(name)._stopped.set()
+        without_a_heart(claims_of(tmp_path, process).take(name))
     Claims(tmp_path).clear([key_of(name) for name in ("done", "busy", "far")])
     assert set(Claims(tmp_path).held()) == {key_of(name) for name in ("open", "busy", "far")}
 
@@ -167,7 +176,7 @@ def test_claims_that_were_not_given_back_are_removed_once_their_shard_is_settled
 @pytest.mark.parametrize("jump", [-1e7, 1e7])
 def test_a_clock_that_jumps_moves_nothing(tmp_path, monkeypatch, jump):
     monkeypatch.setattr(module, "is_gone", lambda process: None)
-    claims_of(tmp_path, "there").take("s")._stopped.set()
+    without_a_heart(claims_of(tmp_path, "there").take("s"))
     for path in tmp_path.iterdir():
         os.utime(path, (path.stat().st_atime + jump, path.stat().st_mtime + jump))
     assert claims_of(tmp_path, "here", lambda: SILENT * 2).take("s") is None
