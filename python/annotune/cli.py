@@ -20,6 +20,7 @@ from annotune.commands import (
     correction,
     drawing,
     evidence,
+    label_shares,
     models,
     output,
     propose,
@@ -79,8 +80,8 @@ VERBS = (
     correction.crossfit,
     correction.correct,
     correction.dsl_columns,
-    correction.prevalence,
-    correction.drift,
+    label_shares.prevalence,
+    label_shares.drift,
     correction.error_model,
     correction.plan_sample,
 )

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from annotune.commands.columns import (
+    AllCodings,
+    Cluster,
+    Coded,
+    Coders,
+    Gold,
+    Of,
+    Pi,
+    Predicted,
+    Table,
+    Wave,
+    Write,
+    answers_of,
+    number_or_column,
+    rows_of,
+)
 from annotune.commands.options import (
     CutOffs,
     Drawn,
@@ -23,26 +40,6 @@ from annotune.commands.options import (
 from annotune.commands.recording import recorded
 from annotune.commands.screen import console, files, save
 from annotune.errors import AnnotuneError
-
-if TYPE_CHECKING:
-    import polars as pl
-
-Table = Annotated[
-    Path, typer.Argument(help="One row per text: predictions, gold, pi, covariates, as crossfit writes it.")
-]
-Coded = Annotated[str | None, typer.Option(help="What was coded; not needed where one column ends in _gold.")]
-Gold = Annotated[str | None, typer.Option(help="The column with the gold; <variable>_gold by default.")]
-Predicted = Annotated[str | None, typer.Option(help="The column with the predictions; <variable> by default.")]
-Pi = Annotated[str | None, typer.Option(help="The column, or number, with the probability of being hand coded.")]
-Wave = Annotated[
-    str | None, typer.Option(help="The column with each text's wave, where texts were drawn in waves; wave by default.")
-]
-Write = Annotated[list[Path] | None, typer.Option(help="Also to a .csv, .dta, .parquet, .xlsx ...; repeatable.")]
-Cluster = Annotated[str | None, typer.Option(help="A column whose values (documents, authors) depend on each other.")]
-
-Codings = Annotated[list[Path] | None, typer.Option(help="All coders' codings, for the share of coders; repeatable.")]
-Coders = Annotated[str, typer.Option(help="With --codings: the share of these coders, or of any like them.")]
-Of = Annotated[str, typer.Option(help="Whose shares: corpus (these texts), or population (what they are a sample of).")]
 
 
 def crossfit(
@@ -118,126 +115,6 @@ def crossfit(
     files(write)
 
 
-def prevalence(
-    data: Annotated[
-        Path,
-        typer.Argument(help="One row per text: predictions, gold, pi, covariates; or a folder of classify --out."),
-    ],
-    variable: Annotated[
-        str | None, typer.Option(help="What was coded, or several as a,b; by default what _gold tells.")
-    ] = None,
-    by: Annotated[str | None, typer.Option(help="Columns to divide by, as a,b.")] = None,
-    time: Annotated[str | None, typer.Option(help="A column of years or dates.")] = None,
-    every: Annotated[str | None, typer.Option(help="How long a period of dates is: 1mo, 1q, 1y.")] = None,
-    methods: Annotated[str | None, typer.Option(help="Of count,hand,adjusted,em,dsl,ppi; all by default.")] = None,
-    hand_coded: Annotated[
-        Path | None,
-        typer.Option(help="For a folder: a file with unit_id, <variable>_gold, pi, as of crossfit."),
-    ] = None,
-    texts: Annotated[
-        Path | None, typer.Option(help="For a folder: the texts, if they moved, for columns that the codes lack.")
-    ] = None,
-    gold: Gold = None,
-    predicted: Predicted = None,
-    pi: Pi = None,
-    wave: Wave = None,
-    cluster: Cluster = None,
-    of: Of = "corpus",
-    codings: Codings = None,
-    coders: Coders = "these",
-    n_boot: Annotated[int, typer.Option(help="Bootstrap replicates, for em.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
-    write: Write = None,
-    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg, with and without a correction.")] = None,
-) -> None:
-    """How frequent each label is, with and without a correction for the model's error."""
-    from annotune.commands import display
-    from annotune.correction.coded_folder import is_folder_of_codes
-    from annotune.correction.plots import plot_prevalence
-    from annotune.correction.prevalence import prevalence as shares
-
-    grouping: dict[str, Any] = {
-        "by": listed(by),
-        "time": time,
-        "every": every,
-        "cluster": cluster,
-        "seed": seed,
-        "of": of,
-    }
-    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
-    options: dict[str, Any] = {
-        **grouping,
-        "seed": seed,
-        "hand_coded": hand_coded,
-        "texts": texts,
-        "methods": listed(methods),
-        "coders": coders,
-    }
-    require_outputs(write, data, *([hand_coded] if hand_coded else []), *(codings or []), plot=plot)
-    names = variable if variable is None or "," not in variable else listed(variable)
-    settings = {"variable": variable, "methods": methods, "coders": coders if codings else None}
-    with recorded("prevalence", write, data, hand_coded, *(codings or []), **settings, **grouping, **columns):
-        table = None if is_folder_of_codes(data) else _table(data)
-        if codings:  # which a folder does not take, and says so
-            options["codings"] = codings if table is None else _answers(codings, table, listed(variable), gold)
-        estimates = shares(str(data) if table is None else table, names, n_boot=n_boot, **options, **columns)
-        save(estimates, write)
-    about = [name for name in ("variable", "coder") if name in estimates.columns]
-    console.print(display.shares(estimates, [*about, *(listed(by) or []), *([time] if time else [])]))
-    if plot:
-        chosen_methods = estimates["method"].unique(maintain_order=True).to_list()
-        plotted = (
-            [name for name in ("count", "dsl") if name in chosen_methods] if len(chosen_methods) > 2 else chosen_methods
-        )
-        plot_prevalence(estimates, plot, methods=plotted, time=time)
-
-
-def _answers(paths: list[Path], table: pl.DataFrame, variables: list[str] | None, gold: str | None) -> pl.DataFrame:
-    """All coders' answers; a sheet that does not say what was coded has a column for each variable."""
-    from annotune.correction.coding_columns import only_variable
-    from annotune.data.codings import bind, read_codings, sound_codings
-
-    names = variables or [only_variable(table.columns, gold)]
-    parts = [read_codings(list(paths), variable=name) for name in names]
-    return sound_codings(bind(*parts).unique(maintain_order=True))  # a file that has all of them is read for each
-
-
-def drift(
-    data: Annotated[Path, typer.Argument(help="A folder of classify --out, or a table of codings with --time.")],
-    time: Annotated[str, typer.Option(help="A column of years or dates.")],
-    variable: Annotated[str | None, typer.Option(help="What was coded, or several as a,b; by default all.")] = None,
-    every: Annotated[str | None, typer.Option(help="How long a period of dates is: 1mo, 1q, 1y.")] = None,
-    reference: Annotated[
-        str | None, typer.Option(help="The periods to compare with, as a,b; by default the first.")
-    ] = None,
-    hand_coded: Annotated[
-        Path | None,
-        typer.Option(help="Fresh hand codings of each period: unit_id, <variable>_gold, pi."),
-    ] = None,
-    pi: Annotated[str | None, typer.Option(help="The column with the probability of being hand coded.")] = None,
-    texts: Annotated[Path | None, typer.Option(help="For a folder: the texts, if they moved and have --time.")] = None,
-    below: Annotated[float | None, typer.Option(help="The certainty below which a model is unsure.")] = None,
-    tolerance: Annotated[float, typer.Option(help="A change up to this is no alarm.")] = 0.0,
-    level: Annotated[float, typer.Option(help="Of the intervals, together.")] = 0.95,
-    write: Write = None,
-    plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg of each measure over time.")] = None,
-) -> None:
-    """Does a model meet other texts, and err more, as time goes on?"""
-    from annotune.correction.coded_folder import is_folder_of_codes
-    from annotune.correction.drift import drift as compared
-    from annotune.correction.drift_plot import plot_drift
-
-    require_outputs(write, data, *([hand_coded] if hand_coded else []), plot=plot)
-    source = str(data) if is_folder_of_codes(data) else _table(data)
-    options: dict[str, Any] = {"time": time, "every": every, "reference": listed(reference), "pi": pi, "texts": texts}
-    options |= {"hand_coded": hand_coded, "below": below, "tolerance": tolerance, "level": level}
-    found = compared(source, listed(variable), **options)
-    console.print(repr(found), markup=False, soft_wrap=True)
-    save(found.table, write)
-    if plot:
-        plot_drift(found, plot)
-
-
 def error_model(
     data: Table,
     on: Annotated[str, typer.Option(help="Covariates as a,b, or a formula: 'party * year'.")],
@@ -255,10 +132,10 @@ def error_model(
     from annotune.commands.read_covariates import note_on_covariates
     from annotune.correction.error_model import error_model as model
 
-    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": number_or_column(pi), "wave": wave}
     covariates = listed(on) if "," in on and "(" not in on else on
     require_outputs(write, data)
-    result = model(_table(data), covariates or on, variable, label=label, cluster=cluster, **columns)
+    result = model(rows_of(data), covariates or on, variable, label=label, cluster=cluster, **columns)
     if len(result.effects):
         console.print(display.effects(result.effects))
     save(result.effects, write)
@@ -295,11 +172,11 @@ def plan_sample(
     from annotune.correction.plan_plot import plot_plan
     from annotune.correction.plan_sample import plan_sample as plan
 
-    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": number_or_column(pi), "wave": wave}
     options: dict[str, Any] = {"target": target, "n": n, "label": label, "formula": formula, "term": term, "of": of}
     options |= {"effect": effect, "power": power, "model": model, "cluster": cluster}
     require_outputs(write, data, plot=plot)
-    needed = plan(_table(data), variable, method=method, total=total, seed=seed, **options, **columns)
+    needed = plan(rows_of(data), variable, method=method, total=total, seed=seed, **options, **columns)
     console.print(display.plan(needed.estimates))
     console.print(display.designs(needed.designs))
     save(needed.curve, write)
@@ -330,7 +207,7 @@ def correct(
         list[str] | None, typer.Option(help="The category that others are compared with: party=Labour; repeatable.")
     ] = None,
     level: Annotated[float, typer.Option(help="Of the confidence intervals.")] = 0.95,
-    codings: Codings = None,
+    codings: AllCodings = None,
     coders: Coders = "these",
     small_sample: Annotated[
         bool | None,
@@ -356,7 +233,6 @@ def correct(
     from annotune.commands.read_covariates import note_on_covariates
     from annotune.correction.formulas import parse
     from annotune.correction.regression import correct as corrected
-    from annotune.data.codings import read_codings
     from annotune.export.journal import require_layout
     from annotune.export.write import write as write_table
 
@@ -373,8 +249,11 @@ def correct(
     require_outputs(write, data, *(codings or []), correction=True, plot=plot)
     settings = options | {"coders": coders if codings else None}
     with recorded("correct", write, data, *(codings or []), formula=formula, pi=pi, **settings, **columns):
-        options |= {"codings": read_codings(list(codings)) if codings else None, "coders": coders}
-        correction = corrected(formula, _table(data), pi=_number_or_column(pi), **options, **columns)
+        table = rows_of(data)
+        options["coders"] = coders
+        if codings:
+            options["codings"] = answers_of(codings, table, _variable_explained(formula, table.columns), gold)
+        correction = corrected(formula, table, pi=number_or_column(pi), **options, **columns)
         if note := note_on_covariates(data, parse(formula).columns):
             correction = replace(correction, notes=(note, *correction.notes))
         if write:
@@ -406,6 +285,20 @@ def _predictions_of_outcome(formula: str, gold: str | None, predicted: str | Non
     return {explained.column: (gold or f"{explained.column}_gold", listed(predicted) or [])}
 
 
+def _variable_explained(formula: str, columns: Sequence[str]) -> list[str] | None:
+    """The coded variable that a regression explains; None where the names of columns do not tell.
+
+    >>> _variable_explained("topic_tone_p ~ year", ["topic_gold", "topic_tone_gold", "year"])
+    ['topic_tone']
+    """
+    from annotune.correction.formulas import parse
+
+    explained = parse(formula).explained
+    names = sorted((name.removesuffix("_gold") for name in columns if name.endswith("_gold")), key=len)
+    column = "" if explained is None else f"{explained.column}_"
+    return [name for name in names if column.startswith(f"{name}_")][-1:] or None
+
+
 def dsl_columns(
     data: Table,
     write: Annotated[list[Path], typer.Argument(help="Where to: .dta, .rds, .parquet, .csv ...")],
@@ -427,22 +320,8 @@ def dsl_columns(
 
     require_outputs(write, data, codebook)
     book = read_codebook(codebook) if codebook else None
-    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": _number_or_column(pi), "wave": wave}
+    columns: dict[str, Any] = {"gold": gold, "predicted": predicted, "pi": number_or_column(pi), "wave": wave}
     sampling: dict[str, Any] = {"coded": coded, "fold": fold, "prediction": prediction}
     with recorded("dsl-columns", write, data, codebook, variable=variable, label=label, **columns, **sampling):
-        data_with_columns = columns_of(_table(data), variable, label=label, codebook=book, **columns, **sampling)
+        data_with_columns = columns_of(rows_of(data), variable, label=label, codebook=book, **columns, **sampling)
         write_table(data_with_columns, write, codebook=book, say=print)
-
-
-def _table(path: Path) -> pl.DataFrame:
-    """A table's rows; columns with value labels by their labels."""
-    from annotune.tables import read_table
-
-    return read_table(path).frame
-
-
-def _number_or_column(text: str | None) -> str | float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return text

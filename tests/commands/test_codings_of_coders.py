@@ -1,4 +1,4 @@
-"""`annotune prevalence --codings` reads whatever sheets coders have, by the variables whose shares are estimated."""
+"""`annotune prevalence` and `correct --codings` read whatever sheets coders have, by the variables that it is about."""
 
 import polars as pl
 import pytest
@@ -30,11 +30,15 @@ def results(tmp_path, monkeypatch):
 SHEETS = [word for coder in ("anna", "ben", "cleo") for word in ("--codings", f"coder_{coder}.csv")]
 
 
-def prevalence(*words):
-    done = CliRunner().invoke(app, ["prevalence", *words, "--pi", "0.5", "--write", "out.csv"])
+def verb(*words):
+    done = CliRunner().invoke(app, [*words, "--pi", "0.5", "--write", "out.csv"])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert done.exit_code == 0, done.output
     return pl.read_csv("out.csv")
+
+
+def prevalence(*words):
+    return verb("prevalence", *words)
 
 
 def answers(*variables):
@@ -63,3 +67,13 @@ def test_files_that_say_what_was_coded_count_once_for_each_variable(results):
     answers("topic", "tone").write_csv("all.csv")
     both = ["both.csv", "--variable", "topic,tone"]
     assert prevalence(*both, "--codings", "all.csv").equals(prevalence(*both, *SHEETS))
+
+
+def test_a_regression_takes_the_variable_that_it_explains(results):
+    data = results.with_columns(x=(pl.int_range(N) % 4 < 2).cast(pl.Int8))
+    data.write_csv("x.csv")
+    table = verb("correct", "x.csv", "topic == 'war' ~ x", *SHEETS[:4])
+    two = at.read_codings(["coder_anna.csv", "coder_ben.csv"], variable="topic")
+    own = at.correct("topic == 'war' ~ x", data, pi=0.5, codings=two)
+    corrected = table.filter(method="corrected")
+    assert dict(corrected.select("term", "estimate").rows()) == pytest.approx(own.coefficients("corrected"))
