@@ -81,6 +81,15 @@ def test_bfloat16_is_near(network):
     assert 0 < np.abs(near - exact).max() < 0.05
 
 
+def test_a_sum_within_a_product_has_the_bits_of_one_behind_it(network, monkeypatch):
+    tokens, packed = texts_of(range(1, 60)), Packed(network, torch.float32)
+    within = packed.logits(tokens)
+    monkeypatch.setattr("annotune.network.packed._adds_within_products", lambda: not packed.adds)
+    other = Packed(network, torch.float32)
+    assert other.adds is not packed.adds
+    assert np.array_equal(other.logits(tokens), within)
+
+
 def test_other_networks_say_why_not(network, decoder):
     assert why_not_packed(network) is None
     assert why_not_packed(build(load_backbone(find_base(str(decoder("llama"))), CPU), 5)).startswith("Only encoders")

@@ -62,6 +62,7 @@ class Packed:
     def __init__(self, model: Encoder, dtype: torch.dtype) -> None:
         backbone: Any = model.backbone
         self.dtype, self.head, self.pooling = dtype, model.head, model.pooling
+        self.adds = dtype == torch.float32 and _adds_within_products()
         self.device, self.n_outputs = model.device, model.n_outputs
         self.heads = int(backbone.config.num_attention_heads)
         words = backbone.embeddings
@@ -152,10 +153,19 @@ class Packed:
         product, states = torch.ops.mkldnn._linear_pointwise, self.norm(self.words[ids] + self.places[places])
         for layer in self.layers:
             attended = self._attention(product(states.to(self.dtype), *layer.attended, "none", [], None), groups)
-            states = layer.joined_norm(product(attended, *layer.joined, "none", [], None).float().add_(states))
+            states = layer.joined_norm(self._added(attended, layer.joined, states))
             widened = product(states.to(self.dtype), *layer.widened, "gelu", [], "none")
-            states = layer.narrowed_norm(product(widened, *layer.narrowed, "none", [], None).float().add_(states))
+            states = layer.narrowed_norm(self._added(widened, layer.narrowed, states))
         return self._read(states, groups, own)
+
+    def _added(self, rows: torch.Tensor, linear: Linear, states: torch.Tensor) -> torch.Tensor:
+        """The product of rows and a layer's weights, and the states that it is added to, in 32 bits."""
+        product = torch.ops.mkldnn._linear_pointwise
+        if self.adds:
+            total: torch.Tensor = product.binary(rows, states, *linear, "add")
+            return total
+        alone: torch.Tensor = product(rows, *linear, "none", [], None)
+        return alone.float().add_(states)
 
     def _read(self, states: torch.Tensor, groups: list[tuple[int, int]], own: Places) -> torch.Tensor:
         """Logits (texts, outputs) of each text's mean or first token; the head, too, takes as many rows every time."""
@@ -185,6 +195,11 @@ class Packed:
             means = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
             out.view(n, length, self.heads, -1).copy_(means.transpose(1, 2)[:, :length])
         return attended
+
+
+def _adds_within_products() -> bool:
+    """Whether this torch adds to a product while its numbers are at hand; in 32 bits that gives the same bits."""
+    return "binary" in torch.ops.mkldnn._linear_pointwise.overloads()
 
 
 def _own_places(tokens: Tokens, rows: Indices) -> Places:
