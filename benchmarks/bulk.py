@@ -1,6 +1,6 @@
 """Coding many texts, against the processor's own limit and against others on the same weights, in turns in one run.
 
-    python benchmarks/bulk.py --quick            # some four minutes on two cores
+    python benchmarks/bulk.py --quick            # some five minutes on two cores
     python benchmarks/bulk.py                    # more rounds, more texts
     python benchmarks/bulk.py --million          # 10^4, 10^5 and 10^6 texts from files to a folder, in ten shards
     python benchmarks/bulk.py --rehearse         # tiny sizes, to try the script itself; writes no table
@@ -181,7 +181,7 @@ def main() -> None:
     parts, results = [f"{processor()}; medians of {rounds} rounds.\n"], []
     for name in SETS:
         model = model_of(name, root, n_tuned, method)
-        coders = ways(model, root / f"{name}-{method}-others", all_runtimes=size == "whole")
+        coders = ways(model, root / f"{name}-{method}-others")
         for long, n in ((False, n_short), (True, n_long)):
             texts = texts_of(name, n, long)
             what = f"{name}, {'texts of 150 words' if long else 'short texts'}"

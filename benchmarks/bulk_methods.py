@@ -48,15 +48,10 @@ def texts_of(name: str, n: int, long: bool) -> list[str]:
     return [" ".join(words[i * WORDS : (i + 1) * WORDS]) for i in range(n)]
 
 
-def ways(model: at.Classifier, folder: Path, all_runtimes: bool) -> dict[str, tuple[str, Coded]]:
-    """Everything that codes texts here: who, and a function from texts to logits, tokenizing included.
-
-    Without `all_runtimes`, OpenVINO is there by hand alone, which takes as long as through annotune.
-    """
+def ways(model: at.Classifier, folder: Path) -> dict[str, tuple[str, Coded]]:
+    """Everything that codes texts here: who, and a function from texts to logits, tokenizing included."""
     found: dict[str, tuple[str, Coded]] = {"transformers.pipeline": ("float32", pipeline(model, folder))}
     for name in runtimes_here(model.model):
-        if name.startswith("openvino") and not all_runtimes:
-            continue
         kind = "float32" if RUNTIMES[name].exact else "bfloat16"
         found[f"annotune {name}"] = (kind, lambda texts, name=name: model.logits(texts, name))
     for package, way in (("openvino", openvino), ("onnxruntime", onnxruntime)):

@@ -1,5 +1,7 @@
 """BERT without padding computes what the padded one does, and a text's numbers in whatever company."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -37,12 +39,13 @@ def test_numbers_are_those_with_padding(network, lengths):
 
 
 @settings(max_examples=10)
-@given(order=st.permutations(range(60)), n=st.integers(1, 60))
+@given(order=st.permutations(range(90)), n=st.integers(1, 90))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_text_has_its_numbers_to_the_last_bit_in_any_company(network, dtype, order, n):
     if dtype == torch.bfloat16 and not has_fast_bf16(CPU):
         pytest.skip("this processor does not compute bfloat16")
-    tokens, packed = texts_of([1 + i % 64 for i in range(60)]), Packed(network, dtype)
+    tokens, packed = texts_of([1 + i % 64 for i in range(90)]), Packed(network, dtype)
+    assert len(packed.batches(tokens.lengths)) > 1
     some = np.array(order[:n])
     assert np.array_equal(packed.logits(tokens.take(some)), packed.logits(tokens)[some])
 
@@ -88,6 +91,15 @@ def test_a_sum_within_a_product_has_the_bits_of_one_behind_it(network, monkeypat
     other = Packed(network, torch.float32)
     assert other.adds is not packed.adds
     assert np.array_equal(other.logits(tokens), within)
+
+
+def test_gaps_behind_long_texts_are_counted_and_a_last_batch_in_part(network, monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr("annotune.network.packed.time.perf_counter", lambda: float(next(ticks)))
+    tokens, fit = texts_of([60] * 100), TOKENS // 60  # a batch takes a second, as long as there are no more
+    n_full, rest = divmod(100, fit)
+    expected = (n_full + rest * 60 / TOKENS) / 100
+    assert Packed(network, torch.float32).seconds_a_text(tokens) == pytest.approx(expected)
 
 
 def test_other_networks_say_why_not(network, decoder):
