@@ -44,6 +44,12 @@ def by_model(crossfit):
 
 
 @pytest.fixture(scope="module")
+def by_lora(crossfit):
+    """With networks that are tuned, by a run that nothing stopped."""
+    return crossfit(method="lora", epochs=1)
+
+
+@pytest.fixture(scope="module")
 def kept(crossfit, tmp_path_factory):
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("kept")
@@ -159,13 +165,12 @@ def test_a_text_that_equals_a_coded_one_has_its_prediction(crossfit, texts):
     assert_frame_equal(twin, coded)
 
 
-def test_what_was_stopped_goes_on_and_ends_the_same(crossfit, fits, tmp_path, monkeypatch):
+def test_what_was_stopped_goes_on_and_ends_the_same(crossfit, by_lora, fits, tmp_path, monkeypatch):
     options = {"method": "lora", "epochs": 1}
-    whole = crossfit(**options)
     real = trials_module.outputs
 
     def stop_at_the_third(*parts, **more):
-        if len(fits) == 6:  # three of them of the whole run
+        if len(fits) == 3:
             raise KeyboardInterrupt
         return real(*parts, **more)
 
@@ -173,18 +178,18 @@ def test_what_was_stopped_goes_on_and_ends_the_same(crossfit, fits, tmp_path, mo
         patch.setattr(trials_module, "outputs", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             crossfit(out=tmp_path, **options)
-    assert len(fits) == 6
+    assert len(fits) == 3
     again = crossfit(out=tmp_path, **options)
-    assert len(fits) == 7  # one fold, the other two were kept
-    assert_frame_equal(again.codings, whole.codings)
-    assert_frame_equal(again.evaluation.measures, whole.evaluation.measures)
+    assert len(fits) == 4  # one fold, the other two were kept
+    assert_frame_equal(again.codings, by_lora.codings)
+    assert_frame_equal(again.evaluation.measures, by_lora.evaluation.measures)
     third = crossfit(out=tmp_path, **options)
-    assert len(fits) == 7
-    assert_frame_equal(third.data, whole.data)
-    assert_frame_equal(third.codings, whole.codings)
+    assert len(fits) == 4
+    assert_frame_equal(third.data, by_lora.data)
+    assert_frame_equal(third.codings, by_lora.codings)
 
 
-def test_what_was_stopped_while_it_coded_is_not_tuned_again(crossfit, fits, tmp_path, monkeypatch):
+def test_what_was_stopped_while_it_coded_is_not_tuned_again(crossfit, by_lora, fits, tmp_path, monkeypatch):
     real, coded = Classifier.classify, []
 
     def stop_at_the_second(model, share, **options):
@@ -200,7 +205,7 @@ def test_what_was_stopped_while_it_coded_is_not_tuned_again(crossfit, fits, tmp_
     assert len(fits) == 3
     again = crossfit(out=tmp_path, method="lora", epochs=1)
     assert len(fits) == 3
-    assert_frame_equal(again.codings, crossfit(method="lora", epochs=1).codings)
+    assert_frame_equal(again.codings, by_lora.codings)
 
 
 def test_a_share_that_is_gone_is_coded_again(crossfit, kept, fits, tmp_path):
@@ -275,15 +280,14 @@ with listening(listen):
 """
 
 
-def test_a_kill_costs_one_fold(crossfit, texts, gold, tiny_base, tmp_path, fits):
+def test_a_kill_costs_one_fold(crossfit, by_lora, texts, gold, tiny_base, tmp_path, fits):
     texts.write_parquet(tmp_path / "texts.parquet")
     gold[:60].write_parquet(tmp_path / "gold.parquet")
     ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(tiny_base)], capture_output=True)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
-    options = {"method": "lora", "epochs": 1}
-    done = crossfit(out=tmp_path / "out", **options)
+    done = crossfit(out=tmp_path / "out", method="lora", epochs=1)
     assert len(fits) == 1
-    assert_frame_equal(done.codings, crossfit(**options).codings)
+    assert_frame_equal(done.codings, by_lora.codings)
 
 
 def test_progress_names_the_fold(crossfit):
