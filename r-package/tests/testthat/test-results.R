@@ -134,7 +134,7 @@ test_that("a study runs, and what is up to date is not done again", {
   expect_identical(nrow(results$data), 60L)
   expect_identical(names(results$evaluations), "topic")
   expect_identical(results$shares$n_corpus, rep(60L, nrow(results$shares)))
-  expect_output(suppressMessages(print(results)), "held_out")
+  expect_output(suppressMessages(print(results)), "held_out.*Hand-coded only, naive, and corrected.*Corrected")
   again <- suppressMessages(suppressWarnings(at_run(study, data = FALSE)))
   expect_identical(again$done[["tune topic"]] %||% unlist(again$done)[[1]], "up to date")
   expect_null(again$data)
