@@ -33,6 +33,8 @@ PAGES = {
 COMMAND_LINE = "reference/command-line.md"
 IN_R = "reference/r-functions.md"
 HELP = re.compile(r"<h2[^>]*>(.*?)</h2>(.*)</div>\s*</body>", re.DOTALL)
+WORDS = {"path": "PATH", "str": "TEXT", "int": "NUMBER", "float": "NUMBER"}  # types in the words of help pages
+TYPE = re.compile(r"<(?:list\[)?(path|str|int|float)\]?>", re.IGNORECASE)
 LINK = re.compile(r"\]\((?:\.\./|docs/)?([^)#:]+\.(?:md|png|svg))(#[^)]*)?\)")
 
 
@@ -61,10 +63,19 @@ def verb_help(name: str, verb: Any) -> str:
     """A verb's part of the page, as plain text so that no sign of it is taken for markup."""
     context = verb.context_class(verb, info_name=f"annotune {name}", terminal_width=80)
     formatter = context.make_formatter()
+    write_rows = formatter.write_dl
+    formatter.write_dl = lambda rows, *args, **kwargs: write_rows(
+        [(in_plain_words(name), words) for name, words in rows], *args, **kwargs
+    )
     verb.format_usage(context, formatter)
     verb.format_help_text(context, formatter)
     verb.format_options(context, formatter)
     return f"## {name}\n\n````text\n{formatter.getvalue().strip()}\n````\n"
+
+
+def in_plain_words(names: str) -> str:
+    """An option with what it takes in a plain word, however often it may be given."""
+    return TYPE.sub(lambda match: WORDS[match[1].lower()], names)
 
 
 def r_functions() -> str:

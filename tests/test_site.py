@@ -68,6 +68,8 @@ def test_the_site_has_every_page_and_name(site):
 
 def test_the_reference_of_the_command_line_has_every_verb_and_option(site):
     page = html.unescape((site / "reference" / "command-line.html").read_text("utf-8"))
+    assert re.search(r"--codings PATH +All coders", page)  # and no type of Python
+    assert not re.search(r"<(list\[\w+\]|path|str|int|float)>", page, re.IGNORECASE)
     verbs = typer.main.get_command(app).commands
     for name, verb in verbs.items():
         _, heading, part = page.partition(f'<h2 id="{name}">')

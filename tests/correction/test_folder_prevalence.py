@@ -264,6 +264,12 @@ def test_the_command_writes_and_draws(folder, tmp_path):
     np.testing.assert_allclose(shares["estimate"].to_numpy(), wanted["estimate"].to_numpy())
     assert (tmp_path / "shares.rds").exists()
     assert (tmp_path / "shares.png").stat().st_size > 10_000
+    data = at.why(tmp_path / "shares.dta").tree["shares.dta"]["data"]
+    plan = next(branch for name, branch in data.items() if name.endswith("coded/.annotune/plan.json"))
+    assert "as recorded" in plan["file"]
+    assert plan["run"]["coders"] == {"told": f"zero-shot, SHA-256 {'0' * 64}"}
+    assert plan["run"]["texts"] == {"0.parquet": "500 texts", "1.parquet": "300 texts", "2.parquet": "400 texts"}
+    assert set(data) >= {"gold.parquet"}
 
 
 def test_panels_are_those_of_each_variable():

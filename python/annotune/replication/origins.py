@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from annotune.errors import AnnotuneError
-from annotune.records.beside import inputs_of, outputs_of
+from annotune.records.beside import inputs_of, json_of, outputs_of
 from annotune.replication.sources import AS_RECORDED, Source, makers_of, model_folders, settings_of
 from annotune.replication.store_parts import day, store_branches
 from annotune.replication.trees import without_blanks
 from annotune.tables.store import SUFFIX as STORE
 
+PLAN = (".annotune", "plan.json")  # how the name of a run's plan ends
 UNSET: tuple[Any, ...] = (None, [], {}, "")
 
 
@@ -80,7 +81,20 @@ def _files(source: Source, files: Mapping[str, str], before: Mapping[str, Any]) 
     for name, state in source.states(files).items():
         words = f"SHA-256 {files[name]}, {state}"
         branches[name] = {"file": words, "made by": before[name]} if name in before else words
+        if Path(name).parts[-2:] == PLAN and (plan := json_of(source.folder / name)) is not None:
+            branches[name] = {"file": words, "run": _run(plan)}
     return branches
+
+
+def _run(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """What coded texts into a folder, which texts, and with what settings."""
+    both = (plan.get(name) or [] for name in ("models", "sources"))
+    coders, texts = ([row for row in rows if isinstance(row, Mapping)] for rows in both)
+    return {
+        "coders": {str(coder.get("name")): f"{coder.get('kind')}, SHA-256 {coder.get('sha256')}" for coder in coders},
+        "texts": {str(text.get("name")): f"{text.get('rows') or 0:,} texts" for text in texts},
+        "settings": {name: value for name, value in (plan.get("settings") or {}).items() if value not in UNSET},
+    }
 
 
 def _behind(chain: Mapping[str, Source], passed: set[Path]) -> tuple[dict[str, Any], list[str]]:
