@@ -25,7 +25,7 @@ setup-hashed: $(VENV)/pyvenv.cfg
 demo: $(VENV)/.ready
 	$(BIN)/annotune demo
 
-test: $(VENV)/.r-ready lint pytest r-check vignettes-current
+test: $(VENV)/.r-ready lint r-check vignettes-current pytest
 
 # The same without checking the R package, on any system; R, what R_PACKAGES names and a browser are looked for on the path.
 test-python: lint pytest
