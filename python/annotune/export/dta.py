@@ -19,7 +19,8 @@ import polars as pl
 
 from annotune.errors import AnnotuneError, listing
 from annotune.export.names import cut, stata_names
-from annotune.export.sheet import Change, Column, Facts, Sheet
+from annotune.export.sheet import Column, Sheet
+from annotune.export.storable import Change, Facts
 from annotune.tables.temporal import DAY_MS, are_first_days, kind_of, numbers_of_periods, period
 from annotune.tables.temporal import STATA_DAY_0 as EPOCH
 

@@ -9,7 +9,8 @@ import re
 
 import polars as pl
 
-from annotune.export.sheet import WORDS, Change, Sheet
+from annotune.export.sheet import WORDS, Sheet
+from annotune.export.storable import Change
 
 FORMULA = r"^(?:[\t\r\n]|\s*[=+\-@＝＋－＠])"
 APOSTROPHE = "'"  # before a text, by which spreadsheets know that it is one

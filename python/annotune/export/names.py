@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from annotune.export.sheet import Change, Sheet
+from annotune.export.sheet import Sheet
+from annotune.export.storable import Change
 
 STATA_RESERVED = {
     *("_all", "_b", "_coef", "_cons", "_n", "_N", "_pi", "_pred", "_rc", "_se", "_skip"),

@@ -16,7 +16,8 @@ import xlsxwriter
 from annotune.errors import AnnotuneError
 from annotune.export.formula_guard import guards, may_be_formula
 from annotune.export.names import cut, spss_names
-from annotune.export.sheet import Change, Column, Facts, Sheet
+from annotune.export.sheet import Column, Sheet
+from annotune.export.storable import Change, Facts
 from annotune.tables import reasons
 from annotune.tables.parquet import METADATA
 from annotune.tables.temporal import PERIODS, kind_of, period

@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 
 from annotune.errors import AnnotuneError
-from annotune.export.sheet import Change, Column, Facts, Sheet
+from annotune.export.sheet import Column, Sheet
+from annotune.export.storable import Change, Facts
 
 SYMBOL, PAIRS, LOGICAL, INTEGER, REAL, STRING, LIST, NIL = 1, 2, 10, 13, 14, 16, 19, 254
 HAS_CLASS, HAS_ATTRIBUTES, HAS_TAG = 0x100, 0x200, 0x400

@@ -19,7 +19,8 @@ from annotune.export.estimate_files import SUFFIXES, write_estimates
 from annotune.export.estimates import Estimates, about, title_of
 from annotune.export.journal import Layout
 from annotune.export.scripts import Regression, scripts
-from annotune.export.sheet import Change, Facts, Sheet, describe, with_common_types, writable
+from annotune.export.sheet import Sheet, describe
+from annotune.export.storable import Change, Facts, with_common_types, writable
 from annotune.records.files import replacing, require_writable, scratch_folder
 from annotune.tables import Table, parquet, read_table
 from annotune.tables.labelled import as_whole
