@@ -17,7 +17,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ from annotune.models.classifier import Classifier
 from annotune.models.shares import notes_of
 from annotune.network.portions import TEXTS_AT_ONCE
 from annotune.progress import Listener, listening
+from annotune.rcalls import corrections
 from annotune.rcalls.coding import FOR_R
 from annotune.rcalls.packing import Packed, codes, pack, series, several
 from annotune.records.files import require_writable
@@ -48,8 +49,6 @@ from annotune.tables.reasons import with_reasons_beside
 if TYPE_CHECKING:
     from annotune.bulk.forecast import Forecast
     from annotune.bulk.status import RunStatus
-    from annotune.correction.result import Correction
-    from annotune.export.journal import Layout
 
 SECONDS_BETWEEN = 0.1  # two reports of progress: R needs far longer for one than a step of work may take
 BROKEN_LIBRARY = re.compile(r"\.(so|dll|dylib)\b")
@@ -180,69 +179,13 @@ def _write(data: Any, paths: Any, terms: Any = None, methods: Any = None, **opti
     if terms is not None:
         of_r = [path for path in several(paths) if Path(path).suffix.lower() == ".rds"]
         others = [path for path in several(paths) if path not in of_r]
-        parts = [(_as_in_r(data, terms, methods), of_r), (_as_in_r(data, None, methods), others)]
+        parts = [(corrections.as_in_r(data, terms, methods), of_r), (corrections.as_in_r(data, None, methods), others)]
         return pl.concat([write(part, files, **options) for part, files in parts if files])
     if not isinstance(data, Table):
         return write(data, paths, **options)
     options["labels"] = {**data.labels, **options.get("labels", {})}
     options["headings"] = {**data.headings, **options.get("headings", {})}
     return write(data.frame, paths, **options)
-
-
-def _as_in_r(correction: Correction, terms: Any, methods: Any) -> Correction:
-    """A correction by these methods alone, its terms named as R names them, one for each row that is left."""
-    from annotune.correction.result import CORRECTED
-
-    methods = several(methods)
-    kept = correction.estimates.filter(pl.col("method").is_in(methods))
-    names = kept["term"].to_list() if terms is None else several(terms)
-    renamed = dict(zip(kept["term"], names, strict=True))
-    sensitivity = correction.sensitivity if CORRECTED in methods else None
-    if sensitivity is not None:
-        # the intercept's is not printed, and known by its name
-        slopes = {term: name for term, name in renamed.items() if term != "Intercept"}
-        sensitivity = sensitivity.with_columns(pl.col("term").replace(slopes))
-    return replace(
-        correction,
-        estimates=kept.with_columns(pl.Series("term", names, dtype=pl.String)),
-        covariance={name: matrix for name, matrix in correction.covariance.items() if name in methods},
-        notes=tuple(_with_terms(note, renamed) for note in correction.notes),
-        sensitivity=sensitivity,
-    )
-
-
-def _with_terms(note: str, renamed: Mapping[str, str]) -> str:
-    """A sentence with R's names of the terms that it names; those that could be other words stay."""
-    for term in sorted(renamed, key=len, reverse=True):
-        if "[" in term:
-            note = note.replace(term, renamed[term])
-        elif term == "Intercept":
-            note = re.sub(r"(?<!\()\bIntercept\b", renamed[term], note)
-        else:
-            note = note.replace(repr(term), repr(renamed[term]))
-    return note
-
-
-def _summary(correction: Correction, width: int, layout: Layout, terms: Any, methods: Any) -> str:
-    return _as_in_r(correction, terms, methods).summary(width, layout)
-
-
-def _joint_test(correction: Correction, terms: Any, methods: Any, which: Any) -> pl.DataFrame:
-    """`Correction.joint_test` of covariates, or of terms as R names them."""
-    part = replace(correction, estimates=correction.estimates.filter(pl.col("method").is_in(several(methods))))
-    in_python = dict(zip(several(terms), part.estimates["term"], strict=True))
-    tested = part.joint_test([in_python.get(name, name) for name in several(which)])
-    in_r = {name: term for term, name in in_python.items()}
-    return tested.with_columns(terms=pl.Series([_with_terms(words, in_r) for words in tested["terms"]]))
-
-
-def _contrast(correction: Correction, terms: Any, methods: Any, weights: Any) -> pl.DataFrame:
-    """`Correction.contrast` in R's names of terms."""
-    return _as_in_r(correction, terms, methods).contrast(weights)
-
-
-def _notes(correction: Correction, terms: Any, methods: Any) -> tuple[str, ...]:
-    return _as_in_r(correction, terms, methods).notes
 
 
 _UNFINISHED: dict[str, list[np.ndarray]] = {}
@@ -421,8 +364,8 @@ _HERE: dict[str, Callable[..., Any]] = {
     "code_folder": _code_folder,
     "save": lambda model, folder: model.save(folder),
     "forecast": lambda curve, n, model=None: curve.forecast(n, model),
-    "summary": _summary,
-    "notes": _notes,
-    "joint_test": _joint_test,
-    "contrast": _contrast,
+    "summary": corrections.summary,
+    "notes": corrections.notes,
+    "joint_test": corrections.joint_test,
+    "contrast": corrections.contrast,
 }
