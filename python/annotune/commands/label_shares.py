@@ -129,8 +129,8 @@ def drift(
     source = str(data) if is_folder_of_codes(data) else rows_of(data)
     options: dict[str, Any] = {"time": time, "every": every, "reference": listed(reference), "pi": pi, "texts": texts}
     options |= {"hand_coded": hand_coded, "below": below, "tolerance": tolerance, "level": level}
-    found = compared(source, listed(variable), **options)
-    console.print(repr(found), markup=False, soft_wrap=True)
-    save(found.table, write)
+    drifts = compared(source, listed(variable), **options)
+    console.print(repr(drifts), markup=False, soft_wrap=True)
+    save(drifts.table, write)
     if plot:
-        plot_drift(found, plot)
+        plot_drift(drifts, plot)

@@ -325,13 +325,13 @@ def _of_any_coders(
     crowd: Crowd, model: Model, sample: Sample, fits: Mapping[str, Fit], back: Floats
 ) -> dict[str, tuple[Floats, Floats]]:
     """What the covariance of hand-coded and corrected estimates lacks where coders are drawn too, and their degrees."""
-    found = {}
+    lacks = {}
     for method, part_of in ((HAND, of_hand_codings), (CORRECTED, of_corrected)):
         if method in fits and np.isfinite(fits[method].beta).all():
             fit, by_text = fits[method], back @ fits[method].covariance @ back.T
             part = part_of(model, sample, fit, crowd.answers)
-            found[method] = part.added(by_text, back), part.degrees(by_text, back, fit.degrees(back))
-    return found
+            lacks[method] = part.added(by_text, back), part.degrees(by_text, back, fit.degrees(back))
+    return lacks
 
 
 def _behind(job: Job, model: Model, sample: Sample, fits: Mapping[str, Fit], back: Floats) -> dict[str, Behind]:

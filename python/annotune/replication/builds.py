@@ -78,13 +78,13 @@ def require_same_builds(packages: Path, listed: Path) -> None:
     AnnotuneError
         For packages of the same version and for the same systems that have other files; for a list that is none.
     """
-    wanted = _read(listed)
+    theirs = _read(listed)
     here = {
         name: build_of(package, real_hash)
         for package in metadata.distributions(path=[str(packages)])
-        if (name := package.name.lower().replace("_", "-")) in wanted
+        if (name := package.name.lower().replace("_", "-")) in theirs
     }
-    names = sorted(name for name, build in here.items() if build is not None and _are_others(build, wanted[name]))
+    names = sorted(name for name, build in here.items() if build is not None and _are_others(build, theirs[name]))
     if names:
         what = f"The index has other files of {listing(names)} than the bundle's authors had, under the same version."
         advice = "Ask them, before any of it is run: somebody may have put another package in its place."
@@ -96,9 +96,9 @@ def _is_its_own(path: metadata.PackagePath) -> bool:
     return first != ".." and not first.endswith(".dist-info") and path.suffix != ".pyc"
 
 
-def _are_others(build: Build, wanted: Build) -> bool:
-    is_same_build = all(build[name] == wanted.get(name) for name in ("version", "tags"))
-    return is_same_build and build["sha256"] != wanted.get("sha256")
+def _are_others(build: Build, theirs: Build) -> bool:
+    is_same_build = all(build[name] == theirs.get(name) for name in ("version", "tags"))
+    return is_same_build and build["sha256"] != theirs.get("sha256")
 
 
 def _read(listed: Path) -> dict[str, Build]:
