@@ -115,21 +115,21 @@ def estimate(
     assert codings.ratio is not None
     own = None if clusters is None else np.unique(clusters[rows], return_inverse=True)[1]
     likely = np.zeros((len(rows), len(codings.labels))) if method == "hand" else _likely(codings)[rows]
-    found = crossed_shares(likely, part, codings.ratio[rows], finite, own)
-    return _with_interval(found, coders, level, len(np.unique(part.coder)))
+    crossed = crossed_shares(likely, part, codings.ratio[rows], finite, own)
+    return _with_interval(crossed, coders, level, len(np.unique(part.coder)))
 
 
-def _with_interval(found: Crossed, coders: str, level: float, n_coders: int) -> Estimate:
+def _with_interval(crossed: Crossed, coders: str, level: float, n_coders: int) -> Estimate:
     """The interval for these coders, or for any: by t, and wide where coders are few."""
     if coders == "these":
-        return Estimate.normal(found.shares, found.these, level, note=f"of these {n_coders} coders")
+        return Estimate.normal(crossed.shares, crossed.these, level, note=f"of these {n_coders} coders")
     if n_coders < FEWEST_CODERS:
-        return Estimate(found.shares, note=f"{n_coders} coders here: too few for an interval about any")
-    error = np.sqrt(found.any)
-    margin = t.ppf((1 + level) / 2, found.freedom) * error
-    low, high = (np.clip(found.shares + side, 0, 1) for side in (-margin, margin))
-    low, high = np.minimum(low, found.shares), np.maximum(high, found.shares)
-    return Estimate(found.shares, error, low, high, "t, by text and coder", f"of any coders, by {n_coders}")
+        return Estimate(crossed.shares, note=f"{n_coders} coders here: too few for an interval about any")
+    error = np.sqrt(crossed.any)
+    margin = t.ppf((1 + level) / 2, crossed.freedom) * error
+    low, high = (np.clip(crossed.shares + side, 0, 1) for side in (-margin, margin))
+    low, high = np.minimum(low, crossed.shares), np.maximum(high, crossed.shares)
+    return Estimate(crossed.shares, error, low, high, "t, by text and coder", f"of any coders, by {n_coders}")
 
 
 def _likely(codings: Labelled) -> np.ndarray:
@@ -149,7 +149,7 @@ def _rows(codings: Codings, name: str, labels: Sequence[str]) -> pl.DataFrame:
         names = rows["label"].drop_nulls().unique().sort().to_list()
         columns = {column: label for label, column in label_columns(variable_of(variable, names), variable).items()}
         if name in columns and set(labels) <= {"0", "1"}:
-            given = (pl.col("label") == columns[name]).fill_null(False).any().cast(pl.Int8).cast(pl.String)
-            return rows.group_by("unit_id", "coder", maintain_order=True).agg(given.alias("label"))
+            has_label = (pl.col("label") == columns[name]).fill_null(False).any().cast(pl.Int8).cast(pl.String)
+            return rows.group_by("unit_id", "coder", maintain_order=True).agg(has_label.alias("label"))
     known = listing(whole["variable"].unique().sort().to_list())
     raise AnnotuneError(f"codings= holds no answers for {name!r}.", f"It holds {known}.")

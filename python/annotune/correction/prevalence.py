@@ -220,15 +220,15 @@ def _of_expected_coder(
     coders: str,
 ) -> pl.DataFrame:
     """The share of coders who would give each label, by group."""
-    codings, said, n_coders = of_answers(codings, answers)
+    codings, by_coder, n_coders = of_answers(codings, answers)
     if coders == "any":
         require_enough_coders(n_coders)
     parts = []
     for values, rows in groups:
         n = len(rows), int(codings.coded[rows].sum())
         for method in chosen:
-            found = estimate(method, codings, said, rows, clusters, coders, level, finite)
-            parts.append(estimate_rows(values, keys, codings.labels, method, found, n))
+            shares = estimate(method, codings, by_coder, rows, clusters, coders, level, finite)
+            parts.append(estimate_rows(values, keys, codings.labels, method, shares, n))
     return _with_group_types(pl.concat(parts, how="vertical_relaxed"), codings.frame, keys)
 
 
