@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 import annotune as at
 from annotune import rcalls
 from annotune.cli import app
+from annotune.data.wide import attach, headings
+from annotune.export.write import write
 from annotune.rcalls.packing import Kept
 
 CODES = {1: "Health", 2: "Law", 3: "Farming"}
@@ -75,3 +77,15 @@ def test_a_data_frame_of_r_keeps_its_own_labels_beside_these(model, texts, tmp_p
     headings, codes = words_of(tmp_path / "coded.dta")
     assert headings == LABELS | {"unit_id": "the unit_id", "doc": "the doc"}
     assert codes == CODES
+
+
+def test_the_columns_of_a_set_say_who_gave_which_label(tmp_path):
+    labels = tuple(at.Label(code=code, name=name) for code, name in enumerate(("war", "peace"), 1))
+    book = at.Codebook(variables=(at.Variable(name="marks", kind="multilabel", labels=labels),))
+    corpus = pl.DataFrame({"unit_id": ["a", "b"], "text": ["One.", "Two."]})
+    given = pl.DataFrame({"unit_id": ["a", "a", "b"], "label": ["war", "peace", "war"], "variable": "marks"})
+    data = attach(corpus, given.with_columns(coder=pl.lit("anna")), codebook=book, gold=given)
+    write(data, [tmp_path / "marks.dta"], codebook=book, headings=headings(book, data.columns))
+    words = pyreadstat.read_dta(tmp_path / "marks.dta")[1].column_names_to_labels
+    assert words["marks_war"] == "marks: whether the coder gave war"
+    assert words["marks_gold_peace"] == "marks: whether people gave peace"

@@ -13,7 +13,7 @@ import polars as pl
 
 from annotune.data.corpus import Corpus, sound_corpus
 from annotune.data.marked import BETWEEN, HEAD, MARK
-from annotune.errors import AnnotuneError, listing
+from annotune.errors import AnnotuneError, listing, nearest
 
 TEXT = "text"
 
@@ -85,7 +85,8 @@ def with_inputs(corpus: pl.DataFrame, inputs: Inputs, reader: str = "The model")
     if missing:
         columns = f"the column {missing[0]!r}" if len(missing) == 1 else f"the columns {listing(missing)}"
         what = f"{reader} reads {columns} beside the text, and the corpus has none of that name."
-        raise AnnotuneError(what, f"Add {'it' if len(missing) == 1 else 'them'}, or tune a model of the text alone.")
+        hint = f"Add {'it' if len(missing) == 1 else 'them'}, or tune a model of the text alone."
+        raise AnnotuneError(what, f"{hint} {nearest(missing[0], corpus.columns)}")
     for name in inputs.covariates:
         if corpus[name].dtype.is_float() or corpus[name].dtype.is_nested():
             what = f"The covariate {name!r} holds {corpus[name].dtype}, and a model reads categories."

@@ -181,9 +181,20 @@ def headings(codebook: Codebook, columns: Collection[str]) -> dict[str, str]:
         for label, column in label_columns(entry, f"{entry.name}_p").items():
             heading_of[column] = f"{entry.name}: the coder's probability for {label}"
         heading_of |= evidence_headings(entry)
+        heading_of |= _set_headings(entry) if entry.kind == "multilabel" else {}
         for label, column in label_columns(entry, f"{entry.name}_share").items():
             heading_of[column] = f"{entry.name}: the share of the text's coders who gave {label}"
     return {column: heading for column, heading in heading_of.items() if column in columns}
+
+
+def _set_headings(entry: Variable) -> dict[str, str]:
+    """Of the 0/1 columns of a variable of sets: the coder's, and people's."""
+    whose = {entry.name: "the coder", f"{entry.name}_gold": "people"}
+    return {
+        column: f"{entry.name}: whether {who} gave {label}"
+        for stem, who in whose.items()
+        for label, column in label_columns(entry, stem).items()
+    }
 
 
 def _beside(frame: pl.DataFrame, rows: pl.DataFrame, entry: Variable) -> pl.DataFrame:
