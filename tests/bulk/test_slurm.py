@@ -159,7 +159,7 @@ def test_what_no_job_can_have(clusters, options, sentence):
 
 def test_a_fault_in_the_file_is_told_with_its_line(clusters):
     clusters.write_text(CLUSTERS.replace("account:", "acount:"))
-    with pytest.raises(at.AnnotuneError, match=r"clusters.yaml, line 4: horeka, acount: .*Check the spelling"):
+    with pytest.raises(at.AnnotuneError, match=r"clusters.yaml, line 4: horeka, acount: .*Did you mean 'account'"):
         read_clusters(clusters)
 
 

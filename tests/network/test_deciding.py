@@ -218,7 +218,7 @@ def test_of_texts_that_are_cut_the_start_is_handed_out(model: at.Classifier, cor
     """With a share of 1: nothing else was read."""
     card: Any = {**model.card, "settings": {**model.card["settings"], "long_texts": "cut"}}
     cut = dataclasses.replace(model, card=card)
-    with pytest.warns(at.AnnotuneWarning, match="only their start is read"):
+    with pytest.warns(at.AnnotuneWarning, match="only the start is read"):
         coded = cut.classify(corpus, evidence=True)
     assert coded["evidence_share"].drop_nulls().unique().to_list() == [1.0]
     assert coded["evidence_start"].drop_nulls().unique().to_list() == [0]

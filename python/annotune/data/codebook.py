@@ -264,16 +264,21 @@ def validate(model: type[Model], content: Any, path: Path, lines: dict[Location,
     own = _COMPLAINTS.get(first["type"])
     complaint = first["msg"] if own is None else own.format_map(first.get("ctx", {}))
     complaint += _OF_CODES if place[-1:] == ("code",) and first["type"] == "greater_than_equal" else ""
-    keys = _keys_at(model, place[:-1]) if own == _NO_KEY else []
-    advice = nearest(str(place[-1]), keys) if keys else "Mend it there."
+    advice = _spelling(model, place) if own == _NO_KEY else "Mend it there."
     raise AnnotuneError(f"{path}, {unit} {line_of(place, lines)}: {what}: {complaint}.", advice)
+
+
+def _spelling(model: type[pydantic.BaseModel], place: Location) -> str:
+    keys = _keys_at(model, place[:-1])
+    return nearest(str(place[-1]), keys) if keys else "Check the spelling of the key."
 
 
 def _keys_at(model: type[pydantic.BaseModel] | None, place: Location) -> list[str]:
     """The keys that a block at this place of a model may have."""
     for part in place:
         if isinstance(part, str) and model is not None:
-            model = _block_of(_keys_of(model).get(part))
+            names_are_free = issubclass(model, pydantic.RootModel)  # as those of clusters are
+            model = _block_of(_keys_of(model).get("root" if names_are_free else part))
     return [] if model is None else list(_keys_of(model))
 
 
