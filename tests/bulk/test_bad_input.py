@@ -183,7 +183,9 @@ def test_a_file_that_changes_while_it_is_coded_fails(texts, model_folder, tmp_pa
     ]
 
 
-def test_a_shard_at_which_processes_end_is_left_out_after_three(texts, model_folder, tmp_path, monkeypatch):
+@pytest.fixture
+def ended_thrice(texts, model_folder, tmp_path, monkeypatch):
+    """A run in which three processes ended while they worked on the shard b."""
     from annotune.bulk import claims
 
     make_texts(10, 3, "b").write_parquet(texts / "b.parquet")
@@ -192,22 +194,18 @@ def test_a_shard_at_which_processes_end_is_left_out_after_three(texts, model_fol
     for number in (1, 2, 3):
         claims.make_exclusively(books.path(claims.key_of("b"), number), '{"process": "gone"}')
     monkeypatch.setattr(claims, "is_gone", lambda process: process == "gone")
-    run.work(tmp_path / "o")
-    why = failing(at.status(tmp_path / "o"))
+    return tmp_path / "o"
+
+
+def test_a_shard_at_which_processes_end_is_left_out_after_three(texts, model_folder, ended_thrice):
+    run.work(ended_thrice)
+    why = failing(at.status(ended_thrice))
     assert why["b"].startswith("3 processes ended while they worked on this shard")
-    assert at.classify(texts, model_folder, tmp_path / "o", workers=1).is_complete
+    assert at.classify(texts, model_folder, ended_thrice, workers=1).is_complete
 
 
-def test_a_run_that_was_killed_often_goes_on_when_it_is_called_again(texts, model_folder, tmp_path, monkeypatch):
-    from annotune.bulk import claims
-
-    make_texts(10, 3, "b").write_parquet(texts / "b.parquet")
-    at.classify(texts, model_folder, tmp_path / "o", shard=(1, 2))
-    books = claims.Claims(tmp_path / "o/.annotune/claims")
-    for number in (1, 2, 3):
-        claims.make_exclusively(books.path(claims.key_of("b"), number), '{"process": "gone"}')
-    monkeypatch.setattr(claims, "is_gone", lambda process: process == "gone")
-    assert at.classify(texts, model_folder, tmp_path / "o", workers=1).is_complete
+def test_a_run_that_was_killed_often_goes_on_when_it_is_called_again(texts, model_folder, ended_thrice):
+    assert at.classify(texts, model_folder, ended_thrice, workers=1).is_complete
 
 
 def test_workers_that_break_off_again_and_again_are_told_of(texts, model_folder, tmp_path, monkeypatch):
