@@ -13,27 +13,27 @@ from annotune.replication.builds import build_of, builds, listed_hash, real_hash
 from annotune.replication.papers import BUILDS, LOCK
 
 
-def install(packages, code="answer = 42\n", version="1.0", tag="py3-none-any"):
+def install(packages, code="answer = 42\n", version="1.0", tag="py3-none-any", compiled=False):
     """The package `small`, as an installer lays it down."""
     about = packages / f"small-{version}.dist-info"
-    (packages / "small" / "__pycache__").mkdir(parents=True, exist_ok=True)
+    (packages / "small" / "__pycache__").mkdir(parents=True)
     about.mkdir()
     (packages / "small" / "__init__.py").write_text(code)
-    (packages / "small" / "__pycache__" / "__init__.cpython-311.pyc").write_bytes(b"compiled")
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: Small\nVersion: {version}\n")
     (about / "WHEEL").write_text(f"Wheel-Version: 1.0\nTag: {tag}\n")
     digest = base64.urlsafe_b64encode(hashlib.sha256(b"answer = 42\n").digest()).rstrip(b"=").decode()
-    rows = [f"small/__init__.py,sha256={digest},12", "small/__pycache__/__init__.cpython-311.pyc,,"]
-    (about / "RECORD").write_text(
-        "\n".join([*rows, "../../bin/small,,", f"{about.name}/METADATA,,", f"{about.name}/RECORD,,"])
-    )
+    rows = [f"small/__init__.py,sha256={digest},12", "../../bin/small,,", f"{about.name}/METADATA,,"]
+    if compiled:
+        (packages / "small" / "__pycache__" / "__init__.cpython-311.pyc").write_bytes(b"compiled")
+        rows.append("small/__pycache__/__init__.cpython-311.pyc,,")
+    (about / "RECORD").write_text("\n".join([*rows, f"{about.name}/RECORD,,"]))
     return metadata.PathDistribution(about)
 
 
 @pytest.fixture
 def listed(tmp_path):
     """The list of a bundle whose authors had the package as it is."""
-    build = build_of(install(tmp_path / "authors"), listed_hash)
+    build = build_of(install(tmp_path / "authors", compiled=True), listed_hash)
     path = tmp_path / "content" / BUILDS
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"small": build}))
@@ -50,7 +50,18 @@ def test_a_fingerprint_is_that_of_names_and_files_as_they_are(tmp_path):
 
 def test_what_is_installed_here_has_the_files_that_its_lists_name():
     package = metadata.distribution("typer")
-    assert builds(["typer"])["typer"] == build_of(package, real_hash)
+    sources = [path for path in package.files if path.suffix == ".py"]
+    assert len(sources) > 5
+    assert all(listed_hash(path) == real_hash(path) for path in sources)
+    assert len(builds(["typer"])["typer"]["sha256"]) == 64
+
+
+def test_a_compiled_file_that_comes_with_a_package_counts_as_it_would_run_in_place_of_its_source(listed, tmp_path):
+    install(tmp_path / "same")
+    require_same_builds(tmp_path / "same", listed)
+    install(tmp_path / "here", compiled=True)
+    with pytest.raises(at.AnnotuneError, match="has other files of 'small'"):
+        require_same_builds(tmp_path / "here", listed)
 
 
 @pytest.mark.parametrize("code", ["answer = 43\n", ""])

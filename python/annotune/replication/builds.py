@@ -18,7 +18,7 @@ from annotune.errors import AnnotuneError, listing
 from annotune.records.fingerprints import file_sha256
 
 Build = dict[str, str]  # version, tags, sha256
-HashOf = Callable[[metadata.PackagePath], str]
+HashOf = Callable[[metadata.PackagePath], str | None]
 
 
 def build_of(package: metadata.Distribution, hash_of: HashOf) -> Build | None:
@@ -29,25 +29,29 @@ def build_of(package: metadata.Distribution, hash_of: HashOf) -> Build | None:
     >>> sorted(build_of(metadata.distribution("numpy"), listed_hash))
     ['sha256', 'tags', 'version']
     """
-    files = [path for path in package.files or () if _is_its_own(path)]
+    files = {path.as_posix(): hash_of(path) for path in package.files or () if _is_its_own(path)}
     if not files:
         return None
-    lines = sorted(f"{path.as_posix()} {hash_of(path)}\n" for path in files)
+    lines = sorted(f"{name} {sha256}\n" for name, sha256 in files.items() if sha256 is not None)
     about = (package.read_text("WHEEL") or "").splitlines()
     tags = sorted(line.removeprefix("Tag:").strip() for line in about if line.startswith("Tag:"))
     digest = hashlib.sha256("".join(lines).encode()).hexdigest()
     return {"version": package.version, "tags": " ".join(tags), "sha256": digest}
 
 
-def listed_hash(path: metadata.PackagePath) -> str:
-    """A file's SHA-256 as the package's list has it."""
-    return path.hash.value if path.hash is not None else ""
+def listed_hash(path: metadata.PackagePath) -> str | None:
+    """A file's SHA-256 as the package's list has it; None of what was compiled here, which is listed without one."""
+    if path.hash is None:
+        return None if path.suffix == ".pyc" else ""
+    return path.hash.value
 
 
 def real_hash(path: metadata.PackagePath) -> str:
-    """A file's SHA-256 as it lies there, in the letters of such lists; nothing where it is missing."""
-    if path.hash is None:
-        return ""
+    """A file's SHA-256 as it lies there, in the letters of such lists; nothing where it is missing.
+
+    Compiled files count: an environment is made without compiling, so whatever is compiled came with the package, and
+    would be run in place of its source.
+    """
     try:
         digest = bytes.fromhex(file_sha256(Path(path.locate())))
     except OSError:
@@ -93,7 +97,7 @@ def require_same_builds(packages: Path, listed: Path) -> None:
 
 def _is_its_own(path: metadata.PackagePath) -> bool:
     first = path.parts[0]
-    return first != ".." and not first.endswith(".dist-info") and path.suffix != ".pyc"
+    return first != ".." and not first.endswith(".dist-info")
 
 
 def _are_others(build: Build, theirs: Build) -> bool:

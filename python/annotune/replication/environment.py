@@ -114,6 +114,7 @@ def _install(folder: Path, packages: Sequence[Path], python: str) -> None:
     else:
         _call([shutil.which(python) or python, "-I", "-m", "venv", str(folder)], folder)
         pip = [str(place), "-I", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+        pip.append("--no-compile")  # so that what is compiled there came with a package, and is compared
         _call([*pip, *listed], folder)
 
 
