@@ -1,6 +1,8 @@
 """OpenVINO computes what torch does, says nothing to its makers, and is left where it cannot."""
 
+import os
 import socket
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -50,6 +52,25 @@ def test_numbers_are_those_of_torch_and_nobody_is_told(network, tokens, monkeypa
 def test_it_is_compiled_once_and_steady(network, tokens):
     assert compiled(network, "float32") is compiled(network, "float32")
     require_steady("openvino-float32", engine("openvino-float32", network), tokens)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not say on which cores")
+def test_processes_of_one_machine_are_not_held_on_the_same_core(network, tokens, monkeypatch):
+    cores, caller, seen = os.sched_getaffinity(0), threading.get_native_id(), set()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # as each of several workers has
+    found, over = OpenVino(network, "float32"), threading.Event()
+
+    def watch():
+        while not over.is_set():
+            seen.add(frozenset(os.sched_getaffinity(caller)))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for _ in range(20):
+        outputs(found, tokens)
+    over.set()
+    watcher.join()
+    assert seen == {frozenset(cores)}
 
 
 def test_what_it_cannot_compute_is_said(network, decoder, monkeypatch):

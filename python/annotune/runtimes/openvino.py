@@ -41,7 +41,8 @@ class OpenVino:
         ones = torch.ones(EXAMPLE, dtype=torch.int64)
         threads = torch.get_num_threads()
         hints = {"INFERENCE_PRECISION_HINT": HINTS[dtype], "INFERENCE_NUM_THREADS": threads}
-        hints |= {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+        # pinned, every process of a machine would compute on its first cores, and leave the others idle
+        hints |= {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
         try:
             with warnings.catch_warnings(), torch.no_grad(), quiet():
                 warnings.simplefilter("ignore")  # of torch, about what is fixed by following one example
