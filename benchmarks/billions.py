@@ -3,8 +3,7 @@
     python benchmarks/billions.py            # print the table, and write it into docs/many-texts.md
     python benchmarks/billions.py --tokens 30 --core-hour 0.03 --gpu-hour 2    # print it for other tweets and prices
 
-Rates of processors are measured: those of `benchmarks/bulk.py` on the page, where it has been run, else EARLIER. A rate
-of a GPU is reckoned from the maker's data sheet and a share of it that is assumed: benchmarks/gpu.py has not been run.
+Rates of processors are measured: those that `benchmarks/bulk.py` wrote onto the page. A rate of a GPU is reckoned from the maker's data sheet and a share of it that is assumed: benchmarks/gpu.py has not been run.
 Everything is linear in texts: no text comes twice, nothing breaks off, and files are read as fast as texts are coded.
 """
 
@@ -21,10 +20,6 @@ PAGE = ROOT / "docs" / "many-texts.md"
 BILLION, ROWS_PER_SHARD = 10**9, 100_000
 TWEET = 45  # tokens
 CORES = 2  # of the machine that processors' rates were measured on
-EARLIER = {  # texts a second there (AMX), by tokens a text: MiniLM with 77 labels
-    "float32": {18: 490.0, 192: 45.0},
-    "bfloat16": {18: 1050.0, 192: 99.0},
-}
 TOKENIZED = 480_000  # tokens a second and core, by MiniLM's tokenizer, measured
 H100 = 989e12  # operations a second in bfloat16, dense: NVIDIA's data sheet of the H100 SXM (1,979 with sparsity)
 ASSUMED = (0.15, 0.4)  # of it; nothing of this was measured
@@ -96,7 +91,7 @@ def rounded(value: float) -> str:
 
 
 def measured(page: str) -> dict[str, dict[int, float]]:
-    """Texts a second by the way of computing and tokens a text, as the page has them of banking77; else EARLIER."""
+    """Texts a second by the way of computing and tokens a text, as the page has them of banking77."""
     rates: dict[str, dict[int, float]] = {}
     part = page.partition("<!-- bulk -->")[2].partition("<!-- end of bulk -->")[0]
     for block in part.split("banking77, ")[1:]:
@@ -105,7 +100,12 @@ def measured(page: str) -> dict[str, dict[int, float]]:
         for way, rate in re.findall(r"^\| annotune ([\w-]+) \| ([\d,]+) \|", own, re.MULTILINE):
             assert tokens is not None
             rates.setdefault(way, {})[int(tokens[1])] = float(rate.replace(",", ""))
-    return {way: by_tokens for way, by_tokens in rates.items() if len(by_tokens) > 1} or EARLIER
+    return {way: by_tokens for way, by_tokens in rates.items() if len(by_tokens) > 1}
+
+
+def processor(page: str) -> str:
+    """What the page says that those rates were measured on."""
+    return page.partition("<!-- bulk -->\n")[2].partition(", torch ")[0]
 
 
 def rate_at(by_tokens: dict[int, float], tokens: float) -> float:
@@ -133,10 +133,9 @@ def lines(page: str, tokens: float, core_hour: float, gpu_hour: float) -> Iterat
 
 def section(page: str, tokens: float = TWEET, core_hour: float = CORE_HOUR, gpu_hour: float = GPU_HOUR) -> str:
     """The table, with what it rests on."""
-    source = "`benchmarks/bulk.py`" if measured(page) is not EARLIER else "an earlier run of the same texts"
     about = [
-        f"Tweets of {tokens:g} tokens. Processors by {source} on {CORES} cores with AMX, between short texts and long",
-        f"ones. Tokenizing by {TOKENIZED:,} tokens a second and core, as measured, on {GPU_CORES} cores beside a card.",
+        f"Tweets of {tokens:g} tokens. Processors by `benchmarks/bulk.py` on {processor(page)}, between short texts and",
+        f"long ones. Tokenizing by {TOKENIZED:,} tokens a second and core, as measured, on {GPU_CORES} cores beside a card.",
         "**Nothing was measured on a GPU**: an H100's rate is that of its data sheet (989 TFLOP/s in bfloat16), of",
         f"which {ASSUMED[0]:.0%} and {ASSUMED[1]:.0%} are assumed. A core costs {core_hour:g} dollars an hour and a",
         f"card {gpu_hour:g}, about what clouds list in 2026. A billion texts are",

@@ -151,10 +151,13 @@ def put(name: str, text: str) -> None:
 
 
 def processor() -> str:
-    """What it is called, and how many cores there are."""
-    with open("/proc/cpuinfo", encoding="utf-8") as lines:
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, torch {torch.__version__}"
+    """What it is called, what of it computes in bfloat16, and how many cores there are."""
+    about = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines() if ":" in line)
+    facts = {name.strip(): value.split() for name, value in about.items()}
+    units = {"amx_bf16": "AMX", "avx512_bf16": "AVX512 with bfloat16"}
+    unit = next((words for flag, words in units.items() if flag in facts.get("flags", [])), "no bfloat16")
+    name = " ".join(facts.get("model name", [platform.processor()]))
+    return f"{name} ({unit}), {os.cpu_count()} cores, torch {torch.__version__}"
 
 
 def main() -> None:
