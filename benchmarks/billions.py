@@ -3,8 +3,9 @@
     python benchmarks/billions.py            # print the table, and write it into docs/many-texts.md
     python benchmarks/billions.py --tokens 30 --core-hour 0.03 --gpu-hour 2    # print it for other tweets and prices
 
-Rates of processors are measured: those that `benchmarks/bulk.py` wrote onto the page. A rate of a GPU is reckoned from the maker's data sheet and a share of it that is assumed: benchmarks/gpu.py has not been run.
-Everything is linear in texts: no text comes twice, nothing breaks off, and files are read as fast as texts are coded.
+Rates of processors are measured: those that `benchmarks/bulk.py` wrote onto the page. A rate of a GPU is reckoned from
+the maker's data sheet and a share of it that is assumed: benchmarks/gpu.py has not been run. Everything is linear in
+texts: no text comes twice, nothing breaks off, and files are read as fast as texts are coded.
 """
 
 from __future__ import annotations
@@ -134,8 +135,9 @@ def lines(page: str, tokens: float, core_hour: float, gpu_hour: float) -> Iterat
 def section(page: str, tokens: float = TWEET, core_hour: float = CORE_HOUR, gpu_hour: float = GPU_HOUR) -> str:
     """The table, with what it rests on."""
     about = [
-        f"Tweets of {tokens:g} tokens. Processors by `benchmarks/bulk.py` on {processor(page)}, between short texts and",
-        f"long ones. Tokenizing by {TOKENIZED:,} tokens a second and core, as measured, on {GPU_CORES} cores beside a card.",
+        f"Tweets of {tokens:g} tokens. Processors by `benchmarks/bulk.py` on {processor(page)},",
+        f"between short texts and long ones. Tokenizing by {TOKENIZED:,} tokens a second and core, as measured, on",
+        f"{GPU_CORES} cores beside a card.",
         "**Nothing was measured on a GPU**: an H100's rate is that of its data sheet (989 TFLOP/s in bfloat16), of",
         f"which {ASSUMED[0]:.0%} and {ASSUMED[1]:.0%} are assumed. A core costs {core_hour:g} dollars an hour and a",
         f"card {gpu_hour:g}, about what clouds list in 2026. A billion texts are",
