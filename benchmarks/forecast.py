@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 import annotune as at
-from annotune.evidence.curve import TUNED, _curve_of_runs
-from annotune.evidence.runs import _run
+from annotune.evidence.curve_points import points_of
+from annotune.evidence.power_law import bounds
+from annotune.evidence.runs import TUNED, _run, by_model
 from annotune.evidence.sets import nested
 from annotune.tuning.held_out import part_to_test
 from annotune.tuning.task import Task, prepare, read_settings
@@ -37,7 +38,7 @@ def headlines(folder: Path) -> Task:
     return prepare(corpus, gold, book, None, None, 0.15, read_settings({"method": "probe"}))
 
 
-def one(task: Task, seed: int) -> tuple[dict[str, float], float]:
+def one(task: Task, seed: int) -> tuple[dict[str, float | None], float]:
     """The forecast for TARGET from the smaller sizes, and what was measured there."""
     settings = task.settings.model_copy(update={"seed": seed})
     mine = replace(task, cases=replace(task.cases, seed=seed), settings=settings)
@@ -48,9 +49,10 @@ def one(task: Task, seed: int) -> tuple[dict[str, float], float]:
         order = nested(mine, rest, 100 * seed + number)
         runs |= {(n, number): _run(mine, test, order[:n], number) for n in (*SIZES, TARGET)}
     small = {run: found for run, found in runs.items() if run[0] < TARGET}
-    ahead = _curve_of_runs(mine, test, small, "macro_f1", 1000, seed, len(rest)).forecast(TARGET).row(0, named=True)
+    law = points_of(mine, test, by_model({"": small}), "macro_f1", 1000, seed, len(rest)).fits[TUNED]
+    ahead = bounds(law.at(np.array([TARGET]))[:, 0])
     large = {run: found for run, found in runs.items() if run[0] == TARGET}
-    measured = _curve_of_runs(mine, test, large, "macro_f1", 0, seed, len(rest)).table
+    measured = points_of(mine, test, by_model({"": large}), "macro_f1", 0, seed, len(rest)).table
     return ahead, measured.filter(model=TUNED, measure="macro_f1")["estimate"][0]
 
 

@@ -116,6 +116,19 @@ def gold(topics):
 
 
 @pytest.fixture(scope="session")
+def gold_with_shares(topics, book):
+    """What four coders said of `topics`, as shares: one of them gives every other text the label after its own."""
+    names = ("Health", "Law", "Farming")
+    rows = [
+        (unit, f"coder{coder}", names[(names.index(label) + (coder == 0 and i % 2)) % 3])
+        for i, (unit, label) in enumerate(topics.select("unit_id", "label").iter_rows())
+        for coder in range(4)
+    ]
+    codings = at.read_codings(pl.DataFrame(rows, schema=["unit_id", "coder", "label"], orient="row"), book())
+    return at.resolve(codings, "shares", codebook=book())
+
+
+@pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory):
     """A folder with a BERT of two layers, made from a configuration, with random weights and whole words as tokens."""
     return tiny_bert(

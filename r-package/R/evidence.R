@@ -8,7 +8,8 @@
 #'
 #' @param sizes Numbers of labels; by default up to six, from all that are not held out down by halves.
 #' @param seeds How many different sets of each size.
-#' @param measure What the fitted curve is about: macro_f1 by default.
+#' @param measure What the fitted curve is about: macro_f1 by default. Where the gold has its coders' shares, also
+#'   log_score, brier_score or share_distance, of which lower is better and which `table` then has.
 #' @param budget Such as `"30min"`: no run but the first is begun that would go beyond it.
 #' @param path A folder where every finished run is kept: what was interrupted goes on from there.
 #' @param n_boot,seed Bootstrap replicates, and the seed of every draw.

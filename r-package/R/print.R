@@ -47,11 +47,21 @@ print.at_level_abstention <- function(x, ...) {
 
 #' @export
 print.at_learning_curve <- function(x, ...) {
-  rows <- x$table[x$table$measure == x$measure, ]
+  rows <- beside_log_scores(x)
   say(sprintf("%s by the number of labels, on %s other texts", x$measure, format(rows$n_units[1], big.mark = ",")))
-  print_brief(rows, c("n", "model", "estimate", "ci_low", "ci_high"))
+  print_brief(rows, intersect(c("n", "model", "estimate", "ci_low", "ci_high", "log_score"), names(rows)))
   say(x$words)
   invisible(x)
+}
+
+# The rows that a curve is about; with each model's log score, where the gold has its coders' shares.
+beside_log_scores <- function(curve) {
+  rows <- curve$table[curve$table$measure == curve$measure, ]
+  scores <- curve$table[curve$table$measure == "log_score", ]
+  if (nrow(scores) > 0 && curve$measure != "log_score") {
+    rows$log_score <- scores$estimate[match(paste(rows$n, rows$model), paste(scores$n, scores$model))]
+  }
+  rows
 }
 
 #' @export

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 import annotune as at
-from annotune.evidence import curve as module
+from annotune.evidence import curve_points as module
 from annotune.evidence import runs as runs_module
 from annotune.evidence.paired import one_coder, resampling
 from annotune.evidence.runs import TUNED
@@ -65,11 +65,20 @@ def test_several_bases_stand_beside_each_other_on_the_same_texts(draw, drawn, ti
     assert len(at.plot_learning_curve(both).axes[0].get_legend().get_texts()) == 7
 
 
-def test_bases_are_named_once(draw):
-    with pytest.raises(at.AnnotuneError, match="The bases 'minilm', 'minilm' are not different"):
+def test_bases_are_named_once(draw, tiny_base):
+    with pytest.raises(at.AnnotuneError, match=r"The base 'minilm' is named twice\. Name each base once"):
         draw(base=["minilm", "minilm"])
+    elsewhere = f"{tiny_base.parent}/./{tiny_base.name}"
+    with pytest.raises(at.AnnotuneError, match=f"{tiny_base}' and '{elsewhere}' are the same base"):
+        draw(base=[str(tiny_base), elsewhere])
     with pytest.raises(at.AnnotuneError, match="No base is named"):
         draw(base=[])
+
+
+def test_a_base_that_is_not_there_is_said_before_any_run(draw, tiny_base, monkeypatch, tmp_path):
+    monkeypatch.setattr(runs_module, "_run", lambda *_: pytest.fail("a model was tuned"))
+    with pytest.raises(at.AnnotuneError, match="There is no base model at"):
+        draw(base=[str(tiny_base), str(tmp_path / "none")])
 
 
 def test_a_point_is_the_mean_over_seeds(drawn):

@@ -115,19 +115,11 @@ def test_counted_words_learn_shares():
     assert tf_idf_shares(["", ""], shares[:2], ["sun"], sets=False)[0] == pytest.approx([0.55, 0.45])
 
 
-def test_a_tuned_model_is_measured_against_its_coders(topics, book, tiny_base):
-    names = ("Health", "Law", "Farming")
-    rows = [
-        (unit, f"coder{coder}", names[(names.index(label) + (coder == 0 and i % 2)) % 3])
-        for i, (unit, label) in enumerate(topics.select("unit_id", "label").iter_rows())
-        for coder in range(4)
-    ]
-    codings = at.read_codings(pl.DataFrame(rows, schema=["unit_id", "coder", "label"], orient="row"), book())
-    gold = at.resolve(codings, "shares", codebook=book())
+def test_a_tuned_model_is_measured_against_its_coders(topics, gold_with_shares, book, tiny_base):
     for options in ({}, {"test": 0.3}):
-        model = at.tune(topics, gold, book(), base=str(tiny_base), method="probe", n_boot=20, **options)
+        model = at.tune(topics, gold_with_shares, book(), base=str(tiny_base), method="probe", n_boot=20, **options)
         assert model.evaluation.get("log_score") < model.evaluation.get("log_score", OVERALL)
-        truth = gold.join(model.held_out, on="unit_id", how="semi")
+        truth = gold_with_shares.join(model.held_out, on="unit_id", how="semi")
         again = at.evaluate(truth, model.held_out, codebook=book(), n_boot=0)
         assert again.get("log_score") == pytest.approx(model.evaluation.get("log_score"))
         assert again.get("macro_f1") == pytest.approx(model.evaluation.get("macro_f1"))

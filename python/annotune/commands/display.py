@@ -272,7 +272,7 @@ def designs(by_design: pl.DataFrame) -> TextTable:
 
 def curve(learning_curve: LearningCurve) -> TextTable:
     """How good with how many labels, by the measure that the curve is about."""
-    table = learning_curve.table.filter(pl.col("measure") == learning_curve.measure)
+    table = learning_curve.rows()
     title = f"{in_full(learning_curve.measure)} on {table['n_units'][0]:,} other texts"
     headings = {"n": "labels"}
     columns = table.drop("measure", "n_units")

@@ -13,26 +13,26 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import t
 
-from annotune.data.codebook import Codebook, Variable
+from annotune.data.codebook import Codebook
 from annotune.data.corpus import read_corpus
-from annotune.errors import AnnotuneError, listing, nearest
+from annotune.errors import AnnotuneError, nearest
 from annotune.evidence.clock import Clock, as_seconds
-from annotune.evidence.paired import Resampling, one_coder, resampling
-from annotune.evidence.power_law import PowerLaw, bounds, fit_power_law
-from annotune.evidence.runs import BACKWARD, TUNED, Runs, by_model, run_all, seconds_of_reading
+from annotune.evidence.curve_points import FEWEST_TO_FIT, points_of
+from annotune.evidence.power_law import PowerLaw, bounds
+from annotune.evidence.runs import BACKWARD, TUNED, by_model, run_all, seconds_of_reading
 from annotune.evidence.sets import nested, sizes_of
 from annotune.measures.evaluation import LEADING, require_replicates
-from annotune.measures.limits import Score, limits
-from annotune.measures.scores import in_full, measures
+from annotune.measures.scores import in_full
+from annotune.measures.share_scores import LOG_SCORE, OVERALL, SHARE_MEASURES
+from annotune.network.base import find_base
 from annotune.readable import Part, Readable, brief_table
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.lock import locked
 from annotune.tuning.held_out import part_to_test, require_share
 from annotune.tuning.task import Task, basis, prepare, read_settings
 
-FEWEST_TO_FIT = 3
+ONCE = "Name each base once, or leave base out for the default."
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +44,9 @@ class LearningCurve(Readable):
     table
         Columns n, model, measure, estimate (the mean over seeds), ci_low, ci_high (95 %), n_seeds, n_units. The
         interval is that of `evaluate` (percentiles for kappa and the like), and with several seeds covers another draw
-        of training texts as well. Of several bases, models are called `tuned model, minilm` and so on.
+        of training texts as well. Of several bases, models are called `tuned model, minilm` and so on. Where the gold
+        has its coders' shares, also log_score, brier_score and share_distance, of which lower is better, and the model
+        `overall shares`, which states of each text the shares among those learnt from.
     points
         Columns n, seed, model, measure, estimate, seconds: every run.
     measure
@@ -85,29 +87,60 @@ class LearningCurve(Readable):
 
     def _parts(self) -> Iterator[Part]:
         """The measure by the number of labels, and what more labels would give."""
-        rows = self.table.filter(pl.col("measure") == self.measure)
+        rows = self.rows()
         yield f"{in_full(self.measure)} by the number of labels, on {rows['n_units'][0]:,} other texts"
-        yield brief_table(rows, ("n", "model", "estimate", "ci_low", "ci_high"))
+        yield brief_table(rows.drop("measure", "n_seeds", "n_units"))
         with contextlib.suppress(AnnotuneError):  # too few sizes for a forecast
             yield self.in_words()
+
+    def rows(self) -> pl.DataFrame:
+        """Those of `table` that are about `measure`; beside them log_score, where the gold has its coders' shares."""
+        rows = self.table.filter(pl.col("measure") == self.measure)
+        scores = self.table.filter(pl.col("measure") == LOG_SCORE)
+        if self.measure == LOG_SCORE or scores.is_empty():
+            return rows
+        scores = scores.select("n", "model", log_score="estimate")
+        return rows.join(scores, on=["n", "model"], how="left", maintain_order="left")
 
     def in_words(self, more: int = 500, model: str | None = None) -> str:
         """The expected gain from `more` labels, in a sentence or two; for each base, where there are several."""
         if more < 1:
             raise AnnotuneError(f"more={more} labels cannot be forecast.", "Give a number of 1 or more.")
-        if model is None and len(self.tuned) > 1:
-            return " ".join(f"{one[0].upper()}{one[1:]}: {self._gain(more, one)}" for one in self.tuned)
-        return self._gain(more, model or self.tuned[0])
+        if model is not None:
+            return self._gain(more, model)
+        gains = [self._gain(more, one) for one in self.tuned]
+        if len(gains) > 1:
+            gains = [f"{one[0].upper()}{one[1:]}: {gain}" for one, gain in zip(self.tuned, gains, strict=True)]
+        return " ".join([*gains, *self._against_shares()])
+
+    def _against_shares(self) -> Iterator[str]:
+        """How far probabilities are from the shares of coders, beside always stating the overall shares."""
+        last = self.table.filter(pl.col("measure") == LOG_SCORE).sort("n").unique("model", keep="last")
+        by_model = {row["model"]: row for row in last.to_dicts()}
+        if not by_model:
+            return
+        own = [
+            f"{_number_in_words(row['estimate'], 3)}{_interval_in_words(row, 3)} by the {row['model']} with "
+            f"{row['n']:,} labels"
+            for row in (by_model[model] for model in self.tuned)
+        ]
+        usual = _number_in_words(by_model[OVERALL]["estimate"], 3)
+        yield (
+            f"Against the shares of coders the log score is {'; '.join(own)}; always stating the overall shares has "
+            f"{usual}, and lower is better."
+        )
 
     def _gain(self, more: int, model: str) -> str:
         law, name = self._fit(model), in_full(self.measure)
         now, then = law.at(np.array([self.n_labels, self.n_labels + more])).T
-        gain, limit = bounds(then - now), bounds(law.asymptote)
+        falls = self.measure in SHARE_MEASURES
+        gain, limit, digits = bounds(now - then if falls else then - now), bounds(law.asymptote), 3 if falls else 2
+        by, to, end = (_number_in_words(value, digits) for value in (gain["estimate"], then[0], limit["estimate"]))
+        change = f"lower the {name} by {by}" if falls else f"add {by} {name}"
         sentences = (
             f"{more:,} more labels ({self.n_labels + more:,} instead of {self.n_labels:,} to learn from) are expected "
-            f"to add {_share_in_words(gain['estimate'])} {name}{_interval_in_words(gain)}, to about "
-            f"{_share_in_words(float(then[0]))}. The asymptote of the curve is "
-            f"{_share_in_words(limit['estimate'])}{_interval_in_words(limit)}."
+            f"to {change}{_interval_in_words(gain, digits)}, to about {to}. The asymptote of the curve is {end}"
+            f"{_interval_in_words(limit, digits)}."
         )
         largest = int(self.table["n"].max())  # type: ignore[arg-type]
         if self.n_labels + more > 4 * largest:
@@ -170,7 +203,8 @@ def learning_curve(
         A column of the corpus: texts with the same value are on the same side of every split, and the sets grow by
         whole groups.
     measure
-        The measure of the fitted curve: macro_f1 by default, or another leading measure.
+        The measure of the fitted curve: macro_f1 by default, or another leading measure. Where the gold has the shares
+        of its coders (`resolve(rule="shares")`) also log_score, brier_score or share_distance, as of `evaluate`.
     budget
         Such as `30min` or `2h`: after the first, no run is started that is expected to exceed it, by the speed of those
         before. A warning counts the runs that were left out. Several bases have equal parts of it, and at least one run
@@ -197,7 +231,8 @@ def learning_curve(
     Raises
     ------
     AnnotuneError
-        As `tune`; and for sizes that are too small, or larger than the number of texts, or the same base twice.
+        As `tune`; and for sizes that are too small, or larger than the number of texts, or the same base twice. Of
+        several bases, one that is not there is said before any run.
 
     Examples
     --------
@@ -218,7 +253,7 @@ def learning_curve(
         named = {} if base is None else {"base": base}
         chosen = read_settings({**settings, **named, "seed": seed})
         task = prepare(texts, gold, codebook, variable, group, validation, chosen, pi, prevalence)
-        name = _checked_measure(measure, task.coded.variable)
+        name = _checked_measure(measure, task)
         held = part_to_test(task, test)
         if not len(held):
             raise AnnotuneError("Nothing is held out to measure on.", "Give a share in test=, such as 0.25.")
@@ -229,19 +264,29 @@ def learning_curve(
         tell = _telling(say, called)
         clock = Clock(started, until, BACKWARD * seconds_of_reading(task), tell)
         with nullcontext() if out is None else locked(Path(out)):
-            checkpoints = None if out is None else Checkpoints(Path(out), basis(task, held.tolist()))
+            checkpoints = None if out is None else Checkpoints(Path(out), basis(task, held.tolist(), *_scored(task)))
             done[called] = run_all(task, held, orders, runs, clock, checkpoints)
-    return _curve_of_runs(task, held, by_model(done), name, n_boot, seed, len(rest))
+    drawn = points_of(task, held, by_model(done), name, n_boot, seed, len(rest))
+    return LearningCurve(drawn.table, drawn.points, name, drawn.fits, len(rest))
 
 
 def _bases(base: Any) -> dict[Any, str]:
-    """What the bases are called in tables, which is nothing where there is but one; None is the default."""
+    """What the bases are called in tables, which is nothing where there is but one; None is the default.
+
+    A base that is not there, or there twice, is said before the runs on another are made.
+    """
     if not isinstance(base, (list, tuple)):
         return {base: ""}
     bases = [str(one) for one in base]
-    if not bases or len(set(bases)) < len(bases):
-        what = f"The bases {listing(bases)} are not different." if bases else "No base is named."
-        raise AnnotuneError(what, "Name each base once, or leave base out for the default.")
+    if not bases:
+        raise AnnotuneError("No base is named.", ONCE)
+    folders: dict[Path, str] = {}
+    for one in bases:
+        if bases.count(one) > 1:
+            raise AnnotuneError(f"The base {one!r} is named twice.", ONCE)
+        same = folders.setdefault(find_base(one).folder.resolve(), one)
+        if same != one:
+            raise AnnotuneError(f"{same!r} and {one!r} are the same base.", ONCE)
     short = [Path(one).name for one in bases]
     names = short if len(set(short)) == len(bases) else bases
     return dict(zip(bases, names if len(bases) > 1 else [""], strict=True))
@@ -254,155 +299,27 @@ def _telling(say: Callable[[str], None] | None, base: str) -> Callable[[str], No
     return lambda words: say(f"{base}: {words}" if base else words)
 
 
-def _checked_measure(measure: str | None, entry: Variable) -> str:
-    names = LEADING[entry.kind]
+def _checked_measure(measure: str | None, task: Task) -> str:
+    scored = _scored(task)
+    if measure in SHARE_MEASURES and not scored:
+        what = f"A curve of {measure!r} is for gold with its coders' shares, and this gold has none."
+        raise AnnotuneError(what, "Resolve the codings by the rule 'shares'.")
+    names = (*LEADING[task.coded.variable.kind], *scored)
     if measure is not None and measure not in names:
         raise AnnotuneError(f"There is no curve of {measure!r}.", nearest(measure, names))
     return measure or "macro_f1"
 
 
-def _curve_of_runs(
-    task: Task,
-    test: np.ndarray,
-    models: Mapping[str, Runs],
-    measure: str,
-    n_boot: int,
-    seed: int,
-    n_labels: int,
-) -> LearningCurve:
-    """Measures of all runs, their means over seeds with intervals, and the fitted power laws."""
-    entry, truth = task.coded.variable, task.examples.targets[test]
-    everyone, weights = np.ones(len(test), dtype=bool), task.weights[test] / task.weights[test].mean()
-    rated = {
-        (*run, model): one_coder(truth, runs[run]["answers"], everyone, entry, weights)
-        for run in sorted(set().union(*models.values()))
-        for model, runs in models.items()
-        if run in runs
-    }
-    clusters = task.cases.groups[test] if task.cases.large else None
-    drawing = resampling(list(rated.values()), clusters, n_boot, seed)
-    points, spread = _points_of_runs(rated, drawing, entry, models)
-    scores = {run: drawing.scores(answers, entry) for run, answers in rated.items()}
-    rng, rows, fits = np.random.default_rng(seed), [], {}
-    for model in models:
-        for name in points["measure"].unique(maintain_order=True):
-            sizes, means, n_seeds = _replicates(points, spread, model, name, rng, n_labels)
-            moved = _moved_by_training(points, model, name, n_labels)
-            for i, n in enumerate(sizes.tolist()):
-                of_runs = [each.get(name) for (size, _, which), each in scores.items() if (size, which) == (n, model)]
-                limits_of_mean = _limits_of_mean(of_runs, moved.get(n, 0.0)) or bounds(means[:, i])
-                row = {"n": n, "model": model, "measure": name, "n_units": len(test), "n_seeds": n_seeds[i]}
-                rows.append({**row, **limits_of_mean, "estimate": float(means[0, i])})
-            if name == measure and len(sizes) >= FEWEST_TO_FIT:
-                variance = means[1:].var(0) if n_boot else np.ones(len(sizes))
-                fits[model] = fit_power_law(sizes, means, 1 / np.maximum(variance, 1e-6))
-    types = {"estimate": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64}
-    table = pl.DataFrame(rows, schema_overrides=types).select(
-        "n", "model", "measure", "estimate", "ci_low", "ci_high", "n_seeds", "n_units"
-    )
-    return LearningCurve(table.sort("n", maintain_order=True), points, measure, fits, n_labels)
+def _scored(task: Task) -> tuple[str, ...]:
+    """The measures against the shares of coders, where the gold has these."""
+    return () if task.examples.shares is None else SHARE_MEASURES
 
 
-def _points_of_runs(
-    rated: Mapping[tuple[int, int, str], Any],
-    drawing: Resampling,
-    entry: Variable,
-    models: Mapping[str, Runs],
-) -> tuple[pl.DataFrame, dict[tuple[int, int, str], dict[str, np.ndarray]]]:
-    """The estimates of every run, and those on each resample of the test texts, which is the same for all runs."""
-    rows, drawn = [], {}
-    for (n, number, model), answers in rated.items():
-        values = measures(answers.total, len(entry.labels), entry.kind == "multilabel", entry.kind == "ordinal")
-        of_run = models[model][n, number]
-        seconds = float(of_run["seconds"]) if "seconds" in of_run else None
-        run = {"n": n, "seed": number + 1, "model": model}
-        rows += [
-            {**run, "measure": name, "estimate": _number_or_none(values[name]), "seconds": seconds}
-            for name in LEADING[entry.kind]
-        ]
-        drawn[n, number, model] = drawing.drawn(answers, entry)
-    return pl.DataFrame(rows, schema_overrides={"estimate": pl.Float64, "seconds": pl.Float64}), drawn
+def _number_in_words(value: float | None, digits: int) -> str:
+    """A number without its leading zero, as in papers."""
+    return "" if value is None else re.sub(r"^(-?)0\.", r"\1.", f"{value:.{digits}f}")
 
 
-def _replicates(
-    points: pl.DataFrame,
-    drawn: Mapping[tuple[int, int, str], Mapping[str, np.ndarray]],
-    model: str,
-    measure: str,
-    rng: np.random.Generator,
-    n_labels: int,
-) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Sizes (k,), means over seeds (1 + replicates, k), the estimates first, and how many seeds each size has.
-
-    A replicate is the mean on a resample of test texts, plus the variation by another draw of training texts:
-    the spread of the runs, pooled over sizes, with the uncertainty of its degrees of freedom. Sets that are a share f
-    of the same `n_labels` texts vary by 1 - f of the variance of new sets, as in sampling without replacement (Cochran
-    1977, equation 2.12), and their common part is not averaged out by more seeds. A measure that is not defined for a
-    run counts as 0 there: a model that always predicts the same label explains nothing.
-    """
-    of = points.filter((pl.col("model") == model) & (pl.col("measure") == measure))
-    sizes = of["n"].unique().sort().to_list()
-    columns, counts, squares, freedom = [], [], 0.0, 0
-    for n in sizes:
-        some = of.filter(pl.col("n") == n)
-        values = some["estimate"].fill_null(0.0).to_numpy()
-        runs = [drawn[n, number - 1, model].get(measure, np.zeros(0)) for number in some["seed"]]
-        columns.append(np.concatenate([[values.mean()], np.nan_to_num(np.mean(runs, axis=0))]))
-        counts.append(len(values))
-        if n < n_labels:  # sets of all texts are the same set
-            squares += float(((values - values.mean()) ** 2).sum()) / (1 - n / n_labels)
-            freedom += len(values) - 1
-    means, common = np.column_stack(columns), np.array(sizes) / n_labels
-    if freedom and len(means) > 1:
-        scale = np.sqrt(squares / rng.chisquare(freedom, len(means) - 1))
-        share = (1 - common) / np.array(counts) + common
-        means[1:] += scale[:, None] * rng.normal(size=(len(means) - 1, len(sizes))) * np.sqrt(share)
-    return np.array(sizes), means, counts
-
-
-def _limits_of_mean(scores: Sequence[Score | None], moved: float) -> dict[str, float] | None:
-    """The 95 % limits of the mean of runs on the same test texts; None where the measure is no mean of shares.
-
-    The runs' own limits, as `evaluate` gives them, are averaged, as errors on the same texts go together; what another
-    draw of training texts `moved` comes to their distances as a standard error would (Zou and Donner 2008).
-    """
-    known = [score for score in scores if score is not None]
-    if not known or len(known) < len(scores):
-        return None
-    low, high = np.mean([limits(score) for score in known], axis=0)
-    mean = np.mean([score.estimate for score in known])
-    return {
-        "ci_low": max(float(mean - np.hypot(mean - low, moved)), 0.0),
-        "ci_high": min(float(mean + np.hypot(high - mean, moved)), 1.0),
-    }
-
-
-def _moved_by_training(points: pl.DataFrame, model: str, measure: str, n_labels: int) -> dict[int, float]:
-    """How far another draw of training texts moves the mean of each size, in 95 of 100 draws; as in `_replicates`."""
-    of = points.filter((pl.col("model") == model) & (pl.col("measure") == measure)).fill_null(0.0)
-    by_size = {int(n): values["estimate"].to_numpy() for (n,), values in of.group_by("n")}
-    drawn = {n: values for n, values in by_size.items() if n < n_labels}
-    freedom = sum(len(values) - 1 for values in drawn.values())
-    if not freedom:
-        return {}
-    squares = sum(float(((values - values.mean()) ** 2).sum()) / (1 - n / n_labels) for n, values in drawn.items())
-    reach = float(t.ppf(0.975, freedom)) * np.sqrt(squares / freedom)
-    common = {n: n / n_labels for n in by_size}
-    return {n: reach * np.sqrt((1 - common[n]) / len(values) + common[n]) for n, values in by_size.items()}
-
-
-def _number_or_none(value: Any) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _share_in_words(value: float | None) -> str:
-    """A share without its leading zero, as in papers."""
-    return "" if value is None else re.sub(r"^(-?)0\.", r"\1.", f"{value:.2f}")
-
-
-def _interval_in_words(limits: Mapping[str, float | None]) -> str:
-    return (
-        ""
-        if limits["ci_low"] is None
-        else f" ({_share_in_words(limits['ci_low'])} to {_share_in_words(limits['ci_high'])})"
-    )
+def _interval_in_words(limits: Mapping[str, Any], digits: int) -> str:
+    low, high = (_number_in_words(limits[name], digits) for name in ("ci_low", "ci_high"))
+    return f" ({low} to {high})" if low else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from annotune.errors import AnnotuneError, nearest
 from annotune.evidence.curve import LearningCurve
 from annotune.measures.scores import in_full
 from annotune.pictures import COLOURS, MARKERS, PALE, new_figure, saved
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) -> Figure:
+def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None, *, measure: str | None = None) -> Figure:
     """The curve of every model over the number of labels, with 95 % intervals and, dashed, the tuned model's forecast.
 
     Of several bases, the forecast is that of the first.
@@ -28,6 +29,8 @@ def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) ->
         The result of `learning_curve`.
     path
         Where to save it, such as `.png`, `.pdf` or `.svg`.
+    measure
+        Another measure of `curve.table`, without a forecast.
 
     Returns
     -------
@@ -36,7 +39,7 @@ def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) ->
     Raises
     ------
     AnnotuneError
-        Where matplotlib is not installed.
+        Where matplotlib is not installed, or the curve has no such measure.
 
     Examples
     --------
@@ -47,9 +50,13 @@ def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) ->
     >>> at.plot_learning_curve(curve).axes[0].get_ylabel()
     'macro-F1 on 100 other texts'
     """
+    shown = measure or curve.measure
+    about = curve.table.filter(pl.col("measure") == shown)
+    if about.is_empty():
+        raise AnnotuneError(f"There is no measure {shown!r}.", nearest(shown, curve.table["measure"].unique()))
     figure, axes = new_figure(7.2, 4.6)
-    about = curve.table.filter(pl.col("measure") == curve.measure)
     models, leading = about["model"].unique(maintain_order=True), curve.tuned[0]
+    forecast = shown == curve.measure and leading in curve.fits
     for place, (model, colour, marker) in enumerate(zip(models, cycle(COLOURS), cycle(MARKERS))):
         rows = about.filter(pl.col("model") == model)
         width = 1.8 if model in curve.tuned else 1.2
@@ -59,14 +66,14 @@ def plot_learning_curve(curve: LearningCurve, path: str | Path | None = None) ->
         if rows["ci_low"].null_count() == 0:
             axes.vlines(aside, rows["ci_low"], rows["ci_high"], color=colour, linewidth=1.2, alpha=0.7, zorder=2)
     sizes = about["n"].unique().sort().to_list()
-    if leading in curve.fits:
+    if forecast:
         _draw_forecast(axes, curve, sizes)
     axes.set_xscale("log")
-    marked = [*sizes, *([2 * sizes[-1]] if leading in curve.fits else [])]
+    marked = [*sizes, *([2 * sizes[-1]] if forecast else [])]
     axes.set_xticks(marked, [f"{n:,}" for n in marked])
     axes.minorticks_off()
     axes.set_xlabel("hand-coded texts to learn from")
-    axes.set_ylabel(f"{in_full(curve.measure)} on {about['n_units'][0]:,} other texts")
+    axes.set_ylabel(f"{in_full(shown)} on {about['n_units'][0]:,} other texts")
     axes.grid(axis="y", color=PALE, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -18,7 +18,7 @@ class PowerLaw:
     Attributes
     ----------
     asymptote, drop, rate
-        Shape (1 + replicates,): the fit to the estimates comes first.
+        Shape (1 + replicates,): the fit to the estimates comes first. Of a curve that falls, drop is below 0.
     """
 
     asymptote: np.ndarray
@@ -52,7 +52,9 @@ def _float_or_none(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-def fit_power_law(sizes: np.ndarray, measured: np.ndarray, weights: np.ndarray | None = None) -> PowerLaw:
+def fit_power_law(
+    sizes: np.ndarray, measured: np.ndarray, weights: np.ndarray | None = None, falling: bool = False
+) -> PowerLaw:
     """Fit by weighted least squares, bounded: the asymptote is at most 1, the rate .05 to 2, and the curve never falls.
 
     For each rate the other two have a closed form, so every rate of a fine grid is tried for every replicate at once.
@@ -65,6 +67,8 @@ def fit_power_law(sizes: np.ndarray, measured: np.ndarray, weights: np.ndarray |
         Shape (1 + replicates, k): the estimates, and below them those of each bootstrap replicate.
     weights
         Shape (k,): such as the inverse of the estimates' variances; equal when left out.
+    falling
+        Whether lower is better: the curve never rises then, and the asymptote is 0 or more.
 
     Examples
     --------
@@ -72,13 +76,24 @@ def fit_power_law(sizes: np.ndarray, measured: np.ndarray, weights: np.ndarray |
     >>> law = fit_power_law(sizes, (0.85 - 1.5 * sizes**-0.5)[None])
     >>> [round(float(part[0]), 2) for part in (law.asymptote, law.drop, law.rate)]
     [0.85, 1.5, 0.5]
+    >>> law = fit_power_law(sizes, (0.4 + 3 * sizes**-0.5)[None], falling=True)
+    >>> [round(float(part[0]), 2) for part in (law.asymptote, law.drop, law.rate)]
+    [0.4, -3.0, 0.5]
     """
+    if falling:
+        law = _fitted(sizes, -measured, weights, highest=0.0)
+        return PowerLaw(0.0 - law.asymptote, 0.0 - law.drop, law.rate)
+    return _fitted(sizes, measured, weights, HIGHEST)
+
+
+def _fitted(sizes: np.ndarray, measured: np.ndarray, weights: np.ndarray | None, highest: float) -> PowerLaw:
+    """A law that rises, at most to `highest`."""
     weight = np.ones(len(sizes)) if weights is None else weights
     weight = weight / weight.sum()
     best = np.full(len(measured), np.inf)
     parameters = np.zeros((3, len(measured)))
     for rate in RATES:
-        asymptote, drop = _line(np.asarray(sizes, dtype=np.float64) ** -rate, measured, weight)
+        asymptote, drop = _line(np.asarray(sizes, dtype=np.float64) ** -rate, measured, weight, highest)
         fitted = asymptote[:, None] - drop[:, None] * sizes**-rate
         loss = ((measured - fitted) ** 2) @ weight
         better = loss < best - 1e-15
@@ -87,12 +102,12 @@ def fit_power_law(sizes: np.ndarray, measured: np.ndarray, weights: np.ndarray |
     return PowerLaw(*parameters)
 
 
-def _line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _line(x: np.ndarray, y: np.ndarray, weight: np.ndarray, highest: float) -> tuple[np.ndarray, np.ndarray]:
     """The asymptote and the drop of `y = asymptote - drop * x`, (replicates,) each, within their bounds."""
     mean_x, mean_y = x @ weight, y @ weight
     slope = ((y - mean_y[:, None]) * (x - mean_x)) @ weight / ((x - mean_x) ** 2 @ weight)
     drop = np.maximum(-slope, 0.0)
     asymptote = mean_y + drop * mean_x
-    above = asymptote > HIGHEST
-    capped = np.maximum(((HIGHEST - y) * x) @ weight / (x**2 @ weight), 0.0)
-    return np.where(above, HIGHEST, asymptote), np.where(above, capped, drop)
+    above = asymptote > highest
+    capped = np.maximum(((highest - y) * x) @ weight / (x**2 @ weight), 0.0)
+    return np.where(above, highest, asymptote), np.where(above, capped, drop)

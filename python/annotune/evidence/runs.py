@@ -5,23 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from annotune.errors import warn
 from annotune.evidence.clock import SETTING_UP, Clock, duration
 from annotune.measures.baselines import NO_INFORMATION, TF_IDF, no_information
+from annotune.measures.share_scores import OVERALL
 from annotune.network.encoder import build, outputs
+from annotune.network.logits import from_logits
 from annotune.progress import bar, listening
 from annotune.records.checkpoints import Checkpoints
 from annotune.tuning.choices import planned_epochs
-from annotune.tuning.held_out import FEW, INNER_FOLDS, PROBE, hold_out_once
+from annotune.tuning.held_out import FEW, INNER_FOLDS, PROBE, Held, hold_out_once
 from annotune.tuning.task import Task
 
 TUNED = "tuned model"
 OF_A_BASE = {"tuned": TUNED, "probe": PROBE}  # of the answers of a run, and those that are the same for all bases
-OF_NO_BASE = {"tf_idf": TF_IDF, "lowest": NO_INFORMATION}
+OF_NO_BASE = {"tf_idf": TF_IDF, "lowest": NO_INFORMATION, "overall": OVERALL}
+STATED = "stated/"  # begins what probabilities are kept by, where the gold has the shares of its coders
 Runs = dict[tuple[int, int], dict[str, np.ndarray]]  # by the number of labels and that of the seed
+Run = tuple[int, int, str]  # the same, with what the model is called
 BACKWARD = 3.5  # the time of learning from a text once, relative to reading it, assumed before a run is done
 
 
@@ -62,23 +67,32 @@ def run_all(
 
 
 def by_model(done: Mapping[str, Runs]) -> dict[str, Runs]:
-    """The answers of every run as `answers`, and its `seconds` where it was tuned, by what the model is called.
+    """The answers of every run as `answers`, its probabilities as `stated`, and its `seconds` where it was tuned.
 
-    `done` has the runs by what their base is called.
+    They are by what the model is called; `done` has the runs by what their base is called. Probabilities are there for
+    gold with the shares of its coders, and the overall shares are no answers.
     """
     models: dict[str, Runs] = {}
     for base, runs in done.items():
         of = f", {base}" if base else ""
         for key, model in OF_A_BASE.items():
             models[f"{model}{of}"] = {run: _of_model(answers, key) for run, answers in sorted(runs.items())}
+    runs = {run: answers for of_base in done.values() for run, answers in of_base.items()}
     for key, model in OF_NO_BASE.items():
-        runs = {run: answers for of_base in done.values() for run, answers in of_base.items()}
-        models[model] = {run: _of_model(answers, key) for run, answers in sorted(runs.items())}
+        of_runs = {run: _of_model(answers, key) for run, answers in sorted(runs.items())}
+        models |= {model: of_runs} if all(of_runs.values()) else {}
     return models
 
 
 def _of_model(answers: Mapping[str, np.ndarray], key: str) -> dict[str, np.ndarray]:
-    return {"answers": answers[key], **({"seconds": answers["seconds"]} if key == "tuned" else {})}
+    kept = {"answers": key, "stated": f"{STATED}{key}", **({"seconds": "seconds"} if key == "tuned" else {})}
+    return {name: answers[place] for name, place in kept.items() if place in answers}
+
+
+def row_of(run: Run, made: Mapping[str, np.ndarray], measure: str, estimate: float | None) -> dict[str, Any]:
+    """A row of the runs' table."""
+    (n, number, model), seconds = run, float(made["seconds"]) if "seconds" in made else None
+    return {"n": n, "seed": number + 1, "model": model, "measure": measure, "estimate": estimate, "seconds": seconds}
 
 
 def seconds_of_reading(task: Task) -> float:
@@ -98,7 +112,16 @@ def _run(task: Task, test: np.ndarray, places: np.ndarray, number: int) -> dict[
         _, held = hold_out_once(mine, test, places)
     answers = {"tuned": held.model, "probe": held.answers[PROBE], "tf_idf": held.answers[TF_IDF]}
     lowest = no_information(task.examples.targets[places], len(test), task.weights[places])
-    return {**answers, "lowest": lowest, "seconds": np.array(time.perf_counter() - began)}
+    return {**answers, **_stated(held, task), "lowest": lowest, "seconds": np.array(time.perf_counter() - began)}
+
+
+def _stated(held: Held, task: Task) -> dict[str, np.ndarray]:
+    """The probabilities (texts, labels) of the model and of what it is to beat, where the gold has coders' shares."""
+    if not held.stated:
+        return {}
+    by_key = {"tuned": from_logits(held.logits, task.examples.sets), "probe": held.stated[PROBE]}
+    by_key |= {"tf_idf": held.stated[TF_IDF], "overall": held.stated[OVERALL]}
+    return {f"{STATED}{key}": probabilities for key, probabilities in by_key.items()}
 
 
 def _name_of_run(run: tuple[int, int], task: Task, checkpoints: Checkpoints) -> str:

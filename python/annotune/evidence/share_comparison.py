@@ -14,7 +14,7 @@ from annotune.data.codebook import Variable
 from annotune.data.codings import sound_codings
 from annotune.data.encoded import encode
 from annotune.evidence.probabilities import how_sure
-from annotune.measures.share_scores import LOG_SCORE, scores_of_texts
+from annotune.measures.share_scores import LOG_SCORE, parts_of_mean, scores_of_texts
 
 
 def stated_by_coder(codings: pl.DataFrame, units: pl.Series, entry: Variable) -> dict[str, np.ndarray]:
@@ -61,11 +61,7 @@ def pairs_by_log_score(
 
 def _paired(apart: np.ndarray, clusters: np.ndarray | None) -> tuple[float, float, float | None]:
     """The 95 % limits of a mean difference (n,), and p that it is 0; None where all texts differ alike."""
-    mean = float(apart.mean())
-    parts: np.ndarray = (apart - mean) / len(apart)
-    if clusters is not None:
-        parts = np.bincount(np.unique(clusters, return_inverse=True)[1], weights=parts)
-    n = len(parts)
-    error = float(np.sqrt((parts**2).sum() * n / max(n - 1, 1)))
+    mean, parts = float(apart.mean()), parts_of_mean(apart, clusters)
+    n, error = len(parts), float(np.linalg.norm(parts))
     half = float(t.ppf(0.975, max(n - 1, 1))) * error
     return mean - half, mean + half, float(2 * t.sf(abs(mean) / error, n - 1)) if error > 0 and n > 1 else None

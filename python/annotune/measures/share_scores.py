@@ -76,7 +76,7 @@ def share_rows(
         left_out = int((~there).sum())
         note = f"{counted(left_out, 'text', 'texts')} without probabilities left out" if left_out else None
         for name, values in scores.items():
-            low, high = _limits(values, *of) if intervals and len(values) > 1 else (None, None)
+            low, high = limits_of_mean(values, *of) if intervals and len(values) > 1 else (None, None)
             mean = float(np.average(values, weights=of[1])) if len(values) else None
             rows.append((model, name, mean, low, high, len(values), len(entry.labels), note))
     columns = ("model", "measure", "estimate", "ci_low", "ci_high", "n_units", "n_labels", "note")
@@ -84,13 +84,26 @@ def share_rows(
     return pl.DataFrame(rows, schema=dict(zip(columns, types, strict=True)), orient="row")
 
 
-def _limits(values: np.ndarray, clusters: np.ndarray | None, weights: np.ndarray | None) -> tuple[float, float]:
-    """The 95 % interval of a weighted mean of texts (n,), or of those of clusters, by its linearised variance."""
-    weights = np.ones(len(values)) if weights is None else weights
+def limits_of_mean(
+    values: np.ndarray, clusters: np.ndarray | None = None, weights: np.ndarray | None = None
+) -> tuple[float, float]:
+    """The 95 % interval of a weighted mean of texts' scores (n,), which is not below 0, by its linearised variance."""
     mean = float(np.average(values, weights=weights))
-    parts = weights * (values - mean) / weights.sum()
+    error = float(np.linalg.norm(parts_of_mean(values, clusters, weights)))
+    return max(0.0, mean - USUAL * error), mean + USUAL * error
+
+
+def parts_of_mean(
+    values: np.ndarray, clusters: np.ndarray | None = None, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Each text's part, or each cluster's, in the error of a weighted mean (n,): their squares add up to its variance.
+
+    >>> round(float((parts_of_mean(np.array([1.0, 2.0, 4.0])) ** 2).sum()), 4)  # the variance, 7 / 3, by three
+    0.7778
+    """
+    weights = np.ones(len(values)) if weights is None else weights
+    parts: np.ndarray = weights * (values - np.average(values, weights=weights)) / weights.sum()
     if clusters is not None:
         parts = np.bincount(np.unique(clusters, return_inverse=True)[1], weights=parts)
     n = len(parts)
-    error = float(np.sqrt((parts**2).sum() * n / max(n - 1, 1)))
-    return max(0.0, mean - USUAL * error), mean + USUAL * error
+    return np.asarray(parts * np.sqrt(n / max(n - 1, 1)))

@@ -218,7 +218,9 @@ def curve_section(result: LearningCurve) -> Section:
     alt = f"{name} over the number of hand-coded texts, one line per model; the table has the figures."
     caption = f"{name} over the number of hand-coded training texts, with 95 % intervals; dashed: fitted and forecast."
     picture = svg_figure("curve", lambda: plot_learning_curve(result), alt, caption)
-    return Section("Learning curve", (*words, picture, tables.curve_table(result)))
+    scored = LOG_SCORE in set(result.table["measure"]) and result.measure != LOG_SCORE
+    measures = [result.measure, LOG_SCORE] if scored else [result.measure]
+    return Section("Learning curve", (*words, picture, *(tables.curve_table(result, one) for one in measures)))
 
 
 def comparison_section(result: Comparison) -> Section:

@@ -17,6 +17,7 @@ from annotune.export.journal import Layout, journal
 from annotune.export.regression_table import EXPLAINED
 from annotune.measures.evaluation import FEW, leading
 from annotune.measures.scores import in_full
+from annotune.measures.share_scores import SHARE_MEASURES
 from annotune.measures.shares import CHANCE
 from annotune.reporting.inputs import Judged
 from annotune.reporting.page import Table, count, interval, number, p_value, with_interval
@@ -147,16 +148,17 @@ def shares_table(table: pl.DataFrame) -> Table:
     return Table(f"How often each label is given: shares of {texts}.", header, rows, notes=notes)
 
 
-def curve_table(result: LearningCurve) -> Table:
-    """The measure of the curve, one row per number of labels."""
-    about = result.table.filter(pl.col("measure") == result.measure)
+def curve_table(result: LearningCurve, measure: str) -> Table:
+    """One measure of the curve, one row per number of labels."""
+    about, digits = result.table.filter(pl.col("measure") == measure), 3 if measure in SHARE_MEASURES else 2
     models = about["model"].unique(maintain_order=True).to_list()
     rows: list[tuple[str, ...]] = []
     for (n,), part in about.group_by("n", maintain_order=True):
         by_model = {row["model"]: row for row in part.to_dicts()}
-        cells = [with_interval(by_model[model], 2) if model in by_model else "–" for model in models]
+        cells = [with_interval(by_model[model], digits) if model in by_model else "–" for model in models]
         rows.append((f"{n:,}", *cells, count(part["n_seeds"].max())))  # type: ignore[arg-type]
-    caption = f"{in_full(result.measure)} by the number of training texts, on {about['n_units'][0]:,} other"
+    lower = " (lower is better)" if measure in SHARE_MEASURES else ""
+    caption = f"{in_full(measure)}{lower} by the number of training texts, on {about['n_units'][0]:,} other"
     return Table(f"{caption} texts; means over random draws of training texts, with 95 % intervals.",
                  ("training texts", *models, "draws"), tuple(rows))  # fmt: skip
 

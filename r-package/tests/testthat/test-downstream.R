@@ -273,6 +273,19 @@ test_that("crossfit and learning curves run from R", {
   expect_lt(10^graphics::par("usr")[2], 60)
 })
 
+test_that("a curve has log scores beside its measure, where there are some", {
+  rows <- expand.grid(n = c(22L, 40L), model = c("tuned model", "most frequent label"), stringsAsFactors = FALSE)
+  rows <- cbind(rows, measure = "macro_f1", estimate = 0.5, ci_low = 0.4, ci_high = 0.6, n_units = 23L)
+  curve <- structure(list(table = rows, measure = "macro_f1", words = "More are good."), class = "at_learning_curve")
+  expect_false(any(grepl("log_score", capture.output(print(curve)))))
+  curve$table <- rbind(rows, transform(rows[1:2, ], measure = "log_score", estimate = c(0.71, 0.62)))
+  curve$table <- rbind(curve$table, transform(curve$table[6, ], model = "overall shares", estimate = 0.9))
+  expect_output(print(curve), "40 +tuned model .* 0.620\n")
+  expect_identical(beside_log_scores(curve)$log_score, c(0.71, 0.62, NA, NA))
+  curve$measure <- "log_score"
+  expect_output(print(curve), "overall shares")
+})
+
 test_that("a model that is less sure in a later year has drifted", {
   skip_if_no_python()
   codes <- data.frame(
