@@ -16,6 +16,8 @@
 #' @param coder The model's name in tables of codings.
 #' @param drawn Only texts that were drawn (see [at_sample()]).
 #' @param examples How many of the codebook's examples of each label the model is shown.
+#' @param evidence Of a tuned model: whether the passage that decided is kept with each label; the coding page shows it
+#'   where it shows the proposal. It changes no answer.
 #' @param reasons Whether a short reason is asked for as well.
 #' @param schema,probabilities Whether answers are held to the codebook by a JSON schema, and log-probabilities asked for.
 #' @param temperature,seed,max_tokens As the endpoint takes them.
@@ -39,18 +41,18 @@
 #' @export
 at_propose <- function(corpus, codebook, model, store, variable = NULL, provider = NULL, endpoint = NULL, key = NULL,
                        allow_upload = NULL, redact = NULL, names_model = NULL, region = NULL, coder = NULL,
-                       drawn = FALSE, examples = 0, reasons = FALSE, schema = TRUE, probabilities = TRUE,
-                       temperature = 0, seed = 1, max_tokens = 1024, concurrency = 8, requests_per_minute = NULL,
-                       tokens_per_minute = NULL, retries = 5, timeout = 60, price = NULL, max_cost = NULL,
-                       batch = FALSE, again = 0, dry_run = FALSE, device = "auto", unit_id = "unit_id",
-                       text = "text") {
+                       drawn = FALSE, examples = 0, evidence = FALSE, reasons = FALSE, schema = TRUE,
+                       probabilities = TRUE, temperature = 0, seed = 1, max_tokens = 1024, concurrency = 8,
+                       requests_per_minute = NULL, tokens_per_minute = NULL, retries = 5, timeout = 60,
+                       price = NULL, max_cost = NULL, batch = FALSE, again = 0, dry_run = FALSE, device = "auto",
+                       unit_id = "unit_id", text = "text") {
   at_call(
     "propose",
     corpus = corpus_to_python(corpus, unit_id, text), codebook = codebook,
     model = if (is.data.frame(model)) frame_to_python(model) else model, store = as_path(store),
     variable = several(variable), provider = provider, endpoint = endpoint, key = key,
     allow_upload = several(allow_upload), redact = several(redact), names_model = names_model, region = region,
-    coder = coder, drawn = drawn, examples = examples, reasons = reasons, schema = schema,
+    coder = coder, drawn = drawn, examples = examples, evidence = evidence, reasons = reasons, schema = schema,
     probabilities = probabilities, temperature = temperature, seed = seed, max_tokens = max_tokens,
     concurrency = concurrency, requests_per_minute = requests_per_minute, tokens_per_minute = tokens_per_minute,
     retries = retries, timeout = timeout, price = several(price), max_cost = max_cost, batch = batch, again = again,

@@ -196,6 +196,7 @@ class ProposePart(Part):
     variable: Words | None = None
     drawn: bool | None = None
     examples: int = 0
+    evidence: bool = False
     reasons: bool = False
     json_schema: bool = pydantic.Field(default=True, alias="schema")
     probabilities: bool = True

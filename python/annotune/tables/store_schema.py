@@ -118,7 +118,17 @@ CREATE INDEX assignments_by_coder ON assignments (coder, wave, place);
 ENTRIES_IN_ORDER = """
 CREATE INDEX entries_by_coder ON entries (coder, id);
 """
-MIGRATIONS = (FIRST, PAGE, ENTRIES_IN_ORDER)
+PASSAGES = """
+CREATE TABLE passages (           -- the passage of a text that decided for a proposed label; its words are not kept
+    request TEXT NOT NULL REFERENCES requests, variable TEXT NOT NULL, place INTEGER NOT NULL,
+    first INTEGER NOT NULL,       -- the number of its first character, from 0
+    behind INTEGER NOT NULL,      -- and of the one after its last
+    share REAL NOT NULL,          -- in the decision, from 0 to 1
+    text TEXT NOT NULL,           -- the fingerprint of the text
+    PRIMARY KEY (request, variable, place)
+) WITHOUT ROWID;
+"""
+MIGRATIONS = (FIRST, PAGE, ENTRIES_IN_ORDER, PASSAGES)
 
 WITHOUT_VIEWS = "DROP VIEW IF EXISTS main.codings; DROP VIEW IF EXISTS main.people;"
 VIEWS = """

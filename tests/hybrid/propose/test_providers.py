@@ -132,6 +132,14 @@ def test_a_tuned_classifier_proposes_what_it_classifies(store, questions, tiny_b
     expected = model.classify(corpus.head(30))
     assert proposals.coder == model.name
     assert proposals.codings["label"].to_list() == expected["label"].to_list()
+    again = at.propose(corpus.head(30), book, model, store=store, evidence=True)
+    whole = model.classify(corpus.head(30), evidence=True)
+    columns = ["unit_id", "label", "evidence", "evidence_share", "evidence_start", "evidence_end"]
+    assert again.codings.select(columns).equals(whole.select(columns))
+    assert again.coder == model.name  # passages are no other model's answers
+    assert at.read_codings(store).height == 30
+    with pytest.raises(at.AnnotuneError, match="evidence= is for tuned models"):
+        at.propose(corpus, book, words(label=["Law"], words=["a"]), store=store, evidence=True)
     other = at.Codebook(variables=(at.Variable(name="tone", labels=labels),))
     with pytest.raises(at.AnnotuneError, match="codes 'topic', which is not asked for"):
         at.propose(corpus, other, model, store=store)

@@ -14,9 +14,12 @@ from annotune.data.codebook import Codebook, Variable
 from annotune.hybrid.page.work import Task
 from annotune.hybrid.store import Store, now
 
-Proposal = dict[str, Any]  # `coder` (None of a decoy), `labels`, `status` and `decoy`
+Proposal = dict[str, Any]  # `coder` (None of a decoy), `labels`, `status`, `decoy`, and `passages` if asked for
 PROPOSED = """
-    SELECT p.variable, r.coder, p.label, p.status FROM proposals p JOIN requests r ON r.key = p.request
+    SELECT p.variable, r.coder, p.label, p.status, json_valid(r.settings) AND json_extract(r.settings, '$.evidence'),
+        w.first, w.behind, w.share, w.text
+    FROM proposals p JOIN requests r ON r.key = p.request
+    LEFT JOIN passages w ON w.request = p.request AND w.variable = p.variable AND w.place = p.place
     WHERE r.unit_id = ? AND p.status IN ('ok', 'none') ORDER BY p.variable, r.coder, r.key, p.place
 """
 FREQUENT = """
@@ -64,11 +67,16 @@ def _drawn(store: Store, coder: str, task: Task, codebook: Codebook) -> dict[str
 def _proposed(store: Store, unit_id: str) -> dict[str, list[Proposal]]:
     """What each model proposes about each variable of a text, in the order of the models' names."""
     answers: dict[tuple[str, str], Proposal] = {}
-    for variable, coder, label, status in store.rows(PROPOSED, [unit_id]):
-        empty = {"coder": coder, "labels": [], "status": status, "decoy": False}
-        labels = answers.setdefault((variable, coder), empty)["labels"]
-        if label is not None and label not in labels:
-            labels.append(label)
+    for variable, coder, label, status, has_passages, *passage in store.rows(PROPOSED, [unit_id]):
+        empty: Proposal = {"coder": coder, "labels": [], "status": status, "decoy": False}
+        empty |= {"passages": []} if has_passages else {}
+        proposal = answers.setdefault((variable, coder), empty)
+        if label is None or label in proposal["labels"]:
+            continue
+        proposal["labels"].append(label)
+        if "passages" in proposal and passage[0] is not None:
+            names = ("first", "behind", "share", "text")
+            proposal["passages"].append({"label": label, **dict(zip(names, passage, strict=True))})
     of_variable: dict[str, list[Proposal]] = {}
     for (variable, _), proposal in answers.items():
         of_variable.setdefault(variable, []).append(proposal)
@@ -116,7 +124,18 @@ def choose(
     if arm == "open":
         return [first]
     labels = _decoy(first["labels"], proposals, entry, frequent, rng)
-    return [{"coder": None, "labels": labels, "status": "ok", "decoy": True}] if labels else []
+    if not labels or ("passages" in first and not first["passages"]):  # a decoy without one would be known by that
+        return []
+    return [{"coder": None, "labels": labels, "status": "ok", "decoy": True, **_passages_of(first, labels)}]
+
+
+def _passages_of(proposal: Proposal, labels: Sequence[str]) -> Proposal:
+    """The passages of the proposal that a decoy replaces, as if they had decided for the decoy's label."""
+    if "passages" not in proposal:
+        return {}
+    other = next(label for label in labels if label not in proposal["labels"])
+    passages = [{**one, "label": one["label"] if one["label"] in labels else other} for one in proposal["passages"]]
+    return {"passages": passages}
 
 
 def _decoy(

@@ -17,6 +17,7 @@ from annotune.hybrid.page.lists import Lists
 from annotune.hybrid.page.texts import Texts
 from annotune.hybrid.page.work import Held, Task, next_task, progress, task_of
 from annotune.hybrid.store import Store, now
+from annotune.records.fingerprints import fingerprint
 
 ADJUDICATOR = "adjudicator"
 BEGINNING = 90  # characters of a text in an overview
@@ -132,15 +133,15 @@ def item(desk: Desk, person: Person, query: Mapping[str, str]) -> dict[str, Any]
     task = _at(tasks, query["place"]) if "place" in query else next_task(tasks)
     if task is None:
         return {"finished": True, "version": version, "progress": far}
-    shown = arms.shown_to(desk.store, person.name, task, codebook)
+    shown, about = arms.shown_to(desk.store, person.name, task, codebook), desk.texts.shown(task.unit_id)
     return {
         "place": task.place,
         "of": len(tasks),
         "unit_id": task.unit_id,
         "state": task.state,
-        **desk.texts.shown(task.unit_id),
+        **about,
         "answers": {name: held.as_json() for name, held in _visible(task).items()},
-        "proposals": {variable: _without_names(proposals) for variable, proposals in shown.items()},
+        "proposals": {variable: _without_names(proposals, about["text"]) for variable, proposals in shown.items()},
         "again": _why_again(desk, task),
         "version": version,
         "progress": far,
@@ -213,12 +214,24 @@ def _visible(task: Task) -> Mapping[str, Any]:
     return {} if task.state == "again" and task.awaits_second_look else task.held
 
 
-def _without_names(proposals: list[arms.Proposal]) -> list[dict[str, Any]]:
+def _without_names(proposals: list[arms.Proposal], text: str) -> list[dict[str, Any]]:
     """Proposals as the page shows them: who made them, and whether anybody did, stays here."""
     return [
-        {"id": number, "labels": proposal["labels"], "status": proposal["status"]}
+        {"id": number, "labels": proposal["labels"], "status": proposal["status"], **_passages(proposal, text)}
         for number, proposal in enumerate(proposals)
     ]
+
+
+def _passages(proposal: arms.Proposal, text: str) -> dict[str, Any]:
+    """The passages of this text that decided for the labels; not where one is the whole text, or of another."""
+    passages = [
+        {"label": one["label"], "span": [one["first"], one["behind"]], "share": one["share"]}
+        for one in proposal.get("passages", ())
+        if one["text"] == fingerprint(text)
+        and 0 <= one["first"] < one["behind"] <= len(text)
+        and one["behind"] - one["first"] < len(text)
+    ]
+    return {"passages": passages} if passages else {}
 
 
 def _why_again(desk: Desk, task: Task) -> dict[str, Any] | None:

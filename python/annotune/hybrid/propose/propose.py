@@ -48,6 +48,7 @@ def propose(
     coder: str | None = None,
     drawn: bool = False,
     examples: int = 0,
+    evidence: bool = False,
     reasons: bool = False,
     schema: bool = True,
     probabilities: bool = True,
@@ -101,6 +102,9 @@ def propose(
         Only texts that were drawn (see `sample`).
     examples
         How many of the codebook's examples of each label the model is shown.
+    evidence
+        Of a tuned model: whether the passage that decided is kept with each label (see `Classifier.classify`); the
+        coding page shows it where it shows the proposal. It changes no answer.
     reasons
         Whether a short reason is asked for; it is given after the labels and kept apart from them.
     schema, probabilities
@@ -130,9 +134,9 @@ def propose(
     Returns
     -------
     Proposals
-        With the codings of all texts, in the corpus's order. A text that is not answered has its rows: `unparsed` where
-        the answer is none of the codebook's, `error` where there is none (it is asked for again by the next run),
-        `missing` where the text is empty or was not asked about yet.
+        With the codings of all texts, in the corpus's order, with `evidence` the passages beside them. A text that is
+        not answered has its rows: `unparsed` where the answer is none of the codebook's, `error` where there is none
+        (it is asked for again by the next run), `missing` where the text is empty or was not asked about yet.
 
     Raises
     ------
@@ -169,6 +173,7 @@ def propose(
         probabilities=probabilities,
         reasons=reasons,
         examples=examples,
+        evidence=evidence,
         concurrency=concurrency,
         requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute,

@@ -39,6 +39,7 @@ class Choice:
     probabilities: bool = True
     reasons: bool = False
     examples: int = 0
+    evidence: bool = False
     concurrency: int = 8
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -61,6 +62,8 @@ def choose_provider(
     kind = choice.provider or _looks_like(model)
     if kind not in KINDS:
         raise AnnotuneError(f"provider= cannot be {kind!r}.", nearest(str(kind), KINDS))
+    if choice.evidence and kind != "tuned":
+        raise AnnotuneError("evidence= is for tuned models, which know the passage that decided.", "Leave it out.")
     book = codebook.only(variable)
     if kind == "openai":
         return _endpoint(model, book.variables, choice)
@@ -73,7 +76,7 @@ def choose_provider(
     if kind == "tuned":
         from annotune.hybrid.propose.tuned import Tuned  # torch is loaded for models in this process alone
 
-        return Tuned(_classifier(model, book, choice.device)), ""
+        return Tuned(_classifier(model, book, choice), choice.evidence), ""
     if not isinstance(model, (str, Path)):
         raise AnnotuneError("A decoder is named by its folder or its name on the hub.", "Such as Qwen/Qwen3-0.6B.")
     from annotune.hybrid.propose.decoder import Decoder
@@ -145,14 +148,17 @@ def _redacted(entry: Variable, redaction: Redaction) -> Variable:
     return entry.model_copy(update={"labels": labels})
 
 
-def _classifier(model: Any, book: Codebook, device: str) -> Classifier:
+def _classifier(model: Any, book: Codebook, choice: Choice) -> Classifier:
     from annotune.models.classifier import Classifier, load
+    from annotune.models.evidence import require_evidence
 
     if not isinstance(model, (Classifier, str, Path)):
         raise AnnotuneError(
             "A tuned model is a Classifier or the folder of one.", "Give what tune gave, or its folder."
         )
-    classifier = model if isinstance(model, Classifier) else load(model, device)
+    classifier = model if isinstance(model, Classifier) else load(model, choice.device)
+    if choice.evidence:
+        require_evidence(classifier.name, classifier.card["settings"])
     name = classifier.variable.name
     if name not in [entry.name for entry in book.variables]:
         what = f"The model {classifier.name} codes {name!r}, which is not asked for."

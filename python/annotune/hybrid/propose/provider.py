@@ -7,12 +7,14 @@ A new kind is one file with a class that has these attributes and `answers`; `op
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import polars as pl
 
 from annotune.data.codebook import Variable
+
+EVIDENCE = "evidence"  # the setting under which passages are asked for; labels and probabilities are the same
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,24 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """The passage of a text that decided: from its first character up to the one after its last, and its share."""
+
+    first: int
+    behind: int
+    share: float
+
+
+@dataclass(frozen=True)
 class Proposal:
-    """One label for one variable, or why there is none."""
+    """One label for one variable, or why there is none; `passage` is known of models that were asked for it."""
 
     variable: str
     label: str | None
     prob: float | None
     status: str
     reason: str = ""
+    passage: Passage | None = None
 
 
 @dataclass(frozen=True)
@@ -134,9 +146,17 @@ def from_codings(codings: pl.DataFrame, questions: Sequence[Question]) -> Iterat
     """A table of codings by a model in this process, as answers to the questions, in their order."""
     columns = codings.select("variable", "label", "prob", "status")
     rows: dict[str, list[Proposal]] = {}
-    for unit_id, row in zip(codings["unit_id"], columns.iter_rows(), strict=True):
-        rows.setdefault(unit_id, []).append(Proposal(*row))
+    for unit_id, row, passage in zip(codings["unit_id"], columns.iter_rows(), _passages(codings), strict=True):
+        rows.setdefault(unit_id, []).append(replace(Proposal(*row), passage=passage))
     for question in questions:
         proposals = tuple(rows[question.unit_id])
         statuses = {proposal.status for proposal in proposals}
         yield Answer(question, "error" if "error" in statuses else "ok", proposals)
+
+
+def _passages(codings: pl.DataFrame) -> list[Passage | None]:
+    """The passage of each row, where `classify` was asked for them."""
+    if "evidence_start" not in codings.columns:
+        return [None] * len(codings)
+    numbers = codings.select("evidence_start", "evidence_end", "evidence_share").rows()
+    return [None if first is None else Passage(first, behind, share) for first, behind, share in numbers]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from annotune.data.codebook import Codebook
+from annotune.data.deciding import EVIDENCE as EVIDENCE_TYPES
 from annotune.errors import AnnotuneError
 from annotune.hybrid.page.versions import version_of
-from annotune.hybrid.propose.provider import Answer, Provider, Question, without_label
+from annotune.hybrid.propose.provider import EVIDENCE, Answer, Provider, Question, without_label
 from annotune.hybrid.store import Store, now
 from annotune.records.fingerprints import fingerprint
 
@@ -22,15 +23,21 @@ REQUEST = (
 )  # fmt: skip
 KEEP = f"INSERT OR REPLACE INTO requests ({', '.join(REQUEST)}) VALUES ({', '.join('?' * len(REQUEST))})"
 # What was said about this text before, also as it was worded before.
-CLEAR = """DELETE FROM proposals
+CLEAR = """DELETE FROM {table}
            WHERE request IN (SELECT key FROM requests WHERE unit_id = :unit_id AND coder = :coder)"""
+CLEARED = tuple(CLEAR.format(table=table) for table in ("proposals", "passages"))
 KNOWN = """SELECT r.key FROM requests r WHERE question = ? AND status IN ('ok', 'unparsed')
            AND EXISTS (SELECT 1 FROM proposals p WHERE p.request = r.key) LIMIT 1"""
-COPY = """INSERT INTO proposals SELECT :key, variable, place, label, prob, status, reason
-          FROM proposals WHERE request = :known"""
+COPIED = (
+    """INSERT INTO proposals SELECT :key, variable, place, label, prob, status, reason
+       FROM proposals WHERE request = :known""",
+    """INSERT INTO passages SELECT :key, variable, place, first, behind, share, text
+       FROM passages WHERE request = :known""",
+)
 PLAIN = {"tokens_in": "0", "tokens_out": "0", "cost": "0.0", "seconds": "0.0", "attempts": "0", "batch": "NULL"}
 LEAVE = "INSERT INTO ledger (at, host, request, unit_id, characters, redacted) VALUES (?, ?, ?, ?, ?, ?)"
 ROWS = ("unit_id", "variable", "label", "status", "reason")
+NUMBERS = {name: EVIDENCE_TYPES[name] for name in ("evidence_share", "evidence_start", "evidence_end")}
 TYPES: dict[str, Any] = {
     "unit_id": pl.String,
     "status": pl.String,
@@ -96,7 +103,7 @@ class Book:
         """Stop where this coder's name stands in the store for another prompt, model or setting."""
         query = "SELECT DISTINCT provider, model, prompt, settings FROM requests WHERE coder = ?"
         own = (self.provider.kind, self.provider.model, self._prompt, self._settings)
-        if any(row != own for row in self.store.table(query, [self.coder]).rows()):
+        if any(_compared(row) != _compared(own) for row in self.store.table(query, [self.coder]).rows()):
             what = f"The store has proposals by {self.coder!r} with another codebook, model or settings."
             raise AnnotuneError(what, "Give another name with coder=, or leave it out: then every setting has its own.")
 
@@ -111,13 +118,15 @@ class Book:
             version = version_of(connection, self.codebook)
             for answer, cost in answers:
                 key = answer.question.key
-                connection.execute(CLEAR, {"unit_id": answer.question.unit_id, "coder": self.coder})
+                for clear in CLEARED:
+                    connection.execute(clear, {"unit_id": answer.question.unit_id, "coder": self.coder})
                 connection.execute(KEEP, self._row(answer, cost, version))
                 rows = [
                     (key, p.variable, place, p.label, p.prob, p.status, restored(p.reason, answer.question))
                     for place, p in enumerate(answer.proposals)
                 ]
                 connection.executemany("INSERT INTO proposals VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                connection.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)", _passages(answer))
 
     def _row(self, answer: Answer, cost: float | None, version: int) -> list[Any]:
         asked = answer.question
@@ -146,9 +155,11 @@ class Book:
                 own = ", ".join(f":{name}" if name in values else PLAIN.get(name, name) for name in REQUEST)
                 values |= {"known": row[0]}
                 copied = f"INSERT OR REPLACE INTO requests ({', '.join(REQUEST)}) SELECT {own} FROM requests"
-                connection.execute(CLEAR, values)
+                for clear in CLEARED:
+                    connection.execute(clear, values)
                 connection.execute(f"{copied} WHERE key = :known", values)
-                connection.execute(COPY, values)
+                for copy in COPIED:
+                    connection.execute(copy, values)
         return left
 
     def leaving(self, questions: Sequence[Question]) -> None:
@@ -166,10 +177,31 @@ class Book:
         return self.store.table(query, [self.coder], TYPES).unique("unit_id", keep="last", maintain_order=True)
 
     def proposals(self) -> pl.DataFrame:
-        """One row per text and variable, or per label: `unit_id`, `variable`, `label`, `prob`, `status`, `reason`."""
-        query = """SELECT r.unit_id, p.variable, p.label, p.prob, p.status, p.reason FROM proposals p
-                   JOIN requests r ON r.key = p.request WHERE r.coder = ? ORDER BY r.unit_id, p.place"""
-        return self.store.table(query, [self.coder], dict.fromkeys(ROWS, pl.String) | {"prob": pl.Float64})
+        """One row per text and variable, or per label: `unit_id`, `variable`, `label`, `prob`, `status`, `reason`.
+
+        With the share, the start and the end of the passage that decided, where it was asked for; else they are null.
+        """
+        query = """SELECT r.unit_id, p.variable, p.label, p.prob, p.status, p.reason, w.share AS evidence_share,
+                   w.first AS evidence_start, w.behind AS evidence_end
+                   FROM proposals p JOIN requests r ON r.key = p.request LEFT JOIN passages w
+                   ON w.request = p.request AND w.variable = p.variable AND w.place = p.place
+                   WHERE r.coder = ? ORDER BY r.unit_id, p.place"""
+        types = dict.fromkeys(ROWS, pl.String) | {"prob": pl.Float64} | NUMBERS
+        return self.store.table(query, [self.coder], types)
+
+
+def _compared(row: tuple[str, ...]) -> tuple[Any, ...]:
+    """A provider, model, prompt and settings as they are compared: passages change nothing of the answers."""
+    *others, settings = row
+    return *others, {name: value for name, value in json.loads(settings).items() if name != EVIDENCE}
+
+
+def _passages(answer: Answer) -> Iterator[tuple[Any, ...]]:
+    """Rows for the passages that decided, with the fingerprint of the text that they are passages of."""
+    asked, text = answer.question, fingerprint(answer.question.text)
+    for place, proposal in enumerate(answer.proposals):
+        if (passage := proposal.passage) is not None:
+            yield asked.key, proposal.variable, place, passage.first, passage.behind, passage.share, text
 
 
 def restored(reason: str, question: Question) -> str:

@@ -9,6 +9,7 @@ import polars as pl
 
 from annotune.data.codings import SCHEMA, sound_codings
 from annotune.data.corpus import Corpus, sound_corpus
+from annotune.data.deciding import with_passages
 from annotune.errors import warn
 from annotune.hybrid.propose.asking import Purse, ask, collected
 from annotune.hybrid.propose.batches import submit
@@ -19,7 +20,7 @@ from annotune.hybrid.propose.proposals import Proposals
 from annotune.hybrid.propose.proposer import Choice
 from annotune.hybrid.propose.provider import Provider, Question
 from annotune.hybrid.propose.redaction import Redaction
-from annotune.hybrid.propose.requests import Book, ledger_of
+from annotune.hybrid.propose.requests import NUMBERS, Book, ledger_of
 from annotune.hybrid.propose.self_agreement import AGAIN, self_agreement, texts_again
 from annotune.hybrid.propose.tokens import tokens_of
 
@@ -116,7 +117,7 @@ class Task:
         if self.again:
             repeated = replace(book, coder=book.coder + AGAIN)
             second = repeated.proposals().with_columns(coder=pl.lit(repeated.coder))
-            both = sound_codings(pl.concat([codings, second.select(*SCHEMA)]))
+            both = sound_codings(pl.concat([codings.select(*SCHEMA), second.select(*SCHEMA)]))
             agreement = self_agreement(both, book.codebook)
         return Proposals(
             coder=book.coder,
@@ -168,7 +169,10 @@ def _in_order(rows: pl.DataFrame, texts: Corpus, variables: Sequence[str], coder
     frame = units.join(pl.DataFrame({"variable": variables}).with_row_index("_variable"), how="cross")
     frame = frame.join(rows, on=["unit_id", "variable"], how="left", maintain_order="left_right")
     frame = frame.with_columns(pl.col("status").fill_null("missing"), pl.lit(coder).alias("coder"))
-    return sound_codings(frame.sort("_unit", "_variable", maintain_order=True).select(*SCHEMA))
+    ordered = frame.sort("_unit", "_variable", maintain_order=True)
+    if ordered["evidence_start"].null_count() == len(ordered):
+        return sound_codings(ordered.select(*SCHEMA))
+    return with_passages(sound_codings(ordered.select(*SCHEMA, *NUMBERS)), texts)
 
 
 def _tell(purse: Purse, provider: Provider) -> None:

@@ -10,15 +10,19 @@ import polars as pl
 
 from annotune.data.codebook import Variable
 from annotune.data.corpus import sound_corpus
-from annotune.hybrid.propose.provider import Answer, Question, Watch, from_codings
+from annotune.hybrid.propose.provider import EVIDENCE, Answer, Question, Watch, from_codings
 from annotune.models.classifier import Classifier
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A classifier in this process: it knows its own codebook, and nothing leaves the machine."""
+    """A classifier in this process: it knows its own codebook, and nothing leaves the machine.
+
+    With `evidence` each label comes with the passage that decided for it.
+    """
 
     classifier: Classifier
+    evidence: bool = False
     kind: str = "tuned"
 
     @property
@@ -38,12 +42,13 @@ class Tuned:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Which classifier it is."""
-        return {"model_sha256": self.classifier.card["model_sha256"]}
+        """Which classifier it is, and whether passages are asked for."""
+        asked = {EVIDENCE: True} if self.evidence else {}
+        return {"model_sha256": self.classifier.card["model_sha256"], **asked}
 
     def answers(self, questions: Sequence[Question], _: Watch) -> Iterator[Answer]:
         """The classifier's codes for these texts."""
-        return from_codings(self.classifier.classify(texts_of(questions)), questions)
+        return from_codings(self.classifier.classify(texts_of(questions), evidence=self.evidence), questions)
 
 
 def texts_of(questions: Sequence[Question]) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from annotune.data.corpus import read_corpus
 from annotune.hybrid.page import launch
 from annotune.hybrid.page.texts import Columns
 from annotune.hybrid.store import now, open_store
+from annotune.records.fingerprints import fingerprint
 
 BROWSERS = (
     "chromium",
@@ -82,7 +83,7 @@ def serve(tmp_path):
     """A maker of pages that are served: `serve(corpus, codebook, coders)`; texts come in the corpus's order."""
     pages = []
 
-    def make(corpus, codebook, coders=("anna",), *, arms=None, proposals=(), columns=None, **more):
+    def make(corpus, codebook, coders=("anna",), *, arms=None, proposals=(), passages=(), columns=None, **more):
         path = tmp_path / f"study{len(pages)}.annotune"
         at.sample(
             corpus, len(corpus), store=path, coders=list(coders), overlap=float(len(coders) > 1), codebook=codebook
@@ -97,6 +98,12 @@ def serve(tmp_path):
                 for rank, label in enumerate(labels):
                     row = (key, variable, rank, label)
                     connection.execute("INSERT INTO proposals VALUES (?, ?, ?, ?, .9, 'ok', '')", row)
+            connection.execute("UPDATE requests SET settings = '{\"evidence\": true}' WHERE ?", [bool(passages)])
+            for model, unit, variable, rank, words, share in passages:
+                text = corpus.filter(unit_id=unit)["text"][0]
+                row = (rank, text.index(words), text.index(words) + len(words), share, fingerprint(text))
+                key = f"{model} {unit} {variable}"
+                connection.execute("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)", [key, variable, *row])
         columns = Columns(**columns) if columns else None
         page = launch.serve(path, read_corpus(corpus), codebook, coders, columns=columns, browser=False, port=0, **more)
         pages.append(page)

@@ -140,6 +140,53 @@ def test_the_marked_passage_of_a_long_text_is_in_view(serve, window, topics):
     assert outer["y"] <= box["y"] < outer["y"] + outer["height"] - box["height"]
 
 
+def test_what_decided_for_a_proposal_is_underlined_and_moves_nothing(serve, window, topics, violations):
+    text = "😀 " + "A sentence that says nothing in particular. " * 200 + "More nurses, please. " + "And so on. " * 200
+    corpus = pl.DataFrame({"unit_id": ["a", "b"], "text": [text, text], "said": ["nurses", "nurses"]})
+    served = serve(
+        corpus, topics, arms={"b": "blind"},
+        proposals=[("tuned", unit, "topic", ["Health"]) for unit in "ab"],
+        passages=[("tuned", unit, "topic", 0, "More nurses, please.", 0.624) for unit in "ab"],
+    )  # fmt: skip
+    anna = window(served.links["anna"])
+    page, passage = anna.page, anna.page.locator("#passage")
+    assert page.locator("mark").all_inner_texts() == ["More nurses, please."]
+    assert passage.evaluate("box => box.scrollTop") == 0
+    said = page.locator(".to-passage")
+    assert said.inner_text() == "62 % of what speaks for it is in the underlined passage"
+    assert violations(page) == []
+    said.click()
+    anna.until(lambda: passage.evaluate("box => box.scrollTop") > 0)
+    box, outer = page.locator("mark").bounding_box(), passage.bounding_box()
+    assert outer["y"] <= box["y"] < outer["y"] + outer["height"] - box["height"]
+    anna.press("a", "Enter")  # keys answer as before
+    anna.wait_for_place(2)
+    assert page.locator("mark, .to-passage, .offer").count() == 0
+
+
+def test_passages_that_overlap_are_marked_by_parts(serve, window, topics):
+    corpus = pl.DataFrame(
+        {"unit_id": ["a"], "text": ["We thank the nurses, all of them."], "said": ["the nurses, all"]}
+    )
+    served = serve(
+        corpus, topics, arms={"a": "two"}, columns={"mark": "said"},
+        proposals=[("m1", "a", "topic", ["Health"]), ("m2", "a", "topic", ["Law"])],
+        passages=[
+            ("m1", "a", "topic", 0, "We thank the nurses", 0.7),
+            ("m2", "a", "topic", 0, "nurses, all of them.", 1),
+        ],
+    )  # fmt: skip
+    page = window(served.links["anna"]).page
+    parts = [(part.get_attribute("class"), part.text_content()) for part in page.locator("mark").all()]
+    assert parts == [
+        ("decided", "We thank "), ("own decided", "the "), ("own decided", "nurses"), ("own decided", ", all"),
+        ("decided", " of them."),
+    ]  # fmt: skip
+    words = {button.text_content().split(" of ")[0] for button in page.locator(".to-passage").all()}
+    assert words == {"70 %", "all"}
+    assert page.locator("#passage .text").inner_text() == "We thank the nurses, all of them."
+
+
 @pytest.mark.parametrize(
     ("text", "direction"), [("الصحة حق لكل مواطن.", "rtl"), ("(שלום) לכולם", "rtl"), ("Health.", "ltr")]
 )

@@ -346,7 +346,7 @@ export class Coding {
   }
 
   leavePointer(event) {
-    if (event.target.closest(".option, .offer")) setTimeout(() => byId("passage").focus({ preventScroll: true }));
+    if (event.target.closest(".option, .offer, .to-passage")) setTimeout(() => byId("passage").focus({ preventScroll: true }));
   }
 }
 

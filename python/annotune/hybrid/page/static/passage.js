@@ -1,14 +1,35 @@
-// The text as it is read: what stands before and after it, the marked passage, and what else is known of it.
+// The text as it is read: what stands before and after it, marked passages, and what else is known of it.
 
 import { byId, element, icon } from "./dom.js";
 import { againWords, plainName } from "./words.js";
 
-/** The text, with the characters from mark[0] to mark[1] marked; they are counted as Python does, by code points. */
-function marked(text, mark) {
-  if (!mark) return [text];
+/**
+ * The text with the passages of its column `mark`, and those that decided for a proposal, marked. Each is a list of its
+ * first character and the one after its last, counted as Python does, by code points; they may overlap.
+ */
+function marked(text, mark, decided) {
+  if (!mark && decided.length === 0) return [text];
   const letters = Array.from(text);
-  const part = (from, to) => letters.slice(from, to).join("");
-  return [part(0, mark[0]), element("mark", { text: part(mark[0], mark[1]) }), part(mark[1])];
+  const own = mark ? [mark] : [];
+  const cuts = [...new Set([0, letters.length, ...own.flat(), ...decided.flat()])].sort((one, other) => one - other);
+  return cuts.slice(1).map((to, place) => {
+    const from = cuts[place];
+    const within = (span) => span[0] <= from && to <= span[1];
+    const words = letters.slice(from, to).join("");
+    const kinds = [own.some(within) && "own", decided.some(within) && "decided"].filter(Boolean);
+    return kinds.length === 0 ? words : element("mark", { class: kinds.join(" "), text: words, "data-from": from });
+  });
+}
+
+/** Where the passages are that decided for what is proposed beside an item. */
+function decidedIn(item) {
+  const proposals = Object.values(item.proposals ?? {}).flat();
+  return proposals.flatMap(({ passages = [] }) => passages.map(({ span }) => span));
+}
+
+/** Bring the passage that begins at this character into view. */
+export function goTo(from) {
+  byId("passage").querySelector(`mark[data-from="${from}"]`)?.scrollIntoView({ block: "center" });
 }
 
 function neighbours(sentences, what) {
@@ -17,17 +38,17 @@ function neighbours(sentences, what) {
   return element("p", { class: "neighbour" }, element("span", { class: "aside", text: `${what}: ` }), ...lines);
 }
 
-/** Show an item's text, and bring its marked passage into view. */
+/** Show an item's text, and bring its marked passage into view; what decided for a proposal moves nothing. */
 export function showPassage(item, language) {
   const passage = byId("passage");
-  const text = element("p", { class: "text", dir: item.dir, lang: language }, ...marked(item.text, item.mark));
+  const text = element("p", { class: "text", dir: item.dir, lang: language }, ...marked(item.text, item.mark, decidedIn(item)));
   const before = neighbours(item.before, "Before");
   const after = neighbours(item.after, "After");
   passage.replaceChildren(...[before, text, after].filter((part) => part !== null));
   passage.scrollTop = 0;
   showFacts(item.shown ?? {});
   showAgain(item.again);
-  centre(passage, passage.querySelector("mark"));
+  centre(passage, passage.querySelector("mark.own"));
 }
 
 /** Scroll the text until a passage that is out of view is in its middle; the page itself stays. */

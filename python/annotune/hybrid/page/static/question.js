@@ -2,7 +2,8 @@
 
 import { cap, element } from "./dom.js";
 import { SHIFT, grouped, inOrder, keysOf } from "./labels.js";
-import { answerWords, plainName } from "./words.js";
+import { goTo } from "./passage.js";
+import { answerWords, passageWords, plainName } from "./words.js";
 
 export const OFFERS = ["a", "b"]; // the keys of what is proposed
 const STATUSES = [
@@ -22,7 +23,7 @@ export class Question {
   /**
    * @param variable of the codebook
    * @param answer what is chosen at first
-   * @param offers [{title, labels, status, note, unsure}]: proposals, or other people's codings
+   * @param offers [{title, labels, status, note, unsure, passages}]: proposals, or other people's codings
    * @param onChange called after every change by hand, with whether a single answer was chosen by it
    */
   constructor(variable, answer, offers, onChange) {
@@ -59,8 +60,22 @@ export class Question {
 
   buildOffers() {
     if (this.offers.length === 0) return null;
-    const cards = this.offers.map((offer, place) => this.buildOffer(offer, OFFERS[place] ?? null));
+    const cards = this.offers.map((offer, place) => {
+      const card = this.buildOffer(offer, OFFERS[place] ?? null);
+      const passages = this.buildPassages(offer);
+      return passages.length === 0 ? card : element("div", { class: "offered" }, card, ...passages);
+    });
     return element("div", { class: "offers" }, ...cards);
+  }
+
+  /** What decided for a proposal, in words; a click or Enter leads to where it stands in the text. */
+  buildPassages({ passages = [] }) {
+    return passages.map((passage) => {
+      const words = passageWords(passage, passages.length > 1);
+      const button = element("button", { type: "button", class: "to-passage", text: words });
+      button.addEventListener("click", () => goTo(passage.span[0]));
+      return button;
+    });
   }
 
   buildOffer(offer, key) {

@@ -31,6 +31,13 @@ export function answerWords({ labels, status }) {
   return labels.map(plainName).join(", ");
 }
 
+/** How much of what speaks for a label is in its passage. */
+export function passageWords({ label, share }, several) {
+  const part = share > 0.995 ? "all" : `${Math.round(100 * share)} %`;
+  const whose = several ? `${plainName(label)}: ` : "";
+  return `${whose}${part} of what speaks for it is in the underlined passage`;
+}
+
 /** Why a text comes up again, in a sentence. */
 export function againWords(again) {
   if (again.why !== "definition") return "Please code this text once more, as if you had not seen it before.";
