@@ -1,6 +1,6 @@
 """A decoder tuned to say the label, and tuned with a head: the same texts, macro-F1 on others.
 
-    python benchmarks/label_objective.py --base FOLDER [--n 160] [--tested 220] [--draws 1,2,3] [--epochs 6]
+    python benchmarks/label_objective.py --base FOLDER [--n 160] [--tested 220] [--draws 1,2,3] [--objectives label]
 
 Sentences of British manifestos, half of them about immigration, of which there are 191 (Benoit et al. 2016). Both with
 `method="lora"`, and whichever model their choices would hand out: what is measured is the tuned network, by its most
@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=160)
     parser.add_argument("--tested", type=int, default=220)
     parser.add_argument("--draws", default="1,2,3")
+    parser.add_argument("--objectives", default=",".join(OBJECTIVES), help="Both, or one: draws are always the same.")
     parser.add_argument("--epochs", type=int, help="As many as tune takes by default.")
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
@@ -92,12 +93,13 @@ def main() -> None:
     for seed in map(int, options.draws.split(",")):
         drawn = half_and_half(texts, options.n + options.tested, seed)
         draws.append({"place": np.array([place_of[unit_id] for unit_id in drawn["unit_id"][options.n :]])})
-        for objective in OBJECTIVES:
+        for objective in options.objectives.split(","):
             truth, answer, seconds = answers(drawn, options.n, objective, options.base, options.epochs, seed)
             draws[-1] |= {"truth": truth, objective: answer}
             print(f"| {seed} | {objective} | {macro_f1(truth, answer, 2):.3f} | {seconds:.0f} |", flush=True)
-        difference, low, high = gain(draws, len(texts))
-        print(f"label - head after {len(draws)} draws: {difference:+.3f} ({low:+.3f} to {high:+.3f})", flush=True)
+        if {*OBJECTIVES} <= {*draws[-1]}:
+            difference, low, high = gain(draws, len(texts))
+            print(f"label - head after {len(draws)} draws: {difference:+.3f} ({low:+.3f} to {high:+.3f})", flush=True)
 
 
 if __name__ == "__main__":
