@@ -217,6 +217,20 @@ def test_of_sets_each_label_is_learnt_as_yes_or_no(speaker, book, topics):
     assert (decide(outputs(model, tokens), sets=True) == targets).mean() > 0.75
 
 
+def test_steps_are_small_at_half_the_rate(speaker, topics):
+    tokenizer, model = speaker
+    tokens, targets = tokenize(tokenizer, topics["text"].to_list()[:20], 64, special=False), np.arange(20) % 3
+    add_lora(model, 4)
+    texts_a_step, settings = [], Settings(method="lora", seed=1)
+    plan = {"epochs": 1, "balanced": False, "advance": texts_a_step.append}
+    list(loop.train(model, tokens, targets, settings, **plan))
+    assert sum(texts_a_step) == 20
+    assert max(texts_a_step) == loop.TEXTS_A_STEP == settings.batch_texts / 4
+    by_rate = [settings, settings.model_copy(update={"learning_rate": 0.01})]
+    rates = [loop._optimizer(model, chosen).param_groups[0]["lr"] for chosen in by_rate]
+    assert rates == [loop.LEARNING_RATES["lora"] / 2, 0.01]
+
+
 def test_it_learns_what_a_head_learns(speaker, decoder, topics):
     tokenizer, model = speaker
     networks = {"label": model, "head": build(load_pair(find_base(str(decoder("qwen3"))), CPU)[1], 3)}

@@ -36,7 +36,8 @@ class Settings(pydantic.BaseModel):
     rank
         Of the LoRA matrices; their scale is twice the rank over the rank.
     batch_tokens, batch_texts
-        A batch holds at most so many tokens, padding included, and so many texts.
+        A batch holds at most so many tokens, padding included, and so many texts; with `objective="label"` at most 8,
+        at half the usual learning rate: it starts from no probe, and few texts have to make steps enough.
     max_tokens
         So many tokens of a text the network reads at once, as far as the base can.
     long_texts
