@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import annotune as at
 from annotune.cli import app
-from annotune.export import dta
+from annotune.export import dta, dta_file
 from annotune.tables import read_table
 
 ALL = (".dta", ".rds", ".parquet", ".csv", ".sav", ".xlsx")
@@ -271,7 +271,7 @@ def test_more_labels_than_stata_has(written):
 
 
 def test_release_119_where_118_is_too_small(tmp_path, monkeypatch):
-    monkeypatch.setattr(dta, "MOST_VARIABLES", 2)
+    monkeypatch.setattr(dta_file, "MOST_VARIABLES", 2)
     frame = pl.DataFrame({"a": [1, None], "b": ["x" * 3000, ""], "c": ["é" * 3000, "z"]})
     at.write(frame, tmp_path / "t.dta")
     assert b"<release>119</release>" in (tmp_path / "t.dta").read_bytes()

@@ -13,7 +13,7 @@ import annotune as at
 from annotune import cli
 from annotune.records.checkpoints import Checkpoints
 from annotune.records.fingerprints import file_sha256
-from annotune.study import inputs as inputs_module
+from annotune.study import sources
 
 FLIPS = 30
 CODINGS = "annotune-work/topic/codings.parquet"
@@ -176,14 +176,14 @@ def test_the_command_line_says_it_and_ends_with_0_1_or_2(study, tmp_path, monkey
 
 
 def test_an_input_that_changes_while_it_is_read_is_refused(study, monkeypatch):
-    before, real = (study.parent / "study.record.json").read_bytes(), inputs_module.read_codings
+    before, real = (study.parent / "study.record.json").read_bytes(), sources.read_codings
 
     def changed_meanwhile(*arguments, **options):
         with (study.parent / "questions.csv").open("a") as file:
             file.write("late,Is this question too late?,Green,2020\n")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(inputs_module, "read_codings", changed_meanwhile)
+    monkeypatch.setattr(sources, "read_codings", changed_meanwhile)
     with pytest.raises(at.AnnotuneError, match=r"questions\.csv was changed while it was read"):
         at.run(study)
     assert (study.parent / "study.record.json").read_bytes() == before

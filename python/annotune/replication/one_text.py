@@ -17,7 +17,7 @@ from annotune.replication.sources import Source
 from annotune.replication.store_parts import day
 from annotune.replication.trees import without_blanks
 from annotune.study.file import StudyFile, read_study
-from annotune.study.inputs import codings_of, corpus_of, studied_codebook
+from annotune.study.sources import codings_of, corpus_of, studied_codebook
 from annotune.tables import read_table
 from annotune.tables.store import SUFFIX as STORE
 from annotune.tables.store import draws_in_store

@@ -21,7 +21,7 @@ from annotune.records.files import is_plain
 from annotune.replication.sources import Source
 from annotune.study.after_models import CODINGS
 from annotune.study.file import WORK, Study, StudyFile
-from annotune.study.inputs import codings_of, corpus_of
+from annotune.study.sources import codings_of, corpus_of
 from annotune.tables import store_schema
 from annotune.tables.store import SUFFIX as STORE
 

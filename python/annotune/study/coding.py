@@ -17,8 +17,8 @@ from annotune.hybrid.page.texts import Columns
 from annotune.hybrid.store import open_store
 from annotune.hybrid.waves import last_wave, settings_of
 from annotune.study.file import StudyFile, read_study
-from annotune.study.inputs import corpus_of
 from annotune.study.parts import CodePart
+from annotune.study.sources import corpus_of
 from annotune.tables.store import SUFFIX
 
 NETWORK = "0.0.0.0"

@@ -20,8 +20,8 @@ from annotune.hybrid.sheets import sheet_paths
 from annotune.hybrid.store import open_store
 from annotune.hybrid.waves import last_wave, settings_of
 from annotune.study.file import StudyFile
-from annotune.study.inputs import corpus_of
 from annotune.study.sampling import SHEET, SamplePart, goes_by_predictions
+from annotune.study.sources import corpus_of
 
 
 @dataclass(frozen=True)

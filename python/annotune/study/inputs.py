@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import polars as pl
 
 from annotune.agreement.gold import resolve
 from annotune.correction.expected_coder import require_enough_coders
 from annotune.data.codebook import Codebook, Variable, read_codebook
-from annotune.data.codings import ANSWERED, SCHEMA, Codings, bind, of_people, read_codings, sound_codings
-from annotune.data.corpus import Corpus, read_corpus, sound_corpus
-from annotune.data.drawn import drawn_only, read_draws, with_draws
+from annotune.data.codings import ANSWERED, Codings, bind, of_people, sound_codings
+from annotune.data.corpus import Corpus
+from annotune.data.drawn import drawn_only
 from annotune.data.frames import require_columns as require_columns_of_corpus
-from annotune.data.hierarchy import at_levels, has_levels, level_variables
-from annotune.data.rolled_up import roll_up
+from annotune.data.hierarchy import has_levels, level_variables
 from annotune.data.wide import blank, require_room, shares_added
-from annotune.errors import AnnotuneError, listing, nearest
+from annotune.errors import AnnotuneError, nearest
 from annotune.export.scripts import Regression, require_regression_columns
 from annotune.export.sheet import describe
 from annotune.hybrid.decisions import codebook_of
 from annotune.hybrid.page.versions import warn_of_difference
 from annotune.hybrid.store import open_store
-from annotune.records.fingerprints import file_sha256, fingerprint, frame_sha256, reading
+from annotune.records.fingerprints import reading
 from annotune.study.corrected import (
     corrected_variables,
     require_codings,
@@ -36,8 +34,16 @@ from annotune.study.corrected import (
 from annotune.study.file import Study, StudyFile
 from annotune.study.hand_codings import BlindCodings, blind_codings
 from annotune.study.parts import GoldPart
-from annotune.tables import read_table
-from annotune.tables.store import SUFFIX, read_store
+from annotune.study.sources import (
+    codings_of,
+    counted,
+    counted_codings,
+    drawn_corpus,
+    files_of,
+    stores_of,
+    studied_codebook,
+    words_of_file,
+)
 from annotune.tables.table import Labels
 
 
@@ -96,11 +102,11 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
 
     With `until` all is as if later waves were not drawn, and agreement is that on the texts that are not kept apart.
     """
-    names = _files(file)
+    names = files_of(file)
     with reading(*map(file.beside, names)) as fingerprints:
         codebook = studied_codebook(file)
         say("Reading the corpus")
-        corpus, (labels, headings) = _corpus(file, until), _words_of_file(file)
+        corpus, (labels, headings) = drawn_corpus(file, until), words_of_file(file)
         say("Reading the codings")
         codings = codings_of(file, codebook, until)
     say("Comparing the coders")
@@ -120,7 +126,7 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
         what = f"{file.path}: level: and propose: exclude each other."
         raise AnnotuneError(what, "Roll codings up with roll_up(), and study these.")
     blind = blind_codings(file, codings, codebook, subjects, until, apart if until is not None else ())
-    files = {name: fingerprints[file.beside(name)] for name in names} | _stores(file, until)
+    files = {name: fingerprints[file.beside(name)] for name in names} | stores_of(file, until)
     coders, words = _answers_by_coder(codings), (labels, headings)
     about = (files, codebook, corpus, compared, agreement, gold, coders, variables, *words)
     inputs = Inputs(*about, evaluation=evaluation, blind=blind)
@@ -152,11 +158,6 @@ def with_gold(file: StudyFile, inputs: Inputs, codings: Codings, part: GoldPart)
     return replace(inputs, gold=gold, evaluation=evaluation, blind=blind)
 
 
-def fingerprints_until(file: StudyFile, until: int) -> dict[str, str]:
-    """The fingerprint of everything that the study reads, as if waves after this one were not drawn."""
-    return {name: file_sha256(file.beside(name)) for name in _files(file)} | _stores(file, until)
-
-
 def _answers_by_coder(codings: Codings) -> pl.DataFrame:
     answers = codings.filter(pl.col("status").is_in(ANSWERED))
     return answers.group_by("variable", "coder").agg(n_texts=pl.col("unit_id").n_unique()).sort("variable", "coder")
@@ -186,127 +187,11 @@ def words_of_columns(inputs: Inputs, columns: Sequence[str]) -> tuple[Labels, di
     )
 
 
-def _words_of_file(file: StudyFile) -> tuple[Labels, Mapping[str, str]]:
-    if Path(file.study.corpus.path).suffix.lower() not in (".dta", ".sav", ".zsav", ".por", ".rds"):
-        return {}, {}
-    table = read_table(file.beside(file.study.corpus.path))
-    return table.labels, table.headings
-
-
-def _files(file: StudyFile) -> list[str]:
-    """Everything the study reads, but for stores."""
-    draws = [file.study.sample.draws] if file.study.sample is not None and file.study.sample.draws else []
-    names = list(dict.fromkeys([file.study.codebook, file.study.corpus.path, *file.study.codings.paths, *draws]))
-    for name in names:
-        if not file.beside(name).is_file():
-            what = f"{file.path}: the file {name} is not there."
-            raise AnnotuneError(what, f"It is looked for in {file.path.parent.resolve()}.")
-    return [name for name in names if Path(name).suffix != SUFFIX]
-
-
-def _stores(file: StudyFile, until: int | None = None) -> dict[str, str]:
-    """The fingerprint of the draws and codings in each store: its bytes change while nothing in it does."""
-    names = [name for name in file.study.codings.paths if Path(name).suffix == SUFFIX]
-    names += [file.store.name] if file.study.sample is not None and file.study.sample.drawn else []
-    paths = {name: file.beside(name) for name in names if Path(name).suffix == SUFFIX}
-    later = _drawn_later(file, until)
-    return {
-        name: fingerprint(
-            [
-                frame_sha256(_draws_until(path, until)),
-                frame_sha256(read_store(path).filter(~pl.col("unit_id").is_in(later))),
-            ]
-        )
-        for name, path in paths.items()
-    }
-
-
-def _draws_until(store: Path, until: int | None) -> pl.DataFrame:
-    """The draws of waves up to this one; of all without one."""
-    draws = read_draws(store)
-    return draws if until is None else draws.filter(pl.col("wave") <= until)
-
-
-def _drawn_later(file: StudyFile, until: int | None) -> list[str]:
-    """The texts that waves after this one drew: they do not count yet."""
-    if until is None:
-        return []
-    return read_draws(file.store).filter(pl.col("drawn") & (pl.col("wave") > until))["unit_id"].to_list()
-
-
-def _corpus(file: StudyFile, until: int | None = None) -> Corpus:
-    """The texts, and where draws are recorded the probability and the wave of each."""
-    corpus = corpus_of(file)
-    if file.study.sample is None or not file.study.sample.drawn:
-        return corpus
-    return sound_corpus(with_draws(corpus, file.store if until is None else _draws_until(file.store, until)))
-
-
-def corpus_of(file: StudyFile) -> Corpus:
-    """The texts as their file has them, refused where it lacks what is read beside them."""
-    part, beside = file.study.corpus, file.study.beside
-    path, covariates = file.beside(part.path), part.covariates
-    columns = None if covariates is None else list(dict.fromkeys([*covariates, *beside]))
-    corpus = read_corpus(path, part.unit_id, part.column, columns, part.encoding)
-    require_columns_of_corpus(corpus.drop("unit_id", "text"), beside, str(path))
-    return corpus
-
-
-def studied_codebook(file: StudyFile, codebook: str | None = None) -> Codebook:
-    """The study's codebook, or another one in its place; of a hierarchy the levels that are studied."""
-    book = read_codebook(file.beside(codebook or file.study.codebook))
-    return book if file.study.level is None else at_levels(book, file.study.level)
-
-
-def codings_of(file: StudyFile, codebook: Codebook, until: int | None = None) -> Codings:
-    """What every coder said, in files and stores; with `until` but for the texts that later waves drew."""
-    if file.study.level is None:
-        return _codings_by(file, codebook, until)
-    whole = read_codebook(file.beside(file.study.codebook))
-    rolled = roll_up(_codings_by(file, whole, until), whole)
-    return sound_codings(rolled.filter(pl.col("variable").is_in([entry.name for entry in codebook.variables])))
-
-
-def counted_codings(file: StudyFile, codebook: Codebook) -> Codings:
-    """The codings that the gold is made of."""
-    return _counted(codings_of(file, codebook), file.study.gold)
-
-
 def answers_by_hand(file: StudyFile, inputs: Inputs) -> Codings:
     """What each coder said of the texts that count as coded by hand in corrections."""
     if inputs.blind is None:
         return counted_codings(file, inputs.codebook)
-    return _counted(inputs.blind.sight.blind, file.study.gold)
-
-
-def _counted(codings: Codings, part: GoldPart) -> Codings:
-    if part.coders is None:
-        return of_people(codings)
-    return sound_codings(codings.filter(pl.col("coder").is_in(part.coders)))
-
-
-def _codings_by(file: StudyFile, codebook: Codebook, until: int | None) -> Codings:
-    part = file.study.codings
-    options = part.model_dump(exclude={"paths", "where", "keep"})
-    options["keep"] = [*part.keep, *(name for name in part.where if name not in part.keep)]
-    options["coders"] = list(part.coders) if part.coders else None
-    paths = [file.beside(name) for name in part.paths]
-    if file.study.sample is not None and file.study.sample.draws_texts and file.store not in paths:
-        paths.append(file.store)
-    codings = read_codings(paths, codebook, **options)
-    if later := _drawn_later(file, until):
-        codings = sound_codings(codings.filter(~pl.col("unit_id").is_in(later)))
-    for column, values in part.where.items():
-        codings = _rows_where(codings, column, values)
-    return sound_codings(codings.drop([name for name in part.where if name not in (*part.keep, *SCHEMA)]))
-
-
-def _rows_where(codings: Codings, column: str, values: Sequence[str]) -> Codings:
-    words = pl.col(column).cast(pl.String).str.to_lowercase()
-    rows = codings.filter(words.is_in([value.lower() for value in values]))
-    if rows.is_empty():
-        raise AnnotuneError(f"No coding has {column} {listing(values)}.", "Check where: in the study file.")
-    return sound_codings(rows)
+    return counted(inputs.blind.sight.blind, file.study.gold)
 
 
 def _compared(file: StudyFile, codings: Codings) -> Codings:

@@ -24,8 +24,9 @@ from annotune.records.lock import require_held
 from annotune.runtimes.choice import Choice
 from annotune.study.corrected import coded_variables
 from annotune.study.file import Study, StudyFile
-from annotune.study.inputs import Inputs, counted_codings
+from annotune.study.inputs import Inputs
 from annotune.study.parts import TunePart
+from annotune.study.sources import counted_codings
 
 if TYPE_CHECKING:
     from annotune.tuning.uncoded import FoldCoder

@@ -14,8 +14,8 @@ from annotune.hybrid.propose.proposer import other_machine
 from annotune.hybrid.store import open_store, store_of
 from annotune.hybrid.waves import last_wave
 from annotune.study.file import StudyFile
-from annotune.study.inputs import corpus_of
 from annotune.study.parts import ProposePart
+from annotune.study.sources import corpus_of
 from annotune.tables.store import SUFFIX
 
 

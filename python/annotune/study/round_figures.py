@@ -32,9 +32,10 @@ from annotune.study.coded import Coded, coded_corpus, corrected_regressions
 from annotune.study.corrected import coded_variables, columns_of, gold_columns_of
 from annotune.study.drawing import Coming, coming_wave, waves_coded
 from annotune.study.file import StudyFile
-from annotune.study.inputs import Inputs, fingerprints_until, read_inputs
+from annotune.study.inputs import Inputs, read_inputs
 from annotune.study.models import Steps
 from annotune.study.sampling import RoundsPart
+from annotune.study.sources import fingerprints_until
 
 FOLDER = "rounds"
 N_BOOT = 200  # of the evaluation set's kappa and the like, which nobody sees: macro-F1 needs no replicates

@@ -27,10 +27,11 @@ from annotune.records.fingerprints import file_sha256, fingerprint, versions
 from annotune.study.coded import hand_coded
 from annotune.study.corrected import coded_variables, columns_of, corrected_by, with_sampling
 from annotune.study.file import StudyFile
-from annotune.study.inputs import Inputs, codings_of, studied_codebook, with_gold
+from annotune.study.inputs import Inputs, with_gold
 from annotune.study.models import base_of, n_folds
 from annotune.study.parts import CorrectPart, GoldPart, MultiversePart
 from annotune.study.sampling import SamplePart
+from annotune.study.sources import codings_of, studied_codebook
 from annotune.tuning.settings import Settings
 
 if TYPE_CHECKING:
