@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import jsonschema
+import polars as pl
 import pytest
 import yaml
 
 import annotune as at
 from annotune.study.file import StudyFile, read_study
-from annotune.study.inputs import corpus_of
+from annotune.study.many_texts import require_columns_of_texts
 from annotune.study.schema import study_schema
+from annotune.study.sources import corpus_of
 
 
 def study_in(folder: Path, *lines: str) -> StudyFile:
@@ -42,6 +45,26 @@ def test_a_neighbour_that_the_file_lacks_is_named_when_the_corpus_is_read(tmp_pa
     message = r"sentences\.csv has no column 'lasts'\. Did you mean 'last'\?"
     with pytest.raises(at.AnnotuneError, match=message):
         corpus_of(study_in(tmp_path, corpus))
+
+
+def test_a_neighbour_that_very_many_texts_lack_is_named_before_anything_is_tuned(tmp_path: Path) -> None:
+    corpus = "corpus: {path: sentences.csv, unit_id: id, text: [last, sentence, next]}"
+    file = study_in(tmp_path, corpus, "classify: {texts: more, covariates: [party]}")
+    (tmp_path / "more").mkdir()
+    header = b"id;lasts;sentence;next;party\n"
+    for name, opened in (("a.csv", open), ("b.csv.gz", gzip.open)):
+        with opened(tmp_path / "more" / name, "wb") as out:
+            out.write(header + "9;Why?;\xabNo\xbb.;So.;Left\n".encode("latin-1") * 3)
+    message = r"study\.yaml: classify: texts: a\.csv has no column 'last'\. Did you mean 'lasts'\?"
+    with pytest.raises(at.AnnotuneError, match=message):
+        require_columns_of_texts(file)
+    whole = pl.DataFrame({name: ["x"] for name in ("id", "last", "sentence", "next", "party")})
+    whole.write_parquet(tmp_path / "more" / "c.parquet")
+    with pytest.warns(at.AnnotuneWarning, match="2 of 3 files of texts have no column 'last', such as a.csv"):
+        require_columns_of_texts(file)
+    (tmp_path / "more" / "a.csv").write_bytes(header.replace(b"lasts", b"last"))
+    (tmp_path / "more" / "b.csv.gz").unlink()
+    require_columns_of_texts(file)
 
 
 def test_a_target_that_the_file_lacks_is_named_as_well(tmp_path: Path) -> None:

@@ -226,6 +226,8 @@ def corrected(formula: str, option: str = "method: dsl") -> tuple[str, str]:
         ("study.yaml", "[results.dta,", "[results.rds,", "written twice"),
         ("study.yaml", "[results.dta,", "[truth.csv/results.dta,", "cannot be written"),
         ("study.yaml", "[results.dta, results.rds, results.parquet, results.csv]", "[]", "no file is named"),
+        ("study.yaml", "gold: {", "gold: {tie_rule: drop, ", "Did you mean 'ties'"),
+        ("study.yaml", "classify: {}", "classify: {texts: questions.csv, covariates: [partei]}", "no column 'partei'"),
         ("questions.csv", "district", "topic_gold", "topic_gold"),
         ("codebook.yaml", "code: 3", "code: 1", "twice"),
         ("codebook.yaml", "name: Health", "name: Healthy", "Health"),
@@ -245,6 +247,37 @@ def test_one_clear_sentence_exit_2_and_no_file(
     assert not (tmp_path / "annotune-work" / "topic" / "model").exists()  # nothing was tuned for nothing
     assert not list(tmp_path.glob("results*"))
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_studies_in_one_folder_have_a_folder_of_work_each(parliament: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(parliament.parent, tmp_path / "study")
+    study, trust = folder / "study.yaml", folder / "trust.yaml"
+    change(study, "write: [results.dta, results.rds, results.parquet, results.csv]", "write: [results.csv]")
+    trust.write_text(study.read_text().replace("results.csv", "trust.csv").replace("report.html", "trust.html"))
+    assert read_study(study).work.name == "annotune-work"
+    assert read_study(trust).work.name == "annotune-work-trust"
+    shutil.copytree(folder / "annotune-work", folder / "annotune-work-trust")  # in place of tuning once more
+    (folder / "annotune-work-trust" / ".report.html.basis").unlink()
+    for _ in range(2):
+        for path in (trust, study):
+            assert at.run(path).done["tune topic"] == "up to date"
+    assert {at.verify(path).is_sound for path in (trust, study)} == {True}
+
+
+def test_a_study_with_a_name_of_its_own_keeps_the_folder_that_it_had(parliament: Path, tmp_path: Path) -> None:
+    """Of an annotune whose studies all worked in `annotune-work`."""
+    folder = shutil.copytree(parliament.parent, tmp_path / "study")
+    first = (folder / "study.yaml").rename(folder / "first.yaml")
+    (folder / "study.record.json").rename(folder / "first.record.json")
+    assert read_study(first).work.name == "annotune-work"
+    second = folder / "second.yml"
+    second.write_text(first.read_text())
+    assert read_study(second).work.name == "annotune-work-second"
+    (folder / "annotune-work-second").mkdir()
+    (folder / "second.record.json").write_text("{}")
+    assert read_study(first).work.name == "annotune-work"
+    (folder / "annotune-work-second").rmdir()  # both have worked in one folder: which of them it is of is not known
+    assert {read_study(path).work.name for path in (first, second)} == {"annotune-work-first", "annotune-work-second"}
 
 
 def test_too_few_codings_for_a_correction_are_one_sentence_before_anything_is_tuned(

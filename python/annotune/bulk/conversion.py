@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import tempfile
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
 
-from annotune.bulk.shards import BROKEN, suffix_of, unreadable
+from annotune.bulk.shards import BROKEN, PARQUET, suffix_of, unreadable
 from annotune.errors import AnnotuneError, nearest
 from annotune.records.drafts import put, settle
 from annotune.tables import read_table
 from annotune.tables.delimited import detect_delimiter
 
 LARGE = 200_000_000  # bytes, beyond which a file is not read as a whole
+LINES = 20  # that are looked at for the names of columns
 START = 1_000_000  # bytes, from which the delimiter of a large one is found out
 ROWS_PER_GROUP = 50_000
 
@@ -47,6 +51,23 @@ def convert(path: Path, target: Path, columns: Sequence[str], strings: tuple[str
     settle(draft)
     put(draft, target)
     return notes
+
+
+def column_names(path: Path) -> list[str] | None:
+    """The columns of a file of texts, by its end or its first lines; None where these do not tell."""
+    try:
+        if suffix_of(path) == PARQUET:
+            return pl.scan_parquet(path, glob=False).collect_schema().names()
+        if suffix_of(path) in (".jsonl", ".ndjson"):
+            return None  # a row may have keys that others lack
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            first = b"".join(islice(file, LINES))
+        with tempfile.TemporaryDirectory() as folder:
+            beginning = Path(folder) / f"texts{suffix_of(path)}"
+            beginning.write_bytes(first)
+            return read_table(beginning).frame.columns
+    except (*BROKEN, AnnotuneError, EOFError):
+        return None
 
 
 def _scan(path: Path) -> pl.LazyFrame:

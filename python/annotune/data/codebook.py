@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -269,8 +269,16 @@ def validate(model: type[Model], content: Any, path: Path, lines: dict[Location,
 
 
 def _spelling(model: type[pydantic.BaseModel], place: Location) -> str:
-    keys = _keys_at(model, place[:-1])
-    return nearest(str(place[-1]), keys) if keys else "Check the spelling of the key."
+    keys, name = _keys_at(model, place[:-1]), str(place[-1])
+    if not keys:
+        return "Check the spelling of the key."
+    # of several words the first says most: tie_rule is meant for ties, and not for rule
+    closest = max((name, name.split("_")[0]), key=lambda word: max(_likeness(word, key) for key in keys))
+    return nearest(closest, keys)
+
+
+def _likeness(word: str, key: str) -> float:
+    return SequenceMatcher(None, word, key).ratio()
 
 
 def _keys_at(model: type[pydantic.BaseModel] | None, place: Location) -> list[str]:

@@ -20,6 +20,7 @@ from annotune.hybrid.store import store_of
 from annotune.models.evidence import require_evidence
 from annotune.pictures import require_picture
 from annotune.records.files import folder_for, require_writable
+from annotune.records.record import SUFFIX as RECORD
 from annotune.reporting.files import writer_for
 from annotune.study.parts import (
     ClassifyPart,
@@ -40,6 +41,7 @@ from annotune.study.parts import (
 from annotune.study.sampling import Sample
 
 WORK = "annotune-work"  # beside the study file: models, codings and what each step rested on
+USUAL = "study"  # the name of a study file that is alone in its folder, as most are
 
 
 class Study(Part):
@@ -130,7 +132,7 @@ class StudyFile:
     @property
     def work(self) -> Path:
         """The folder of what is kept from run to run."""
-        return self.beside(WORK)
+        return work_folder(self.path)
 
     def work_of(self, variable: str) -> Path:
         """The part of it for one variable, whose name may be anything."""
@@ -139,6 +141,28 @@ class StudyFile:
     def beside(self, name: str) -> Path:
         """A path of the study: it is relative to the study file's folder."""
         return self.path.parent / name
+
+
+def work_folder(study: Path) -> Path:
+    """Where a study keeps its work: `annotune-work` beside study.yaml, `annotune-work-trust` beside trust.yaml.
+
+    So studies in one folder leave each other alone. A folder `annotune-work` that an earlier annotune made beside
+    trust.yaml goes on to be used, as long as no other study there uses it.
+    """
+    shared, own = study.with_name(WORK), study.with_name(f"{WORK}-{study.stem}")
+    if study.stem == USUAL or (shared.exists() and not own.exists() and not any(map(_uses_shared, _others(study)))):
+        return shared
+    return own
+
+
+def _others(study: Path) -> list[Path]:
+    return [path for path in study.parent.glob("*.y*ml") if path.name != study.name]
+
+
+def _uses_shared(study: Path) -> bool:
+    """Whether a study works in `annotune-work`: by its name, or as it has run and has no folder of its own."""
+    has_run = study.with_suffix(RECORD).exists()
+    return study.stem == USUAL or (has_run and not study.with_name(f"{WORK}-{study.stem}").exists())
 
 
 def read_study(path: Path) -> StudyFile:

@@ -5,11 +5,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from annotune.data.frames import unique_names
+from annotune.errors import AnnotuneError, nearest, warn
 from annotune.study.file import StudyFile
 
 if TYPE_CHECKING:
     from annotune.bulk.status import RunStatus
     from annotune.study.models import Steps
+
+
+def require_columns_of_texts(file: StudyFile) -> None:
+    """Stop where very many texts lack what their models will read, before these are tuned.
+
+    Where only some files lack it, a warning counts them.
+
+    Raises
+    ------
+    AnnotuneError
+        Where there are no texts, or none of their files has a column.
+    """
+    from annotune.bulk.conversion import column_names
+    from annotune.bulk.shards import find_files
+
+    part = file.study.classify
+    if part.texts is None:
+        return
+    files = find_files([str(file.beside(name)) for name in unique_names(part.texts)])[1]
+    known = {path: names for path in files if (names := column_names(path)) is not None}
+    corpus = file.study.corpus
+    for column in dict.fromkeys([corpus.unit_id, corpus.column, *_beside_texts(file)]):
+        lacking = [path for path, names in known.items() if column not in names]
+        if not lacking:
+            continue
+        if len(lacking) == len(files):
+            what = f"{file.path}: classify: texts: {lacking[0].name} has no column {column!r}."
+            raise AnnotuneError(what, nearest(column, known[lacking[0]]))
+        some = f"{len(lacking):,} of {len(files):,} files"
+        warn(f"{some} of texts have no column {column!r}, such as {lacking[0].name}: they will not be coded.")
+
+
+def _beside_texts(file: StudyFile) -> list[str]:
+    """The columns that are kept beside the codes, what models read beside a text among them."""
+    return list(dict.fromkeys([*file.study.classify.covariates, *file.study.beside]))
 
 
 def many_texts(file: StudyFile, variables: list[str], steps: Steps) -> RunStatus | None:
@@ -36,7 +72,7 @@ def many_texts(file: StudyFile, variables: list[str], steps: Steps) -> RunStatus
         on=part.on,
         unit_id=corpus.unit_id,
         text=corpus.column,
-        covariates=list(dict.fromkeys([*part.covariates, *file.study.beside])),
+        covariates=_beside_texts(file),
         workers=part.workers,
         rows_per_shard=part.rows_per_shard,
         probabilities=part.probabilities,

@@ -24,7 +24,7 @@ from annotune.study.corrected import Corrected
 from annotune.study.drawing import Due, draw_wave, due_wave
 from annotune.study.file import StudyFile, read_study
 from annotune.study.inputs import Inputs, read_inputs
-from annotune.study.many_texts import many_texts
+from annotune.study.many_texts import many_texts, require_columns_of_texts
 from annotune.study.models import Steps
 from annotune.study.multiverse import multiverse_of, own_of, write_multiverse
 from annotune.study.outputs import study_record, write_outputs, write_study_record
@@ -168,6 +168,7 @@ def run(
         raise
     ask_models(file, hosts, steps.say)
     inputs = read_inputs(file, steps.say)
+    require_columns_of_texts(file)
     with locked(file.work):
         return _done(file, inputs, steps, due)
 

@@ -27,7 +27,7 @@ from annotune.records.sealed import (
     is_sealed,
     read_sealed,
 )
-from annotune.study.file import WORK
+from annotune.study.file import WORK, work_folder
 
 CARD = "annotune.json"
 FAULTS = (CHANGED, MISSING)
@@ -123,7 +123,7 @@ def _rows(place: Path) -> Iterator[Row]:
     if place.is_dir():
         records, work = sorted(place.rglob(f"*{RECORD}")), place
     else:
-        records, work = records_of(place), place.parent / WORK
+        records, work = records_of(place), _work_beside(place)
     for record in records:
         yield from _of_record(record)
     of_pieces = [row for note in sorted(work.rglob(f".*{NOTE}")) for row in _of_note(note)]
@@ -135,6 +135,13 @@ def _rows(place: Path) -> Iterator[Row]:
     yield from _without_note(work, known)
     for out in folders_in(place) if place.is_dir() else ():
         yield from verified(out)
+
+
+def _work_beside(place: Path) -> Path:
+    """The folder of work of a study, of which the file or the record is named."""
+    if place.name.endswith(RECORD):
+        return work_folder(place.with_name(f"{place.name.removesuffix(RECORD)}.yaml"))
+    return work_folder(place) if place.suffix in (".yaml", ".yml") else place.parent / WORK
 
 
 def _of_record(record: Path) -> Iterator[Row]:
