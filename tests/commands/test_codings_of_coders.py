@@ -1,5 +1,7 @@
 """`annotune prevalence` and `correct --codings` read whatever sheets coders have, by the variables that it is about."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -67,6 +69,54 @@ def test_files_that_say_what_was_coded_count_once_for_each_variable(results):
     answers("topic", "tone").write_csv("all.csv")
     both = ["both.csv", "--variable", "topic,tone"]
     assert prevalence(*both, "--codings", "all.csv").equals(prevalence(*both, *SHEETS))
+
+
+@pytest.fixture
+def sets(results):
+    """The same texts coded with sets of labels, whose names stand in one cell."""
+    cells = {"dora": ["war;peace", "peace", "none"], "emil": ["war", "peace;war", "peace"]}
+    wide = pl.DataFrame({"unit_id": results["unit_id"], **{name: some * (N // 3) for name, some in cells.items()}})
+    wide[::2].write_csv("wide.csv")
+    for name in cells:
+        wide[::2].select("unit_id", marks=name).write_csv(f"coder_{name}.csv")
+    labels = "{code: 0, name: war}, {code: 1, name: peace}"
+    Path("book.yaml").write_text(f"variables: [{{name: marks, kind: multilabel, labels: [{labels}]}}]\n")
+    book = at.read_codebook("book.yaml")
+    codings = at.read_codings("wide.csv", book)
+    model = at.read_codings(wide.select("unit_id", model="dora"), book)
+    both = at.resolve(codings, "any", codebook=book)
+    data = at.attach(results.select("unit_id"), model, codebook=book, gold=both)
+    data.with_columns(x=(pl.int_range(N) % 4 < 2).cast(pl.Int8)).write_csv("marks.csv")
+    return codings
+
+
+@pytest.mark.parametrize("files", [["coder_dora.csv", "coder_emil.csv"], ["wide.csv"]])
+def test_sets_in_cells_are_read_by_a_codebook(sets, files):
+    sheets = [*(word for file in files for word in ("--codings", file)), "--codebook", "book.yaml"]
+    shares = prevalence("marks.csv", "--variable", "marks_war", *sheets, "--methods", "dsl")
+    data = pl.read_csv("marks.csv")
+    own = at.prevalence(data, "marks_war", pi=0.5, codings=sets, methods="dsl")
+    assert shares["estimate"].to_list() == pytest.approx(own["estimate"].to_list())
+    table = verb("correct", "marks.csv", "marks_war ~ x", *sheets)
+    fit = at.correct("marks_war ~ x", data, pi=0.5, codings=sets)
+    own = dict(table.filter(method="corrected").select("term", "estimate").rows())
+    assert own == pytest.approx(fit.coefficients("corrected"))
+
+
+@pytest.mark.parametrize(
+    "words", [["prevalence", "both.csv", "--variable", "topic"], ["correct", "both.csv", "topic == 'war' ~ 1"]]
+)
+def test_advice_names_options_that_are_there(results, words):
+    pl.DataFrame({"unit_id": results["unit_id"], "remark": [f"Long remark {i}" for i in range(N)]}).write_csv("odd.csv")
+    done = CliRunner().invoke(app, [*words, "--pi", "0.5", "--codings", "odd.csv"])
+    said = str(done.exception)
+    assert "holds too many different values" in said
+    assert "Say what was coded with codebook=, or give a sheet with the columns unit_id, coder and label." in said
+
+
+def test_a_codebook_without_codings_is_refused(results):
+    done = CliRunner().invoke(app, ["prevalence", "topic.csv", "--pi", "0.5", "--codebook", "book.yaml"])
+    assert "book.yaml says what codings= hold, and there are none" in str(done.exception)
 
 
 def test_a_regression_takes_the_variable_that_it_explains(results):

@@ -14,6 +14,7 @@ from annotune.commands.columns import (
     Cluster,
     Coded,
     Coders,
+    CodingsBook,
     Gold,
     Of,
     Pi,
@@ -23,6 +24,7 @@ from annotune.commands.columns import (
     Write,
     answers_of,
     number_or_column,
+    require_codings_for,
     rows_of,
 )
 from annotune.commands.options import (
@@ -208,6 +210,7 @@ def correct(
     ] = None,
     level: Annotated[float, typer.Option(help="Of the confidence intervals.")] = 0.95,
     codings: AllCodings = None,
+    codebook: CodingsBook = None,
     coders: Coders = "these",
     small_sample: Annotated[
         bool | None,
@@ -246,13 +249,17 @@ def correct(
         "level": level,
         "small_sample": small_sample,
     }
-    require_outputs(write, data, *(codings or []), correction=True, plot=plot)
+    require_outputs(write, data, *(codings or []), codebook, correction=True, plot=plot)
+    require_codings_for(codebook, codings)
     settings = options | {"coders": coders if codings else None}
-    with recorded("correct", write, data, *(codings or []), formula=formula, pi=pi, **settings, **columns):
+    with recorded("correct", write, data, codebook, *(codings or []), formula=formula, pi=pi, **settings, **columns):
         table = rows_of(data)
         options["coders"] = coders
         if codings:
-            options["codings"] = answers_of(codings, table, _variable_explained(formula, table.columns), gold)
+            explained = _variable_explained(formula, table.columns)
+            if explained is None and codebook is not None:  # which knows that marks_war is about marks
+                explained = _column_explained(formula)
+            options["codings"] = answers_of(codings, table, explained, gold, codebook)
         correction = corrected(formula, table, pi=number_or_column(pi), **options, **columns)
         if note := note_on_covariates(data, parse(formula).columns):
             correction = replace(correction, notes=(note, *correction.notes))
@@ -283,6 +290,14 @@ def _predictions_of_outcome(formula: str, gold: str | None, predicted: str | Non
             f"{formula!r} explains a function of columns.", "Leave out --predicted, and name the columns."
         )
     return {explained.column: (gold or f"{explained.column}_gold", listed(predicted) or [])}
+
+
+def _column_explained(formula: str) -> list[str] | None:
+    """The column that a regression explains; None where it is a function of several."""
+    from annotune.correction.formulas import parse
+
+    explained = parse(formula).explained
+    return None if explained is None else [explained.column]
 
 
 def _variable_explained(formula: str, columns: Sequence[str]) -> list[str] | None:

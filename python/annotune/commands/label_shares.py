@@ -11,6 +11,7 @@ from annotune.commands.columns import (
     AllCodings,
     Cluster,
     Coders,
+    CodingsBook,
     Gold,
     Of,
     Pi,
@@ -19,6 +20,7 @@ from annotune.commands.columns import (
     Write,
     answers_of,
     number_or_column,
+    require_codings_for,
     rows_of,
 )
 from annotune.commands.options import listed, require_outputs
@@ -52,6 +54,7 @@ def prevalence(
     cluster: Cluster = None,
     of: Of = "corpus",
     codings: AllCodings = None,
+    codebook: CodingsBook = None,
     coders: Coders = "these",
     n_boot: Annotated[int, typer.Option(help="Bootstrap replicates, for em.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
@@ -81,13 +84,16 @@ def prevalence(
         "methods": listed(methods),
         "coders": coders,
     }
-    require_outputs(write, data, *([hand_coded] if hand_coded else []), *(codings or []), plot=plot)
+    require_outputs(write, data, *([hand_coded] if hand_coded else []), *(codings or []), codebook, plot=plot)
+    require_codings_for(codebook, codings)
     names = variable if variable is None or "," not in variable else listed(variable)
     settings = {"variable": variable, "methods": methods, "coders": coders if codings else None}
-    with recorded("prevalence", write, data, hand_coded, *(codings or []), **settings, **grouping, **columns):
+    read = (data, hand_coded, codebook, *(codings or []))
+    with recorded("prevalence", write, *read, **settings, **grouping, **columns):
         table = None if is_folder_of_codes(data) else rows_of(data)
         if codings:  # which a folder does not take, and says so
-            options["codings"] = codings if table is None else answers_of(codings, table, listed(variable), gold)
+            of_variables = (listed(variable), gold, codebook)
+            options["codings"] = codings if table is None else answers_of(codings, table, *of_variables)
         estimates = shares(str(data) if table is None else table, names, n_boot=n_boot, **options, **columns)
         save(estimates, write)
     about = [name for name in ("variable", "coder") if name in estimates.columns]
