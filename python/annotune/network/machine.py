@@ -62,6 +62,13 @@ def has_fast_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and any(getattr(torch.cpu, name, lambda: False)() for name in features)
 
 
+def has_fast_int8(device: torch.device) -> bool:
+    """Whether whole numbers of 8 bits are multiplied by the hardware, by the instructions called VNNI or by AMX."""
+    return device.type == "cpu" and any(
+        getattr(torch.cpu, name, lambda: False)() for name in ("_is_vnni_supported", "_is_amx_tile_supported")
+    )
+
+
 def half_precision(device: torch.device, enabled: bool = True) -> torch.autocast:
     """A context in which matrix products run in bfloat16, where that is faster."""
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled and has_fast_bf16(device))

@@ -150,13 +150,26 @@ class Packed:
     def _logits(
         self, ids: torch.Tensor, places: torch.Tensor, groups: list[tuple[int, int]], own: Places
     ) -> torch.Tensor:
-        product, states = torch.ops.mkldnn._linear_pointwise, self.norm(self.words[ids] + self.places[places])
+        states = self.norm(self.words[ids] + self.places[places])
         for layer in self.layers:
-            attended = self._attention(product(states.to(self.dtype), *layer.attended, "none", [], None), groups)
+            attended = self._attention(self._mixed(layer, states), groups)
             states = layer.joined_norm(self._added(attended, layer.joined, states))
-            widened = product(states.to(self.dtype), *layer.widened, "gelu", [], "none")
-            states = layer.narrowed_norm(self._added(widened, layer.narrowed, states))
+            states = layer.narrowed_norm(self._added(self._widened(layer, states), layer.narrowed, states))
         return self._read(states, groups, own)
+
+    def _mixed(self, layer: Layer, states: torch.Tensor) -> torch.Tensor:
+        """Query, key and value of each token (tokens, 3 * width), in `dtype`."""
+        rows: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+            states.to(self.dtype), *layer.attended, "none", [], None
+        )
+        return rows
+
+    def _widened(self, layer: Layer, states: torch.Tensor) -> torch.Tensor:
+        """What a layer's neurons give (tokens, neurons), in `dtype`."""
+        rows: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+            states.to(self.dtype), *layer.widened, "gelu", [], "none"
+        )
+        return rows
 
     def _added(self, rows: torch.Tensor, linear: Linear, states: torch.Tensor) -> torch.Tensor:
         """The product of rows and a layer's weights, and the states that it is added to, in 32 bits."""

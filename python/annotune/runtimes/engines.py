@@ -115,6 +115,24 @@ def _packed(model: Any, dtype: str) -> Engine:
     return WithoutPadding(Packed(model, getattr(torch, dtype)))
 
 
+def _why_not_int8(model: Any) -> str | None:
+    import torch
+
+    from annotune.network.machine import has_fast_int8
+
+    if not has_fast_int8(model.device):
+        return "This processor has no instructions for whole numbers of 8 bits (VNNI)."
+    if not hasattr(torch.ops.onednn, "qlinear_prepack"):
+        return "This torch does not compute in whole numbers of 8 bits."
+    return _why_not_packed(model)
+
+
+def _packed_int8(model: Any) -> Engine:
+    from annotune.network.packed_int8 import PackedInt8
+
+    return WithoutPadding(PackedInt8(model))
+
+
 def _why_not_openvino(model: Any) -> str | None:
     from annotune.runtimes.openvino import why_not_openvino
 
@@ -134,6 +152,7 @@ RUNTIMES = {
     "packed-bfloat16": Runtime(
         False, lambda model: _without_bfloat16(model) or _why_not_packed(model), partial(_packed, dtype=BFLOAT16)
     ),
+    "packed-int8": Runtime(False, _why_not_int8, _packed_int8),
     "openvino-float32": Runtime(True, _why_not_openvino, partial(_openvino, dtype=FLOAT32)),
     "openvino-bfloat16": Runtime(
         False, lambda model: _without_bfloat16(model) or _why_not_openvino(model), partial(_openvino, dtype=BFLOAT16)
