@@ -103,7 +103,7 @@ def test_a_tuned_network_is_one_more_way_and_its_folds_are_kept(study: Path):
     assert dict(result.table.group_by("estimator").len().iter_rows()) == {
         "hand-coded only": 1, "naive": 4, "corrected": 2,
     }  # fmt: skip
-    kept = {path.name for path in (study.parent / "annotune-work" / "multiverse").rglob("*.npz")}
+    kept = {path.name for path in (study.parent / "annotune-work-quick" / "multiverse").rglob("*.npz")}
     assert {"fold-1.npz", "fold-2.npz", "uncoded-1.npz", "uncoded-2.npz"} <= kept
 
 
