@@ -46,9 +46,9 @@ def parse(raw: str, variables: Sequence[Variable], tokens: Tokens = (), reasons:
     --------
     >>> vote = Variable(name="vote", labels=({"code": 1, "name": "yes"}, {"code": 0, "name": "no"}))
     >>> parse('{"vote": "no"}', [vote], tokens=[('{"vote": "', 0.0), ("no", -0.5), ('"}', 0.0)])
-    (Proposal(variable='vote', label='no', prob=0.6065306597126334, status='ok', reason=''),)
+    (Proposal(variable='vote', label='no', prob=0.6065306597126334, status='ok', reason='', passage=None),)
     >>> parse('{"vote": "No"}', [vote])
-    (Proposal(variable='vote', label=None, prob=None, status='unparsed', reason="'No' is no label"),)
+    (Proposal(variable='vote', label=None, prob=None, status='unparsed', reason="'No' is no label", passage=None),)
     """
     try:
         values = _values(raw)

@@ -137,7 +137,7 @@ def without_label(variables: Sequence[Variable], status: str, reason: str = "") 
 
     >>> vote = Variable(name="vote", labels=({"code": 1, "name": "yes"}, {"code": 0, "name": "no"}))
     >>> without_label([vote], "error", "timed out")
-    (Proposal(variable='vote', label=None, prob=None, status='error', reason='timed out'),)
+    (Proposal(variable='vote', label=None, prob=None, status='error', reason='timed out', passage=None),)
     """
     return tuple(Proposal(entry.name, None, None, status, reason) for entry in variables)
 
