@@ -35,7 +35,7 @@ def with_numbers(
     row_of = pl.DataFrame({"unit_id": units, "_place": place})
     rows = codings.select("unit_id", "label").join(row_of, on="unit_id", how="left", maintain_order="left")
     coded = rows["label"].is_not_null().to_numpy()
-    each = numbers.reshape(len(numbers), -1, 3)
+    each = numbers.reshape(len(numbers), numbers.shape[1] // 3, 3)
     by_label = {label: min(number, each.shape[1] - 1) for number, label in enumerate(labels)}
     column = rows["label"].replace_strict(by_label, default=0, return_dtype=pl.Int64).to_numpy()
     chosen = np.full((len(rows), 3), np.nan)

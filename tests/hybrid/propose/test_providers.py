@@ -136,6 +136,8 @@ def test_a_tuned_classifier_proposes_what_it_classifies(store, questions, tiny_b
     whole = model.classify(corpus.head(30), evidence=True)
     columns = ["unit_id", "label", "evidence", "evidence_share", "evidence_start", "evidence_end"]
     assert again.codings.select(columns).equals(whole.select(columns))
+    complete = at.propose(corpus.head(30), book, model, store=store, evidence=True)  # nothing is left to ask
+    assert complete.codings.select(columns).equals(whole.select(columns))
     assert again.coder == model.name  # passages are no other model's answers
     assert at.read_codings(store).height == 30
     with pytest.raises(at.AnnotuneError, match="evidence= is for tuned models"):
