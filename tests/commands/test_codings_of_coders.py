@@ -114,6 +114,19 @@ def test_advice_names_options_that_are_there(results, words):
     assert "Say what was coded with codebook=, or give a sheet with the columns unit_id, coder and label." in said
 
 
+@pytest.mark.filterwarnings("ignore::annotune.AnnotuneWarning")  # that none is a label, and of a coder who differs
+def test_sets_in_cells_that_no_codebook_explains_are_refused(sets):
+    """They would be labels of their own, and the column a coder, so that two people were one."""
+    sheets = ["coder_dora.csv", "coder_emil.csv"]
+    words = ["prevalence", "marks.csv", "--variable", "marks_war", "--pi", "0.5"]
+    done = CliRunner().invoke(app, [*words, *(word for sheet in sheets for word in ("--codings", sheet))])
+    assert "hold 'none', 'peace', 'peace;war', 'war', 'war;peace' for 'marks_war'" in str(done.exception)
+    assert "Read them with the codebook" in str(done.exception)
+    data, codings = pl.read_csv("marks.csv"), at.read_codings(sheets, variable="marks_war")
+    with pytest.raises(at.AnnotuneError, match="and the table has numbers"):
+        at.correct("marks_war ~ x", data, pi=0.5, codings=codings)
+
+
 def test_a_codebook_without_codings_is_refused(results):
     done = CliRunner().invoke(app, ["prevalence", "topic.csv", "--pi", "0.5", "--codebook", "book.yaml"])
     assert "book.yaml says what codings= hold, and there are none" in str(done.exception)

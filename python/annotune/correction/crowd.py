@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from annotune.correction.crossed import Answers
-from annotune.correction.expected_coder import answers_to, require_enough_coders
+from annotune.correction.expected_coder import answers_to, other_labels, require_enough_coders
 from annotune.correction.families import Floats
 from annotune.correction.formulas import Reference
 from annotune.correction.prepare import Job
@@ -73,7 +73,10 @@ def crowd_of(job: Job, equations: Sequence[str | None]) -> Crowd:
     n_coders = rows["_coder"].n_unique()
     if job.options.coders == ANY:
         require_enough_coders(n_coders)
-    truth = _by_label(job, rows["label"], equations) if equations != [None] else _as_numbers(outcome, label, rows)
+    if equations != [None]:
+        truth = _by_label(job, rows["label"], equations)
+    else:
+        truth = _as_numbers(outcome, label, rows, job.frame[job.gold[outcome.column]].dtype.is_numeric())
     text = rows["_text"].to_numpy()
     each = np.bincount(text, minlength=len(units))
     shares = np.stack([np.bincount(text, column, len(units)) / each for column in truth.T], axis=1)
@@ -113,13 +116,15 @@ def _asked(outcome: Reference, codings: Codings) -> tuple[str, str | None, tuple
     return outcome.column, None, ("0", "1")
 
 
-def _as_numbers(outcome: Reference, label: str | None, rows: pl.DataFrame) -> Floats:
-    """Whether each answer is the label, or its number, shape (m, 1)."""
+def _as_numbers(outcome: Reference, label: str | None, rows: pl.DataFrame, has_numbers: bool) -> Floats:
+    """Whether each answer is the label, or its number, shape (m, 1); the table's own may be numbers or words."""
     if label is not None:
         return ((rows["label"] == label) != outcome.negated).cast(pl.Float64).to_numpy()[:, None]
     numbers = rows["label"].cast(pl.Float64, strict=False)
     if numbers.null_count():
         strange = rows["label"].filter(numbers.is_null())[0]
+        if has_numbers:
+            raise other_labels(outcome.column, [strange], "the table has numbers")
         what = f"codings= hold {strange!r} for {outcome.column!r}, which is no number."
         raise AnnotuneError(what, f"Name one of its labels: {outcome.column} == {strange!r}.")
     return numbers.to_numpy()[:, None]

@@ -41,7 +41,7 @@ def of_answers(codings: Labelled, answers: Any) -> tuple[Labelled, Answers, int]
     Raises
     ------
     AnnotuneError
-        Where nothing says who said what of a hand-coded text.
+        Where nothing says who said what of a hand-coded text, or what is said is no label of the table's.
     """
     if codings.chance is not None:
         what = "Texts drawn in several waves have no shares of the expected coder yet."
@@ -53,6 +53,8 @@ def of_answers(codings: Labelled, answers: Any) -> tuple[Labelled, Answers, int]
     places = pl.Series("_text", np.flatnonzero(codings.coded))
     mine = answers_to(codings.frame["unit_id"].gather(places), places, answers, codings.name, codings.labels)
     beyond = sorted(set(mine["label"]) - set(codings.labels))
+    if len(beyond) == mine["label"].n_unique():
+        raise other_labels(codings.name, beyond, f"the table has {listing(list(codings.labels))}")
     codings = replace(codings, labels=(*codings.labels, *beyond))
     truth = np.eye(len(codings.labels))[codings.places(mine["label"])]
     return codings, Answers(mine["_text"].to_numpy(), mine["_coder"].to_numpy(), truth), mine["_coder"].n_unique()
@@ -84,6 +86,12 @@ def answers_to(units: pl.Series, places: pl.Series, answers: Any, name: str, lab
         )
         raise AnnotuneError(what, "Give the codings that the gold was resolved from.")
     return mine.select("_text", (pl.col("coder").rank("dense") - 1).cast(pl.Int64).alias("_coder"), "label")
+
+
+def other_labels(name: str, labels: Sequence[str], own: str) -> AnnotuneError:
+    """What coders are said to have answered, where none of it is an answer of the variable's."""
+    what = f"codings= hold {listing(list(labels))} for {name!r}, and {own}."
+    return AnnotuneError(what, "Read them with the codebook (codebook=), which knows labels, codes and sets in cells.")
 
 
 def require_enough_coders(n_coders: int) -> None:
@@ -122,7 +130,8 @@ def estimate(
 def _with_interval(crossed: Crossed, coders: str, level: float, n_coders: int) -> Estimate:
     """The interval for these coders, or for any: by t, and wide where coders are few."""
     if coders == "these":
-        return Estimate.normal(crossed.shares, crossed.these, level, note=f"of these {n_coders} coders")
+        whose = "of this one coder" if n_coders == 1 else f"of these {n_coders} coders"
+        return Estimate.normal(crossed.shares, crossed.these, level, note=whose)
     if n_coders < FEWEST_CODERS:
         return Estimate(crossed.shares, note=f"{n_coders} coders here: too few for an interval about any")
     error = np.sqrt(crossed.any)
