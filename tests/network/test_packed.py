@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.network.conftest import texts_of
 
 from annotune.network.base import find_base, load_backbone
 from annotune.network.batches import Tokens
@@ -16,18 +17,6 @@ from annotune.network.packed import TOKENS, Packed, why_not_packed
 from annotune.network.steady import steady_logits
 
 CPU = torch.device("cpu")
-WORDS = 20  # of the vocabulary
-
-
-@pytest.fixture(scope="module")
-def network(tiny_base):
-    torch.manual_seed(2)
-    return build(load_backbone(find_base(str(tiny_base)), CPU), 5).eval()
-
-
-def texts_of(lengths, seed=1, limit=64):
-    rng = np.random.default_rng(seed)
-    return Tokens([rng.integers(1, WORDS, n).tolist() for n in lengths], 0, limit, 0)
 
 
 @settings(max_examples=20)

@@ -5,26 +5,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.network.conftest import texts_of
 from torch import nn
 
 import annotune as at
 from annotune.network import machine, packed_int8
-from annotune.network.base import find_base, load_backbone
-from annotune.network.batches import Tokens
-from annotune.network.encoder import build, outputs
+from annotune.network.encoder import outputs
 from annotune.network.machine import has_fast_int8
 from annotune.network.packed import TOKENS, Packed
 from annotune.network.packed_int8 import PackedInt8, Product, ranges_of
 from annotune.runtimes.engines import RUNTIMES, engine, require_steady, runtimes_here
 
 CPU = torch.device("cpu")
-WORDS = 20  # of the vocabulary
-
-
-@pytest.fixture(scope="module")
-def network(tiny_base):
-    torch.manual_seed(2)
-    return build(load_backbone(find_base(str(tiny_base)), CPU), 5).eval()
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +24,6 @@ def packed(network):
     if RUNTIMES["packed-int8"].why_not(network):
         pytest.skip("this processor does not compute in whole numbers of 8 bits")
     return PackedInt8(network)
-
-
-def texts_of(lengths, seed=1):
-    rng = np.random.default_rng(seed)
-    return Tokens([rng.integers(1, WORDS, n).tolist() for n in lengths], 0, 64, 0)
 
 
 @settings(max_examples=10)
