@@ -237,7 +237,8 @@ def test_a_budget_leaves_out_what_does_not_fit(draw):
         short = draw(budget="0s")
     assert short.points["n"].unique().to_list() == [22]
     with pytest.raises(at.AnnotuneError, match="A curve needs 3 sizes, and 1 were measured"):
-        short.in_words()
+        short.forecast(100)
+    assert short.in_words() == "No forecast: a curve needs three sizes, and 1 were measured."
 
 
 def test_the_cost_is_told_before_it_starts(draw):

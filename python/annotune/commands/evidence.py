@@ -192,8 +192,7 @@ def curve(
     save(learned.table, pages(write, curve=learned))
     if plot:
         plot_learning_curve(learned, plot)
-    few = f"No forecast: a curve needs three sizes, and {learned.table['n'].n_unique()} were measured."
-    console.print(learned.in_words(more) if learned.fits else few, markup=False)
+    console.print(learned.in_words(more), markup=False)
 
 
 def compare(

@@ -110,7 +110,8 @@ def classify(
     precision: Annotated[
         str,
         typer.Option(
-            help="float32; bfloat16, for speed; exact, the fastest in 32 bits; auto, the fastest that proves itself."
+            help="float32; exact, the fastest in 32 bits; auto, the fastest that proves itself; or one by name, such "
+            "as packed-bfloat16 or packed-int8 (docs/many-texts.md)."
         ),
     ] = "float32",
     coder: Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,6 +73,10 @@ class LearningCurve(Readable):
         models = self.table["model"].unique(maintain_order=True)
         return tuple(model for model in models if model.split(", ")[0] == TUNED)
 
+    @property
+    def _n_sizes(self) -> int:
+        return self.table["n"].n_unique()
+
     def forecast(self, n: int | Sequence[int], model: str | None = None) -> pl.DataFrame:
         """The expected performance of models tuned on n labels: columns n, estimate, ci_low, ci_high (95 %).
 
@@ -90,8 +93,7 @@ class LearningCurve(Readable):
         rows = self.rows()
         yield f"{in_full(self.measure)} by the number of labels, on {rows['n_units'][0]:,} other texts"
         yield brief_table(rows.drop("measure", "n_seeds", "n_units"))
-        with contextlib.suppress(AnnotuneError):  # too few sizes for a forecast
-            yield self.in_words()
+        yield self.in_words()
 
     def rows(self) -> pl.DataFrame:
         """Those of `table` that are about `measure`; beside them log_score, where the gold has its coders' shares."""
@@ -103,15 +105,21 @@ class LearningCurve(Readable):
         return rows.join(scores, on=["n", "model"], how="left", maintain_order="left")
 
     def in_words(self, more: int = 500, model: str | None = None) -> str:
-        """The expected gain from `more` labels, in a sentence or two; for each base, where there are several."""
+        """The expected gain from `more` labels, in a sentence or two; for each base, where there are several.
+
+        Or why there is none, with fewer than three sizes.
+        """
         if more < 1:
             raise AnnotuneError(f"more={more} labels cannot be forecast.", "Give a number of 1 or more.")
         if model is not None:
             return self._gain(more, model)
+        scores = list(self._against_shares())
+        if not self.fits:
+            return " ".join([f"No forecast: a curve needs three sizes, and {self._n_sizes} were measured.", *scores])
         gains = [self._gain(more, one) for one in self.tuned]
         if len(gains) > 1:
             gains = [f"{one[0].upper()}{one[1:]}: {gain}" for one, gain in zip(self.tuned, gains, strict=True)]
-        return " ".join([*gains, *self._against_shares()])
+        return " ".join([*gains, *scores])
 
     def _against_shares(self) -> Iterator[str]:
         """How far probabilities are from the shares of coders, beside always stating the overall shares."""
@@ -152,7 +160,7 @@ class LearningCurve(Readable):
             models = self.table["model"].unique(maintain_order=True).to_list()
             if model not in models:
                 raise AnnotuneError(f"There is no model {model!r}.", nearest(model, models))
-            what = f"A curve needs {FEWEST_TO_FIT} sizes, and {self.table['n'].n_unique()} were measured."
+            what = f"A curve needs {FEWEST_TO_FIT} sizes, and {self._n_sizes} were measured."
             raise AnnotuneError(what, "Give more in sizes=, or a larger budget.")
         return self.fits[model]
 

@@ -34,6 +34,8 @@ def sizes_of(sizes: Sequence[int] | None, task: Task, orders: list[np.ndarray]) 
     """The requested sizes, or by default the number of all texts, its half, and so on."""
     n = len(orders[0])
     least = max(SMALLEST - 5, _smallest_by_groups(task, orders))
+    if n < least:
+        raise _too_few(n)
     if sizes is not None:
         chosen = sorted({int(size) for size in sizes})
         if not chosen or chosen[0] < least or chosen[-1] > n:
@@ -43,8 +45,12 @@ def sizes_of(sizes: Sequence[int] | None, task: Task, orders: list[np.ndarray]) 
     halves = [n // 2**i for i in range(MOST_SIZES)]
     usable = sorted(size for size in halves if size >= max(SMALLEST, least))
     if not usable:
-        raise AnnotuneError(f"{n:,} texts to learn from are too few for a curve.", "Code more, or hold out fewer.")
+        raise _too_few(n)
     return usable
+
+
+def _too_few(n: int) -> AnnotuneError:
+    return AnnotuneError(f"{n:,} texts to learn from are too few for a curve.", "Code more, or hold out fewer.")
 
 
 def _smallest_by_groups(task: Task, orders: list[np.ndarray]) -> int:

@@ -107,7 +107,7 @@ def _words(value: Any) -> dict[str, str]:
         if callable(getattr(value, name, None)):
             try:
                 return {"words": getattr(value, name)()}
-            except AnnotuneError as error:  # such as a curve of too few sizes, which has no forecast
+            except AnnotuneError as error:  # what cannot be put in words is printed all the same
                 return {"words": str(error)}
     return {}
 

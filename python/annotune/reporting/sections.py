@@ -13,7 +13,6 @@ from annotune.agreement.plots import MOST_ROWS, plot_coders, plot_reliability
 from annotune.correction.coefficients import MOST_TERMS, plot_correction, points_of
 from annotune.correction.result import Correction
 from annotune.data.codings import bind, of_variable
-from annotune.errors import AnnotuneError
 from annotune.evidence.calibrated import GIVEN, Calibration, plot_calibration
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
@@ -210,17 +209,15 @@ def shares_section(judged: Judged, table: pl.DataFrame) -> Section:
 
 def curve_section(result: LearningCurve) -> Section:
     """The learning curve, and the expected gain from more labels."""
-    try:
-        words = [result.in_words()]
-    except AnnotuneError:  # too few sizes for a fit
-        words = []
     name = in_full(result.measure)
     alt = f"{name} over the number of hand-coded texts, one line per model; the table has the figures."
     caption = f"{name} over the number of hand-coded training texts, with 95 % intervals; dashed: fitted and forecast."
     picture = svg_figure("curve", lambda: plot_learning_curve(result), alt, caption)
     scored = LOG_SCORE in set(result.table["measure"]) and result.measure != LOG_SCORE
     measures = [result.measure, LOG_SCORE] if scored else [result.measure]
-    return Section("Learning curve", (*words, picture, *(tables.curve_table(result, one) for one in measures)))
+    return Section(
+        "Learning curve", (result.in_words(), picture, *(tables.curve_table(result, one) for one in measures))
+    )
 
 
 def comparison_section(result: Comparison) -> Section:
