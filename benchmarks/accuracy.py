@@ -11,7 +11,7 @@ float32 (under bfloat16's autocast it unlearnt), with at most 400 steps at 8 lab
 random, and 1,000 above.
 Trainer has bfloat16, like annotune, but for 8 labels a class. What is finished stays in benchmarks/accuracy_drawn.jsonl
 and accuracy_cells.jsonl, so a run that was stopped goes on; `--table` computes nothing. The tables are written to
-docs/accuracy.md.
+docs/accuracy.md and docs/which-model.md.
 
 SetFit needs an earlier transformers than ours: make an environment with `pip install setfit 'transformers<5'` and name
 its Python; without it its columns stay empty. The data are looked for in ../shared/data.
