@@ -145,7 +145,10 @@ def _asked(commands: typer.Typer) -> Any | None:
 
 
 def in_options(message: str, commands: typer.Typer = app) -> str:
-    """A message in the words of the command line: `variable=` is `--variable` there, where the verb has that option."""
+    """A message in the words of the command line: `variable=` is `--variable` there, where the verb has that option.
+
+    And `resolve()` is `annotune resolve`, where there is such a verb.
+    """
     verb = _asked(commands)
     params = verb.params if verb else ()
     names = {str(param.name): next((name for name in param.opts if name.startswith("--")), None) for param in params}
@@ -155,6 +158,8 @@ def in_options(message: str, commands: typer.Typer = app) -> str:
         option, value = names.get(match[1]), (match[2] or "").strip("'")
         return match[0] if option is None else f"{option} {value}".strip()
 
+    verbs = "|".join(one.__name__.strip("_") for one in VERBS)
+    message = re.sub(rf"(?<![\w.])({verbs})\(\)", lambda match: f"annotune {match[1].replace('_', '-')}", message)
     return re.sub(rf"\b([a-z]\w*)=({VALUE})?", spelt, message)
 
 

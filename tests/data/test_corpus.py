@@ -85,10 +85,10 @@ def test_double_identifiers_are_named_with_their_rows(tmp_path):
 
 
 def test_blank_texts_keep_their_rows_and_are_counted():
-    frame = pl.DataFrame({"unit_id": list("abcde"), "text": ["x", "", " \n", None, "NA"]})
-    with pytest.warns(at.AnnotuneWarning, match="4 of 5 texts are empty"):
+    frame = pl.DataFrame({"unit_id": list("abcdef"), "text": ["\u200bx", "", " \n", None, "NA", "\u200b\ufeff\u00ad"]})
+    with pytest.warns(at.AnnotuneWarning, match="5 of 6 texts are empty"):
         corpus = at.read_corpus(frame)
-    assert corpus["text"].to_list() == ["x", None, None, None, None]
+    assert corpus["text"].to_list() == ["\u200bx", None, None, None, None, None]
 
 
 def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path):

@@ -250,11 +250,13 @@ def test_mistakes_are_one_sentence(annotune, files, words, says):
         ("evaluate", "Give predicted=, or folds=3.", "Give predicted=, or folds=3."),
         ("curve", "test=0.3 is too much (method='lora').", "--test 0.3 is too much (--method lora)."),
         ("sample", "Give for_= ('share'), or scores=.", "Give --for ('share'), or --scores."),
+        ("evaluate", "Make them one with resolve().", "Make them one with annotune resolve."),
+        ("run", "Roll codings up with roll_up(), or tidy().", "Roll codings up with annotune roll-up, or tidy()."),
         ("curve", "Such as party=Greens; column=value.", "Such as party=Greens; column=value."),
     ],
 )
 def test_messages_have_the_words_of_the_command_line(monkeypatch, verb, told, spelt):
-    """Where the verb has no such option, the words stay."""
+    """Where the verb has no such option, or there is no such verb, the words stay."""
     monkeypatch.setattr(sys, "argv", ["annotune", verb])
     assert cli.in_options(told) == spelt
 

@@ -20,6 +20,17 @@ def test_the_default_is_the_package_with_the_known_weights():
     assert (found.name, found.revision) == ("minilm", "53aa51172d14")
 
 
+def test_short_names_are_known_however_they_are_written(monkeypatch):
+    assert find_base("MiniLM") == find_base("minilm")
+
+    def is_offline(*_, **__):
+        raise OSError("We could not connect.")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", is_offline)
+    with pytest.raises(at.AnnotuneError, match=r"'multilingal'.* could not connect\. Did you mean 'multilingual'\?"):
+        find_base("multilingal")
+
+
 def test_other_weights_than_the_known_are_refused(monkeypatch):
     monkeypatch.setattr(bases, "MINILM_SHA256", "0" * 64)
     with pytest.raises(at.AnnotuneError, match="is not the model it should be"):

@@ -16,6 +16,7 @@ from annotune.tables.column_types import are_missing
 
 Corpus = NewType("Corpus", pl.DataFrame)  # what `read_corpus` gave: sound identifiers, each there once, and texts
 CORPORA = Door()
+VISIBLE = r"[^\s\p{Z}\p{Cc}\p{Cf}]"  # a text without is blank: one of zero-width characters alone shows nothing
 
 
 def read_corpus(
@@ -113,7 +114,7 @@ def texts_of(column: pl.Series, source: str) -> pl.Series:
             f"{source}: the column {column.name!r} holds {column.dtype}, not texts.", "Name another with text=."
         )
     texts = column.cast(pl.String)
-    return texts.set(are_missing(texts) | (texts.str.strip_chars() == ""), None)
+    return texts.set(are_missing(texts) | ~texts.str.contains(VISIBLE), None)
 
 
 def _require_unique(units: pl.Series, source: str, column: str, first: int) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 
 from annotune.data.codebook import Codebook, Label, Variable
 from annotune.data.codings import ANSWERED, Codings, answered
+from annotune.data.corpus import VISIBLE
 from annotune.data.frames import require_columns
 from annotune.errors import AnnotuneError, counted, warn
 
@@ -94,8 +95,8 @@ def with_texts(truth: Codings, corpus: pl.DataFrame | None, predictions: Iterabl
     units = truth["unit_id"].unique(maintain_order=True)
     without = pl.Series([False]).new_from_index(0, len(units))
     if corpus is not None and "text" in corpus.columns:
-        blank = pl.col("text").is_null() | (pl.col("text").cast(pl.String).str.strip_chars() == "")
-        without |= units.is_in(corpus.filter(blank)["unit_id"].implode())
+        with_text = pl.col("text").cast(pl.String).str.contains(VISIBLE).fill_null(False)
+        without |= units.is_in(corpus.filter(~with_text)["unit_id"].implode())
     for table in predictions:
         if "fold" in table.columns:
             without |= ~units.is_in(table["unit_id"].implode())

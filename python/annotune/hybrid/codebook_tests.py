@@ -208,7 +208,7 @@ def test_codebook(
 
 def _drawn(texts: pl.DataFrame, n: int | None, seed: int) -> pl.DataFrame:
     """So many of the texts that are not empty, in the corpus's order."""
-    whole = texts.filter(pl.col("text").fill_null("").str.strip_chars() != "")
+    whole = texts.drop_nulls("text")
     if not len(whole):
         raise AnnotuneError("The corpus has no text to code.", "Give texts that are not empty.")
     if n is not None and n < 1:

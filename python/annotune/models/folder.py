@@ -195,7 +195,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except OSError:
         raise AnnotuneError(
-            f"{folder} is no model saved by annotune.", "Give the folder that Classifier.save wrote."
+            f"{folder} is no model saved by annotune.", "Give the folder that a model was saved to."
         ) from None
     except (ValueError, RecursionError):
         card = None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, nearest
 from annotune.extras import require
 from annotune.network.known_bases import KNOWN_BASES, MINILM_SHA256
 from annotune.network.machine import has_fast_bf16
@@ -52,8 +52,8 @@ def find_base(name: str) -> Base:
     AnnotuneError
         When it is not there, cannot be fetched, or has no safetensors.
     """
-    if name in BY_NAME:
-        return BY_NAME[name]()
+    if (short := name.lower()) in BY_NAME:
+        return BY_NAME[short]()
     folder = Path(name).expanduser()
     if folder.is_dir():
         return _of_hub_cache(folder) or Base(folder, folder.name, file_sha256(_weights(folder))[:12])
@@ -274,10 +274,9 @@ def _from_hub(name: str) -> Base:
     try:
         folder = Path(snapshot_download(repository, revision=revision or None, allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise AnnotuneError(
-            f"The base model {name!r} is neither a folder nor could it be fetched: {_first_line(error)}",
-            "Use base='minilm', which needs no download, or a folder.",
-        ) from None
+        what = f"The base model {name!r} is neither a folder nor could it be fetched: {_first_line(error)}"
+        short = "" if "/" in name else f"{nearest(name, BY_NAME)} "
+        raise AnnotuneError(what, f"{short}Use base='minilm', which needs no download, or a folder.") from None
     return _snapshot(folder, repository)
 
 
