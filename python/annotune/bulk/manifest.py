@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,13 +111,6 @@ class RunFolder:
         if manifest is not None and manifest["state"] == FAILED:
             return bool(manifest["input"] == input_of(shard))
         return self.is_done(shard, manifest)
-
-    def forget_failures(self, shards: Sequence[Shard]) -> int:
-        """Have the shards that failed done again; how many there are."""
-        failed = [shard for shard in shards if (self.manifest(shard) or {}).get("state") == FAILED]
-        for shard in failed:
-            discard(self.manifest_path(shard))
-        return len(failed)
 
 
 def input_of(shard: Shard) -> dict[str, Any]:
