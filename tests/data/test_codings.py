@@ -154,6 +154,23 @@ def test_one_typing_error_in_a_coders_column_is_reported_with_its_place(tmp_path
         assert len(at.read_codings(tmp_path / "c.csv", BOOK, unknown="drop")) == 7
 
 
+def test_every_unknown_label_is_named_at_once(tmp_path):
+    (tmp_path / "c.csv").write_text("unit_id,topic\na,Lwa\nb,Law\nc,Helth\nd,Lwa\n")
+    with pytest.raises(
+        at.AnnotuneError, match=r"'Lwa' is not .*\(3 such cells\)\. Nor is 'Helth'\. Did you mean 'Law'"
+    ):
+        at.read_codings(tmp_path / "c.csv", BOOK)
+
+
+def test_a_set_with_an_unknown_label_is_left_out_as_a_whole(tmp_path):
+    """The labels beside a typing error are not all that the coder gave."""
+    (tmp_path / "coder_anna.csv").write_text("unit_id,issues\na,tax\nb,tax;wra\nc,wra\nd,war;tax\n")
+    with pytest.warns(at.AnnotuneWarning, match=r"'wra' is not .* 2 such codings were left out, sets as a whole"):
+        codings = at.read_codings(tmp_path / "coder_anna.csv", SETS, unknown="drop")
+    assert set(codings["unit_id"]) == {"a", "d"}
+    assert set(codings.filter(unit_id="d")["label"]) == {"tax", "war"}
+
+
 def test_na_is_a_label_where_the_codebook_says_so_and_missing_elsewhere():
     frame = pl.DataFrame({"unit_id": list("abcd"), "topic": ["NA", "", None, "Law"]})
     codings = at.read_codings(frame, BOOK)

@@ -1,6 +1,7 @@
 """Every format and every ugly file that a researcher may have."""
 
 import csv
+import datetime as dt
 import gzip
 import io
 import random
@@ -132,6 +133,43 @@ def test_lines_of_description_are_no_rows(table, tmp_path):
     missing = pytest.raises(at.AnnotuneError, match=r"row 5, column 'Q1': the identifier is missing")
     with missing, pytest.warns(at.AnnotuneWarning, match="lines of description"):
         at.read_codings(tmp_path / "t.xlsx", unit_id="Q1", variable="Q2")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_questions_alone_below_the_names_are_no_row_either(tmp_path, suffix):
+    import xlsxwriter
+
+    days = [dt.datetime(2025, 6, 1, 10, 30), dt.datetime(2025, 6, 2, 9)]
+    rows = [
+        ["StartDate", "ResponseId", "Q1", "Q7_TEXT"],
+        ["Date de début", "ID de la réponse", "Quel âge avez-vous ?", "Pourquoi ?"],
+        [days[0], "R_1aB", 34, "Le salaire\net la santé 😩"],
+        [days[1], "R_2cD", 51, None],
+    ]
+    file = tmp_path / f"enquête.{suffix}"
+    if suffix == "csv":
+        with file.open("w", newline="", encoding="utf-8") as out:
+            csv.writer(out).writerows(rows)
+    else:
+        with xlsxwriter.Workbook(file, {"default_date_format": "yyyy-mm-dd hh:mm:ss"}) as book:
+            sheet = book.add_worksheet()
+            for number, cells in enumerate(rows):
+                sheet.write_row(number, 0, cells)
+    table = read_table(file, strings=("ResponseId", "Q7_TEXT"))
+    assert table.frame["ResponseId"].to_list() == ["R_1aB", "R_2cD"]
+    assert table.frame["Q1"].to_list() == [34, 51]
+    assert table.headings["Q7_TEXT"] == "Pourquoi ?"
+    (note,) = table.notes
+    assert "1 line of description below the names of the columns is no row" in note
+    assert table.first == 3
+    if suffix == "xlsx":
+        assert table.frame["StartDate"].to_list() == days
+
+
+def test_a_first_row_stays_where_identifiers_do_not_say_that_it_is_a_question(table):
+    assert len(table("ResponseId,Q1\nR_1a,x\nR_2b,y\n").frame) == 2
+    assert len(table("ResponseId,Q1\nanna,x\nben,y\n").frame) == 2
+    assert len(table("ResponseId,Q1\nResponse ID,Why?\nR_2b,y\nben,z\n").frame) == 3
 
 
 def test_an_open_quotation_mark_is_named_by_its_line(table):

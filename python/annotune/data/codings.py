@@ -73,7 +73,8 @@ def read_codings(
     keep
         Further columns to keep, such as a round or a document.
     unknown
-        What to do with labels that are not in the codebook: stop, or drop and count them.
+        What to do with labels that are not in the codebook: stop, or drop and count them; a cell with a set
+        of labels is dropped as a whole.
 
     Returns
     -------

@@ -345,7 +345,8 @@ def _with_names_of_labels(part: pl.DataFrame, entry: Variable | None, name: str,
     strange = names.is_null() & words.is_not_null()
     if strange.any():
         _refuse_labels(part.filter(strange), entry, name, unknown)
-    return part.with_columns(names.alias("label"), none.fill_null(False).alias("_none")).filter(~strange)
+    rows = part.with_columns(names.alias("label"), none.fill_null(False).alias("_none"), strange.alias("_strange"))
+    return rows.filter(~pl.col("_strange").any().over("_row", "_column")).drop("_strange")  # sets go as a whole
 
 
 def _tell_placeholders(part: pl.DataFrame, name: str) -> None:
@@ -371,10 +372,15 @@ def _refuse_labels(strange: pl.DataFrame, entry: Variable, name: str, unknown: s
     first = strange.row(0, named=True)
     where = f"{name}, row {first['_row']}, column {first['_column']!r}"
     what = f"{where}: the label {first['label']!r} is not in the codebook's variable {entry.name!r}"
+    others = strange["label"].unique(maintain_order=True).to_list()[1:]
+    more = f" Nor are {listing(others)}." if len(others) > 1 else f" Nor is {others[0]!r}." if others else ""
     if unknown == "drop":
-        warn(f"{what}; {counted(len(strange), 'such coding was', 'such codings were')} left out.")
+        cells = strange.n_unique(["_row", "_column"])
+        left = "left out, sets as a whole" if entry.kind == "multilabel" else "left out"
+        warn(f"{what}; {counted(cells, 'such coding was', 'such codings were')} {left}.{more}")
         return
     sets = " Several labels in one cell are separated by ';'." if entry.kind == "multilabel" else ""
     raise AnnotuneError(
-        f"{what} ({counted(len(strange), 'such cell', 'such cells')}).", nearest(first["label"], entry.names) + sets
+        f"{what} ({counted(len(strange), 'such cell', 'such cells')}).{more}",
+        nearest(first["label"], entry.names) + sets,
     )

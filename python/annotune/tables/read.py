@@ -27,6 +27,7 @@ from annotune.tables import (
     store,
 )
 from annotune.tables.descriptions import Rows, without_descriptions
+from annotune.tables.excel_words import notes_on_days, with_days
 from annotune.tables.isolation import NoProcess, read_isolated
 from annotune.tables.json_records import COPIES, records_of, text_of, whole_characters
 from annotune.tables.memory import want_of_memory
@@ -173,12 +174,13 @@ def _refuse(constant: str) -> None:
 def _excel_table(path: Path, strings: tuple[str, ...], _encoding: str | None) -> Table:
     frame, notes = excel.read_excel(path)
     rows = without_descriptions(_without_empty_ends(frame), path.name)
-    if rows.notes:  # numbers stand below words there, and came as words
+    if rows.notes:  # numbers and days stand below words there, and came as words
+        frame = rows.frame if strings == column_types.ALL_COLUMNS else with_days(rows.frame, strings)
         kept = strings if strings == column_types.ALL_COLUMNS else (*strings, *_not_words(frame))
-        frame, doubts = column_types.inferred(rows.frame.get_columns(), kept, path.name, rows.first)
+        frame, doubts = column_types.inferred(frame.get_columns(), kept, path.name, rows.first)
     else:
         frame, doubts = column_types.with_numbers_beside_words(rows.frame, strings, path.name, rows.first)
-    notes = (*notes, *rows.notes, *doubts, *_notes_on_rounded_numbers(path, frame))
+    notes = (*notes, *notes_on_days(frame, path.name), *rows.notes, *doubts, *_notes_on_rounded_numbers(path, frame))
     return Table(frame, headings=rows.headings, notes=notes, first=rows.first)
 
 
