@@ -28,6 +28,7 @@ from annotune.commands import (
     report,
     study,
 )
+from annotune.commands.once import Once
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
 from annotune.faults import SEE, library, sentence, write_report
@@ -94,7 +95,7 @@ annotune: from a codebook to a regression table, by a model tuned on coded texts
   docs/                      a page on every step, in the folder of annotune"""
 VALUE = r"'[^']*'|-?[^\W_][\w/-]*(?:\.\d+)?"  # what may follow a name and its equals sign in a message
 for verb in VERBS:
-    app.command(verb.__name__.strip("_").replace("_", "-"))(verb)
+    app.command(verb.__name__.strip("_").replace("_", "-"), cls=Once)(verb)
 
 
 def main() -> None:

@@ -72,8 +72,13 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     names = list(choices)
     if not names:
         return "There is none."
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]!r}?" if close else f"There are: {listing(names)}."
+    close = closest(name, names)
+    return f"Did you mean {close!r}?" if close is not None else f"There are: {listing(names)}."
+
+
+def closest(name: str, choices: Iterable[str]) -> str | None:
+    """The one that is written nearly alike; None where none is."""
+    return next(iter(difflib.get_close_matches(str(name), list(choices), n=1, cutoff=0.6)), None)
 
 
 def listing(items: Sequence[object], most: int = 8) -> str:

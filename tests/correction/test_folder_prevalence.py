@@ -143,6 +143,8 @@ def test_columns_that_the_codes_lack_are_read_from_the_texts(tmp_path):
     out = coded_folder(tmp_path, parted(frame, ["party"], (100, 200), ".csv"), rows_per_shard=70)
     with pytest.raises(at.AnnotuneError, match=r"no column 'party', and 0.csv is no parquet file"):
         at.prevalence(out, by="party")
+    with pytest.raises(at.AnnotuneError, match=r"Or did you mean 'coder'\?"):
+        at.prevalence(out, by="codr")
     (tmp_path / "texts").rename(tmp_path / "elsewhere")
     found = at.prevalence(out, by="party", texts=tmp_path / "elsewhere")
     wanted = at.prevalence(in_memory(out, frame), by="party", methods="count")

@@ -388,6 +388,20 @@ def test_texts_without_a_prediction_or_a_group_are_counted_and_left_out():
     assert found.unique("party")["n"].sum() == 270
 
 
+def test_times_of_day_behind_dates_are_left_out_where_periods_are_made():
+    """As files of tweets have them; months alone are no dates, and that is said with one of them."""
+    frame = simulated(300).with_columns(
+        at=pl.when(pl.int_range(300) < 150)
+        .then(pl.lit("2024-01-31T23:59:00.000Z"))
+        .otherwise(pl.lit("2024-02-01T00:00:00Z")),
+        month=pl.lit("2024-01"),
+    )
+    shares = at.prevalence(frame, time="at", every="1mo", methods="count")
+    assert shares["at"].cast(pl.String).unique().sort().to_list() == ["2024-01-01", "2024-02-01"]
+    with pytest.raises(at.AnnotuneError, match="column of dates, and 'month' holds others, such as '2024-01'"):
+        at.prevalence(frame, time="month", every="1q", methods="count")
+
+
 @pytest.mark.parametrize(
     ("change", "options", "says"),
     [

@@ -89,6 +89,10 @@ FAULTS = {
         TWO.replace("name: topic", "name: topic\n    kind: multilabel").replace("name: B", "name: B; C"),
         "line 6: The label 'B; C' .* holds ; or",
     ),
+    "comma without quotes": (
+        TWO.replace("name: B", "name: B, definition: taxes, prices"),
+        "line 5: 'prices' stands behind a comma .* is no key.*Put quotes",
+    ),
     "tab": ("variables:\n\t- name: topic\n", "line 2: this is not YAML"),
     "open bracket": ("name: [x\nvariables: []\n", "this is not YAML"),
     "two documents": ("name: x\n---\nname: y\n", "line 2: this is not YAML"),

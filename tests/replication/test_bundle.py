@@ -180,6 +180,17 @@ def test_a_reader_s_what_if_stands_beside_what_was_recorded(bundles):
         parsed(["gold"])
 
 
+def test_a_study_file_with_another_key_than_was_run_is_no_bundle(study):
+    """Its tables would not be those that others get from it; comments are as free as ever."""
+    as_run = study.read_text()
+    study.write_text(as_run.replace("folds: 2", "folds: 3"))
+    with pytest.raises(at.AnnotuneError, match=r"changed since it was run: tune\.folds is 3, and was 2\. Run it again"):
+        at.bundle(study)
+    assert not study.with_name("study.bundle.zip").exists()
+    study.write_text(f"# to be submitted\n{as_run}")
+    assert at.bundle(study, texts="none").is_file()
+
+
 def test_a_study_that_was_not_run_or_was_changed_since_is_no_bundle(study):
     (study.parent / "coder_ben.dta").write_bytes(b"changed")
     with pytest.raises(at.AnnotuneError, match=r"coder_ben\.dta was changed since"):

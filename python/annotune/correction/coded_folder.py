@@ -23,7 +23,7 @@ from annotune.bulk.shards import BROKEN, PARQUET, Shard, suffix_of, unreadable
 from annotune.data.codebook import Variable
 from annotune.data.codings import ANSWERED
 from annotune.data.frames import identifiers
-from annotune.errors import AnnotuneError, counted, listing, nearest, warn
+from annotune.errors import AnnotuneError, closest, counted, listing, nearest, warn
 
 
 def is_folder_of_codes(data: Any) -> bool:
@@ -148,7 +148,7 @@ class CodedFolder:
                 units = units.unique("unit_id", keep="first", maintain_order=True)
                 missing = [column for column in columns if column not in codes.columns]
                 if missing:
-                    units = units.hstack(sources.columns(shard, missing, units["unit_id"]))
+                    units = units.hstack(sources.columns(shard, missing, units["unit_id"], codes.columns))
                 yield shard.output, codes, units.select("unit_id", *columns)
 
     def _codes(self, shard: Shard, variables: Sequence[str]) -> pl.DataFrame:
@@ -172,9 +172,9 @@ class _Sources:
         self.plan, self.texts, self.place = plan, texts, place
         self.converted: tuple[str, Path] | None = None
 
-    def columns(self, shard: Shard, names: Sequence[str], units: pl.Series) -> pl.DataFrame:
+    def columns(self, shard: Shard, names: Sequence[str], units: pl.Series, of_codes: Sequence[str]) -> pl.DataFrame:
         """These columns of a shard's rows, which have to be those of the identifiers."""
-        unit_id, path = self.plan.columns["unit_id"], self._path(shard, names)
+        unit_id, path = self.plan.columns["unit_id"], self._path(shard, names, of_codes)
         column_names = list(dict.fromkeys([unit_id, *names]))
         try:
             scan = pl.scan_parquet(path, glob=False)
@@ -191,16 +191,17 @@ class _Sources:
             raise AnnotuneError(what, "Name the folder that they are in with texts=, or code the texts again.")
         return frame.select(names)
 
-    def _path(self, shard: Shard, names: Sequence[str]) -> Path:
-        name = shard.source.name
+    def _path(self, shard: Shard, names: Sequence[str], of_codes: Sequence[str]) -> Path:
+        name, meant = shard.source.name, closest(names[0], of_codes)
+        advice = "Name the folder of the texts with texts=." + (f" Or did you mean {meant!r}?" if meant else "")
         is_parquet = suffix_of(Path(name)) == PARQUET
         if self.texts is None and not is_parquet:
             what = f"The codes have no column {names[0]!r}, and {name} is no parquet file that could be read again."
-            raise AnnotuneError(what, "Name the folder of the texts with texts=.")
+            raise AnnotuneError(what, advice)
         path = Path(shard.source.path) if self.texts is None else self._in_texts(name)
         if not path.exists():
             what = f"The codes have no column {names[0]!r}, and {path} is not there."
-            raise AnnotuneError(what, "Name the folder of the texts with texts=.")
+            raise AnnotuneError(what, advice)
         if is_parquet:
             return path
         if self.converted is None or self.converted[0] != name:

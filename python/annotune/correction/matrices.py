@@ -104,8 +104,13 @@ def is_date(dtype: pl.DataType) -> bool:
     return dtype in (pl.Date, pl.Datetime)
 
 
+_TIME_OF_DAY = r"^(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?$"
+
+
 def with_dates(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
     """The frame with those of these columns as dates that are texts and hold nothing but dates, as csv files do.
+
+    A time of day behind the date, as in 2020-01-04T12:00:00Z, is left out: it is the day as it is written.
 
     >>> with_dates(pl.DataFrame({"day": ["2020-01-04", None], "land": ["UK", "2020"]}), ["day", "land"]).dtypes
     [Date, String]
@@ -114,7 +119,7 @@ def with_dates(frame: pl.DataFrame, columns: Iterable[str]) -> pl.DataFrame:
     for name in dict.fromkeys(columns):
         if frame.schema.get(name) == pl.String:
             words = frame[name].str.strip_chars().replace("", None)
-            dates = words.str.to_date("%Y-%m-%d", strict=False)
+            dates = words.str.replace(_TIME_OF_DAY, "${1}").str.to_date("%Y-%m-%d", strict=False)
             whole += [dates] if dates.null_count() == words.null_count() < len(dates) else []
     return frame.with_columns(whole)
 

@@ -32,7 +32,11 @@ def with_periods(frame: pl.DataFrame, time: str | None, every: str | None) -> pl
         empty = frame[time].null_count() == len(frame)
         frame = frame.with_columns(pl.col(time).cast(pl.Date)) if empty else with_dates(frame, [time])
     if time is None or not frame[time].dtype.is_temporal():
-        raise AnnotuneError("every= divides a column of dates, and time= names none.", "Name one.")
+        first = frame[time].drop_nulls().head(1).to_list() if time is not None else []
+        there = f"{time!r} holds others, such as {first[0]!r}" if first else "time= names none"
+        raise AnnotuneError(
+            f"every= divides a column of dates, and {there}.", "Name one with dates such as 2020-01-31."
+        )
     try:
         return frame.with_columns(pl.col(time).dt.truncate(every))
     except pl.exceptions.PolarsError:

@@ -99,7 +99,11 @@ def _block(events: Iterator[Any], place: Location, lines: dict[Location, int], p
             raise AnnotuneError(f"{path}, line {line}: a key must be a word.", "Mend it there.")
         if (*place, key.value) in lines:
             raise AnnotuneError(f"{path}, line {line}: the key {key.value!r} is there twice.", "Keep one.")
-        value = _value(next(events), events, (*place, key.value), lines, path)
+        event = next(events)
+        if event.start_mark.index == key.end_mark.index:  # no colon between them, as in {name: tax, war}
+            what = f"{path}, line {line}: {key.value!r} stands behind a comma inside of {{...}}, and is no key."
+            raise AnnotuneError(what, 'Put quotes around words with commas: {definition: "prices, wages"}.')
+        value = _value(event, events, (*place, key.value), lines, path)
         lines[(*place, key.value)] = line
         if value is not None:  # a key without a value says nothing: its default holds
             content[key.value] = value

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from annotune.errors import AnnotuneError, nearest
 from annotune.records.beside import inputs_of, outputs_of
 from annotune.records.files import require_writable, scratch_folder
+from annotune.records.record import without_folders
 from annotune.replication.archive import write_bundle
+from annotune.replication.diff import changes, flat
 from annotune.replication.own_wheel import write_wheel
 from annotune.replication.papers import ENVIRONMENT, write_papers
 from annotune.replication.parts import collect
-from annotune.replication.sources import Source, source_at
+from annotune.replication.sources import Source, settings_of, source_at
 from annotune.study.after_models import after_models
 from annotune.study.file import StudyFile, read_study
 from annotune.version import __version__
@@ -44,7 +48,7 @@ def bundle(study: str | Path, out: str | Path | None = None, *, texts: Literal["
     Raises
     ------
     AnnotuneError
-        For a study that was not run, or of which a file was changed since.
+        For a study that was not run, or of which a file, or a key of the study file, was changed since.
 
     Examples
     --------
@@ -79,12 +83,22 @@ def _record(file: StudyFile) -> Source:
     if not path.is_file():
         raise AnnotuneError(f"{file.path} was not run: there is no {path.name}.", f"First: annotune run {file.path}")
     source = source_at(path)
+    _require_same_keys(file, source)
     states = source.states(inputs_of(source.content)) | source.states(outputs_of(source.content))
     changed = next((name for name, state in states.items() if state == "changed since"), None)
     if changed is not None or source.is_sound is False:
         what = f"{changed or path.name} was changed since {file.path} was run."
         raise AnnotuneError(what, f"Run it again: annotune run {file.path}")
     return source
+
+
+def _require_same_keys(file: StudyFile, source: Source) -> None:
+    """Stop where the study file says something else than when it was run: what others get would be other tables."""
+    study = without_folders(json.loads(file.study.model_dump_json(by_alias=True)))
+    now, then = settings_of(replace(source, content={"study": study}), True), settings_of(source, True)
+    for key, before, after in changes(flat(then), flat(now), "key").rows():
+        what = f"{file.path} was changed since it was run: {key} is {after}, and was {before}."
+        raise AnnotuneError(what, f"Run it again: annotune run {file.path}")
 
 
 def _require_free(file: StudyFile, source: Source, target: Path) -> None:

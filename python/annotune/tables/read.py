@@ -57,12 +57,14 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
         If the file is missing, empty, of an unknown format, or broken; the row is named.
     """
     path = Path(path)
+    if path.is_dir():
+        raise AnnotuneError(f"{path} is a folder.", "Name one file; whole folders are for annotune classify --out.")
     if _suffix(path) not in FORMATS:
         raise AnnotuneError(
             f"{path}: no reader for {path.suffix or 'a file without suffix'!r}.", f"Use one of {', '.join(FORMATS)}."
         )
     if not path.is_file():
-        raise AnnotuneError(f"{path} is not there." if not path.exists() else f"{path} is a folder.", "Check the path.")
+        raise AnnotuneError(f"{path} is not there.", "Check the path.")
     if path.stat().st_size == 0:
         raise AnnotuneError(f"{path} is empty.", "It needs a header and rows.")
     if _suffix(path) not in FOREIGN:
