@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 from annotune.errors import AnnotuneError
 
@@ -15,7 +15,7 @@ class Once(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the options, after a look at how often each is there."""
         *_, options = self.make_parser(ctx).parse_args(args=list(args))
-        singles = [option for option in options if not option.multiple and option.param_type_name == "option"]
+        singles = [option for option in options if isinstance(option, TyperOption) and not option.multiple]
         for place, option in enumerate(singles):
             if option in singles[:place] and not option.is_flag:
                 what = f"{option.opts[0]} is there twice, and all but the last would be lost."

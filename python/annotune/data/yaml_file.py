@@ -100,11 +100,16 @@ def _block(events: Iterator[Any], place: Location, lines: dict[Location, int], p
         if (*place, key.value) in lines:
             raise AnnotuneError(f"{path}, line {line}: the key {key.value!r} is there twice.", "Keep one.")
         event = next(events)
-        if event.start_mark.index == key.end_mark.index:  # no colon between them, as in {name: tax, war}
-            what = f"{path}, line {line}: {key.value!r} stands behind a comma inside of {{...}}, and is no key."
-            raise AnnotuneError(what, 'Put quotes around words with commas: {definition: "prices, wages"}.')
+        _require_colon(key, event, f"{path}, line {line}")
         value = _value(event, events, (*place, key.value), lines, path)
         lines[(*place, key.value)] = line
         if value is not None:  # a key without a value says nothing: its default holds
             content[key.value] = value
     return content
+
+
+def _require_colon(key: Any, event: Any, where: str) -> None:
+    """Stop at a key right behind which its empty value begins: a part of words with commas, {name: tax, war}."""
+    if event.start_mark.index == key.end_mark.index:
+        what = f"{where}: {key.value!r} stands behind a comma inside of {{...}}, and is no key."
+        raise AnnotuneError(what, 'Put quotes around words with commas: {definition: "prices, wages"}.')

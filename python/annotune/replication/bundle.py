@@ -12,11 +12,10 @@ from annotune.records.beside import inputs_of, outputs_of
 from annotune.records.files import require_writable, scratch_folder
 from annotune.records.record import without_folders
 from annotune.replication.archive import write_bundle
-from annotune.replication.diff import changes, flat
 from annotune.replication.own_wheel import write_wheel
 from annotune.replication.papers import ENVIRONMENT, write_papers
 from annotune.replication.parts import collect
-from annotune.replication.sources import Source, settings_of, source_at
+from annotune.replication.sources import Source, flat, settings_of, source_at
 from annotune.study.after_models import after_models
 from annotune.study.file import StudyFile, read_study
 from annotune.version import __version__
@@ -95,10 +94,11 @@ def _record(file: StudyFile) -> Source:
 def _require_same_keys(file: StudyFile, source: Source) -> None:
     """Stop where the study file says something else than when it was run: what others get would be other tables."""
     study = without_folders(json.loads(file.study.model_dump_json(by_alias=True)))
-    now, then = settings_of(replace(source, content={"study": study}), True), settings_of(source, True)
-    for key, before, after in changes(flat(then), flat(now), "key").rows():
-        what = f"{file.path} was changed since it was run: {key} is {after}, and was {before}."
-        raise AnnotuneError(what, f"Run it again: annotune run {file.path}")
+    now, then = (flat(settings_of(each, True)) for each in (replace(source, content={"study": study}), source))
+    for key in dict.fromkeys((*then, *now)):
+        if now.get(key) != then.get(key):
+            what = f"{file.path} was changed since it was run: {key} is {now.get(key)}, and was {then.get(key)}."
+            raise AnnotuneError(what, f"Run it again: annotune run {file.path}")
 
 
 def _require_free(file: StudyFile, source: Source, target: Path) -> None:

@@ -17,7 +17,7 @@ from annotune.records.record import SUFFIX as RECORD
 from annotune.replication.compared import joined
 from annotune.replication.opened import opened
 from annotune.replication.run_tables import KEYS, RunTables, tables_of
-from annotune.replication.sources import Source, settings_of, sources_of
+from annotune.replication.sources import Source, flat, settings_of, sources_of
 
 CODEBOOKS = (".yaml", ".yml", ".qdc", ".qdpx", ".xlsx", ".csv")
 NUMBERS = {"agreement": "estimate", "measures": "estimate", "coefficients": "estimate"}  # what is compared of a table
@@ -154,18 +154,6 @@ def changes(a: Mapping[str, Any], b: Mapping[str, Any], name: str) -> pl.DataFra
     keys = [key for key in dict.fromkeys((*a, *b)) if a.get(key) != b.get(key)]
     rows = [(key, *(None if side.get(key) is None else str(side[key]) for side in (a, b))) for key in keys]
     return pl.DataFrame(rows, schema=dict.fromkeys((name, "a", "b"), pl.String), orient="row")
-
-
-def flat(content: Any, name: str = "") -> dict[str, Any]:
-    """Names in names as dotted ones.
-
-    >>> flat({"gold": {"rule": "majority"}, "write": ["a.csv"]})
-    {'gold.rule': 'majority', 'write': ['a.csv']}
-    """
-    if not isinstance(content, Mapping):
-        return {name: content}
-    parts = [flat(value, f"{name}.{key}" if name else str(key)) for key, value in content.items()]
-    return {key: value for part in parts for key, value in part.items()}
 
 
 def _inputs(source: Source) -> dict[str, Any]:

@@ -111,3 +111,15 @@ def settings_of(source: Source, all_keys: bool = False) -> dict[str, Any]:
         return Study.model_validate(study).model_dump(mode="json", by_alias=True, exclude_defaults=not all_keys)
     except (pydantic.ValidationError, AnnotuneError):  # of another version of annotune
         return dict(study)
+
+
+def flat(content: Any, name: str = "") -> dict[str, Any]:
+    """Names in names as dotted ones.
+
+    >>> flat({"gold": {"rule": "majority"}, "write": ["a.csv"]})
+    {'gold.rule': 'majority', 'write': ['a.csv']}
+    """
+    if not isinstance(content, Mapping):
+        return {name: content}
+    parts = [flat(value, f"{name}.{key}" if name else str(key)) for key, value in content.items()]
+    return {key: value for part in parts for key, value in part.items()}
