@@ -47,7 +47,11 @@ at_crossfit <- function(corpus, gold, codebook, variable = NULL, folds = 5, grou
 
 # A corpus with its covariates; Python needs to see few of them, and gives back the names of all.
 whole_corpus <- function(corpus, unit_id, text, group = NULL) {
-  if (is_path(corpus)) corpus <- at_corpus(corpus, unit_id, text)
+  if (is_path(corpus)) { # what is read from a file has these two names already
+    corpus <- at_corpus(corpus, unit_id, text)
+    unit_id <- "unit_id"
+    text <- "text"
+  }
   require_columns(corpus, c(unit_id, text, group), "The corpus")
   names(corpus)[match(c(unit_id, text), names(corpus))] <- c("unit_id", "text")
   corpus$unit_id <- as_id(corpus$unit_id)

@@ -22,6 +22,15 @@ test_that("texts are drawn with the probabilities that Python gives them", {
   expect_error(at_sample(corpus_of_parties(), 61, unit_id = "id", text = "question"), "cannot be drawn from the 60")
 })
 
+test_that("a file whose columns have other names is drawn from as a data frame is", {
+  skip_if_no_python()
+  file <- withr::local_tempfile(fileext = ".csv")
+  utils::write.csv(corpus_of_parties(), file, row.names = FALSE)
+  drawn_by <- function(corpus) at_sample(corpus, 12, "stratified", "party", unit_id = "id", text = "question")
+  expect_identical(drawn_by(file)$draws$drawn, drawn_by(corpus_of_parties())$draws$drawn)
+  expect_error(at_sample(file, 12, unit_id = "ids", text = "question"), "ids")
+})
+
 test_that("waves, sheets and what people coded pass through the store", {
   skip_if_no_python()
   folder <- withr::local_tempdir()

@@ -28,6 +28,11 @@ def test_nothing_is_sent_to_a_host_that_is_not_named(corpus, book, store, monkey
     assert not store.exists()
 
 
+def test_a_mistyped_folder_is_not_answered_with_leave_to_send_alone(corpus, book, store):
+    with pytest.raises(at.AnnotuneError, match=r"If 'modle' is meant as a path of yours, no saved model .* is there"):
+        at.propose(corpus, book, "modle", store=store, max_cost=1)
+
+
 def test_a_plan_needs_neither_leave_nor_a_key(corpus, book, store):
     plan = at.propose(corpus, book, "gpt-5-mini", store=store, dry_run=True).plan
     assert (plan.calls, plan.host) == (20, "api.openai.com")

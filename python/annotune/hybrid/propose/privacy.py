@@ -52,8 +52,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def require_allowed(host: str, allow_upload: str | Sequence[str]) -> None:
-    """Stop where texts would leave the machine for a host that was not named.
+def require_allowed(host: str, allow_upload: str | Sequence[str], model: str) -> None:
+    """Stop where texts would leave the machine for a host that was not named; a mistyped path is a model's name, too.
 
     Raises
     ------
@@ -65,7 +65,8 @@ def require_allowed(host: str, allow_upload: str | Sequence[str]) -> None:
         return
     others = f" (allowed: {listing(allowed)})" if allowed else ""
     what = f"The texts would be sent to {host}, which was not allowed{others}."
-    raise AnnotuneError(what, f"If they may leave this machine for there, add allow_upload={host!r}.")
+    path = f"If {model!r} is meant as a path of yours, no saved model and no dictionary is there."
+    raise AnnotuneError(what, f"{path} If they may leave this machine for there, add allow_upload={host!r}.")
 
 
 def read_key(key: str | None, host: str) -> str:

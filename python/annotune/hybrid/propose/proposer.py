@@ -109,7 +109,7 @@ def _endpoint(model: Any, variables: tuple[Variable, ...], choice: Choice) -> tu
         raise AnnotuneError("A model behind an endpoint is named by its name there.", "Such as gpt-5-mini.")
     host = host_of(choice.endpoint)
     if choice.sends:
-        require_allowed(host, choice.allow_upload)
+        require_allowed(host, choice.allow_upload, model)
     redaction = choice.redaction
     if redaction and choice.examples:
         variables = tuple(_redacted(entry, redaction) for entry in variables)
