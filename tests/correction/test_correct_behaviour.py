@@ -188,7 +188,7 @@ def test_what_will_not_do_is_refused_in_words(data, change, options, said):
     ("formula", "options", "said"),
     [
         ("topic == 'Helth' ~ x.y", {}, "no text has the topic 'Helth'"),
-        ("topic ~ x.y", {}, "words, not numbers"),
+        ("topic ~ x.y", {}, r"words, not numbers\. Name one of its labels: topic == 'Public health'"),
         ("topic == 'Public health' ~ x.y + I(2 * x.y)", {}, "does not vary beside"),
         ("vote ~ topic == 'Public health'", {"model": "logit"}, "from 0 to 1"),
         ("topic == 'Public health' ~ x.y | district", {"model": "logit"}, "cannot be absorbed"),

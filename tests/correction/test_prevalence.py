@@ -388,6 +388,14 @@ def test_texts_without_a_prediction_or_a_group_are_counted_and_left_out():
     assert found.unique("party")["n"].sum() == 270
 
 
+def test_of_sets_the_column_of_a_label_is_asked_for():
+    frame = simulated(300).rename({"topic": "topic_Tax", "topic_gold": "topic_gold_Tax"})
+    with pytest.raises(
+        at.AnnotuneError, match=r"'topic' are sets, .* such as 'topic_gold_Tax'\. .*variable='topic_Tax'"
+    ):
+        at.prevalence(frame, "topic")
+
+
 def test_times_of_day_behind_dates_are_left_out_where_periods_are_made():
     """As files of tweets have them; months alone are no dates, and that is said with one of them."""
     frame = simulated(300).with_columns(

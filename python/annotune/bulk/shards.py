@@ -96,7 +96,10 @@ def _files_of(path: str | Path) -> Iterator[Path]:
     elif place.is_file():
         if not suffix_of(place):
             formats = ", ".join((PARQUET, *CONVERTED))
-            raise AnnotuneError(f"{place} is in no format that is read in shards.", f"Convert it to one of {formats}.")
+            advice = (
+                f"Convert it to one of {formats}; or code one file as a table: annotune classify MODEL TEXTS OUTPUT."
+            )
+            raise AnnotuneError(f"{place} is in no format that is read in shards.", advice)
         yield place
     elif glob.has_magic(str(path)):
         yield from (Path(name) for name in glob.glob(str(path), recursive=True) if suffix_of(Path(name)))

@@ -119,6 +119,10 @@ def labelled(
     name = variable or coding_columns.only_variable(frame.columns, gold)
     gold = gold or coding_columns.gold_column(name, frame.columns) or f"{name}_gold"
     predicted = predicted or coding_columns.prediction_column(name, frame.columns)
+    sets = [column for column in frame.columns if column.startswith(f"{name}_gold_")]
+    if sets and gold not in frame.columns:
+        what = f"Labels of {name!r} are sets, with a column for each label, such as {sets[0]!r}."
+        raise AnnotuneError(what, f"Name one of them: variable={sets[0].replace('_gold_', '_', 1)!r}.")
     require_columns(frame, [gold, predicted], "The table")
     coding_columns.warn_of_repeated_units(frame)
     frame = _with_prediction(frame, predicted, name)

@@ -95,7 +95,7 @@ def column(reference: Reference, frame: pl.DataFrame) -> Floats:
         return days(cells).to_numpy()
     if not (cells.dtype.is_numeric() or cells.dtype == pl.Boolean):
         what = f"The column {reference.column!r} holds {_kind_of_cells(cells)}, not numbers."
-        raise AnnotuneError(what, f"Name one of its labels: {reference.column} == 'Health'.")
+        raise AnnotuneError(what, f"Name one of its labels: {reference.column} == {_a_label(cells)!r}.")
     return cells.cast(pl.Float64).to_numpy()
 
 
@@ -147,6 +147,12 @@ def occurring_labels(columns: Sequence[pl.Series]) -> list[str]:
     first = next((cells.dtype.categories.to_list() for cells in columns if isinstance(cells.dtype, pl.Enum)), [])
     place = {name: i for i, name in enumerate(first)}
     return [as_word(value) for value in sorted(ordered, key=lambda value: place.get(value, len(place)))]
+
+
+def _a_label(cells: pl.Series) -> str:
+    """One that occurs; three dots where cells are no words, or empty."""
+    is_words = isinstance(cells.dtype, (pl.String, pl.Enum, pl.Categorical)) and cells.count() > 0
+    return occurring_labels([cells])[0] if is_words else "..."
 
 
 def _matches(cells: pl.Series, reference: Reference) -> pl.Series:

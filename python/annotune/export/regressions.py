@@ -127,7 +127,7 @@ def _require_outcome(sheet: Sheet, formula: str, column: Column, label: str | No
         what = f"{formula!r}: {label!r} is not a label of {column.name!r}."
         raise AnnotuneError(what, nearest(label, column.names))
     if label is None and (column.labels is not None or sheet.schema[column.name] == pl.String):
-        advice = f"Name one of its labels: {column.name} == 'Health' ~ ..."
+        advice = f"Name one of its labels: {column.name} == {next(iter(column.names), '...')!r} ~ ..."
         raise AnnotuneError(f"{formula!r}: the column {column.name!r} is not numeric.", advice)
 
 
