@@ -25,6 +25,7 @@ from annotune.records.fingerprints import file_sha256
 from annotune.records.record import without_folders
 from annotune.study import models
 from annotune.study.file import read_study
+from annotune.study.sources import words_of_file
 from annotune.tuning import trials as trials_module
 
 FAST = "method: probe, folds: 2"
@@ -51,6 +52,17 @@ def change(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_questions_of_a_survey_tool_reach_the_results_as_variable_labels(tmp_path: Path) -> None:
+    rows = (
+        "ResponseId,Q2,Q7_TEXT\nID de la réponse,Quel âge avez-vous ?,Pourquoi ?\nR_1aB,34,Le salaire\nR_2cD,51,Rien\n"
+    )
+    (tmp_path / "enquête.csv").write_text(rows, encoding="utf-8")
+    study = tmp_path / "study.yaml"
+    corpus = "corpus: {path: enquête.csv, unit_id: ResponseId, text: Q7_TEXT}"
+    study.write_text(f"codebook: book.yaml\n{corpus}\ncodings: a.csv\nwrite: [results.dta]\n", encoding="utf-8")
+    assert words_of_file(read_study(study))[1]["Q2"] == "Quel âge avez-vous ?"
 
 
 def test_every_text_comes_out_once_in_the_corpus_order(parliament: Path) -> None:

@@ -19,6 +19,7 @@ from annotune.records.fingerprints import file_sha256, fingerprint, frame_sha256
 from annotune.study.file import StudyFile
 from annotune.study.parts import GoldPart
 from annotune.tables import read_table
+from annotune.tables.descriptions import RESPONSES
 from annotune.tables.store import SUFFIX, read_store
 from annotune.tables.table import Labels
 
@@ -93,8 +94,9 @@ def _rows_where(codings: Codings, column: str, values: Sequence[str]) -> Codings
 
 
 def words_of_file(file: StudyFile) -> tuple[Labels, Mapping[str, str]]:
-    """The value labels and variable labels that the corpus's file has."""
-    if Path(file.study.corpus.path).suffix.lower() not in (".dta", ".sav", ".zsav", ".por", ".rds"):
+    """The value labels and variable labels that the corpus's file has; of a survey tool's sheet its questions."""
+    suffix, unit_id = Path(file.study.corpus.path).suffix.lower(), file.study.corpus.unit_id
+    if suffix not in (".dta", ".sav", ".zsav", ".por", ".rds") and unit_id != RESPONSES:
         return {}, {}
     table = read_table(file.beside(file.study.corpus.path))
     return table.labels, table.headings
