@@ -65,6 +65,22 @@ def test_questions_of_a_survey_tool_reach_the_results_as_variable_labels(tmp_pat
     assert words_of_file(read_study(study))[1]["Q2"] == "Quel âge avez-vous ?"
 
 
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [("Codage Benoît.csv", "Did you mean 'Codage Benoît.csv'?"), ("Codage Benoi\u0302t.csv", "only looks the same")],
+)
+def test_the_file_that_may_be_meant_is_named(tmp_path: Path, there: str, says: str) -> None:
+    for name in ("book.yaml", "texts.csv", there):
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    study = tmp_path / "study.yaml"
+    named = "Codage Benoît.csv" if "\u0302" in there else "Codage Benoit.csv"
+    study.write_text(f"codebook: book.yaml\ncorpus: texts.csv\ncodings: [{named}]\nwrite: [a.dta]\n", encoding="utf-8")
+    with pytest.raises(at.AnnotuneError) as error:
+        at.run(study)
+    assert f"{named} is not there" in str(error.value)
+    assert says in str(error.value)
+
+
 def test_every_text_comes_out_once_in_the_corpus_order(parliament: Path) -> None:
     data = pl.read_parquet(parliament.parent / "results.parquet")
     corpus = pl.read_csv(parliament.parent / "questions.csv")
