@@ -61,8 +61,9 @@ def test_an_interrupt_says_that_finished_work_is_kept(monkeypatch, capsys):
     assert run(monkeypatch, capsys, raising(SystemExit(130))) == (130, "Stopped. What was finished is kept.\n")
 
 
-def test_warnings_are_notes(monkeypatch, capsys):
+def test_warnings_are_notes_each_of_them_once(monkeypatch, capsys):
     def verb():
+        errors.warn("2 texts are empty.")
         errors.warn("2 texts are empty.")
         raise SystemExit(0)
 

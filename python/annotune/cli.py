@@ -104,10 +104,13 @@ def main() -> None:
     What only annotune's makers can mend is one sentence as well, with a report to send them, and exit code 1.
     """
     warnings.simplefilter("always", AnnotuneWarning)
+    notes: set[str] = set()  # several steps of a verb may come upon the same
 
     def show(message: Warning | str, category: type[Warning], *rest: object) -> None:
         if issubclass(category, AnnotuneWarning):
-            errors.print("Note:", in_options(str(message)), style="yellow", markup=False)
+            if str(message) not in notes:
+                errors.print("Note:", in_options(str(message)), style="yellow", markup=False)
+            notes.add(str(message))
         else:
             source = library(str(rest[0])) or category.__name__
             errors.print(f"Note from {source}:", " ".join(str(message).split()), style="dim", markup=False)

@@ -172,6 +172,7 @@ def test_warnings_of_others_are_notes_on_the_screen(monkeypatch, capsys):
     def noisy():
         warnings.warn("not ours", UserWarning, stacklevel=1)
         errors.warn("ours")
+        errors.warn("ours")
 
     monkeypatch.setitem(rcalls._HERE, "noisy", noisy)
     assert rcalls.call("noisy", {})["warnings"] == ["ours"]

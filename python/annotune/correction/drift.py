@@ -281,7 +281,7 @@ def _notes(variables_by_coder: Sequence[Watched], n: int, level: float, empty: S
     hand_coded_periods = [part for one in variables_by_coder for part in one.sums.values() if part.n_coded]
     if not hand_coded_periods:
         what = "Labels and certainty may move because the world did."
-        yield f"{what} Whether the model errs more, only fresh hand codings of each period tell (hand_coded=)."
+        yield f"{what} Whether the model errs more, only fresh hand codings of each period tell: hand_coded takes them."
     else:
         limits = [(part.right / part.coded, own_limits(part, level), part.n_coded) for part in hand_coded_periods]
         few = [one for one in limits if one[2] < 30]

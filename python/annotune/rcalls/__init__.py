@@ -112,13 +112,13 @@ def _own_libraries() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _collected(notes: list[str]) -> Iterator[None]:
-    """Our own warnings as sentences in `told`; those of others on the screen, with the library's name."""
+    """Our own warnings as sentences in `notes`, each once; those of others on the screen, with the library's name."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", AnnotuneWarning)
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **_: Any) -> None:
             if issubclass(category, AnnotuneWarning):
-                notes.append(str(message))
+                notes[:] = dict.fromkeys([*notes, str(message)])
             else:
                 source = library(str(where[0])) or category.__name__
                 print(f"Note from {source}:", *str(message).split(), file=sys.stderr)
