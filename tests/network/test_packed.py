@@ -19,21 +19,58 @@ from annotune.network.steady import steady_logits
 CPU = torch.device("cpu")
 
 
+def packed_by(powers, network, dtype=torch.float32):
+    packed = Packed(network, dtype)
+    packed.by_powers = powers  # what is chosen by the processor
+    return packed
+
+
 @settings(max_examples=20)
 @given(lengths=st.lists(st.integers(1, 64), min_size=1, max_size=70))
-def test_numbers_are_those_with_padding(network, lengths):
+@pytest.mark.parametrize("powers", [False, True])
+def test_numbers_are_those_with_padding(network, powers, lengths):
     tokens = texts_of(lengths)
-    packed = Packed(network, torch.float32).logits(tokens)
+    packed = packed_by(powers, network).logits(tokens)
     assert np.abs(packed - outputs(network, tokens)).max() < 1e-5
+
+
+def test_scores_are_computed_in_parts_where_they_are_many(network, monkeypatch):
+    tokens = texts_of([40, 64, 64, 64, 64, 64])
+    at_once = packed_by(True, network).logits(tokens)
+    monkeypatch.setattr("annotune.network.packed.SCORES", 2 * 4 * 64**2)
+    assert np.array_equal(packed_by(True, network).logits(tokens), at_once)
+    monkeypatch.setattr("annotune.network.packed.SCORES", 1)
+    assert np.array_equal(packed_by(True, network).logits(tokens), at_once)
+
+
+def test_powers_beyond_all_numbers_are_computed_again_without(network):
+    tokens = texts_of([3, 9, 9, 30, 64])
+    queries = [layer.attention.self.query.weight for layer in network.backbone.encoder.layer]
+    kept = [weight.detach().clone() for weight in queries]
+    try:
+        with torch.no_grad():
+            for weight in queries:
+                weight.mul_(3e4)
+        by_softmax, by_powers = (packed_by(powers, network) for powers in (False, True))
+        with torch.inference_mode():
+            first = by_powers._rows(tokens, np.arange(5), by_powers._by_powers)
+        assert np.isnan(first).any(1).any()
+        assert np.array_equal(by_powers.logits(tokens), by_softmax.logits(tokens))
+        assert np.isfinite(by_powers.logits(tokens)).all()
+    finally:
+        with torch.no_grad():
+            for weight, old in zip(queries, kept, strict=True):
+                weight.copy_(old)
 
 
 @settings(max_examples=10)
 @given(order=st.permutations(range(90)), n=st.integers(1, 90))
+@pytest.mark.parametrize("powers", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_text_has_its_numbers_to_the_last_bit_in_any_company(network, dtype, order, n):
+def test_a_text_has_its_numbers_to_the_last_bit_in_any_company(network, powers, dtype, order, n):
     if dtype == torch.bfloat16 and not has_fast_bf16(CPU):
         pytest.skip("this processor does not compute bfloat16")
-    tokens, packed = texts_of([1 + i % 64 for i in range(90)]), Packed(network, dtype)
+    tokens, packed = texts_of([1 + i % 64 for i in range(90)]), packed_by(powers, network, dtype)
     assert len(packed.batches(tokens.lengths)) > 1
     some = np.array(order[:n])
     assert np.array_equal(packed.logits(tokens.take(some)), packed.logits(tokens)[some])

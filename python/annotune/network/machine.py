@@ -69,6 +69,11 @@ def has_fast_int8(device: torch.device) -> bool:
     )
 
 
+def has_amx() -> bool:
+    """Whether the processor multiplies whole tiles of numbers at once (AMX)."""
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+
+
 def half_precision(device: torch.device, enabled: bool = True) -> torch.autocast:
     """A context in which matrix products run in bfloat16, where that is faster."""
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled and has_fast_bf16(device))

@@ -7,7 +7,9 @@ Every batch has the same number of tokens, so that a text's numbers are the same
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +21,15 @@ from torch.nn import functional
 from annotune.errors import AnnotuneError
 from annotune.network.batches import Indices, Tokens
 from annotune.network.encoder import Encoder
+from annotune.network.machine import has_amx
 from annotune.network.shares import no_gradients
 from annotune.progress import Advance
 
 TOKENS = 2048  # in a batch: with half as many, a gap of a tenth is left behind texts of 150 words
 SHORT = range(11, 16)  # tokens of texts to which a gap is added for attention alone: 16 are its least piece of work
+SCORES = 2_000_000  # that attention by powers computes at once: more would not stay at hand
 Linear = tuple[torch.Tensor, torch.Tensor]
+Attend = Callable[[torch.Tensor, torch.Tensor], None]
 Places = tuple[torch.Tensor, torch.Tensor]  # of the tokens that texts' vectors are made of, and where each text's begin
 
 
@@ -64,6 +69,8 @@ class Packed:
         self.dtype, self.head, self.pooling = dtype, model.head, model.pooling
         self.adds = dtype == torch.float32 and _adds_within_products()
         self.device, self.n_outputs = model.device, model.n_outputs
+        self.by_powers = dtype == torch.bfloat16 and has_amx()
+        self.room = torch.empty(0, dtype=dtype)
         self.heads = int(backbone.config.num_attention_heads)
         words = backbone.embeddings
         self.words = words.word_embeddings.weight.detach()
@@ -132,6 +139,16 @@ class Packed:
 
     def rows(self, tokens: Tokens, batch: Indices) -> np.ndarray:
         """Logits (texts, outputs), float32, of a batch as `batches` makes them; NaN for a text without a token."""
+        logits = self._rows(tokens, batch, self._by_powers if self.by_powers else self._by_softmax)
+        if self.by_powers:
+            beyond = np.flatnonzero(
+                [tokens.ids[i] and np.isnan(row).any() for i, row in zip(batch, logits, strict=True)]
+            )
+            if len(beyond):
+                logits[beyond] = self._rows(tokens, batch[beyond], self._by_softmax)
+        return logits
+
+    def _rows(self, tokens: Tokens, batch: Indices, attend: Attend) -> np.ndarray:
         logits = np.full((len(batch), self.n_outputs), np.nan, dtype=np.float32)
         lengths = np.array([len(tokens.ids[i]) for i in batch])
         full = np.flatnonzero(lengths)
@@ -144,15 +161,15 @@ class Packed:
         places[:end] = np.concatenate([np.arange(length) for length in lengths[full]] or [places[:0]])
         if groups:
             own = _own_places(tokens, batch[full])
-            logits[full] = self._logits(torch.from_numpy(ids), torch.from_numpy(places), groups, own).numpy()
+            logits[full] = self._logits(torch.from_numpy(ids), torch.from_numpy(places), groups, own, attend).numpy()
         return logits
 
     def _logits(
-        self, ids: torch.Tensor, places: torch.Tensor, groups: list[tuple[int, int]], own: Places
+        self, ids: torch.Tensor, places: torch.Tensor, groups: list[tuple[int, int]], own: Places, attend: Attend
     ) -> torch.Tensor:
         states = self.norm(self.words[ids] + self.places[places])
         for layer in self.layers:
-            attended = self._attention(self._mixed(layer, states), groups)
+            attended = self._attention(self._mixed(layer, states), groups, attend)
             states = layer.joined_norm(self._added(attended, layer.joined, states))
             states = layer.narrowed_norm(self._added(self._widened(layer, states), layer.narrowed, states))
         return self._read(states, groups, own)
@@ -193,21 +210,48 @@ class Packed:
         logits: torch.Tensor = self.head(rows)[: len(pooled)]
         return logits
 
-    def _attention(self, mixed: torch.Tensor, groups: list[tuple[int, int]]) -> torch.Tensor:
+    def _attention(self, mixed: torch.Tensor, groups: list[tuple[int, int]], attend: Attend) -> torch.Tensor:
         """Each text's tokens attend to each other: (tokens, 3 * width) becomes (tokens, width)."""
-        width = mixed.shape[1] // 3
-        attended = mixed.new_zeros(len(mixed), width)
+        attended = mixed.new_zeros(len(mixed), mixed.shape[1] // 3)
         for part, out in zip(_parted(mixed, groups), _parted(attended, groups), strict=True):
-            n, length, _ = part.shape
-            mask = None
-            if length in SHORT:
-                part = functional.pad(part, (0, 0, 0, SHORT.stop - length))
-                mask = part.new_zeros(1, 1, 1, SHORT.stop)
-                mask[..., length:] = -torch.inf
-            query, key, value = part.view(n, -1, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-            means = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-            out.view(n, length, self.heads, -1).copy_(means.transpose(1, 2)[:, :length])
+            attend(part, out)
         return attended
+
+    def _by_softmax(self, part: torch.Tensor, out: torch.Tensor) -> None:
+        """Texts of one length (texts, tokens, 3 * width) attend, into (texts, tokens, width)."""
+        n, length, width = out.shape
+        mask = None
+        if length in SHORT:
+            part = functional.pad(part, (0, 0, 0, SHORT.stop - length))
+            mask = part.new_zeros(1, 1, 1, SHORT.stop)
+            mask[..., length:] = -torch.inf
+        query, key, value = part.view(n, -1, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        means = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        out.view(n, length, self.heads, -1).copy_(means.transpose(1, 2)[:, :length])
+
+    def _by_powers(self, part: torch.Tensor, out: torch.Tensor) -> None:
+        """The same in two products, as fast as AMX multiplies.
+
+        Powers of scores are taken as they are, without their highest: where one is beyond all numbers, the text's
+        logits are NaN, and it is computed again.
+        """
+        length, width = out.shape[1:]
+        scale = math.log2(math.e) / math.sqrt(width // self.heads)
+        at_once = max(1, SCORES // (self.heads * length**2))
+        for texts, means in zip(torch.split(part, at_once), torch.split(out, at_once), strict=True):
+            by_head = texts.view(len(texts), length, 3, self.heads, -1).permute(2, 3, 0, 1, 4).flatten(1, 2)
+            query, key, value = by_head.contiguous()
+            powers = self._room(len(query), length)
+            torch.baddbmm(query.new_empty(1, 1, 1), query, key.mT, beta=0, alpha=scale, out=powers)
+            sums = powers.exp2_().sum(-1, keepdim=True)
+            rows = torch.bmm(powers, value).div_(sums).view(self.heads, len(texts), length, -1)
+            means.view(len(texts), length, self.heads, -1).copy_(rows.permute(1, 2, 0, 3))
+
+    def _room(self, n: int, length: int) -> torch.Tensor:
+        """Room for scores (n, length, length), the same every time: new memory is made ready page by page."""
+        if self.room.numel() < n * length**2:
+            self.room = self.room.new_empty(max(SCORES, n * length**2))
+        return self.room[: n * length**2].view(n, length, length)
 
 
 def _adds_within_products() -> bool:
