@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import annotune as at
-from annotune.cli import app
+from annotune.cli import app, in_options
 
 
 @pytest.fixture
@@ -62,6 +63,18 @@ def test_prevalence_prints_writes_and_draws(run, table, tmp_path, name):
     written = pl.read_csv(tmp_path / "shares.csv")
     np.testing.assert_allclose(written["estimate"], known["estimate"])
     assert (tmp_path / "shares.png").stat().st_size > 10_000
+
+
+def test_a_plot_of_shares_has_the_labels_that_are_named(run, table, monkeypatch):
+    many = table.with_columns(party=pl.format("p{}", pl.int_range(400) % 7))
+    many.write_csv("many.csv")
+    words = ["many.csv", "--methods", "count", "--by", "party", "--time", "year", "--plot", "shares.png"]
+    with pytest.raises(at.AnnotuneError, match="14 panels") as refused:
+        run("prevalence", *words)
+    monkeypatch.setattr("sys.argv", ["annotune", "prevalence", *words])
+    assert "Choose up to 12 panels with --labels, or fewer groups." in in_options(str(refused.value))
+    run("prevalence", *words, "--labels", "War")
+    assert Path("shares.png").stat().st_size > 10_000
 
 
 def test_error_model_takes_columns_or_a_formula(run, table):

@@ -116,8 +116,11 @@ def test_the_order_of_the_texts_does_not_matter(crossfit, done, texts):
 
 def test_a_text_without_words_is_missing_whoever_codes_it(crossfit, texts):
     empty = texts.with_columns(text=pl.when(pl.col("unit_id") == "q080").then(None).otherwise("text"))
-    with pytest.warns(at.AnnotuneWarning, match="texts are empty"):
+    with pytest.warns(at.AnnotuneWarning, match="empty") as notes:  # once, of the corpus, and not of a fold's texts too
         codings = crossfit(corpus=empty).codings
+    assert [str(note.message).partition(";")[0] for note in notes if "empty" in str(note.message)] == [
+        "The corpus: 1 of 90 texts are empty"
+    ]
     row = codings.filter(unit_id="q080").row(0, named=True)
     assert row["status"] == "missing"
     assert row["fold"] in (1, 2, 3)

@@ -60,6 +60,9 @@ def prevalence(
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
     write: Write = None,
     plot: Annotated[Path | None, typer.Option(help="A .png, .pdf or .svg, with and without a correction.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option(help="With --plot: a label to show, in place of all; repeatable.")
+    ] = None,
 ) -> None:
     """How frequent each label is, with and without a correction for the model's error."""
     from annotune.commands import display
@@ -103,7 +106,7 @@ def prevalence(
         plotted = (
             [name for name in ("count", "dsl") if name in chosen_methods] if len(chosen_methods) > 2 else chosen_methods
         )
-        plot_prevalence(estimates, plot, methods=plotted, time=time)
+        plot_prevalence(estimates, plot, methods=plotted, labels=labels or None, time=time)
 
 
 def drift(

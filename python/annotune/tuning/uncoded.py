@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from annotune.data.codebook import Codebook
+from annotune.data.corpus import sound_corpus
 from annotune.errors import AnnotuneWarning
 from annotune.export.write import write
 from annotune.models.classifier import Classifier, load
@@ -101,7 +102,7 @@ class FoldCoder:
         """Code the share of the fold so numbered."""
         if number not in self._numbers or self._is_there(number):
             return
-        share = self.texts.filter(pl.col("fold") == number).select("unit_id", "text")
+        share = sound_corpus(self.texts.filter(pl.col("fold") == number).select("unit_id", "text"))
         codings = model.classify(share, precision=alike(self.precision), evidence=self.evidence)
         codings = codings.with_columns(fold=pl.lit(number, pl.Int64))
         if self.checkpoints is None:
