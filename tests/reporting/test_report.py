@@ -364,6 +364,11 @@ def test_texts_that_people_could_not_settle_are_counted(whole, coders, topics, g
     model = at.tune(topics, agreed, book(), base=str(tiny_base), method="probe", folds=3, n_boot=100)
     page = at.report(tmp_path / "two.html", model=model, codings=two, codebook=book(), n_boot=100).read_text("utf-8")
     assert f"{len(differ)} texts on which people differ were not settled" in page
+    with pytest.warns(at.AnnotuneWarning, match="because their coders disagree"):
+        resolved = at.resolve(two, rule="majority")  # which has a row for texts that are not settled
+    with pytest.warns(at.AnnotuneWarning, match="no true label"):
+        page = at.report(tmp_path / "gold.html", model=model, gold=resolved, codings=two, codebook=book(), n_boot=100)
+    assert f"{len(differ)} texts on which people differ were not settled" in page.read_text("utf-8")
     part = at.tune(topics, gold, book(), base=str(tiny_base), method="probe", test=0.4, n_boot=100)
     page = at.report(tmp_path / "part.html", model=part, codings=two, codebook=book(), n_boot=100).read_text("utf-8")
     assert "were not settled" not in page  # most of them were settled, and learnt from

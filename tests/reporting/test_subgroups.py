@@ -87,6 +87,13 @@ def test_gaps_of_all_labels_hold_together_in_95_of_100_samples():
     assert covered >= 372  # 380 expected; the seed is fixed
 
 
+def test_the_chance_of_being_drawn_is_no_covariate_unless_it_is_asked_for(texts):
+    gold, said, corpus = texts
+    drawn = corpus.with_columns(pi=pl.when(pl.col("side") == "left").then(0.2).otherwise(0.6))
+    assert by_group(said, gold, drawn, n_boot=100)["covariate"].unique().to_list() == ["side"]
+    assert by_group(said, gold, drawn, ["pi"], n_boot=100)["covariate"].unique().to_list() == ["pi"]
+
+
 def test_languages_come_first_among_covariates(texts):
     gold, said, corpus = texts
     many = {f"c{i}": pl.Series(["a", "b"] * 200) for i in range(6)}

@@ -22,8 +22,10 @@ from annotune.cli import app
 from annotune.models.classifier import Classifier
 from annotune.records.fingerprints import file_sha256
 from annotune.study.coded import corrected_regressions, kept_corpus
+from annotune.study.corrected import with_sampling
 from annotune.study.file import read_study
 from annotune.study.inputs import read_inputs
+from annotune.study.sampling import SamplePart
 from annotune.tables import read_table
 
 N, CODED = 700, 280
@@ -133,6 +135,13 @@ def test_a_study_whose_folds_were_thrown_away_says_what_to_do(copied) -> None:
     (work / "codings.parquet").unlink()
     with pytest.raises(at.AnnotuneError, match=r"no longer holds what the folds' models coded.*--again"):
         at.run(copied)
+
+
+def test_a_text_that_could_not_be_drawn_has_no_probability_and_not_one_that_is_no_number() -> None:
+    table = pl.DataFrame({"unit_id": ["a", "b"], "pi": [0.5, None]})
+    folds = pl.DataFrame({"unit_id": ["a", "b"], "coded": [True, False]})
+    sampled = with_sampling(table, at.Variable(name="topic", labels=()), SamplePart(pi="pi"), folds)
+    assert sampled["topic_pi"].to_list() == [0.5, None]
 
 
 def test_r_runs_the_script_and_finds_the_same_to_1e_8(ran) -> None:

@@ -12,7 +12,7 @@ from annotune.agreement import present
 from annotune.agreement.plots import MOST_ROWS, plot_coders, plot_reliability
 from annotune.correction.coefficients import MOST_TERMS, plot_correction, points_of
 from annotune.correction.result import Correction
-from annotune.data.codings import bind, of_variable
+from annotune.data.codings import ANSWERED, bind, of_variable
 from annotune.evidence.calibrated import GIVEN, Calibration, plot_calibration
 from annotune.evidence.comparison import Comparison
 from annotune.evidence.curve import LearningCurve
@@ -142,7 +142,8 @@ def _count_unsettled(people: pl.DataFrame, decided: pl.DataFrame | None) -> int:
         return 0
     answers = people.filter(pl.col("status") == "ok").group_by("unit_id", "coder").agg(pl.col("label").sort())
     differ = answers.group_by("unit_id").agg(pl.col("label").n_unique()).filter(pl.col("label") > 1)
-    return len(differ.join(decided, on="unit_id", how="anti"))
+    settled = decided.filter(pl.col("status").is_in(ANSWERED))  # gold has a row for the others, too
+    return len(differ.join(settled, on="unit_id", how="anti"))
 
 
 def confusions_section(judged: Judged) -> Section:

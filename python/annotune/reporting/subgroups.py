@@ -62,7 +62,7 @@ def by_group(
         unit_id and the covariates.
     by
         Columns of the corpus; numbers with more than 12 values are cut into quarters. By default up to six columns
-        with 2 to 12 values.
+        with 2 to 12 values, without `pi`.
 
     Returns
     -------
@@ -186,7 +186,7 @@ def _covariates(frame: pl.DataFrame, by: Sequence[str] | None) -> list[str]:
             raise AnnotuneError(f"The corpus has no column {name!r} to show errors by.", nearest(name, columns))
     if by is not None:
         return list(dict.fromkeys(by))
-    few = [name for name in columns if 2 <= frame[name].drop_nulls().n_unique() <= MOST_GROUPS]
+    few = [name for name in columns if name != "pi" and 2 <= frame[name].drop_nulls().n_unique() <= MOST_GROUPS]
     few = sorted(few, key=lambda name: name.lower() != LANGUAGE)  # models differ most between languages
     return [name for name in few if len(_groups_of_covariate(frame[name])[1]) > 1][:MOST_COVARIATES]
 

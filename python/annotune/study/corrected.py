@@ -267,7 +267,7 @@ def with_sampling(data: pl.DataFrame, entry: Variable, sample: SamplePart, folds
     columns: dict[str, str] = {role: f"{name}_{role}" for role in ("fold", "coded") if role in folds.columns}
     by_unit = folds.select("unit_id", *columns).rename(columns).unique("unit_id", keep="first")
     data = data.join(by_unit, on="unit_id", how="left", maintain_order="left")
-    pi = pl.Series(f"{name}_pi", probabilities(sample, data, data[f"{name}_coded"].to_numpy()))
+    pi = pl.Series(f"{name}_pi", probabilities(sample, data, data[f"{name}_coded"].to_numpy())).fill_nan(None)
     waves = [pl.col("wave").alias(f"{name}_wave")] if "wave" in data.columns and sample.drawn else []
     return data.with_columns(pi, *waves)
 
