@@ -93,7 +93,7 @@ annotune: from a codebook to a regression table, by a model tuned on coded texts
   annotune run study.yaml    your own study; docs/study.md says what it holds
   annotune tune --help       help on a verb; annotune --help lists all verbs
   docs/                      a page on every step, in the folder of annotune"""
-VALUE = r"'[^']*'|-?[^\W_][\w/-]*(?:\.\d+)?"  # what may follow a name and its equals sign in a message
+VALUE = r"\[[^\]]*\]|'[^']*'|-?[^\W_][\w/-]*(?:\.\d+)?"  # what may follow a name and its equals sign in a message
 for verb in VERBS:
     app.command(verb.__name__.strip("_").replace("_", "-"), cls=Once)(verb)
 
@@ -159,7 +159,7 @@ def in_options(message: str, commands: typer.Typer = app) -> str:
     names["for_"] = "--for" if "--for" in names.values() else None  # no parameter can be called so in Python
 
     def spelt(match: re.Match[str]) -> str:
-        option, value = names.get(match[1]), (match[2] or "").strip("'")
+        option, value = names.get(match[1]), (match[2] or "").strip("[]'").replace("', '", ",")
         return match[0] if option is None else f"{option} {value}".strip()
 
     verbs = "|".join(one.__name__.strip("_") for one in VERBS)

@@ -46,15 +46,29 @@ def test_the_verb_codes_a_folder_and_says_how_far_it_is(annotune, texts_folder, 
 
 
 def test_a_shard_that_failed_is_an_exit_code(annotune, model_folder, tmp_path):
-    make_texts(5, 1, "a").rename({"text": "tweet"}).write_parquet(tmp_path / "texts.parquet")
+    make_texts(5, 1, "a").with_columns(text=pl.lit(7)).write_parquet(tmp_path / "texts.parquet")
     code, said = annotune("classify", tmp_path / "texts.parquet", "--model", model_folder, "--out", tmp_path / "o")
     assert code == 1
-    assert "texts: texts.parquet has no column 'text'. Did you mean 'tweet'?" in said
+    assert "texts: texts.parquet: the column 'text' holds Int32, not texts" in said
     code, said = annotune("status", tmp_path / "o", "--json")
     about = json.loads(said)
     assert (code, about["is_complete"], about["states"], about["coded"]) == (1, False, {"failed": 1}, 0)
-    assert about["shards"][0]["why"].startswith("texts.parquet has no column 'text'")
+    assert about["shards"][0]["why"].startswith("texts.parquet: the column 'text' holds Int32")
     assert about == at.status(tmp_path / "o").as_dict()
+
+
+def test_a_column_that_no_file_has_is_refused_before_the_folder_is_bound_to_it(annotune, model_folder, tmp_path):
+    for name in "ab":
+        make_texts(5, 1, name).with_columns(year=2020).write_parquet(tmp_path / f"{name}.parquet")
+    words = ["classify", tmp_path / "*.parquet", "--model", model_folder, "--out", tmp_path / "o", "--workers", 1]
+    code, said = annotune(*words, "--covariates", "yaer")
+    assert code == 2
+    assert "a.parquet has no column 'yaer', nor has any other file. Did you mean 'year'?" in said
+    assert not (tmp_path / "o").exists()
+    assert annotune(*words, "--covariates", "year")[0] == 0
+    code, said = annotune(*words)
+    assert code == 2
+    assert "was begun with --covariates year, and" in said
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,19 @@ def test_each_kind_of_difference_has_its_word(study):
     assert "results.dta" in repr(at.verify(study))
 
 
+def test_a_study_file_is_changed_where_a_key_is_and_not_by_a_comment(study, monkeypatch, capsys):
+    text = study.read_text()
+    study.write_text(f"{text}\n# a comment\n")
+    assert at.verify(study).is_sound
+    for changed in (text.replace("folds: 2", "folds: 3"), text.replace("folds: 2", "fold: 2"), "no study"):
+        study.write_text(changed)
+        assert states(study) == states(study.parent) == {"study.yaml": "changed"}
+    code, said = verb(monkeypatch, capsys, "verify", study)
+    assert (code, "changed study.yaml (recorded in study.record.json)" in said) == (1, True)
+    study.unlink()
+    assert at.verify(study.parent).is_sound
+
+
 def test_a_record_that_is_handed_on_without_the_data_is_sound(study, tmp_path):
     (tmp_path / "sent").mkdir()
     for path in [*study.parent.glob("results.*"), *study.parent.glob("re*.html"), *study.parent.glob("re*.tex")]:

@@ -15,12 +15,12 @@ import polars as pl
 
 from annotune.bulk.claims import key_of
 from annotune.bulk.coders import Spec, label_names
-from annotune.bulk.conversion import convert
+from annotune.bulk.conversion import column_names, convert
 from annotune.bulk.manifest import RunFolder
 from annotune.bulk.shards import PARQUET, ROWS_PER_SHARD, Shard, Source, count_rows, find_files, shards_of, suffix_of
 from annotune.data.codings import SCHEMA
 from annotune.data.deciding import EVIDENCE
-from annotune.errors import AnnotuneError, listing
+from annotune.errors import AnnotuneError, listing, nearest
 from annotune.records.files import require_folder, write_whole
 from annotune.records.lock import locked
 from annotune.records.sealed import read_sealed, sealed
@@ -125,6 +125,7 @@ def begin(
     root, files = find_files(path)
     _require_apart(folder.out, path, root, files)
     _require_columns(columns, models, settings["evidence"])
+    _require_somewhere(names_of(columns), files)
     require_folder(folder.out)
     plan = read_plan(folder)
     if plan is None:
@@ -254,6 +255,19 @@ def _require_apart(out: Path, path: str | Path | Sequence[str | Path], root: Pat
     place = out.resolve()
     if not searched.isdisjoint((place, *place.parents)) or any(place in file.resolve().parents for file in files):
         raise AnnotuneError(f"{out} is among the texts, or holds them.", "Choose a folder elsewhere.")
+
+
+def _require_somewhere(columns: Sequence[str], files: Sequence[Path]) -> None:
+    """Stop where no file has a column, before a folder is bound to it; of a column that some files lack, these tell."""
+    absent = list(columns)
+    for file in files:
+        names = column_names(file)
+        absent = [column for column in absent if names is not None and column not in names]
+        if not absent:
+            return
+    others = ", nor has any other file" if len(files) > 1 else ""
+    what = f"{files[0].name} has no column {absent[0]!r}{others}."
+    raise AnnotuneError(what, nearest(absent[0], column_names(files[0]) or ()))
 
 
 def _require_columns(columns: Mapping[str, Any], models: Sequence[Spec], evidence: bool) -> None:

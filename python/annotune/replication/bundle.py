@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -10,7 +9,6 @@ from typing import Literal
 from annotune.errors import AnnotuneError, nearest
 from annotune.records.beside import inputs_of, outputs_of
 from annotune.records.files import require_writable, scratch_folder
-from annotune.records.record import without_folders
 from annotune.replication.archive import write_bundle
 from annotune.replication.own_wheel import write_wheel
 from annotune.replication.papers import ENVIRONMENT, write_papers
@@ -93,8 +91,8 @@ def _record(file: StudyFile) -> Source:
 
 def _require_same_keys(file: StudyFile, source: Source) -> None:
     """Stop where the study file says something else than when it was run: what others get would be other tables."""
-    study = without_folders(json.loads(file.study.model_dump_json(by_alias=True)))
-    now, then = (flat(settings_of(each, True)) for each in (replace(source, content={"study": study}), source))
+    study = {"study": file.study.as_recorded}
+    now, then = (flat(settings_of(each, True)) for each in (replace(source, content=study), source))
     for key in dict.fromkeys((*then, *now)):
         if now.get(key) != then.get(key):
             what = f"{file.path} was changed since it was run: {key} is {now.get(key)}, and was {then.get(key)}."

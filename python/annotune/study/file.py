@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pydantic
 
@@ -21,6 +22,7 @@ from annotune.models.evidence import require_evidence
 from annotune.pictures import require_picture
 from annotune.records.files import folder_for, require_writable
 from annotune.records.record import SUFFIX as RECORD
+from annotune.records.record import without_folders
 from annotune.reporting.files import writer_for
 from annotune.study.parts import (
     ClassifyPart,
@@ -110,6 +112,12 @@ class Study(Part):
         return [] if part is None else [*part.write, *([part.plot] if part.plot else [])]
 
     @property
+    def as_recorded(self) -> dict[str, Any]:
+        """Every key with its value, as a record has them."""
+        content: dict[str, Any] = without_folders(self.model_dump(mode="json", by_alias=True))
+        return content
+
+    @property
     def outputs(self) -> list[str]:
         """Every file with results, which are all but records, scripts, the multiverse and the report."""
         numbers = range(1, 1 + len(self.correct.formulas)) if self.correct else ()
@@ -197,6 +205,16 @@ def read_study(path: Path) -> StudyFile:
         [path, *(path.parent / name for name in (plan.codebook, plan.corpus.path, *plan.codings.paths))],
     )
     return StudyFile(path, plan)
+
+
+def says_the_same(path: Path, recorded: Mapping[str, Any]) -> bool:
+    """Whether a study file has the keys that a record has; one that a later annotune added has its default in both."""
+    try:
+        content, lines = read_yaml(path)
+        study = validate(Study, content, path, lines)
+        return study.as_recorded == Study.model_validate(recorded).as_recorded
+    except (AnnotuneError, pydantic.ValidationError):
+        return False
 
 
 def _require_codings(path: Path, plan: Study) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ def study_record(
     stores = [name for name in inputs.files if Path(name).suffix == SUFFIX]
     return make_record(
         "annotune run",
-        study=without_folders(json.loads(file.study.model_dump_json(by_alias=True))),
+        study=file.study.as_recorded,
         inputs=without_folders({name: digest for name, digest in inputs.files.items() if name not in stores}),
         stores=without_folders({name: inputs.files[name] for name in stores}),  # of what is in them, not of the file
         hardware=hardware(),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -27,7 +28,7 @@ from annotune.records.sealed import (
     is_sealed,
     read_sealed,
 )
-from annotune.study.file import WORK, work_folder
+from annotune.study.file import WORK, says_the_same, work_folder
 
 CARD = "annotune.json"
 FAULTS = (CHANGED, MISSING)
@@ -155,6 +156,15 @@ def _of_record(record: Path) -> Iterator[Row]:
         for name in files:
             state = states.get(name, SAME)
             yield record.parent / name, gone if state == MISSING else state, record
+    yield from _of_study_file(record, content)
+
+
+def _of_study_file(record: Path, content: Mapping[str, Any]) -> Iterator[Row]:
+    """The study file beside its record, by its keys: comments in it may be others."""
+    recorded = content.get("study")
+    for path in (record.with_name(record.name.removesuffix(RECORD) + end) for end in (".yaml", ".yml")):
+        if isinstance(recorded, Mapping) and path.is_file():
+            yield path, SAME if says_the_same(path, recorded) else CHANGED, record
 
 
 def _of_note(note: Path) -> Iterator[Row]:

@@ -58,7 +58,8 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
     """
     path = Path(path)
     if path.is_dir():
-        raise AnnotuneError(f"{path} is a folder.", "Name one file; whole folders are for annotune classify --out.")
+        advice = "Name one file; classify() codes folders of texts, prevalence() and drift() read folders of codes."
+        raise AnnotuneError(f"{path} is a folder.", advice)
     if _suffix(path) not in FORMATS:
         raise AnnotuneError(
             f"{path}: no reader for {path.suffix or 'a file without suffix'!r}.", f"Use one of {', '.join(FORMATS)}."
