@@ -44,6 +44,26 @@ def test_a_result_has_the_fingerprints_coders_models_and_seeds_of_its_run(finish
     assert json.loads(json.dumps(answer.tree)) == answer.tree
 
 
+def test_agreement_is_of_the_texts_that_several_coded_and_each_level_has_its_own(tmp_path):
+    rows = [
+        {
+            "variable": "heat",
+            "metric": "fleiss_kappa",
+            "level": level,
+            "estimate": estimate,
+            "n_units": 260,
+            "n_pairable": 130,
+        }
+        for level, estimate in (("linear", 0.786), ("quadratic", 0.764))
+    ]
+    (tmp_path / "table.csv").write_text("x")
+    record_outputs(make_record("annotune run", reliability=rows), [tmp_path / "table.csv"])
+    assert at.why(tmp_path / "table.csv").tree["table.csv"]["agreement"]["heat"] == {
+        "fleiss_kappa (linear)": "0.786 on 130 texts coded twice",
+        "fleiss_kappa (quadratic)": "0.764 on 130 texts coded twice",
+    }
+
+
 def test_the_same_for_the_study_its_record_and_its_folder(finished):
     places = [finished, finished.parent / "study.record.json", finished.parent, finished.parent / "results.parquet"]
     trees = [next(iter(at.why(place).tree.values())) for place in places]

@@ -26,7 +26,7 @@ Limits = tuple[float | None, float | None]
 WITHOUT_LOOKING = {NO_INFORMATION: "Always giving the most frequent label", NO_LABEL: "Giving no label to any text"}
 FEW, MOST_NAMED = 5, 3  # texts of a label below which a mean over labels has a note; labels that the note names
 RESTS_ON = "rests on"
-COUNTING_HELPS = " Where a base model does not read the language of the texts well, tune another one (base=)."
+COUNTING_HELPS = " Where a base model does not read the language of the texts well, tune another base."
 LEADING = {  # what a person reads first, by kind of variable; accuracy last: a frequent label flatters it
     "nominal": ("macro_f1", "kappa", "mcc", "accuracy"),
     "ordinal": ("macro_f1", "kappa_quadratic", "kappa", "mcc", "accuracy"),

@@ -131,12 +131,12 @@ def _codings(source: Source) -> dict[str, Any]:
 
 
 def _agreement(source: Source) -> dict[str, Any]:
-    """The estimate of each measure of agreement, by variable."""
+    """The estimate of each measure of agreement at its level, by variable, with the texts that it rests on."""
     branches: dict[str, Any] = {}
     for row in source.rows("reliability"):
         if row.get("category") is None and row.get("coder_a") is None:
-            words = f"{_number(row.get('estimate'))} on {row.get('n_units')} texts"
-            branches.setdefault(str(row.get("variable")), {})[str(row.get("metric"))] = words
+            words = f"{_number(row.get('estimate'))} on {row.get('n_pairable')} texts coded twice"
+            branches.setdefault(str(row.get("variable")), {})[f"{row.get('metric')} ({row.get('level')})"] = words
     return branches
 
 
