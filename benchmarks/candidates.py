@@ -134,39 +134,42 @@ def resampled(truth: np.ndarray, answers: np.ndarray, replicates: int = 200) -> 
 
 
 def table() -> str:
-    """One line for each way: what it has more than the probe, the mean over sets with an interval over sets."""
+    """One line for each way: what it has more than the probe and the network, means over sets, intervals over sets."""
     rows = pl.read_ndjson(ROWS, infer_schema_length=None)
-    probe = rows.filter(way="probe").select("set", "coded", "draw", *[pl.col(k).name.suffix("_probe") for k in MORE])
-    rows = rows.filter(pl.col("way") != "probe").join(probe, on=["set", "coded", "draw"])
-    gains = [(pl.col(key) - pl.col(f"{key}_probe")).mean().alias(key) for key in MORE]
+    for way in BESIDE:
+        same = rows.filter(way=way).select("set", "coded", "draw", *[pl.col(key).alias(f"{key}_{way}") for key in MORE])
+        rows = rows.join(same, on=["set", "coded", "draw"])
+    gains = [(pl.col(key) - pl.col(f"{key}_{way}")).mean().alias(f"{key}_{way}") for key, way in product(MORE, BESIDE)]
     means = rows.group_by("coded", "way", "set").agg(*gains, pl.col("seconds").mean(), draws=pl.len())
-    heads = [
-        "coded",
-        "way",
-        "sets, draws",
-        "macro-F1 more than the probe",
-        "lowest",
-        "highest",
-        "log loss more",
-        "seconds",
-    ]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    lines = ["| " + " | ".join(HEADS) + " |", "|---" * len(HEADS) + "|"]
     for size in sorted(means["coded"].unique()):
         for way, what in WAYS.items():
             part = means.filter(coded=size, way=way)
             if len(part):
-                lines.append("| " + " | ".join(_cells(size, what, part)) + " |")
+                lines.append("| " + " | ".join(_cells(size, way, what, part)) + " |")
     return "\n".join(lines)
 
 
-MORE = ("macro_f1", "log_loss")
+MORE, BESIDE = ("macro_f1", "log_loss"), ("probe", "network")
+HEADS = (
+    "coded",
+    "way",
+    "sets, draws",
+    "macro-F1 more than the probe",
+    "lowest",
+    "highest",
+    "log loss more",
+    "macro-F1 more than LoRA as it is",
+    "seconds",
+)
 
 
-def _cells(size: int, what: str, part: pl.DataFrame) -> list[str]:
-    f1s, losses = part["macro_f1"], part["log_loss"]
+def _cells(size: int, way: str, what: str, part: pl.DataFrame) -> list[str]:
+    f1s, losses = part["macro_f1_probe"], part["log_loss_probe"]
     ends = [f"{f1s.min():+.3f}", f"{f1s.max():+.3f}"]
     counts = f"{len(part)}, {part['draws'].sum()}"
-    return [f"{size}", what, counts, _mean(f1s), *ends, _mean(losses), f"{part['seconds'].mean():.0f}"]
+    over = "" if way == "network" else _mean(part["macro_f1_network"])
+    return [f"{size}", what, counts, _mean(f1s), *ends, _mean(losses), over, f"{part['seconds'].mean():.0f}"]
 
 
 def _mean(gains: pl.Series) -> str:

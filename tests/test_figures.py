@@ -60,6 +60,12 @@ def test_tables_of_many_draws_are_what_the_benchmark_writes(many_draws, name):
     assert place(name, page("accuracy.md")) == getattr(many_draws, f"{name}_table")(rows)
 
 
+def test_the_table_of_candidates_is_what_the_benchmark_writes_and_stands_there_once(many_draws):
+    candidates = importlib.import_module("candidates")
+    assert place("candidates", page("accuracy.md")) == candidates.table()
+    assert page("accuracy.md").count(candidates.WAYS["along"]) == 1
+
+
 def test_the_table_of_accuracies_has_the_means_of_the_rows_kept():
     """Differences to annotune's are left out: they need the texts' labels, which are not ours to hand on."""
     kept = [
