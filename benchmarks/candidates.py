@@ -1,4 +1,4 @@
-"""Would another way of fine-tuning be worth more than the probe? Averages of seeds, and of weights along the schedule.
+"""Would another way of fine-tuning be worth more than the probe? Averages, and ways of regularizing.
 
     python benchmarks/candidates.py [sets ...] [--coded 500] [--draws 2] [--table]
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import deque
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -25,6 +26,7 @@ import polars as pl
 from accuracy_methods import gold_of
 from accuracy_sets import at_random
 from accuracy_tables import put
+from candidates_methods import REGULARIZED
 from many_draws import drawn
 from scipy import stats
 from sklearn.metrics import f1_score
@@ -49,6 +51,9 @@ WAYS = {
     "seeds": "logits of three seeds averaged",
     "short": "logits of three seeds averaged, each a third of the schedule",
     "both": "logits of three seeds and of the probe averaged",
+    "rdrop": "two readings with dropout drawn together (R-drop)",
+    "mixout": "half of the tuned weights as at first in each step (mixout)",
+    "smoothed": "a tenth of each answer spread over all labels",
 }
 
 
@@ -84,9 +89,22 @@ def logits_by_way(task: Task, here: Task, fresh: np.ndarray) -> Iterator[tuple[s
     yield "seeds", np.mean(whole, 0), of_whole
     yield "short", np.mean(short, 0), of_short
     yield "both", (np.mean(whole, 0) + probe) / 2, of_whole
-    began = time.process_time()
-    averaged = along_the_schedule(here, tuning.model_copy(update={"seed": 0}), epochs)
+    began, settings = time.process_time(), tuning.model_copy(update={"seed": 0})
+    averaged = along_the_schedule(here, settings, epochs)
     yield "along", outputs(averaged, unseen.tokens), time.process_time() - began
+    for way, regularized in REGULARIZED.items():
+        began = time.process_time()
+        yield way, outputs(under(regularized, here, settings, epochs), unseen.tokens), time.process_time() - began
+
+
+def under(regularized: Any, here: Task, settings: Settings, epochs: int) -> Any:
+    """A network tuned for the whole schedule while that holds."""
+    start = probe_for(here, here.examples, start_for(here))
+    model = fit._trainable(here.backbone, start, settings)
+    plan = {"epochs": epochs, "balanced": start.balanced, "ordered": False, "sets": here.examples.sets}
+    with fit._seeded(settings.seed, model.device), fit.plain_attention(model.backbone), regularized(model):
+        deque(train(model, here.examples.tokens, here.examples.lessons, settings, **plan, advance=lambda _: None), 0)
+    return fit._merged(model, settings)
 
 
 def along_the_schedule(here: Task, settings: Settings, epochs: int) -> Any:
