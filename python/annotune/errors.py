@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 LONGEST = 800  # characters of what is wrong
 
@@ -79,6 +81,20 @@ def nearest(name: str, choices: Iterable[str]) -> str:
 def closest(name: str, choices: Iterable[str]) -> str | None:
     """The one that is written nearly alike; None where none is."""
     return next(iter(difflib.get_close_matches(str(name), list(choices), n=1, cutoff=0.6)), None)
+
+
+def nearest_file(path: Path) -> str:
+    """A hint on the file beside it that may be meant, or to check the path.
+
+    Accents that macOS writes as two characters look the same.
+    """
+    names = [entry.name for entry in path.parent.iterdir() if entry.is_file()] if path.parent.is_dir() else []
+    near = closest(path.name, names)
+    if near is None:
+        return "Check the path."
+    if unicodedata.normalize("NFC", near) == unicodedata.normalize("NFC", path.name):
+        return f"{near} is there, and only looks the same: its accents are other characters. Copy its name from there."
+    return f"Did you mean {near!r}?"
 
 
 def listing(items: Sequence[object], most: int = 8) -> str:

@@ -195,6 +195,8 @@ def test_what_will_not_do_is_refused_in_words(data, change, options, said):
         ("topic == 'Public health' ~ 1 | district", {}, "no covariate beside its groups"),
         ("topic == 'Public health' ~ open('x')", {}, "function 'open' is not known"),
         ("topic == 'Public health'", {}, "is no formula"),
+        ("topic == Health ~ x.y", {}, r"at '== Health'\. Put the label in quotes, as in topic == 'Health'"),
+        ("topic == 'Public health' ~ §", {}, "in backticks"),
         ("vote ~ x.y", {}, "no column has hand codings"),
         ("scale(vote) ~ x.y", {"gold": "vote"}, "scale.. depends on all rows"),
         ("center(vote) ~ x.y", {"gold": "vote"}, "center.. depends on all rows"),

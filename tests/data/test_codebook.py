@@ -114,7 +114,7 @@ def test_a_fault_is_named_with_its_line(book, fault):
 
 
 def test_files_that_are_not_there_are_named(tmp_path):
-    with pytest.raises(at.AnnotuneError, match=r"none\.yaml cannot be read: No such file"):
+    with pytest.raises(at.AnnotuneError, match=r"none\.yaml is not there\. Check the path"):
         at.read_codebook(tmp_path / "none.yaml")
     with pytest.raises(at.AnnotuneError, match=r"no reader for '\.docx'"):
         at.read_codebook(tmp_path / "book.docx")

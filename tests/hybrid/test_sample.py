@@ -215,6 +215,16 @@ def test_a_sheet_of_which_one_column_was_sorted_is_refused(corpus, topics, tmp_p
     assert len(at.read_codings(moved.with_columns(row_check=None), topics)) == 18
 
 
+def test_a_sheet_is_read_beside_a_corpus_that_names_its_identifiers_otherwise(corpus, topics, tmp_path):
+    named = corpus.rename({"unit_id": "id"})
+    drawn = at.sample(at.read_corpus(named, unit_id="id"), 9, write=tmp_path / "sheet.csv", codebook=topics)
+    sheet = read_table(drawn.files[0], strings=("unit_id",)).frame.with_columns(topic=pl.lit("Law"))
+    codings = at.read_codings(sheet, topics, unit_id="id")
+    assert set(codings["unit_id"]) == set(drawn.texts["unit_id"])
+    with pytest.raises(at.AnnotuneError, match="the text beside '0.*' is another one's"):
+        at.read_codings(sheet.with_columns(pl.col("text").sort()), topics, unit_id="id")
+
+
 def test_coders_see_no_checks_and_sort_rows_as_wholes(corpus, topics, tmp_path):
     (path,) = at.sample(corpus, 9, write=tmp_path / "sheet.xlsx", codebook=topics).files
     page = openpyxl.load_workbook(path).worksheets[0]

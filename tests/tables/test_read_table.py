@@ -195,8 +195,11 @@ def test_files_without_content_are_refused(table, tmp_path):
     for content in ("", "\n\n", "\ufeff"):
         with pytest.raises(at.AnnotuneError, match=r"t\.csv is empty"):
             table(content)
-    with pytest.raises(at.AnnotuneError, match="is not there"):
-        read_table(tmp_path / "none.csv")
+    with pytest.raises(at.AnnotuneError, match=r"is not there\. Check the path"):
+        read_table(tmp_path / "elsewhere" / "none.csv")
+    (tmp_path / "questions.csv").write_text("a,b")
+    with pytest.raises(at.AnnotuneError, match=r"is not there\. Did you mean 'questions\.csv'"):
+        read_table(tmp_path / "question.csv")
     with pytest.raises(at.AnnotuneError, match="no reader"):
         table("x", "t.doc")
     (tmp_path / "folder.csv").mkdir()

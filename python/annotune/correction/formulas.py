@@ -36,6 +36,9 @@ ATOM = re.compile(
     |\s+""",
     re.VERBOSE,
 )
+COMPARES = re.compile(r"\s*[!=]=")
+QUOTES = "Put the label in quotes, as in topic == 'Health'."
+BACKTICKS = "Put names with blanks or signs in backticks: `party family`."
 LABEL = re.compile(rf"""(?P<column>{NAME})\s*(?P<sign>==|!=)\s*(?P<quote>['"])(?P<label>.*)(?P=quote)""", re.DOTALL)
 ALIAS = re.compile(r"_[vkc]\d+_")
 
@@ -186,7 +189,7 @@ class _Reader:
             match = ATOM.match(side, place)
             if match is None:
                 what = f"{self.formula!r} cannot be read at {side[place : place + 20]!r}."
-                raise AnnotuneError(what, "Put names with blanks or signs in backticks: `party family`.")
+                raise AnnotuneError(what, QUOTES if COMPARES.match(side, place) else BACKTICKS)
             parts.append(self._rewritten(match))
             place = match.end()
         return re.sub(r"\b[CI]\(\s*(_[kc]\d+_)\s*\)", r"\1", "".join(parts))

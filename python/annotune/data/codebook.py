@@ -12,7 +12,7 @@ import pydantic
 
 from annotune.data import qda_codebook
 from annotune.data.yaml_file import Location, read_yaml
-from annotune.errors import AnnotuneError, listing, nearest, warn
+from annotune.errors import AnnotuneError, listing, nearest, nearest_file, warn
 from annotune.readable import Part, Readable, shortened
 
 Kind = Literal["nominal", "ordinal", "multilabel"]
@@ -180,7 +180,7 @@ def read_codebook(path: str | Path, variable: str | None = None) -> Codebook:
         return _from_yaml(path)
     if path.suffix.lower() == ".qdc":
         if not path.is_file():
-            raise AnnotuneError(f"{path} is not there.", "Check the path.")
+            raise AnnotuneError(f"{path} is not there.", nearest_file(path))
         return _from_codes(path, qda_codebook.codes_of_qdc(path), variable)
     from annotune.tables import ALL_COLUMNS, read_table
 

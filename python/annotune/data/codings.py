@@ -109,7 +109,7 @@ def read_codings(
     for number, data in enumerate(sources, start=1):
         source = layouts.read_source(data, unit_id, encoding, str(number) if len(sources) > 1 else "")
         require_columns(source.frame, layout.named_columns, source.name)
-        require_whole_rows(source.frame, source.name, source.first)
+        require_whole_rows(source.frame, source.name, source.first, unit_id)
         own = replace(layout, keep=unique_names([*further, *OF_STORE])) if is_store(data) else layout
         long = layouts.lengthen(source, own)
         parts.append(check(layouts.name_labels(long, codebook, source.name, unknown)))

@@ -17,6 +17,7 @@ from annotune.data.corpus import load
 from annotune.data.exported_answers import codings_of_export, is_export
 from annotune.data.frames import identifiers, require_own_columns
 from annotune.data.qualifiers import qualifiers, statuses, without_labels
+from annotune.data.row_checks import CHECK
 from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 from annotune.tables import ALL_COLUMNS
 from annotune.tables.column_types import MISSING_WORDS, PLACEHOLDERS
@@ -49,6 +50,7 @@ class _Cells:
     column: str
 
 
+OWN_TABLES = ({"unit_id", "variable", "coder", "label", "status"}, {"unit_id", CHECK})  # codings, and coding sheets
 OWN_COLUMNS = ("prob", "status", "fold")  # of a table of codings, beside labels; fold: predictions of unseen texts
 
 
@@ -93,7 +95,7 @@ def read_source(data: Any, unit_id: str, encoding: str | None, number: str = "")
         frame, name, first = codings_of_export(Path(data)), str(data), 1
     else:
         frame, name, first = load(data, "The table of codings", ALL_COLUMNS, encoding, codings=True)
-    if unit_id not in frame.columns and {"unit_id", "variable", "coder", "label", "status"} <= set(frame.columns):
+    if unit_id not in frame.columns and any(columns <= set(frame.columns) for columns in OWN_TABLES):
         frame = frame.rename({"unit_id": unit_id})  # a table that annotune wrote, beside files that name it otherwise
     require_own_columns(frame, {"unit_id": unit_id}, name, "codings")
     frame = frame.with_columns(identifiers(frame[unit_id], name, first).alias(unit_id))

@@ -32,7 +32,7 @@ def row_checks(units: pl.Series, texts: pl.Series) -> pl.Series:
     return pl.Series(CHECK, [f"r{unit}-{text}" for unit, text in pairs], dtype=pl.String)
 
 
-def require_whole_rows(frame: pl.DataFrame, name: str, first: int) -> None:
+def require_whole_rows(frame: pl.DataFrame, name: str, first: int, unit_id: str = "unit_id") -> None:
     """Stop where rows of a coding sheet were moved in part: codes would be other texts'.
 
     Parameters
@@ -41,21 +41,23 @@ def require_whole_rows(frame: pl.DataFrame, name: str, first: int) -> None:
         One row per text; one without the columns of a sheet passes.
     name, first
         What messages call it, and the number of its first row.
+    unit_id
+        Its column with identifiers.
 
     Raises
     ------
     AnnotuneError
         Naming the first such row.
     """
-    if not {"unit_id", "text", CHECK} <= set(frame.columns):
+    if not {unit_id, "text", CHECK} <= set(frame.columns):
         return
-    noted, own = _halves(frame[CHECK].cast(pl.String)), _halves(row_checks(frame["unit_id"], frame["text"]))
+    noted, own = _halves(frame[CHECK].cast(pl.String)), _halves(row_checks(frame[unit_id], frame["text"]))
     moved = pl.Series([False]).new_from_index(0, len(frame))
     for was, now in zip(noted, own, strict=True):
         moved |= ((was != now) & now.is_in(was.implode())).fill_null(False)
     if moved.any():
         row = int(moved.arg_max() or 0)
-        what = f"{name}, row {first + row}: the text beside {frame['unit_id'][row]!r} is another one's"
+        what = f"{name}, row {first + row}: the text beside {frame[unit_id][row]!r} is another one's"
         advice = f"Take a copy from before rows were moved in part; if the codes are right, empty {CHECK!r}."
         raise AnnotuneError(f"{what} ({counted(int(moved.sum()), 'such row', 'such rows')}).", advice)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, nearest_file
 
 Location = tuple[str | int, ...]
 DEEPEST, MOST = 50, 2_000_000  # blocks inside of each other, and values in all: no codebook comes near
@@ -28,6 +28,8 @@ def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
     lines: dict[Location, int] = {}
     try:
         return _content(path.read_text(encoding="utf-8-sig"), lines, path), lines
+    except FileNotFoundError:
+        raise AnnotuneError(f"{path} is not there.", nearest_file(path)) from None
     except OSError as error:
         raise AnnotuneError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from None
     except UnicodeDecodeError:

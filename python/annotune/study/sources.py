@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from annotune.data.drawn import read_draws, with_draws
 from annotune.data.frames import require_columns
 from annotune.data.hierarchy import at_levels
 from annotune.data.rolled_up import roll_up
-from annotune.errors import AnnotuneError, closest, listing
+from annotune.errors import AnnotuneError, listing, nearest_file
 from annotune.records.fingerprints import file_sha256, fingerprint, frame_sha256
 from annotune.study.file import StudyFile
 from annotune.study.parts import GoldPart
@@ -115,19 +114,8 @@ def files_of(file: StudyFile) -> list[str]:
     for name in names:
         if not file.beside(name).is_file():
             what = f"{file.path}: the file {name} is not there."
-            raise AnnotuneError(what, f"It is looked for in {file.path.parent.resolve()}.{_near(file.beside(name))}")
+            raise AnnotuneError(what, f"It is looked for in {file.path.parent.resolve()}. {nearest_file(file.beside(name))}")
     return [name for name in names if Path(name).suffix != SUFFIX]
-
-
-def _near(path: Path) -> str:
-    """A hint on the file beside it that may be meant; accents that macOS writes as two characters look the same."""
-    names = [entry.name for entry in path.parent.iterdir() if entry.is_file()] if path.parent.is_dir() else []
-    near = closest(path.name, names)
-    if near is None:
-        return ""
-    if unicodedata.normalize("NFC", near) == unicodedata.normalize("NFC", path.name):
-        return f" {near} is there, and only looks the same: its accents are other characters. Copy its name from there."
-    return f" Did you mean {near!r}?"
 
 
 def stores_of(file: StudyFile, until: int | None = None) -> dict[str, str]:

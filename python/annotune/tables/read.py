@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, nearest_file
 from annotune.tables import (
     annotation_tools,
     column_types,
@@ -65,7 +65,7 @@ def read_table(path: str | Path, *, strings: tuple[str, ...] = (), encoding: str
             f"{path}: no reader for {path.suffix or 'a file without suffix'!r}.", f"Use one of {', '.join(FORMATS)}."
         )
     if not path.is_file():
-        raise AnnotuneError(f"{path} is not there.", "Check the path.")
+        raise AnnotuneError(f"{path} is not there.", nearest_file(path))
     if path.stat().st_size == 0:
         raise AnnotuneError(f"{path} is empty.", "It needs a header and rows.")
     if _suffix(path) not in FOREIGN:
