@@ -171,7 +171,7 @@ def test_coders_who_were_given_no_text_are_told_of(store, topics):
 def test_there_must_be_a_store_and_something_to_record(store, topics, tmp_path):
     with pytest.raises(at.AnnotuneError, match="no store"):
         at.record(tmp_path / "other.annotune", codings([("u1", "anna", "Law", None)], topics))
-    with pytest.raises(at.AnnotuneError, match=r"No text has an answer \(2 cells are empty\)"):
+    with pytest.raises(at.AnnotuneError, match=r"2 cells are empty.*Where no label applies, write none"):
         at.record(store, codings([("u1", "anna", None, None)], topics))
     with pytest.raises(at.AnnotuneError, match=r"no draws of 'poeple'. Did you mean 'people'"):
         at.read_draws(store, of="poeple")

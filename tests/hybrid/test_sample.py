@@ -221,7 +221,7 @@ def test_a_sheet_is_read_beside_a_corpus_that_names_its_identifiers_otherwise(co
     sheet = read_table(drawn.files[0], strings=("unit_id",)).frame.with_columns(topic=pl.lit("Law"))
     codings = at.read_codings(sheet, topics, unit_id="id")
     assert set(codings["unit_id"]) == set(drawn.texts["unit_id"])
-    with pytest.raises(at.AnnotuneError, match="the text beside '0.*' is another one's"):
+    with pytest.raises(at.AnnotuneError, match=r"the text beside '0.*' is another one's"):
         at.read_codings(sheet.with_columns(pl.col("text").sort()), topics, unit_id="id")
 
 

@@ -125,7 +125,9 @@ def _answers(codings: pl.DataFrame, book: Codebook | None) -> pl.DataFrame:
     given = codings.filter(pl.col("status").is_in(ANSWERED))
     if given.is_empty():
         what = f"No text has an answer ({len(codings):,} cells are empty)."
-        raise AnnotuneError(what, "Record sheets when people have coded.")
+        of_sets = any(entry.kind == "multilabel" for entry in book.variables) if book else False
+        where = " Where no label applies, write none; in a column of one label, 0." if of_sets else ""
+        raise AnnotuneError(what, f"Record sheets when people have coded.{where}")
     _require_one_answer(given, book)
     sets = given.group_by(KEY, maintain_order=True).agg(pl.col("label").drop_nulls().unique(maintain_order=True))
     labels = [json.dumps(sorted(cell), ensure_ascii=False) for cell in sets["label"].to_list()]

@@ -114,7 +114,8 @@ def files_of(file: StudyFile) -> list[str]:
     for name in names:
         if not file.beside(name).is_file():
             what = f"{file.path}: the file {name} is not there."
-            raise AnnotuneError(what, f"It is looked for in {file.path.parent.resolve()}. {nearest_file(file.beside(name))}")
+            folder, near = file.path.parent.resolve(), nearest_file(file.beside(name))
+            raise AnnotuneError(what, f"It is looked for in {folder}. {near}")
     return [name for name in names if Path(name).suffix != SUFFIX]
 
 

@@ -120,7 +120,8 @@ def decode(path: Path, data: bytes, encoding: str | None) -> tuple[bytes, tuple[
         raise AnnotuneError(f"{path} is not {name}: {error}.", "Leave encoding out, or name the right one.") from None
     notes = []
     if encoding is None and not name.startswith("utf"):
-        notes.append(f"{path.name} is not UTF-8; it was read as {name}. If letters are wrong, name its encoding.")
+        what = f"{path.name} is not UTF-8; it was read as {name}."
+        notes.append(f"{what} If letters are wrong, save it as UTF-8, or name its encoding.")
     notes.extend(_notes_on_lost(path, name, text.count("\ufffd") if encoding is None else 0))
     if empty := text.count("\0"):
         notes.append(f"{path.name}: null characters, which texts cannot hold, were left out ({empty:,} in all).")
