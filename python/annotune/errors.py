@@ -89,7 +89,8 @@ def nearest_file(path: Path) -> str:
     Accents that macOS writes as two characters look the same.
     """
     names = [entry.name for entry in path.parent.iterdir() if entry.is_file()] if path.parent.is_dir() else []
-    near = closest(path.name, names)
+    stem = closest(path.stem, [Path(name).stem for name in names])  # t.csv and none.csv are alike but for what counts
+    near = closest(path.name, [name for name in names if Path(name).stem == stem])
     if near is None:
         return "Check the path."
     if unicodedata.normalize("NFC", near) == unicodedata.normalize("NFC", path.name):

@@ -196,7 +196,7 @@ def test_files_without_content_are_refused(table, tmp_path):
         with pytest.raises(at.AnnotuneError, match=r"t\.csv is empty"):
             table(content)
     with pytest.raises(at.AnnotuneError, match=r"is not there\. Check the path"):
-        read_table(tmp_path / "elsewhere" / "none.csv")
+        read_table(tmp_path / "none.csv")  # t.csv is there, and is not what is meant
     (tmp_path / "questions.csv").write_text("a,b")
     with pytest.raises(at.AnnotuneError, match=r"is not there\. Did you mean 'questions\.csv'"):
         read_table(tmp_path / "question.csv")
