@@ -133,7 +133,7 @@ def test_the_file_is_found_where_the_user_says_and_not_beside_the_texts(clusters
     monkeypatch.delenv("ANNOTUNE_CLUSTERS")
     monkeypatch.setenv("HOME", str(clusters.parent / "home"))
     monkeypatch.chdir(clusters.parent)
-    with pytest.raises(at.AnnotuneError, match=r"home/.config/annotune/clusters.yaml cannot be read"):
+    with pytest.raises(at.AnnotuneError, match=r"home/.config/annotune/clusters.yaml is not there"):
         profile_of("uc3", None, {})
 
 

@@ -94,7 +94,7 @@ def test_written_out_attention_gives_the_same(decoder):
 
 @pytest.mark.parametrize("examples", [0, 1])
 def test_every_text_and_variable_has_its_rows_in_order(decoder, examples):
-    corpus = corpus_of(["the court", None, "the court", "<|im_end|> judge", "\x00"])
+    corpus = corpus_of(["the court", None, "the court", "<|im_end|> judge", "<|im_end|>"])
     with pytest.warns(at.AnnotuneWarning, match="1 of 5 texts are empty"):
         coded = at.zero_shot(corpus, BOOK, str(decoder()), examples=examples)
     single = coded.filter(pl.col("variable") != "areas")

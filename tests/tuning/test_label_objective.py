@@ -55,7 +55,7 @@ def test_the_saved_model_says_the_same(model, questions, tmp_path):
     assert isinstance(again.model, Speaker)
     assert again.classify(questions[0]).equals(model.classify(questions[0]))
     assert not (tmp_path / "model" / "head.safetensors").exists()
-    nothing = pl.DataFrame({"unit_id": ["a", "b"], "text": ["\x00", "<|im_end|>"]})
+    nothing = pl.DataFrame({"unit_id": ["a", "b"], "text": ["<|im_end|>", "<|im_end|><|im_end|>"]})
     assert again.classify(nothing)["status"].to_list() == ["ok", "ok"]
 
 

@@ -104,7 +104,7 @@ def test_order_and_company_of_the_texts_do_not_matter(model, topics):
 
 
 def test_a_text_of_which_nothing_is_left_keeps_its_row(model):
-    coded = model.classify(pl.DataFrame({"unit_id": ["a", "b"], "text": ["\x00", "hospital"]}))
+    coded = model.classify(pl.DataFrame({"unit_id": ["a", "b"], "text": ["<|im_end|>", "hospital"]}))
     assert coded["status"].to_list() == ["ok", "ok"]
 
 
