@@ -43,6 +43,30 @@ def test_scores_are_computed_in_parts_where_they_are_many(network, monkeypatch):
     assert np.array_equal(packed_by(True, network).logits(tokens), at_once)
 
 
+@pytest.mark.parametrize("score", [-100, -95, -91, -88, -84, -60, 0, 60, 82, 84.5, 86, 87.5, 88.5, 91, 100])
+def test_scores_that_all_are_higher_or_lower_mean_the_same(network, score):
+    """A softmax does not see what is added to all of a row's scores; powers leave the numbers that there are."""
+    tokens = texts_of([3, 9, 9, 30, 64])
+    layers = [layer.attention.self for layer in network.backbone.encoder.layer]
+    size = network.backbone.config.hidden_size // network.backbone.config.num_attention_heads
+    part = (abs(score) / size**0.5) ** 0.5  # of a query and of a key: their product over the root of the size
+    kept = [(layer.query.bias.detach().clone(), layer.key.bias.detach().clone()) for layer in layers]
+    try:
+        with torch.no_grad():
+            for layer in layers:
+                layer.query.weight.mul_(0.1)
+                layer.query.bias.fill_(part)
+                layer.key.bias.fill_(part if score > 0 else -part)
+        by_softmax, by_powers = (packed_by(powers, network).logits(tokens) for powers in (False, True))
+        assert np.abs(by_powers - by_softmax).max() < 1e-4
+    finally:
+        with torch.no_grad():
+            for layer, (query, key) in zip(layers, kept, strict=True):
+                layer.query.weight.div_(0.1)
+                layer.query.bias.copy_(query)
+                layer.key.bias.copy_(key)
+
+
 def test_powers_beyond_all_numbers_are_computed_again_without(network):
     tokens = texts_of([3, 9, 9, 30, 64])
     queries = [layer.attention.self.query.weight for layer in network.backbone.encoder.layer]

@@ -28,6 +28,7 @@ from annotune.progress import Advance
 TOKENS = 2048  # in a batch: with half as many, a gap of a tenth is left behind texts of 150 words
 SHORT = range(11, 16)  # tokens of texts to which a gap is added for attention alone: 16 are its least piece of work
 SCORES = 2_000_000  # that attention by powers computes at once: more would not stay at hand
+LEAST, MOST = 2.0**-100, 2.0**100  # of a row's powers together: far from where numbers end, and lose digits
 Linear = tuple[torch.Tensor, torch.Tensor]
 Attend = Callable[[torch.Tensor, torch.Tensor], None]
 Places = tuple[torch.Tensor, torch.Tensor]  # of the tokens that texts' vectors are made of, and where each text's begin
@@ -232,8 +233,8 @@ class Packed:
     def _by_powers(self, part: torch.Tensor, out: torch.Tensor) -> None:
         """The same in two products, as fast as AMX multiplies.
 
-        Powers of scores are taken as they are, without their highest: where one is beyond all numbers, the text's
-        logits are NaN, and it is computed again.
+        Powers of scores are taken as they are, without their highest: where a row of them is near the end of all
+        numbers, the text's logits are NaN, and it is computed again.
         """
         length, width = out.shape[1:]
         scale = math.log2(math.e) / math.sqrt(width // self.heads)
@@ -244,6 +245,7 @@ class Packed:
             powers = self._room(len(query), length)
             torch.baddbmm(query.new_empty(1, 1, 1), query, key.mT, beta=0, alpha=scale, out=powers)
             sums = powers.exp2_().sum(-1, keepdim=True)
+            sums.masked_fill_((sums < LEAST) | (sums > MOST), torch.nan)
             rows = torch.bmm(powers, value).div_(sums).view(self.heads, len(texts), length, -1)
             means.view(len(texts), length, self.heads, -1).copy_(rows.permute(1, 2, 0, 3))
 
