@@ -73,6 +73,9 @@ def test_a_plot_of_shares_has_the_labels_that_are_named(run, table, monkeypatch)
         run("prevalence", *words)
     monkeypatch.setattr("sys.argv", ["annotune", "prevalence", *words])
     assert "Choose up to 12 panels with --labels, or fewer groups." in in_options(str(refused.value))
+    with pytest.raises(at.AnnotuneError, match="chooses what a picture shows"):
+        run("prevalence", "many.csv", "--methods", "count", "--write", "shares.csv", "--labels", "War")
+    assert not Path("shares.csv").exists()
     run("prevalence", *words, "--labels", "War")
     assert Path("shares.png").stat().st_size > 10_000
 

@@ -26,6 +26,7 @@ from annotune.commands.columns import (
 from annotune.commands.options import listed, require_outputs
 from annotune.commands.recording import recorded
 from annotune.commands.screen import console, save
+from annotune.errors import AnnotuneError
 
 
 def prevalence(
@@ -89,6 +90,8 @@ def prevalence(
     }
     require_outputs(write, data, *([hand_coded] if hand_coded else []), *(codings or []), codebook, plot=plot)
     require_codings_for(codebook, codings)
+    if labels and plot is None:
+        raise AnnotuneError("labels= chooses what a picture shows, and there is none.", "Name one with plot=.")
     names = variable if variable is None or "," not in variable else listed(variable)
     settings = {"variable": variable, "methods": methods, "coders": coders if codings else None}
     read = (data, hand_coded, codebook, *(codings or []))
