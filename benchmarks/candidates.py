@@ -16,6 +16,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -97,27 +98,27 @@ def logits_by_way(task: Task, here: Task, fresh: np.ndarray) -> Iterator[tuple[s
         yield way, outputs(under(regularized, here, settings, epochs), unseen.tokens), time.process_time() - began
 
 
-def under(regularized: Any, here: Task, settings: Settings, epochs: int) -> Any:
-    """A network tuned for the whole schedule while that holds."""
+def epochs_of(here: Task, settings: Settings, epochs: int, held: Any = nullcontext) -> Iterator[Any]:
+    """The network after each epoch of the schedule, tuned while something is held of it."""
     start = probe_for(here, here.examples, start_for(here))
     model = fit._trainable(here.backbone, start, settings)
     plan = {"epochs": epochs, "balanced": start.balanced, "ordered": False, "sets": here.examples.sets}
-    with fit._seeded(settings.seed, model.device), fit.plain_attention(model.backbone), regularized(model):
-        deque(train(model, here.examples.tokens, here.examples.lessons, settings, **plan, advance=lambda _: None), 0)
-    return fit._merged(model, settings)
+    with fit._seeded(settings.seed, model.device), fit.plain_attention(model.backbone), held(model):
+        for _ in train(model, here.examples.tokens, here.examples.lessons, settings, **plan, advance=lambda _: None):
+            yield model
+
+
+def under(regularized: Any, here: Task, settings: Settings, epochs: int) -> Any:
+    """A network tuned for the whole schedule while that holds."""
+    return fit._merged(deque(epochs_of(here, settings, epochs, regularized), maxlen=1)[0], settings)
 
 
 def along_the_schedule(here: Task, settings: Settings, epochs: int) -> Any:
     """A network whose weights are the mean of those after each epoch of the second half (Izmailov et al. 2018)."""
-    start = probe_for(here, here.examples, start_for(here))
-    model = fit._trainable(here.backbone, start, settings)
-    plan = {"epochs": epochs, "balanced": False, "ordered": False, "sets": here.examples.sets}
     snapshots = []
-    with fit._seeded(settings.seed, model.device), fit.plain_attention(model.backbone):
-        steps = train(model, here.examples.tokens, here.examples.lessons, settings, **plan, advance=lambda _: None)
-        for epoch, _ in enumerate(steps, 1):
-            if epoch > epochs // 2:
-                snapshots.append(fit._trained_weights(model))
+    for epoch, model in enumerate(epochs_of(here, settings, epochs), 1):
+        if epoch > epochs // 2:
+            snapshots.append(fit._trained_weights(model))
     means = {name: sum(one[name] for one in snapshots) / len(snapshots) for name in snapshots[0]}
     model.load_state_dict(means, strict=False)
     return fit._merged(model, settings)
