@@ -21,9 +21,10 @@ from rich.console import Console
 
 import annotune as at
 from annotune.commands import display
+from annotune.data.codings import sound_codings
 from annotune.records.fingerprints import file_sha256
 from annotune.records.record import without_folders
-from annotune.study import models
+from annotune.study import inputs, models
 from annotune.study.file import read_study
 from annotune.study.sources import words_of_file
 from annotune.tuning import trials as trials_module
@@ -195,6 +196,22 @@ def test_what_rests_on_a_change_is_done_again(tmp_path: Path, quick: tuple[str, 
     change(study, "classify: {}", "classify: {precision: bfloat16}")
     later = at.run(study)
     assert (later.done["tune topic"], later.done["classify topic"]) == ("up to date", "done")
+
+
+def test_gold_that_other_code_resolves_from_the_same_files_is_another_basis(
+    tmp_path: Path, quick: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = at.demo(tmp_path, n=120, n_coded=60).study
+    assert study is not None
+    change(study, *quick)
+    at.run(study)
+
+    def other(codings: at.Codings, *rest: Any, **options: Any) -> at.Codings:
+        gold = at.resolve(codings, *rest, **options)
+        return sound_codings(gold.filter(pl.col("unit_id") != gold["unit_id"][0]))
+
+    monkeypatch.setattr(inputs, "resolve", other)
+    assert at.run(study).done["tune topic"] == "done"
 
 
 def corrected(formula: str, option: str = "method: dsl") -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import polars as pl
 
@@ -22,7 +23,7 @@ from annotune.export.sheet import describe
 from annotune.hybrid.decisions import codebook_of
 from annotune.hybrid.page.versions import warn_of_difference
 from annotune.hybrid.store import open_store
-from annotune.records.fingerprints import reading
+from annotune.records.fingerprints import frame_sha256, reading
 from annotune.study.corrected import (
     corrected_variables,
     require_codings,
@@ -90,6 +91,11 @@ class Inputs:
     def all_gold(self) -> Codings:
         """One answer a coded unit, of those that are kept apart as well."""
         return self.gold if self.evaluation is None else bind(self.gold, self.evaluation)
+
+    @cached_property
+    def read_as(self) -> tuple[str, str]:
+        """The fingerprints of texts and gold: a changed annotune may make others of the same files."""
+        return frame_sha256(self.corpus.select("unit_id", "text")), frame_sha256(self.gold)
 
     @property
     def by_hand(self) -> Codings:

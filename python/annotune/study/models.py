@@ -87,7 +87,7 @@ def _basis(file: StudyFile, inputs: Inputs, name: str) -> str:
     by_folds = _how_coded(study) if _coded_by_folds(study, name, inputs.codebook) else None
     revision = find_base(base_of(file)).revision
     gold = study.gold.model_copy(update={"by_hand": None})  # of which corrections ask alone
-    how_read = (study.corpus, study.codings, gold)
+    how_read = (study.corpus, study.codings, gold, *inputs.read_as)
     return fingerprint([dict(inputs.files), name, part, study.drawn, folds, by_folds, revision, *how_read, versions()])
 
 
@@ -132,7 +132,8 @@ def _basis_of_codings(file: StudyFile, inputs: Inputs, name: str, model: Classif
     corpus, folds = file.study.corpus, _is_corrected(file.study, name, inputs.codebook)
     by_folds = _coded_by_folds(file.study, name, inputs.codebook)
     rests_on = [model.card["model_sha256"], folds, by_folds, _how_coded(file.study), versions()]
-    return fingerprint([inputs.files[corpus.path], corpus, *rests_on])
+    texts, _ = inputs.read_as
+    return fingerprint([inputs.files[corpus.path], corpus, texts, *rests_on])
 
 
 def _how_coded(study: Study) -> str | list[str]:

@@ -83,7 +83,7 @@ def _basis(
     return fingerprint(
         [
             json.loads(file.study.model_dump_json()),
-            dict(inputs.files),
+            [dict(inputs.files), *inputs.read_as],
             [model.card["model_sha256"] for model in models.values()],
             [model.evaluation.measures.to_dicts() for model in models.values() if model.evaluation is not None],
             [correction.estimates.to_dicts() for correction in outcome.corrections],

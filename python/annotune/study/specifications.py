@@ -266,7 +266,8 @@ def learnt_rows(grid: Grid, cell: Cell, texts: Texts) -> list[Row]:
 def _piece(grid: Grid, cell: Cell) -> str:
     """The name under which a cell is kept."""
     wording, revision = file_sha256(grid.file.beside(cell.codebook)), grid.revisions[cell.base]
-    return fingerprint([cell.base, revision, cell.method, wording, cell.seed, str(cell.gold)])[:16]
+    read_as = grid.inputs_by_gold[grid.name(cell.gold)].read_as
+    return fingerprint([cell.base, revision, cell.method, wording, cell.seed, str(cell.gold), read_as])[:16]
 
 
 def _computed(grid: Grid, cell: Cell, texts: Texts, name: str) -> Iterator[Row]:
