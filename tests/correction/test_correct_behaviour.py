@@ -197,6 +197,8 @@ def test_what_will_not_do_is_refused_in_words(data, change, options, said):
         ("topic == 'Public health'", {}, "is no formula"),
         ("topic == Health ~ x.y", {}, r"at '== Health'\. Put the label in quotes, as in topic == 'Health'"),
         ("topic == 'Public health' ~ §", {}, "in backticks"),
+        ("topic = 'Public health' ~ x", {}, r"single =, .* A comparison is written ==, with the label in quotes"),
+        ("topic == 'Public health' ~ I(party = 'a')", {}, "A comparison is written =="),
         ("vote ~ x.y", {}, "no column has hand codings"),
         ("scale(vote) ~ x.y", {"gold": "vote"}, "scale.. depends on all rows"),
         ("center(vote) ~ x.y", {"gold": "vote"}, "center.. depends on all rows"),

@@ -7,9 +7,12 @@ import re
 from annotune.errors import AnnotuneError
 
 HELP = "Write it as: topic == 'Health' ~ party + year."
+DOUBLED = "A comparison is written ==, with the label in quotes, as in topic == 'Health'."
 BARE = r"[^\W\d](?:\w|\.(?=\w))*"
 NAME = rf"(?:`[^`]+`|{BARE})"
 TEXT = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+KEYWORD = rf"(?:,|\b(?!I\b)\w+\()\s*{BARE}\s*=(?!=)"  # of a function, such as df in bs(year, df = 4)
+EQUALS = re.compile(r"(?<![=!<>])=(?!=)")
 NUMBER = r"(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)"
 
 
@@ -19,7 +22,14 @@ def sides_of(text: str) -> tuple[str, str]:
     sides = [text[: places[0]].strip(), text[places[0] + 1 :].strip()] if len(places) == 1 else [""]
     if "~" not in text or not all(sides):
         raise AnnotuneError(f"{text!r} is no formula.", HELP)
+    if re.match(rf"(?:I\(\s*)?{NAME}\s*=(?!=)", sides[0]) or _compares_by_one_sign(sides[1]):
+        raise AnnotuneError(f"{text!r} has a single =, which is no comparison.", DOUBLED)
     return sides[0], sides[1]
+
+
+def _compares_by_one_sign(side: str) -> bool:
+    """Whether a single equals sign stands where it names no argument of a function."""
+    return EQUALS.search(re.sub(KEYWORD, ",", re.sub(rf"{TEXT}|`[^`]*`", "x", side))) is not None
 
 
 def right_side(text: str) -> str:
