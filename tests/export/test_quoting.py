@@ -97,8 +97,9 @@ def test_stata_sees_any_text_as_it_is(text):
 
 @given(TEXTS)
 @example('a "b" $c `d\'')
+@example('a "b" c`')  # before the closing quotes the last sign would open others
 def test_stata_opens_the_file_or_its_name_is_refused(name):
-    refused = re.search(r'"\'|`"|[\\\x00-\x1f\x7f]', name)
+    refused = re.search(r'"\'|`"|".*`$|[\\\x00-\x1f\x7f]', name)
     if refused:
         with pytest.raises(at.AnnotuneError, match="A do-file cannot name the file"):
             stata_file(name)

@@ -15,7 +15,7 @@ from annotune.errors import AnnotuneError
 
 CONTROL = "\x00-\x1f\x7f"
 STATA_SPECIAL = re.compile(rf'([$`"\\{CONTROL}])')  # what Stata reads as more than itself, or ends a line with
-NO_FILE_NAME = re.compile(rf'"\'|`"|[\\{CONTROL}]')  # a quote's own marks, the separator of folders, line breaks
+NO_FILE_NAME = re.compile(rf'"\'|`"|".*`$|[\\{CONTROL}]')  # a quote's own marks, the separator of folders, line breaks
 R_SPECIAL = re.compile(rf"[\\`{CONTROL}]")  # between backticks
 IN_COMMENT = str.maketrans({"`": "'", "$": "\N{FULLWIDTH DOLLAR SIGN}"})
 
