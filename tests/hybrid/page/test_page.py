@@ -64,13 +64,13 @@ def test_undo_goes_back_step_by_step_to_what_was_before(people, path):
     anna.say("u2", "Law")
     anna.say("u1", "Health")
     place = {item["unit_id"]: item["place"] for item in anna.get("list").json()["items"]}
-    assert anna.undo("undo-key-1").json()["place"] == place["u1"]
+    assert anna.undo("undo-key-1").json()["unit_id"] == "u1"
     assert anna.item(place["u1"])["answers"]["topic"]["labels"] == ["Law"]
-    assert anna.undo("undo-key-1").json()["place"] == place["u1"]  # the same undo, sent again
-    assert anna.undo().json()["place"] == place["u2"]
+    assert anna.undo("undo-key-1").json()["unit_id"] == "u1"  # the same undo, sent again
+    assert anna.undo().json()["unit_id"] == "u2"
     assert anna.item(place["u2"])["answers"] == {}
-    assert anna.undo().json()["place"] == place["u1"]
-    assert anna.undo().json()["place"] is None
+    assert anna.undo().json()["unit_id"] == "u1"
+    assert anna.undo().json()["unit_id"] is None
     assert anna.item()["place"] == 1
     assert len(decisions(path)) == 6 + 2 + 2 + 2 + 2  # every step is kept: what was said, taken back, said again
     assert decisions(path).filter(pl.col("status") == "withdrawn").height == 6
@@ -182,7 +182,7 @@ def test_the_adjudicator_sees_where_coders_differ_and_decides_like_any_coder(peo
     gold = at.resolve(at.read_codings(path, topics), "adjudicated", coder="cara", codebook=topics)
     assert gold.filter(unit_id="u2", variable="topic")["label"].to_list() == ["Trade"]
     assert anna.get("differences").status_code == 403
-    assert cara.undo().json()["place"] == 1
+    assert cara.undo().json()["unit_id"] == "u2"
 
 
 def test_the_text_comes_with_what_stands_around_it(opened):

@@ -165,9 +165,7 @@ def answer(desk: Desk, person: Person, content: Any) -> dict[str, Any]:
 def undo(desk: Desk, person: Person, content: Any) -> dict[str, Any]:
     """Take back the last answer that was not taken back."""
     unit = answers.undo(desk.store, person.name, UndoRequest.model_validate(content).key)
-    tasks = desk.tasks(person)
-    place = next((task.place for task in tasks if task.unit_id == unit), None)
-    return {"place": place, "progress": progress(desk.store, person.name, tasks)}
+    return {"unit_id": unit, "progress": progress(desk.store, person.name, desk.tasks(person))}
 
 
 def definition(desk: Desk, person: Person, content: Any) -> dict[str, Any]:

@@ -50,6 +50,43 @@ def test_undo_shows_what_was_said_and_saying_it_again_is_one_key(serve, window, 
     assert answers_in(served.store) == {("u00", "topic", "anna"): ["Trade"]}
 
 
+def test_what_held_before_an_undone_change_is_coded_still(serve, window, texts, topics, answers_in):
+    served = serve(texts(2), topics)
+    anna = window(served.links["anna"])
+    far = anna.page.locator("#progress-share")
+    anna.code("Health")
+    anna.press("ArrowLeft")
+    anna.wait_for_place(1)
+    anna.code("Law")
+    anna.press("u")
+    anna.wait_for_place(1)
+    anna.until(lambda: anna.chosen() == ["Health"])
+    assert far.inner_text() == "1 of 2"
+    anna.press("Enter")
+    anna.wait_for_place(2)
+    anna.code("Law")
+    anna.wait_for_view("finished")  # the first text is not asked for again and again
+    assert answers_in(served.store) == {("u00", "topic", "anna"): ["Health"], ("u01", "topic", "anna"): ["Law"]}
+
+
+def test_an_undo_on_its_own_text_is_seen_there(serve, window, texts, topics, answers_in):
+    served = serve(texts(2), topics)
+    anna = window(served.links["anna"])
+    anna.code("Health")
+    anna.press("ArrowLeft")
+    anna.wait_for_place(1)
+    assert "Coded" in anna.page.locator("#state").inner_text()
+    anna.wait_until_saved()
+    anna.press("u")
+    anna.until(lambda: anna.page.locator("#state").inner_text() == "")
+    assert anna.page.locator("#progress-share").inner_text() == "0 of 2"
+    assert anna.chosen() == ["Health"]
+    anna.press("Enter")
+    anna.wait_for_place(2)
+    anna.wait_until_saved()
+    assert answers_in(served.store) == {("u00", "topic", "anna"): ["Health"]}
+
+
 def test_two_coders_at_once_have_each_their_own_answers(serve, window, texts, topics, answers_in):
     served = serve(texts(6), topics, ("anna", "ben"))
     anna, ben = (window(served.links[name]) for name in ("anna", "ben"))

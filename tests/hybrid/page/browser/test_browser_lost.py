@@ -27,6 +27,8 @@ def test_a_lost_connection_loses_nothing(serve, window, texts, topics, answers_i
     anna.wait_until_saved()
     anna.page.wait_for_selector("#trouble", state="hidden")
     assert answers_in(served.store) == {(unit, "topic", "anna"): [label] for unit, _, label in corpus.rows()[:4]}
+    anna.page.wait_for_timeout(300)
+    assert anna.place == 5  # the undo was shown when it was pressed, and not once more when the server heard of it
 
 
 def test_a_tab_that_was_closed_unsent_is_sent_by_the_next(serve, window, texts, topics, answers_in, decisions_in):

@@ -121,6 +121,13 @@ def test_differences_are_settled_side_by_side(serve, window, texts, topics, answ
     cara.wait_for_place(1)
     cara.press("b", "Enter")
     cara.wait_for_place(2)
+    cara.wait_until_saved()
+    cara.page.reload()
+    cara.wait_for_place(2)
+    cara.press("Backspace")  # of what was settled before the page was loaded
+    cara.wait_for_place(1)
+    cara.press("b", "Enter")
+    cara.wait_for_place(2)
     cara.code("Farming")  # neither of the two
     cara.wait_for_view("finished")
     assert "2 differences are settled" in cara.page.locator("#finished-words").inner_text()

@@ -131,6 +131,7 @@ export class Coding {
     byId("coding").classList.remove("waiting");
     const entry = this.entry(item.place);
     const state = item.state ?? entry?.state ?? "open";
+    if (entry) entry.state = state; // the list may be older
     byId("place").textContent = `Text ${item.place.toLocaleString("en")} of ${item.of.toLocaleString("en")}`;
     byId("state").textContent = state === "done" ? "Coded; an answer can be changed" : "";
     if (item.progress) this.tellProgress(item.progress);
@@ -296,35 +297,42 @@ export class Coding {
       announce("What was chosen is cleared.");
       return;
     }
-    const last = this.history.pop() ?? null;
-    if (this.outbox.trouble && last === null) {
+    const last = this.history.at(-1) ?? null;
+    const unheard = this.outbox.trouble !== null;
+    if (unheard && !this.unsent.has(last)) {
       announce("Earlier answers can be undone when the server is back.");
       return;
     }
+    this.history.pop();
     const receipt = this.outbox.add("/api/undo", {}, last);
-    receipt.then((answer) => this.undone(answer, last), (error) => this.onRefused(last, error));
-    if (this.outbox.trouble) this.showUndone(last);
+    receipt.then((answer) => this.undone(answer, last, unheard), (error) => this.onRefused(last, error));
+    if (unheard) this.showUndone(last);
   }
 
-  async undone({ place }, last) {
+  /** It is taken back: its text is shown as it stands now, unless it was shown already while nobody heard. */
+  async undone({ unit_id: unit }, last, shown) {
     this.onSaved(null);
-    const back = this.item?.offers || this.desk.ownPlaces ? last : place;
-    if (back === null) {
+    if (unit === null) {
       announce("There is nothing to undo.");
       return;
     }
-    if (this.item?.place === back) return;
-    await this.refresh();
-    this.showUndone(back);
+    if (shown) return;
+    await this.refresh().catch(() => null);
+    this.showUndone(this.placeOf(unit, last));
+  }
+
+  /** Where a text stands; of several differences about it the one that was answered last, or one that is open. */
+  placeOf(unit, last) {
+    const entries = this.list.filter((entry) => entry.unit_id === unit);
+    const own = entries.find(({ place }) => place === last) ?? entries.find(({ state }) => state !== "done");
+    return (own ?? entries[0])?.place ?? null;
   }
 
   showUndone(place) {
-    const entry = this.entry(place);
-    if (entry) entry.state = "open";
-    this.tellProgress(null);
+    announce("The last answer is undone.");
+    if (place === null) return;
     if (this.unsent.has(place)) this.ahead.set(place, Promise.resolve(this.unsent.get(place)));
     else this.ahead.delete(place);
-    announce("The last answer is undone.");
     this.onReturn();
     this.show(place, true);
   }

@@ -54,7 +54,7 @@ export class StandAlone {
     const undone = path === "/api/undo" ? this.standing.at(-1) : null;
     if (!this.decisions.some((decision) => decision.body.key === body.key)) this.keep(this.decision(path, body));
     if (path === "/api/answer") return { saved: true, version: this.data.study.version, progress: this.progress() };
-    return { place: undone ? this.data.items.find((item) => item.unit_id === undone.body.unit_id).place : null };
+    return { unit_id: undone ? undone.body.unit_id : null };
   }
 
   decision(path, body) {
