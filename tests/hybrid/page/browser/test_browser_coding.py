@@ -87,6 +87,24 @@ def test_an_undo_on_its_own_text_is_seen_there(serve, window, texts, topics, ans
     assert answers_in(served.store) == {("u00", "topic", "anna"): ["Health"]}
 
 
+def test_a_key_that_is_held_down_counts_once(serve, window, texts, topics):
+    anna = window(serve(texts(6), topics).links["anna"])
+    for _ in range(4):
+        anna.code()
+    anna.wait_until_saved()
+    for _ in range(10):  # as the keyboard sends it until it is let go
+        anna.page.keyboard.down("Backspace")
+    anna.page.keyboard.up("Backspace")
+    anna.wait_for_place(4)
+    anna.page.wait_for_timeout(300)
+    assert anna.page.locator("#progress-share").inner_text() == "3 of 6"
+    anna.press("n")
+    for _ in range(3):
+        anna.page.keyboard.down("Enter")  # leaves the note, and confirms nothing
+    anna.page.keyboard.up("Enter")
+    assert anna.place == 4
+
+
 def test_two_coders_at_once_have_each_their_own_answers(serve, window, texts, topics, answers_in):
     served = serve(texts(6), topics, ("anna", "ben"))
     anna, ben = (window(served.links[name]) for name in ("anna", "ben"))

@@ -17,6 +17,11 @@ function isTyping(target) {
   return target.matches("textarea, select, input[type=search], input[type=text]");
 }
 
+/** Whether a key that is held down would decide something over and over: it counts once. */
+function isHeld({ repeat, key }) {
+  return repeat && (["Enter", "Backspace"].includes(key) || (key.length === 1 && key !== " "));
+}
+
 /**
  * @param actions {named: Map of key to what it does, press(key), confirm(), go(step), move(step), leave()}
  * @param preferences whose `keys` says whether single letters and digits mean anything
@@ -58,6 +63,6 @@ export function listen(actions, preferences) {
     const modified = event.ctrlKey || event.metaKey || event.altKey || event.isComposing;
     if (event.defaultPrevented || modified || document.querySelector("dialog[open]")) return;
     if (isTyping(event.target)) typing(event);
-    else if (command(event) !== false) event.preventDefault();
+    else if (isHeld(event) || command(event) !== false) event.preventDefault();
   });
 }
