@@ -153,10 +153,12 @@ def test_what_happens_is_said_to_who_cannot_see_it(study, window):
     page = anna.page
     said = page.locator("#live")
     assert page.locator("#passage:focus").count() == 1
-    assert page.get_by_role("region", name="Text 1 of 3").count() == 1
+    assert page.get_by_role("region", name="Text 1 of 3", description="Der Satz davor.").count() == 1
     assert page.get_by_role("group", name="thema").get_by_role("radio", name="Gesundheit").count() == 1
+    page.evaluate("passage.addEventListener('focus', () => (document.body.dataset.focused = place.textContent))")
     anna.press("1", "1", "1", "Enter")
     anna.wait_for_place(2)
+    assert page.locator("body").get_attribute("data-focused") == "Text 2 of 3"  # what is focused already is not read
     anna.until(lambda: "Saved. 1 of 3." in said.text_content())
     assert page.locator("#passage:focus").count() == 1
     anna.press("u")
@@ -164,3 +166,15 @@ def test_what_happens_is_said_to_who_cannot_see_it(study, window):
     anna.until(lambda: "undone" in said.text_content())
     anna.press("u", "ArrowLeft")
     anna.until(lambda: "first text" in said.text_content())
+
+
+def test_arrows_in_a_question_stay_in_it(study, window):
+    anna = window(study.links["anna"])
+    title = anna.page.locator("#codebook-title")
+    anna.press("Tab", "Tab")  # over the proposal
+    anna.press("ArrowDown")
+    anna.until(lambda: anna.chosen() != [])
+    anna.press("ArrowDown")
+    assert title.inner_text() == "Codebook: thema"
+    anna.press("Escape", "1")  # a key beside a label goes on to the next question
+    assert title.inner_text() == "Codebook: ton"

@@ -222,6 +222,12 @@ def test_neighbours_and_facts_stand_beside_the_text(serve, window, topics):
     assert anna.page.locator("#facts").inner_text().split() == ["year", "2020"]
 
 
+def test_a_name_that_is_longer_than_its_value_stays_whole(serve, window, topics):
+    corpus = pl.DataFrame({"unit_id": ["a"], "text": ["One."], "tongue": ["en"]})
+    anna = window(serve(corpus, topics, columns={"show": ["tongue"]}).links["anna"], width=375, height=667)
+    assert anna.page.locator("#facts dt").bounding_box()["height"] < 30  # one line of print
+
+
 def test_the_overview_finds_texts_and_leads_to_them(serve, window, texts, topics):
     served = serve(texts(8), topics)
     anna = window(served.links["anna"])

@@ -139,6 +139,7 @@ export class Coding {
     this.ask({ ...remembered, ...item.answers, ...this.drafts.get(item.unit_id) });
     showPassage(item, this.study.language);
     this.clock.start(item.unit_id);
+    byId("passage").blur(); // focus that comes anew has screen readers say which text it is, and read it
     byId("passage").focus({ preventScroll: true });
     window.scrollTo(0, 0);
     byId("questions").scrollTop = 0;

@@ -41,7 +41,8 @@ function neighbours(sentences, what) {
 /** Show an item's text, and bring its marked passage into view; what decided for a proposal moves nothing. */
 export function showPassage(item, language) {
   const passage = byId("passage");
-  const text = element("p", { class: "text", dir: item.dir, lang: language }, ...marked(item.text, item.mark, decidedIn(item)));
+  const about = { class: "text", id: "text", dir: item.dir, lang: language };
+  const text = element("p", about, ...marked(item.text, item.mark, decidedIn(item)));
   const before = neighbours(item.before, "Before");
   const after = neighbours(item.after, "After");
   passage.replaceChildren(...[before, text, after].filter((part) => part !== null));

@@ -112,14 +112,14 @@ export class Question {
   }
 
   buildOption(label, key, kind = "") {
-    const choose = () => this.chooseLabel(label);
+    const choose = (stays) => this.chooseLabel(label, stays);
     return this.buildChoice(this.labelInputs, label, plainName(label), key, choose, kind);
   }
 
   buildChoice(inputs, value, words, key, choose, kind) {
     const type = this.many ? "checkbox" : "radio";
     const input = element("input", { type, name: this.id, value, "aria-keyshortcuts": spoken(key) });
-    input.addEventListener("change", () => choose());
+    input.addEventListener("change", () => choose(input.matches(":focus-visible")));
     inputs.set(value, input);
     if (key !== null && key !== undefined) this.keys.set(key, choose);
     const name = element("span", { class: "name", text: words, dir: "auto" });
@@ -129,7 +129,7 @@ export class Question {
 
   buildRest() {
     const statuses = STATUSES.map(({ status, key, name }) =>
-      this.buildChoice(this.statusInputs, status, name, key, () => this.chooseStatus(status), "quiet"),
+      this.buildChoice(this.statusInputs, status, name, key, (stays) => this.chooseStatus(status, stays), "quiet"),
     );
     this.unsure = element("input", { type: "checkbox", "aria-keyshortcuts": "q" });
     this.unsure.addEventListener("change", () => this.toggleUnsure());
@@ -155,16 +155,17 @@ export class Question {
     return true;
   }
 
-  chooseLabel(label) {
+  /** @param stays whether somebody walks through the choices by arrows, and may not have come to the right one */
+  chooseLabel(label, stays = false) {
     const { labels } = this.answer;
     const without = labels.filter((other) => other !== label);
     const chosen = !this.many ? [label] : without.length < labels.length ? without : [...labels, label];
-    this.change({ labels: chosen, status: chosen.length > 0 ? "ok" : null }, !this.many);
+    this.change({ labels: chosen, status: chosen.length > 0 ? "ok" : null }, !this.many && !stays);
   }
 
-  chooseStatus(status) {
+  chooseStatus(status, stays = false) {
     const off = this.many && this.answer.status === status;
-    this.change({ labels: [], status: off ? null : status }, true);
+    this.change({ labels: [], status: off ? null : status }, !stays);
   }
 
   take({ labels, status }) {
