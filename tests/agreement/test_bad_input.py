@@ -257,3 +257,21 @@ def test_a_label_that_is_no_number_is_missing():
     rows = {"unit_id": [1, 1, 2, 2, 3, 3], "coder": list("xyxyxy"), "label": [1, float("nan"), 2, 2, 1, 1]}
     found = at.reliability(pl.DataFrame(rows, strict=False), metrics="percent")
     assert found.select("n_units", "n_pairable").row(0) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "rule", "sentence"),
+    [
+        ("ab", ["--rule", "unanimous"], "The rule unanimous leaves every coded text without an answer."),
+        ("ab", ["--at-least", "2"], "The rule at_least leaves every coded text without an answer."),
+        (["", ""], [], "Nothing was coded: 2 texts have no label by anybody."),
+    ],
+)
+def test_the_verb_writes_no_gold_of_which_no_text_has_an_answer(command, tmp_path, labels, rule, sentence):
+    codings, gold = tmp_path / "both.csv", tmp_path / "gold.csv"
+    rows = [f"{unit},{coder},{label}" for unit in "12" for coder, label in zip("xy", labels, strict=True)]
+    codings.write_text("\n".join(["unit_id,coder,topic", *rows]), encoding="utf-8")
+    done = command("resolve", codings, "--columns", "topic=topic", "--out", gold, *rule)
+    assert done.returncode == 2
+    assert sentence in " ".join(done.stderr.split())
+    assert not gold.exists()

@@ -12,7 +12,7 @@ from annotune.agreement.gold_shares import with_shares
 from annotune.agreement.ratings import require_codings
 from annotune.data.codebook import Codebook, Variable
 from annotune.data.codings import ANSWERED, SCHEMA, Codings, of_people, require_labels, sound_codings
-from annotune.errors import AnnotuneError, listing, nearest, warn
+from annotune.errors import AnnotuneError, counted, listing, nearest, warn
 
 Rule = Literal["majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene", "shares"]
 RULES = ("majority", "unanimous", "any", "coder", "adjudicated", "dawid_skene", "shares")
@@ -129,6 +129,20 @@ def majority_of(answers: pl.DataFrame, variable: Variable) -> Codings:
     """What most of these coders gave each text, for a comparison with them: no gold is made of it."""
     resolved = _resolve_variable(answers, "majority", None, "drop", None, variable)
     return sound_codings(_as_gold(answers, resolved, variable.name))
+
+
+def require_answers(gold: pl.DataFrame, rule: str | Mapping[str, int]) -> None:
+    """Stop where no text has an answer, before such gold is written or learnt from."""
+    if gold["status"].is_in(ANSWERED).any():
+        return
+    if gold["n_coders"].sum() == 0:
+        what = (
+            f"Nothing was coded: {counted(gold['unit_id'].n_unique(), 'text has', 'texts have')} no label by anybody."
+        )
+        raise AnnotuneError(what, "Check that the files are filled in, and which columns hold the labels.")
+    what = f"The rule {AT_LEAST if isinstance(rule, Mapping) else rule} leaves every coded text without an answer."
+    advice = "Let somebody decide (rule adjudicated), name the label that wins (ties), or take another rule."
+    raise AnnotuneError(what, advice)
 
 
 def _fewest_coders(rule: str | Mapping[str, int]) -> int | None:

@@ -121,6 +121,7 @@ def resolve(
     variable: OfVariable = None,
 ) -> None:
     """Make one answer per unit from several coders' answers."""
+    from annotune.agreement.gold import require_answers
     from annotune.agreement.gold import resolve as resolve_codings
     from annotune.data.codings import ANSWERED
     from annotune.export.write import write as write_table
@@ -133,6 +134,7 @@ def resolve(
     with recorded("resolve", [out], *codings, codebook, rule=chosen, **options):
         book, table = _read(codings, codebook, variable, unit_id, coder_column, None, columns, [])
         gold = resolve_codings(table, chosen, codebook=book, **options)
+        require_answers(gold, chosen)
         write_table(gold, out, say=print)
     n_answered = gold.filter(gold["status"].is_in(ANSWERED))["unit_id"].n_unique()
     console.print(

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
-from annotune.agreement.gold import resolve
+from annotune.agreement.gold import require_answers, resolve
 from annotune.correction.expected_coder import require_enough_coders
 from annotune.data.codebook import Codebook, Variable, read_codebook
 from annotune.data.codings import ANSWERED, Codings, bind, of_people, sound_codings
@@ -118,6 +118,7 @@ def read_inputs(file: StudyFile, say: Callable[[str], None], until: int | None =
     say("Comparing the coders")
     apart = _kept_apart(file, corpus)
     compared, gold = _compared(file, codings), _gold(file, codings, codebook)
+    require_answers(gold, file.study.gold.rule)
     if "wave" in corpus.columns and file.study.sample is not None and file.study.sample.drawn:
         gold = drawn_only(corpus, gold)
     if until is not None:
