@@ -10,7 +10,7 @@ from typing import Any
 from annotune.data.codebook import Codebook, read_codebook
 from annotune.data.corpus import Corpus, read_corpus
 from annotune.data.frames import unique_names
-from annotune.errors import AnnotuneError, PeopleNeeded
+from annotune.errors import AnnotuneError, PeopleNeeded, nearest_file
 from annotune.hybrid.page.launch import Page, serve
 from annotune.hybrid.page.offline import write_pages
 from annotune.hybrid.page.texts import Columns
@@ -119,6 +119,7 @@ def code(
     part = part.model_copy(update={"before": before, "after": after, "document": document, "mark": mark})
     part = part.model_copy(update={"port": port, "hours": hours})
     if path.suffix == SUFFIX:
+        _require_store(path, codebook is not None, bool(people))
         texts, book, name = _named(corpus, codebook)
     else:
         if corpus is not None or codebook is not None:
@@ -148,6 +149,14 @@ def code(
         say("Stop with Ctrl-C; what is coded is kept.")
         page.wait()
     return page
+
+
+def _require_store(path: Path, has_codebook: bool, has_people: bool) -> None:
+    """Stop where a store is not there, and not enough is said to make one: its name may be misspelt."""
+    lacks = "there is no codebook" if not has_codebook else None if has_people else "nobody is named who codes"
+    if lacks is not None and not path.exists():
+        advice = f"{nearest_file(path)} A new one is made with codebook= and coders=."
+        raise AnnotuneError(f"There is no store {path}, and {lacks}.", advice)
 
 
 def _named(corpus: Any, codebook: Codebook | str | Path | None) -> tuple[Corpus, Codebook | None, str]:

@@ -106,6 +106,18 @@ def test_what_cannot_be_served_is_one_sentence(path, corpus, topics, options, co
         at.code(path, corpus, topics, **{**QUIET, **options})
 
 
+def test_a_store_of_another_name_is_no_silent_new_study(tmp_path, path, corpus, topics):
+    said = []
+    options = {**QUIET, "say": said.append}
+    at.code(path, corpus, topics, ["anna"], **options).stop()
+    assert "Nothing was drawn: all 12 texts are offered, in a random order." in said
+    misspelt = path.with_name(path.name[1:])
+    for more in ((None, ["anna"]), (topics,)):
+        with pytest.raises(at.AnnotuneError, match=f"There is no store .*Did you mean '{path.name}'"):
+            at.code(misspelt, corpus, *more, **options)
+    assert not misspelt.exists()
+
+
 def test_a_seed_of_which_nothing_can_be_drawn_leaves_no_wave_behind(path, corpus, topics):
     with pytest.raises(at.AnnotuneError, match="seed=-1 is below 0"):
         at.code(path, corpus, topics, ["anna"], seed=-1, **QUIET)

@@ -75,6 +75,19 @@ def test_definitions_without_a_reason_or_of_nothing_are_refused(people, change, 
     assert people["anna"].get("study").json()["version"] == 1
 
 
+def test_a_file_that_is_put_back_as_it_was_counts_again(people, path, topics):
+    entry = topics.variable("topic")
+    fewer = entry.model_copy(update={"labels": entry.labels[1:]})
+    parts = tuple(fewer if part.name == "topic" else part for part in topics.variables)
+    with open_store(path) as store:
+        assert bring_in(store, topics.model_copy(update={"variables": parts})) == 2
+        assert bring_in(store, topics) == 3
+    assert sharpen(people["anna"]).json()["version"] == 4
+    with open_store(path) as store:
+        assert bring_in(store, topics) == 4  # what coders made of it stays
+        assert latest(store)[1].variable("topic").names == entry.names
+
+
 def test_the_same_definition_is_no_new_version(people):
     assert sharpen(people["anna"], definition=" Hospitals. ").json() == {"version": 1, "again": 0}
 

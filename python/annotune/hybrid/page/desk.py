@@ -233,7 +233,7 @@ def _passages(proposal: arms.Proposal, text: str) -> dict[str, Any]:
 
 
 def _why_again(desk: Desk, task: Task) -> dict[str, Any] | None:
-    """Why a text comes up again: the first definition that changed since and concerns it, or a second look."""
+    """Why a text comes up again: the first label that is defined anew or gone and concerns it, or a second look."""
     if task.state != "again":
         return None
     if not task.changed:
@@ -241,8 +241,9 @@ def _why_again(desk: Desk, task: Task) -> dict[str, Any] | None:
     oldest = min(held.version or 1 for held in task.held.values())
     changes = [part for part in versions.changes_after(desk.store, oldest) if part.version == task.changed]
     first = changes[0]
+    is_gone = (first.variable, first.label) not in versions.definitions_of(desk.codebook()[1])
     about = {"variable": first.variable, "label": first.label, "was": first.was}
-    return {"why": "definition", **about, "reason": first.reason, "by": first.by}
+    return {"why": "gone" if is_gone else "definition", **about, "reason": first.reason, "by": first.by}
 
 
 def _at(tasks: list[Task], place: str) -> Task:

@@ -32,6 +32,7 @@ from annotune.readable import Part, Readable, brief_table
 
 PORT = 8470  # what a browser keeps belongs to an address and a port: the same again finds what was not yet sent
 PORTS = 20  # that are tried, where others are in use
+OFFERED = "SELECT size FROM waves WHERE design = 'order' AND wave = (SELECT max(wave) FROM waves)"
 PATIENCE = 15.0  # seconds for the server to begin, and to end
 
 
@@ -68,9 +69,11 @@ class Page(Readable):
             yield brief_table(versions)
 
     def instructions(self) -> Iterator[str]:
-        """The links, and who can use them."""
+        """The links, and who can use them; and that nothing was drawn, as where a store's name is misspelt."""
         yield f"The coding page for {self.store.name}. Each link is for one person:"
         yield from (f"  {name}  {link}" for name, link in self.links.items())
+        if size := self._open.value(OFFERED):
+            yield f"Nothing was drawn: all {size:,} texts are offered, in a random order."
         if self.hours is None:
             yield "It can be reached from this machine alone."
             return

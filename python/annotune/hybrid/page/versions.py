@@ -21,6 +21,9 @@ CONCERNED = """
         WHERE r.unit_id = d.unit_id AND p.variable = :variable AND p.label = :label
     ))
 """
+SINCE_BROUGHT_IN = """
+    SELECT 1 FROM codebooks WHERE content = ? AND version >= (SELECT max(version) FROM codebooks WHERE author = '')
+"""
 LATEST = "SELECT version, content FROM codebooks ORDER BY version DESC LIMIT 1"
 
 
@@ -58,13 +61,12 @@ def bring_in(store: Store, codebook: Codebook) -> int:
     Returns
     -------
     int
-        The version that is coded with. A codebook that the store does not know is a new version, and the texts that
-        its changes concern come up again.
+        The version that is coded with. A codebook that is another than the one that was last brought in, and than what
+        coders have made of it, is a new version, and the texts that its changes concern come up again.
     """
     content = codebook.model_dump_json()
     with store.change() as connection:
-        known = connection.execute("SELECT max(version) FROM codebooks WHERE content = ?", [content]).fetchone()[0]
-        if known is not None:
+        if connection.execute(SINCE_BROUGHT_IN, [content]).fetchone() is not None:
             return int(connection.execute(LATEST).fetchone()[0])
         return _brought_in(connection, codebook, "brought in from a file")
 

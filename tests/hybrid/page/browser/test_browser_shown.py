@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 
 import annotune as at
+from annotune.hybrid.page.versions import bring_in
+from annotune.hybrid.store import open_store
 
 HOSTILE = "<script>document.title = 'owned'; alert(1)</script><img src=x onerror=\"alert(2)\"> {{7*7}} &amp; ]]>"
 
@@ -94,6 +96,25 @@ def test_a_sharper_definition_brings_texts_back_and_says_why(serve, window, text
     anna.press("Enter")  # it stays as it is, and is said anew
     anna.wait_for_view("finished")
     assert [row["codebook"] for row in decisions_in(served.store)][-1] == 2
+
+
+def test_an_answer_whose_label_is_gone_is_given_anew(serve, window, texts, topics, answers_in):
+    served = serve(texts(2), topics)
+    anna = window(served.links["anna"])
+    anna.code("Health")
+    anna.wait_until_saved()
+    (topic,) = topics.variables
+    fewer = topics.model_copy(update={"variables": (topic.model_copy(update={"labels": topic.labels[1:]}),)})
+    with open_store(served.store) as store:
+        bring_in(store, fewer)
+    anna.page.reload()
+    anna.wait_for_place(1)
+    assert "“Health” is no label any more" in anna.page.locator("#again").inner_text()
+    anna.press("Enter")
+    assert anna.page.locator("#unanswered").inner_text() == "topic has no answer yet."
+    anna.code("Law")
+    anna.wait_until_saved()
+    assert answers_in(served.store) == {("u00", "topic", "anna"): ["Law"]}
 
 
 def test_differences_are_settled_side_by_side(serve, window, texts, topics, answers_in):

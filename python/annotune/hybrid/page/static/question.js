@@ -19,6 +19,14 @@ export function isAnswered(answer) {
   return answer.status !== null;
 }
 
+/** What is left of an answer where the codebook has lost labels of it: without any it has to be given anew. */
+function standing(answer, variable) {
+  if (answer?.status !== "ok") return answer;
+  const names = variable.labels.map((label) => label.name);
+  const labels = answer.labels.filter((label) => names.includes(label));
+  return { ...answer, labels, status: labels.length > 0 ? "ok" : null };
+}
+
 export class Question {
   /**
    * @param variable of the codebook
@@ -28,7 +36,7 @@ export class Question {
    */
   constructor(variable, answer, offers, onChange) {
     this.variable = variable;
-    this.answer = { ...emptyAnswer(), ...answer };
+    this.answer = { ...emptyAnswer(), ...standing(answer, variable) };
     this.offers = offers;
     this.onChange = onChange;
     this.many = variable.kind === "multilabel";

@@ -40,6 +40,7 @@ export function passageWords({ label, share }, several) {
 
 /** Why a text comes up again, in a sentence. */
 export function againWords(again) {
+  if (again.why === "gone") return `This text comes up again: “${plainName(again.label)}” is no label any more.`;
   if (again.why !== "definition") return "Please code this text once more, as if you had not seen it before.";
   const who = again.by ? ` by ${again.by}` : "";
   return `This text comes up again: the definition of “${plainName(again.label)}” was sharpened${who}.`;
