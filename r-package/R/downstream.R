@@ -201,7 +201,8 @@ at_dsl_columns <- function(data, variable = NULL, label = NULL, gold = NULL, pre
 #' @param by,time Columns whose values are looked at separately.
 #' @param every For a column of dates, how long a period is: `"1mo"`, `"1q"`, `"1y"`.
 #' @param methods Any of `"count"`, `"hand"`, `"adjusted"` (Forman 2008), `"em"` (Saerens et al. 2002), `"dsl"`,
-#'   `"ppi"`; by default all, for a folder all but `"em"`, and without hand codings `"count"`.
+#'   `"ppi"`; by default all, for a folder all but `"em"`, and without hand codings `"count"`. A table without hand
+#'   codings has the count where it is named.
 #' @param wave The column with the number of the wave in which a text was drawn; by default `wave`, where only the drawn
 #'   texts have one.
 #' @param cluster A column whose values depend on each other.

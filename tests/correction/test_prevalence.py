@@ -429,7 +429,7 @@ def test_times_of_day_behind_dates_are_left_out_where_periods_are_made():
         ({"label": pl.lit("x")}, {"by": "label"}, "has a column 'label' of its own"),
         ({}, {"pi": 0.0}, "pi is 0"),
         ({}, {"pi": "chance"}, "no column 'chance'"),
-        ({}, {"variable": "tone"}, "no column 'tone_gold'"),
+        ({}, {"variable": "tone"}, "No column has hand codings of 'tone' .* or ask for methods='count'"),
         ({"document": pl.lit(None)}, {"cluster": "document"}, "'document' has empty cells"),
         ({"party": pl.lit(None)}, {"by": "party"}, "No text has a value in party"),
         ({"topic_p_a": pl.lit(None)}, {}, "probabilities of 'topic' have empty"),
@@ -440,6 +440,22 @@ def test_times_of_day_behind_dates_are_left_out_where_periods_are_made():
 def test_what_cannot_be_is_one_sentence(change, options, says):
     with pytest.raises(at.AnnotuneError, match=says):
         at.prevalence(simulated(200, 0.5).with_columns(**change), **options)
+
+
+def test_a_count_needs_no_hand_codings():
+    frame = simulated(200, 0.5)
+    counts = at.prevalence(frame, methods="count", by="party")
+    bare = frame.drop("topic_gold", "pi")
+    same = counts.with_columns(n_coded=pl.lit(0, counts.schema["n_coded"]))
+    assert at.prevalence(bare, methods="count", by="party").equals(same)  # what was predicted is known by probabilities
+    assert at.prevalence(bare.select("topic", "party"), "topic", methods="count", by="party").equals(same)
+    assert at.prevalence(bare, ["topic", "party"], methods="count")["variable"].unique().len() == 2
+    with pytest.raises(at.AnnotuneError, match="No column has hand codings to correct predictions by"):
+        at.prevalence(bare)
+    with pytest.raises(at.AnnotuneError, match="No column has probabilities beside it"):
+        at.prevalence(bare.select("topic"), methods="count")
+    with pytest.raises(at.AnnotuneError, match=r"no column 'topik'.*Did you mean 'topic'"):
+        at.prevalence(bare, "topik", methods="count")
 
 
 def test_without_pi_only_what_does_without_it():

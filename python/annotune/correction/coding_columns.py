@@ -133,6 +133,24 @@ def only_variable(columns: Sequence[str], gold: str | None) -> str:
     return names[0]
 
 
+def with_probabilities(columns: Sequence[str]) -> list[str]:
+    """The variables with probabilities of labels beside them."""
+    return [name for name in columns if any(other.startswith(f"{name}_p_") for other in columns)]
+
+
+def only_predicted(columns: Sequence[str]) -> str:
+    """The only variable with probabilities of labels beside it.
+
+    >>> only_predicted(["unit_id", "topic", "topic_p_Health", "topic_p_Law"])
+    'topic'
+    """
+    names = with_probabilities(columns)
+    if len(names) == 1:
+        return names[0]
+    several = f"Several variables were predicted: {listing(names)}."
+    raise AnnotuneError(several if names else "No column has probabilities beside it.", "Name one with variable=.")
+
+
 def require_probabilities(frame: pl.DataFrame, names: Sequence[str]) -> None:
     """Refuse columns of probabilities that hold other values."""
     for name in names:

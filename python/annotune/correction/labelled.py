@@ -141,6 +141,33 @@ def labelled(
     )
 
 
+def has_hand_codings(data: Any, variable: str | None, gold: str | None) -> bool:
+    """Whether a table has hand codings, of the variable where one is named, or they are said to be there."""
+    columns = as_frame(data).columns
+    if gold is not None or variable is None:
+        return gold is not None or any(name.endswith("_gold") for name in columns)
+    of_its_own = any(name.startswith(f"{variable}_gold") for name in columns)
+    return of_its_own or coding_columns.gold_column(variable, columns) is not None
+
+
+def predicted_alone(data: Any, variable: str | None = None, *, predicted: str | None = None) -> Labelled:
+    """The predictions of a frame in which nothing was coded by hand.
+
+    Examples
+    --------
+    >>> predicted_alone(pl.DataFrame({"topic": ["a", "b"], "topic_p_a": [0.9, 0.2]})).coded.tolist()
+    [False, False]
+    """
+    frame = as_frame(data)
+    name = variable or predicted or coding_columns.only_predicted(frame.columns)
+    predicted = predicted or coding_columns.prediction_column(name, frame.columns)
+    require_columns(frame, [predicted], "The table")
+    coding_columns.warn_of_repeated_units(frame)
+    frame = _with_prediction(frame, predicted, name)
+    cells = labels_as_words(frame[predicted]), pl.Series(f"{name}_gold", [None] * len(frame), pl.String)
+    return Labelled(name, frame, *cells, _occurring_labels(frame, cells, (predicted,)), None)
+
+
 def _probability_columns(codings: Labelled) -> list[str] | None:
     columns = codings.frame.columns
     by_label = coding_columns.probability_columns(codings.name, codings.labels, columns)

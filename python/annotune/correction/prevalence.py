@@ -22,7 +22,7 @@ from annotune.correction.expected_coder import (
 from annotune.correction.folder_prevalence import folder_prevalence
 from annotune.correction.frame_tally import cluster_numbers, frame_tally
 from annotune.correction.groups import Grouping
-from annotune.correction.labelled import Labelled, labelled
+from annotune.correction.labelled import Labelled, has_hand_codings, labelled, predicted_alone
 from annotune.correction.periods import usable_keys, with_periods
 from annotune.correction.share_table import COLUMNS, estimate_rows
 from annotune.correction.shares_by_em import em_by_group
@@ -88,7 +88,7 @@ def prevalence(
         For a column of dates: the length of a period, such as `1mo`, `1q` or `1y`.
     methods
         The methods to use; by default all, of a folder all but `em`, which would read it many times, and without hand
-        codings `count`.
+        codings `count`. A table without hand codings has the count where it is named.
     cluster
         A column whose values (documents, authors) depend on each other.
     level
@@ -164,14 +164,24 @@ def prevalence(
     whose = None if codings is None else (codings, coders)
     columns = {"gold": gold, "predicted": predicted, "pi": pi, "wave": wave}
     if variable is None or isinstance(variable, str):
-        table = labelled(data, variable, **columns)  # type: ignore[arg-type]
+        table = _table_of(data, variable, chosen, **columns)
         return _of_frame(table, by, time, every, chosen, cluster, level, n_boot, seed, of, whose)
     parts = []
     for name in unique_names(variable):
-        table = labelled(data, name, **columns)  # type: ignore[arg-type]
+        table = _table_of(data, name, chosen, **columns)
         shares = _of_frame(table, by, time, every, chosen, cluster, level, n_boot, seed, of, whose)
         parts.append(shares.select(pl.lit(name).alias("variable"), pl.all()))
     return pl.concat(parts)
+
+
+def _table_of(data: Any, variable: str | None, chosen: list[str], **columns: Any) -> Labelled:
+    """The texts with predictions and hand codings; a count alone needs none of the latter."""
+    if has_hand_codings(data, variable, columns["gold"]):
+        return labelled(data, variable, **columns)
+    if chosen != ["count"]:
+        what = f"No column has hand codings{'' if variable is None else f' of {variable!r}'} to correct predictions by."
+        raise AnnotuneError(what, "Name one with gold= (such as topic_gold), or ask for methods='count'.")
+    return predicted_alone(data, variable, predicted=columns["predicted"])
 
 
 def _of_frame(

@@ -111,7 +111,7 @@ def _variable(frame: pl.DataFrame, variable: str | None, gold: str | None) -> st
     """The variable that is named, or the only one with predictions of probabilities or hand codings."""
     if variable is not None:
         return variable
-    likely = [name for name in frame.columns if any(other.startswith(f"{name}_p_") for other in frame.columns)]
+    likely = coding_columns.with_probabilities(frame.columns)
     return likely[0] if len(likely) == 1 else coding_columns.only_variable(frame.columns, gold)
 
 
