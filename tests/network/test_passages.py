@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import annotune as at
 from annotune.bulk.coders import load_model, tuned_spec
+from annotune.measures.baselines import TF_IDF
 from annotune.network.base import find_base, load_pair, load_tokenizer
 from annotune.network.batches import Tokens, tokenize
 from annotune.network.encoder import build, outputs
@@ -160,6 +161,27 @@ def test_speeches_that_are_cut_are_not_learnt_and_whole_ones_are(tmp_path: Path)
     assert (filed["label"].to_list(), n_cut) == (codings["label"].to_list(), 0)
     with pytest.raises(at.AnnotuneError, match="reads long texts whole"):
         whole.export(tmp_path / "merged")
+
+
+def test_where_counting_words_does_better_with_long_texts_these_are_named_and_no_language(tmp_path: Path) -> None:
+    with pytest.warns(at.AnnotuneWarning, match="only the start is read"):
+        cut = tuned(speeches(60), method="probe", long_texts="cut")
+    cut.save(tmp_path / "model")
+    kept = at.load(tmp_path / "model").evaluation
+    assert cut.evaluation is not None
+    assert kept is not None
+    _, counted, *_ = cut.evaluation.in_words()
+    assert "The model reads the start alone of 100% of the texts, as they are longer than 64 tokens. Count" in counted
+    assert "language" not in counted
+    assert kept.in_words() == cut.evaluation.in_words()
+    whole = tuned(speeches(60), method="probe").evaluation
+    assert whole is not None
+    notes = whole.measures.filter(model=TF_IDF)["note"]
+    assert notes.str.contains("reads 100% of the texts in passages, and takes their mean").all()
+    with pytest.warns(at.AnnotuneWarning, match="may hardly read these texts"):
+        strange = tuned(speeches(60).with_columns(pl.col("text").str.replace_all("[a-z]", "ж")), method="probe")
+    assert strange.evaluation is not None
+    assert not strange.evaluation.measures.filter(model=TF_IDF)["note"].str.contains("passages").any()
 
 
 def test_a_few_long_texts_are_cut_and_said() -> None:

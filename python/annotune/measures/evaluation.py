@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,11 @@ WITHOUT_LOOKING = {NO_INFORMATION: "Always giving the most frequent label", NO_L
 FEW, MOST_NAMED = 5, 3  # texts of a label below which a mean over labels has a note; labels that the note names
 RESTS_ON = "rests on"
 COUNTING_HELPS = " Where a base model does not read the language of the texts well, tune another base."
+READS = "the model reads"
+LONG_TEXTS_HELP = (
+    "Counting words sees all of a text at once: have more of it read (long_texts, max_tokens: docs/long-texts.md), or "
+    "code its parts."
+)
 LEADING = {  # what a person reads first, by kind of variable; accuracy last: a frequent label flatters it
     "nominal": ("macro_f1", "kappa", "mcc", "accuracy"),
     "ordinal": ("macro_f1", "kappa_quadratic", "kappa", "mcc", "accuracy"),
@@ -128,8 +133,21 @@ def _told(first: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> Iter
     for row in others:
         if row["estimate"] > first["estimate"]:
             said = WITHOUT_LOOKING.get(row["model"], row["model"])
-            advice = COUNTING_HELPS if row["model"] in COUNTED_WORDS else ""
+            advice = _why_counting_helps(row) if row["model"] in COUNTED_WORDS else ""
             yield f"{said} reaches more: {row['estimate']:.3f}.{advice}"
+
+
+def _why_counting_helps(row: Mapping[str, Any]) -> str:
+    """What to do where counting words does better: of long texts in a language that the base reads that is another."""
+    long = next((note for note in (row.get("note") or "").split("; ") if note.startswith(READS)), None)
+    return COUNTING_HELPS if long is None else f" {long[0].upper()}{long[1:]}. {LONG_TEXTS_HELP}"
+
+
+def with_note(evaluation: Evaluation, models: Collection[str], note: str) -> Evaluation:
+    """The evaluation with a further note beside all measures of some models."""
+    more = pl.concat_str(pl.col("note"), pl.lit(note), separator="; ", ignore_nulls=True)
+    noted = pl.when(pl.col("model").is_in(list(models))).then(more).otherwise("note").alias("note")
+    return replace(evaluation, measures=evaluation.measures.with_columns(noted))
 
 
 def leading(table: pl.DataFrame) -> tuple[str, ...]:

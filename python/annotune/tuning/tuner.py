@@ -18,7 +18,8 @@ from annotune.data.codings import ANSWERED, SCHEMA, check
 from annotune.data.corpus import read_corpus, sound_corpus
 from annotune.data.inputs import covariates_note
 from annotune.errors import AnnotuneError, warn
-from annotune.measures.evaluation import Evaluation, tabulate, with_share_scores
+from annotune.measures.baselines import COUNTED_WORDS
+from annotune.measures.evaluation import READS, Evaluation, tabulate, with_note, with_share_scores
 from annotune.measures.share_scores import OVERALL
 from annotune.measures.shares import label_shares
 from annotune.models.card import OWN_TOKENS, Card, CardChoices, CardSettings, CardShares, held_as, model_sha256
@@ -44,6 +45,9 @@ from annotune.tuning.held_out import (
 )
 from annotune.tuning.mix import compare_with_corpus
 from annotune.tuning.task import Task, basis, prepare, read_as, read_settings
+from annotune.tuning.vocabulary import fault_of
+
+MOSTLY = 0.5  # of the texts: where more are long, that is the likelier reason why counting words does better
 
 
 def tune(
@@ -158,7 +162,7 @@ def tune(
     codings = _held_out(model, held, task)
     return replace(
         model,
-        evaluation=_evaluate(model, held, task, n_boot),
+        evaluation=_with_length(_evaluate(model, held, task, n_boot), task, codebook.language),
         held_out=codings,
         gold=_gold_of(codings, gold, entry.name),
         coder_scores=None if coders is None else scores_by_coder(task, held, made.choices.coders),
@@ -191,6 +195,17 @@ def _evaluate(model: Classifier, held: Held, task: Task, n_boot: int) -> Evaluat
     stated = {model.name: from_logits(held.logits, task.examples.sets), **held.stated}
     stated = {name: probabilities for name, probabilities in stated.items() if name in (*answers, OVERALL)}
     return with_share_scores(found, stated, task.examples.shares[places], entry, clusters, weights, n_boot > 0)
+
+
+def _with_length(evaluation: Evaluation, task: Task, language: str) -> Evaluation:
+    """The evaluation; where most texts are long, and the base reads their language, that is beside counted words."""
+    tokens, texts = task.examples.tokens, task.coded.texts
+    long = tokens.cut if tokens.ends is None else int((np.diff(tokens.ends, prepend=0) > 1).sum())
+    if long <= MOSTLY * len(texts) or fault_of(task.tokenizer, texts, task.base.name, language) is not None:
+        return evaluation
+    share, cut = f"{long / len(texts):.0%} of the texts", tokens.ends is None
+    how = f"the start alone of {share}" if cut else f"{share} in passages, and takes their mean"
+    return with_note(evaluation, COUNTED_WORDS, f"{READS} {how}, as they are longer than {tokens.limit} tokens")
 
 
 def _held_out(model: Classifier, held: Held, task: Task) -> pl.DataFrame:

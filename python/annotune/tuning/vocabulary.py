@@ -124,7 +124,18 @@ def _bare(piece: str) -> str:
 
 
 def check_language(tokenizer: Any, texts: Sequence[str], name: str, language: str = "en") -> None:
-    """Warn where the base called `name` seems made for another language than that of the texts, and name one that is.
+    """Warn where the base called `name` seems made for another language than the texts', and name one that is not."""
+    fault = fault_of(tokenizer, texts, name, language)
+    if fault is not None:
+        advice = _another() if name != "multilingual" else "Choose a base that was made for their language (base=)"
+        warn(
+            f"The base model {name} may hardly read these texts: {fault}. {advice}, and see in the evaluation whether "
+            "counting words (TF-IDF) does better."
+        )
+
+
+def fault_of(tokenizer: Any, texts: Sequence[str], name: str, language: str) -> str | None:
+    """Why the base called `name` hardly reads the texts; None where it may.
 
     `language` is the codebook's: where it is not English, and texts do not show that they are, minilm is not the base.
     """
@@ -132,13 +143,8 @@ def check_language(tokenizer: Any, texts: Sequence[str], name: str, language: st
     fault = spelling.fault()
     english = language.lower().replace("_", "-").split("-")[0] in ("", "en", "eng", "english")
     if fault is None and name == "minilm" and not english and not spelling.fertility <= MOSTLY_WHOLE:
-        fault = f"the language of the codebook is {language!r}, and this base was made for English"
-    if fault is not None:
-        advice = _another() if name != "multilingual" else "Choose a base that was made for their language (base=)"
-        warn(
-            f"The base model {name} may hardly read these texts: {fault}. {advice}, and see in the evaluation whether "
-            "counting words (TF-IDF) does better."
-        )
+        return f"the language of the codebook is {language!r}, and this base was made for English"
+    return fault
 
 
 def _another() -> str:
