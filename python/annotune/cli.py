@@ -28,6 +28,7 @@ from annotune.commands import (
     report,
     study,
 )
+from annotune.commands.encoded import with_encoding
 from annotune.commands.once import Once
 from annotune.commands.screen import errors
 from annotune.errors import AnnotuneError, AnnotuneWarning
@@ -86,6 +87,23 @@ VERBS = (
     correction.error_model,
     correction.plan_sample,
 )
+WITHOUT_TABLES = {  # which read studies, bundles, stores and folders, or nothing
+    study.run,
+    study.round_,
+    study.demo,
+    study.new,
+    study.studies,
+    study.verify,
+    replication.why,
+    replication.diff,
+    study.multiverse,
+    replication.bundle,
+    replication.replicate,
+    replication.share,
+    drawing.draws,
+    bulk.status,
+    models.bases,
+}
 FIRST = """\
 annotune: from a codebook to a regression table, by a model tuned on coded texts
   annotune demo              first: all of it on simulated data, in some minutes
@@ -95,7 +113,8 @@ annotune: from a codebook to a regression table, by a model tuned on coded texts
   docs/                      a page on every step, in the folder of annotune"""
 VALUE = r"\[[^\]]*\]|'[^']*'|-?[^\W_][\w/-]*(?:\.\d+)?"  # what may follow a name and its equals sign in a message
 for verb in VERBS:
-    app.command(verb.__name__.strip("_").replace("_", "-"), cls=Once)(verb)
+    name = verb.__name__.strip("_").replace("_", "-")
+    app.command(name, cls=Once)(verb if verb in WITHOUT_TABLES else with_encoding(verb))
 
 
 def main() -> None:

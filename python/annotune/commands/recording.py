@@ -19,6 +19,7 @@ def recorded(verb: str, outputs: Sequence[Path] | None, *inputs: Path | None, **
     """
     from annotune.records.fingerprints import reading
     from annotune.records.record import make_record, record_outputs
+    from annotune.tables.encodings import named_encoding
 
     plans = {path: path / PLAN for path in inputs if path is not None and (path / PLAN).is_file()}
     files = [path for path in inputs if path is not None and path.is_file()]
@@ -28,5 +29,6 @@ def recorded(verb: str, outputs: Sequence[Path] | None, *inputs: Path | None, **
         by_name = {path.name: fingerprints[path] for path in files}
         for plan in plans.values():  # named as seen from the record, as all plans have one name
             by_name[Path(os.path.relpath(plan, outputs[0].parent)).as_posix()] = fingerprints[plan]
-        chosen = {name: value for name, value in settings.items() if value is not None}
+        given = {**settings, "encoding": named_encoding()}
+        chosen = {name: value for name, value in given.items() if value is not None}
         record_outputs(make_record(f"annotune {verb}", inputs=by_name, settings=chosen), outputs)

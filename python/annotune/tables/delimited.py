@@ -19,7 +19,7 @@ import polars as pl
 from annotune.errors import AnnotuneError, counted, listing
 from annotune.tables.column_types import inferred, notes_on_blanks
 from annotune.tables.descriptions import Rows, without_descriptions
-from annotune.tables.encodings import detect_encoding, is_utf8
+from annotune.tables.encodings import detect_encoding, is_utf8, named_encoding
 from annotune.tables.labelled import require_different
 from annotune.tables.r_columns import ROW_NAMES
 from annotune.tables.row_parts import UnusualQuotes, first_row, row_parts
@@ -111,18 +111,19 @@ def _at_once(
 def decode(path: Path, data: bytes, encoding: str | None) -> tuple[bytes, tuple[str, ...]]:
     """The text of the file in UTF-8, with its line ends as newlines; bytes that are such a text stay where they are."""
     name = encoding or detect_encoding(data)
+    is_told = name in (encoding, named_encoding())
     if name in UTF8 and b"\0" not in data and b"\n" in data and is_utf8(data):
-        lost = data.count("\ufffd".encode()) if encoding is None else 0
+        lost = 0 if is_told else data.count("\ufffd".encode())
         return data.removeprefix(codecs.BOM_UTF8), _notes_on_lost(path, name, lost)
     try:
-        text = data.decode(name, errors="strict" if encoding else "replace")
+        text = data.decode(name, errors="strict" if is_told else "replace")
     except (UnicodeDecodeError, LookupError) as error:
-        raise AnnotuneError(f"{path} is not {name}: {error}.", "Leave encoding out, or name the right one.") from None
+        raise AnnotuneError(f"{path} is not {name}: {error}.", "Leave encoding= out, or name the right one.") from None
     notes = []
-    if encoding is None and not name.startswith("utf"):
+    if not is_told and not name.startswith("utf"):
         what = f"{path.name} is not UTF-8; it was read as {name}."
-        notes.append(f"{what} If letters are wrong, save it as UTF-8, or name its encoding.")
-    notes.extend(_notes_on_lost(path, name, text.count("\ufffd") if encoding is None else 0))
+        notes.append(f"{what} If letters are wrong, save it as UTF-8, or name its encoding (encoding=).")
+    notes.extend(_notes_on_lost(path, name, 0 if is_told else text.count("\ufffd")))
     if empty := text.count("\0"):
         notes.append(f"{path.name}: null characters, which texts cannot hold, were left out ({empty:,} in all).")
     text = text.replace("\0", "").removeprefix("\ufeff")

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import islice
+
+from annotune.errors import AnnotuneError
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -40,8 +45,39 @@ _WORD = re.compile(rb"(?<![A-Za-z\x80-\xff])[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z
 _SIGNS = "“”„‘’‚–—…€£°§·«»¿¡\xa0•´ªº"
 
 
+_NAMED = ContextVar[str | None]("encoding", default=None)
+
+
+@contextmanager
+def named(encoding: str | None) -> Iterator[None]:
+    """In this block text files that are not in Unicode are in this encoding, where one is named.
+
+    A verb of the command line reads several files, of which those by annotune are in UTF-8.
+
+    Raises
+    ------
+    AnnotuneError
+        For an encoding that there is not.
+    """
+    try:
+        codecs.lookup(encoding or "utf-8")
+    except LookupError:
+        what = f"There is no encoding {encoding!r}."
+        raise AnnotuneError(what, "Such as cp1250, cp1251, gb18030, shift_jis or euc_kr.") from None
+    before = _NAMED.set(encoding)
+    try:
+        yield
+    finally:
+        _NAMED.reset(before)
+
+
+def named_encoding() -> str | None:
+    """The encoding that is named for text files that are not in Unicode."""
+    return _NAMED.get()
+
+
 def detect_encoding(data: bytes) -> str:
-    """UTF-8 or UTF-16 where the bytes show it, else the most likely single-byte encoding, else a guess."""
+    """UTF-8 or UTF-16 where the bytes show it, else what is named, the likeliest single-byte encoding, or a guess."""
     for mark, name in _BOMS:
         if data.startswith(mark):
             return name
@@ -50,6 +86,8 @@ def detect_encoding(data: bytes) -> str:
         return "utf-16-le" if start[1::2].count(0) > start[::2].count(0) else "utf-16-be"
     if _mostly_utf8(data):
         return "utf-8"
+    if encoding := named_encoding():
+        return encoding
     words = [match.group() for match in islice(_WORD.finditer(data), 2_000)]
     scores = {name: sum(_plausible(word, name, letters) for word in words) for name, letters in _CANDIDATES}
     likeliest = max(scores, key=lambda name: scores[name])
