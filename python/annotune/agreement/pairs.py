@@ -49,7 +49,7 @@ def pairwise_reliability(
     [('ann', 'ben', 0.75), ('ann', 'cem', 1.0), ('ben', 'cem', 0.75)]
     """
     options, rows = Options(ci, n_boot, cluster, seed), []
-    for group, ratings in each(codings, variable, codebook, by, cluster):
+    for group, ratings in each(codings, variable, codebook, by, cluster, None):
         chosen = plan(ratings, metrics or ["percent", "cohen_kappa", "alpha"], level)
         if len(ratings.coders) < 2:  # rows whose note says why there is no pair
             rows += [group | measure(ratings, metric, scale, level, options) for metric, scale in chosen]
@@ -136,7 +136,7 @@ def compare_reliability(
     names = [models] if isinstance(models, str) else list(models)
     if not names:
         raise AnnotuneError("No model was named.", "Name the coders to compare with all others.")
-    for group, ratings in each(codings, variable, codebook, by, cluster):
+    for group, ratings in each(codings, variable, codebook, by, cluster, names):
         require_coders(names, ratings.coders)
         for metric, scale in sided_plan(ratings, metrics, level):
             for name in names:

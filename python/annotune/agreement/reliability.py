@@ -16,9 +16,9 @@ from annotune.agreement.patterns import ABSENT, Statistic, clustered
 from annotune.agreement.ratings import Ratings, read_ratings, require_codings
 from annotune.data.codebook import Codebook
 from annotune.data.codings import SCHEMA as CODINGS
-from annotune.data.codings import of_variable
+from annotune.data.codings import Codings, of_variable, sound_codings
 from annotune.data.frames import require_columns
-from annotune.errors import AnnotuneError, counted
+from annotune.errors import AnnotuneError, counted, listing, warn
 from annotune.numbers import p_equals
 
 SCHEMA: dict[str, Any] = {
@@ -77,9 +77,10 @@ def reliability(
 ) -> pl.DataFrame:
     """Agreement of all coders, for one variable or for all.
 
-    Missing and failed codings are left out, and no unit is dropped for them. Where a coder
-    coded a unit more than once, the first coding counts, because a repeated coding is not a second coder;
-    the note says how many codings were left out.
+    Of a study's store those of people count who decided by themselves: proposals by models and what an adjudicator
+    said are left out, with a warning. Missing and failed codings are left out, and no unit is dropped for them.
+    Where a coder coded a unit more than once, the first coding counts, because a repeated coding is not a second
+    coder; the note says how many codings were left out.
 
     Parameters
     ----------
@@ -156,9 +157,14 @@ def each(
     codebook: Codebook | None,
     by: str | Sequence[str] | None,
     cluster: str | None = None,
+    models: Sequence[str] | None = (),
 ) -> Iterator[tuple[dict[str, Any], Ratings]]:
-    """The ratings of each variable and each group of `by`, with the names of the group."""
+    """The ratings of each variable and each group of `by`, with the names of the group.
+
+    Those of people, and of these models; of everybody with None.
+    """
     rows, columns = require_codings(codings), _group_columns(by)
+    rows = rows if models is None else _independent(rows, models)
     if rows["coder"].null_count():
         raise AnnotuneError(f"{rows['coder'].null_count():,} codings have no coder.", "Fill in the column coder.")
     for name in columns:
@@ -171,6 +177,23 @@ def each(
         groups = part.group_by(columns, maintain_order=True) if columns else [((), part)]
         for key, group in groups:
             yield dict(zip(columns, key, strict=True)), read_ratings(group, about, entry, column)
+
+
+def _independent(codings: Codings, models: Sequence[str]) -> Codings:
+    """What people said by themselves, and these models; of others in a study's store it is said that they are left out.
+
+    A model that proposes is no coder of the study, and who settles differences has seen what the others said.
+    """
+    if "kind" not in codings.columns:
+        return codings
+    is_other = pl.col("kind").is_in(["model", "adjudicator"]).fill_null(False) & ~pl.col("coder").is_in(list(models))
+    others = codings.filter(is_other)
+    if others.is_empty() or len(others) == len(codings):
+        return codings
+    who = listing(others["coder"].unique(maintain_order=True).to_list())
+    what = f"{counted(len(others), 'answer', 'answers')} by {who}, who propose or settle differences, are left out"
+    warn(f"{what}: agreement is that of people who decided by themselves. Pairs of coders have them.")
+    return sound_codings(codings.filter(~is_other))
 
 
 def _group_columns(by: str | Sequence[str] | None) -> list[str]:

@@ -128,7 +128,7 @@ def replacement_test(
     names = [models] if isinstance(models, str) else list(models)
     if not names:
         raise AnnotuneError("No model was named.", "Name the coders that might replace one of the others.")
-    for group, ratings in each(codings, variable, codebook, by, cluster):
+    for group, ratings in each(codings, variable, codebook, by, cluster, names):
         require_coders(names, ratings.coders)
         people = np.array([coder not in names for coder in ratings.coders])
         weights = agreement_weights(ratings, scale := _scale(ratings, level), level)

@@ -210,7 +210,7 @@ def _compared(file: StudyFile, codings: Codings) -> Codings:
     for name in coders:
         if name not in names:
             raise AnnotuneError(f"{file.path}: reliability: there is no coder {name!r}.", nearest(name, names))
-    return sound_codings(codings.filter(pl.col("coder").is_in(coders)))
+    return sound_codings(codings.filter(pl.col("coder").is_in(coders)).drop("kind", strict=False))  # named is named
 
 
 def _reliability(file: StudyFile, codings: Codings, codebook: Codebook) -> pl.DataFrame:

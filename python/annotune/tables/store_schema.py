@@ -138,7 +138,10 @@ CREATE VIEW people AS             -- the last answer of each person to each ques
     FROM decisions d LEFT JOIN json_each(d.labels) l ON d.status = 'ok'
     WHERE d.status <> 'withdrawn' AND d.id IN (SELECT max(id) FROM decisions GROUP BY unit_id, variable, coder);
 CREATE VIEW codings AS            -- the one table: people and models alike
-    SELECT unit_id, variable, coder, label, prob, status, wave, arm, codebook, 'person' AS kind, shown
+    SELECT unit_id, variable, coder, label, prob, status, wave, arm, codebook,
+        CASE WHEN arm IS NULL AND (unit_id, coder) IN (SELECT unit_id, coder FROM entries)
+            THEN 'adjudicator' ELSE 'person' END AS kind,  -- whoever is given a text on the page has an arm
+        shown
     FROM people
     UNION ALL
     SELECT r.unit_id, p.variable, r.coder, p.label, p.prob, p.status, NULL, NULL, r.codebook, 'model', NULL

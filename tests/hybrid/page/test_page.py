@@ -4,9 +4,11 @@ import json
 
 import polars as pl
 import pytest
+from tests.hybrid.page.conftest import propose
 
 import annotune as at
 from annotune.data.corpus import read_corpus
+from annotune.hybrid.page.summary import agreement_by_version
 from annotune.hybrid.page.texts import Columns
 from annotune.hybrid.store import open_store
 
@@ -183,6 +185,31 @@ def test_the_adjudicator_sees_where_coders_differ_and_decides_like_any_coder(peo
     assert gold.filter(unit_id="u2", variable="topic")["label"].to_list() == ["Trade"]
     assert anna.get("differences").status_code == 403
     assert cara.undo().json()["unit_id"] == "u2"
+
+
+def test_agreement_is_that_of_people_who_decided_by_themselves(people, path, topics):
+    for i in range(8):
+        people["anna"].say(f"u{i}", "Law")
+        people["ben"].say(f"u{i}", "Law" if i < 4 else "Trade")
+    with open_store(path) as store:
+        before = agreement_by_version(store)
+    alone = at.reliability(at.read_codings(path, topics), "topic", topics, metrics=["percent"])
+    assert alone["estimate"].to_list() == [0.5]
+    for i in range(4, 8):
+        people["cara"].send(f"u{i}", {"topic": {"labels": ["Law"]}})
+    propose(path, "gpt", {f"u{i}": "Law" for i in range(12)})
+    propose(path, "other", {f"u{i}": "Law" for i in range(12)})
+    codings = at.read_codings(path, topics)
+    assert codings.filter(kind="adjudicator")["coder"].unique().to_list() == ["cara"]
+    with pytest.warns(at.AnnotuneWarning, match=r"28 answers by 'gpt', 'other', 'cara'.*left out"):
+        assert at.reliability(codings, "topic", topics, metrics=["percent"]).equals(alone)
+    with pytest.warns(at.AnnotuneWarning, match="16 answers by 'other', 'cara'"):
+        compared = at.compare_reliability(codings, "gpt", "topic", topics, metrics=["percent"])
+    assert compared["estimate"].to_list() == [0.5, 0.75, 0.25]
+    pairs = at.pairwise_reliability(codings, "topic", topics, metrics=["percent"])
+    assert {*pairs["coder_a"], *pairs["coder_b"]} == {"anna", "ben", "cara", "gpt", "other"}
+    with open_store(path) as store:
+        assert agreement_by_version(store).equals(before)
 
 
 def test_the_text_comes_with_what_stands_around_it(opened):

@@ -26,6 +26,7 @@ OF_VERSION = """
     SELECT unit_id, variable, coder, labels, status FROM decisions
     WHERE id IN (SELECT max(id) FROM decisions WHERE codebook = ? GROUP BY unit_id, variable, coder)
     AND status <> 'withdrawn'
+    AND NOT (arm IS NULL AND (unit_id, coder) IN (SELECT unit_id, coder FROM entries))
 """
 
 
@@ -46,7 +47,8 @@ def agreement_by_version(store: Store) -> pl.DataFrame:
     -------
     polars.DataFrame
         `version`, `author`, `reason`, `variable`, `units` (texts that two coders or more coded under the version) and
-        `alpha` of their last answers under it, null where no two coders have a text in common.
+        `alpha` of their last answers under it, null where no two coders have a text in common; whoever settles
+        differences, and has seen what others said, does not count.
     """
     rows = []
     for version, author, reason in store.rows("SELECT version, author, reason FROM codebooks ORDER BY version"):
