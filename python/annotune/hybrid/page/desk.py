@@ -95,7 +95,9 @@ class Desk:
 def study(desk: Desk, person: Person, _: Mapping[str, str]) -> dict[str, Any]:
     """What is coded, and by whom."""
     version, codebook = desk.codebook()
+    began = desk.store.value("SELECT at FROM codebooks ORDER BY version LIMIT 1")
     return {
+        "id": fingerprint(began)[:12],  # what a browser keeps is this study's, and of no other one of this name
         "name": desk.name or codebook.name,
         "coder": person.name,
         "role": person.role,

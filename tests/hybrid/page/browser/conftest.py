@@ -215,7 +215,7 @@ def answers_in():
 
     def answers(path):
         codings = at.read_codings(path)
-        kept = codings.filter(pl.col("kind") == "person") if "kind" in codings.columns else codings
+        kept = codings.filter(pl.col("kind") != "model") if "kind" in codings.columns else codings
         rows = kept.sort("unit_id", "variable", "coder", "label").select("unit_id", "variable", "coder", "label").rows()
         groups = itertools.groupby(rows, key=lambda row: row[:3])
         return {key: [label for *_, label in group if label is not None] for key, group in groups}

@@ -110,6 +110,21 @@ def test_a_study_is_coded_in_files_and_comes_back_into_its_store(window, tmp_pat
     assert sum(row["unsure"] for row in first) >= 3
 
 
+def test_two_studies_of_one_name_keep_their_answers_apart(window, tmp_path, texts, topics):
+    for folder in ("pilot", "main"):
+        (tmp_path / folder).mkdir()
+        store = tmp_path / folder / "study.annotune"
+        at.code(store, texts(2), topics, ["anna"], offline=store.parent, say=lambda line: None)
+    pilot = window((tmp_path / "pilot" / "code_anna.html").as_uri())
+    pilot.code()
+    main = window((tmp_path / "main" / "code_anna.html").as_uri(), context=pilot.page.context)
+    assert main.page.locator("#progress-share").inner_text() == "0 of 2"
+    main.code()
+    main.code()
+    assert at.record(store, exported(main, tmp_path)).rows() == [("anna", 2, 0, 0, 0)]
+    assert len(at.read_codings(store)) == 2
+
+
 def test_after_a_decoy_the_text_comes_again_without_it(window, tmp_path, texts, topics, decisions_in):
     """At the end here, as there are fewer than 20 texts; undone it is due at once, and again without the proposal."""
     store = tmp_path / "study.annotune"

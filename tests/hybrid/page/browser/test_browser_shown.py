@@ -83,6 +83,7 @@ def test_a_sharper_definition_brings_texts_back_and_says_why(serve, window, text
     ben.page.wait_for_selector("#noted:not([hidden])")
     assert "Saved as version 2. 1 text comes up again." in ben.page.locator("#noted").inner_text()
     assert "the police is Order" in ben.page.locator("#entries").inner_text()
+    assert ben.page.locator("#passage:focus").count() == 1
     anna.code("Health")  # its receipt tells of the new version
     anna.wait_until_saved()
     anna.code("Health")

@@ -10,7 +10,7 @@ export class StandAlone {
   constructor(data) {
     this.data = data;
     this.offline = true;
-    this.prefix = `annotune:answers:${data.study.name}:${data.study.coder}:`;
+    this.prefix = `annotune:answers:${data.study.id}:${data.study.coder}:`;
     this.read();
     window.addEventListener("storage", () => this.read()); // the file may be open in another tab, too
   }

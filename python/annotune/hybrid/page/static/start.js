@@ -36,7 +36,7 @@ class Page {
       this.explain(error);
       return;
     }
-    this.name = `${this.study.name}:${this.study.coder}`;
+    this.name = `${this.study.id}:${this.study.coder}`;
     const send = (path, body) => this.source.send(path, body);
     this.outbox = new Outbox(this.name, send, (box) => this.tellBox(box));
     this.overview = new Overview((place) => this.goTo(place));
@@ -283,6 +283,7 @@ class Page {
       byId("sharpen").close();
       await this.newVersion();
       await this.coding.refresh();
+      this.leave(); // to where the sentence is seen; the button that had the focus is gone
       const texts = again ? counted(again, "text comes", "texts come") : "No text comes";
       this.note(`Saved as version ${version}. ${texts} up again.`);
     } catch (error) {
