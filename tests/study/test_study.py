@@ -64,6 +64,11 @@ def test_questions_of_a_survey_tool_reach_the_results_as_variable_labels(tmp_pat
     corpus = "corpus: {path: enquête.csv, unit_id: ResponseId, text: Q7_TEXT}"
     study.write_text(f"codebook: book.yaml\n{corpus}\ncodings: a.csv\nwrite: [results.dta]\n", encoding="utf-8")
     assert words_of_file(read_study(study))[1]["Q2"] == "Quel âge avez-vous ?"
+    (tmp_path / "enquête.csv").write_bytes(
+        rows.replace("Quel âge avez-vous", "Łódź").replace("é", "e").encode("cp1250")
+    )
+    change(study, "text: Q7_TEXT}", "text: Q7_TEXT, encoding: cp1250}")
+    assert words_of_file(read_study(study))[1]["Q2"] == "Łódź ?"  # of so few words it is not found out
 
 
 @pytest.mark.parametrize(

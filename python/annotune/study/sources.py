@@ -95,10 +95,11 @@ def _rows_where(codings: Codings, column: str, values: Sequence[str]) -> Codings
 
 def words_of_file(file: StudyFile) -> tuple[Labels, Mapping[str, str]]:
     """The value labels and variable labels that the corpus's file has; of a survey tool's sheet its questions."""
-    suffix, unit_id = Path(file.study.corpus.path).suffix.lower(), file.study.corpus.unit_id
-    if suffix not in (".dta", ".sav", ".zsav", ".por", ".rds") and unit_id != RESPONSES:
+    part = file.study.corpus
+    suffix = Path(part.path).suffix.lower()
+    if suffix not in (".dta", ".sav", ".zsav", ".por", ".rds") and part.unit_id != RESPONSES:
         return {}, {}
-    table = read_table(file.beside(file.study.corpus.path))
+    table = read_table(file.beside(part.path), encoding=part.encoding)
     return table.labels, table.headings
 
 
