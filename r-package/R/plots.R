@@ -1,5 +1,8 @@
 #' Pictures of agreement, confusion and models
 #'
+#' R's `pdf()` knows the letters of western Europe alone and draws dots for others, with a warning: labels in Welsh,
+#' Polish or Russian want `grDevices::cairo_pdf()`.
+#'
 #' @param x A table from [at_reliability()] and its like or [at_prevalence()], an evaluation from [at_evaluate()], a
 #'   model from [at_tune()], what [at_correct()], [at_compare()], [at_calibration()], [at_learning_curve()],
 #'   [at_plan_sample()], [at_drift()], [at_round()] or [at_multiverse()] gave.

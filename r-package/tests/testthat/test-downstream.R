@@ -212,6 +212,9 @@ test_that("results print in a few lines that fit, and say it in R's words", {
   expect_match(lines[1], "^label +count +hand +dsl$")
   expect_match(lines[2:3], "\\([0-9.]+ to [0-9.]+\\)$")
   expect_match(lines[4], "2,000 texts, [0-9]+ of them coded by hand")
+  counted <- at_prevalence(data["topic"], "topic", methods = "count") # which needs no hand codings
+  expect_equal(counted$estimate, shares$estimate[shares$method == "count"])
+  expect_error(at_prevalence(data["topic"], "topic"), "ask for `?methods = 'count'", class = "annotune_error")
   few <- paste(printed(at_prevalence(data[1:400, ], "topic", pi = 0.2, by = "land", methods = "hand")), collapse = " ")
   expect_match(few, "hand (DE, war; ", fixed = TRUE) # which shares a note is about
   expect_match(few, ": few hand-coded texts have this label", fixed = TRUE)
