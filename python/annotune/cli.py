@@ -179,7 +179,8 @@ def in_options(message: str, commands: typer.Typer = app) -> str:
 
     def spelt(match: re.Match[str]) -> str:
         option, value = names.get(match[1]), (match[2] or "").strip("[]'").replace("', '", ",")
-        return match[0] if option is None else f"{option} {value}".strip()
+        typed = f"'{value}'" if " " in value else value  # as a shell takes it for one word
+        return match[0] if option is None else f"{option} {typed}".strip()
 
     verbs = "|".join(one.__name__.strip("_") for one in VERBS)
     message = re.sub(rf"(?<![\w.])({verbs})\(\)", lambda match: f"annotune {match[1].replace('_', '-')}", message)

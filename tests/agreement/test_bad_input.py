@@ -275,3 +275,13 @@ def test_the_verb_writes_no_gold_of_which_no_text_has_an_answer(command, tmp_pat
     assert done.returncode == 2
     assert sentence in " ".join(done.stderr.split())
     assert not gold.exists()
+
+
+def test_the_verb_makes_gold_of_the_variable_that_is_named(command, tmp_path):
+    codings, gold = tmp_path / "both.csv", tmp_path / "gold.csv"
+    rows = ["unit_id,coder,variable,label", "1,x,topic,a", "1,x,tone,b"]
+    codings.write_text("\n".join(rows), encoding="utf-8")
+    assert command("resolve", codings, "--variable", "tone", "--out", gold).returncode == 0
+    assert pl.read_csv(gold)["variable"].to_list() == ["tone"]
+    done = command("resolve", codings, "--variable", "ton", "--out", gold)
+    assert (done.returncode, "Did you mean 'tone'?" in done.stderr) == (2, True)

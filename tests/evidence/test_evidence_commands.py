@@ -250,6 +250,7 @@ def test_mistakes_are_one_sentence(annotune, files, words, says):
         ("evaluate", "Give predicted=, or folds=3.", "Give predicted=, or folds=3."),
         ("curve", "test=0.3 is too much (method='lora').", "--test 0.3 is too much (--method lora)."),
         ("classify", "With covariates=['party', 'day'], or a[1].", "With --covariates party,day, or a[1]."),
+        ("sample", "Name it: unit_id='letter no.'.", "Name it: --unit-id 'letter no.'."),
         ("sample", "Give for_= ('share'), or scores=.", "Give --for ('share'), or --scores."),
         ("evaluate", "Make them one with resolve().", "Make them one with annotune resolve."),
         ("run", "Roll codings up with roll_up(), or tidy().", "Roll codings up with annotune roll-up, or tidy()."),

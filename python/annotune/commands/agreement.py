@@ -13,9 +13,8 @@ from annotune.commands.screen import console
 from annotune.errors import AnnotuneError
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from annotune.data.codebook import Codebook
+    from annotune.data.codings import Codings
 
 TEX = (".tex",)  # which tables of agreement have beside the formats of all tables
 
@@ -123,7 +122,7 @@ def resolve(
     """Make one answer per unit from several coders' answers."""
     from annotune.agreement.gold import require_answers
     from annotune.agreement.gold import resolve as resolve_codings
-    from annotune.data.codings import ANSWERED
+    from annotune.data.codings import ANSWERED, of_variable
     from annotune.export.write import write as write_table
 
     if rule is not None and at_least is not None:
@@ -133,6 +132,7 @@ def resolve(
     options: dict[str, Any] = {"ties": ties, "coder": decisive_coder, "coders": listed(coders)}
     with recorded("resolve", [out], *codings, codebook, rule=chosen, **options):
         book, table = _read(codings, codebook, variable, unit_id, coder_column, None, columns, [])
+        table = table if variable is None else of_variable(table, variable)
         gold = resolve_codings(table, chosen, codebook=book, **options)
         require_answers(gold, chosen)
         write_table(gold, out, say=print)
@@ -151,7 +151,7 @@ def _read(
     coders: str | None,
     columns: list[str] | None,
     keep: list[str],
-) -> tuple[Codebook | None, pl.DataFrame]:
+) -> tuple[Codebook | None, Codings]:
     """The codebook, and the codings of all files with the columns to `keep`."""
     from annotune.data.codebook import read_codebook
     from annotune.data.codings import read_codings
