@@ -178,3 +178,17 @@ def test_arrows_in_a_question_stay_in_it(study, window):
     assert title.inner_text() == "Codebook: thema"
     anna.press("Escape", "1")  # a key beside a label goes on to the next question
     assert title.inner_text() == "Codebook: ton"
+
+
+@pytest.mark.parametrize(("width", "height"), [(375, 400), (320, 256)])
+def test_what_has_the_focus_is_not_behind_the_bars(study, window, width, height):
+    anna = window(study.links["anna"], width=width, height=height)
+    bars = "['.top', '.bar'].map(name => document.querySelector(name).getBoundingClientRect())"
+    for _ in range(10):
+        anna.press("Tab")
+        focused = anna.page.locator("#questions :focus")
+        if focused.count():
+            box, (above, below) = focused.bounding_box(), anna.page.evaluate(bars)
+            assert above["bottom"] <= box["y"] + 1
+            assert box["y"] + box["height"] <= below["top"] + 1
+    assert anna.page.locator("#confirm span").bounding_box()["height"] < 30  # one line of print
