@@ -154,6 +154,11 @@ def test_what_happens_is_said_to_who_cannot_see_it(study, window):
     said = page.locator("#live")
     assert page.locator("#passage:focus").count() == 1
     assert page.get_by_role("region", name="Text 1 of 3", description="Der Satz davor.").count() == 1
+    spoken = page.locator(
+        "#questions .groups .name, .scale .name, .instruction, legend span:first-child, #entries .name"
+    )
+    assert set(spoken.evaluate_all("all => all.map(node => node.lang)")) == {"de"}
+    assert page.get_by_text("No label applies").first.evaluate("node => node.closest('[lang]').lang") == "en"
     assert page.get_by_role("group", name="thema").get_by_role("radio", name="Gesundheit").count() == 1
     page.evaluate("passage.addEventListener('focus', () => (document.body.dataset.focused = place.textContent))")
     anna.press("1", "1", "1", "Enter")

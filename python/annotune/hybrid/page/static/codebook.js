@@ -7,9 +7,11 @@ import { counted, plainName } from "./words.js";
 export class CodebookPanel {
   /**
    * @param actions {choose(label), leave(), sharpen(variable, label) or null where nobody may}
+   * @param language of the codebook
    */
-  constructor(actions) {
+  constructor(actions, language) {
     this.actions = actions;
+    this.words = { dir: "auto", lang: language };
     this.variable = null;
     this.entries = new Map();
     this.search = byId("search");
@@ -49,12 +51,12 @@ export class CodebookPanel {
 
   entry(label, key, parents) {
     const name = plainName(label.name);
-    const words = element("span", { class: "name", text: name, dir: "auto" });
+    const words = element("span", { class: "name", text: name, ...this.words });
     const code = element("span", { class: "code", text: String(label.code), title: "Code" });
     const head = element("h3", {}, cap(key), words, code);
-    const body = [label.definition ? element("p", { text: label.definition, dir: "auto" }) : null];
+    const body = [label.definition ? element("p", { text: label.definition, ...this.words }) : null];
     if (label.examples?.length) {
-      const examples = label.examples.map((example) => element("li", { text: example, dir: "auto" }));
+      const examples = label.examples.map((example) => element("li", { text: example, ...this.words }));
       body.push(element("ul", { class: "examples", "aria-label": "Examples" }, ...examples));
     }
     const child = label.parent !== null && label.parent !== undefined ? " child" : "";

@@ -149,8 +149,9 @@ export class Coding {
   ask(answers) {
     const names = this.item.variables ?? this.study.variables.map((variable) => variable.name);
     const variables = names.map((name) => this.study.variables.find((variable) => variable.name === name));
+    const change = this.changed.bind(this);
     this.questions = variables.map(
-      (variable) => new Question(variable, answers[variable.name], this.offers(variable), this.changed.bind(this)),
+      (variable) => new Question(variable, answers[variable.name], this.offers(variable), change, this.study.language),
     );
     byId("questions").replaceChildren(...this.questions.map((question) => question.node));
     byId("questions").classList.toggle("several", this.questions.length > 1);

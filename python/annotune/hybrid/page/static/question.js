@@ -33,12 +33,14 @@ export class Question {
    * @param answer what is chosen at first
    * @param offers [{title, labels, status, note, unsure, passages}]: proposals, or other people's codings
    * @param onChange called after every change by hand, with whether a single answer was chosen by it
+   * @param language of the codebook, in which its words are read out and hyphenated
    */
-  constructor(variable, answer, offers, onChange) {
+  constructor(variable, answer, offers, onChange, language) {
     this.variable = variable;
     this.answer = { ...emptyAnswer(), ...standing(answer, variable) };
     this.offers = offers;
     this.onChange = onChange;
+    this.words = { dir: "auto", lang: language };
     this.many = variable.kind === "multilabel";
     this.id = `question-${(Question.count = (Question.count ?? 0) + 1)}`;
     this.labelInputs = new Map();
@@ -54,8 +56,8 @@ export class Question {
     return element(
       "fieldset",
       { class: `question ${this.variable.kind}`, id: this.id, "aria-describedby": described },
-      element("legend", {}, element("span", { text: plainName(name), dir: "auto" }), this.kindWords()),
-      instruction ? element("p", { class: "instruction", id: described, text: instruction, dir: "auto" }) : null,
+      element("legend", {}, element("span", { text: plainName(name), ...this.words }), this.kindWords()),
+      instruction ? element("p", { class: "instruction", id: described, text: instruction, ...this.words }) : null,
       this.buildOffers(),
       this.buildLabels(),
       this.buildRest(),
@@ -88,10 +90,11 @@ export class Question {
 
   buildOffer(offer, key) {
     const words = answerWords(offer);
+    const own = offer.status === "ok" ? this.words : { dir: "auto" };
     const button = element("button", { type: "button", class: "offer", "aria-keyshortcuts": key });
     const title = element("span", { class: "aside" }, element("span", { text: offer.title, dir: "auto" }));
     if (offer.unsure) title.append(element("span", { class: "flag", text: "unsure" }));
-    button.append(...[cap(key), title, element("span", { class: "name", text: words, dir: "auto" })].filter(Boolean));
+    button.append(...[cap(key), title, element("span", { class: "name", text: words, ...own })].filter(Boolean));
     if (offer.note) button.append(element("q", { class: "small", text: offer.note, dir: "auto" }));
     const take = () => this.take(offer);
     button.addEventListener("click", take);
@@ -130,7 +133,8 @@ export class Question {
     input.addEventListener("change", () => choose(input.matches(":focus-visible")));
     inputs.set(value, input);
     if (key !== null && key !== undefined) this.keys.set(key, choose);
-    const name = element("span", { class: "name", text: words, dir: "auto" });
+    const own = inputs === this.labelInputs ? this.words : {};
+    const name = element("span", { class: "name", text: words, dir: "auto", ...own });
     const face = element("span", { class: "face" }, ...[cap(key ?? null), name].filter(Boolean));
     return element("label", { class: `option ${kind}` }, input, face);
   }

@@ -75,7 +75,7 @@ class Page {
   connect() {
     const sharpen = this.source.offline ? null : (variable, label) => this.sharpen(variable, label);
     const choose = (label) => this.coding.choose(label);
-    this.codebook = new CodebookPanel({ choose, leave: () => this.leave(), sharpen });
+    this.codebook = new CodebookPanel({ choose, leave: () => this.leave(), sharpen }, this.study.language);
     const click = (id, act) => byId(id).addEventListener("click", act);
     click("confirm", () => this.confirm());
     click("undo", () => this.coding.undo());
