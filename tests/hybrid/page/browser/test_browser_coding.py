@@ -243,6 +243,16 @@ def test_what_one_tab_saved_is_not_asked_in_the_other(serve, window, texts, topi
     assert answers_in(served.store) == {("u00", "topic", "anna"): ["Law"], ("u01", "topic", "anna"): ["Trade"]}
 
 
+def test_a_tab_with_something_chosen_says_that_another_was_first(serve, window, texts, topics):
+    served = serve(texts(2), topics)
+    one = window(served.links["anna"])
+    other = window(served.links["anna"], context=one.page.context)
+    one.press("1")
+    other.code("Law")
+    one.until(lambda: "Coded in another tab" in one.page.locator("#state").inner_text())
+    assert (one.place, one.chosen()) == (1, ["Health"])
+
+
 def test_what_the_server_will_never_take_is_said_with_the_way_back(serve, window, texts, topics, answers_in):
     served = serve(texts(3), topics)
     anna = window(served.links["anna"])

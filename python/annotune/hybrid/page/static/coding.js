@@ -348,11 +348,11 @@ export class Coding {
   /** Another tab of the same coder has saved something: what is done there is not asked here. */
   async elsewhere() {
     await this.refresh();
-    if (this.item === null || this.drafts.has(this.item.unit_id)) return;
-    if (this.entry(this.item.place)?.state === "done" && this.item.state !== "done") {
-      announce("This text was coded in another tab.");
-      this.next();
-    }
+    const { item } = this;
+    if (item === null || item.state === "done" || this.entry(item.place)?.state !== "done") return;
+    announce("This text was coded in another tab.");
+    if (this.drafts.has(item.unit_id)) byId("state").textContent = "Coded in another tab; an answer changes it";
+    else this.next();
   }
 
   leavePointer(event) {
