@@ -254,7 +254,11 @@ def _without_doubles(codings: pl.DataFrame, codebook: Codebook | None) -> pl.Dat
     single_answers = single.filter(~pl.col("variable").is_in(sets) & pl.col("label").is_not_null())
     key = [name for name in single.columns if name not in ("label", "prob", "status")]
     again = single_answers.filter(single_answers.select(key).is_duplicated())
-    if len(again):
+    of_store = again.filter(pl.col("kind").is_not_null()) if "kind" in again.columns else again.clear()
+    if len(of_store):  # which has one answer of everybody to everything
+        which = f"such as that of {of_store['coder'][0]!r} to the text {of_store['unit_id'][0]!r}"
+        warn(f"Answers in the store are sets of labels, {which}; give the codebook (codebook=), which says so.")
+    elif len(again):
         warn(
             f"{len(again):,} codings are by a coder who coded the same text more than once, such as "
             f"{again['coder'][0]!r} the text {again['unit_id'][0]!r}; "

@@ -187,6 +187,13 @@ def test_the_adjudicator_sees_where_coders_differ_and_decides_like_any_coder(peo
     assert cara.undo().json()["unit_id"] == "u2"
 
 
+def test_a_set_of_labels_is_no_text_that_was_coded_twice(people, path, topics):
+    people["anna"].say("u1", marks=("elite", topics.variable("marks").names[1]))
+    with pytest.warns(at.AnnotuneWarning, match=r"sets of labels, such as that of 'anna' to the text 'u1'; give the"):
+        at.read_codings(path)
+    assert len(at.read_codings(path, topics).filter(variable="marks")) == 2
+
+
 def test_agreement_is_that_of_people_who_decided_by_themselves(people, path, topics):
     for i in range(8):
         people["anna"].say(f"u{i}", "Law")
