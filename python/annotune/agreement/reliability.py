@@ -191,7 +191,7 @@ def _independent(codings: Codings, models: Sequence[str]) -> Codings:
     if others.is_empty() or len(others) == len(codings):
         return codings
     who = listing(others["coder"].unique(maintain_order=True).to_list())
-    what = f"{counted(len(others), 'answer', 'answers')} by {who}, who propose or settle differences, are left out"
+    what = f"{counted(len(others), 'answer', 'answers')} by {who}, proposals or settled differences, left out"
     warn(f"{what}: agreement is that of people who decided by themselves. Pairs of coders have them.")
     return sound_codings(codings.filter(~is_other))
 
