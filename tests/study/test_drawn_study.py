@@ -170,6 +170,10 @@ def test_enough_is_enough_and_proposals_are_no_gold(folder: Path) -> None:
     assert results.gold["unit_id"].n_unique() == 92
     assert set(results.reliability["n_coders"]) == {1}
     assert results.data["topic_gold"].count() == 92
+    study.write_text(study.read_text().replace("{n_boot: 100}", "{n_boot: 100, coders: [anna, gpt]}"))
+    with pytest.warns(at.AnnotuneWarning, match="are no gold"):
+        named = at.run(study)
+    assert set(named.reliability["n_coders"]) == {2}  # who is named counts, a model as well
 
 
 @pytest.mark.parametrize(
