@@ -44,8 +44,9 @@ def test_blind_answers_stand_for_the_whole_corpus(tmp_path_factory, book, decide
     gold = table.filter(pl.col("topic_gold").is_not_null())
     assert (1 / gold["pi"]).sum() == pytest.approx(120)
     assert set(gold["topic_gold"]) == {"Health"}
-    assert set(table["topic_shown"].drop_nulls()) == {"Law"}
     people = at.read_draws(path, of="people")
+    shown = set(table["topic_shown"].drop_nulls()) if "topic_shown" in table.columns else set()
+    assert shown == ({"Law"} if "open" in set(people["arm"]) else set())  # a few texts may all be blind
     assert set(gold["unit_id"]) == set(people.filter(pl.col("arm") == "blind")["unit_id"])
 
 
