@@ -1,6 +1,6 @@
-"""Would another way of fine-tuning be worth more than the probe? Averages, and ways of regularizing.
+"""Would another way of fine-tuning be worth more than the probe? Averages, ways of regularizing, shorter schedules.
 
-    python benchmarks/candidates.py [sets ...] [--coded 500] [--draws 2] [--table]
+    python benchmarks/candidates.py [sets ...] [--coded 500] [--draws 2] [--ways ...] [--table]
 
 Texts to learn from and the 1,000 (at most) to look at are both from the pools of benchmarks/accuracy.py; its test parts
 are not touched. Every way gets the scale and the cut-offs that are best on the texts looked at, which is more than it
@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,6 @@ from annotune.network.encoder import outputs
 from annotune.network.logits import decide
 from annotune.tuning import fit, held_out
 from annotune.tuning.calibrate import cutoffs_for, scaling, surprises
-from annotune.tuning.choices import planned_epochs
 from annotune.tuning.loop import train
 from annotune.tuning.settings import Settings
 from annotune.tuning.task import Task, prepare
@@ -46,8 +46,12 @@ from annotune.tuning.trials import probe_for, start_for
 ROWS = Path(__file__).parent / "candidates.jsonl"
 SETS = ("banking77", "napire", "uk_manifestos", "popbert", "ecosent")
 LOOKED_AT, SEEDS = 1_000, 3
+PASSES = 6  # of a schedule, when the ways of averaging and of regularizing were tried; today's is one of three passes
+FEWER = {"two": 2, "three": 3}
 WAYS = {
-    "network": "LoRA, the whole schedule (as it is)",
+    "network": "LoRA, six passes",
+    "three": "three passes (as it is)",
+    "two": "two passes",
     "along": "weights averaged over the schedule's second half",
     "seeds": "logits of three seeds averaged",
     "short": "logits of three seeds averaged, each a third of the schedule",
@@ -68,34 +72,43 @@ def pool_of(name: str) -> Task:
     return prepare(frame.select("unit_id", "text"), gold, book, None, None, 0.15, Settings(method="probe"))
 
 
-def logits_by_way(task: Task, here: Task, fresh: np.ndarray) -> Iterator[tuple[str, np.ndarray, float]]:
-    """Each way's logits of the fresh texts, and the seconds of the processor that its models took to make."""
+def logits_by_way(task: Task, here: Task, fresh: np.ndarray, ways: set[str]) -> Iterator[tuple[str, np.ndarray, float]]:
+    """The logits of the fresh texts by each of these ways, the probe first, and seconds of making models."""
     began = time.process_time()
     made = held_out.cross_validate(here, held_out.FOLDS, None)[0]
     probe = made.probe.logits(task.examples.embeddings[fresh])
     yield "probe", probe, time.process_time() - began
-    unseen, tuning = task.examples.take(fresh), here.settings.model_copy(update={"method": "lora"})
-    epochs = planned_epochs(len(here.examples), tuning)
-    logits: dict[int, list[np.ndarray]] = {epochs: [], max(1, epochs // SEEDS): []}
+    unseen, tuning = task.examples.take(fresh), here.settings.model_copy(update={"method": "lora", "seed": 0})
+    if ways & {"network", "seeds", "short", "both"}:
+        yield from averaged_logits(here, tuning, unseen, probe)
+    models = {way: partial(tuned, here, tuning, passes) for way, passes in FEWER.items()}
+    models["along"] = partial(along_the_schedule, here, tuning, PASSES)
+    models |= {way: partial(under, held, here, tuning, PASSES) for way, held in REGULARIZED.items()}
+    for way in ways & set(models):
+        began = time.process_time()
+        yield way, outputs(models[way](), unseen.tokens), time.process_time() - began
+
+
+def averaged_logits(here: Task, tuning: Settings, unseen: Any, probe: np.ndarray) -> Iterator[tuple[str, Any, float]]:
+    """Of one network, of several seeds' mean, long and short schedules, and of these and the probe."""
+    logits: dict[int, list[np.ndarray]] = {PASSES: [], PASSES // SEEDS: []}
     seconds = dict.fromkeys(logits, 0.0)
     for seed, passes in product(range(SEEDS), logits):
         began = time.process_time()
-        start = probe_for(here, here.examples, start_for(here))
-        settings = tuning.model_copy(update={"seed": seed})
-        network = fit.tuned(here.backbone, start, here.examples, settings, passes)
+        network = tuned(here, tuning.model_copy(update={"seed": seed}), passes)
         seconds[passes] += time.process_time() - began
-        logits[passes].append(outputs(network.model, unseen.tokens))
+        logits[passes].append(outputs(network, unseen.tokens))
     (whole, short), (of_whole, of_short) = logits.values(), seconds.values()
     yield "network", whole[0], of_whole / SEEDS
     yield "seeds", np.mean(whole, 0), of_whole
     yield "short", np.mean(short, 0), of_short
     yield "both", (np.mean(whole, 0) + probe) / 2, of_whole
-    began, settings = time.process_time(), tuning.model_copy(update={"seed": 0})
-    averaged = along_the_schedule(here, settings, epochs)
-    yield "along", outputs(averaged, unseen.tokens), time.process_time() - began
-    for way, regularized in REGULARIZED.items():
-        began = time.process_time()
-        yield way, outputs(under(regularized, here, settings, epochs), unseen.tokens), time.process_time() - began
+
+
+def tuned(here: Task, settings: Settings, passes: int) -> Any:
+    """A network tuned from the usual probe."""
+    start = probe_for(here, here.examples, start_for(here))
+    return fit.tuned(here.backbone, start, here.examples, settings, passes).model
 
 
 def epochs_of(here: Task, settings: Settings, epochs: int, held: Any = nullcontext) -> Iterator[Any]:
@@ -124,20 +137,21 @@ def along_the_schedule(here: Task, settings: Settings, epochs: int) -> Any:
     return fit._merged(model, settings)
 
 
-def rows_of(name: str, size: int, draw: int, task: Task) -> Iterator[dict[str, Any]]:
-    """One draw: each way's macro-F1 and log loss, and a bootstrap standard error of what it has more than the probe."""
+def rows_of(name: str, size: int, draw: int, task: Task, ways: set[str]) -> Iterator[dict[str, Any]]:
+    """One draw: macro-F1 and log loss by each of these ways, and a bootstrap standard error beside the probe."""
     many_draws.MOST = 1_000_000
     here, fresh, truth = drawn(task, size, draw)
     fresh, truth = fresh[:LOOKED_AT], truth[:LOOKED_AT]
     before: list[float] = []
-    for way, logits, seconds in logits_by_way(task, here, fresh):
+    for way, logits, seconds in logits_by_way(task, here, fresh, ways):
         scaled = scaling(logits, truth).of(logits)
         answers = decide(scaled, truth.ndim == 2, cutoffs_for("share", scaled, truth, counted=True))
         f1s = resampled(truth, answers)
         before = before or f1s
         row = {"set": name, "coded": size, "draw": draw, "way": way, "n": len(truth), "seconds": round(seconds, 1)}
         row |= {"macro_f1": round(f1(truth, answers), 4), "log_loss": round(float(surprises(scaled, truth).mean()), 4)}
-        yield row | {"se": round(float(np.std(np.subtract(f1s, before))), 4)}
+        if way in ways:
+            yield row | {"se": round(float(np.std(np.subtract(f1s, before))), 4)}
 
 
 def f1(truth: np.ndarray, answers: np.ndarray) -> float:
@@ -178,7 +192,7 @@ HEADS = (
     "lowest",
     "highest",
     "log loss more",
-    "macro-F1 more than LoRA as it is",
+    "macro-F1 more than LoRA with six passes",
     "seconds",
 )
 
@@ -204,19 +218,21 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=list(SETS))
     parser.add_argument("--coded", type=int, default=500)
     parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--ways", default=",".join(("probe", *WAYS)))
     parser.add_argument("--table", action="store_true", help="write the table of what is there, and compute nothing")
     options = parser.parse_args()
-    there = set()
-    if ROWS.exists():
-        there = set(pl.read_ndjson(ROWS, infer_schema_length=None).select("set", "coded", "draw").iter_rows())
+    asked, rows = set(options.ways.split(",")), pl.read_ndjson(ROWS, infer_schema_length=None)
     for name in [] if options.table else options.sets:
-        draws = [draw for draw in range(1, options.draws + 1) if (name, options.coded, draw) not in there]
-        task = pool_of(name) if draws else None
-        for draw in draws:
-            rows = list(rows_of(name, options.coded, draw, task))
-            print(*rows, sep="\n", flush=True)
+        task = None
+        for draw in range(1, options.draws + 1):
+            ways = asked - set(rows.filter(set=name, coded=options.coded, draw=draw)["way"])
+            if not ways:
+                continue
+            task = task or pool_of(name)
+            found = list(rows_of(name, options.coded, draw, task, ways))
+            print(*found, sep="\n", flush=True)
             with ROWS.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(row) + "\n" for row in rows)
+                file.writelines(json.dumps(row) + "\n" for row in found)
     put("candidates", table())
 
 

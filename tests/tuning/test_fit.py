@@ -161,8 +161,10 @@ def test_labels_are_weighed_as_asked(parts, asked, wanted):
     assert {balanced for _, balanced, _ in candidates(parts[0], asked)} == wanted
 
 
-def test_epochs_by_default_are_fewer_where_texts_are_more():
-    assert [planned_epochs(n, Settings()) for n in (100, 8_000, 100_000)] == [6, 5, 3]
+def test_three_passes_by_default_and_more_where_few_texts_tune_all_weights():
+    assert [planned_epochs(n, Settings(method="lora")) for n in (100, 8_000, 100_000)] == [3, 3, 3]
+    for more in ({"method": "full"}, {"method": "lora", "objective": "label"}):
+        assert [planned_epochs(n, Settings(**more)) for n in (100, 8_000, 100_000)] == [6, 5, 3]
     assert planned_epochs(100, Settings(epochs=2)) == 2
     assert planned_epochs(100, Settings(method="probe", epochs=2)) == 0
 

@@ -30,7 +30,8 @@ class Settings(pydantic.BaseModel):
     weights
         How a decoder's frozen weights are held: `auto` takes `float32`, `bfloat16` or `4bit` as memory allows.
     epochs
-        Passes over the training texts; by default about 6, fewer where texts are many.
+        Passes over the training texts; by default 3; where all weights are tuned, or a decoder says the label, 6, and
+        fewer from some 8,000 texts on.
     learning_rate, head_learning_rate
         Of the base's trained weights and of the classification head; peaks of a one-cycle schedule.
     rank
