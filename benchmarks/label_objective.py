@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--tested", type=int, default=220)
     parser.add_argument("--draws", default="1,2,3")
     parser.add_argument("--objectives", default=",".join(OBJECTIVES), help="Both, or one: draws are always the same.")
-    parser.add_argument("--epochs", type=int, help="As many as tune takes by default.")
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -65,7 +65,7 @@ def main() -> None:
     """A row for the probe, and one for each way of tuning."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--methods", default="lora,full")
-    parser.add_argument("--epochs", type=int, help="as many as `tune` takes by itself")
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--rate", type=float, help="of learning, likewise")
     parser.add_argument("--coded", type=int, default=10**6)
     options = parser.parse_args()
