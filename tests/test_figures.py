@@ -66,6 +66,28 @@ def test_the_table_of_candidates_is_what_the_benchmark_writes_and_stands_there_o
     assert page("accuracy.md").count(candidates.WAYS["along"]) == 1
 
 
+def test_what_is_said_of_networks_that_were_handed_out_is_of_the_rows_kept():
+    said = " ".join(page("accuracy.md").split())
+    rows = pl.read_ndjson(BENCHMARKS / "accuracy_drawn.jsonl", infer_schema_length=None).filter(size="500 drawn")
+    ours, key = rows.filter(method="annotune"), ["task", "seed"]
+    both = ours.join(rows.filter(method="probe").select(*key, probe="macro_f1"), on=key)
+    others, networks = both.filter(~pl.col("network")), both.filter("network")
+    assert others["macro_f1"].equals(others["probe"].rename("macro_f1"))  # where no network is, the probe is handed out
+    gains = networks["macro_f1"] - networks["probe"]
+    assert f"a network was handed out in {len(networks)} of {len(ours)} draws" in said
+    assert f"were {short(gains.min())} to {short(gains.max())} above the probe" in said
+    seven = networks.filter(pl.col("task") != "popbert")  # three of whose draws are of six passes
+    sure, ece, chance = (seven[f"new_{name}"] for name in ("too_sure", "ece", "ece_chance"))
+    assert (len(seven), (seven["new_log_loss"] < seven["new_base_log_loss"]).all()) == (7, True)
+    assert f"accuracy is {short(sure.mean())} on the average ({short(sure.min())} to +{short(sure.max())})" in said
+    assert f"error {short(ece.min())} to {short(ece.max())} (by chance alone {short(chance.min())} to" in said
+
+
+def short(value):
+    """Three digits behind the point, and none before it."""
+    return f"{value:.3f}".replace("0.", ".")
+
+
 def test_the_table_of_accuracies_has_the_means_of_the_rows_kept():
     """Differences to annotune's are left out: they need the texts' labels, which are not ours to hand on."""
     kept = [

@@ -82,7 +82,8 @@ require_columns <- function(x, columns, called) {
 #' @param unknown What to do with labels that are not in the codebook: `"error"`, or `"drop"` and count them.
 #' @param encoding Of csv files; found out by default.
 #' @return A tibble with a row per label given: unit_id, variable, coder, label, prob, status (`ok`, `none`, `missing`,
-#'   `unparsed`, `error`), and the kept columns; of a study's store also `wave`, `arm` and `kind` (person or model).
+#'   `unparsed`, `error`), and the kept columns; of a study's store also `wave`, `arm` and `kind` (person,
+#'   adjudicator or model).
 #' @examplesIf at_available()
 #' wide <- data.frame(unit_id = 1:3, anna = c("yes", "no", "yes"), ben = c("yes", NA, "no"))
 #' at_codings(wide, variable = "vote", coders = c("anna", "ben"))

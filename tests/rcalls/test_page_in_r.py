@@ -21,18 +21,21 @@ def test_r_gets_links_and_in_the_end_what_was_coded(tmp_path, book):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     corpus = pl.DataFrame({"unit_id": ["a"], "text": ["Why?"], "party": ["A"]})
-    store = str(tmp_path / "study.annotune")
-    page = coding.start(store, corpus, book, ["anna"], show=["party"], network=False, mark=None, port=port)
+    store, answers = str(tmp_path / "study.annotune"), [("anna", "Law"), ("ben", "Health"), ("cara", "Law")]
+    people = {"coders": ["anna", "ben"], "adjudicator": "cara"}
+    page = coding.start(store, corpus, book, **people, show=["party"], network=False, mark=None, port=port)
     try:
         assert coding.is_served(page["process"])
-        base, _, token = page["links"]["anna"].partition("/code/")
-        headers = {"X-Annotune-Token": token, "Origin": base}
-        assert httpx.get(f"{base}/api/item", headers=headers).json()["shown"] == {"party": "A"}
-        content = {"key": "a-good-key", "unit_id": "a", "version": 1, "answers": {"topic": {"labels": ["Law"]}}}
-        assert httpx.post(f"{base}/api/answer", json=content, headers=headers).json()["saved"]
+        for name, label in answers:
+            base, _, token = page["links"][name].partition("/code/")
+            headers = {"X-Annotune-Token": token, "Origin": base}
+            assert httpx.get(f"{base}/api/item?place=1", headers=headers).json()["shown"] == {"party": "A"}
+            answer = {"topic": {"labels": [label]}}
+            content = {"key": f"a-key-of-{name}", "unit_id": "a", "version": 1, "answers": answer}
+            assert httpx.post(f"{base}/api/answer", json=content, headers=headers).json()["saved"]
     finally:
         codings = coding.stop(page["process"])
-    assert codings.select("unit_id", "coder", "label").rows() == [("a", "anna", "Law")]
+    assert sorted(codings.select("coder", "label").rows()) == answers  # who settled a difference is there, too
     assert not coding.is_served(page["process"])
     with pytest.raises(at.AnnotuneError, match="not served any more"):
         coding.stop(page["process"])

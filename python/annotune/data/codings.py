@@ -82,8 +82,8 @@ def read_codings(
         unit_id, variable, coder, label, prob, status, and the kept columns; a row per label given. A table of
         predictions made in folds keeps its `fold`, which says that every coded text has a row; gold keeps its
         coders' shares (`share_<label>`, see `resolve`); a study's store
-        (.annotune) gives `wave`, `arm`, `kind` ("person", or "model" for proposals), and `shown`: how many proposals
-        the person saw.
+        (.annotune) gives `wave`, `arm`, `kind` ("person", "adjudicator", or "model" for proposals), and `shown`: how
+        many proposals the person saw.
         A cell left empty (or NA, unless NA is a label) is a row with the status `missing`.
 
     Raises

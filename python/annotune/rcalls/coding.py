@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from annotune.data.codebook import Codebook
+from annotune.data.codings import of_people, sound_codings
 from annotune.errors import AnnotuneError
 from annotune.rcalls.packing import several
 from annotune.study.file import read_study
@@ -101,7 +102,7 @@ def stop(process: int) -> pl.DataFrame:
         server.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         server.kill()  # everything that was acknowledged is in the store
-    return read_store(store).filter(pl.col("kind") == "person")
+    return of_people(sound_codings(read_store(store)))
 
 
 FOR_R: Sequence[tuple[str, Any]] = (("code_start", start), ("code_is_served", is_served), ("code_stop", stop))
